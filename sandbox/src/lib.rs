@@ -1,0 +1,1 @@
+//! A simulated Rocket.Chat, a simulated SIGNL4 and their web page. Shares no code with the bot.

@@ -1,0 +1,45 @@
+//! Identifiers of Rocket.Chat as types, so that a room can never be passed where a message is wanted.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes the identifier as the server wrote it.
+            pub fn new(id: impl Into<String>) -> Self {
+                Self(id.into())
+            }
+
+            /// The identifier as the server wrote it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// A room's `_id` (`rid`): channel, private group, direct message, discussion.
+    RoomId
+);
+id!(
+    /// A message's `_id`. A thread is named by the `_id` of its parent message (`tmid`).
+    MessageId
+);
+id!(
+    /// A user's `_id`.
+    UserId
+);
