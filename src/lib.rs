@@ -1,3 +1,4 @@
 //! The map of the house.
 
+pub mod alerting;
 pub mod rocketchat;
