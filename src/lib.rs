@@ -1,4 +1,5 @@
 //! The map of the house.
 
+pub mod alerting;
 pub mod rocketchat;
 pub mod signl4;

@@ -1,0 +1,18 @@
+//! What a message means: which trigger it fires, what the alert says, and what the thread is told of it.
+//!
+//! Plain decisions over plain data. This part knows messages, rooms, triggers and words; it knows no socket, no file
+//! and no database.
+
+mod rooms;
+mod template;
+mod template_event;
+mod template_reply;
+mod trigger;
+mod trigger_set;
+
+pub use rooms::{RoomGlob, RoomPattern, RoomPatternError};
+pub use template::{CompileError, RenderError, Template, Vocabulary};
+pub use template_event::{AlertingScenario, EventTemplates, RenderedEvent, message_url, render_event};
+pub use template_reply::{OnSent, Replies, ReplyKind, ReplyWords};
+pub use trigger::{TeamName, Trigger};
+pub use trigger_set::{Match, TriggerSet};

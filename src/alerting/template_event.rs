@@ -1,0 +1,242 @@
+//! What an alert says: a trigger's templates, filled with the message that set it off.
+
+use std::collections::BTreeMap;
+
+use minijinja::{Value, context};
+use url::Url;
+
+use super::{RenderError, Template, Trigger, Vocabulary};
+use crate::rocketchat::{Message, MessageId, Room, RoomKind};
+
+/// The title of an alert whose trigger gives none.
+pub(crate) const DEFAULT_TITLE: &str = "Alert from Rocket.Chat";
+
+/// The names a trigger's templates may use, beside the named groups of its patterns.
+const VARIABLES: [&str; 10] = [
+    "text",
+    "user.username",
+    "user.name",
+    "room.id",
+    "room.name",
+    "room.type",
+    "message.id",
+    "message.url",
+    "message.ts",
+    "trigger",
+];
+
+/// A trigger's templates, and what it sets for SIGNL4 beside them.
+#[derive(Clone, Debug)]
+pub struct EventTemplates {
+    /// The headline.
+    pub title: Template,
+    /// The text.
+    pub message: Template,
+    /// `X-S4-ExternalID`.
+    pub external_id: Template,
+    /// `X-S4-Service`: the category in SIGNL4.
+    pub service: Option<Template>,
+    /// `X-S4-Location`: "lat,lon".
+    pub location: Option<Template>,
+    /// `X-S4-AlertingScenario`.
+    pub alerting_scenario: Option<AlertingScenario>,
+    /// `X-S4-Filtering`.
+    pub filtering: Option<bool>,
+    /// Further parameters of the alert, by the name they are shown under.
+    pub fields: BTreeMap<String, Template>,
+}
+
+impl EventTemplates {
+    /// The names these templates may use where the trigger's patterns have the named groups given.
+    pub fn vocabulary<'a>(groups: impl IntoIterator<Item = &'a str>) -> Vocabulary {
+        Vocabulary::new(VARIABLES.into_iter().chain(groups))
+    }
+
+    /// Whether a named group of this name would hide a variable.
+    pub fn hides_variable(group: &str) -> bool {
+        VARIABLES.iter().any(|name| name.split('.').next() == Some(group))
+    }
+}
+
+/// How SIGNL4 pages a team (`X-S4-AlertingScenario`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertingScenario {
+    /// One person's acknowledgement is enough.
+    SingleAck,
+    /// Several people have to acknowledge.
+    MultiAck,
+    /// Everybody, whether on duty or not.
+    Emergency,
+}
+
+impl AlertingScenario {
+    /// Every scenario.
+    pub const ALL: [Self; 3] = [Self::SingleAck, Self::MultiAck, Self::Emergency];
+
+    /// As SIGNL4 writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SingleAck => "single_ack",
+            Self::MultiAck => "multi_ack",
+            Self::Emergency => "emergency",
+        }
+    }
+}
+
+/// An alert in words, not yet in SIGNL4's form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RenderedEvent {
+    /// The headline, one line, never empty.
+    pub title: String,
+    /// The text.
+    pub message: String,
+    /// The external identifier, never empty: the room's ID where the template came out blank.
+    pub external_id: String,
+    /// The address of the message in Rocket.Chat.
+    pub link: String,
+    /// The username of its author.
+    pub user: String,
+    /// The name of its room; for a direct message, which has none, the author's username with `@`.
+    pub channel: String,
+    /// The category, if any.
+    pub service: Option<String>,
+    /// "lat,lon", if any. Something else that a template made of it is left out.
+    pub location: Option<String>,
+    /// The scenario, if the trigger sets one.
+    pub alerting_scenario: Option<AlertingScenario>,
+    /// Whether SIGNL4's event filters apply, if the trigger says so.
+    pub filtering: Option<bool>,
+    /// Further parameters. One that came out blank is left out.
+    pub fields: BTreeMap<String, String>,
+    /// The templates that failed. Their defaults stand in for them above, for a page with a plain text is better than
+    /// none; somebody should be told.
+    pub faults: Vec<RenderError>,
+}
+
+/// Writes the alert for a message that sets off a trigger.
+///
+/// It always succeeds: what cannot be rendered is replaced or left out, and reported in [`RenderedEvent::faults`].
+pub fn render_event(
+    trigger: &Trigger,
+    message: &Message,
+    room: &Room,
+    captures: &BTreeMap<String, String>,
+    base_url: &Url,
+) -> RenderedEvent {
+    let link = message_url(base_url, room, &message.id);
+    let templates = &trigger.event;
+    let mut pen = Pen { values: values(trigger, message, room, captures, &link), faults: Vec::new() };
+
+    let title = pen.write("title", &templates.title).map(|title| one_line(&title));
+    let text = pen.write("message", &templates.message);
+    let external_id = pen.write("external_id", &templates.external_id);
+    let service = templates.service.as_ref().and_then(|service| pen.write("service", service));
+    let location = templates.location.as_ref().and_then(|location| pen.write("location", location));
+    let fields = templates.fields.iter();
+    let fields = fields
+        .filter_map(|(name, field)| Some((name.clone(), pen.write(&format!("fields.{name}"), field)?)))
+        .collect();
+
+    RenderedEvent {
+        title: title.unwrap_or_else(|| DEFAULT_TITLE.to_owned()),
+        message: text.unwrap_or_else(|| message.text.clone()),
+        external_id: external_id.unwrap_or_else(|| room.id.to_string()),
+        link: link.into(),
+        user: message.author.username.clone(),
+        channel: room.name.clone().unwrap_or_else(|| format!("@{}", message.author.username)),
+        service,
+        location: location.filter(|location| is_location(location)),
+        alerting_scenario: templates.alerting_scenario,
+        filtering: templates.filtering,
+        fields,
+        faults: pen.faults,
+    }
+}
+
+/// The address under which Rocket.Chat's own "copy link" would find a message.
+///
+/// Channels and groups stand under their name, direct messages under their ID (Rocket.Chat, `lib/rooms/roomTypes`). For
+/// a channel or group whose name is not known the ID does as well: the server looks both up (`findByTypeAndNameOrId`).
+pub fn message_url(base_url: &Url, room: &Room, message: &MessageId) -> Url {
+    let name = room.name.as_deref().filter(|_| room.kind != RoomKind::Direct);
+    let kind = match room.kind {
+        RoomKind::Channel | RoomKind::Other => "channel",
+        RoomKind::Group => "group",
+        RoomKind::Direct => "direct",
+    };
+    let mut url = base_url.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().push(kind).push(name.unwrap_or(room.id.as_str()));
+    }
+    url.query_pairs_mut().clear().append_pair("msg", message.as_str());
+    url
+}
+
+/// Whether a text is "lat,lon" in degrees.
+pub(crate) fn is_location(text: &str) -> bool {
+    let within = |part: &str, limit: f64| part.trim().parse().is_ok_and(|degrees: f64| degrees.abs() <= limit);
+    text.split_once(',').is_some_and(|(lat, lon)| within(lat, 90.0) && within(lon, 180.0))
+}
+
+/// The variables of one message.
+fn values(
+    trigger: &Trigger,
+    message: &Message,
+    room: &Room,
+    captures: &BTreeMap<String, String>,
+    link: &Url,
+) -> Value {
+    let author = &message.author;
+    let variables = context! {
+        text => message.text.as_str(),
+        user => context! {
+            username => author.username.as_str(),
+            name => author.name.as_deref().unwrap_or(&author.username),
+        },
+        room => context! {
+            id => room.id.as_str(),
+            name => room.name.as_deref().unwrap_or_default(),
+            type => room_type(room.kind),
+        },
+        message => context! {
+            id => message.id.as_str(),
+            url => link.as_str(),
+            ts => message.sent_at.to_string(),
+        },
+        trigger => trigger.name.as_str(),
+    };
+    let captures = captures.iter().map(|(name, caught)| (name.as_str(), caught.as_str()));
+    context! { ..variables, ..Value::from_pairs(captures) }
+}
+
+fn room_type(kind: RoomKind) -> &'static str {
+    match kind {
+        RoomKind::Channel => "channel",
+        RoomKind::Group => "group",
+        RoomKind::Direct => "direct",
+        RoomKind::Other => "other",
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Renders one template after the other and notes those that fail.
+struct Pen {
+    values: Value,
+    faults: Vec<RenderError>,
+}
+
+impl Pen {
+    /// The text, trimmed; `None` where the template failed or came out blank.
+    fn write(&mut self, key: &str, template: &Template) -> Option<String> {
+        match template.render(key, &self.values) {
+            Ok(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            Err(fault) => {
+                self.faults.push(fault);
+                None
+            }
+        }
+    }
+}

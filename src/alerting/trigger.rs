@@ -1,0 +1,114 @@
+//! One trigger: what sets it off, and what its alert says.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::rooms::same_name;
+use super::{EventTemplates, RoomPattern};
+use crate::rocketchat::{Author, Message, Room};
+
+/// A rule that turns a message into an alert.
+#[derive(Clone, Debug)]
+pub struct Trigger {
+    /// Unique; it names the trigger in the store, in messages and in `{{ trigger }}`.
+    pub name: String,
+    /// Any of these in a message's text sets it off; at least one.
+    pub patterns: Vec<Regex>,
+    /// The rooms it watches; at least one entry.
+    pub rooms: Vec<RoomPattern>,
+    /// Only these users' messages count, by username without `@`; everybody's where empty.
+    pub users: Vec<String>,
+    /// These users' messages never count.
+    pub exclude_users: Vec<String>,
+    /// Whether messages posted by integrations count.
+    pub bots: bool,
+    /// Whether messages inside threads count.
+    pub threads: bool,
+    /// Whether an edit that makes a message match for the first time sets it off.
+    pub run_on_edits: bool,
+    /// How long it stays quiet in a room after an alert; zero for never.
+    pub cooldown: Duration,
+    /// Whether later triggers are looked at too after this one matched.
+    pub continue_matching: bool,
+    /// Whom it pages.
+    pub team: TeamName,
+    /// What the alert says.
+    pub event: EventTemplates,
+}
+
+impl Trigger {
+    /// Whether the trigger watches this room.
+    pub fn watches(&self, room: &Room) -> bool {
+        self.rooms.iter().any(|pattern| pattern.matches(room))
+    }
+
+    /// Whether everything but the text speaks for the message: its room, its author, how and where it was posted.
+    pub(super) fn admits(&self, message: &Message, room: &Room) -> bool {
+        (self.bots || !message.from_integration)
+            && (self.threads || message.thread.is_none())
+            && self.admits_author(&message.author)
+            && self.watches(room)
+    }
+
+    fn admits_author(&self, author: &Author) -> bool {
+        let named = |names: &[String]| names.iter().any(|name| same_name(name, &author.username));
+        (self.users.is_empty() || named(&self.users)) && !named(&self.exclude_users)
+    }
+
+    /// The named groups of the patterns, each with what the pattern at `index` caught in `text`, or empty.
+    ///
+    /// Every name of every pattern is there, so that a template may use the group of a pattern that did not match.
+    pub(super) fn captures(&self, index: usize, text: &str) -> BTreeMap<String, String> {
+        let names = self.patterns.iter().flat_map(Regex::capture_names).flatten();
+        let mut caught: BTreeMap<String, String> =
+            names.map(|name| (name.to_owned(), String::new())).collect();
+        let Some(pattern) = self.patterns.get(index) else { return caught };
+        let Some(groups) = pattern.captures(text) else { return caught };
+        for name in pattern.capture_names().flatten() {
+            if let Some(group) = groups.name(name) {
+                caught.insert(name.to_owned(), group.as_str().to_owned());
+            }
+        }
+        caught
+    }
+}
+
+/// Which SIGNL4 team an alert goes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TeamName {
+    /// The one whose webhook stands in `[signl4]` itself.
+    #[default]
+    Default,
+    /// One of `[[signl4.team]]`.
+    Named(String),
+}
+
+impl TeamName {
+    /// The name, empty for the default team: the form to store.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Default => "",
+            Self::Named(name) => name,
+        }
+    }
+}
+
+impl From<&str> for TeamName {
+    /// Reads [`TeamName::as_str`] back.
+    fn from(name: &str) -> Self {
+        if name.is_empty() { Self::Default } else { Self::Named(name.to_owned()) }
+    }
+}
+
+impl fmt::Display for TeamName {
+    /// The name for people: the default team has none, so its place in `bot.toml` is shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("[signl4]"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
