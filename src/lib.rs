@@ -1,5 +1,7 @@
 //! The map of the house.
 
 pub mod alerting;
+pub mod listener;
 pub mod rocketchat;
 pub mod signl4;
+pub mod store;

@@ -3,6 +3,7 @@
 //! Plain decisions over plain data. This part knows messages, rooms, triggers and words; it knows no socket, no file
 //! and no database.
 
+mod correlation;
 mod rooms;
 mod template;
 mod template_event;
@@ -10,6 +11,7 @@ mod template_reply;
 mod trigger;
 mod trigger_set;
 
+pub use correlation::{FoundBy, Place, place};
 pub use rooms::{RoomGlob, RoomPattern, RoomPatternError};
 pub use template::{CompileError, RenderError, Template, Vocabulary};
 pub use template_event::{AlertingScenario, EventTemplates, RenderedEvent, message_url, render_event};

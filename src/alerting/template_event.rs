@@ -174,7 +174,8 @@ pub fn message_url(base_url: &Url, room: &Room, message: &MessageId) -> Url {
 
 /// Whether a text is "lat,lon" in degrees.
 pub(crate) fn is_location(text: &str) -> bool {
-    let within = |part: &str, limit: f64| part.trim().parse().is_ok_and(|degrees: f64| degrees.abs() <= limit);
+    let within =
+        |part: &str, limit: f64| part.trim().parse().is_ok_and(|degrees: f64| degrees.abs() <= limit);
     text.split_once(',').is_some_and(|(lat, lon)| within(lat, 90.0) && within(lon, 180.0))
 }
 

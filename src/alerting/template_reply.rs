@@ -98,13 +98,17 @@ impl ReplyKind {
             Self::Sent => "Alert sent{% if team %} to {{ team }}{% endif %}.",
             Self::Queued => "Many alerts at once: this one waits its turn and goes out by itself.",
             Self::Delayed => "SIGNL4 does not answer; still trying. If it is urgent, please call somebody.",
-            Self::NotSent => "Alert NOT sent{% if reason %}: {{ reason }}{% endif %}. Nobody was paged, please call somebody.",
+            Self::NotSent => {
+                "Alert NOT sent{% if reason %}: {{ reason }}{% endif %}. Nobody was paged, please call somebody."
+            }
             Self::Suppressed => "No new alert: \"{{ trigger }}\" raised one here a short while ago.",
             Self::Raised => "",
             Self::Acknowledged => "{{ user }}: Alert acknowledged.",
             Self::Closed => "{{ user }}: Alert closed.",
             Self::Annotated => "{{ user }}: {{ text }}",
-            Self::Escalated => "Nobody has reacted yet. Alert escalated{% if team %} to {{ team }}{% endif %}.",
+            Self::Escalated => {
+                "Nobody has reacted yet. Alert escalated{% if team %} to {{ team }}{% endif %}."
+            }
             Self::Unattended => "Nobody is on duty or nobody answered. Please call somebody.",
             Self::Failed => "SIGNL4 could not reach anybody with this alert. Please call somebody.",
         }
@@ -139,7 +143,9 @@ impl Replies {
     /// # Errors
     /// When the template does not suit the values.
     pub fn text(&self, kind: ReplyKind, words: &ReplyWords<'_>) -> Result<Option<String>, RenderError> {
-        let Some(template) = self.texts.get(&kind) else { return Ok(None) };
+        let Some(template) = self.texts.get(&kind) else {
+            return Ok(None);
+        };
         let ReplyWords { user, text, reason, team, trigger } = *words;
         let text = template.render(kind.key(), &context! { user, text, reason, team, trigger })?;
         Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))

@@ -65,8 +65,12 @@ impl Trigger {
         let names = self.patterns.iter().flat_map(Regex::capture_names).flatten();
         let mut caught: BTreeMap<String, String> =
             names.map(|name| (name.to_owned(), String::new())).collect();
-        let Some(pattern) = self.patterns.get(index) else { return caught };
-        let Some(groups) = pattern.captures(text) else { return caught };
+        let Some(pattern) = self.patterns.get(index) else {
+            return caught;
+        };
+        let Some(groups) = pattern.captures(text) else {
+            return caught;
+        };
         for name in pattern.capture_names().flatten() {
             if let Some(group) = groups.name(name) {
                 caught.insert(name.to_owned(), group.as_str().to_owned());

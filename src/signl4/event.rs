@@ -38,11 +38,8 @@ pub struct AlertEvent {
 impl AlertEvent {
     /// The JSON body as SIGNL4 takes it.
     pub fn to_json(&self) -> Value {
-        let mut body: Map<String, Value> = self
-            .fields
-            .iter()
-            .map(|(name, value)| (name.clone(), Value::from(value.as_str())))
-            .collect();
+        let mut body: Map<String, Value> =
+            self.fields.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
         let mut put = |name: &str, value: Value| {
             // Names are case-insensitive on the other side, so `Title` would fight with `title`.
             body.retain(|other, _| !other.eq_ignore_ascii_case(name));

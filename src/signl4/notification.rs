@@ -140,17 +140,11 @@ impl Notification {
 
 /// `user.displayname` is a sister product's; `username` is what SIGNL4's samples carry.
 fn name_of(user: &Value) -> Option<String> {
-    ["displayname", "username", "mailaddress"]
-        .iter()
-        .find_map(|key| text(&user[*key]))
+    ["displayname", "username", "mailaddress"].iter().find_map(|key| text(&user[*key]))
 }
 
 fn text(value: &Value) -> Option<String> {
-    value
-        .as_str()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
+    value.as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 fn number(value: &Value) -> Option<i64> {
@@ -163,10 +157,7 @@ fn number(value: &Value) -> Option<i64> {
 
 fn digest(body: &[u8]) -> NotificationId {
     let hash = Sha256::digest(body);
-    NotificationId::new(
-        hash.iter()
-            .fold(String::from("sha256-"), |hex, byte| hex + &format!("{byte:02x}")),
-    )
+    NotificationId::new(hash.iter().fold(String::from("sha256-"), |hex, byte| hex + &format!("{byte:02x}")))
 }
 
 #[cfg(test)]
@@ -193,10 +184,7 @@ mod tests {
             alert.event_id.unwrap().as_str(),
             "2518783235949759942_fbc7b4a4-badd-47b8-9e1d-702fb6a1a0b2"
         );
-        assert_eq!(
-            alert.external_id.unwrap(),
-            "Content you passed in the X-S4-ExternalID parameter"
-        );
+        assert_eq!(alert.external_id.unwrap(), "Content you passed in the X-S4-ExternalID parameter");
     }
 
     #[test]

@@ -56,17 +56,11 @@ impl WebhookUrl {
             return Err(InvalidWebhookUrl::NotHttp);
         }
         let host = url.host_str().ok_or(InvalidWebhookUrl::NotHttp)?.to_owned();
-        let secret = url
-            .path_segments()
-            .and_then(|mut segments| segments.next_back())
-            .unwrap_or_default();
+        let secret = url.path_segments().and_then(|mut segments| segments.next_back()).unwrap_or_default();
         if secret.is_empty() || secret.eq_ignore_ascii_case("webhook") || secret.contains(['{', '%']) {
             return Err(InvalidWebhookUrl::NoSecret);
         }
-        Ok(Self {
-            url: SecretString::from(String::from(url)),
-            host,
-        })
+        Ok(Self { url: SecretString::from(String::from(url)), host })
     }
 
     /// The host it leads to, which is safe to show.
@@ -151,12 +145,7 @@ impl WebhookClient {
         let mut root = Url::parse(url.url.expose_secret()).map_err(|error| error.to_string())?;
         root.set_path("/");
         root.set_query(None);
-        self.http
-            .get(root)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| why(&error))
+        self.http.get(root).send().await.map(drop).map_err(|error| why(&error))
     }
 }
 
@@ -188,13 +177,12 @@ fn refusal(status: StatusCode, pause: Timestamp, body: &[u8]) -> RaiseError {
             reason: "SIGNL4 does not know this team (404): the webhook URL's secret is wrong".into(),
         },
         // Both ask for another try in their own definition.
-        408 | 425 => RaiseError::Unavailable {
-            maybe_raised: false,
-            reason: format!("SIGNL4 answered {status}"),
-        },
-        code @ 400..=499 => RaiseError::Rejected {
-            reason: format!("SIGNL4 refuses the event ({code}{})", detail(body)),
-        },
+        408 | 425 => {
+            RaiseError::Unavailable { maybe_raised: false, reason: format!("SIGNL4 answered {status}") }
+        }
+        code @ 400..=499 => {
+            RaiseError::Rejected { reason: format!("SIGNL4 refuses the event ({code}{})", detail(body)) }
+        }
         _ => RaiseError::Unavailable {
             maybe_raised: status.is_server_error(),
             reason: format!("SIGNL4 answered {status}"),
@@ -228,10 +216,7 @@ fn pause_of(headers: &HeaderMap, now: Timestamp) -> Timestamp {
 }
 
 fn unavailable(error: &reqwest::Error) -> RaiseError {
-    RaiseError::Unavailable {
-        maybe_raised: !error.is_connect() && !error.is_builder(),
-        reason: why(error),
-    }
+    RaiseError::Unavailable { maybe_raised: !error.is_connect() && !error.is_builder(), reason: why(error) }
 }
 
 /// Says what went wrong without the URL, which holds the secret.
@@ -284,9 +269,7 @@ mod tests {
     async fn any_2xx_is_received_and_its_event_id_is_kept() {
         let body = json!({"eventId": "2518088743722201372_4ee5617b"});
         for status in [200, 201, 202] {
-            let id = raise(ResponseTemplate::new(status).set_body_json(&body))
-                .await
-                .unwrap();
+            let id = raise(ResponseTemplate::new(status).set_body_json(&body)).await.unwrap();
             assert_eq!(id.unwrap().as_str(), "2518088743722201372_4ee5617b");
         }
     }
@@ -294,10 +277,7 @@ mod tests {
     #[tokio::test]
     async fn an_unreadable_answer_to_a_taken_event_is_no_failure() {
         for body in ["", "OK", "[]", r#"{"eventId":7}"#, r#"{"eventId":""}"#] {
-            assert_eq!(
-                raise(ResponseTemplate::new(201).set_body_string(body)).await,
-                Ok(None)
-            );
+            assert_eq!(raise(ResponseTemplate::new(201).set_body_string(body)).await, Ok(None));
         }
     }
 
@@ -305,10 +285,7 @@ mod tests {
     async fn a_bad_body_or_secret_is_rejected_for_good() {
         for status in [400, 401, 403, 404, 405, 413] {
             let error = raise(ResponseTemplate::new(status)).await.unwrap_err();
-            assert!(
-                matches!(error, RaiseError::Rejected { .. }),
-                "{status}: {error:?}"
-            );
+            assert!(matches!(error, RaiseError::Rejected { .. }), "{status}: {error:?}");
         }
     }
 
@@ -316,9 +293,7 @@ mod tests {
     async fn server_errors_and_redirects_are_tried_again() {
         for (status, maybe) in [(500, true), (503, true), (302, false), (408, false)] {
             let error = raise(ResponseTemplate::new(status)).await.unwrap_err();
-            let RaiseError::Unavailable { maybe_raised, .. } = error else {
-                panic!("{status}: {error:?}")
-            };
+            let RaiseError::Unavailable { maybe_raised, .. } = error else { panic!("{status}: {error:?}") };
             assert_eq!(maybe_raised, maybe, "{status}");
         }
     }
@@ -328,27 +303,17 @@ mod tests {
         let reset = Timestamp::now().as_second() + 40;
         let answer = ResponseTemplate::new(429).insert_header("X-RateLimit-Reset", reset.to_string());
         let error = raise(answer).await.unwrap_err();
-        assert_eq!(
-            error,
-            RaiseError::Throttled {
-                until: Timestamp::from_second(reset).unwrap()
-            }
-        );
+        assert_eq!(error, RaiseError::Throttled { until: Timestamp::from_second(reset).unwrap() });
     }
 
     #[tokio::test]
     async fn an_unreachable_server_has_surely_raised_nothing() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = WebhookUrl::parse(&format!(
-            "http://{}/webhook/{SECRET}",
-            socket.local_addr().unwrap()
-        ))
-        .unwrap();
+        let url =
+            WebhookUrl::parse(&format!("http://{}/webhook/{SECRET}", socket.local_addr().unwrap())).unwrap();
         drop(socket);
         let error = client().raise(&url, &json!({})).await.unwrap_err();
-        let RaiseError::Unavailable { maybe_raised, reason } = error else {
-            panic!("{error:?}")
-        };
+        let RaiseError::Unavailable { maybe_raised, reason } = error else { panic!("{error:?}") };
         assert!(!maybe_raised);
         assert!(!reason.contains(SECRET), "{reason}");
     }

@@ -1,0 +1,173 @@
+//! The inbox: SIGNL4's notifications, from the moment before they are answered until a reply is queued for each.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
+
+use super::{
+    Alert, NewDelivery, Store, StoreError, outbox,
+    rows::{millis, timestamp},
+};
+use crate::signl4::{AlertRef, NotificationId};
+
+/// No notification is ever told to wait longer. One that would was postponed before the clock was set back, and is due.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// A notification that waits to be correlated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its row.
+    seq: i64,
+    /// The body as SIGNL4 sent it.
+    pub body: String,
+    /// When it came.
+    pub received_at: Timestamp,
+}
+
+impl FromRow<'_, SqliteRow> for StoredEvent {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            seq: row.try_get("seq")?,
+            body: row.try_get("body")?,
+            received_at: timestamp(row.try_get("received_at")?),
+        })
+    }
+}
+
+/// The alerts a notification may be about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Candidates {
+    /// The alert SIGNL4 named so when it took it.
+    pub by_event: Option<Alert>,
+    /// Up to two alerts with that ExternalID, the newest first: one, or more than one.
+    pub by_external: Vec<Alert>,
+    /// The newest alert with that ExternalID that may have been raised without our getting the answer.
+    pub unanswered: Option<Alert>,
+    /// Whether a call for an alert with that ExternalID is under way at this moment.
+    pub in_flight: bool,
+}
+
+impl Store {
+    /// Stores a notification. `false` where it is there already.
+    ///
+    /// # Errors
+    /// When the store fails; then the notification must not be answered with 2xx.
+    pub async fn receive_event(&self, id: &NotificationId, body: &str) -> Result<bool, StoreError> {
+        let now = millis(Timestamp::now());
+        let inserted = sqlx::query(
+            "INSERT INTO event (id, body, not_before, received_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(id.as_str())
+        .bind(body)
+        .bind(now)
+        .bind(now)
+        .execute(&self.pool)
+        .await?;
+        self.changed();
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    /// The oldest notification that is due, or when the next one will be.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn next_event(
+        &self,
+        now: Timestamp,
+    ) -> Result<Result<StoredEvent, Option<Timestamp>>, StoreError> {
+        let due: Option<StoredEvent> = sqlx::query_as(
+            "SELECT * FROM event WHERE state = 'waiting' AND (not_before <= ? OR not_before > ?) ORDER BY seq LIMIT 1",
+        )
+        .bind(millis(now))
+        .bind(millis(now + LONGEST_WAIT))
+        .fetch_optional(&self.pool)
+        .await?;
+        if let Some(event) = due {
+            return Ok(Ok(event));
+        }
+        let (at,): (Option<i64>,) =
+            sqlx::query_as("SELECT min(not_before) FROM event WHERE state = 'waiting'")
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(Err(at.map(timestamp)))
+    }
+
+    /// The alerts that `alert` may mean.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn candidates(&self, alert: &AlertRef) -> Result<Candidates, StoreError> {
+        let mut found = Candidates::default();
+        if let Some(event_id) = &alert.event_id {
+            found.by_event =
+                sqlx::query_as("SELECT * FROM alert WHERE event_id = ? ORDER BY id DESC LIMIT 1")
+                    .bind(event_id.as_str())
+                    .fetch_optional(&self.pool)
+                    .await?;
+        }
+        let Some(external_id) = &alert.external_id else {
+            return Ok(found);
+        };
+        // An alert that never left, because of a cooldown, cannot be meant.
+        found.by_external = sqlx::query_as(
+            "SELECT * FROM alert WHERE external_id = ? AND state <> 'suppressed' ORDER BY id DESC LIMIT 2",
+        )
+        .bind(external_id)
+        .fetch_all(&self.pool)
+        .await?;
+        found.unanswered = sqlx::query_as(
+            "SELECT * FROM alert WHERE external_id = ? AND unanswered > 0 ORDER BY event_id IS NOT NULL, id DESC LIMIT 1",
+        )
+        .bind(external_id)
+        .fetch_optional(&self.pool)
+        .await?;
+        (found.in_flight,) =
+            sqlx::query_as("SELECT EXISTS (SELECT 1 FROM alert WHERE external_id = ? AND in_flight = 1)")
+                .bind(external_id)
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(found)
+    }
+
+    /// Settles a notification and queues its reply, if it has one: both or neither.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing holds.
+    pub async fn settle_event(
+        &self,
+        event: &StoredEvent,
+        outcome: &str,
+        reply: Option<&NewDelivery>,
+    ) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let mut tx = self.write().await?;
+        let settled = sqlx::query(
+            "UPDATE event SET state = 'settled', outcome = ?, settled_at = ? WHERE seq = ? AND state = 'waiting'",
+        )
+        .bind(outcome)
+        .bind(millis(now))
+        .bind(event.seq)
+        .execute(&mut *tx)
+        .await?;
+        if let (1, Some(reply)) = (settled.rows_affected(), reply) {
+            outbox::insert(&mut tx, reply, now).await?;
+        }
+        tx.commit().await?;
+        self.changed();
+        Ok(())
+    }
+
+    /// Lets a notification wait: what it belongs to may be known later.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn postpone_event(&self, event: &StoredEvent, until: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE event SET not_before = ? WHERE seq = ?")
+            .bind(millis(until))
+            .bind(event.seq)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}

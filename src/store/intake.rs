@@ -1,0 +1,137 @@
+//! The transaction that settles one message: what it asks for and that it was seen are committed together.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::{Sqlite, Transaction};
+
+use super::{
+    Alert, AlertState, NewAlert, NewDelivery, Store, StoreError, outbox, rooms,
+    rows::{millis, timestamp},
+};
+use crate::rocketchat::{MessageId, RoomId};
+
+impl Store {
+    /// The digest of the message's text when it was last settled.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn digest_of(&self, message: &MessageId) -> Result<Option<i64>, StoreError> {
+        let row: Option<(i64,)> = sqlx::query_as("SELECT digest FROM seen WHERE message_id = ?")
+            .bind(message.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        Ok(row.map(|(digest,)| digest))
+    }
+
+    /// Starts to settle a message.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn intake(&self) -> Result<Intake<'_>, StoreError> {
+        Ok(Intake { store: self, tx: self.write().await?, now: Timestamp::now() })
+    }
+}
+
+/// A message being settled. Nothing holds until [`Intake::commit`].
+#[derive(Debug)]
+pub struct Intake<'a> {
+    store: &'a Store,
+    tx: Transaction<'static, Sqlite>,
+    now: Timestamp,
+}
+
+impl Intake<'_> {
+    /// How long ago the trigger last alerted in the room, where it did within `period`. Suppressed alerts do not count,
+    /// or a steady flood would be suppressed for ever.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn alerted_within(
+        &mut self,
+        period: Duration,
+        trigger: &str,
+        room: &RoomId,
+    ) -> Result<Option<Duration>, StoreError> {
+        let row: Option<(i64,)> = sqlx::query_as(
+            "SELECT created_at FROM alert WHERE trigger_name = ? AND room_id = ? AND state <> 'suppressed' \
+             ORDER BY created_at DESC LIMIT 1",
+        )
+        .bind(trigger)
+        .bind(room.as_str())
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        let since = row.and_then(|(at,)| Duration::try_from(self.now.duration_since(timestamp(at))).ok());
+        Ok(since.filter(|since| *since < period))
+    }
+
+    /// Adds an alert in the given state. `None` where the pair of message and trigger has one already.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn add_alert(
+        &mut self,
+        alert: &NewAlert,
+        state: AlertState,
+    ) -> Result<Option<Alert>, StoreError> {
+        let now = millis(self.now);
+        let row = sqlx::query_as(
+            "INSERT INTO alert (message_id, trigger_name, room_id, thread_id, external_id, state, created_at, settled_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id, trigger_name) DO NOTHING RETURNING *",
+        )
+        .bind(alert.message.as_str())
+        .bind(&alert.trigger)
+        .bind(alert.room.as_str())
+        .bind(alert.thread.as_str())
+        .bind(&alert.external_id)
+        .bind(state.name())
+        .bind(now)
+        .bind((state != AlertState::Queued).then_some(now))
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        Ok(row)
+    }
+
+    /// Puts a row into the outbox.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn add_delivery(&mut self, delivery: &NewDelivery) -> Result<(), StoreError> {
+        outbox::insert(&mut self.tx, delivery, self.now).await
+    }
+
+    /// Remembers the text the message was settled with.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn mark_seen(&mut self, message: &MessageId, digest: i64) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO seen (message_id, digest, seen_at) VALUES (?, ?, ?) \
+             ON CONFLICT DO UPDATE SET digest = excluded.digest, seen_at = excluded.seen_at",
+        )
+        .bind(message.as_str())
+        .bind(digest)
+        .bind(millis(self.now))
+        .execute(&mut *self.tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Moves the room's cursor to this message; it never moves back.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn advance_cursor(&mut self, room: &RoomId, to: Timestamp) -> Result<(), StoreError> {
+        rooms::advance(&mut self.tx, room, to).await
+    }
+
+    /// Makes it all hold, and wakes the workers.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing holds.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.tx.commit().await?;
+        self.store.changed();
+        Ok(())
+    }
+}

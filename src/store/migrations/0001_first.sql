@@ -1,0 +1,74 @@
+-- Every time is milliseconds of Unix time by the bot's clock, unless a comment says otherwise.
+
+-- One alert for each (message, trigger) pair, for ever: the pair is what makes a second page impossible.
+CREATE TABLE alert (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id   TEXT    NOT NULL,
+    trigger_name TEXT    NOT NULL,
+    room_id      TEXT    NOT NULL,
+    thread_id    TEXT    NOT NULL, -- where its replies go: the message's tmid, or else the message itself
+    external_id  TEXT    NOT NULL,
+    state        TEXT    NOT NULL CHECK (state IN ('queued', 'sent', 'not_sent', 'suppressed')),
+    event_id     TEXT UNIQUE,      -- SIGNL4's answer
+    in_flight    INTEGER NOT NULL DEFAULT 0, -- a call is under way, or was when the bot was killed
+    unanswered   INTEGER NOT NULL DEFAULT 0, -- calls that may have raised an alert, but whose answer never came
+    told_waiting INTEGER NOT NULL DEFAULT 0, -- whether the thread was told that the alert is late
+    created_at   INTEGER NOT NULL,
+    settled_at   INTEGER,
+    UNIQUE (message_id, trigger_name)
+) STRICT;
+CREATE INDEX alert_external ON alert (external_id, id);
+CREATE INDEX alert_trigger_room ON alert (trigger_name, room_id, created_at);
+CREATE INDEX alert_queued ON alert (created_at) WHERE state = 'queued';
+
+-- The outbox: what has to leave this house, to SIGNL4 or to Rocket.Chat. A row leaves `waiting` only when it is settled.
+CREATE TABLE delivery (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    lane       TEXT    NOT NULL, -- the destination; lanes do not wait for each other
+    ordering   TEXT    NOT NULL, -- rows of a lane that share it leave in the order of their ids
+    body       TEXT    NOT NULL, -- JSON of what to deliver
+    alert_id   INTEGER REFERENCES alert (id) ON DELETE CASCADE,
+    state      TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    not_before INTEGER NOT NULL,
+    last_error TEXT,
+    created_at INTEGER NOT NULL,
+    settled_at INTEGER
+) STRICT;
+CREATE INDEX delivery_waiting ON delivery (lane, id) WHERE state = 'waiting';
+CREATE INDEX delivery_ordering ON delivery (lane, ordering, id) WHERE state = 'waiting';
+CREATE INDEX delivery_alert ON delivery (alert_id);
+
+-- The inbox: SIGNL4's notifications, stored before they are answered.
+CREATE TABLE event (
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    id          TEXT    NOT NULL UNIQUE, -- the notification's top-level id: a repetition is the same row
+    body        TEXT    NOT NULL,
+    state       TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'settled')),
+    outcome     TEXT,                    -- how it was correlated, once settled
+    not_before  INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    settled_at  INTEGER
+) STRICT;
+CREATE INDEX event_waiting ON event (not_before, seq) WHERE state = 'waiting';
+
+-- The last text of each message looked at, as a digest: what tells a new text from a re-emission of the old one.
+CREATE TABLE seen (
+    message_id TEXT    PRIMARY KEY,
+    digest     INTEGER NOT NULL,
+    seen_at    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX seen_age ON seen (seen_at);
+
+-- The watched rooms, by the server's clock.
+CREATE TABLE room (
+    id     TEXT    PRIMARY KEY,
+    since  INTEGER NOT NULL, -- watched since: nothing older ever alerts
+    cursor INTEGER NOT NULL  -- read up to this _updatedAt
+) STRICT, WITHOUT ROWID;
+
+-- Facts about this installation.
+CREATE TABLE fact (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,21 @@
+//! What must survive a crash: alerts, the outbox, the inbox, what was seen and how far each room was read.
+//!
+//! Everything the program promises rests on one rule: a fact is committed here before anybody outside is told of it.
+//! This part knows rows and transactions. It does not know why a message alerts or what a reply says, and it talks to
+//! no server.
+
+mod database;
+mod error;
+mod inbox;
+mod intake;
+mod outbox;
+mod rooms;
+mod rows;
+
+pub use database::Store;
+pub use error::StoreError;
+pub use inbox::{Candidates, StoredEvent};
+pub use intake::Intake;
+pub use outbox::{AlertChange, Next, Settlement};
+pub use rooms::Progress;
+pub use rows::{Alert, AlertId, AlertState, Delivery, DeliveryId, Lane, NewAlert, NewDelivery};

@@ -1,0 +1,278 @@
+//! The outbox: rows that wait for their destination, drained lane by lane.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sqlx::{Sqlite, Transaction};
+
+use super::{
+    Alert, AlertId, Delivery, Lane, NewDelivery, Store, StoreError,
+    rows::{millis, timestamp},
+};
+use crate::signl4::EventId;
+
+/// No wait that the program ever asks for is longer. A row that would wait longer was written before the clock was set
+/// back, and is due.
+const LONGEST_WAIT: Duration = Duration::from_secs(2 * 3600);
+
+/// The next row of a lane.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// This one, now.
+    Due(Delivery),
+    /// None before this time.
+    At(Timestamp),
+    /// None at all.
+    Empty,
+}
+
+/// What came of trying a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// It arrived.
+    Delivered,
+    /// It never will.
+    Failed {
+        /// Why, for a person.
+        reason: String,
+    },
+    /// It stays in the outbox.
+    Retry {
+        /// Not before this time.
+        at: Timestamp,
+        /// Why, for a person.
+        reason: String,
+    },
+}
+
+/// What came of it for its alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AlertChange {
+    /// SIGNL4 took it, and named it so.
+    Sent(Option<EventId>),
+    /// It is given up.
+    NotSent,
+    /// It stays queued; the call may have raised it all the same.
+    StillQueued {
+        /// Whether the call may have raised an alert.
+        maybe_raised: bool,
+    },
+}
+
+/// A row of the lane is free where no older one of its ordering waits.
+const DUE: &str = "SELECT d.* FROM delivery d \
+    WHERE d.lane = ?1 AND d.state = 'waiting' AND (d.not_before <= ?2 OR d.not_before > ?3) AND NOT EXISTS \
+    (SELECT 1 FROM delivery e WHERE e.lane = d.lane AND e.ordering = d.ordering AND e.state = 'waiting' AND e.id < d.id) \
+    ORDER BY d.id LIMIT 1";
+const EARLIEST: &str = "SELECT min(d.not_before) FROM delivery d WHERE d.lane = ?1 AND d.state = 'waiting' AND NOT EXISTS \
+    (SELECT 1 FROM delivery e WHERE e.lane = d.lane AND e.ordering = d.ordering AND e.state = 'waiting' AND e.id < d.id)";
+
+impl Store {
+    /// The oldest row of a lane that may leave now. A row waits while an older one of the same ordering does.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn next_delivery(&self, lane: &Lane, now: Timestamp) -> Result<Next, StoreError> {
+        let due: Option<Delivery> = sqlx::query_as(DUE)
+            .bind(lane.as_str())
+            .bind(millis(now))
+            .bind(millis(now + LONGEST_WAIT))
+            .fetch_optional(&self.pool)
+            .await?;
+        if let Some(delivery) = due {
+            return Ok(Next::Due(delivery));
+        }
+        let (earliest,): (Option<i64>,) =
+            sqlx::query_as(EARLIEST).bind(lane.as_str()).fetch_one(&self.pool).await?;
+        Ok(earliest.map_or(Next::Empty, |at| Next::At(timestamp(at))))
+    }
+
+    /// Notes that a call for the alert is about to be made. After a crash in the middle this is what tells that it
+    /// may have been raised.
+    ///
+    /// # Errors
+    /// When the store fails; then the call must not be made.
+    pub async fn mark_in_flight(&self, alert: AlertId) -> Result<(), StoreError> {
+        sqlx::query("UPDATE alert SET in_flight = 1 WHERE id = ?").bind(alert.0).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Writes down what came of a delivery, for its alert too, and puts what follows from it into the outbox: all or
+    /// nothing.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing holds.
+    pub async fn settle_delivery(
+        &self,
+        delivery: &Delivery,
+        settlement: &Settlement,
+        change: Option<&AlertChange>,
+        then: &[NewDelivery],
+    ) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let mut tx = self.write().await?;
+        settle(&mut tx, delivery, settlement, now).await?;
+        if let (Some(alert), Some(change)) = (delivery.alert, change) {
+            change_alert(&mut tx, alert, change, now).await?;
+        }
+        for next in then {
+            insert(&mut tx, next, now).await?;
+        }
+        tx.commit().await?;
+        self.changed();
+        Ok(())
+    }
+
+    /// The alert of that row.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn alert(&self, id: AlertId) -> Result<Option<Alert>, StoreError> {
+        Ok(sqlx::query_as("SELECT * FROM alert WHERE id = ?").bind(id.0).fetch_optional(&self.pool).await?)
+    }
+
+    /// Alerts queued before `since` whose threads were not yet told that they are late; the oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn late_alerts(&self, since: Timestamp) -> Result<Vec<Alert>, StoreError> {
+        Ok(sqlx::query_as(
+            "SELECT * FROM alert WHERE state = 'queued' AND told_waiting = 0 AND created_at < ? ORDER BY id LIMIT 200",
+        )
+        .bind(millis(since))
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Puts the reply that an alert is late into the outbox, once. Nothing happens where the alert went out meanwhile.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn tell_late(&self, alert: AlertId, reply: &NewDelivery) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let told = sqlx::query(
+            "UPDATE alert SET told_waiting = 1 WHERE id = ? AND state = 'queued' AND told_waiting = 0",
+        )
+        .bind(alert.0)
+        .execute(&mut *tx)
+        .await?;
+        if told.rows_affected() == 1 {
+            insert(&mut tx, reply, Timestamp::now()).await?;
+        }
+        tx.commit().await?;
+        self.changed();
+        Ok(())
+    }
+
+    /// Why the oldest waiting row of a lane waits, in the words of its last attempt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn waiting_because(&self, alert: AlertId) -> Result<Option<String>, StoreError> {
+        let row: Option<(Option<String>,)> = sqlx::query_as(
+            "SELECT w.last_error FROM delivery d JOIN delivery w ON w.lane = d.lane AND w.state = 'waiting' \
+             WHERE d.alert_id = ? AND d.state = 'waiting' AND w.last_error IS NOT NULL ORDER BY w.id LIMIT 1",
+        )
+        .bind(alert.0)
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.and_then(|(error,)| error))
+    }
+
+    /// Moves what waits in lanes that no longer exist into another one. Returns how many rows moved.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn adopt_orphans(&self, lanes: &[Lane], into: &Lane) -> Result<u64, StoreError> {
+        let known = serde_json::Value::from(lanes.iter().map(Lane::as_str).collect::<Vec<_>>()).to_string();
+        let moved = sqlx::query(
+            "UPDATE delivery SET lane = ? WHERE state = 'waiting' AND lane NOT IN (SELECT value FROM json_each(?))",
+        )
+        .bind(into.as_str())
+        .bind(known)
+        .execute(&self.pool)
+        .await?;
+        Ok(moved.rows_affected())
+    }
+
+    /// How many rows wait in a lane.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn waiting_in(&self, lane: &Lane) -> Result<u64, StoreError> {
+        let (count,): (i64,) =
+            sqlx::query_as("SELECT count(*) FROM delivery WHERE lane = ? AND state = 'waiting'")
+                .bind(lane.as_str())
+                .fetch_one(&self.pool)
+                .await?;
+        Ok(count.unsigned_abs())
+    }
+}
+
+pub(super) async fn insert(
+    tx: &mut Transaction<'static, Sqlite>,
+    delivery: &NewDelivery,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO delivery (lane, ordering, body, alert_id, not_before, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(delivery.lane.as_str())
+    .bind(&delivery.ordering)
+    .bind(delivery.body.to_string())
+    .bind(delivery.alert.map(|alert| alert.0))
+    .bind(millis(now))
+    .bind(millis(now))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn settle(
+    tx: &mut Transaction<'static, Sqlite>,
+    delivery: &Delivery,
+    settlement: &Settlement,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (state, not_before, reason) = match settlement {
+        Settlement::Delivered => ("delivered", now, None),
+        Settlement::Failed { reason } => ("failed", now, Some(reason)),
+        Settlement::Retry { at, reason } => ("waiting", *at, Some(reason)),
+    };
+    sqlx::query(
+        "UPDATE delivery SET state = ?, attempts = attempts + 1, not_before = ?, last_error = ?, settled_at = ? WHERE id = ?",
+    )
+    .bind(state)
+    .bind(millis(not_before))
+    .bind(reason)
+    .bind((state != "waiting").then_some(millis(now)))
+    .bind(delivery.id.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn change_alert(
+    tx: &mut Transaction<'static, Sqlite>,
+    alert: AlertId,
+    change: &AlertChange,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (state, event_id, unanswered) = match change {
+        // Taken without a name: for finding its thread this is as if no answer had come.
+        AlertChange::Sent(event_id) => ("sent", event_id.as_ref().map(EventId::as_str), event_id.is_none()),
+        AlertChange::NotSent => ("not_sent", None, false),
+        AlertChange::StillQueued { maybe_raised } => ("queued", None, *maybe_raised),
+    };
+    sqlx::query(
+        "UPDATE alert SET state = ?, event_id = ?, unanswered = unanswered + ?, in_flight = 0, settled_at = ? WHERE id = ?",
+    )
+    .bind(state)
+    .bind(event_id)
+    .bind(unanswered)
+    .bind((state != "queued").then_some(millis(now)))
+    .bind(alert.0)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

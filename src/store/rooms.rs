@@ -1,0 +1,79 @@
+//! The watched rooms: since when, and how far each was read, by the server's clock.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use sqlx::{Sqlite, Transaction};
+
+use super::{
+    Store, StoreError,
+    rows::{millis, timestamp},
+};
+use crate::rocketchat::RoomId;
+
+/// How far a watched room was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Watched since: nothing older ever alerts.
+    pub since: Timestamp,
+    /// Read up to this `_updatedAt`.
+    pub cursor: Timestamp,
+}
+
+impl Store {
+    /// The progress of every room that was ever watched.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn progress(&self) -> Result<HashMap<RoomId, Progress>, StoreError> {
+        let rows: Vec<(String, i64, i64)> =
+            sqlx::query_as("SELECT id, since, cursor FROM room").fetch_all(&self.pool).await?;
+        let progress = |since, cursor| Progress { since: timestamp(since), cursor: timestamp(cursor) };
+        Ok(rows.into_iter().map(|(id, since, cursor)| (RoomId::new(id), progress(since, cursor))).collect())
+    }
+
+    /// Starts to watch a room from a time on; one that is watched already stays as it is.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn watch_room(&self, room: &RoomId, since: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO room (id, since, cursor) VALUES (?1, ?2, ?2) ON CONFLICT (id) DO NOTHING")
+            .bind(room.as_str())
+            .bind(millis(since))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Forgets a room that is no longer watched, so that what is said there meanwhile never alerts.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM room WHERE id = ?").bind(room.as_str()).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Moves a room's cursor forward, once everything up to there is settled; it never moves back.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn advance_cursor(&self, room: &RoomId, to: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        advance(&mut tx, room, to).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+pub(super) async fn advance(
+    tx: &mut Transaction<'static, Sqlite>,
+    room: &RoomId,
+    to: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE room SET cursor = max(cursor, ?) WHERE id = ?")
+        .bind(millis(to))
+        .bind(room.as_str())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
