@@ -72,10 +72,12 @@ impl RoomPattern {
     }
 
     /// Whether the room is one of those meant.
-    pub fn matches(&self, room: &Room) -> bool {
+    ///
+    /// `joined` says whether the bot is a member: [`RoomPattern::Any`] means no room that it merely happens to see.
+    pub fn matches(&self, room: &Room, joined: bool) -> bool {
         let name = room.name.as_deref();
         match self {
-            Self::Any => true,
+            Self::Any => joined,
             Self::Id(id) => *id == room.id,
             Self::Name(wanted) => name.is_some_and(|name| same_name(name, wanted)),
             Self::Glob(glob) => name.is_some_and(|name| glob.matches(name)),

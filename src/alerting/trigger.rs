@@ -40,17 +40,17 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// Whether the trigger watches this room.
-    pub fn watches(&self, room: &Room) -> bool {
-        self.rooms.iter().any(|pattern| pattern.matches(room))
+    /// Whether the trigger watches this room, of which the bot is a member or not.
+    pub fn watches(&self, room: &Room, joined: bool) -> bool {
+        self.rooms.iter().any(|pattern| pattern.matches(room, joined))
     }
 
     /// Whether everything but the text speaks for the message: its room, its author, how and where it was posted.
-    pub(super) fn admits(&self, message: &Message, room: &Room) -> bool {
+    pub(super) fn admits(&self, message: &Message, room: &Room, joined: bool) -> bool {
         (self.bots || !message.from_integration)
             && (self.threads || message.thread.is_none())
             && self.admits_author(&message.author)
-            && self.watches(room)
+            && self.watches(room, joined)
     }
 
     fn admits_author(&self, author: &Author) -> bool {

@@ -46,8 +46,8 @@ impl TriggerSet {
 
     /// The triggers that the message sets off: the first that matches, and those after it while each says `continue`.
     ///
-    /// System messages and ciphertext set off nothing.
-    pub fn matches(&self, message: &Message, room: &Room) -> Vec<Match<'_>> {
+    /// `joined` says whether the bot is a member of the room. System messages and ciphertext set off nothing.
+    pub fn matches(&self, message: &Message, room: &Room, joined: bool) -> Vec<Match<'_>> {
         let mut found: Vec<Match<'_>> = Vec::new();
         if message.kind != MessageKind::Plain {
             return found;
@@ -60,7 +60,7 @@ impl TriggerSet {
                 continue;
             }
             let trigger = &self.triggers[at];
-            if !trigger.admits(message, room) {
+            if !trigger.admits(message, room, joined) {
                 continue;
             }
             found.push(Match { trigger, captures: trigger.captures(index, &message.text) });
@@ -71,9 +71,9 @@ impl TriggerSet {
         found
     }
 
-    /// Whether any trigger watches the room.
-    pub fn watches(&self, room: &Room) -> bool {
-        self.triggers.iter().any(|trigger| trigger.watches(room))
+    /// Whether any trigger watches the room, of which the bot is a member or not.
+    pub fn watches(&self, room: &Room, joined: bool) -> bool {
+        self.triggers.iter().any(|trigger| trigger.watches(room, joined))
     }
 
     /// The trigger of this name.
