@@ -1,6 +1,7 @@
 //! The map of the house.
 
 pub mod alerting;
+pub mod config;
 pub mod listener;
 pub mod rocketchat;
 pub mod signl4;

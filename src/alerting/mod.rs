@@ -15,6 +15,7 @@ pub use correlation::{FoundBy, Place, place};
 pub use rooms::{RoomGlob, RoomPattern, RoomPatternError};
 pub use template::{CompileError, RenderError, Template, Vocabulary};
 pub use template_event::{AlertingScenario, EventTemplates, RenderedEvent, message_url, render_event};
+pub(crate) use template_event::{DEFAULT_TITLE, is_location};
 pub use template_reply::{OnSent, Replies, ReplyKind, ReplyWords};
 pub use trigger::{TeamName, Trigger};
 pub use trigger_set::{Match, TriggerSet};

@@ -1,0 +1,100 @@
+//! `[listener]`, which SIGNL4 calls, and `[admin]`, which nobody outside may.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+
+use super::address::socket_address;
+use super::problem::Fault;
+use super::secret::strong;
+use super::section::Section;
+
+/// `[listener]`: the public HTTP listener.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// The address to listen on.
+    pub bind: SocketAddr,
+    /// The secret in the path that SIGNL4 posts to.
+    pub secret: SecretString,
+    /// The certificate, where the bot speaks TLS itself.
+    pub tls: Option<TlsFiles>,
+}
+
+/// Where the listener's certificate lies. The files are not read here.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The certificate chain, PEM.
+    pub cert: PathBuf,
+    /// The private key, PEM.
+    pub key: PathBuf,
+}
+
+/// `[admin]`: the private HTTP listener.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    /// The address to listen on.
+    pub bind: SocketAddr,
+    /// What a caller must show; always there where others than this machine can call.
+    pub token: Option<SecretString>,
+}
+
+pub(super) fn read(mut section: Section<'_>) -> Option<Listener> {
+    let bind = bind(&mut section, "0.0.0.0:8080");
+    if !section.has(&["secret", "secret_file"]) {
+        section.missing("secret", "\"…\" (make one with: openssl rand -hex 24)");
+    }
+    let secret = section.secret("secret", "secret_file");
+    let secret = secret.and_then(|secret| section.report.accept(&secret.place, strong(secret.value)));
+    let tls = read_tls(&mut section);
+    section.finish();
+    Some(Listener { bind: bind?, secret: secret?, tls })
+}
+
+pub(super) fn read_admin(mut section: Section<'_>, listener: Option<SocketAddr>) -> Option<Admin> {
+    let place = section.place("bind");
+    let bind = bind(&mut section, "127.0.0.1:9090");
+    let has_token = section.has(&["token", "token_file"]);
+    let token = section.secret("token", "token_file");
+    let token = token.and_then(|token| section.report.accept(&token.place, strong(token.value)));
+    let bind = bind.and_then(|bind| {
+        let free = if listener.is_some_and(|listener| collide(bind, listener)) {
+            Err(Fault::new("is the address of [listener] too", "give the two different ports"))
+        } else {
+            Ok(bind)
+        };
+        section.report.accept(&place, free)
+    });
+    if !has_token && bind.is_some_and(|bind| !bind.ip().is_loopback()) {
+        section.missing("token", "\"…\" (make one with: openssl rand -hex 24), or bind to 127.0.0.1,");
+    }
+    section.finish();
+    Some(Admin { bind: bind?, token })
+}
+
+fn bind(section: &mut Section<'_>, default: &str) -> Option<SocketAddr> {
+    let place = section.place("bind");
+    let text = section.text("bind").map_or_else(|| default.to_owned(), |text| text.value);
+    section.report.accept(&place, socket_address(&text, &format!("write for example bind = \"{default}\"")))
+}
+
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let same_host = one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && one.port() != 0 && same_host
+}
+
+fn read_tls(section: &mut Section<'_>) -> Option<TlsFiles> {
+    let path = |text: &str| match text {
+        "" => Err(Fault::new("is empty", "name the PEM file, or leave the key out")),
+        path => Ok(PathBuf::from(path)),
+    };
+    let (has_cert, has_key) = (section.has(&["tls_cert"]), section.has(&["tls_key"]));
+    let cert = section.checked("tls_cert", path);
+    let key = section.checked("tls_key", path);
+    match (has_cert, has_key) {
+        (true, false) => section.missing("tls_key", "\"key.pem\" beside tls_cert"),
+        (false, true) => section.missing("tls_cert", "\"cert.pem\" beside tls_key"),
+        _ => (),
+    }
+    cert.zip(key).map(|(cert, key)| TlsFiles { cert, key })
+}

@@ -1,0 +1,38 @@
+//! `[replies]`: what the bot says in a thread.
+
+use super::problem::Fault;
+use super::section::Section;
+use super::template;
+use crate::alerting::{OnSent, Replies, ReplyKind, ReplyWords};
+
+pub(super) fn read(mut section: Section<'_>) -> Option<Replies> {
+    let on_sent = section.checked("on_sent", |text| {
+        template::one_of(
+            text,
+            [("reaction", OnSent::Reaction), ("reply", OnSent::Reply), ("none", OnSent::Nothing)],
+        )
+    });
+    let reaction = section.checked("reaction", reaction).unwrap_or_else(|| ":rotating_light:".to_owned());
+    let vocabulary = ReplyWords::vocabulary();
+    let texts = ReplyKind::ALL.into_iter().map(|kind| {
+        let place = section.place(kind.key());
+        let text = section.text(kind.key()).map_or_else(|| kind.default_text().to_owned(), |text| text.value);
+        let text = section.report.accept(&place, template::compile(&text, &vocabulary))?;
+        Some((kind, text))
+    });
+    let texts = texts.collect::<Vec<_>>().into_iter().collect::<Option<_>>();
+    section.finish();
+    Some(Replies { on_sent: on_sent.unwrap_or(OnSent::Reaction), reaction, texts: texts? })
+}
+
+fn reaction(text: &str) -> Result<String, Fault> {
+    let name = text.strip_prefix(':').and_then(|text| text.strip_suffix(':'));
+    let of_emoji = |c: char| c.is_ascii_alphanumeric() || "_+-".contains(c);
+    match name {
+        Some(name) if !name.is_empty() && name.chars().all(of_emoji) => Ok(text.to_owned()),
+        _ => Err(Fault::new(
+            "is not the name of an emoji between colons",
+            "write for example reaction = \":rotating_light:\"",
+        )),
+    }
+}

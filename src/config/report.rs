@@ -1,0 +1,141 @@
+//! The problems found so far, and the keys asked for so far: what was never asked for is not a key.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use super::problem::{ConfigErrors, Fault, Place, Problem};
+use super::suggest::closest;
+use super::tree::Origin;
+
+/// What every environment variable that is a key begins with.
+pub(super) const PREFIX: &str = "SIGNL4_BOT_";
+
+/// Collects while the tree is read, so that an administrator mends everything in one go.
+pub(super) struct Report {
+    /// The file's name as it was given.
+    file: String,
+    found: RefCell<Vec<(Origin, Problem)>>,
+    known: RefCell<BTreeSet<String>>,
+    leftovers: RefCell<Vec<Leftover>>,
+}
+
+/// A value that nobody asked for.
+pub(super) struct Leftover {
+    pub(super) place: Place,
+    pub(super) name: String,
+    /// The keys that its table has, without the path.
+    pub(super) siblings: Vec<&'static str>,
+    /// The path of its table, without indices, as in `signl4.team`.
+    pub(super) table: String,
+}
+
+impl Report {
+    pub(super) fn new(file: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            found: RefCell::default(),
+            known: RefCell::default(),
+            leftovers: RefCell::default(),
+        }
+    }
+
+    /// Notes a problem.
+    pub(super) fn note(&self, place: &Place, fault: Fault) {
+        let source = match &place.origin {
+            Origin::Absent => self.file.clone(),
+            Origin::File { line } => format!("{}:{line}", self.file),
+            Origin::Env { variable } => variable.clone(),
+        };
+        let problem = Problem { source, key: place.key.clone(), why: fault.why, fix: fault.fix };
+        self.found.borrow_mut().push((place.origin.clone(), problem));
+    }
+
+    /// The value, or nothing and a problem noted.
+    pub(super) fn accept<T>(&self, place: &Place, result: Result<T, Fault>) -> Option<T> {
+        result.map_err(|fault| self.note(place, fault)).ok()
+    }
+
+    /// How many problems there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.found.borrow().len()
+    }
+
+    /// Notes that there is such a key: its path without indices.
+    pub(super) fn know(&self, path: String) {
+        self.known.borrow_mut().insert(path);
+    }
+
+    pub(super) fn leave(&self, leftover: Leftover) {
+        self.leftovers.borrow_mut().push(leftover);
+    }
+
+    /// The paths of all keys asked for.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> BTreeSet<String> {
+        self.known.borrow().clone()
+    }
+
+    /// All problems, those of the file in its order; nothing where there are none.
+    pub(super) fn into_errors(self) -> Option<ConfigErrors> {
+        for leftover in self.leftovers.take() {
+            let fault = self.unknown_key(&leftover);
+            self.note(&leftover.place, fault);
+        }
+        let mut found = self.found.into_inner();
+        found.sort_by_key(|(origin, _)| match origin {
+            Origin::Absent => (0, 0),
+            Origin::File { line } => (1, *line),
+            Origin::Env { .. } => (2, 0),
+        });
+        let problems: Vec<Problem> = found.into_iter().map(|(_, problem)| problem).collect();
+        (!problems.is_empty()).then(|| ConfigErrors::new(problems))
+    }
+
+    /// Looks for what was meant: a key of the same table, the same key in another table, or something like it anywhere.
+    fn unknown_key(&self, unknown: &Leftover) -> Fault {
+        let known = self.known.borrow();
+        let path = join(&unknown.table, &unknown.name);
+        let sibling = closest(&unknown.name, unknown.siblings.iter().copied())
+            .map(|name| (name.to_owned(), join(&unknown.table, name)));
+        let elsewhere = || {
+            let moved = known.iter().find(|known| known.rsplit('.').next() == Some(&unknown.name));
+            let meant =
+                moved.map(String::as_str).or_else(|| closest(&path, known.iter().map(String::as_str)))?;
+            Some((meant.to_owned(), meant.to_owned()))
+        };
+        let meant = sibling.or_else(elsewhere);
+        if let Origin::Env { variable } = &unknown.place.origin {
+            let fix = match meant {
+                Some((short, full)) => {
+                    format!("did you mean {}?", respelled(variable, unknown, &short, &full))
+                }
+                None => "unset it; bot.toml.example explains every key".to_owned(),
+            };
+            return Fault::new("is not a setting of the bot", fix);
+        }
+        let fix = match meant {
+            Some((short, _)) => format!("did you mean \"{short}\"?"),
+            None => "remove it; bot.toml.example explains every key".to_owned(),
+        };
+        Fault::new("is not a known key", fix)
+    }
+}
+
+/// The variable with its last part put right, or else the variable of another key.
+fn respelled(variable: &str, unknown: &Leftover, short: &str, full: &str) -> String {
+    match variable.rsplit_once("__") {
+        Some((parent, _)) if unknown.siblings.contains(&short) => {
+            format!("{parent}__{}", short.to_uppercase())
+        }
+        _ => variable_of(full),
+    }
+}
+
+/// The environment variable of a key.
+pub(super) fn variable_of(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
+}
+
+pub(super) fn join(table: &str, key: &str) -> String {
+    if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
+}

@@ -1,0 +1,125 @@
+//! `[rocketchat]`: the server, the account, and how the bot appears there.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::address::{base_url, web_url};
+use super::problem::Fault;
+use super::section::Section;
+use crate::rocketchat::UserId;
+
+/// `[rocketchat]`
+#[derive(Clone, Debug)]
+pub struct RocketChat {
+    /// The server, with its sub-path and without a slash at the end.
+    pub url: Url,
+    /// Whom to log in as.
+    pub account: Account,
+    /// The name to post under; `None` for the account's own.
+    pub alias: Option<String>,
+    /// The picture to post with; `None` for the account's own.
+    pub avatar: Option<Url>,
+    /// Whether to join public channels that a trigger names.
+    pub auto_join: bool,
+    /// How far back messages missed while away still alert; zero for never.
+    pub catch_up: Duration,
+}
+
+/// The bot's account.
+#[derive(Clone, Debug)]
+pub enum Account {
+    /// By a personal access token.
+    Token {
+        /// The account's `_id`.
+        user_id: UserId,
+        /// The token.
+        auth_token: SecretString,
+    },
+    /// By a password.
+    Password {
+        /// The account's username.
+        username: String,
+        /// The password.
+        password: SecretString,
+    },
+}
+
+const URL: &str = r#""https://chat.example.com""#;
+
+pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
+    if !section.has(&["url"]) {
+        section.missing("url", URL);
+    }
+    let url = section.checked("url", server_url);
+    let account = read_account(&mut section);
+    let alias = section.text("alias").map_or_else(|| "SIGNL4".to_owned(), |alias| alias.value);
+    let avatar = section.checked("avatar", |text| {
+        web_url(text, r#"write for example avatar = "https://example.com/signl4.png""#)
+    });
+    let auto_join = section.flag("auto_join").unwrap_or(true);
+    let catch_up = section.duration("catch_up").map_or(Duration::from_hours(24), |catch_up| catch_up.value);
+    section.finish();
+    let alias = Some(alias).filter(|alias| !alias.trim().is_empty());
+    Some(RocketChat { url: url?, account: account?, alias, avatar, auto_join, catch_up })
+}
+
+fn server_url(text: &str) -> Result<Url, Fault> {
+    let fix = format!("write for example url = {URL}");
+    let url = base_url(text, &fix)?;
+    for end in ["/websocket", "/api/v1"] {
+        if url.path().ends_with(end) {
+            return Err(Fault::new(
+                format!("ends in {end}"),
+                "write the address that people open in the browser",
+            ));
+        }
+    }
+    Ok(url)
+}
+
+/// Exactly one of the two forms.
+fn read_account(section: &mut Section<'_>) -> Option<Account> {
+    let token_form = section.has(&["user_id", "auth_token", "auth_token_file"]);
+    let password_form = section.has(&["username", "password", "password_file"]);
+    let clash = section.place(if section.has(&["username"]) { "username" } else { "password" });
+    if !token_form && !password_form {
+        section.missing(
+            "user_id",
+            r#""…" and auth_token = "…" (a personal access token), or username and password,"#,
+        );
+    }
+    let user_id = required(section, "user_id", token_form);
+    let has_token = section.has(&["auth_token", "auth_token_file"]);
+    let auth_token = section.secret("auth_token", "auth_token_file");
+    let username = required(section, "username", password_form);
+    let has_password = section.has(&["password", "password_file"]);
+    let password = section.secret("password", "password_file");
+    if token_form && password_form {
+        let fix = "keep user_id and auth_token, or username and password";
+        section.report.note(&clash, Fault::new("makes a second account", fix));
+        return None;
+    }
+    if token_form && !has_token {
+        section.missing("auth_token", r#""…", a personal access token (or auth_token_file = "…"),"#);
+    }
+    if password_form && !has_password {
+        section.missing("password", r#""…" (or password_file = "…")"#);
+    }
+    if token_form {
+        return Some(Account::Token { user_id: UserId::new(user_id?), auth_token: auth_token?.value });
+    }
+    Some(Account::Password { username: username?, password: password?.value })
+}
+
+/// A name that its form of account needs.
+fn required(section: &mut Section<'_>, key: &'static str, form: bool) -> Option<String> {
+    if form && !section.has(&[key]) {
+        section.missing(key, r#""…""#);
+    }
+    section.checked(key, |text| match text.trim() {
+        "" | "…" => Err(Fault::new("is empty", "write the one of the bot's account")),
+        name => Ok(name.to_owned()),
+    })
+}

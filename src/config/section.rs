@@ -1,0 +1,259 @@
+//! One table of the configuration, read key by key.
+//!
+//! Reading is by asking: what is asked for is a key, and what nobody asked for is reported as unknown when the section
+//! is done. So the list of keys stands nowhere but in the code that uses them. (`serde` would stop at the first mistake
+//! and could not tell a line of the file from an environment variable.)
+
+use std::time::Duration;
+
+use super::problem::{Fault, Place, quoted};
+use super::report::{Leftover, Report, join, variable_of};
+use super::tree::{Node, Origin, Table, Value, parse_inline};
+
+/// The longest duration taken, about ten years: further back or ahead lies nothing but a typing error.
+const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+
+/// A value with its place, for checks that come later.
+#[derive(Clone, Debug)]
+pub(super) struct Setting<T> {
+    pub(super) value: T,
+    pub(super) place: Place,
+}
+
+/// A table, or what is left of it.
+pub(super) struct Section<'r> {
+    pub(super) report: &'r Report,
+    /// Where the table stands.
+    origin: Origin,
+    /// Its path for people, as `trigger "signl4"`.
+    path: String,
+    /// Its path without indices, as `signl4.team`.
+    table: String,
+    entries: Table,
+    asked: Vec<&'static str>,
+}
+
+impl<'r> Section<'r> {
+    /// The whole configuration.
+    pub(super) fn root(report: &'r Report, entries: Table) -> Self {
+        Self::new(report, Origin::Absent, String::new(), String::new(), entries)
+    }
+
+    /// A table that stands in no source.
+    pub(super) fn standalone(report: &'r Report, key: &'static str, entries: Table) -> Self {
+        Self::new(report, Origin::Absent, key.to_owned(), key.to_owned(), entries)
+    }
+
+    fn new(report: &'r Report, origin: Origin, path: String, table: String, entries: Table) -> Self {
+        Self { report, origin, path, table, entries, asked: Vec::new() }
+    }
+
+    /// The table of this name; an empty one where it is not there.
+    pub(super) fn table(&mut self, key: &'static str) -> Section<'r> {
+        let (path, table) = (join(&self.path, key), join(&self.table, key));
+        self.report.know(table.clone());
+        let Some(node) = self.take(key) else {
+            return Section::new(self.report, Origin::Absent, path, table, Table::new());
+        };
+        let place = Place { origin: node.origin, key: path.clone() };
+        let entries = self.report.accept(&place, as_table(node.value, &place, key)).unwrap_or_default();
+        Section::new(self.report, place.origin, path, table, entries)
+    }
+
+    /// The tables of a list of tables, and `None` where there is no such list.
+    pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Section<'r>>> {
+        let (path, table) = (join(&self.path, key), join(&self.table, key));
+        self.report.know(table.clone());
+        let node = self.take(key)?;
+        let place = Place { origin: node.origin, key: path.clone() };
+        let header = format!("[[{table}]]");
+        let items = self.report.accept(&place, as_list(node.value, &place, &header)).unwrap_or_default();
+        let section = |(index, item): (usize, Node)| {
+            let Node { origin, value } = item;
+            let place = Place { origin, key: format!("{path}[{index}]") };
+            let entries = self.report.accept(&place, as_table(value, &place, key))?;
+            let path = named(&path, &entries).unwrap_or(place.key);
+            Some(Section::new(self.report, place.origin, path, table.clone(), entries))
+        };
+        Some(items.into_iter().enumerate().filter_map(section).collect())
+    }
+
+    /// Whether any of these keys is given, right or wrong. Does not count as asking for them.
+    pub(super) fn has(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.entries.contains_key(*key))
+    }
+
+    /// A text.
+    pub(super) fn text(&mut self, key: &'static str) -> Option<Setting<String>> {
+        let (node, place) = self.find(key)?;
+        let value = self.report.accept(&place, as_text(node, key))?;
+        Some(Setting { value, place })
+    }
+
+    /// A text put to a check.
+    pub(super) fn checked<T>(
+        &mut self,
+        key: &'static str,
+        check: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Option<T> {
+        let text = self.text(key)?;
+        self.report.accept(&text.place, check(&text.value))
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+        let (node, place) = self.find(key)?;
+        self.report.accept(&place, as_flag(&node.value, key))
+    }
+
+    /// A duration.
+    pub(super) fn duration(&mut self, key: &'static str) -> Option<Setting<Duration>> {
+        let (node, place) = self.find(key)?;
+        let value = as_text(node, key).and_then(|text| as_duration(&text));
+        Some(Setting { value: self.report.accept(&place, value)?, place })
+    }
+
+    /// A list of texts, each with its own place.
+    pub(super) fn list(&mut self, key: &'static str) -> Option<Setting<Vec<Setting<String>>>> {
+        let (node, place) = self.find(key)?;
+        let items = self.report.accept(&place, as_list(node.value, &place, &format!("{key} = [\"…\"]")))?;
+        let text = |(index, node): (usize, Node)| {
+            let place = Place { origin: node.origin.clone(), key: format!("{}[{index}]", place.key) };
+            let value = self.report.accept(&place, as_text(node, key))?;
+            Some(Setting { value, place })
+        };
+        let value = items.into_iter().enumerate().filter_map(text).collect();
+        Some(Setting { value, place })
+    }
+
+    /// A table whose keys are free, each with a text.
+    pub(super) fn free_table(&mut self, key: &'static str) -> Vec<(String, Setting<String>)> {
+        let Some((node, place)) = self.find(key) else {
+            return Vec::new();
+        };
+        let entries = self.report.accept(&place, as_table(node.value, &place, key)).unwrap_or_default();
+        let text = |(name, node): (String, Node)| {
+            let place = Place { origin: node.origin.clone(), key: join(&place.key, &name) };
+            let value = self.report.accept(&place, as_text(node, &name))?;
+            Some((name, Setting { value, place }))
+        };
+        entries.into_iter().filter_map(text).collect()
+    }
+
+    /// Notes that a key is missing. `value` shows one as it is written in TOML.
+    pub(super) fn missing(&self, key: &'static str, value: &str) {
+        let under = match self.table.as_str() {
+            table if self.path == table => format!(" under [{table}]"),
+            _ => " there".to_owned(),
+        };
+        let mut fix = format!("write {key} = {value}{under}");
+        if self.path == self.table {
+            fix.push_str(&format!(", or set {}", variable_of(&join(&self.table, key))));
+        }
+        let place = Place { origin: self.origin.clone(), key: join(&self.path, key) };
+        self.report.note(&place, Fault::new("is missing", fix));
+    }
+
+    /// The place of a key, whether given or not.
+    pub(super) fn place(&self, key: &str) -> Place {
+        let origin = self.entries.get(key).map_or(&self.origin, |node| &node.origin);
+        Place { origin: origin.clone(), key: join(&self.path, key) }
+    }
+
+    /// Every key has been asked for: what is left is unknown.
+    pub(super) fn finish(self) {
+        for (name, node) in self.entries {
+            self.report.leave(Leftover {
+                place: Place { origin: node.origin, key: join(&self.path, &name) },
+                name,
+                siblings: self.asked.clone(),
+                table: self.table.clone(),
+            });
+        }
+    }
+
+    /// Takes a key out and remembers that there is such a key.
+    pub(super) fn find(&mut self, key: &'static str) -> Option<(Node, Place)> {
+        self.report.know(join(&self.table, key));
+        let place = self.place(key);
+        self.take(key).map(|node| (node, place))
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Node> {
+        self.asked.push(key);
+        self.entries.remove(key)
+    }
+}
+
+/// The path of a table that has a name: `trigger "signl4"`.
+fn named(path: &str, entries: &Table) -> Option<String> {
+    match &entries.get("name")?.value {
+        Value::Text(name) | Value::Untyped(name) if !name.is_empty() => {
+            Some(format!("{path} {}", quoted(name)))
+        }
+        _ => None,
+    }
+}
+
+/// The value with a text from the environment read as a list or table.
+fn structured(value: Value, place: &Place) -> Result<Value, Fault> {
+    match value {
+        Value::Untyped(text) => parse_inline(&text, &place.origin),
+        other => Ok(other),
+    }
+}
+
+fn as_table(value: Value, place: &Place, key: &str) -> Result<Table, Fault> {
+    match structured(value, place)? {
+        Value::Table(table) => Ok(table),
+        Value::List(_) => {
+            Err(Fault::new("is a list, not a table", format!("write [{key}] once, in single brackets")))
+        }
+        other => Err(Fault::new(
+            format!("is {}, not a table", other.type_name()),
+            format!("write {key} = {{ … }}"),
+        )),
+    }
+}
+
+fn as_list(value: Value, place: &Place, example: &str) -> Result<Vec<Node>, Fault> {
+    match structured(value, place)? {
+        Value::List(items) => Ok(items),
+        other => Err(Fault::new(format!("is {}, not a list", other.type_name()), format!("write {example}"))),
+    }
+}
+
+fn as_text(node: Node, key: &str) -> Result<String, Fault> {
+    match node.value {
+        Value::Text(text) | Value::Untyped(text) => Ok(text),
+        other => Err(Fault::new(
+            format!("is {}, not a text", other.type_name()),
+            format!("write {key} = \"…\", in quotes"),
+        )),
+    }
+}
+
+fn as_flag(value: &Value, key: &str) -> Result<bool, Fault> {
+    match value {
+        Value::Bool(flag) => Ok(*flag),
+        Value::Untyped(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Value::Untyped(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Value::Untyped(text) => Err(Fault::new(
+            format!("is neither true nor false ({})", quoted(text)),
+            "set it to true or false",
+        )),
+        other => Err(Fault::new(
+            format!("is {}, not true or false", other.type_name()),
+            format!("write {key} = true or {key} = false, without quotes"),
+        )),
+    }
+}
+
+fn as_duration(text: &str) -> Result<Duration, Fault> {
+    const FIX: &str = r#"write for example "30s", "5m", "24h" or "90d""#;
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) => Err(Fault::new(format!("is longer than ten years ({})", quoted(text)), FIX)),
+        Err(_) => Err(Fault::new(format!("is not a duration ({})", quoted(text)), FIX)),
+    }
+}

@@ -1,0 +1,122 @@
+//! `[signl4]`: the teams that are paged, and SIGNL4's API.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::address::{base_url, webhook_url};
+use super::problem::{Fault, quoted};
+use super::section::{Section, Setting};
+use crate::alerting::TeamName;
+use crate::signl4::WebhookUrl;
+
+/// `[signl4]`
+#[derive(Clone, Debug)]
+pub struct Signl4 {
+    /// The webhook of the default team.
+    pub webhook_url: WebhookUrl,
+    /// `[[signl4.team]]`: the webhooks of further teams, by their name.
+    pub teams: BTreeMap<String, WebhookUrl>,
+    /// The key of the REST API, where there is one.
+    pub api_key: Option<SecretString>,
+    /// The REST API, without a slash at the end.
+    pub api_url: Url,
+    /// How long an alert that cannot be delivered is tried again.
+    pub retry_for: Duration,
+}
+
+impl Signl4 {
+    /// The webhook of a team; `None` where there is no such team (any more).
+    pub fn webhook(&self, team: &TeamName) -> Option<&WebhookUrl> {
+        match team {
+            TeamName::Default => Some(&self.webhook_url),
+            TeamName::Named(name) => self.teams.get(name),
+        }
+    }
+}
+
+/// The section, and the names of its teams, of which some may be wrong in other ways.
+pub(super) struct Read {
+    pub(super) signl4: Option<Signl4>,
+    pub(super) team_names: Vec<String>,
+}
+
+pub(super) fn read(mut section: Section<'_>) -> Read {
+    let webhook_url = webhook(&mut section);
+    let mut teams = Teams::default();
+    for team in section.tables("team").unwrap_or_default() {
+        teams.read(team);
+    }
+    let api_key = section.secret("api_key", "api_key_file").map(|key| key.value);
+    let api_url = api_url(&mut section);
+    let retry_for = section.duration("retry_for").and_then(|setting| retry_for(&section, setting));
+    section.finish();
+    let signl4 = webhook_url.zip(api_url).map(|(webhook_url, api_url)| Signl4 {
+        webhook_url,
+        teams: teams.webhooks,
+        api_key,
+        api_url,
+        retry_for: retry_for.unwrap_or(Duration::from_hours(24)),
+    });
+    Read { signl4, team_names: teams.names }
+}
+
+fn webhook(section: &mut Section<'_>) -> Option<WebhookUrl> {
+    if !section.has(&["webhook_url", "webhook_url_file"]) {
+        section.missing("webhook_url", r#""https://connect.signl4.com/webhook/{team-secret}""#);
+    }
+    let secret = section.secret("webhook_url", "webhook_url_file")?;
+    section.report.accept(&secret.place, webhook_url(&secret.value))
+}
+
+fn api_url(section: &mut Section<'_>) -> Option<Url> {
+    const DEFAULT: &str = "https://connect.signl4.com/api";
+    let place = section.place("api_url");
+    let text = section.text("api_url").map_or_else(|| DEFAULT.to_owned(), |text| text.value);
+    section.report.accept(&place, base_url(&text, &format!("write for example api_url = \"{DEFAULT}\"")))
+}
+
+fn retry_for(section: &Section<'_>, setting: Setting<Duration>) -> Option<Duration> {
+    let checked = match setting.value {
+        short if short < Duration::from_mins(1) => Err(Fault::new(
+            "is shorter than a minute: a short outage would lose alerts",
+            r#"write for example "24h""#,
+        )),
+        long_enough => Ok(long_enough),
+    };
+    section.report.accept(&setting.place, checked)
+}
+
+#[derive(Default)]
+struct Teams {
+    names: Vec<String>,
+    webhooks: BTreeMap<String, WebhookUrl>,
+}
+
+impl Teams {
+    fn read(&mut self, mut section: Section<'_>) {
+        if !section.has(&["name"]) {
+            section.missing("name", r#""network""#);
+        }
+        let name = section.checked("name", |name| self.new_name(name));
+        let webhook = webhook(&mut section);
+        section.finish();
+        self.names.extend(name.clone());
+        self.webhooks.extend(name.zip(webhook));
+    }
+
+    fn new_name(&self, name: &str) -> Result<String, Fault> {
+        if name.trim().is_empty() {
+            return Err(Fault::new("is empty", "give the team a name for the triggers to use"));
+        }
+        if self.names.iter().any(|taken| taken == name) {
+            return Err(Fault::new(
+                format!("is taken twice ({})", quoted(name)),
+                "give each team a name of its own",
+            ));
+        }
+        Ok(name.to_owned())
+    }
+}

@@ -1,0 +1,302 @@
+//! `[[trigger]]`: what sets off an alert.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use regex::{Regex, RegexBuilder};
+
+use super::problem::{Fault, Place, quoted};
+use super::report::Report;
+use super::section::{Section, Setting};
+use super::suggest::closest;
+use super::template::{compile, one_of};
+use super::tree::{Node, Origin, Table, Value};
+use crate::alerting::{
+    AlertingScenario, DEFAULT_TITLE, EventTemplates, RoomPattern, RoomPatternError, TeamName, Template,
+    Trigger, TriggerSet, Vocabulary, is_location,
+};
+
+/// How much memory one pattern may take once compiled, in bytes.
+const PATTERN_LIMIT: usize = 4 << 20;
+
+/// The trigger that holds where none is written.
+const DEFAULT_NAME: &str = "signl4";
+const DEFAULT_PATTERN: &str = r"(?i)\bSIGNL4\b";
+
+/// Names of an alert's parameters that the bot or SIGNL4 itself gives a meaning (`SIGNL4.md`: title and text are taken
+/// from the first of several names).
+const TAKEN_FIELDS: [&str; 6] = ["title", "text", "message", "user", "channel", "link"];
+
+/// Reads all triggers. Where there is none, the default one holds.
+pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<TriggerSet> {
+    let place = root.place("trigger");
+    let written = root.tables("trigger").filter(|triggers| !triggers.is_empty());
+    let report = root.report;
+    let sections = written.unwrap_or_else(|| vec![default_trigger(report)]);
+    let mut reader = Reader { team_names, names: BTreeSet::new() };
+    let triggers: Vec<_> = sections.into_iter().map(|section| reader.read(section)).collect();
+    let triggers = triggers.into_iter().collect::<Option<Vec<_>>>()?;
+    let set = TriggerSet::new(triggers).map_err(|error| {
+        Fault::new(format!("has patterns that together {}", reason(&error)), "simplify them")
+    });
+    report.accept(&place, set)
+}
+
+fn default_trigger(report: &Report) -> Section<'_> {
+    let text = |text: &str| Node { origin: Origin::Absent, value: Value::Text(text.to_owned()) };
+    let entries =
+        Table::from([("name".to_owned(), text(DEFAULT_NAME)), ("pattern".to_owned(), text(DEFAULT_PATTERN))]);
+    Section::standalone(report, "trigger", entries)
+}
+
+/// Reads one trigger after the other, and sees that no name is taken twice.
+struct Reader<'a> {
+    team_names: &'a [String],
+    names: BTreeSet<String>,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, mut section: Section<'_>) -> Option<Trigger> {
+        if !section.has(&["name"]) {
+            section.missing("name", r#""pumps""#);
+        }
+        let name = section.checked("name", |name| self.new_name(name));
+        let patterns = patterns(&mut section);
+        let event = event(&mut section, patterns.as_deref());
+        let team = section.checked("team", |name| self.team(name));
+        let rooms = rooms(&mut section);
+        let users = usernames(&mut section, "users");
+        let exclude_users = usernames(&mut section, "exclude_users");
+        let bots = section.flag("bots").unwrap_or(true);
+        let threads = section.flag("threads").unwrap_or(true);
+        let run_on_edits = section.flag("run_on_edits").unwrap_or(true);
+        let cooldown = section.duration("cooldown").map_or(Duration::ZERO, |cooldown| cooldown.value);
+        let continue_matching = section.flag("continue").unwrap_or(false);
+        section.finish();
+        Some(Trigger {
+            name: name?,
+            patterns: patterns?,
+            rooms: rooms?,
+            users,
+            exclude_users,
+            bots,
+            threads,
+            run_on_edits,
+            cooldown,
+            continue_matching,
+            team: team.unwrap_or_default(),
+            event: event?,
+        })
+    }
+
+    fn new_name(&mut self, name: &str) -> Result<String, Fault> {
+        if name.trim().is_empty() {
+            return Err(Fault::new("is empty", "give the trigger a name"));
+        }
+        if !self.names.insert(name.to_owned()) {
+            return Err(Fault::new(
+                format!("is taken twice ({})", quoted(name)),
+                "give each trigger a name of its own",
+            ));
+        }
+        Ok(name.to_owned())
+    }
+
+    fn team(&self, name: &str) -> Result<TeamName, Fault> {
+        if self.team_names.iter().any(|known| known == name) {
+            return Ok(TeamName::from(name));
+        }
+        let fix = match closest(name, self.team_names.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean {}?", quoted(meant)),
+            None => "add it as [[signl4.team]], or leave the key out for the team of [signl4]".to_owned(),
+        };
+        Err(Fault::new(format!("names the team {}, which is not there", quoted(name)), fix))
+    }
+}
+
+/// `pattern` and `patterns`; `None` where anything is wrong with them.
+fn patterns(section: &mut Section<'_>) -> Option<Vec<Regex>> {
+    let before = section.report.count();
+    if !section.has(&["pattern", "patterns"]) {
+        section.missing("pattern", r"'(?i)\bpump\b'");
+    }
+    let place = section.place("patterns");
+    let mut texts: Vec<Setting<String>> = section.text("pattern").into_iter().collect();
+    texts.extend(section.list("patterns").into_iter().flat_map(|list| list.value));
+    let report = section.report;
+    let compiled: Vec<Regex> =
+        texts.iter().filter_map(|text| report.accept(&text.place, pattern(&text.value))).collect();
+    if compiled.is_empty() && report.count() == before {
+        report.note(&place, Fault::new("is empty", "write at least one pattern"));
+    }
+    (report.count() == before).then_some(compiled)
+}
+
+fn pattern(text: &str) -> Result<Regex, Fault> {
+    const FIX: &str = r"mend it, or test it at https://regex101.com (flavour Rust); write it in single quotes, as '\bpump\b'";
+    if text.is_empty() {
+        return Err(Fault::new(
+            "is empty and would match every message",
+            "write '.*' if every message is meant",
+        ));
+    }
+    let pattern = RegexBuilder::new(text).size_limit(PATTERN_LIMIT).build();
+    let pattern =
+        pattern.map_err(|error| Fault::new(format!("is no regular expression: {}", reason(&error)), FIX))?;
+    let groups = pattern.capture_names().flatten();
+    match groups.into_iter().find(|group| EventTemplates::hides_variable(group)) {
+        Some(group) => Err(Fault::new(
+            format!("has a group named {}, which is a variable already", quoted(group)),
+            format!("rename the group, as in (?<my_{group}>…)"),
+        )),
+        None => Ok(pattern),
+    }
+}
+
+/// What is wrong with a regular expression, in one line: `regex` draws the place under it on several.
+fn reason(error: &regex::Error) -> String {
+    match error {
+        regex::Error::Syntax(text) => {
+            let last = text.lines().last().unwrap_or_default().trim();
+            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+        }
+        regex::Error::CompiledTooBig(_) => "take too much memory once compiled".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn rooms(section: &mut Section<'_>) -> Option<Vec<RoomPattern>> {
+    if !section.has(&["rooms"]) {
+        section.find("rooms");
+        return Some(vec![RoomPattern::Any]);
+    }
+    let list = section.list("rooms")?;
+    let report = section.report;
+    if list.value.is_empty() {
+        report.note(
+            &list.place,
+            Fault::new("is empty, so it watches nothing", r##"write rooms = ["*"] or ["#ops"]"##),
+        );
+        return None;
+    }
+    let rooms: Vec<_> =
+        list.value.iter().map(|room| report.accept(&room.place, room_pattern(&room.value))).collect();
+    rooms.into_iter().collect()
+}
+
+fn room_pattern(text: &str) -> Result<RoomPattern, Fault> {
+    RoomPattern::parse(text).map_err(|error| {
+        let fix = match error {
+            RoomPatternError::User => r#"write "id:" and the ID of the direct message, or "*" for all rooms"#,
+            _ => r##"write for example "#general", "ops-*", "id:GENERAL" or "*""##,
+        };
+        Fault::new(format!("{error} ({})", quoted(text)), fix)
+    })
+}
+
+fn usernames(section: &mut Section<'_>, key: &'static str) -> Vec<String> {
+    let report = section.report;
+    let username = |user: Setting<String>| {
+        let name = user.value.trim();
+        let name = name.strip_prefix('@').unwrap_or(name);
+        let name = if name.is_empty() {
+            Err(Fault::new("names nobody", r#"write usernames, as in ["anna", "zabbix"]"#))
+        } else {
+            Ok(name.to_owned())
+        };
+        report.accept(&user.place, name)
+    };
+    section.list(key).into_iter().flat_map(|list| list.value).filter_map(username).collect()
+}
+
+/// What the alert says. Without sound patterns the names of their groups are not known, and no template is judged.
+fn event(section: &mut Section<'_>, patterns: Option<&[Regex]>) -> Option<EventTemplates> {
+    let groups = patterns.map(|patterns| patterns.iter().flat_map(Regex::capture_names).flatten());
+    let templates = Templates { vocabulary: groups.map(EventTemplates::vocabulary) };
+    let title = templates.or_default(section, "title", DEFAULT_TITLE);
+    let message = templates.or_default(section, "message", "{{ text }}");
+    let external_id = templates.or_default(section, "external_id", "{{ room.id }}");
+    let service = templates.optional(section, "service");
+    let location = templates.location(section);
+    let alerting_scenario = section.checked("alerting_scenario", |text| {
+        one_of(text, AlertingScenario::ALL.map(|scenario| (scenario.as_str(), scenario)))
+    });
+    let filtering = section.flag("filtering");
+    let fields = templates.fields(section);
+    Some(EventTemplates {
+        title: title?,
+        message: message?,
+        external_id: external_id?,
+        service,
+        location,
+        alerting_scenario,
+        filtering,
+        fields,
+    })
+}
+
+/// Compiles the templates of one trigger.
+struct Templates {
+    vocabulary: Option<Vocabulary>,
+}
+
+impl Templates {
+    fn compile(&self, report: &Report, place: &Place, text: &str) -> Option<Template> {
+        let vocabulary = self.vocabulary.as_ref()?;
+        report.accept(place, compile(text, vocabulary))
+    }
+
+    fn or_default(&self, section: &mut Section<'_>, key: &'static str, default: &str) -> Option<Template> {
+        let place = section.place(key);
+        let text = section.text(key);
+        self.compile(section.report, &place, text.as_ref().map_or(default, |text| &text.value))
+    }
+
+    fn optional(&self, section: &mut Section<'_>, key: &'static str) -> Option<Template> {
+        let text = section.text(key)?;
+        self.compile(section.report, &text.place, &text.value)
+    }
+
+    fn location(&self, section: &mut Section<'_>) -> Option<Template> {
+        let text = section.text("location")?;
+        if !text.value.contains("{{") && !text.value.contains("{%") && !is_location(&text.value) {
+            let fault = Fault::new(
+                format!("is not a place ({})", quoted(&text.value)),
+                r#"write latitude and longitude, as in location = "52.39,13.06", or a template"#,
+            );
+            section.report.note(&text.place, fault);
+            return None;
+        }
+        self.compile(section.report, &text.place, &text.value)
+    }
+
+    fn fields(&self, section: &mut Section<'_>) -> BTreeMap<String, Template> {
+        let fields = section.free_table("fields");
+        let report = section.report;
+        let compiled = fields.into_iter().filter_map(|(name, text)| {
+            report.accept(&text.place, field_name(&name))?;
+            Some((name, self.compile(report, &text.place, &text.value)?))
+        });
+        compiled.collect()
+    }
+}
+
+fn field_name(name: &str) -> Result<(), Fault> {
+    let lower = name.to_lowercase();
+    if name.trim().is_empty() {
+        return Err(Fault::new("has no name", r#"write fields = { Severity = "high" }"#));
+    }
+    if lower.starts_with("x-s4-") {
+        return Err(Fault::new(
+            "would set one of SIGNL4's control parameters",
+            "use the keys service, location, alerting_scenario, external_id and filtering",
+        ));
+    }
+    if TAKEN_FIELDS.contains(&lower.as_str()) {
+        return Err(Fault::new(
+            "has a name that the alert uses already",
+            "rename it, or use the keys title and message",
+        ));
+    }
+    Ok(())
+}
