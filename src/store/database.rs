@@ -3,6 +3,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     path::Path,
+    str::FromStr,
     sync::Arc,
     time::Duration,
 };
@@ -33,16 +34,17 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database file, creates it where there is none, brings it to the newest form, and takes up what the
-    /// last run left half done.
+    /// Opens the database of a `sqlite://` URL, creates it where there is none, brings it to the newest form, and takes
+    /// up what the last run left half done.
     ///
     /// # Errors
     /// [`StoreError::InUse`] where another process holds it; otherwise why it cannot be used.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let lock = lock(path)?;
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)?;
+        let path = options.get_filename().to_owned();
+        let lock = lock(&path)?;
         // FULL: a commit survives a power failure, not only a crash of this process. Promise 3 depends on it.
-        let options = SqliteConnectOptions::new()
-            .filename(path)
+        let options = options
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -55,7 +57,7 @@ impl Store {
             .await
             .map_err(|error| match StoreError::from(error) {
                 StoreError::Failed(error) => {
-                    StoreError::Open { path: path.to_owned(), reason: error.to_string() }
+                    StoreError::Open { path, reason: error.to_string() }
                 }
                 known => known,
             })?;

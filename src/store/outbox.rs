@@ -40,8 +40,8 @@ pub enum Settlement {
     Retry {
         /// Not before this time.
         at: Timestamp,
-        /// Why, for a person.
-        reason: String,
+        /// Why, for a person; `None` where nothing is wrong with it but its turn.
+        reason: Option<String>,
     },
 }
 
@@ -144,11 +144,12 @@ impl Store {
         .await?)
     }
 
-    /// Puts the reply that an alert is late into the outbox, once. Nothing happens where the alert went out meanwhile.
+    /// Notes that an alert's thread is told of the delay, and puts the reply, if there is one, into the outbox: once.
+    /// Nothing happens where the alert went out meanwhile.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn tell_late(&self, alert: AlertId, reply: &NewDelivery) -> Result<(), StoreError> {
+    pub async fn tell_late(&self, alert: AlertId, reply: Option<&NewDelivery>) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let told = sqlx::query(
             "UPDATE alert SET told_waiting = 1 WHERE id = ? AND state = 'queued' AND told_waiting = 0",
@@ -156,7 +157,7 @@ impl Store {
         .bind(alert.0)
         .execute(&mut *tx)
         .await?;
-        if told.rows_affected() == 1 {
+        if let (1, Some(reply)) = (told.rows_affected(), reply) {
             insert(&mut tx, reply, Timestamp::now()).await?;
         }
         tx.commit().await?;
@@ -237,7 +238,7 @@ async fn settle(
     let (state, not_before, reason) = match settlement {
         Settlement::Delivered => ("delivered", now, None),
         Settlement::Failed { reason } => ("failed", now, Some(reason)),
-        Settlement::Retry { at, reason } => ("waiting", *at, Some(reason)),
+        Settlement::Retry { at, reason } => ("waiting", *at, reason.as_ref()),
     };
     sqlx::query(
         "UPDATE delivery SET state = ?, attempts = attempts + 1, not_before = ?, last_error = ?, settled_at = ? WHERE id = ?",

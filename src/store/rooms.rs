@@ -32,17 +32,54 @@ impl Store {
         Ok(rows.into_iter().map(|(id, since, cursor)| (RoomId::new(id), progress(since, cursor))).collect())
     }
 
-    /// Starts to watch a room from a time on; one that is watched already stays as it is.
+    /// Starts to watch a room from a time on; one that is watched already stays as it is. Returns since when it is.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn watch_room(&self, room: &RoomId, since: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO room (id, since, cursor) VALUES (?1, ?2, ?2) ON CONFLICT (id) DO NOTHING")
-            .bind(room.as_str())
-            .bind(millis(since))
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+    pub async fn watch_room(&self, room: &RoomId, since: Timestamp) -> Result<Timestamp, StoreError> {
+        let (since,): (i64,) = sqlx::query_as(
+            "INSERT INTO room (id, since, cursor) VALUES (?1, ?2, ?2) \
+             ON CONFLICT (id) DO UPDATE SET since = since RETURNING since",
+        )
+        .bind(room.as_str())
+        .bind(millis(since))
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(timestamp(since))
+    }
+
+    /// Notes that everything written up to this time is settled in every watched room but those in `except`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn set_settled_until(&self, at: Timestamp, except: &[RoomId]) -> Result<(), StoreError> {
+        let except = serde_json::Value::from(except.iter().map(RoomId::as_str).collect::<Vec<_>>()).to_string();
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE room SET cursor = ?1 WHERE cursor < ?1 AND id NOT IN (SELECT value FROM json_each(?2))",
+        )
+        .bind(millis(at))
+        .bind(except)
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query(
+            "INSERT INTO fact (name, value) VALUES ('settled_until', ?) \
+             ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+        )
+        .bind(millis(at))
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Up to when everything is settled, by the server's clock; `None` before the first session.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn settled_until(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row: Option<(i64,)> =
+            sqlx::query_as("SELECT value FROM fact WHERE name = 'settled_until'").fetch_optional(&self.pool).await?;
+        Ok(row.map(|(at,)| timestamp(at)))
     }
 
     /// Forgets a room that is no longer watched, so that what is said there meanwhile never alerts.

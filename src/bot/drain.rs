@@ -1,0 +1,188 @@
+//! The worker that drains one lane of the outbox, whatever its destination.
+//!
+//! A row leaves only when it is settled. A failure of one row delays that row, and for a moment its lane; it never
+//! stops the lane, and lanes never wait for each other.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::RngExt;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::store::{AlertChange, Delivery, Lane, NewDelivery, Next, Settlement, Store, StoreError};
+
+/// The worker looks for rows at least this often, should a wake-up ever fail.
+const POLL: Duration = Duration::from_secs(30);
+/// The wait after the store failed.
+const STORE_PAUSE: Duration = Duration::from_secs(2);
+/// First and longest wait of one row between two attempts.
+const ROW_BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+/// First and longest wait of a lane whose last attempts all failed.
+const LANE_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+
+/// What a destination says of one attempt.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    /// What came of the delivery.
+    pub(super) outcome: Outcome,
+    /// What came of it for its alert.
+    pub(super) change: Option<AlertChange>,
+    /// What follows from it.
+    pub(super) then: Vec<NewDelivery>,
+}
+
+/// What came of one attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It arrived.
+    Delivered,
+    /// It never will; the lane rests for a moment where the destination limits errors.
+    Failed { reason: String, rest: Duration },
+    /// The destination is in trouble: the row waits, and its lane for a moment too.
+    Retry { reason: String },
+    /// The destination takes nothing before this time.
+    Paused { until: Timestamp, reason: String },
+}
+
+/// Where a lane leads to.
+pub(super) trait Destination: Send + Sync {
+    /// Tries one delivery. Must end by itself within its own timeouts.
+    ///
+    /// # Errors
+    /// Where the store failed before anything was sent.
+    fn attempt(&self, delivery: &Delivery) -> impl Future<Output = Result<Attempt, StoreError>> + Send;
+}
+
+/// Drains a lane until cancelled. An attempt under way at that moment is finished and settled first.
+pub(super) async fn drain<D: Destination>(lane: Lane, to: D, store: Store, cancel: CancellationToken) {
+    let mut worker = Worker { changes: store.changes(), lane, to, store, cancel, failures: 0 };
+    while !worker.cancel.is_cancelled() {
+        match worker.step().await {
+            Ok(wait) => worker.rest(wait).await,
+            Err(error) => {
+                error!(lane = %worker.lane, %error, "the outbox cannot be read or written; trying again");
+                worker.rest(Wait::Firmly(STORE_PAUSE)).await;
+            }
+        }
+    }
+}
+
+/// How long to wait before the next step.
+#[derive(Debug, PartialEq, Eq)]
+enum Wait {
+    /// Not at all.
+    No,
+    /// So long, or until a row is added.
+    ForNews(Duration),
+    /// So long, whatever is added.
+    Firmly(Duration),
+}
+
+struct Worker<D> {
+    lane: Lane,
+    to: D,
+    store: Store,
+    changes: watch::Receiver<()>,
+    cancel: CancellationToken,
+    /// Attempts that failed in a row: the lane's health.
+    failures: u32,
+}
+
+impl<D: Destination> Worker<D> {
+    async fn step(&mut self) -> Result<Wait, StoreError> {
+        // Armed before the query, so that a row added after it wakes the worker.
+        self.changes.mark_unchanged();
+        let now = Timestamp::now();
+        match self.store.next_delivery(&self.lane, now).await? {
+            Next::Due(delivery) => self.deliver(&delivery).await,
+            Next::At(at) => Ok(Wait::ForNews(until(at, now).min(POLL))),
+            Next::Empty => Ok(Wait::ForNews(POLL)),
+        }
+    }
+
+    async fn deliver(&mut self, delivery: &Delivery) -> Result<Wait, StoreError> {
+        let attempt = self.to.attempt(delivery).await?;
+        let now = Timestamp::now();
+        let (settlement, wait) = self.judge(attempt.outcome, delivery, now);
+        self.settle(delivery, &settlement, attempt.change.as_ref(), &attempt.then).await;
+        Ok(wait)
+    }
+
+    fn judge(&mut self, outcome: Outcome, delivery: &Delivery, now: Timestamp) -> (Settlement, Wait) {
+        match outcome {
+            Outcome::Delivered => {
+                self.failures = 0;
+                (Settlement::Delivered, Wait::No)
+            }
+            Outcome::Failed { reason, rest } => {
+                error!(lane = %self.lane, delivery = %delivery.id, alert = ?delivery.alert, %reason, "given up");
+                (Settlement::Failed { reason }, Wait::Firmly(rest))
+            }
+            Outcome::Retry { reason } => {
+                let at = now + backoff(ROW_BACKOFF, delivery.attempts);
+                let rest = backoff(LANE_BACKOFF, self.failures);
+                self.failures = self.failures.saturating_add(1);
+                info!(lane = %self.lane, delivery = %delivery.id, attempts = delivery.attempts + 1, %reason, retry_at = %at, "not delivered yet");
+                (Settlement::Retry { at, reason: Some(reason) }, Wait::Firmly(rest))
+            }
+            Outcome::Paused { until: at, reason } => {
+                info!(lane = %self.lane, delivery = %delivery.id, until = %at, %reason, "paused");
+                (Settlement::Retry { at, reason: None }, Wait::Firmly(until(at, now)))
+            }
+        }
+    }
+
+    /// Writes down what came of an attempt, as often as it takes: an outcome that is forgotten is a second page.
+    async fn settle(
+        &self,
+        delivery: &Delivery,
+        settlement: &Settlement,
+        change: Option<&AlertChange>,
+        then: &[NewDelivery],
+    ) {
+        while let Err(error) = self.store.settle_delivery(delivery, settlement, change, then).await {
+            error!(lane = %self.lane, delivery = %delivery.id, %error, "an outcome cannot be stored; trying again");
+            tokio::time::sleep(STORE_PAUSE).await;
+        }
+    }
+
+    async fn rest(&mut self, wait: Wait) {
+        let (time, news) = match wait {
+            Wait::No => return,
+            Wait::ForNews(time) => (time, true),
+            Wait::Firmly(time) => (time, false),
+        };
+        tokio::select! {
+            () = self.cancel.cancelled() => {}
+            () = tokio::time::sleep(time) => {}
+            Ok(()) = self.changes.changed(), if news => {}
+        }
+    }
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(at.duration_since(now)).unwrap_or_default()
+}
+
+/// Doubles from the first wait to the longest, then takes off up to a quarter at random, so that many do not come
+/// back at once.
+fn backoff((first, longest): (Duration, Duration), failures: u32) -> Duration {
+    let full = first.saturating_mul(2_u32.saturating_pow(failures)).min(longest);
+    full.mul_f64(rand::rng().random_range(0.75..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_grows_to_its_limit_and_never_beyond() {
+        for failures in [0, 1, 5, 31, 32, u32::MAX] {
+            let wait = backoff(ROW_BACKOFF, failures);
+            assert!(wait >= ROW_BACKOFF.0.mul_f64(0.75) && wait <= ROW_BACKOFF.1, "{failures}: {wait:?}");
+        }
+        assert!(backoff(ROW_BACKOFF, 3) > backoff(ROW_BACKOFF, 0) * 4);
+    }
+}

@@ -1,0 +1,145 @@
+//! From SIGNL4's notification to the reply: each stored event is placed, worded and queued, exactly once.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::{
+    notice::{Notices, Reply},
+    rooms::Rooms,
+};
+use crate::{
+    alerting::{Place, ReplyKind, ReplyWords, place},
+    signl4::{Happening, Notification},
+    store::{NewDelivery, Store, StoreError, StoredEvent},
+};
+
+/// How long an event may wait for the answer to the call that caused it: longer than any call lasts.
+const LONGEST_WAIT: Duration = Duration::from_secs(25);
+/// How often it is looked at meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The inbox is looked at least this often, should a wake-up ever fail.
+const POLL: Duration = Duration::from_secs(30);
+/// The wait after the store failed.
+const STORE_PAUSE: Duration = Duration::from_secs(2);
+/// Who acts where SIGNL4 names nobody.
+const NOBODY: &str = "SIGNL4";
+
+/// Turns stored events into replies until cancelled.
+pub(super) struct Inbox {
+    pub(super) store: Store,
+    pub(super) notices: Arc<Notices>,
+    pub(super) rooms: Arc<Rooms>,
+}
+
+impl Inbox {
+    pub(super) async fn run(self, cancel: CancellationToken) {
+        let mut changes = self.store.changes();
+        while !cancel.is_cancelled() {
+            // Armed before the query, so that an event stored after it wakes us.
+            changes.mark_unchanged();
+            let rest = match self.step().await {
+                Ok(None) => continue,
+                Ok(Some(rest)) => rest.min(POLL),
+                Err(error) => {
+                    error!(%error, "the inbox cannot be read or written; trying again");
+                    STORE_PAUSE
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = tokio::time::sleep(rest) => {}
+                Ok(()) = changes.changed() => {}
+            }
+        }
+    }
+
+    /// Settles one event. Returns how long there is nothing to do; `None` where more may wait.
+    async fn step(&self) -> Result<Option<Duration>, StoreError> {
+        let now = Timestamp::now();
+        match self.store.next_event(now).await? {
+            Ok(event) => self.handle(&event, now).await.map(|()| None),
+            Err(None) => Ok(Some(POLL)),
+            Err(Some(at)) => Ok(Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())),
+        }
+    }
+
+    async fn handle(&self, event: &StoredEvent, now: Timestamp) -> Result<(), StoreError> {
+        let notification = match Notification::parse(event.body.as_bytes()) {
+            Ok(notification) => notification,
+            // The listener stores only what it could read, so this is damage.
+            Err(error) => {
+                error!(%error, "a stored event cannot be read");
+                return self.store.settle_event(event, "unreadable", None).await;
+            }
+        };
+        let (Some(kind), Some(reference)) = (reply_kind(notification.happening), &notification.alert) else {
+            info!(event = %notification.id, kind = notification.happening.name(), "event without a reply");
+            return self.store.settle_event(event, notification.happening.name(), None).await;
+        };
+        let waited = Duration::try_from(now.duration_since(event.received_at)).unwrap_or(LONGEST_WAIT);
+        let found = self.store.candidates(reference).await?;
+        let place = place(reference, found, waited < LONGEST_WAIT, |room| self.rooms.watched(room));
+        if place == Place::Later {
+            debug!(event = %notification.id, "event waits for the answer to our own call");
+            return self.store.postpone_event(event, now + LOOK_AGAIN).await;
+        }
+        let reply = self.reply(&notification, kind, &place);
+        log(&notification, &place);
+        self.store.settle_event(event, place.name(), reply.as_ref()).await
+    }
+
+    fn reply(&self, notification: &Notification, kind: ReplyKind, place: &Place) -> Option<NewDelivery> {
+        let text = self.words(notification, kind)?;
+        match place {
+            Place::Thread { alert, .. } => {
+                Some(Reply::new(alert.room.clone(), Some(alert.thread.clone()), text).queued(Some(alert.id)))
+            }
+            Place::Room(room) => Some(Reply::new(room.clone(), None, text).queued(None)),
+            Place::Nowhere | Place::Later => None,
+        }
+    }
+
+    /// The reply's words. A note typed together with another action stands below it.
+    fn words(&self, notification: &Notification, kind: ReplyKind) -> Option<String> {
+        let words = ReplyWords {
+            user: notification.user.as_deref().unwrap_or(NOBODY),
+            text: notification.note.as_deref().unwrap_or_default(),
+            team: notification.team.as_deref().unwrap_or_default(),
+            ..ReplyWords::default()
+        };
+        let own = self.notices.text(kind, &words);
+        let note = match (kind, &notification.note) {
+            (ReplyKind::Annotated, _) | (_, None) => None,
+            (_, Some(_)) => self.notices.text(ReplyKind::Annotated, &words),
+        };
+        match (own, note) {
+            (Some(own), Some(note)) => Some(format!("{own}\n{note}")),
+            (own, note) => own.or(note),
+        }
+    }
+}
+
+fn reply_kind(happening: Happening) -> Option<ReplyKind> {
+    match happening {
+        Happening::Raised => Some(ReplyKind::Raised),
+        Happening::Acknowledged => Some(ReplyKind::Acknowledged),
+        Happening::Closed => Some(ReplyKind::Closed),
+        Happening::Annotated => Some(ReplyKind::Annotated),
+        Happening::Escalated => Some(ReplyKind::Escalated),
+        Happening::Unattended => Some(ReplyKind::Unattended),
+        Happening::Failed => Some(ReplyKind::Failed),
+        Happening::Test | Happening::Duty | Happening::Unknown => None,
+    }
+}
+
+fn log(notification: &Notification, place: &Place) {
+    let (event, kind, by) = (&notification.id, notification.happening.name(), place.name());
+    match place {
+        Place::Thread { alert, .. } => info!(%event, kind, by, alert = %alert.id, "event placed"),
+        Place::Room(room) => warn!(%event, kind, by, %room, "event of an alert that is not ours; posted into its room"),
+        Place::Nowhere | Place::Later => warn!(%event, kind, by, "event of an alert that is not ours; not posted"),
+    }
+}

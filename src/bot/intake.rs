@@ -1,0 +1,162 @@
+//! From a message to its alerts: what it asks for is committed before anything else happens to it.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use tracing::{info, warn};
+use url::Url;
+
+use super::{notice::Notices, pager::pager_lane, rooms::Known};
+use crate::{
+    alerting::{Match, RenderedEvent, ReplyKind, ReplyWords, TriggerSet, render_event},
+    rocketchat::{Message, MessageKind, Room, UserId},
+    signl4::AlertEvent,
+    store::{Alert, AlertState, Intake as Transaction, NewAlert, NewDelivery, Store, StoreError},
+};
+
+/// Settles messages, however and how often they come.
+pub(super) struct Intake {
+    pub(super) store: Store,
+    pub(super) triggers: Arc<TriggerSet>,
+    pub(super) notices: Arc<Notices>,
+    pub(super) base_url: Url,
+}
+
+/// What is known of a message beside itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Circumstances<'a> {
+    /// The bot's own account: its messages never count.
+    pub(super) me: &'a UserId,
+    /// The message's room.
+    pub(super) known: &'a Known,
+    /// What was written or edited before never alerts, unless its text was already seen to change. Server's clock.
+    pub(super) oldest: Timestamp,
+    /// Where the room's cursor moves with this message, if it may.
+    pub(super) cursor: Option<Timestamp>,
+}
+
+/// Whether the bot has looked at this message before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sight {
+    First,
+    NewText,
+}
+
+impl Intake {
+    /// Settles one message. Returns how many alerts it raised. A repetition changes nothing.
+    ///
+    /// # Errors
+    /// When the store fails; the message is then not settled and has to be given again.
+    pub(super) async fn settle(&self, message: &Message, around: Circumstances<'_>) -> Result<usize, StoreError> {
+        if message.author.id == *around.me || message.kind != MessageKind::Plain {
+            return Ok(0);
+        }
+        let digest = digest(&message.text);
+        let sight = match self.store.digest_of(&message.id).await? {
+            Some(known) if known == digest => return Ok(0),
+            Some(_) => Sight::NewText,
+            None => Sight::First,
+        };
+        let mut transaction = self.store.intake().await?;
+        let mut raised = 0;
+        for found in self.triggers.matches(message, &around.known.room, around.known.joined) {
+            if admits(&found, message, sight, around.oldest)
+                && self.raise(&mut transaction, &found, message, &around.known.room).await?
+            {
+                raised += 1;
+            }
+        }
+        transaction.mark_seen(&message.id, digest).await?;
+        if let Some(cursor) = around.cursor {
+            transaction.advance_cursor(&message.room, cursor).await?;
+        }
+        transaction.commit().await?;
+        Ok(raised)
+    }
+
+    async fn raise(
+        &self,
+        transaction: &mut Transaction<'_>,
+        found: &Match<'_>,
+        message: &Message,
+        room: &Room,
+    ) -> Result<bool, StoreError> {
+        let trigger = found.trigger;
+        let rendered = render_event(trigger, message, room, &found.captures, &self.base_url);
+        for fault in &rendered.faults {
+            warn!(trigger = trigger.name, message = %message.id, %fault, "a template failed; its default stands in");
+        }
+        let alert = new_alert(found, message, rendered);
+        let quiet = match trigger.cooldown {
+            Duration::ZERO => None,
+            cooldown => transaction.alerted_within(cooldown, &trigger.name, &message.room).await?,
+        };
+        let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
+        let Some(alert_row) = transaction.add_alert(&alert, state).await? else { return Ok(false) };
+        info!(alert = %alert_row.id, message = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
+        for delivery in self.follow_up(&alert, &alert_row) {
+            transaction.add_delivery(&delivery).await?;
+        }
+        Ok(state == AlertState::Queued)
+    }
+
+    /// The call to SIGNL4, or the word that there will be none.
+    fn follow_up(&self, alert: &NewAlert, row: &Alert) -> Option<NewDelivery> {
+        match row.state {
+            AlertState::Suppressed => self.notices.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default()),
+            _ => Some(NewDelivery {
+                lane: alert.lane.clone(),
+                ordering: row.id.to_string(),
+                body: alert.event.clone(),
+                alert: Some(row.id),
+            }),
+        }
+    }
+}
+
+/// Whether a match counts. A message seen for the first time counts by its age: reactions, link previews and thread
+/// counters bring back messages of any age. One whose text changed counts where its trigger looks at edits.
+fn admits(found: &Match<'_>, message: &Message, sight: Sight, oldest: Timestamp) -> bool {
+    let on_edits = found.trigger.run_on_edits;
+    match sight {
+        Sight::NewText => on_edits,
+        Sight::First => {
+            let edited = message.edited_at.filter(|_| on_edits);
+            message.sent_at.max(edited.unwrap_or(message.sent_at)) >= oldest
+        }
+    }
+}
+
+fn new_alert(found: &Match<'_>, message: &Message, rendered: RenderedEvent) -> NewAlert {
+    let external_id = rendered.external_id.clone();
+    let event = AlertEvent {
+        title: rendered.title,
+        message: rendered.message,
+        user: rendered.user,
+        channel: rendered.channel,
+        link: Some(rendered.link),
+        external_id: rendered.external_id,
+        service: rendered.service,
+        location: rendered.location,
+        alerting_scenario: rendered.alerting_scenario.map(|scenario| scenario.as_str().to_owned()),
+        filtering: rendered.filtering,
+        fields: rendered.fields,
+    };
+    NewAlert {
+        message: message.id.clone(),
+        trigger: found.trigger.name.clone(),
+        room: message.room.clone(),
+        thread: message.thread.clone().unwrap_or_else(|| message.id.clone()),
+        external_id,
+        lane: pager_lane(&found.trigger.team),
+        event: event.to_json(),
+    }
+}
+
+/// What tells a new text from a re-emission of the old one. Eight bytes of SHA-256: two texts of the same message
+/// that share them do not happen.
+fn digest(text: &str) -> i64 {
+    let hash = Sha256::digest(text);
+    hash.iter().take(8).fold(0, |number, byte| number << 8 | i64::from(*byte))
+}

@@ -1,0 +1,108 @@
+//! The lane to one SIGNL4 team: alerts become calls of its webhook.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::{
+    drain::{Attempt, Destination, Outcome},
+    notice::Notices,
+};
+use crate::{
+    alerting::{ReplyKind, ReplyWords, TeamName},
+    signl4::{RaiseError, WebhookClient, WebhookUrl},
+    store::{Alert, AlertChange, Delivery, Lane, Store, StoreError},
+};
+
+/// SIGNL4 allows a wrong secret or an invalid event ten times a minute: after one, the lane rests so long.
+const REST_AFTER_REJECTION: Duration = Duration::from_secs(6);
+
+/// The lane of a team's alerts.
+pub(super) fn pager_lane(team: &TeamName) -> Lane {
+    match team {
+        TeamName::Default => Lane::new("signl4"),
+        TeamName::Named(name) => Lane::new(format!("signl4:{name}")),
+    }
+}
+
+/// Pages one team.
+pub(super) struct Pager {
+    pub(super) team: TeamName,
+    pub(super) url: WebhookUrl,
+    pub(super) client: WebhookClient,
+    pub(super) retry_for: Duration,
+    pub(super) store: Store,
+    pub(super) notices: std::sync::Arc<Notices>,
+}
+
+impl Destination for Pager {
+    async fn attempt(&self, delivery: &Delivery) -> Result<Attempt, StoreError> {
+        let alert = match delivery.alert {
+            Some(id) => self.store.alert(id).await?,
+            None => None,
+        };
+        let Some(alert) = alert else {
+            let reason = "its alert is no longer in the store".to_owned();
+            return Ok(Attempt { outcome: Outcome::Failed { reason, rest: Duration::ZERO }, change: None, then: vec![] });
+        };
+        if let Some(reason) = self.too_old(delivery).await? {
+            return Ok(self.give_up(&alert, reason, Duration::ZERO));
+        }
+        let Ok(event) = serde_json::from_str(&delivery.body) else {
+            return Ok(self.give_up(&alert, "its row in the store is damaged".into(), Duration::ZERO));
+        };
+        self.store.mark_in_flight(alert.id).await?;
+        Ok(match self.client.raise(&self.url, &event).await {
+            Ok(event_id) => self.sent(&alert, event_id),
+            Err(error) => self.failed(&alert, error),
+        })
+    }
+}
+
+impl Pager {
+    async fn too_old(&self, delivery: &Delivery) -> Result<Option<String>, StoreError> {
+        let age = Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
+        if age <= self.retry_for || delivery.attempts == 0 {
+            return Ok(None);
+        }
+        let last = match delivery.alert {
+            Some(alert) => self.store.waiting_because(alert).await?,
+            None => None,
+        };
+        let tried = humantime::format_duration(self.retry_for);
+        Ok(Some(format!("{}; tried for {tried}", last.as_deref().unwrap_or("SIGNL4 took no alerts"))))
+    }
+
+    fn sent(&self, alert: &Alert, event_id: Option<crate::signl4::EventId>) -> Attempt {
+        match &event_id {
+            Some(event_id) => info!(alert = %alert.id, message = %alert.message, room = %alert.room, %event_id, "alert sent"),
+            None => warn!(alert = %alert.id, message = %alert.message, "alert sent, but SIGNL4's answer names no eventId"),
+        }
+        Attempt {
+            outcome: Outcome::Delivered,
+            change: Some(AlertChange::Sent(event_id)),
+            then: self.notices.sent(alert, self.team.as_str()).into_iter().collect(),
+        }
+    }
+
+    fn failed(&self, alert: &Alert, error: RaiseError) -> Attempt {
+        let reason = error.to_string();
+        let (outcome, maybe_raised) = match error {
+            RaiseError::Rejected { reason } => return self.give_up(alert, reason, REST_AFTER_REJECTION),
+            RaiseError::Throttled { until } => (Outcome::Paused { until, reason }, false),
+            RaiseError::Unavailable { maybe_raised, .. } => (Outcome::Retry { reason }, maybe_raised),
+        };
+        Attempt { outcome, change: Some(AlertChange::StillQueued { maybe_raised }), then: vec![] }
+    }
+
+    fn give_up(&self, alert: &Alert, reason: String, rest: Duration) -> Attempt {
+        let words = ReplyWords { reason: &reason, team: self.team.as_str(), ..ReplyWords::default() };
+        let told = self.notices.in_thread(alert, ReplyKind::NotSent, &words);
+        Attempt {
+            outcome: Outcome::Failed { reason, rest },
+            change: Some(AlertChange::NotSent),
+            then: told.into_iter().collect(),
+        }
+    }
+}

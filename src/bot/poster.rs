@@ -1,0 +1,121 @@
+//! The lanes to Rocket.Chat: replies and reactions become calls of its REST API.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tracing::{debug, warn};
+
+use super::{
+    drain::{Attempt, Destination, Outcome},
+    notice::{Notice, Reply},
+};
+use crate::{
+    rocketchat::rest::{OutgoingMessage, RestClient, RestError},
+    store::{Delivery, NewDelivery, StoreError},
+};
+
+/// Rocket.Chat takes 5,000 characters unless the administrator says otherwise; a reply stays below.
+const LONGEST_REPLY: usize = 4_000;
+/// What is left of a reply that was still too long for this server.
+const SHORT_REPLY: usize = 400;
+/// Rocket.Chat's code for a message over the server's limit.
+const TOO_LONG: &str = "error-message-size-exceeded";
+
+/// As whom the bot posts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Persona {
+    pub(super) alias: Option<String>,
+    pub(super) avatar: Option<String>,
+}
+
+/// Posts replies and reactions.
+pub(super) struct Poster {
+    pub(super) rest: RestClient,
+    pub(super) persona: Persona,
+    pub(super) retry_for: Duration,
+    /// Set once the server refused the alias: from then on the bot posts under its own name.
+    pub(super) plain: AtomicBool,
+}
+
+impl Destination for std::sync::Arc<Poster> {
+    async fn attempt(&self, delivery: &Delivery) -> Result<Attempt, StoreError> {
+        let Ok(notice) = serde_json::from_str::<Notice>(&delivery.body) else {
+            return Ok(failed("its row in the store is damaged"));
+        };
+        let age = Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
+        let (outcome, then) = match &notice {
+            Notice::Reply(reply) => (self.post(reply).await, None),
+            Notice::Reaction { message, emoji, otherwise } => {
+                (self.rest.react(message, emoji).await, otherwise.as_ref())
+            }
+        };
+        Ok(match outcome {
+            Ok(()) => Attempt { outcome: Outcome::Delivered, change: None, then: vec![] },
+            Err(error) if !error.is_retryable() || age > self.retry_for => Attempt {
+                outcome: Outcome::Failed { reason: error.to_string(), rest: Duration::ZERO },
+                change: None,
+                then: then.map(|reply| stand_in(reply, delivery)).into_iter().collect(),
+            },
+            Err(RestError::RateLimited { until }) => {
+                let outcome = Outcome::Paused { until, reason: "Rocket.Chat limits the rate".into() };
+                Attempt { outcome, change: None, then: vec![] }
+            }
+            Err(error) => {
+                Attempt { outcome: Outcome::Retry { reason: error.to_string() }, change: None, then: vec![] }
+            }
+        })
+    }
+}
+
+impl Poster {
+    /// Posts a reply; without alias and avatar where they are refused, and shorter where it is too long.
+    async fn post(&self, reply: &Reply) -> Result<(), RestError> {
+        match self.send(reply, LONGEST_REPLY).await {
+            Err(error) if error.is_missing_impersonation() && !self.plain.swap(true, Ordering::Relaxed) => {
+                warn!("this account may not post under an alias: replies come under its own name. Give it the role \"bot\" or the permission message-impersonate, or set rocketchat.alias = \"\"");
+                self.send(reply, LONGEST_REPLY).await
+            }
+            Err(error) if error.code() == Some(TOO_LONG) => self.send(reply, SHORT_REPLY).await,
+            done => done,
+        }
+    }
+
+    async fn send(&self, reply: &Reply, most: usize) -> Result<(), RestError> {
+        let persona = match self.plain.load(Ordering::Relaxed) {
+            true => Persona::default(),
+            false => self.persona.clone(),
+        };
+        let message = OutgoingMessage {
+            id: reply.id.clone(),
+            room: reply.room.clone(),
+            text: shorten(&reply.text, most),
+            thread: reply.thread.clone(),
+            alias: persona.alias,
+            avatar: persona.avatar,
+            emoji: None,
+        };
+        let delivered = self.rest.send_message(&message).await?;
+        debug!(reply = %reply.id, room = %reply.room, ?delivered, "reply posted");
+        Ok(())
+    }
+}
+
+fn stand_in(reply: &Reply, delivery: &Delivery) -> NewDelivery {
+    warn!(delivery = %delivery.id, "a reaction was refused; a reply stands in for it");
+    reply.clone().queued(delivery.alert)
+}
+
+fn failed(reason: &str) -> Attempt {
+    let outcome = Outcome::Failed { reason: reason.into(), rest: Duration::ZERO };
+    Attempt { outcome, change: None, then: vec![] }
+}
+
+fn shorten(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+    }
+}

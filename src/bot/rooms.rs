@@ -1,0 +1,104 @@
+//! The rooms the bot knows of, and which of them it watches.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use crate::{
+    alerting::TriggerSet,
+    rocketchat::{Room, RoomHint, RoomId, RoomKind},
+};
+
+/// A room and whether the bot is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) room: Room,
+    pub(super) joined: bool,
+}
+
+/// The directory of rooms; follows joining, leaving, renaming and deleting.
+#[derive(Debug)]
+pub(super) struct Rooms {
+    triggers: Arc<TriggerSet>,
+    known: RwLock<HashMap<RoomId, Known>>,
+}
+
+impl Rooms {
+    pub(super) fn new(triggers: Arc<TriggerSet>) -> Self {
+        Self { triggers, known: RwLock::default() }
+    }
+
+    /// Whether some trigger watches the room.
+    pub(super) fn watched(&self, room: &RoomId) -> bool {
+        self.read().get(room).is_some_and(|known| self.watches(known))
+    }
+
+    /// Whether some trigger watches a room like this.
+    pub(super) fn watches(&self, known: &Known) -> bool {
+        self.triggers.watches(&known.room, known.joined)
+    }
+
+    /// Every room that is watched.
+    pub(super) fn all_watched(&self) -> Vec<Known> {
+        self.read().values().filter(|known| self.watches(known)).cloned().collect()
+    }
+
+    /// Notes a room as the server describes it.
+    pub(super) fn learn(&self, room: Room, joined: bool) -> Known {
+        let known = Known { room, joined };
+        self.write().insert(known.room.id.clone(), known.clone());
+        known
+    }
+
+    /// Completes what came along with a message by what is known of its room. `None` where a name is missing that
+    /// nobody told yet: then the server has to be asked.
+    pub(super) fn complete(&self, id: &RoomId, hint: &RoomHint, participant: Option<bool>) -> Option<Known> {
+        let before = self.read().get(id).cloned();
+        let kind = hint.kind.or(before.as_ref().map(|known| known.room.kind))?;
+        let name = hint.name.clone().or_else(|| before.as_ref().and_then(|known| known.room.name.clone()));
+        if name.is_none() && kind != RoomKind::Direct {
+            return None;
+        }
+        // Servers that do not say send only what the bot may read as a member.
+        let joined = participant.unwrap_or(before.as_ref().is_none_or(|known| known.joined));
+        let known = Known { room: Room { id: id.clone(), name, kind }, joined };
+        if before.as_ref() != Some(&known) {
+            self.write().insert(id.clone(), known.clone());
+        }
+        Some(known)
+    }
+
+    /// Notes that the bot is in these rooms and no others.
+    pub(super) fn keep_joined(&self, joined: &HashSet<&RoomId>) {
+        for known in self.write().values_mut() {
+            known.joined &= joined.contains(&known.room.id);
+        }
+    }
+
+    /// Notes that the bot is no longer in a room.
+    pub(super) fn left(&self, id: &RoomId) {
+        if let Some(known) = self.write().get_mut(id) {
+            known.joined = false;
+        }
+    }
+
+    /// Whether the room is known at all.
+    pub(super) fn contains(&self, id: &RoomId) -> bool {
+        self.read().contains_key(id)
+    }
+
+    /// Forgets a deleted room.
+    pub(super) fn remove(&self, id: &RoomId) {
+        self.write().remove(id);
+    }
+
+    // The map holds no invariant that a panic elsewhere could have broken.
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<RoomId, Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<RoomId, Known>> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

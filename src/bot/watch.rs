@@ -1,0 +1,237 @@
+//! Listens to the realtime session: every message goes to the intake, every change of rooms into the directory, and
+//! every new session first reads what was missed.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{sync::mpsc, time::sleep};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::{debug, error, info, warn};
+
+use super::{
+    catch_up::CatchUp,
+    intake::{Circumstances, Intake},
+    rooms::{Known, Rooms},
+    session::Session,
+};
+use crate::{
+    rocketchat::{
+        Message, RoomHint, RoomId,
+        realtime::{RealtimeEvent, RoomChange},
+        rest::{RestClient, RestError},
+    },
+    store::{Store, StoreError},
+};
+
+/// The wait after the store or the server failed, before the same message is tried again.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How often it is noted up to when everything is settled.
+const NOTE_SETTLED: Duration = Duration::from_secs(30);
+
+/// What listening and catching up have in common.
+pub(super) struct Ears {
+    pub(super) rest: RestClient,
+    pub(super) store: Store,
+    pub(super) intake: Intake,
+    pub(super) rooms: Arc<Rooms>,
+    /// How far back missed messages alert; zero for never.
+    pub(super) catch_up: Duration,
+    pub(super) auto_join: bool,
+}
+
+/// The consumer of realtime events.
+pub(super) struct Watch {
+    ears: Arc<Ears>,
+    session: Option<Arc<Session>>,
+    /// Since when each watched room is watched; the store's copy is the truth.
+    since: HashMap<RoomId, Timestamp>,
+    catching_up: Option<AbortOnDropHandle<()>>,
+}
+
+impl Watch {
+    pub(super) fn new(ears: Arc<Ears>) -> Self {
+        Self { ears, session: None, since: HashMap::new(), catching_up: None }
+    }
+
+    /// Handles events until cancelled or the sender is gone.
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<RealtimeEvent>, cancel: CancellationToken) {
+        let mut note = tokio::time::interval(NOTE_SETTLED);
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                event = events.recv() => match event {
+                    // Cancelled in the middle of a message, it is not settled and comes again after the restart.
+                    Some(event) => tokio::select! {
+                        () = cancel.cancelled() => break,
+                        () = self.handle(event) => {}
+                    },
+                    None => break,
+                },
+                // What was heard and still waits is not settled.
+                _ = note.tick(), if events.is_empty() => self.note_settled().await,
+            }
+        }
+    }
+
+    async fn handle(&mut self, event: RealtimeEvent) {
+        match event {
+            RealtimeEvent::Ready { session, identity, clock_offset, .. } => {
+                info!(session, user = identity.username, "listening; reading what was missed");
+                let session = Arc::new(Session::new(identity.user_id, clock_offset));
+                self.since.clear();
+                self.session = Some(session.clone());
+                let catch_up = CatchUp::new(self.ears.clone(), session);
+                self.catching_up = Some(AbortOnDropHandle::new(tokio::spawn(catch_up.run())));
+            }
+            RealtimeEvent::Message { message, participant, room } => {
+                self.hear(&message, participant, &room).await;
+            }
+            RealtimeEvent::RoomsChanged(change) => self.follow(change).await,
+            RealtimeEvent::Lost { reason, retry_in } => {
+                self.session = None;
+                self.catching_up = None;
+                warn!(reason = reason.name(), detail = %reason, ?retry_in, "not listening");
+            }
+        }
+    }
+
+    /// Settles one message of the stream, as often as it takes.
+    async fn hear(&mut self, message: &Message, participant: Option<bool>, hint: &RoomHint) {
+        let Some(session) = self.session.clone() else { return };
+        let Some(known) = self.room_of(&message.room, participant, hint).await else { return };
+        if !self.ears.rooms.watches(&known) {
+            return;
+        }
+        let since = self.since(&known, &session).await;
+        let around = Circumstances {
+            me: &session.me,
+            known: &known,
+            oldest: since.max(session.horizon(self.ears.catch_up)),
+            cursor: session.is_caught_up(&message.room).then_some(message.updated_at),
+        };
+        self.ears.settle(message, around).await;
+        if !known.joined && self.ears.auto_join {
+            self.ears.join(&known).await;
+        }
+    }
+
+    /// The message's room. `None` where the server knows no such room.
+    async fn room_of(&self, id: &RoomId, participant: Option<bool>, hint: &RoomHint) -> Option<Known> {
+        loop {
+            if let Some(known) = self.ears.rooms.complete(id, hint, participant) {
+                return Some(known);
+            }
+            match self.ears.rest.room_by_id(id).await {
+                Ok(info) => return Some(self.ears.rooms.learn(info.room, participant.unwrap_or(true))),
+                Err(RestError::Rejected { reason, .. }) => {
+                    warn!(room = %id, %reason, "a message of a room that the server will not describe is skipped");
+                    return None;
+                }
+                Err(error) => {
+                    debug!(room = %id, %error, "the message's room is not known yet; asking again");
+                    wait_after(&error).await;
+                }
+            }
+        }
+    }
+
+    /// Since when the room is watched. One heard of for the first time is watched from a moment ago.
+    async fn since(&mut self, known: &Known, session: &Session) -> Timestamp {
+        let id = &known.room.id;
+        if let Some(since) = self.since.get(id) {
+            return *since;
+        }
+        let since = insist("a room cannot be noted", || self.ears.store.watch_room(id, session.just_now())).await;
+        self.since.insert(id.clone(), since);
+        since
+    }
+
+    async fn follow(&mut self, change: RoomChange) {
+        match change {
+            RoomChange::Joined(subscription) => {
+                self.renamed(self.ears.rooms.learn(subscription.room, true)).await;
+            }
+            RoomChange::Subscription(subscription) => {
+                self.renamed(self.ears.rooms.learn(subscription.room, true)).await;
+            }
+            RoomChange::Room(info) => self.renamed(self.ears.rooms.learn(info.room, true)).await,
+            RoomChange::Left(room) => {
+                self.ears.rooms.left(&room);
+                self.dropped(&room).await;
+            }
+            RoomChange::Deleted(room) => {
+                self.ears.rooms.remove(&room);
+                self.dropped(&room).await;
+            }
+        }
+    }
+
+    /// A room that may be watched from now on, or no longer.
+    async fn renamed(&mut self, known: Known) {
+        match (self.ears.rooms.watches(&known), self.session.clone()) {
+            (true, Some(session)) => {
+                let known_before = self.since.contains_key(&known.room.id);
+                self.since(&known, &session).await;
+                if !known_before {
+                    debug!(room = %known.room.id, "watching a room");
+                }
+            }
+            (true, None) => {}
+            (false, _) => self.dropped(&known.room.id).await,
+        }
+    }
+
+    async fn dropped(&mut self, room: &RoomId) {
+        if self.ears.rooms.watched(room) {
+            return;
+        }
+        self.since.remove(room);
+        insist("a room cannot be forgotten", || self.ears.store.forget_room(room)).await;
+    }
+
+    async fn note_settled(&self) {
+        let Some((until, refused)) = self.session.as_ref().and_then(|session| session.settled_until()) else { return };
+        if let Err(error) = self.ears.store.set_settled_until(until, refused).await {
+            error!(%error, "the store cannot be written");
+        }
+    }
+}
+
+impl Ears {
+    /// Settles one message, as often as it takes. Returns how many alerts it raised.
+    pub(super) async fn settle(&self, message: &Message, around: Circumstances<'_>) -> usize {
+        insist("a message cannot be settled", || self.intake.settle(message, around)).await
+    }
+
+    /// Joins a watched public channel, so that the bot may reply there. Failing is no reason not to alert.
+    pub(super) async fn join(&self, known: &Known) {
+        let room = &known.room.id;
+        match self.rest.join_channel(room).await {
+            Ok(()) => {
+                info!(%room, "joined a watched channel");
+                self.rooms.learn(known.room.clone(), true);
+            }
+            Err(error) => warn!(%room, %error, "cannot join a watched channel; invite the bot"),
+        }
+    }
+}
+
+/// Repeats what the store refuses until it takes it: a message that is not settled must not be passed over.
+pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(what: &str, mut act: impl FnMut() -> F) -> T {
+    loop {
+        match act().await {
+            Ok(done) => return done,
+            Err(error) => error!(%error, "{what}; trying again"),
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Waits as long as the error asks for.
+pub(super) async fn wait_after(error: &RestError) {
+    let wait = match error {
+        RestError::RateLimited { until } => Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(PAUSE),
+        _ => PAUSE,
+    };
+    sleep(wait.max(PAUSE)).await;
+}

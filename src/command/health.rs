@@ -1,0 +1,64 @@
+//! `health`: asks the running bot, for the health check of a container.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use secrecy::ExposeSecret;
+
+use super::Failure;
+use crate::{
+    admin::Readiness,
+    config::{Admin, Config, Sources},
+    rocketchat::Connector,
+};
+
+/// A health check that takes longer is itself unwell.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks the admin listener's `/readyz`.
+///
+/// # Errors
+/// [`Failure::Told`] where the bot is not ready or does not answer; the reason is printed.
+#[expect(clippy::print_stdout, reason = "what the command is for")]
+pub async fn health(path: Option<PathBuf>) -> Result<(), Failure> {
+    let config = Config::load(&Sources::of_process(path))?;
+    match ask(&config.admin).await {
+        Ok(readiness) if readiness.ready => {
+            println!("ready");
+            Ok(())
+        }
+        Ok(readiness) => {
+            println!("not ready: {}", readiness.missing.join("; "));
+            Err(Failure::Told)
+        }
+        Err(reason) => {
+            println!("not ready: the bot does not answer on {} ({reason})", config.admin.bind);
+            Err(Failure::Told)
+        }
+    }
+}
+
+async fn ask(admin: &Admin) -> Result<Readiness, String> {
+    let told = |error: reqwest::Error| error.without_url().to_string();
+    let connector = Connector::new().map_err(|error| error.to_string())?;
+    // The bot is on this machine: a proxy has no business here.
+    let client = connector.http().no_proxy().timeout(PATIENCE).build().map_err(told)?;
+    let mut request = client.get(format!("http://{}/readyz", reachable(admin.bind)));
+    if let Some(token) = &admin.token {
+        request = request.bearer_auth(token.expose_secret());
+    }
+    request.send().await.map_err(told)?.json().await.map_err(told)
+}
+
+/// An address that listens everywhere is asked on this machine.
+fn reachable(bind: SocketAddr) -> SocketAddr {
+    let ip = match bind.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bind.port())
+}

@@ -1,0 +1,16 @@
+//! The commands of the command line, each in a file of its own. They print for a person, and know every part.
+
+mod check;
+mod check_table;
+mod demo;
+mod dry_run;
+mod failure;
+mod health;
+mod run;
+
+pub use check::check;
+pub use demo::demo;
+pub use dry_run::test;
+pub use failure::Failure;
+pub use health::health;
+pub use run::run;
