@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
 use super::clock::ServerClock;
+use super::realtime::LostReason;
 use super::rest::exchange::{MAX_BODY, exchange};
 use super::rest::{Effect, RestError};
 use super::{Connector, ServerUrl, UserId, wire};
@@ -45,7 +46,7 @@ pub struct Identity {
     pub username: String,
 }
 
-/// Why the account cannot be used until somebody mends it. Nothing else ends [`run`](super::realtime::run).
+/// Why the account cannot be used until somebody mends it. Nothing else ends [`run`](super::realtime::Realtime::run).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fatal {
@@ -186,15 +187,22 @@ impl Account {
         self.login().await
     }
 
+    /// The server did not accept the token over DDP. It is forgotten, so that the next login decides over REST whether
+    /// it is dead: one more witness before a night's pages depend on it, since a streamer says the same of a good
+    /// token while the rest of it is starting up.
+    pub(super) fn token_refused(&self, reason: String) -> LostReason {
+        if let Ok(mut live) = self.live.write() {
+            *live = None;
+        }
+        if self.has_password() { LostReason::TokenExpired } else { LostReason::Login(reason) }
+    }
+
     /// What the realtime session logs in with.
     pub(super) async fn login_request(&self) -> Result<LoginRequest, LoginError> {
         match (self.login().await, &self.credentials) {
             (Ok(login), _) => Ok(LoginRequest::Resume(login)),
             (Err(LoginError::RestDisabled(_)), Credentials::Password { username, password }) => {
-                Ok(LoginRequest::Password {
-                    username: username.clone(),
-                    digest: digest(password),
-                })
+                Ok(LoginRequest::Password { username: username.clone(), digest: digest(password) })
             }
             (Err(error), _) => Err(error),
         }
@@ -203,55 +211,30 @@ impl Account {
     /// Takes in what the server answered to a login over DDP. A token got with a password is kept for REST too.
     pub(super) fn accept(&self, user_id: UserId, token: Option<SecretString>) -> Result<Identity, Fatal> {
         match (&self.credentials, self.live()) {
-            (
-                Credentials::Token {
-                    user_id: configured, ..
-                },
-                _,
-            ) if *configured != user_id => Err(Fatal::WrongUser {
-                configured: configured.clone(),
-                actual: user_id,
-            }),
+            (Credentials::Token { user_id: configured, .. }, _) if *configured != user_id => {
+                Err(Fatal::WrongUser { configured: configured.clone(), actual: user_id })
+            }
             (_, Some(live)) => Ok(live.identity.clone()),
             (Credentials::Password { username, .. }, None) => {
-                let identity = Identity {
-                    user_id,
-                    username: username.clone(),
-                };
+                let identity = Identity { user_id, username: username.clone() };
                 if let Some(token) = token {
-                    self.keep(Login {
-                        identity: identity.clone(),
-                        token,
-                    });
+                    self.keep(Login { identity: identity.clone(), token });
                 }
                 Ok(identity)
             }
-            (Credentials::Token { .. }, None) => Ok(Identity {
-                username: user_id.to_string(),
-                user_id,
-            }),
+            (Credentials::Token { .. }, None) => Ok(Identity { username: user_id.to_string(), user_id }),
         }
     }
 
     /// Asks `me` whether the token is good, and for the user's name.
     async fn check_token(&self, user_id: &UserId, token: &SecretString) -> Result<Login, LoginError> {
         let request = authorized(self.connector.http().get(self.server.api("me")), user_id, token);
-        let answer = exchange(request, MAX_BODY, &self.clock)
-            .await
-            .map_err(|error| match error {
-                RestError::Unauthorized { reason } => Fatal::TokenDead(reason).into(),
-                error => LoginError::NotNow(error),
-            })?;
-        let username = wire::filled(&answer.body, "username")
-            .unwrap_or(user_id.as_str())
-            .to_owned();
-        Ok(Login {
-            identity: Identity {
-                user_id: user_id.clone(),
-                username,
-            },
-            token: token.clone(),
-        })
+        let answer = exchange(request, MAX_BODY, &self.clock).await.map_err(|error| match error {
+            RestError::Unauthorized { reason } => Fatal::TokenDead(reason).into(),
+            error => LoginError::NotNow(error),
+        })?;
+        let username = wire::filled(&answer.body, "username").unwrap_or(user_id.as_str()).to_owned();
+        Ok(Login { identity: Identity { user_id: user_id.clone(), username }, token: token.clone() })
     }
 
     async fn spend_password(&self, username: &str, password: &SecretString) -> Result<Login, LoginError> {
@@ -260,9 +243,7 @@ impl Account {
             "password": {"digest": digest(password).expose_secret(), "algorithm": "sha-256"},
         });
         let request = self.connector.http().post(self.server.api("login")).json(&body);
-        let answer = exchange(request, MAX_BODY, &self.clock)
-            .await
-            .map_err(login_refused)?;
+        let answer = exchange(request, MAX_BODY, &self.clock).await.map_err(login_refused)?;
         read_login(&answer.body, username)
             .ok_or_else(|| LoginError::NotNow(RestError::unclear("the answer to the login has no token")))
     }
@@ -308,24 +289,18 @@ fn read_login(body: &Value, username: &str) -> Option<Login> {
     let data = body.get("data")?;
     let user_id = UserId::new(wire::filled(data, "userId")?);
     let token = SecretString::from(wire::filled(data, "authToken")?.to_owned());
-    let username = data
-        .get("me")
-        .and_then(|me| wire::filled(me, "username"))
-        .unwrap_or(username)
-        .to_owned();
-    Some(Login {
-        identity: Identity { user_id, username },
-        token,
-    })
+    let username = data.get("me").and_then(|me| wire::filled(me, "username")).unwrap_or(username).to_owned();
+    Some(Login { identity: Identity { user_id, username }, token })
 }
 
 /// Sorts a refused REST login. Only what is surely about the credentials is fatal.
 fn login_refused(error: RestError) -> LoginError {
     match error {
-        RestError::Unauthorized { reason }
-        | RestError::Rejected {
-            status: 403, reason, ..
-        } if is_second_factor(&reason) => Fatal::SecondFactor.into(),
+        RestError::Unauthorized { reason } | RestError::Rejected { status: 403, reason, .. }
+            if is_second_factor(&reason) =>
+        {
+            Fatal::SecondFactor.into()
+        }
         RestError::Rejected { code, .. } if is_second_factor(&code) => Fatal::SecondFactor.into(),
         RestError::Unauthorized { reason } if reason.contains("blocked") => {
             // Too many failed logins; the server forgets them after a few minutes.
@@ -354,14 +329,11 @@ fn digest(password: &SecretString) -> SecretString {
 impl From<LoginError> for RestError {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::Fatal(fatal) => Self::Unauthorized {
-                reason: fatal.to_string(),
-            },
+            LoginError::Fatal(fatal) => Self::Unauthorized { reason: fatal.to_string() },
             LoginError::RestDisabled(_) => Self::unreachable("not logged in yet"),
-            LoginError::NotNow(Self::Unavailable { reason, .. }) => Self::Unavailable {
-                reason,
-                effect: Effect::None,
-            },
+            LoginError::NotNow(Self::Unavailable { reason, .. }) => {
+                Self::Unavailable { reason, effect: Effect::None }
+            }
             LoginError::NotNow(error) => error,
         }
     }

@@ -10,7 +10,7 @@ const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may take to stand (name, TCP, proxy, TLS), for REST and WebSocket each.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// How the client names itself.
-pub(crate) const USER_AGENT: &str = concat!("signl4-rocketchat/", env!("CARGO_PKG_VERSION"));
+pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// Opens connections: holds the TLS configuration, the HTTP client and the proxies of the environment.
 ///
@@ -42,17 +42,10 @@ impl Connector {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| ConnectorError {
-                what: "TLS",
-                reason: error.to_string(),
-            })?
+            .map_err(|error| ConnectorError { what: "TLS", reason: error.to_string() })?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.clone())
-            .user_agent(USER_AGENT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(HTTP_TIMEOUT)
+        let http = client_builder(&tls)
             // The token travels in a header of its own, which no HTTP library drops when a redirect leaves the host.
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -60,11 +53,12 @@ impl Connector {
                 what: "the HTTP client",
                 reason: error.without_url().to_string(),
             })?;
-        Ok(Self {
-            tls: Arc::new(tls),
-            http,
-            proxies: Arc::new(Matcher::from_env()),
-        })
+        Ok(Self { tls: Arc::new(tls), http, proxies: Arc::new(Matcher::from_env()) })
+    }
+
+    /// A builder of an HTTP client with the same TLS roots, proxies and timeouts, for whoever calls other hosts.
+    pub fn client_builder(&self) -> reqwest::ClientBuilder {
+        client_builder(&self.tls)
     }
 
     pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
@@ -87,17 +81,19 @@ impl std::fmt::Debug for Connector {
     }
 }
 
+/// reqwest reads the proxies of the environment by itself, with the same code as [`Matcher`].
+fn client_builder(tls: &rustls::ClientConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(HTTP_TIMEOUT)
+}
+
 fn trusted_roots() -> rustls::RootCertStore {
-    let mut roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let native = rustls_native_certs::load_native_certs();
     let (added, ignored) = roots.add_parsable_certificates(native.certs);
-    tracing::debug!(
-        added,
-        ignored,
-        unreadable = native.errors.len(),
-        "read the system's certificates"
-    );
+    tracing::debug!(added, ignored, unreadable = native.errors.len(), "read the system's certificates");
     roots
 }

@@ -105,11 +105,7 @@ mod tests {
                 room: RoomId::new("GENERAL"),
                 thread: None,
                 text: "SIGNL4 pump 3 is down".into(),
-                author: Author {
-                    id: UserId::new("u1"),
-                    username: "rene".into(),
-                    name: Some("René".into())
-                },
+                author: Author { id: UserId::new("u1"), username: "rene".into(), name: Some("René".into()) },
                 kind: MessageKind::Plain,
                 from_integration: false,
                 sent_at: Timestamp::from_millisecond(1_696_417_505_309).unwrap(),
@@ -136,10 +132,7 @@ mod tests {
         document["t"] = json!("uj");
         let message = Message::from_document(&document).unwrap();
         assert_eq!(message.thread, Some(MessageId::new("parent")));
-        assert_eq!(
-            message.edited_at,
-            Timestamp::from_millisecond(1_696_417_506_000).ok()
-        );
+        assert_eq!(message.edited_at, Timestamp::from_millisecond(1_696_417_506_000).ok());
         assert!(message.from_integration);
         assert_eq!(message.kind, MessageKind::System("uj".into()));
 
@@ -152,12 +145,7 @@ mod tests {
 
     #[test]
     fn a_document_without_what_every_message_has_is_an_error() {
-        for (path, name) in [
-            ("/_id", "_id"),
-            ("/rid", "rid"),
-            ("/u/_id", "u._id"),
-            ("/u", "u._id"),
-        ] {
+        for (path, name) in [("/_id", "_id"), ("/rid", "rid"), ("/u/_id", "u._id"), ("/u", "u._id")] {
             for broken in [json!(null), json!(""), json!(7), json!({}), json!([])] {
                 let mut document = over_ddp();
                 *document.pointer_mut(path).unwrap() = broken.clone();
@@ -175,10 +163,7 @@ mod tests {
         let message = Message::from_document(&document).unwrap();
         assert_eq!(message.sent_at, message.updated_at);
         document["_updatedAt"] = json!(null);
-        assert_eq!(
-            Message::from_document(&document),
-            Err(MessageError::Missing("ts"))
-        );
+        assert_eq!(Message::from_document(&document), Err(MessageError::Missing("ts")));
     }
 
     #[test]
@@ -189,9 +174,6 @@ mod tests {
         }
         document["u"]["username"] = json!(12);
         let message = Message::from_document(&document).unwrap();
-        assert_eq!(
-            (message.text.as_str(), message.author.username.as_str()),
-            ("", "u1")
-        );
+        assert_eq!((message.text.as_str(), message.author.username.as_str()), ("", "u1"));
     }
 }

@@ -4,7 +4,7 @@
 //! lifted into a crate of its own.
 //!
 //! [`Connector`] opens connections, [`Account`] proves who we are; both are shared by [`RestClient`], which says and
-//! asks, and [`realtime::run`], which listens.
+//! asks, and [`realtime::Realtime`], which listens.
 
 mod account;
 mod clock;

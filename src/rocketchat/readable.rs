@@ -18,9 +18,7 @@ const MAX_PARTS: usize = 200;
 /// The readable text of a message's document, bounded in size.
 pub(super) fn readable_text(document: &Value) -> String {
     let mut text = Text::default();
-    text.add(without_quote_links(
-        wire::text(document, "msg").unwrap_or_default(),
-    ));
+    text.add(without_quote_links(wire::text(document, "msg").unwrap_or_default()));
     text.add_attachments(document, 0);
     text.lines
 }
@@ -31,18 +29,11 @@ fn without_quote_links(msg: &str) -> &str {
     while let Some(stripped) = strip_quote_link(rest.trim_start()) {
         rest = stripped;
     }
-    if rest.len() == msg.len() {
-        msg
-    } else {
-        rest.trim_start()
-    }
+    if rest.len() == msg.len() { msg } else { rest.trim_start() }
 }
 
 fn strip_quote_link(text: &str) -> Option<&str> {
-    let link = text
-        .strip_prefix("[")?
-        .trim_start_matches(' ')
-        .strip_prefix("](")?;
+    let link = text.strip_prefix("[")?.trim_start_matches(' ').strip_prefix("](")?;
     let (url, rest) = link.split_once(')')?;
     let is_quote = url.contains("?msg=") || url.contains("&msg=");
     (is_quote && !url.contains(char::is_whitespace)).then_some(rest)
@@ -176,16 +167,10 @@ mod tests {
     #[test]
     fn several_quotes_in_a_row_are_all_stripped_and_other_links_stay() {
         let strip = without_quote_links;
-        assert_eq!(
-            strip("[ ](https://a/b?msg=1) [ ](https://a/b?x=1&msg=2)\nyes"),
-            "yes"
-        );
+        assert_eq!(strip("[ ](https://a/b?msg=1) [ ](https://a/b?x=1&msg=2)\nyes"), "yes");
         assert_eq!(strip("[](https://a/b?msg=1) yes"), "yes");
         assert_eq!(strip("[ ](https://a/b) yes"), "[ ](https://a/b) yes");
-        assert_eq!(
-            strip("[docs](https://a/b?msg=1) yes"),
-            "[docs](https://a/b?msg=1) yes"
-        );
+        assert_eq!(strip("[docs](https://a/b?msg=1) yes"), "[docs](https://a/b?msg=1) yes");
         assert_eq!(strip("yes [ ](https://a/b?msg=1)"), "yes [ ](https://a/b?msg=1)");
         assert_eq!(strip("[ ](https://a/b?msg=1"), "[ ](https://a/b?msg=1");
     }
@@ -194,11 +179,7 @@ mod tests {
     fn size_depth_and_number_of_parts_are_bounded() {
         let long = json!({"msg": "ä".repeat(MAX_TEXT)});
         let text = readable_text(&long);
-        assert!(
-            text.len() <= MAX_TEXT && text.len() > MAX_TEXT - 4,
-            "{}",
-            text.len()
-        );
+        assert!(text.len() <= MAX_TEXT && text.len() > MAX_TEXT - 4, "{}", text.len());
 
         let mut deep = json!({"text": "bottom"});
         for level in 0..20 {
@@ -208,9 +189,6 @@ mod tests {
         assert_eq!(text.lines().count(), MAX_DEPTH);
 
         let many: Vec<_> = (0..10_000).map(|n| json!({"text": n.to_string()})).collect();
-        assert_eq!(
-            readable_text(&json!({"attachments": many})).lines().count(),
-            MAX_PARTS
-        );
+        assert_eq!(readable_text(&json!({"attachments": many})).lines().count(), MAX_PARTS);
     }
 }

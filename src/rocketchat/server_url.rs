@@ -111,11 +111,7 @@ impl FromStr for ServerUrl {
         base.set_fragment(None);
         // People copy the WebSocket's address as well; what is meant is the server.
         let path = base.path().trim_end_matches('/');
-        let path = path
-            .strip_suffix("/websocket")
-            .unwrap_or(path)
-            .trim_end_matches('/')
-            .to_owned();
+        let path = path.strip_suffix("/websocket").unwrap_or(path).trim_end_matches('/').to_owned();
         base.set_path(&format!("{path}/"));
         Ok(Self { base })
     }
@@ -140,20 +136,11 @@ mod tests {
         let plain = server("http://localhost:3000");
         assert_eq!(plain.websocket().as_str(), "ws://localhost:3000/websocket");
         assert_eq!(plain.api("me").as_str(), "http://localhost:3000/api/v1/me");
-        assert_eq!(
-            (plain.host(), plain.port(), plain.is_tls()),
-            ("localhost", 3000, false)
-        );
+        assert_eq!((plain.host(), plain.port(), plain.is_tls()), ("localhost", 3000, false));
 
         let below = server("https://example.com/team/chat/?a=b#c");
-        assert_eq!(
-            below.websocket().as_str(),
-            "wss://example.com/team/chat/websocket"
-        );
-        assert_eq!(
-            below.api("chat.react").as_str(),
-            "https://example.com/team/chat/api/v1/chat.react"
-        );
+        assert_eq!(below.websocket().as_str(), "wss://example.com/team/chat/websocket");
+        assert_eq!(below.api("chat.react").as_str(), "https://example.com/team/chat/api/v1/chat.react");
         assert_eq!(below.info().as_str(), "https://example.com/team/chat/api/info");
         assert_eq!(below.port(), 443);
         assert_eq!(below.to_string(), "https://example.com/team/chat");
@@ -161,14 +148,8 @@ mod tests {
 
     #[test]
     fn the_websocket_address_is_taken_for_its_server() {
-        assert_eq!(
-            server("wss://example.com/chat/websocket"),
-            server("https://example.com/chat")
-        );
-        assert_eq!(
-            server("WS://example.com/websocket/"),
-            server("http://example.com")
-        );
+        assert_eq!(server("wss://example.com/chat/websocket"), server("https://example.com/chat"));
+        assert_eq!(server("WS://example.com/websocket/"), server("http://example.com"));
     }
 
     #[test]
@@ -177,10 +158,6 @@ mod tests {
         assert!(matches!(refuse("chat.example.com"), ServerUrlError::Syntax(_)));
         assert_eq!(refuse("ftp://example.com"), ServerUrlError::Scheme("ftp".into()));
         assert_eq!(refuse("https://bob:pw@example.com"), ServerUrlError::Credentials);
-        assert!(
-            !refuse("https://bob:hunter2@example.com")
-                .to_string()
-                .contains("hunter2")
-        );
+        assert!(!refuse("https://bob:hunter2@example.com").to_string().contains("hunter2"));
     }
 }

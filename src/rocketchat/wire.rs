@@ -29,14 +29,8 @@ pub(super) fn code(value: &Value) -> Option<String> {
 
 /// The texts of a list; whatever else stands in it is left out.
 pub(super) fn texts(document: &Value, key: &str) -> Vec<String> {
-    let list = document
-        .get(key)
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    list.iter()
-        .filter_map(|item| item.as_str().map(str::to_owned))
-        .collect()
+    let list = document.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 /// A moment: `{"$date": ms}` on DDP, an ISO 8601 text in REST, bare milliseconds in a few places.

@@ -123,14 +123,20 @@ impl ServerFrame {
         }
         let Some(msg) = wire::text(&frame, "msg") else {
             // The monolith's greeting is the one frame that has none.
-            return if frame.get("server_id").is_some() { Ok(Self::Other) } else { Err(FrameError::Missing("msg")) };
+            return if frame.get("server_id").is_some() {
+                Ok(Self::Other)
+            } else {
+                Err(FrameError::Missing("msg"))
+            };
         };
         let id = frame.get("id").and_then(wire::code);
         Ok(match msg {
             "connected" => Self::Connected,
             "failed" => Self::Failed,
             "ping" => Self::Ping { id },
-            "result" => Self::Result { id: id.ok_or(FrameError::Missing("id"))?, outcome: outcome(&mut frame) },
+            "result" => {
+                Self::Result { id: id.ok_or(FrameError::Missing("id"))?, outcome: outcome(&mut frame) }
+            }
             "ready" => Self::Ready { subs: ids(&frame, "subs").ok_or(FrameError::Missing("subs"))? },
             "nosub" => {
                 let error = frame.get("error").filter(|error| !error.is_null()).map(DdpError::read);
@@ -154,7 +160,9 @@ fn outcome(frame: &mut Value) -> Result<Value, DdpError> {
 fn changed(frame: &mut Value) -> Result<ServerFrame, FrameError> {
     let stream = wire::text(frame, "collection").ok_or(FrameError::Missing("collection"))?.to_owned();
     let Some(fields) = frame.get_mut("fields") else { return Ok(ServerFrame::Other) };
-    let Some(event) = wire::text(fields, "eventName").map(str::to_owned) else { return Ok(ServerFrame::Other) };
+    let Some(event) = wire::text(fields, "eventName").map(str::to_owned) else {
+        return Ok(ServerFrame::Other);
+    };
     match fields.get_mut("args").map(Value::take) {
         Some(Value::Array(args)) => Ok(ServerFrame::Changed { stream, event, args }),
         None | Some(Value::Null) => Ok(ServerFrame::Changed { stream, event, args: Vec::new() }),
@@ -170,18 +178,26 @@ impl DdpError {
     /// `{error, reason?, message?, details?}`, or a bare text or number.
     fn read(error: &Value) -> Self {
         let code = error.get("error").or(Some(error)).and_then(wire::code).unwrap_or_default();
-        let reason = wire::filled(error, "reason").or_else(|| wire::filled(error, "message")).unwrap_or_default();
+        let reason =
+            wire::filled(error, "reason").or_else(|| wire::filled(error, "message")).unwrap_or_default();
         let wait = error.pointer("/details/timeToReset").and_then(Value::as_f64);
         Self {
             code,
             reason: reason.chars().take(200).collect(),
-            time_to_reset: wait.filter(|ms| (0.0..86_400_000.0).contains(ms)).map(|ms| Duration::from_millis(ms as u64)),
+            time_to_reset: wait
+                .filter(|ms| (0.0..86_400_000.0).contains(ms))
+                .map(|ms| Duration::from_millis(ms as u64)),
         }
     }
 
     /// Whether the server asks to slow down.
     pub(super) fn is_rate_limit(&self) -> bool {
         self.code.contains("too-many-requests")
+    }
+
+    /// Whether the account is asked for a second factor, which a bot has not.
+    pub(super) fn is_second_factor(&self) -> bool {
+        self.code.starts_with("totp-")
     }
 
     /// Whether the server says that this account may not, as against not now. While a server starts up it answers 404

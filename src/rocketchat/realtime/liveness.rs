@@ -23,11 +23,19 @@ pub(super) struct Liveness {
     dead_after: Duration,
     heard_at: Instant,
     pinged: bool,
+    /// Since when the socket is not read, or was last pinged so; `None` while it is.
+    unread_since: Option<Instant>,
 }
 
 impl Liveness {
     pub(super) fn new(timing: &Timing, now: Instant) -> Self {
-        Self { ping_after: timing.ping_after, dead_after: timing.dead_after, heard_at: now, pinged: false }
+        Self {
+            ping_after: timing.ping_after,
+            dead_after: timing.dead_after,
+            heard_at: now,
+            pinged: false,
+            unread_since: None,
+        }
     }
 
     /// A frame came in. Any DDP frame counts, read or not; pings of the WebSocket layer do not, since a proxy on the
@@ -37,22 +45,37 @@ impl Liveness {
         self.pinged = false;
     }
 
+    /// Whether the socket is read. While it is not, silence says nothing: nobody is called dead, and pings of our own
+    /// must keep the server content, whose pings go unread (a monolith wants to hear something every 15 s).
+    pub(super) fn reading(&mut self, reading: bool, now: Instant) {
+        if !reading {
+            self.unread_since.get_or_insert(now);
+        } else if self.unread_since.take().is_some() {
+            self.heard(now);
+        }
+    }
+
     /// When silence next calls for something, and for what.
     pub(super) fn next(&self) -> (Instant, Due) {
-        if self.pinged {
+        if let Some(since) = self.unread_since {
+            (since + self.ping_after / 3, Due::Ping)
+        } else if self.pinged {
             (self.heard_at + self.dead_after, Due::Dead)
         } else {
             (self.heard_at + self.ping_after, Due::Ping)
         }
     }
 
-    /// What is due now, if anything. A ping is due once a silence.
+    /// What is due now, if anything. A ping is due once a silence, and again and again while the socket is not read.
     pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
         let (at, due) = self.next();
         if now < at {
             return None;
         }
-        self.pinged = true;
+        match &mut self.unread_since {
+            Some(since) => *since = now,
+            None => self.pinged = true,
+        }
         Some(due)
     }
 }
@@ -84,5 +107,21 @@ mod tests {
         }
         tokio::time::advance(Duration::from_secs(24)).await;
         assert_eq!(liveness.due(Instant::now()), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_socket_that_is_not_read_is_pinged_steadily_and_never_called_dead() {
+        let mut liveness = Liveness::new(&Timing::default(), Instant::now());
+        for _ in 0..20 {
+            liveness.reading(false, Instant::now());
+            tokio::time::sleep_until(liveness.next().0).await;
+            assert_eq!(liveness.due(Instant::now()), Some(Due::Ping));
+        }
+        liveness.reading(true, Instant::now());
+        assert_eq!(
+            liveness.next(),
+            (Instant::now() + Duration::from_secs(25), Due::Ping),
+            "silence begins anew"
+        );
     }
 }

@@ -39,42 +39,23 @@ pub(super) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(super) fn get(route: &'static str, query: &'a [(&'a str, String)]) -> Self {
-        Self {
-            method: Method::GET,
-            route,
-            query,
-            body: None,
-            limit: MAX_BODY,
-        }
+        Self { method: Method::GET, route, query, body: None, limit: MAX_BODY }
     }
 
     pub(super) fn post(route: &'static str, body: &'a Value) -> Self {
-        Self {
-            method: Method::POST,
-            route,
-            query: &[],
-            body: Some(body),
-            limit: MAX_BODY,
-        }
+        Self { method: Method::POST, route, query: &[], body: Some(body), limit: MAX_BODY }
     }
 
     /// A call whose answer may be long.
     pub(super) fn listing(self) -> Self {
-        Self {
-            limit: MAX_LISTING,
-            ..self
-        }
+        Self { limit: MAX_LISTING, ..self }
     }
 }
 
 impl RestClient {
     /// A client that calls as `account`, and logs it in at the first call.
     pub fn new(account: Arc<Account>) -> Self {
-        Self {
-            account,
-            limits: Arc::default(),
-            sync_is_unpaged: Arc::default(),
-        }
+        Self { account, limits: Arc::default(), sync_is_unpaged: Arc::default() }
     }
 
     /// The account it calls as.
@@ -101,12 +82,7 @@ impl RestClient {
 
     async fn attempt(&self, call: &Call<'_>, login: &Login) -> Result<Value, RestError> {
         let url = self.account.server().api(call.route);
-        let request = self
-            .account
-            .connector()
-            .http()
-            .request(call.method.clone(), url)
-            .query(call.query);
+        let request = self.account.connector().http().request(call.method.clone(), url).query(call.query);
         let request = match call.body {
             Some(body) => request.json(body),
             None => request,
@@ -114,11 +90,7 @@ impl RestClient {
         let request = authorized(request, &login.identity.user_id, &login.token);
         let outcome = exchange(request, call.limit, self.account.clock()).await;
         match &outcome {
-            Ok(Answer {
-                exhausted_until: Some(until),
-                ..
-            })
-            | Err(RestError::RateLimited { until }) => {
+            Ok(Answer { exhausted_until: Some(until), .. }) | Err(RestError::RateLimited { until }) => {
                 self.limits.close(call.route, *until);
             }
             _ => {}

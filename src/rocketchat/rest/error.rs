@@ -56,13 +56,7 @@ impl RestError {
 
     /// Whether the call may have taken effect although it failed.
     pub fn may_have_taken_effect(&self) -> bool {
-        matches!(
-            self,
-            Self::Unavailable {
-                effect: Effect::Unknown,
-                ..
-            }
-        )
+        matches!(self, Self::Unavailable { effect: Effect::Unknown, .. })
     }
 
     /// Whether a message was refused because the account lacks `message-impersonate`, which `alias` and `avatar`
@@ -91,16 +85,10 @@ impl RestError {
     }
 
     pub(crate) fn unreachable(reason: impl Into<String>) -> Self {
-        Self::Unavailable {
-            reason: reason.into(),
-            effect: Effect::None,
-        }
+        Self::Unavailable { reason: reason.into(), effect: Effect::None }
     }
 
     pub(crate) fn unclear(reason: impl Into<String>) -> Self {
-        Self::Unavailable {
-            reason: reason.into(),
-            effect: Effect::Unknown,
-        }
+        Self::Unavailable { reason: reason.into(), effect: Effect::Unknown }
     }
 }

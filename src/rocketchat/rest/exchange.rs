@@ -45,17 +45,10 @@ pub(crate) async fn exchange(
     }
     let body = read(response, limit).await?;
     let json = serde_json::from_slice::<Value>(&body).ok();
-    let times = RateLimitTimes {
-        headers: &headers,
-        date,
-        now: answered,
-    };
+    let times = RateLimitTimes { headers: &headers, date, now: answered };
     match json {
         Some(json) if (200..300).contains(&status) && json.get("success") != Some(&Value::Bool(false)) => {
-            Ok(Answer {
-                body: json,
-                exhausted_until: times.exhausted(),
-            })
+            Ok(Answer { body: json, exhausted_until: times.exhausted() })
         }
         json => {
             let text = || bounded(String::from_utf8_lossy(&body).trim());
@@ -81,17 +74,8 @@ impl Refusal {
             .map(str::to_owned)
             .or_else(|| bracketed_code(&error).map(str::to_owned))
             .or_else(|| bracketed_code(message).map(str::to_owned))
-            .unwrap_or_else(|| {
-                if is_code(&error) {
-                    error.clone()
-                } else {
-                    String::new()
-                }
-            });
-        Self {
-            code,
-            reason: bounded(message),
-        }
+            .unwrap_or_else(|| if is_code(&error) { error.clone() } else { String::new() });
+        Self { code, reason: bounded(message) }
     }
 }
 
@@ -102,28 +86,21 @@ fn bracketed_code(text: &str) -> Option<&str> {
 }
 
 fn is_code(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn sort(status: u16, refusal: Refusal, plain: Option<String>, times: &RateLimitTimes<'_>) -> RestError {
     let Refusal { code, reason } = refusal;
     let reason = plain.filter(|_| reason.is_empty()).unwrap_or(reason);
     if status == 429 || code.contains("too-many-requests") {
-        return RestError::RateLimited {
-            until: times.refused(&reason),
-        };
+        return RestError::RateLimited { until: times.refused(&reason) };
     }
     match status {
         // From 8.x on, a missing right may be answered 401 as well, with this code; a dead token has none.
         401 if matches!(code.as_str(), "error-unauthorized" | "error-forbidden") => {
             RestError::Rejected { status, code, reason }
         }
-        401 => RestError::Unauthorized {
-            reason: format!("{reason} (HTTP 401)"),
-        },
+        401 => RestError::Unauthorized { reason: format!("{reason} (HTTP 401)") },
         400..500 => RestError::Rejected { status, code, reason },
         200..300 if !reason.is_empty() || !code.is_empty() => RestError::Rejected { status, code, reason },
         200..300 => RestError::unclear(format!("HTTP {status} with an answer that is not JSON")),
@@ -141,20 +118,14 @@ struct RateLimitTimes<'a> {
 impl RateLimitTimes<'_> {
     /// When a call that was turned away may be made again.
     fn refused(&self, reason: &str) -> Timestamp {
-        let wait = self
-            .reset()
-            .or_else(|| self.retry_after())
-            .or_else(|| spoken_wait(reason));
+        let wait = self.reset().or_else(|| self.retry_after()).or_else(|| spoken_wait(reason));
         self.now + bounded_wait(wait)
     }
 
     /// When the next call may be made, where this one was the last of its window.
     fn exhausted(&self) -> Option<Timestamp> {
         let remaining: i64 = self.number("x-ratelimit-remaining")?;
-        (remaining <= 0)
-            .then(|| self.reset())
-            .flatten()
-            .map(|wait| self.now + bounded_wait(Some(wait)))
+        (remaining <= 0).then(|| self.reset()).flatten().map(|wait| self.now + bounded_wait(Some(wait)))
     }
 
     /// `X-RateLimit-Reset`, epoch milliseconds by the server's clock, which its `Date` tells.
@@ -164,14 +135,7 @@ impl RateLimitTimes<'_> {
     }
 
     fn retry_after(&self) -> Option<SignedDuration> {
-        let seconds = self
-            .headers
-            .get(RETRY_AFTER)?
-            .to_str()
-            .ok()?
-            .trim()
-            .parse()
-            .ok()?;
+        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
         Some(SignedDuration::from_secs(seconds))
     }
 
@@ -194,9 +158,7 @@ fn bounded_wait(wait: Option<SignedDuration>) -> SignedDuration {
 }
 
 fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    rfc2822::parse(headers.get(DATE)?.to_str().ok()?)
-        .ok()
-        .map(|date| date.timestamp())
+    rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok().map(|date| date.timestamp())
 }
 
 fn redirected(headers: &HeaderMap) -> RestError {
@@ -255,18 +217,11 @@ mod tests {
     use super::*;
 
     fn times<'a>(headers: &'a HeaderMap) -> RateLimitTimes<'a> {
-        RateLimitTimes {
-            headers,
-            date: date(headers),
-            now: Timestamp::from_second(1_000).unwrap(),
-        }
+        RateLimitTimes { headers, date: date(headers), now: Timestamp::from_second(1_000).unwrap() }
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-            .collect()
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
     fn sorted(status: u16, body: Value) -> RestError {
@@ -280,10 +235,7 @@ mod tests {
                 json!({"success": false, "error": "Too long", "errorType": "error-message-size-exceeded"}),
                 "error-message-size-exceeded",
             ),
-            (
-                json!({"success": false, "error": "Not allowed [error-not-allowed]"}),
-                "error-not-allowed",
-            ),
+            (json!({"success": false, "error": "Not allowed [error-not-allowed]"}), "error-not-allowed"),
             (
                 json!({"success": false, "error": "error-message-size-exceeded"}),
                 "error-message-size-exceeded",
@@ -292,14 +244,8 @@ mod tests {
                 json!({"status": "error", "error": "totp-required", "message": "TOTP Required"}),
                 "totp-required",
             ),
-            (
-                json!({"status": "error", "error": 403, "message": "User not found"}),
-                "403",
-            ),
-            (
-                json!({"success": false, "error": "Cannot read properties of undefined"}),
-                "",
-            ),
+            (json!({"status": "error", "error": 403, "message": "User not found"}), "403"),
+            (json!({"success": false, "error": "Cannot read properties of undefined"}), ""),
             (json!({"success": false}), ""),
         ] {
             assert_eq!(Refusal::read(&body).code, code, "{body}");
@@ -363,11 +309,7 @@ mod tests {
         assert_eq!(times(&HeaderMap::new()).refused(words), at(1_023));
         assert_eq!(times(&headers(&[("retry-after", "7")])).refused(""), at(1_007));
         assert_eq!(times(&HeaderMap::new()).refused(""), at(1_060));
-        assert_eq!(
-            times(&headers(&[("x-ratelimit-reset", "5")])).refused(""),
-            at(1_060),
-            "in the past"
-        );
+        assert_eq!(times(&headers(&[("x-ratelimit-reset", "5")])).refused(""), at(1_060), "in the past");
         assert_eq!(
             times(&headers(&[("x-ratelimit-reset", "99999999999")])).refused(""),
             at(1_900),
@@ -378,10 +320,7 @@ mod tests {
 
     #[test]
     fn a_redirect_names_the_host_and_nothing_else() {
-        let error = redirected(&headers(&[(
-            "location",
-            "https://new.example.com/api/v1/me?token=x",
-        )]));
+        let error = redirected(&headers(&[("location", "https://new.example.com/api/v1/me?token=x")]));
         assert!(error.to_string().contains("https://new.example.com;"), "{error}");
         assert!(
             !error.to_string().contains("token") && error.is_retryable() && !error.may_have_taken_effect()

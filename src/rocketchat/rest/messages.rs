@@ -70,19 +70,16 @@ impl RestClient {
 
     /// Reads one message (`chat.getMessage`); `None` where there is none.
     pub async fn get_message(&self, id: &MessageId) -> Result<Option<Message>, RestError> {
-        match self
-            .call(Call::get("chat.getMessage", &[("msgId", id.to_string())]))
-            .await
-        {
-            Ok(answer) => Ok(answer
-                .get("message")
-                .and_then(|document| Message::from_document(document).ok())),
+        match self.call(Call::get("chat.getMessage", &[("msgId", id.to_string())])).await {
+            Ok(answer) => {
+                Ok(answer.get("message").and_then(|document| Message::from_document(document).ok()))
+            }
             // "No such message" is a refusal without a word.
-            Err(RestError::Rejected {
-                status: 400 | 404,
-                code,
-                reason,
-            }) if code.is_empty() && reason.is_empty() => Ok(None),
+            Err(RestError::Rejected { status: 400 | 404, code, reason })
+                if code.is_empty() && reason.is_empty() =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -126,10 +123,7 @@ mod tests {
             avatar: None,
             emoji: None,
         };
-        assert_eq!(
-            document(&message),
-            json!({"_id": "m1", "rid": "r1", "msg": "Alert closed."})
-        );
+        assert_eq!(document(&message), json!({"_id": "m1", "rid": "r1", "msg": "Alert closed."}));
         message.thread = Some(MessageId::new("t1"));
         message.alias = Some("SIGNL4".into());
         assert_eq!(
@@ -145,14 +139,8 @@ mod tests {
             code: code.into(),
             reason: reason.into(),
         };
-        assert!(may_be_duplicate(&rejected(
-            "",
-            "Cannot read properties of undefined (reading 'starred')"
-        )));
-        assert!(may_be_duplicate(&rejected(
-            "",
-            "E11000 duplicate key error collection"
-        )));
+        assert!(may_be_duplicate(&rejected("", "Cannot read properties of undefined (reading 'starred')")));
+        assert!(may_be_duplicate(&rejected("", "E11000 duplicate key error collection")));
         assert!(!may_be_duplicate(&rejected("error-not-allowed", "Not allowed")));
         assert!(!may_be_duplicate(&rejected("", "Not enough permission")));
         assert!(!may_be_duplicate(&RestError::unclear("HTTP 502")));

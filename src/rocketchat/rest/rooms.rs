@@ -66,13 +66,8 @@ pub struct Page<T> {
 impl RestClient {
     /// The rooms the account is in (`rooms.get`), all or those changed since; a new message changes its room.
     pub async fn rooms(&self, updated_since: Option<Timestamp>) -> Result<Changes<RoomInfo>, RestError> {
-        let answer = self
-            .call(Call::get("rooms.get", &since(updated_since)).listing())
-            .await?;
-        Ok(Changes {
-            updated: listed(&answer, "update", room_info),
-            removed: removed(&answer),
-        })
+        let answer = self.call(Call::get("rooms.get", &since(updated_since)).listing()).await?;
+        Ok(Changes { updated: listed(&answer, "update", room_info), removed: removed(&answer) })
     }
 
     /// The account's subscriptions (`subscriptions.get`), all or those changed since.
@@ -80,13 +75,8 @@ impl RestClient {
         &self,
         updated_since: Option<Timestamp>,
     ) -> Result<Changes<Subscription>, RestError> {
-        let answer = self
-            .call(Call::get("subscriptions.get", &since(updated_since)).listing())
-            .await?;
-        Ok(Changes {
-            updated: listed(&answer, "update", subscription),
-            removed: removed(&answer),
-        })
+        let answer = self.call(Call::get("subscriptions.get", &since(updated_since)).listing()).await?;
+        Ok(Changes { updated: listed(&answer, "update", subscription), removed: removed(&answer) })
     }
 
     /// One room by its `_id` (`rooms.info`).
@@ -101,25 +91,18 @@ impl RestClient {
 
     async fn room(&self, by: (&str, String)) -> Result<RoomInfo, RestError> {
         let answer = self.call(Call::get("rooms.info", &[by])).await?;
-        answer
-            .get("room")
-            .and_then(room_info)
-            .ok_or_else(|| RestError::unclear("an answer without a room"))
+        answer.get("room").and_then(room_info).ok_or_else(|| RestError::unclear("an answer without a room"))
     }
 
     /// The account's subscription to a room (`subscriptions.getOne`); `None` where it is not in it.
     pub async fn subscription(&self, room: &RoomId) -> Result<Option<Subscription>, RestError> {
-        let answer = self
-            .call(Call::get("subscriptions.getOne", &[("roomId", room.to_string())]))
-            .await?;
+        let answer = self.call(Call::get("subscriptions.getOne", &[("roomId", room.to_string())])).await?;
         Ok(answer.get("subscription").and_then(subscription))
     }
 
     /// Joins a public channel (`channels.join`); joining again does nothing.
     pub async fn join_channel(&self, room: &RoomId) -> Result<(), RestError> {
-        self.call(Call::post("channels.join", &json!({ "roomId": room })))
-            .await
-            .map(drop)
+        self.call(Call::post("channels.join", &json!({ "roomId": room }))).await.map(drop)
     }
 
     /// The public channels (`channels.list`), joined or not, in pages of `count`.
@@ -128,26 +111,16 @@ impl RestClient {
         let answer = self.call(Call::get("channels.list", &query).listing()).await?;
         let items = listed(&answer, "channels", room_info);
         let total = answer.get("total").and_then(Value::as_u64).unwrap_or_default();
-        Ok(Page {
-            items,
-            total: usize::try_from(total).unwrap_or(usize::MAX),
-        })
+        Ok(Page { items, total: usize::try_from(total).unwrap_or(usize::MAX) })
     }
 }
 
 fn since(updated_since: Option<Timestamp>) -> Vec<(&'static str, String)> {
-    updated_since
-        .map(|time| ("updatedSince", iso(time)))
-        .into_iter()
-        .collect()
+    updated_since.map(|time| ("updatedSince", iso(time))).into_iter().collect()
 }
 
 fn listed<T>(answer: &Value, key: &str, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
-    let list = answer
-        .get(key)
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let list = answer.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     list.iter().filter_map(read).collect()
 }
 
@@ -184,11 +157,7 @@ fn room(document: &Value, id: &str) -> Option<Room> {
     let kind = RoomKind::from_letter(wire::text(document, "t").unwrap_or_default());
     // A subscription to a direct message is named after the other one, which is no name of the room.
     let name = wire::filled(document, "name").filter(|_| kind != RoomKind::Direct);
-    Some(Room {
-        id: RoomId::new(wire::filled(document, id)?),
-        name: name.map(str::to_owned),
-        kind,
-    })
+    Some(Room { id: RoomId::new(wire::filled(document, id)?), name: name.map(str::to_owned), kind })
 }
 
 #[cfg(test)]
@@ -204,18 +173,11 @@ mod tests {
         .unwrap();
         assert_eq!(
             info.room,
-            Room {
-                id: RoomId::new("r1"),
-                name: Some("ops".into()),
-                kind: RoomKind::Group
-            }
+            Room { id: RoomId::new("r1"), name: Some("ops".into()), kind: RoomKind::Group }
         );
         assert_eq!(info.display_name.as_deref(), Some("Ops Team"));
         assert!(info.encrypted && info.read_only && !info.archived);
-        assert_eq!(
-            info.last_message_at,
-            Timestamp::from_millisecond(1_696_417_505_309).ok()
-        );
+        assert_eq!(info.last_message_at, Timestamp::from_millisecond(1_696_417_505_309).ok());
         assert_eq!(room_info(&json!({"t": "c", "name": "no id"})), None);
     }
 
@@ -223,14 +185,7 @@ mod tests {
     fn a_direct_message_has_no_name_of_its_own() {
         let direct =
             subscription(&json!({"rid": "d1", "t": "d", "name": "rene", "roles": ["owner", 3]})).unwrap();
-        assert_eq!(
-            direct.room,
-            Room {
-                id: RoomId::new("d1"),
-                name: None,
-                kind: RoomKind::Direct
-            }
-        );
+        assert_eq!(direct.room, Room { id: RoomId::new("d1"), name: None, kind: RoomKind::Direct });
         assert_eq!(direct.roles, ["owner"]);
     }
 }

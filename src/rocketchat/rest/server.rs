@@ -46,10 +46,7 @@ impl RestClient {
         let version =
             wire::filled(&answer, "version").or_else(|| wire::filled(answer.get("info")?, "version"));
         let time = account.clock_offset().map(|offset| Timestamp::now() + offset);
-        Ok(ServerInfo {
-            version: version.map(str::to_owned),
-            time,
-        })
+        Ok(ServerInfo { version: version.map(str::to_owned), time })
     }
 
     /// Asks who the account is (`me`).
@@ -58,10 +55,7 @@ impl RestClient {
         let id = wire::filled(&answer, "_id").ok_or_else(|| RestError::unclear("an answer without _id"))?;
         let username = wire::filled(&answer, "username").unwrap_or(id);
         Ok(Me {
-            identity: Identity {
-                user_id: UserId::new(id),
-                username: username.to_owned(),
-            },
+            identity: Identity { user_id: UserId::new(id), username: username.to_owned() },
             roles: wire::texts(&answer, "roles"),
             active: answer.get("active").and_then(Value::as_bool).unwrap_or(true),
         })
@@ -70,17 +64,10 @@ impl RestClient {
     /// Asks which roles have which rights (`permissions.listAll`). Not every account may ask.
     pub async fn permissions(&self) -> Result<Vec<Permission>, RestError> {
         let answer = self.call(Call::get("permissions.listAll", &[]).listing()).await?;
-        let list = answer
-            .get("update")
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let list = answer.get("update").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let read = |document: &Value| {
             let id = wire::filled(document, "_id")?.to_owned();
-            Some(Permission {
-                id,
-                roles: wire::texts(document, "roles"),
-            })
+            Some(Permission { id, roles: wire::texts(document, "roles") })
         };
         Ok(list.iter().filter_map(read).collect())
     }

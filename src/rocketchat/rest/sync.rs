@@ -59,9 +59,7 @@ impl RestClient {
             ("next", since.as_millisecond().to_string()),
             ("count", count.to_string()),
         ];
-        let answer = self
-            .call(Call::get("chat.syncMessages", &query).listing())
-            .await?;
+        let answer = self.call(Call::get("chat.syncMessages", &query).listing()).await?;
         let mut page = read(&answer)?;
         page.next = answer
             .pointer("/result/cursor/next")
@@ -73,25 +71,13 @@ impl RestClient {
 
     async fn sync_whole(&self, room: &RoomId, since: Timestamp) -> Result<SyncPage, RestError> {
         let query = [("roomId", room.to_string()), ("lastUpdate", iso(since))];
-        read(
-            &self
-                .call(Call::get("chat.syncMessages", &query).listing())
-                .await?,
-        )
+        read(&self.call(Call::get("chat.syncMessages", &query).listing()).await?)
     }
 }
 
 fn read(answer: &Value) -> Result<SyncPage, RestError> {
-    let result = answer
-        .get("result")
-        .ok_or_else(|| RestError::unclear("an answer without a result"))?;
-    let list = |key| {
-        result
-            .get(key)
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
-    };
+    let result = answer.get("result").ok_or_else(|| RestError::unclear("an answer without a result"))?;
+    let list = |key| result.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let mut page = SyncPage::default();
     for document in list("updated") {
         match Message::from_document(document) {
@@ -100,27 +86,18 @@ fn read(answer: &Value) -> Result<SyncPage, RestError> {
         }
     }
     page.messages.sort_by_key(|message| message.updated_at);
-    page.deleted = list("deleted")
-        .iter()
-        .filter_map(|gone| wire::filled(gone, "_id").map(MessageId::new))
-        .collect();
+    page.deleted =
+        list("deleted").iter().filter_map(|gone| wire::filled(gone, "_id").map(MessageId::new)).collect();
     Ok(page)
 }
 
 /// The refusals of servers that know no paging: their parameters fail the schema, or `lastUpdate` is missing.
 fn refuses_paging(error: &RestError) -> bool {
-    let RestError::Rejected {
-        status: 400,
-        code,
-        reason,
-    } = error
-    else {
+    let RestError::Rejected { status: 400, code, reason } = error else {
         return false;
     };
-    matches!(
-        code.as_str(),
-        "invalid-params" | "error-invalid-params" | "error-lastUpdate-param-not-provided"
-    ) || code == "error-param-required"
+    matches!(code.as_str(), "invalid-params" | "error-invalid-params" | "error-lastUpdate-param-not-provided")
+        || code == "error-param-required"
         || reason.contains("lastUpdate")
         || reason.contains("additional properties")
 }
@@ -149,10 +126,7 @@ mod tests {
         let page = read(&answer).unwrap();
         let ids: Vec<_> = page.messages.iter().map(|message| message.id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);
-        assert_eq!(
-            (page.deleted, page.unreadable, page.next),
-            (vec![MessageId::new("gone")], 2, None)
-        );
+        assert_eq!((page.deleted, page.unreadable, page.next), (vec![MessageId::new("gone")], 2, None));
         assert!(read(&json!({"success": true})).unwrap_err().is_retryable());
     }
 
@@ -169,14 +143,8 @@ mod tests {
             code: code.into(),
             reason: reason.into(),
         };
-        assert!(refuses_paging(&rejected(
-            "error-lastUpdate-param-not-provided",
-            ""
-        )));
-        assert!(refuses_paging(&rejected(
-            "invalid-params",
-            "must NOT have additional properties"
-        )));
+        assert!(refuses_paging(&rejected("error-lastUpdate-param-not-provided", "")));
+        assert!(refuses_paging(&rejected("invalid-params", "must NOT have additional properties")));
         assert!(!refuses_paging(&rejected("error-not-allowed", "Not allowed")));
         assert!(!refuses_paging(&RestError::unclear("HTTP 502")));
     }
