@@ -1,0 +1,99 @@
+//! What every connection to the server shares: TLS roots, HTTP client, proxies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper_util::client::proxy::matcher::Matcher;
+
+/// How long one REST call may take, connect and body included.
+const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may take to stand (name, TCP, proxy, TLS), for REST and WebSocket each.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How the client names itself.
+pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// Opens connections: holds the TLS configuration, the HTTP client and the proxies of the environment.
+///
+/// Built once and shared, since reading the system's certificates is slow and the HTTP client pools connections.
+/// Certificates are trusted when the system's roots or Mozilla's (webpki) sign them. `HTTPS_PROXY`, `HTTP_PROXY`,
+/// `ALL_PROXY` and `NO_PROXY` hold for both REST and WebSocket.
+#[derive(Clone)]
+pub struct Connector {
+    tls: Arc<rustls::ClientConfig>,
+    http: reqwest::Client,
+    proxies: Arc<Matcher>,
+}
+
+/// The TLS library or the HTTP client could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot set up {what}: {reason}")]
+pub struct ConnectorError {
+    what: &'static str,
+    reason: String,
+}
+
+impl Connector {
+    /// Reads the system's certificates and the environment's proxies.
+    pub fn new() -> Result<Self, ConnectorError> {
+        Self::with_roots(trusted_roots())
+    }
+
+    fn with_roots(roots: rustls::RootCertStore) -> Result<Self, ConnectorError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| ConnectorError { what: "TLS", reason: error.to_string() })?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let http = client_builder(&tls)
+            // The token travels in a header of its own, which no HTTP library drops when a redirect leaves the host.
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| ConnectorError {
+                what: "the HTTP client",
+                reason: error.without_url().to_string(),
+            })?;
+        Ok(Self { tls: Arc::new(tls), http, proxies: Arc::new(Matcher::from_env()) })
+    }
+
+    /// A builder of an HTTP client with the same TLS roots, proxies and timeouts, for whoever calls other hosts.
+    pub fn client_builder(&self) -> reqwest::ClientBuilder {
+        client_builder(&self.tls)
+    }
+
+    pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
+        Arc::clone(&self.tls)
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    pub(crate) fn proxies(&self) -> &Matcher {
+        &self.proxies
+    }
+}
+
+impl std::fmt::Debug for Connector {
+    /// Proxies may carry a password, so nothing of them is shown.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+/// reqwest reads the proxies of the environment by itself, with the same code as [`Matcher`].
+fn client_builder(tls: &rustls::ClientConfig) -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(HTTP_TIMEOUT)
+}
+
+fn trusted_roots() -> rustls::RootCertStore {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let native = rustls_native_certs::load_native_certs();
+    let (added, ignored) = roots.add_parsable_certificates(native.certs);
+    tracing::debug!(added, ignored, unreadable = native.errors.len(), "read the system's certificates");
+    roots
+}

@@ -1,0 +1,110 @@
+//! Hands events to whoever takes them, at their pace, without ever making the session wait.
+//!
+//! The consumer's channel is bounded, and it may be slow: a database, a queue behind it. If the session waited for it,
+//! server pings would go unanswered and a slow consumer would cost the connection. So events wait here, in order, and
+//! the session goes on; when too many wait, the session stops reading the socket (and keeps the server content with
+//! pings of its own), which lets TCP hold the server back until there is room again. Nothing is dropped.
+
+use std::collections::VecDeque;
+
+use tokio::sync::mpsc;
+
+use super::RealtimeEvent;
+
+/// How many events may wait before the socket is no longer read. One frame brings few, so this is nearly exact.
+const ROOM: usize = 4_096;
+
+/// The way out for events.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    events: mpsc::Sender<RealtimeEvent>,
+    waiting: VecDeque<RealtimeEvent>,
+    closed: bool,
+}
+
+impl Outlet {
+    pub(super) fn new(events: mpsc::Sender<RealtimeEvent>) -> Self {
+        Self { events, waiting: VecDeque::new(), closed: false }
+    }
+
+    /// Puts an event behind those that wait.
+    pub(super) fn push(&mut self, event: RealtimeEvent) {
+        self.waiting.push_back(event);
+    }
+
+    /// Whether the socket may be read.
+    pub(super) fn has_room(&self) -> bool {
+        self.waiting.len() < ROOM
+    }
+
+    /// Whether nobody takes events any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Hands over events until none is left, then never returns; returns when the consumer is gone. May be dropped at
+    /// any time without losing one.
+    pub(super) async fn flow(&mut self) {
+        while !self.waiting.is_empty() {
+            let Ok(place) = self.events.reserve().await else {
+                self.closed = true;
+                self.waiting.clear();
+                return;
+            };
+            if let Some(event) = self.waiting.pop_front() {
+                place.send(event);
+            }
+        }
+        self.events.closed().await;
+        self.closed = true;
+    }
+
+    /// Does something else while handing over events. `None` when the consumer is gone.
+    pub(super) async fn flow_during<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            () = self.flow() => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rocketchat::realtime::LostReason;
+
+    fn event(seconds: u64) -> RealtimeEvent {
+        RealtimeEvent::Lost { reason: LostReason::HalfOpen, retry_in: Duration::from_secs(seconds) }
+    }
+
+    #[tokio::test]
+    async fn events_wait_for_a_slow_consumer_in_order_and_none_is_dropped() {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let mut outlet = Outlet::new(sender);
+        for n in 0..ROOM as u64 {
+            assert!(outlet.has_room());
+            outlet.push(event(n));
+        }
+        assert!(!outlet.has_room());
+        for n in 0..ROOM as u64 {
+            // Dropping the flow half-way, as a select does, loses nothing.
+            assert_eq!(outlet.flow_during(tokio::task::yield_now()).await, Some(()));
+            assert_eq!(outlet.flow_during(receiver.recv()).await, Some(Some(event(n))));
+        }
+        assert!(outlet.has_room() && !outlet.is_closed());
+    }
+
+    #[tokio::test]
+    async fn a_consumer_that_is_gone_is_noticed_with_and_without_events_waiting() {
+        for waiting in [0, 3] {
+            let (sender, receiver) = mpsc::channel(1);
+            let mut outlet = Outlet::new(sender);
+            (0..waiting).for_each(|n| outlet.push(event(n)));
+            drop(receiver);
+            assert_eq!(outlet.flow_during(std::future::pending::<()>()).await, None);
+            assert!(outlet.is_closed());
+        }
+    }
+}

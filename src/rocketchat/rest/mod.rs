@@ -1,0 +1,20 @@
+//! The REST API: what the bot says, and what it asks.
+//!
+//! `client` knows how a call is made (login, limits, renewal), the other files which calls there are.
+
+mod client;
+mod error;
+pub(super) mod exchange;
+mod limits;
+mod messages;
+mod rooms;
+mod server;
+mod sync;
+
+pub use client::RestClient;
+pub use error::{Effect, RestError};
+pub use messages::{Delivery, OutgoingMessage};
+pub use rooms::{Changes, Page, RoomInfo, Subscription};
+pub(super) use rooms::{room_info, subscription};
+pub use server::{Me, Permission, ServerInfo};
+pub use sync::SyncPage;

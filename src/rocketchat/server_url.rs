@@ -1,0 +1,163 @@
+//! Where a Rocket.Chat server lives, and the addresses that follow from it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::Url;
+
+/// The base URL of a server, parsed once.
+///
+/// A server may live under a sub-path (`https://example.com/chat`): it is kept in everything derived from it. Query
+/// and fragment are dropped; user name and password in the URL are refused, since they would end up in logs.
+///
+/// ```
+/// use signl4_rocketchat::rocketchat::ServerUrl;
+///
+/// let server: ServerUrl = "https://example.com/chat/".parse()?;
+/// assert_eq!(server.websocket().as_str(), "wss://example.com/chat/websocket");
+/// assert_eq!(server.to_string(), "https://example.com/chat");
+/// # Ok::<(), signl4_rocketchat::rocketchat::ServerUrlError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerUrl {
+    /// `http` or `https`, path ending in a slash.
+    base: Url,
+}
+
+/// Why a text is not the URL of a server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerUrlError {
+    /// Not a URL at all.
+    #[error("not a URL: {0}")]
+    Syntax(#[from] url::ParseError),
+    /// Neither `http` nor `https` (`ws` and `wss` are taken for these).
+    #[error("the scheme \"{0}\" is neither http nor https")]
+    Scheme(String),
+    /// No host.
+    #[error("the URL has no host")]
+    NoHost,
+    /// A user name or password stands in the URL.
+    #[error("the URL holds a user name or password; they have keys of their own")]
+    Credentials,
+}
+
+impl ServerUrl {
+    /// The address of the DDP WebSocket: `ws(s)://host[/prefix]/websocket`, without a query or a trailing slash (with
+    /// one, the streamer speaks SockJS framing).
+    pub fn websocket(&self) -> Url {
+        let mut url = self.join("websocket");
+        let scheme = if self.is_tls() { "wss" } else { "ws" };
+        // `set_scheme` only fails between special and other schemes, and these four are all special.
+        let changed = url.set_scheme(scheme);
+        debug_assert!(changed.is_ok());
+        url
+    }
+
+    /// The address of a REST endpoint: `api("chat.sendMessage")` is `http(s)://host[/prefix]/api/v1/chat.sendMessage`.
+    pub fn api(&self, endpoint: &str) -> Url {
+        self.join(&format!("api/v1/{endpoint}"))
+    }
+
+    /// `/api/info`, the one endpoint outside of `/api/v1`.
+    pub fn info(&self) -> Url {
+        self.join("api/info")
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.base.scheme() == "https"
+    }
+
+    /// The host, as it stands in the URL (an IPv6 address in brackets).
+    pub fn host(&self) -> &str {
+        self.base.host_str().unwrap_or_default()
+    }
+
+    /// The port, also where it is the scheme's own.
+    pub fn port(&self) -> u16 {
+        self.base.port_or_known_default().unwrap_or(443)
+    }
+
+    fn join(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        let joined = format!("{}{path}", self.base.path());
+        url.set_path(&joined);
+        url
+    }
+}
+
+impl FromStr for ServerUrl {
+    type Err = ServerUrlError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let http = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => format!("http://{rest}"),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => format!("https://{rest}"),
+            _ => text.to_owned(),
+        };
+        let mut base = Url::parse(&http)?;
+        if !matches!(base.scheme(), "http" | "https") {
+            return Err(ServerUrlError::Scheme(base.scheme().to_owned()));
+        }
+        if base.host_str().is_none_or(str::is_empty) {
+            return Err(ServerUrlError::NoHost);
+        }
+        if !base.username().is_empty() || base.password().is_some() {
+            return Err(ServerUrlError::Credentials);
+        }
+        base.set_query(None);
+        base.set_fragment(None);
+        // People copy the WebSocket's address as well; what is meant is the server.
+        let path = base.path().trim_end_matches('/');
+        let path = path.strip_suffix("/websocket").unwrap_or(path).trim_end_matches('/').to_owned();
+        base.set_path(&format!("{path}/"));
+        Ok(Self { base })
+    }
+}
+
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.base.as_str().trim_end_matches('/'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(text: &str) -> ServerUrl {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn addresses_are_derived_and_a_sub_path_is_kept() {
+        let plain = server("http://localhost:3000");
+        assert_eq!(plain.websocket().as_str(), "ws://localhost:3000/websocket");
+        assert_eq!(plain.api("me").as_str(), "http://localhost:3000/api/v1/me");
+        assert_eq!((plain.host(), plain.port(), plain.is_tls()), ("localhost", 3000, false));
+
+        let below = server("https://example.com/team/chat/?a=b#c");
+        assert_eq!(below.websocket().as_str(), "wss://example.com/team/chat/websocket");
+        assert_eq!(below.api("chat.react").as_str(), "https://example.com/team/chat/api/v1/chat.react");
+        assert_eq!(below.info().as_str(), "https://example.com/team/chat/api/info");
+        assert_eq!(below.port(), 443);
+        assert_eq!(below.to_string(), "https://example.com/team/chat");
+    }
+
+    #[test]
+    fn the_websocket_address_is_taken_for_its_server() {
+        assert_eq!(server("wss://example.com/chat/websocket"), server("https://example.com/chat"));
+        assert_eq!(server("WS://example.com/websocket/"), server("http://example.com"));
+    }
+
+    #[test]
+    fn what_is_no_server_is_refused_with_the_reason() {
+        let refuse = |text: &str| text.parse::<ServerUrl>().unwrap_err();
+        assert!(matches!(refuse("chat.example.com"), ServerUrlError::Syntax(_)));
+        assert_eq!(refuse("ftp://example.com"), ServerUrlError::Scheme("ftp".into()));
+        assert_eq!(refuse("https://bob:pw@example.com"), ServerUrlError::Credentials);
+        assert!(!refuse("https://bob:hunter2@example.com").to_string().contains("hunter2"));
+    }
+}
