@@ -30,6 +30,11 @@ pub(super) fn parse_iso(text: &str) -> Option<Millis> {
         .map(|stamp| stamp.as_millisecond())
 }
 
+/// A date as a client sends it: EJSON on DDP, an ISO string in REST.
+pub(super) fn from_wire(value: &Value) -> Option<Millis> {
+    value["$date"].as_i64().or_else(|| value.as_str().and_then(parse_iso))
+}
+
 /// The REST form of a document: every `{"$date": ms}` within becomes an ISO string.
 pub(super) fn rest_form(document: Value) -> Value {
     match document {
