@@ -28,9 +28,7 @@ async fn a_direct_message_of_two_has_both_ids_as_its_id() {
 async fn a_reply_bumps_the_counter_of_its_thread_and_emits_the_first_message_again() {
     let chat = RocketChat::start().await.unwrap();
     let alice = chat.create_user("alice").unwrap();
-    let room = chat
-        .create_room(NewRoom::channel("ops").members([&alice]))
-        .unwrap();
+    let room = chat.create_room(NewRoom::channel("ops").members([&alice])).unwrap();
     let first = chat.post(&room, &alice, "pump 3 is down").unwrap();
     let mut changes = chat.changes();
     chat.reply(&first, &alice, "on it").unwrap();
@@ -40,13 +38,7 @@ async fn a_reply_bumps_the_counter_of_its_thread_and_emits_the_first_message_aga
             emitted.push((message.text, message.reply_count, new));
         }
     }
-    assert_eq!(
-        emitted,
-        [
-            ("on it".to_owned(), 0, true),
-            ("pump 3 is down".to_owned(), 1, false)
-        ]
-    );
+    assert_eq!(emitted, [("on it".to_owned(), 0, true), ("pump 3 is down".to_owned(), 1, false)]);
 }
 
 #[tokio::test]
@@ -59,10 +51,7 @@ async fn a_waiter_is_woken_by_the_reply_it_waits_for() {
         let (chat, first) = (chat.clone(), first.clone());
         async move { chat.reply(&first, &alice, NewMessage::text("on it")).unwrap() }
     });
-    let reply = chat
-        .wait_for_reply(&first, SOON, |reply| reply.text == "on it")
-        .await
-        .unwrap();
+    let reply = chat.wait_for_reply(&first, SOON, |reply| reply.text == "on it").await.unwrap();
     assert_eq!(reply, poster.await.unwrap());
 }
 
@@ -73,14 +62,8 @@ async fn a_wait_in_vain_tells_what_the_thread_holds() {
     let room = chat.create_room("ops").unwrap();
     let first = chat.post(&room, &alice, "pump 3 is down").unwrap();
     chat.reply(&first, &alice, "on it").unwrap();
-    let error = chat
-        .wait_for_replies(&first, 2, Duration::from_millis(20))
-        .await
-        .unwrap_err();
-    assert!(
-        error.to_string().contains("2 replies") && error.to_string().contains("on it"),
-        "{error}"
-    );
+    let error = chat.wait_for_replies(&first, 2, Duration::from_millis(20)).await.unwrap_err();
+    assert!(error.to_string().contains("2 replies") && error.to_string().contains("on it"), "{error}");
 }
 
 #[tokio::test]

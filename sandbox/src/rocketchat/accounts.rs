@@ -64,20 +64,13 @@ impl World {
     }
 
     pub(super) fn set_password(&mut self, user_id: &str, password: &str) -> Result<User, Refusal> {
-        self.change_user(user_id, |account| {
-            account.password = Some(password_digest(password))
-        })
+        self.change_user(user_id, |account| account.password = Some(password_digest(password)))
     }
 
     pub(super) fn create_token(&mut self, user_id: &str) -> Result<String, Refusal> {
         let value = self.ids.token();
         let when = self.now();
-        let token = Token {
-            value: value.clone(),
-            when,
-            personal: true,
-            expired: false,
-        };
+        let token = Token { value: value.clone(), when, personal: true, expired: false };
         self.account_mut(user_id)?.tokens.push(token);
         Ok(value)
     }
@@ -89,11 +82,7 @@ impl World {
         let account = self.account_mut(user_id)?;
         account.keep_login(token.clone(), now);
         let expires = account.token(&token).and_then(Token::expires);
-        Ok(LoggedIn {
-            user_id: user_id.to_owned(),
-            token,
-            expires,
-        })
+        Ok(LoggedIn { user_id: user_id.to_owned(), token, expires })
     }
 
     /// A login by `resume`.
@@ -106,32 +95,21 @@ impl World {
         if token.is_expired(self.now()) {
             return Err(TokenRefused::Expired);
         }
-        Ok(LoggedIn {
-            user_id: account.user.id.clone(),
-            token: value.to_owned(),
-            expires: token.expires(),
-        })
+        Ok(LoggedIn { user_id: account.user.id.clone(), token: value.to_owned(), expires: token.expires() })
     }
 
     /// The REST headers: both must belong together.
     pub(super) fn authenticates(&self, user_id: &str, value: &str) -> bool {
         self.accounts.get(user_id).is_some_and(|account| {
-            account.user.active
-                && account
-                    .token(value)
-                    .is_some_and(|token| !token.is_expired(self.now()))
+            account.user.active && account.token(value).is_some_and(|token| !token.is_expired(self.now()))
         })
     }
 
     /// Takes tokens away: all of a user's, or one.
     pub(super) fn revoke(&mut self, user_id: &str, value: Option<&str>) -> Result<(), Refusal> {
         let account = self.account_mut(user_id)?;
-        account
-            .tokens
-            .retain(|token| value.is_some_and(|value| value != token.value));
-        self.note(Change::TokenRevoked {
-            user_id: user_id.to_owned(),
-        });
+        account.tokens.retain(|token| value.is_some_and(|value| value != token.value));
+        self.note(Change::TokenRevoked { user_id: user_id.to_owned() });
         Ok(())
     }
 
@@ -147,9 +125,7 @@ impl World {
 
     pub(super) fn force_logout(&mut self, user_id: &str) -> Result<(), Refusal> {
         self.account_mut(user_id)?.tokens.retain(|token| token.personal);
-        self.note(Change::LoggedOut {
-            user_id: user_id.to_owned(),
-        });
+        self.note(Change::LoggedOut { user_id: user_id.to_owned() });
         Ok(())
     }
 }
@@ -157,7 +133,5 @@ impl World {
 /// `alice` becomes `Alice`.
 fn capitalized(username: &str) -> String {
     let mut letters = username.chars();
-    letters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

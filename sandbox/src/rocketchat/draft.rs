@@ -24,18 +24,12 @@ pub struct NewMessage {
 impl NewMessage {
     /// A plain message.
     pub fn text(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            ..Self::default()
-        }
+        Self { text: text.into(), ..Self::default() }
     }
 
     /// A system message of this type, such as `uj` (joined), `ru` (removed) or `room_changed_topic`.
     pub fn system(kind: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            kind: Some(kind.into()),
-            ..Self::text(text)
-        }
+        Self { kind: Some(kind.into()), ..Self::text(text) }
     }
 
     /// An end-to-end encrypted message: ciphertext in `msg`, `t` is `e2e`.

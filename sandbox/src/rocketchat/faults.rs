@@ -76,31 +76,19 @@ impl RestFault {
     /// A JSON failure with this status.
     pub fn status(status: u16) -> Self {
         let body = format!(r#"{{"success":false,"error":"simulated {status}"}}"#);
-        Self::Answer {
-            status,
-            content_type: "application/json",
-            body,
-        }
+        Self::Answer { status, content_type: "application/json", body }
     }
 
     /// The HTML page of a reverse proxy whose Rocket.Chat is down.
     pub fn bad_gateway() -> Self {
         let body = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad \
                     Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
-        Self::Answer {
-            status: 502,
-            content_type: "text/html",
-            body: body.to_owned(),
-        }
+        Self::Answer { status: 502, content_type: "text/html", body: body.to_owned() }
     }
 
     /// The plain-text answer that some proxies and middlewares give to a call without rights.
     pub fn plain_unauthorized() -> Self {
-        Self::Answer {
-            status: 401,
-            content_type: "text/plain",
-            body: "Unauthorized".to_owned(),
-        }
+        Self::Answer { status: 401, content_type: "text/plain", body: "Unauthorized".to_owned() }
     }
 }
 
@@ -167,27 +155,17 @@ impl Faults {
 
     /// Answers the next subscriptions with `nosub`, as a server does that is starting up.
     pub fn refuse_subscriptions(&self, count: usize, refusal: Refusal) {
-        self.plans()
-            .subscriptions
-            .extend(std::iter::repeat_n(refusal, count));
+        self.plans().subscriptions.extend(std::iter::repeat_n(refusal, count));
     }
 
     /// Plans a fault for the next `count` calls of a route (`chat.sendMessage`; `*` is every route).
     pub fn rest_next(&self, route: &str, count: u32, fault: RestFault) {
-        self.plans().rest.push(Planned {
-            route: route.to_owned(),
-            left: Some(count),
-            fault,
-        });
+        self.plans().rest.push(Planned { route: route.to_owned(), left: Some(count), fault });
     }
 
     /// Plans a fault for every call of a route (`*` is every route) until [`clear_rest`](Self::clear_rest).
     pub fn rest_always(&self, route: &str, fault: RestFault) {
-        self.plans().rest.push(Planned {
-            route: route.to_owned(),
-            left: None,
-            fault,
-        });
+        self.plans().rest.push(Planned { route: route.to_owned(), left: None, fault });
     }
 
     /// Forgets the planned REST faults.
@@ -205,10 +183,7 @@ impl Faults {
 
     /// A token for a new connection, cancelled when connections are cut.
     pub(super) fn connection(&self) -> CancellationToken {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .child_token()
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).child_token()
     }
 
     pub(super) fn next_login_refusal(&self) -> Option<Refusal> {
@@ -222,10 +197,7 @@ impl Faults {
     /// The fault planned for a call of this route, the oldest plan first.
     pub(super) fn next_rest_fault(&self, route: &str) -> Option<RestFault> {
         let mut plans = self.plans();
-        let at = plans
-            .rest
-            .iter()
-            .position(|plan| plan.route == "*" || plan.route == route)?;
+        let at = plans.rest.iter().position(|plan| plan.route == "*" || plan.route == route)?;
         let plan = plans.rest.get_mut(at)?;
         let fault = plan.fault.clone();
         if let Some(left) = &mut plan.left {

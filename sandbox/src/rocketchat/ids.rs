@@ -24,9 +24,7 @@ impl Ids {
     }
 
     fn draw(&mut self, length: usize) -> String {
-        (0..length)
-            .map(|_| char::from(ALPHABET[(self.next() % ALPHABET.len() as u64) as usize]))
-            .collect()
+        (0..length).map(|_| char::from(ALPHABET[(self.next() % ALPHABET.len() as u64) as usize])).collect()
     }
 
     /// splitmix64: small, well mixed, and no secret depends on it.
@@ -48,10 +46,6 @@ mod tests {
         let mut ids = Ids::seeded(1);
         let drawn: std::collections::BTreeSet<_> = (0..10_000).map(|_| ids.document()).collect();
         assert_eq!(drawn.len(), 10_000);
-        assert!(
-            drawn
-                .iter()
-                .all(|id| id.len() == 17 && id.bytes().all(|byte| ALPHABET.contains(&byte)))
-        );
+        assert!(drawn.iter().all(|id| id.len() == 17 && id.bytes().all(|byte| ALPHABET.contains(&byte))));
     }
 }

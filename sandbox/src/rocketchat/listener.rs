@@ -34,11 +34,7 @@ impl Service {
     pub(super) async fn start(shared: Arc<Shared>) -> io::Result<Self> {
         let listener = TcpListener::bind(shared.options.bind).await?;
         let address = listener.local_addr()?;
-        let service = Self {
-            address,
-            shared,
-            running: Mutex::new(None),
-        };
+        let service = Self { address, shared, running: Mutex::new(None) };
         service.serve(listener);
         Ok(service)
     }
@@ -80,11 +76,7 @@ impl Service {
     }
 
     fn end(&self) -> Option<JoinHandle<()>> {
-        let task = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()?;
+        let task = self.running.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         task.abort();
         self.shared.faults.cut_connections();
         Some(task)
@@ -166,10 +158,7 @@ pub(super) struct Peer {
 
 impl Connected<IncomingStream<'_, Door>> for Peer {
     fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        Self {
-            address: *stream.remote_addr(),
-            cut: stream.io().cut.clone(),
-        }
+        Self { address: *stream.remote_addr(), cut: stream.io().cut.clone() }
     }
 }
 
@@ -182,11 +171,7 @@ struct Wire {
 
 impl Wire {
     fn new(stream: TcpStream, cut: CancellationToken) -> Self {
-        Self {
-            stream,
-            cutting: Box::pin(cut.clone().cancelled_owned()),
-            cut,
-        }
+        Self { stream, cutting: Box::pin(cut.clone().cancelled_owned()), cut }
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {

@@ -87,10 +87,7 @@ impl Message {
 
     /// The usernames that reacted with `emoji` (with or without its colons).
     pub fn reacted_with(&self, emoji: &str) -> BTreeSet<String> {
-        self.reactions
-            .get(&with_colons(emoji))
-            .cloned()
-            .unwrap_or_default()
+        self.reactions.get(&with_colons(emoji)).cloned().unwrap_or_default()
     }
 
     /// The document as `viewer` sees it, with EJSON dates: stars of other users are left out.
@@ -118,12 +115,9 @@ impl Message {
     }
 
     fn put_optional(&self, fields: &mut Map<String, Value>) {
-        for (key, value) in [
-            ("t", &self.kind),
-            ("alias", &self.alias),
-            ("avatar", &self.avatar),
-            ("emoji", &self.emoji),
-        ] {
+        for (key, value) in
+            [("t", &self.kind), ("alias", &self.alias), ("avatar", &self.avatar), ("emoji", &self.emoji)]
+        {
             if let Some(value) = value {
                 fields.insert(key.into(), json!(value));
             }
@@ -176,10 +170,7 @@ impl Message {
         }
         if let Some(edit) = &self.edited {
             fields.insert("editedAt".into(), date(edit.at));
-            fields.insert(
-                "editedBy".into(),
-                json!({ "_id": edit.user_id, "username": edit.username }),
-            );
+            fields.insert("editedBy".into(), json!({ "_id": edit.user_id, "username": edit.username }));
         }
     }
 }

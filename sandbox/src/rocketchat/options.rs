@@ -49,10 +49,7 @@ pub struct Limit {
 impl Limit {
     /// `calls` in `seconds`.
     pub const fn per_seconds(calls: u32, seconds: u64) -> Self {
-        Self {
-            calls,
-            window: Duration::from_secs(seconds),
-        }
+        Self { calls, window: Duration::from_secs(seconds) }
     }
 }
 
@@ -83,12 +80,7 @@ impl Default for Limits {
 
 impl Limits {
     /// No limits at all.
-    pub const OFF: Self = Self {
-        logins: None,
-        methods: None,
-        all_methods: None,
-        rest: None,
-    };
+    pub const OFF: Self = Self { logins: None, methods: None, all_methods: None, rest: None };
 }
 
 /// When the server pings a silent client, and when it gives it up.
@@ -102,13 +94,7 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     /// Meteor's 15 + 15 seconds.
-    pub const MONOLITH: Self = Self {
-        interval: Duration::from_secs(15),
-        timeout: Duration::from_secs(15),
-    };
+    pub const MONOLITH: Self = Self { interval: Duration::from_secs(15), timeout: Duration::from_secs(15) };
     /// The streamer's 30 + 30 seconds.
-    pub const STREAMER: Self = Self {
-        interval: Duration::from_secs(30),
-        timeout: Duration::from_secs(30),
-    };
+    pub const STREAMER: Self = Self { interval: Duration::from_secs(30), timeout: Duration::from_secs(30) };
 }

@@ -28,13 +28,7 @@ impl RocketChat {
 
     /// Every user.
     pub fn users(&self) -> Vec<User> {
-        self.shared.look(|world| {
-            world
-                .accounts
-                .values()
-                .map(|account| account.user.clone())
-                .collect()
-        })
+        self.shared.look(|world| world.accounts.values().map(|account| account.user.clone()).collect())
     }
 
     /// Gives the user another password. Tokens stay valid.
@@ -42,8 +36,7 @@ impl RocketChat {
     /// # Errors
     /// If there is no such user.
     pub fn set_password(&self, user: impl AsRef<str>, password: &str) -> Result<User, Refusal> {
-        self.shared
-            .act(|world| world.set_password(user.as_ref(), password))
+        self.shared.act(|world| world.set_password(user.as_ref(), password))
     }
 
     /// Gives the user one more role.
@@ -75,8 +68,7 @@ impl RocketChat {
     /// # Errors
     /// If there is no such user.
     pub fn set_active(&self, user: impl AsRef<str>, active: bool) -> Result<User, Refusal> {
-        self.shared
-            .act(|world| world.change_user(user.as_ref(), |account| account.user.active = active))
+        self.shared.act(|world| world.change_user(user.as_ref(), |account| account.user.active = active))
     }
 
     /// Takes a permission from this user alone, whatever its roles grant: `message-impersonate`, `view-c-room`, ….
@@ -118,20 +110,14 @@ impl RocketChat {
     /// # Errors
     /// If there is no such user.
     pub fn create_login(&self, user: impl AsRef<str>) -> Result<(String, Option<Millis>), Refusal> {
-        self.shared
-            .act(|world| world.log_in(user.as_ref()))
-            .map(|login| (login.token, login.expires))
+        self.shared.act(|world| world.log_in(user.as_ref())).map(|login| (login.token, login.expires))
     }
 
     /// Every token of the user that works or once worked, oldest first.
     pub fn tokens(&self, user: impl AsRef<str>) -> Vec<String> {
         self.shared.look(|world| {
             let account = world.accounts.get(user.as_ref());
-            account
-                .into_iter()
-                .flat_map(|account| &account.tokens)
-                .map(|token| token.value.clone())
-                .collect()
+            account.into_iter().flat_map(|account| &account.tokens).map(|token| token.value.clone()).collect()
         })
     }
 

@@ -17,13 +17,7 @@ impl RocketChat {
     /// The room with this `_id` or name.
     pub fn room(&self, id_or_name: impl AsRef<str>) -> Option<Room> {
         let wanted = id_or_name.as_ref();
-        self.shared.look(|world| {
-            world
-                .rooms
-                .get(wanted)
-                .or_else(|| world.room_named(wanted))
-                .cloned()
-        })
+        self.shared.look(|world| world.rooms.get(wanted).or_else(|| world.room_named(wanted)).cloned())
     }
 
     /// Every room.
@@ -44,8 +38,7 @@ impl RocketChat {
     /// # Errors
     /// If there is no such room or user, or the user is no member.
     pub fn leave(&self, room: impl AsRef<str>, user: impl AsRef<str>) -> Result<(), Refusal> {
-        self.shared
-            .act(|world| world.remove_member(room.as_ref(), user.as_ref(), None))
+        self.shared.act(|world| world.remove_member(room.as_ref(), user.as_ref(), None))
     }
 
     /// Another user removes the user from the room (`ru`); per-room streams of the kicked one fall silent.
@@ -58,8 +51,7 @@ impl RocketChat {
         user: impl AsRef<str>,
         by: impl AsRef<str>,
     ) -> Result<(), Refusal> {
-        self.shared
-            .act(|world| world.remove_member(room.as_ref(), user.as_ref(), Some(by.as_ref())))
+        self.shared.act(|world| world.remove_member(room.as_ref(), user.as_ref(), Some(by.as_ref())))
     }
 
     /// Gives the room another name.
@@ -84,8 +76,7 @@ impl RocketChat {
     /// # Errors
     /// If there is no such room.
     pub fn set_archived(&self, room: impl AsRef<str>, archived: bool) -> Result<Room, Refusal> {
-        self.shared
-            .act(|world| world.change_room(room.as_ref(), |room| room.archived = archived))
+        self.shared.act(|world| world.change_room(room.as_ref(), |room| room.archived = archived))
     }
 
     /// Makes the room read-only or writable.
@@ -93,8 +84,7 @@ impl RocketChat {
     /// # Errors
     /// If there is no such room.
     pub fn set_read_only(&self, room: impl AsRef<str>, read_only: bool) -> Result<Room, Refusal> {
-        self.shared
-            .act(|world| world.change_room(room.as_ref(), |room| room.read_only = read_only))
+        self.shared.act(|world| world.change_room(room.as_ref(), |room| room.read_only = read_only))
     }
 
     /// Sets or takes the room's `encrypted` flag.
@@ -102,8 +92,7 @@ impl RocketChat {
     /// # Errors
     /// If there is no such room.
     pub fn set_encrypted(&self, room: impl AsRef<str>, encrypted: bool) -> Result<Room, Refusal> {
-        self.shared
-            .act(|world| world.change_room(room.as_ref(), |room| room.encrypted = encrypted))
+        self.shared.act(|world| world.change_room(room.as_ref(), |room| room.encrypted = encrypted))
     }
 
     /// Deletes the room with its messages and memberships.

@@ -52,15 +52,9 @@ impl World {
     }
 
     fn insert(&mut self, message: Message) {
-        self.order
-            .entry(message.room_id.clone())
-            .or_default()
-            .push(message.id.clone());
+        self.order.entry(message.room_id.clone()).or_default().push(message.id.clone());
         self.messages.insert(message.id.clone(), message.clone());
-        self.note(Change::Message {
-            message: Box::new(message),
-            new: true,
-        });
+        self.note(Change::Message { message: Box::new(message), new: true });
     }
 
     /// What follows a message: the thread's counter, the room's last message, the members' unread counters.
@@ -121,11 +115,7 @@ impl World {
         self.change_message(message_id, |message| {
             message.urls = links(&text);
             message.text = text;
-            message.edited = Some(Edit {
-                at,
-                user_id: editor.id,
-                username: editor.username,
-            });
+            message.edited = Some(Edit { at, user_id: editor.id, username: editor.username });
         })
     }
 
@@ -157,11 +147,7 @@ impl World {
         if let Some(order) = self.order.get_mut(&message.room_id) {
             order.retain(|id| *id != message.id);
         }
-        self.deleted.push(Deleted {
-            message_id: message.id.clone(),
-            room_id: message.room_id.clone(),
-            at,
-        });
+        self.deleted.push(Deleted { message_id: message.id.clone(), room_id: message.room_id.clone(), at });
         self.note(Change::MessageDeleted {
             message_id: message.id.clone(),
             room_id: message.room_id.clone(),
@@ -179,10 +165,7 @@ impl World {
         let emoji = with_colons(emoji);
         let username = self.account(user_id)?.user.username.clone();
         let message = self.message_mut(message_id)?;
-        let has = message
-            .reactions
-            .get(&emoji)
-            .is_some_and(|users| users.contains(&username));
+        let has = message.reactions.get(&emoji).is_some_and(|users| users.contains(&username));
         if wanted == Some(has) {
             return Ok(false);
         }

@@ -25,20 +25,12 @@ pub enum Refusal {
 impl Refusal {
     /// A `Meteor.Error` with an identifier and a reason.
     pub fn meteor(error: impl Into<Value>, reason: impl Into<String>) -> Self {
-        Self::Meteor {
-            error: error.into(),
-            reason: Some(reason.into()),
-            details: None,
-        }
+        Self::Meteor { error: error.into(), reason: Some(reason.into()), details: None }
     }
 
     /// A `Meteor.Error` with an identifier alone.
     pub fn bare(error: impl Into<Value>) -> Self {
-        Self::Meteor {
-            error: error.into(),
-            reason: None,
-            details: None,
-        }
+        Self::Meteor { error: error.into(), reason: None, details: None }
     }
 
     /// A plain `Error`.
@@ -49,11 +41,7 @@ impl Refusal {
     /// The same with details; a plain error has no place for them.
     pub fn with_details(self, more: Value) -> Self {
         match self {
-            Self::Meteor { error, reason, .. } => Self::Meteor {
-                error,
-                reason,
-                details: Some(more),
-            },
+            Self::Meteor { error, reason, .. } => Self::Meteor { error, reason, details: Some(more) },
             plain @ Self::Plain(_) => plain,
         }
     }
@@ -69,11 +57,7 @@ impl Refusal {
     /// The `error` object of a DDP `result` or `nosub` frame.
     pub(super) fn for_ddp(&self) -> Value {
         match self {
-            Self::Meteor {
-                error,
-                reason,
-                details,
-            } => {
+            Self::Meteor { error, reason, details } => {
                 let mut body = json!({
                     "isClientSafe": true,
                     "error": error,

@@ -128,20 +128,12 @@ impl NewRoom {
     }
 
     fn of(kind: RoomKind, name: String) -> Self {
-        Self {
-            kind,
-            name,
-            members: Vec::new(),
-            id: None,
-            read_only: false,
-            encrypted: false,
-        }
+        Self { kind, name, members: Vec::new(), id: None, read_only: false, encrypted: false }
     }
 
     /// Members from the start.
     pub fn members<U: AsRef<str>>(mut self, members: impl IntoIterator<Item = U>) -> Self {
-        self.members
-            .extend(members.into_iter().map(|user| user.as_ref().to_owned()));
+        self.members.extend(members.into_iter().map(|user| user.as_ref().to_owned()));
         self
     }
 

@@ -24,9 +24,7 @@ impl World {
         }
         let now = self.now();
         let room = Room {
-            id: new
-                .id
-                .unwrap_or_else(|| self.room_id(new.kind, &new.name, &members)),
+            id: new.id.unwrap_or_else(|| self.room_id(new.kind, &new.name, &members)),
             kind: new.kind,
             display_name: new.name.clone(),
             name: new.name,
@@ -121,18 +119,13 @@ impl World {
     ) -> Result<(), Refusal> {
         let now = self.now();
         if !self.room_mut(room_id)?.members.remove(user_id) {
-            return Err(Refusal::meteor(
-                "error-user-not-in-room",
-                "User is not in this room",
-            ));
+            return Err(Refusal::meteor("error-user-not-in-room", "User is not in this room"));
         }
         let username = self.account(user_id)?.user.username.clone();
         let kind = if by.is_some() { "ru" } else { "ul" };
         self.post(room_id, by.unwrap_or(user_id), NewMessage::system(kind, username))?;
-        if let Some(at) = self
-            .subscriptions
-            .iter()
-            .position(|entry| entry.user_id == user_id && entry.room_id == room_id)
+        if let Some(at) =
+            self.subscriptions.iter().position(|entry| entry.user_id == user_id && entry.room_id == room_id)
         {
             let gone = self.subscriptions.remove(at);
             self.removed_subscriptions.push((gone, now));
@@ -148,28 +141,22 @@ impl World {
         for id in self.order.remove(room_id).unwrap_or_default() {
             self.messages.remove(&id);
         }
-        let (gone, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.subscriptions)
-            .into_iter()
-            .partition(|entry| entry.room_id == room_id);
+        let (gone, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.subscriptions).into_iter().partition(|entry| entry.room_id == room_id);
         self.subscriptions = kept;
-        self.removed_subscriptions
-            .extend(gone.into_iter().map(|entry| (entry, now)));
+        self.removed_subscriptions.extend(gone.into_iter().map(|entry| (entry, now)));
         for member in &members {
             self.note_subscription(Action::Removed, member, room_id);
         }
-        self.note(Change::RoomDeleted {
-            room_id: room_id.to_owned(),
-        });
+        self.note(Change::RoomDeleted { room_id: room_id.to_owned() });
         Ok(())
     }
 
     /// Moves a subscription's `_updatedAt` and notes it.
     pub(super) fn touch_subscription(&mut self, user_id: &str, room_id: &str) {
         let now = self.now();
-        if let Some(entry) = self
-            .subscriptions
-            .iter_mut()
-            .find(|entry| entry.user_id == user_id && entry.room_id == room_id)
+        if let Some(entry) =
+            self.subscriptions.iter_mut().find(|entry| entry.user_id == user_id && entry.room_id == room_id)
         {
             entry.updated_at = now;
             self.note_subscription(Action::Updated, user_id, room_id);
@@ -187,11 +174,7 @@ impl World {
     }
 
     fn note_subscription(&mut self, action: Action, user_id: &str, room_id: &str) {
-        self.note(Change::Subscription {
-            action,
-            user_id: user_id.to_owned(),
-            room_id: room_id.to_owned(),
-        });
+        self.note(Change::Subscription { action, user_id: user_id.to_owned(), room_id: room_id.to_owned() });
     }
 
     /// A subscription's document, with EJSON dates.
@@ -201,11 +184,7 @@ impl World {
         if room.kind != RoomKind::Direct {
             return Some(entry.document(room, me, &room.name, &room.display_name));
         }
-        let other = room
-            .members
-            .iter()
-            .find(|id| **id != entry.user_id)
-            .unwrap_or(&entry.user_id);
+        let other = room.members.iter().find(|id| **id != entry.user_id).unwrap_or(&entry.user_id);
         let other = &self.accounts.get(other)?.user;
         Some(entry.document(room, me, &other.username, &other.name))
     }

@@ -18,8 +18,7 @@ impl RocketChat {
         user: impl AsRef<str>,
         message: impl Into<NewMessage>,
     ) -> Result<Message, Refusal> {
-        self.shared
-            .act(|world| world.post(room.as_ref(), user.as_ref(), message.into()))
+        self.shared.act(|world| world.post(room.as_ref(), user.as_ref(), message.into()))
     }
 
     /// Replies in the thread of a message, in that message's room.
@@ -49,8 +48,7 @@ impl RocketChat {
         user: impl AsRef<str>,
         text: &str,
     ) -> Result<Message, Refusal> {
-        self.shared
-            .act(|world| world.edit(message.as_ref(), user.as_ref(), text.to_owned()))
+        self.shared.act(|world| world.edit(message.as_ref(), user.as_ref(), text.to_owned()))
     }
 
     /// Deletes a message; the first one of a thread stays as `t: "rm"`.
@@ -58,8 +56,7 @@ impl RocketChat {
     /// # Errors
     /// If there is no such message or user.
     pub fn delete(&self, message: impl AsRef<str>, user: impl AsRef<str>) -> Result<(), Refusal> {
-        self.shared
-            .act(|world| world.delete(message.as_ref(), user.as_ref()))
+        self.shared.act(|world| world.delete(message.as_ref(), user.as_ref()))
     }
 
     /// The user reacts; emitted again if it had not yet.
@@ -72,8 +69,7 @@ impl RocketChat {
         user: impl AsRef<str>,
         emoji: &str,
     ) -> Result<bool, Refusal> {
-        self.shared
-            .act(|world| world.react(message.as_ref(), user.as_ref(), emoji, Some(true)))
+        self.shared.act(|world| world.react(message.as_ref(), user.as_ref(), emoji, Some(true)))
     }
 
     /// The user takes a reaction back; emitted again if there was one.
@@ -86,8 +82,7 @@ impl RocketChat {
         user: impl AsRef<str>,
         emoji: &str,
     ) -> Result<bool, Refusal> {
-        self.shared
-            .act(|world| world.react(message.as_ref(), user.as_ref(), emoji, Some(false)))
+        self.shared.act(|world| world.react(message.as_ref(), user.as_ref(), emoji, Some(false)))
     }
 
     /// The user stars the message; emitted again.
@@ -107,8 +102,7 @@ impl RocketChat {
     /// # Errors
     /// If there is no such message.
     pub fn pin(&self, message: impl AsRef<str>) -> Result<Message, Refusal> {
-        self.shared
-            .act(|world| world.change_message(message.as_ref(), |message| message.pinned = true))
+        self.shared.act(|world| world.change_message(message.as_ref(), |message| message.pinned = true))
     }
 
     /// The server has fetched the previews of the message's links; emitted again with them.
@@ -139,30 +133,22 @@ impl RocketChat {
         message: impl AsRef<str>,
         change: impl FnOnce(&mut Message),
     ) -> Result<Message, Refusal> {
-        self.shared
-            .act(|world| world.change_message(message.as_ref(), change))
+        self.shared.act(|world| world.change_message(message.as_ref(), change))
     }
 
     /// The message with this `_id`.
     pub fn message(&self, message: impl AsRef<str>) -> Option<Message> {
-        self.shared
-            .look(|world| world.messages.get(message.as_ref()).cloned())
+        self.shared.look(|world| world.messages.get(message.as_ref()).cloned())
     }
 
     /// The message's document as the wire has it, with EJSON dates.
     pub fn document(&self, message: impl AsRef<str>) -> Option<Value> {
-        self.shared.look(|world| {
-            world
-                .messages
-                .get(message.as_ref())
-                .map(|message| message.document(None))
-        })
+        self.shared.look(|world| world.messages.get(message.as_ref()).map(|message| message.document(None)))
     }
 
     /// A room's messages in the order in which they came, threads' replies and system messages too.
     pub fn messages(&self, room: impl AsRef<str>) -> Vec<Message> {
-        self.shared
-            .look(|world| world.messages_of(room.as_ref()).cloned().collect())
+        self.shared.look(|world| world.messages_of(room.as_ref()).cloned().collect())
     }
 
     /// The replies in the thread of a message, by `ts`.

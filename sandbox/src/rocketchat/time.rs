@@ -13,9 +13,7 @@ pub(super) fn date(at: Millis) -> Value {
 
 /// An ISO 8601 string with milliseconds and `Z`, as JavaScript's `toISOString` writes it.
 pub(super) fn iso(at: Millis) -> String {
-    jiff::Timestamp::from_millisecond(at)
-        .map(|stamp| format!("{stamp:.3}"))
-        .unwrap_or_default()
+    jiff::Timestamp::from_millisecond(at).map(|stamp| format!("{stamp:.3}")).unwrap_or_default()
 }
 
 /// Reads an ISO 8601 date as JavaScript's `Date.parse` would take it from a REST parameter.
@@ -24,10 +22,7 @@ pub(super) fn parse_iso(text: &str) -> Option<Millis> {
         return Some(stamp.as_millisecond());
     }
     let day = text.parse::<jiff::civil::Date>().ok()?;
-    format!("{day}T00:00:00Z")
-        .parse::<jiff::Timestamp>()
-        .ok()
-        .map(|stamp| stamp.as_millisecond())
+    format!("{day}T00:00:00Z").parse::<jiff::Timestamp>().ok().map(|stamp| stamp.as_millisecond())
 }
 
 /// A date as a client sends it: EJSON on DDP, an ISO string in REST.
@@ -40,12 +35,7 @@ pub(super) fn rest_form(document: Value) -> Value {
     match document {
         Value::Object(fields) => match as_date(&fields) {
             Some(at) => Value::String(iso(at)),
-            None => Value::Object(
-                fields
-                    .into_iter()
-                    .map(|(key, value)| (key, rest_form(value)))
-                    .collect(),
-            ),
+            None => Value::Object(fields.into_iter().map(|(key, value)| (key, rest_form(value))).collect()),
         },
         Value::Array(items) => Value::Array(items.into_iter().map(rest_form).collect()),
         other => other,
@@ -53,11 +43,7 @@ pub(super) fn rest_form(document: Value) -> Value {
 }
 
 fn as_date(fields: &Map<String, Value>) -> Option<Millis> {
-    if fields.len() == 1 {
-        fields.get("$date")?.as_i64()
-    } else {
-        None
-    }
+    if fields.len() == 1 { fields.get("$date")?.as_i64() } else { None }
 }
 
 /// The machine's clock, in milliseconds since the epoch.

@@ -60,10 +60,7 @@ impl NewUser {
 
     /// A user with the role `bot` alone, as Rocket.Chat's documentation tells to create bot accounts.
     pub fn bot(username: impl Into<String>) -> Self {
-        Self {
-            roles: BTreeSet::from(["bot".to_owned()]),
-            ..Self::named(username)
-        }
+        Self { roles: BTreeSet::from(["bot".to_owned()]), ..Self::named(username) }
     }
 
     /// The display name.
@@ -154,12 +151,7 @@ impl Account {
         {
             self.tokens.remove(oldest);
         }
-        self.tokens.push(Token {
-            value,
-            when: now,
-            personal: false,
-            expired: false,
-        });
+        self.tokens.push(Token { value, when: now, personal: false, expired: false });
     }
 
     /// The user's own document, as `me` and `users.info` show it.
@@ -181,8 +173,5 @@ impl Account {
 
 /// Hex SHA-256, the form in which Meteor sends and keeps passwords.
 pub(super) fn password_digest(password: &str) -> String {
-    Sha256::digest(password.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(password.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -37,10 +37,9 @@ impl RocketChat {
                 }
             }
         };
-        tokio::time::timeout(within, search).await.map_err(|_| TimedOut {
-            what: "a condition".to_owned(),
-            within,
-        })
+        tokio::time::timeout(within, search)
+            .await
+            .map_err(|_| TimedOut { what: "a condition".to_owned(), within })
     }
 
     /// Waits until the thread of a message has at least so many replies, and returns them all.
@@ -72,13 +71,9 @@ impl RocketChat {
         mut accept: impl FnMut(&Message) -> bool,
     ) -> Result<Message, TimedOut> {
         let message = message.as_ref();
-        self.wait_for(within, |chat| {
-            chat.thread_replies(message)
-                .into_iter()
-                .find(|reply| accept(reply))
-        })
-        .await
-        .map_err(|_| self.in_vain("a reply", message, within))
+        self.wait_for(within, |chat| chat.thread_replies(message).into_iter().find(|reply| accept(reply)))
+            .await
+            .map_err(|_| self.in_vain("a reply", message, within))
     }
 
     /// Waits until somebody has reacted to the message with the emoji, and returns the usernames.
@@ -93,22 +88,13 @@ impl RocketChat {
     ) -> Result<std::collections::BTreeSet<String>, TimedOut> {
         let message = message.as_ref();
         let reacted = |chat: &Self| chat.message(message).map(|message| message.reacted_with(emoji));
-        self.wait_for(within, |chat| {
-            reacted(chat).filter(|usernames| !usernames.is_empty())
-        })
-        .await
-        .map_err(|_| self.in_vain(&format!("a reaction {emoji}"), message, within))
+        self.wait_for(within, |chat| reacted(chat).filter(|usernames| !usernames.is_empty()))
+            .await
+            .map_err(|_| self.in_vain(&format!("a reaction {emoji}"), message, within))
     }
 
     fn in_vain(&self, wanted: &str, message: &str, within: Duration) -> TimedOut {
-        let texts: Vec<String> = self
-            .thread_replies(message)
-            .into_iter()
-            .map(|reply| reply.text)
-            .collect();
-        TimedOut {
-            what: format!("{wanted} to message {message}; its thread holds {texts:?}"),
-            within,
-        }
+        let texts: Vec<String> = self.thread_replies(message).into_iter().map(|reply| reply.text).collect();
+        TimedOut { what: format!("{wanted} to message {message}; its thread holds {texts:?}"), within }
     }
 }

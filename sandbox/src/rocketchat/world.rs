@@ -81,40 +81,28 @@ impl World {
     }
 
     pub(super) fn account(&self, user_id: &str) -> Result<&Account, Refusal> {
-        self.accounts
-            .get(user_id)
-            .ok_or_else(|| Refusal::meteor("error-invalid-user", "Invalid user"))
+        self.accounts.get(user_id).ok_or_else(|| Refusal::meteor("error-invalid-user", "Invalid user"))
     }
 
     pub(super) fn account_mut(&mut self, user_id: &str) -> Result<&mut Account, Refusal> {
-        self.accounts
-            .get_mut(user_id)
-            .ok_or_else(|| Refusal::meteor("error-invalid-user", "Invalid user"))
+        self.accounts.get_mut(user_id).ok_or_else(|| Refusal::meteor("error-invalid-user", "Invalid user"))
     }
 
     /// The account with this username; JavaScript's look-up ignores case, so does this.
     pub(super) fn account_named(&self, username: &str) -> Option<&Account> {
-        self.accounts
-            .values()
-            .find(|account| account.user.username.eq_ignore_ascii_case(username))
+        self.accounts.values().find(|account| account.user.username.eq_ignore_ascii_case(username))
     }
 
     pub(super) fn room(&self, room_id: &str) -> Result<&Room, Refusal> {
-        self.rooms
-            .get(room_id)
-            .ok_or_else(|| Refusal::meteor("error-invalid-room", "Invalid room"))
+        self.rooms.get(room_id).ok_or_else(|| Refusal::meteor("error-invalid-room", "Invalid room"))
     }
 
     pub(super) fn room_mut(&mut self, room_id: &str) -> Result<&mut Room, Refusal> {
-        self.rooms
-            .get_mut(room_id)
-            .ok_or_else(|| Refusal::meteor("error-invalid-room", "Invalid room"))
+        self.rooms.get_mut(room_id).ok_or_else(|| Refusal::meteor("error-invalid-room", "Invalid room"))
     }
 
     pub(super) fn room_named(&self, name: &str) -> Option<&Room> {
-        self.rooms
-            .values()
-            .find(|room| room.kind != RoomKind::Direct && room.name == name)
+        self.rooms.values().find(|room| room.kind != RoomKind::Direct && room.name == name)
     }
 
     pub(super) fn message(&self, message_id: &str) -> Result<&Message, Refusal> {
@@ -130,17 +118,11 @@ impl World {
         &'a self,
         room_id: &str,
     ) -> impl DoubleEndedIterator<Item = &'a Message> + use<'a> {
-        self.order
-            .get(room_id)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.messages.get(id))
+        self.order.get(room_id).into_iter().flatten().filter_map(|id| self.messages.get(id))
     }
 
     pub(super) fn is_member(&self, user_id: &str, room_id: &str) -> bool {
-        self.rooms
-            .get(room_id)
-            .is_some_and(|room| room.members.contains(user_id))
+        self.rooms.get(room_id).is_some_and(|room| room.members.contains(user_id))
     }
 
     /// Whether the user has a permission, by role or given or taken by a test.
