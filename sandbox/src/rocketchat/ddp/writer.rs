@@ -1,0 +1,67 @@
+//! What a session sends, with the faults that are on: later, in another order, or never.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::SinkExt;
+use futures_util::stream::SplitSink;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::registry::Outgoing;
+use crate::rocketchat::faults::Switches;
+
+/// Messages that come within this time of each other may be reversed.
+const REVERSAL: Duration = Duration::from_millis(50);
+
+/// Writes until the session is closed or its connection is gone.
+pub(super) async fn write(
+    mut sink: SplitSink<WebSocket, Message>,
+    mut queue: mpsc::Receiver<Outgoing>,
+    switches: watch::Receiver<Switches>,
+) {
+    let mut stalled = false;
+    while let Some(first) = queue.recv().await {
+        let now = switches.borrow().clone();
+        for outgoing in batch(first, &mut queue, &now).await {
+            stalled |= now.stall || matches!(outgoing, Outgoing::Stall);
+            if stalled {
+                continue;
+            }
+            if !now.delay_frames.is_zero() {
+                sleep_until(Instant::now() + now.delay_frames).await;
+            }
+            if send(&mut sink, outgoing).await.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// One frame, or, where messages are reversed, what came within the time, the messages from the last to the first.
+async fn batch(first: Outgoing, queue: &mut mpsc::Receiver<Outgoing>, switches: &Switches) -> Vec<Outgoing> {
+    let is_message = matches!(first, Outgoing::Frame { message: true, .. });
+    let mut all = vec![first];
+    if !switches.reverse_messages || !is_message {
+        return all;
+    }
+    let until = Instant::now() + REVERSAL;
+    while let Ok(Some(next)) = timeout_at(until, queue.recv()).await {
+        all.push(next);
+    }
+    all.reverse();
+    all
+}
+
+/// `None` when nothing more can be sent.
+async fn send(sink: &mut SplitSink<WebSocket, Message>, outgoing: Outgoing) -> Option<()> {
+    match outgoing {
+        Outgoing::Frame { text, .. } => sink.send(Message::Text(text.into())).await.ok(),
+        Outgoing::Close { code, reason } => {
+            // The client may be gone already; the session ends either way.
+            let _ = sink.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+            None
+        }
+        Outgoing::Stall => Some(()),
+    }
+}

@@ -1,0 +1,211 @@
+//! The switches for faults and for the habits in which real servers differ. All of them work at any time.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::refusal::Refusal;
+
+/// What holds as long as it is switched on. All are off at first: a healthy monolith.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Switches {
+    /// Nothing listens on the port; open connections stay.
+    pub refuse_connections: bool,
+    /// Connections are accepted and closed at once.
+    pub accept_then_close: bool,
+    /// Realtime sessions take every frame and answer none, not even a ping. A session that was to send something
+    /// meanwhile stays silent for good, as a half-open connection does.
+    pub stall: bool,
+    /// Every realtime frame is sent so much later.
+    pub delay_frames: Duration,
+    /// Every `connect` is answered with `failed`.
+    pub refuse_connect: bool,
+    /// The microservice deployment's streamer: only `resume` logs in, an empty `result` is left out, malformed frames
+    /// close the socket.
+    pub streamer: bool,
+    /// The server sends `{"server_id":"0"}` before anything else.
+    pub greet: bool,
+    /// The server pings before it is asked to `connect`.
+    pub ping_before_connected: bool,
+    /// `updated` comes before `result`.
+    pub updated_first: bool,
+    /// `__my_messages__` has `args: [[message], meta]`.
+    pub nested_args: bool,
+    /// `__my_messages__` has no `roomName` in its second argument.
+    pub omit_room_name: bool,
+    /// Every message is emitted twice.
+    pub duplicate_messages: bool,
+    /// Messages that come within 50 ms of each other are emitted in reverse order.
+    pub reverse_messages: bool,
+    /// No message is emitted at all, though everything else works: only a catch-up finds it.
+    pub withhold_messages: bool,
+}
+
+/// What happens to a REST call instead of its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestFault {
+    /// This answer, the call not being carried out.
+    Answer {
+        /// The HTTP status.
+        status: u16,
+        /// `application/json` or `text/html`.
+        content_type: &'static str,
+        /// The body as it is.
+        body: String,
+    },
+    /// 429 with Rocket.Chat's body and headers, the call not being carried out.
+    TooManyRequests {
+        /// How long until the limit is reset.
+        reset_in: Duration,
+    },
+    /// The call is not carried out and never answered.
+    NoAnswer,
+    /// The call is carried out, but the connection is cut before the answer: a write has happened.
+    LostAnswer,
+    /// The call is not carried out, the connection is cut.
+    Cut,
+    /// The call is carried out and answered, so much later.
+    Slow(Duration),
+}
+
+impl RestFault {
+    /// A JSON failure with this status.
+    pub fn status(status: u16) -> Self {
+        let body = format!(r#"{{"success":false,"error":"simulated {status}"}}"#);
+        Self::Answer { status, content_type: "application/json", body }
+    }
+
+    /// The HTML page of a reverse proxy whose Rocket.Chat is down.
+    pub fn bad_gateway() -> Self {
+        let body = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad \
+                    Gateway</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n";
+        Self::Answer { status: 502, content_type: "text/html", body: body.to_owned() }
+    }
+
+    /// The plain-text answer that some proxies and middlewares give to a call without rights.
+    pub fn plain_unauthorized() -> Self {
+        Self::Answer { status: 401, content_type: "text/plain", body: "Unauthorized".to_owned() }
+    }
+}
+
+#[derive(Debug)]
+struct Planned {
+    route: String,
+    /// `None`: until cleared.
+    left: Option<u32>,
+    fault: RestFault,
+}
+
+#[derive(Debug, Default)]
+struct Plans {
+    rest: Vec<Planned>,
+    logins: VecDeque<Refusal>,
+    subscriptions: VecDeque<Refusal>,
+}
+
+/// The switches of one simulated server.
+#[derive(Debug)]
+pub struct Faults {
+    switches: watch::Sender<Switches>,
+    plans: Mutex<Plans>,
+    /// Cancelled to cut every connection, then replaced.
+    connections: Mutex<CancellationToken>,
+}
+
+impl Faults {
+    pub(super) fn none() -> Self {
+        Self {
+            switches: watch::Sender::new(Switches::default()),
+            plans: Mutex::default(),
+            connections: Mutex::new(CancellationToken::new()),
+        }
+    }
+
+    /// Changes switches: `faults.set(|switches| switches.stall = true)`.
+    pub fn set(&self, change: impl FnOnce(&mut Switches)) {
+        self.switches.send_modify(change);
+    }
+
+    /// The switches as they are.
+    pub fn switches(&self) -> Switches {
+        self.switches.borrow().clone()
+    }
+
+    /// Switches everything off and forgets everything planned.
+    pub fn clear(&self) {
+        self.set(|switches| *switches = Switches::default());
+        *self.plans() = Plans::default();
+    }
+
+    /// Cuts every connection now, realtime and REST, without a word.
+    pub fn cut_connections(&self) {
+        let mut current = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        current.cancel();
+        *current = CancellationToken::new();
+    }
+
+    /// Refuses the next logins, realtime and REST.
+    pub fn refuse_logins(&self, count: usize, refusal: Refusal) {
+        self.plans().logins.extend(std::iter::repeat_n(refusal, count));
+    }
+
+    /// Answers the next subscriptions with `nosub`, as a server does that is starting up.
+    pub fn refuse_subscriptions(&self, count: usize, refusal: Refusal) {
+        self.plans().subscriptions.extend(std::iter::repeat_n(refusal, count));
+    }
+
+    /// Plans a fault for the next `count` calls of a route (`chat.sendMessage`; `*` is every route).
+    pub fn rest_next(&self, route: &str, count: u32, fault: RestFault) {
+        self.plans().rest.push(Planned { route: route.to_owned(), left: Some(count), fault });
+    }
+
+    /// Plans a fault for every call of a route (`*` is every route) until [`clear_rest`](Self::clear_rest).
+    pub fn rest_always(&self, route: &str, fault: RestFault) {
+        self.plans().rest.push(Planned { route: route.to_owned(), left: None, fault });
+    }
+
+    /// Forgets the planned REST faults.
+    pub fn clear_rest(&self) {
+        self.plans().rest.clear();
+    }
+
+    fn plans(&self) -> MutexGuard<'_, Plans> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<Switches> {
+        self.switches.subscribe()
+    }
+
+    /// A token for a new connection, cancelled when connections are cut.
+    pub(super) fn connection(&self) -> CancellationToken {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).child_token()
+    }
+
+    pub(super) fn next_login_refusal(&self) -> Option<Refusal> {
+        self.plans().logins.pop_front()
+    }
+
+    pub(super) fn next_subscription_refusal(&self) -> Option<Refusal> {
+        self.plans().subscriptions.pop_front()
+    }
+
+    /// The fault planned for a call of this route, the oldest plan first.
+    pub(super) fn next_rest_fault(&self, route: &str) -> Option<RestFault> {
+        let mut plans = self.plans();
+        let at = plans.rest.iter().position(|plan| plan.route == "*" || plan.route == route)?;
+        let plan = plans.rest.get_mut(at)?;
+        let fault = plan.fault.clone();
+        if let Some(left) = &mut plan.left {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                plans.rest.remove(at);
+            }
+        }
+        Some(fault)
+    }
+}

@@ -1,0 +1,206 @@
+//! Rooms and memberships: what a test asks for, what is kept, and the documents made of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::time::{Millis, date};
+
+/// The three types of room a bot meets; the letter is the wire's `t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomKind {
+    /// A public channel, `c`.
+    Channel,
+    /// A private group, `p`.
+    Group,
+    /// A direct message between its members, `d`.
+    Direct,
+}
+
+impl RoomKind {
+    /// The wire's `t`.
+    pub fn letter(self) -> &'static str {
+        match self {
+            Self::Channel => "c",
+            Self::Group => "p",
+            Self::Direct => "d",
+        }
+    }
+}
+
+/// A room as the server knows it; a snapshot, safe to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// `_id`; `GENERAL` for #general; the members' ids joined for a direct message between two.
+    pub id: String,
+    /// Channel, group or direct message.
+    pub kind: RoomKind,
+    /// The name without `#`; empty for a direct message.
+    pub name: String,
+    /// The display name (`fname`), where it differs in spelling.
+    pub display_name: String,
+    /// The members' user ids.
+    pub members: BTreeSet<String>,
+    /// Only users with `post-readonly` may post.
+    pub read_only: bool,
+    /// Nobody may post.
+    pub archived: bool,
+    /// End-to-end encrypted.
+    pub encrypted: bool,
+    /// When it was created.
+    pub created_at: Millis,
+    /// `_updatedAt`.
+    pub updated_at: Millis,
+    /// `lm`: when the last message came, if one did.
+    pub last_message_at: Option<Millis>,
+    /// `msgs`: how many messages came.
+    pub message_count: u64,
+    /// Each member's username by user id, for a direct message.
+    pub usernames: BTreeMap<String, String>,
+}
+
+impl AsRef<str> for Room {
+    /// The room's `_id`, so that a `&Room` may stand where an id is asked for.
+    fn as_ref(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Room {
+    /// The room's document, with EJSON dates.
+    pub(super) fn document(&self) -> Value {
+        let mut document = json!({
+            "_id": self.id,
+            "t": self.kind.letter(),
+            "msgs": self.message_count,
+            "usersCount": self.members.len(),
+            "ts": date(self.created_at),
+            "_updatedAt": date(self.updated_at),
+        });
+        if let Some(at) = self.last_message_at {
+            document["lm"] = date(at);
+        }
+        if self.kind == RoomKind::Direct {
+            document["uids"] = json!(self.members);
+            document["usernames"] = json!(self.usernames.values().collect::<Vec<_>>());
+        } else {
+            document["name"] = json!(self.name);
+            document["fname"] = json!(self.display_name);
+            document["default"] = json!(self.id == "GENERAL");
+            document["ro"] = json!(self.read_only);
+            document["sysMes"] = json!(true);
+        }
+        if self.archived {
+            document["archived"] = json!(true);
+        }
+        if self.encrypted {
+            document["encrypted"] = json!(true);
+        }
+        document
+    }
+}
+
+/// What to create. `"ops".into()` is a public channel without members.
+#[derive(Clone, Debug)]
+pub struct NewRoom {
+    pub(super) kind: RoomKind,
+    pub(super) name: String,
+    pub(super) members: Vec<String>,
+    pub(super) id: Option<String>,
+    pub(super) read_only: bool,
+    pub(super) encrypted: bool,
+}
+
+impl NewRoom {
+    /// A public channel.
+    pub fn channel(name: impl Into<String>) -> Self {
+        Self::of(RoomKind::Channel, name.into())
+    }
+
+    /// A private group.
+    pub fn group(name: impl Into<String>) -> Self {
+        Self::of(RoomKind::Group, name.into())
+    }
+
+    /// A direct message between these users.
+    pub fn direct<U: AsRef<str>>(members: impl IntoIterator<Item = U>) -> Self {
+        Self::of(RoomKind::Direct, String::new()).members(members)
+    }
+
+    fn of(kind: RoomKind, name: String) -> Self {
+        Self { kind, name, members: Vec::new(), id: None, read_only: false, encrypted: false }
+    }
+
+    /// Members from the start.
+    pub fn members<U: AsRef<str>>(mut self, members: impl IntoIterator<Item = U>) -> Self {
+        self.members.extend(members.into_iter().map(|user| user.as_ref().to_owned()));
+        self
+    }
+
+    /// A chosen `_id` instead of a drawn one.
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Only users with `post-readonly` may post.
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
+    }
+
+    /// End-to-end encrypted.
+    pub fn encrypted(mut self) -> Self {
+        self.encrypted = true;
+        self
+    }
+}
+
+impl From<&str> for NewRoom {
+    fn from(name: &str) -> Self {
+        Self::channel(name)
+    }
+}
+
+/// A user's membership of a room, which Rocket.Chat calls a subscription.
+#[derive(Clone, Debug)]
+pub(super) struct Subscription {
+    pub(super) id: String,
+    pub(super) user_id: String,
+    pub(super) room_id: String,
+    pub(super) since: Millis,
+    pub(super) updated_at: Millis,
+    /// `unread`.
+    pub(super) unread: u64,
+}
+
+impl Subscription {
+    /// The document of `subscriptions.get`, with EJSON dates. `name` is the room's, or the other user's for a direct
+    /// message.
+    pub(super) fn document(&self, room: &Room, user: Value, name: &str, display_name: &str) -> Value {
+        let mut document = json!({
+            "_id": self.id,
+            "rid": self.room_id,
+            "t": room.kind.letter(),
+            "name": name,
+            "fname": display_name,
+            "u": user,
+            "open": true,
+            "alert": self.unread > 0,
+            "unread": self.unread,
+            "userMentions": 0,
+            "groupMentions": 0,
+            "roles": [],
+            "ts": date(self.since),
+            "ls": date(self.since),
+            "_updatedAt": date(self.updated_at),
+        });
+        if room.archived {
+            document["archived"] = json!(true);
+        }
+        if room.encrypted {
+            document["encrypted"] = json!(true);
+        }
+        document
+    }
+}
