@@ -92,7 +92,11 @@ async fn readyz(State(health): State<Health>) -> Response {
     (status, Json(readiness)).into_response()
 }
 
-async fn check_token(State(token): State<Arc<Option<SecretString>>>, request: Request, next: Next) -> Response {
+async fn check_token(
+    State(token): State<Arc<Option<SecretString>>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let Some(token) = &*token else { return next.run(request).await };
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();

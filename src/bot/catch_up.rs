@@ -110,7 +110,8 @@ impl CatchUp {
                 }
                 RoomPattern::Id(id) if self.ears.rooms.contains(id) => {}
                 RoomPattern::Id(id) => {
-                    let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
+                    let found =
+                        patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
                     self.meet(found, id.as_str()).await;
                 }
                 RoomPattern::Glob(_) => globs = true,
@@ -127,17 +128,16 @@ impl CatchUp {
 
     fn knows_name(&self, name: &str) -> bool {
         let wanted = name.to_lowercase();
-        self.ears
-            .rooms
-            .all_watched()
-            .iter()
-            .any(|known| known.joined && known.room.name.as_ref().is_some_and(|name| name.to_lowercase() == wanted))
+        self.ears.rooms.all_watched().iter().any(|known| {
+            known.joined && known.room.name.as_ref().is_some_and(|name| name.to_lowercase() == wanted)
+        })
     }
 
     async fn list_channels(&self) {
         let mut offset = 0;
         loop {
-            let page = patiently("the channels cannot be listed", || self.ears.rest.channels(offset, PAGE)).await;
+            let page =
+                patiently("the channels cannot be listed", || self.ears.rest.channels(offset, PAGE)).await;
             let Ok(page) = page else { return };
             offset += page.items.len();
             let last = page.items.is_empty() || offset >= page.total;
@@ -201,7 +201,8 @@ impl CatchUp {
         let mut next = Some(from.cursor.max(horizon) - OVERLAP);
         while let Some(since) = next {
             let page = patiently("a room cannot be read", || self.ears.rest.sync_messages(id, since)).await;
-            let Ok(page) = page.inspect_err(|error| warn!(room = %id, %error, "a room was not caught up")) else {
+            let Ok(page) = page.inspect_err(|error| warn!(room = %id, %error, "a room was not caught up"))
+            else {
                 return false;
             };
             let mut reached = page.next;

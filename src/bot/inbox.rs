@@ -139,7 +139,11 @@ fn log(notification: &Notification, place: &Place) {
     let (event, kind, by) = (&notification.id, notification.happening.name(), place.name());
     match place {
         Place::Thread { alert, .. } => info!(%event, kind, by, alert = %alert.id, "event placed"),
-        Place::Room(room) => warn!(%event, kind, by, %room, "event of an alert that is not ours; posted into its room"),
-        Place::Nowhere | Place::Later => warn!(%event, kind, by, "event of an alert that is not ours; not posted"),
+        Place::Room(room) => {
+            warn!(%event, kind, by, %room, "event of an alert that is not ours; posted into its room")
+        }
+        Place::Nowhere | Place::Later => {
+            warn!(%event, kind, by, "event of an alert that is not ours; not posted")
+        }
     }
 }

@@ -5,12 +5,11 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
-use url::Url;
 
 use super::{notice::Notices, pager::pager_lane, rooms::Known};
 use crate::{
-    alerting::{Match, RenderedEvent, ReplyKind, ReplyWords, TriggerSet, render_event},
-    rocketchat::{Message, MessageKind, Room, UserId},
+    alerting::{Match, RenderError, ReplyKind, ReplyWords, TriggerSet, render_event},
+    rocketchat::{Message, MessageKind, Room, ServerUrl, UserId},
     signl4::AlertEvent,
     store::{Alert, AlertState, Intake as Transaction, NewAlert, NewDelivery, Store, StoreError},
 };
@@ -20,7 +19,7 @@ pub(super) struct Intake {
     pub(super) store: Store,
     pub(super) triggers: Arc<TriggerSet>,
     pub(super) notices: Arc<Notices>,
-    pub(super) base_url: Url,
+    pub(super) server: ServerUrl,
 }
 
 /// What is known of a message beside itself.
@@ -48,7 +47,11 @@ impl Intake {
     ///
     /// # Errors
     /// When the store fails; the message is then not settled and has to be given again.
-    pub(super) async fn settle(&self, message: &Message, around: Circumstances<'_>) -> Result<usize, StoreError> {
+    pub(super) async fn settle(
+        &self,
+        message: &Message,
+        around: Circumstances<'_>,
+    ) -> Result<usize, StoreError> {
         if message.author.id == *around.me || message.kind != MessageKind::Plain {
             return Ok(0);
         }
@@ -83,11 +86,11 @@ impl Intake {
         room: &Room,
     ) -> Result<bool, StoreError> {
         let trigger = found.trigger;
-        let rendered = render_event(trigger, message, room, &found.captures, &self.base_url);
-        for fault in &rendered.faults {
+        let (event, faults) = event_of(found, message, room, &self.server);
+        for fault in &faults {
             warn!(trigger = trigger.name, message = %message.id, %fault, "a template failed; its default stands in");
         }
-        let alert = new_alert(found, message, rendered);
+        let alert = new_alert(found, message, &event);
         let quiet = match trigger.cooldown {
             Duration::ZERO => None,
             cooldown => transaction.alerted_within(cooldown, &trigger.name, &message.room).await?,
@@ -104,7 +107,9 @@ impl Intake {
     /// The call to SIGNL4, or the word that there will be none.
     fn follow_up(&self, alert: &NewAlert, row: &Alert) -> Option<NewDelivery> {
         match row.state {
-            AlertState::Suppressed => self.notices.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default()),
+            AlertState::Suppressed => {
+                self.notices.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default())
+            }
             _ => Some(NewDelivery {
                 lane: alert.lane.clone(),
                 ordering: row.id.to_string(),
@@ -128,8 +133,14 @@ fn admits(found: &Match<'_>, message: &Message, sight: Sight, oldest: Timestamp)
     }
 }
 
-fn new_alert(found: &Match<'_>, message: &Message, rendered: RenderedEvent) -> NewAlert {
-    let external_id = rendered.external_id.clone();
+/// The event that a match sends, and what was wrong with its templates: then their defaults stand in.
+pub fn event_of(
+    found: &Match<'_>,
+    message: &Message,
+    room: &Room,
+    server: &ServerUrl,
+) -> (AlertEvent, Vec<RenderError>) {
+    let rendered = render_event(found.trigger, message, room, &found.captures, server.base());
     let event = AlertEvent {
         title: rendered.title,
         message: rendered.message,
@@ -143,12 +154,16 @@ fn new_alert(found: &Match<'_>, message: &Message, rendered: RenderedEvent) -> N
         filtering: rendered.filtering,
         fields: rendered.fields,
     };
+    (event, rendered.faults)
+}
+
+fn new_alert(found: &Match<'_>, message: &Message, event: &AlertEvent) -> NewAlert {
     NewAlert {
         message: message.id.clone(),
         trigger: found.trigger.name.clone(),
         room: message.room.clone(),
         thread: message.thread.clone().unwrap_or_else(|| message.id.clone()),
-        external_id,
+        external_id: event.external_id.clone(),
         lane: pager_lane(&found.trigger.team),
         event: event.to_json(),
     }

@@ -17,4 +17,5 @@ mod run;
 mod session;
 mod watch;
 
+pub use intake::event_of;
 pub use run::{Bot, RunError, StartError, Tempo};

@@ -81,7 +81,12 @@ impl Notices {
     }
 
     /// A reply in the alert's thread; `None` where the kind is switched off.
-    pub(super) fn in_thread(&self, alert: &Alert, kind: ReplyKind, words: &ReplyWords<'_>) -> Option<NewDelivery> {
+    pub(super) fn in_thread(
+        &self,
+        alert: &Alert,
+        kind: ReplyKind,
+        words: &ReplyWords<'_>,
+    ) -> Option<NewDelivery> {
         let words = ReplyWords { trigger: &alert.trigger, ..*words };
         let text = self.text(kind, &words)?;
         Some(Reply::new(alert.room.clone(), Some(alert.thread.clone()), text).queued(Some(alert.id)))

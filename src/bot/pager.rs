@@ -44,7 +44,11 @@ impl Destination for Pager {
         };
         let Some(alert) = alert else {
             let reason = "its alert is no longer in the store".to_owned();
-            return Ok(Attempt { outcome: Outcome::Failed { reason, rest: Duration::ZERO }, change: None, then: vec![] });
+            return Ok(Attempt {
+                outcome: Outcome::Failed { reason, rest: Duration::ZERO },
+                change: None,
+                then: vec![],
+            });
         };
         if let Some(reason) = self.too_old(delivery).await? {
             return Ok(self.give_up(&alert, reason, Duration::ZERO));
@@ -62,7 +66,8 @@ impl Destination for Pager {
 
 impl Pager {
     async fn too_old(&self, delivery: &Delivery) -> Result<Option<String>, StoreError> {
-        let age = Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
+        let age =
+            Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
         if age <= self.retry_for || delivery.attempts == 0 {
             return Ok(None);
         }
@@ -76,8 +81,12 @@ impl Pager {
 
     fn sent(&self, alert: &Alert, event_id: Option<crate::signl4::EventId>) -> Attempt {
         match &event_id {
-            Some(event_id) => info!(alert = %alert.id, message = %alert.message, room = %alert.room, %event_id, "alert sent"),
-            None => warn!(alert = %alert.id, message = %alert.message, "alert sent, but SIGNL4's answer names no eventId"),
+            Some(event_id) => {
+                info!(alert = %alert.id, message = %alert.message, room = %alert.room, %event_id, "alert sent")
+            }
+            None => {
+                warn!(alert = %alert.id, message = %alert.message, "alert sent, but SIGNL4's answer names no eventId")
+            }
         }
         Attempt {
             outcome: Outcome::Delivered,

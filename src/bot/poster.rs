@@ -45,7 +45,8 @@ impl Destination for std::sync::Arc<Poster> {
         let Ok(notice) = serde_json::from_str::<Notice>(&delivery.body) else {
             return Ok(failed("its row in the store is damaged"));
         };
-        let age = Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
+        let age =
+            Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
         let (outcome, then) = match &notice {
             Notice::Reply(reply) => (self.post(reply).await, None),
             Notice::Reaction { message, emoji, otherwise } => {
@@ -75,7 +76,9 @@ impl Poster {
     async fn post(&self, reply: &Reply) -> Result<(), RestError> {
         match self.send(reply, LONGEST_REPLY).await {
             Err(error) if error.is_missing_impersonation() && !self.plain.swap(true, Ordering::Relaxed) => {
-                warn!("this account may not post under an alias: replies come under its own name. Give it the role \"bot\" or the permission message-impersonate, or set rocketchat.alias = \"\"");
+                warn!(
+                    "this account may not post under an alias: replies come under its own name. Give it the role \"bot\" or the permission message-impersonate, or set rocketchat.alias = \"\""
+                );
                 self.send(reply, LONGEST_REPLY).await
             }
             Err(error) if error.code() == Some(TOO_LONG) => self.send(reply, SHORT_REPLY).await,

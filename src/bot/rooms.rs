@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     alerting::TriggerSet,
-    rocketchat::{Room, RoomHint, RoomId, RoomKind},
+    rocketchat::{Room, RoomId, RoomKind, realtime::RoomHint},
 };
 
 /// A room and whether the bot is in it.

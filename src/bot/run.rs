@@ -1,7 +1,6 @@
 //! Starts the parts, watches over them and stops them together.
 
 use std::{
-    collections::BTreeSet,
     net::SocketAddr,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
@@ -28,7 +27,7 @@ use crate::{
     config::{Account as AccountConfig, Config},
     listener,
     rocketchat::{
-        Account, ConnectError, Connector, Credentials, Fatal, ServerUrl, realtime::Realtime, rest::RestClient,
+        Account, Connector, ConnectorError, Credentials, Fatal, realtime::Realtime, rest::RestClient,
     },
     signl4::WebhookClient,
     store::{Lane, Store, StoreError},
@@ -72,7 +71,7 @@ pub enum StartError {
     },
     /// The HTTP clients cannot be built.
     #[error("cannot prepare outgoing connections: {0}")]
-    Connect(#[from] ConnectError),
+    Connect(#[from] ConnectorError),
     /// The same for SIGNL4.
     #[error("cannot prepare outgoing connections: {0}")]
     Http(#[from] reqwest::Error),
@@ -85,7 +84,9 @@ pub enum RunError {
     #[error("{0}")]
     Account(#[from] Fatal),
     /// A part ended by itself or panicked; the others cannot do its work.
-    #[error("the {0} stopped working; this is a bug, please report it with the log. Nothing is lost: start the bot again")]
+    #[error(
+        "the {0} stopped working; this is a bug, please report it with the log. Nothing is lost: start the bot again"
+    )]
     Part(&'static str),
     /// A socket broke.
     #[error("the {0} cannot go on listening: {1}")]
@@ -122,8 +123,8 @@ impl Bot {
         let private = bind("admin.bind", config.admin.bind).await?;
         let addresses = (address(&public, config.listener.bind), address(&private, config.admin.bind));
         let connector = Connector::new()?;
-        let webhooks = WebhookClient::new(connector.http())?;
-        let account = Arc::new(Account::new(server(&config), credentials(&config), connector));
+        let webhooks = WebhookClient::new(connector.client_builder())?;
+        let account = Arc::new(Account::new(config.rocketchat.url.clone(), credentials(&config), connector));
         let realtime = Realtime::new(account.clone());
         let triggers = Arc::new(config.triggers.clone());
         let shared = Shared {
@@ -193,7 +194,11 @@ impl Bot {
         });
     }
 
-    fn fallible(&mut self, name: &'static str, work: impl Future<Output = Result<(), RunError>> + Send + 'static) {
+    fn fallible(
+        &mut self,
+        name: &'static str,
+        work: impl Future<Output = Result<(), RunError>> + Send + 'static,
+    ) {
         self.parts.spawn(async move { (name, work.await) });
     }
 
@@ -203,7 +208,8 @@ impl Bot {
         shared: &Shared,
         client: &WebhookClient,
     ) -> Result<(), StartError> {
-        let teams = config.signl4.teams.iter().map(|(name, url)| (TeamName::Named(name.clone()), url.clone()));
+        let teams =
+            config.signl4.teams.iter().map(|(name, url)| (TeamName::Named(name.clone()), url.clone()));
         let own = (TeamName::Default, config.signl4.webhook_url.clone());
         let mut lanes: Vec<Lane> = vec![replies_lane(), reactions_lane()];
         for (team, url) in std::iter::once(own).chain(teams) {
@@ -217,11 +223,17 @@ impl Bot {
                 store: shared.store.clone(),
                 notices: shared.notices.clone(),
             };
-            self.part("worker that pages SIGNL4", drain(lane, pager, shared.store.clone(), shared.cancel.clone()));
+            self.part(
+                "worker that pages SIGNL4",
+                drain(lane, pager, shared.store.clone(), shared.cancel.clone()),
+            );
         }
         let moved = shared.store.adopt_orphans(&lanes, &pager_lane(&TeamName::Default)).await?;
         if moved > 0 {
-            warn!(alerts = moved, "alerts waited for teams that bot.toml no longer names; [signl4] is paged instead");
+            warn!(
+                alerts = moved,
+                "alerts waited for teams that bot.toml no longer names; [signl4] is paged instead"
+            );
         }
         Ok(())
     }
@@ -272,12 +284,16 @@ impl Bot {
         let (secret, store, cancel) =
             (config.listener.secret.clone(), shared.store.clone(), shared.cancel.clone());
         self.fallible(PUBLIC, async move {
-            listener::serve(public, &secret, store, cancel).await.map_err(|error| RunError::Listener(PUBLIC, error))
+            listener::serve(public, &secret, store, cancel)
+                .await
+                .map_err(|error| RunError::Listener(PUBLIC, error))
         });
         let health = Health::new(realtime.state(), shared.store.clone());
         let (token, cancel) = (config.admin.token.clone(), shared.cancel.clone());
         self.fallible(PRIVATE, async move {
-            admin::serve(private, token, health, cancel).await.map_err(|error| RunError::Listener(PRIVATE, error))
+            admin::serve(private, token, health, cancel)
+                .await
+                .map_err(|error| RunError::Listener(PRIVATE, error))
         });
     }
 
@@ -295,7 +311,7 @@ impl Bot {
                 store: shared.store.clone(),
                 triggers,
                 notices: shared.notices.clone(),
-                base_url: config.rocketchat.url.clone(),
+                server: config.rocketchat.url.clone(),
             },
             rooms: shared.rooms.clone(),
             catch_up: config.rocketchat.catch_up,
@@ -331,10 +347,6 @@ fn address(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {
     socket.local_addr().unwrap_or(asked)
 }
 
-fn server(config: &Config) -> ServerUrl {
-    ServerUrl::from(config.rocketchat.url.clone())
-}
-
 fn credentials(config: &Config) -> Credentials {
     match config.rocketchat.account.clone() {
         AccountConfig::Token { user_id, auth_token } => Credentials::Token { user_id, token: auth_token },
@@ -342,15 +354,19 @@ fn credentials(config: &Config) -> Credentials {
     }
 }
 
-/// The lanes of a configuration, for whoever looks at the store.
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn every_team_has_a_lane_of_its_own() {
         let lanes: BTreeSet<Lane> =
-            [TeamName::Default, TeamName::Named("a".into()), TeamName::Named("b".into())].iter().map(pager_lane).collect();
+            [TeamName::Default, TeamName::Named("a".into()), TeamName::Named("b".into())]
+                .iter()
+                .map(pager_lane)
+                .collect();
         assert_eq!(lanes.len(), 3);
     }
 }

@@ -33,7 +33,13 @@ impl Session {
     /// `offset` is the server's clock minus ours.
     pub(super) fn new(me: UserId, offset: Option<SignedDuration>) -> Self {
         let offset = offset.unwrap_or_default();
-        Self { me, ready_at: Timestamp::now() + offset, offset, caught_up: Mutex::default(), refused: OnceLock::new() }
+        Self {
+            me,
+            ready_at: Timestamp::now() + offset,
+            offset,
+            caught_up: Mutex::default(),
+            refused: OnceLock::new(),
+        }
     }
 
     /// Now, by the server's clock.

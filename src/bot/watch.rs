@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     rocketchat::{
-        Message, RoomHint, RoomId,
-        realtime::{RealtimeEvent, RoomChange},
+        Message, RoomId,
+        realtime::{RealtimeEvent, RoomChange, RoomHint},
         rest::{RestClient, RestError},
     },
     store::{Store, StoreError},
@@ -141,7 +141,8 @@ impl Watch {
         if let Some(since) = self.since.get(id) {
             return *since;
         }
-        let since = insist("a room cannot be noted", || self.ears.store.watch_room(id, session.just_now())).await;
+        let since =
+            insist("a room cannot be noted", || self.ears.store.watch_room(id, session.just_now())).await;
         self.since.insert(id.clone(), since);
         since
     }
@@ -190,7 +191,9 @@ impl Watch {
     }
 
     async fn note_settled(&self) {
-        let Some((until, refused)) = self.session.as_ref().and_then(|session| session.settled_until()) else { return };
+        let Some((until, refused)) = self.session.as_ref().and_then(|session| session.settled_until()) else {
+            return;
+        };
         if let Err(error) = self.ears.store.set_settled_until(until, refused).await {
             error!(%error, "the store cannot be written");
         }
@@ -217,7 +220,10 @@ impl Ears {
 }
 
 /// Repeats what the store refuses until it takes it: a message that is not settled must not be passed over.
-pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(what: &str, mut act: impl FnMut() -> F) -> T {
+pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
+    what: &str,
+    mut act: impl FnMut() -> F,
+) -> T {
     loop {
         match act().await {
             Ok(done) => return done,
@@ -230,7 +236,9 @@ pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(what: &
 /// Waits as long as the error asks for.
 pub(super) async fn wait_after(error: &RestError) {
     let wait = match error {
-        RestError::RateLimited { until } => Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(PAUSE),
+        RestError::RateLimited { until } => {
+            Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(PAUSE)
+        }
         _ => PAUSE,
     };
     sleep(wait.max(PAUSE)).await;

@@ -23,7 +23,7 @@ pub fn test(path: Option<PathBuf>, text: &str, room: Option<&str>) -> Result<(),
         Some(room) => vec![room_named(room)?],
         None => rooms_of(&config.triggers),
     };
-    let base_url = &config.rocketchat.url;
+    let server = &config.rocketchat.url;
     for room in &rooms {
         let message = message(text, room);
         let found = config.triggers.matches(&message, room, true);
@@ -33,11 +33,11 @@ pub fn test(path: Option<PathBuf>, text: &str, room: Option<&str>) -> Result<(),
         println!("In {}, written by \"{}\":", shown(room), message.author.username);
         for found in &found {
             println!("\n{}", describe(found));
-            let (event, faults) = event_of(found, &message, room, base_url);
+            let (event, faults) = event_of(found, &message, room, server);
             for fault in faults {
                 println!("  a template fails here, and its default stands in: {fault}");
             }
-            println!("{event:#}");
+            println!("{:#}", event.to_json());
         }
         return Ok(());
     }
@@ -76,9 +76,9 @@ fn room_named(room: &str) -> Result<Room, Failure> {
         Ok(RoomPattern::Name(name)) => {
             Ok(channel(if name == "general" { "GENERAL" } else { "ROOM-ID" }, Some(&name)))
         }
-        Ok(RoomPattern::Any | RoomPattern::Glob(_)) => {
-            Err(Failure::Usage(format!("--room {room}: name one room, as in --room general or --room id:GENERAL")))
-        }
+        Ok(RoomPattern::Any | RoomPattern::Glob(_)) => Err(Failure::Usage(format!(
+            "--room {room}: name one room, as in --room general or --room id:GENERAL"
+        ))),
         Err(error) => Err(Failure::Usage(format!(
             "--room {room}: {error}; name one room, as in --room general or --room id:GENERAL"
         ))),

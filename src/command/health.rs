@@ -45,7 +45,7 @@ async fn ask(admin: &Admin) -> Result<Readiness, String> {
     let told = |error: reqwest::Error| error.without_url().to_string();
     let connector = Connector::new().map_err(|error| error.to_string())?;
     // The bot is on this machine: a proxy has no business here.
-    let client = connector.http().no_proxy().timeout(PATIENCE).build().map_err(told)?;
+    let client = connector.client_builder().no_proxy().timeout(PATIENCE).build().map_err(told)?;
     let mut request = client.get(format!("http://{}/readyz", reachable(admin.bind)));
     if let Some(token) = &admin.token {
         request = request.bearer_auth(token.expose_secret());

@@ -1,7 +1,6 @@
 //! The commands of the command line, each in a file of its own. They print for a person, and know every part.
 
 mod check;
-mod check_table;
 mod demo;
 mod dry_run;
 mod failure;

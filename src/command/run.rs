@@ -30,7 +30,8 @@ pub async fn run(path: Option<PathBuf>) -> Result<(), Failure> {
 
 /// Cancelled at the first SIGINT or SIGTERM.
 pub(super) fn stop_on_signals() -> Result<CancellationToken, Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::Usage(format!("cannot listen for signals: {error}")));
+    let listen =
+        |kind| signal(kind).map_err(|error| Failure::Usage(format!("cannot listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let stop = CancellationToken::new();
     let token = stop.clone();

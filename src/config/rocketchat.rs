@@ -8,13 +8,13 @@ use url::Url;
 use super::address::{base_url, web_url};
 use super::problem::Fault;
 use super::section::Section;
-use crate::rocketchat::UserId;
+use crate::rocketchat::{ServerUrl, ServerUrlError, UserId};
 
 /// `[rocketchat]`
 #[derive(Clone, Debug)]
 pub struct RocketChat {
-    /// The server, with its sub-path and without a slash at the end.
-    pub url: Url,
+    /// The server, with its sub-path.
+    pub url: ServerUrl,
     /// Whom to log in as.
     pub account: Account,
     /// The name to post under; `None` for the account's own.
@@ -65,7 +65,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
     Some(RocketChat { url: url?, account: account?, alias, avatar, auto_join, catch_up })
 }
 
-fn server_url(text: &str) -> Result<Url, Fault> {
+fn server_url(text: &str) -> Result<ServerUrl, Fault> {
     let fix = format!("write for example url = {URL}");
     let url = base_url(text, &fix)?;
     for end in ["/websocket", "/api/v1"] {
@@ -76,7 +76,7 @@ fn server_url(text: &str) -> Result<Url, Fault> {
             ));
         }
     }
-    Ok(url)
+    url.as_str().parse().map_err(|error: ServerUrlError| Fault::new(error.to_string(), fix))
 }
 
 /// Exactly one of the two forms.

@@ -59,6 +59,11 @@ impl ServerUrl {
         self.join(&format!("api/v1/{endpoint}"))
     }
 
+    /// The address that people open in the browser, its path ending in a slash.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
     /// `/api/info`, the one endpoint outside of `/api/v1`.
     pub fn info(&self) -> Url {
         self.join("api/info")

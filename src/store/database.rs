@@ -56,9 +56,7 @@ impl Store {
             .connect_with(options)
             .await
             .map_err(|error| match StoreError::from(error) {
-                StoreError::Failed(error) => {
-                    StoreError::Open { path, reason: error.to_string() }
-                }
+                StoreError::Failed(error) => StoreError::Open { path, reason: error.to_string() },
                 known => known,
             })?;
         MIGRATIONS.run(&pool).await?;

@@ -53,7 +53,8 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn set_settled_until(&self, at: Timestamp, except: &[RoomId]) -> Result<(), StoreError> {
-        let except = serde_json::Value::from(except.iter().map(RoomId::as_str).collect::<Vec<_>>()).to_string();
+        let except =
+            serde_json::Value::from(except.iter().map(RoomId::as_str).collect::<Vec<_>>()).to_string();
         let mut tx = self.write().await?;
         sqlx::query(
             "UPDATE room SET cursor = ?1 WHERE cursor < ?1 AND id NOT IN (SELECT value FROM json_each(?2))",
@@ -77,8 +78,9 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn settled_until(&self) -> Result<Option<Timestamp>, StoreError> {
-        let row: Option<(i64,)> =
-            sqlx::query_as("SELECT value FROM fact WHERE name = 'settled_until'").fetch_optional(&self.pool).await?;
+        let row: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'settled_until'")
+            .fetch_optional(&self.pool)
+            .await?;
         Ok(row.map(|(at,)| timestamp(at)))
     }
 

@@ -40,6 +40,8 @@ pub struct Subscription {
     pub roles: Vec<String>,
     /// Whether the room is archived.
     pub archived: bool,
+    /// `ts`: when the account came into the room.
+    pub joined_at: Option<Timestamp>,
     /// `_updatedAt`.
     pub updated_at: Option<Timestamp>,
 }
@@ -149,6 +151,7 @@ pub(crate) fn subscription(document: &Value) -> Option<Subscription> {
         display_name: wire::filled(document, "fname").map(str::to_owned),
         roles: wire::texts(document, "roles"),
         archived: wire::flag(document, "archived"),
+        joined_at: wire::time_of(document, "ts"),
         updated_at: wire::time_of(document, "_updatedAt"),
     })
 }
