@@ -31,8 +31,6 @@ pub(super) struct Circumstances<'a> {
     pub(super) known: &'a Known,
     /// What was written or edited before never alerts, unless its text was already seen to change. Server's clock.
     pub(super) oldest: Timestamp,
-    /// Where the room's cursor moves with this message, if it may.
-    pub(super) cursor: Option<Timestamp>,
 }
 
 /// Whether the bot has looked at this message before.
@@ -71,9 +69,6 @@ impl Intake {
             }
         }
         transaction.mark_seen(&message.id, digest).await?;
-        if let Some(cursor) = around.cursor {
-            transaction.advance_cursor(&message.room, cursor).await?;
-        }
         transaction.commit().await?;
         Ok(raised)
     }

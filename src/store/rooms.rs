@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sqlx::{Sqlite, Transaction};
 
 use super::{
     Store, StoreError,
@@ -98,21 +97,11 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn advance_cursor(&self, room: &RoomId, to: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        advance(&mut tx, room, to).await?;
-        Ok(tx.commit().await?)
+        sqlx::query("UPDATE room SET cursor = max(cursor, ?) WHERE id = ?")
+            .bind(millis(to))
+            .bind(room.as_str())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
-}
-
-pub(super) async fn advance(
-    tx: &mut Transaction<'static, Sqlite>,
-    room: &RoomId,
-    to: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE room SET cursor = max(cursor, ?) WHERE id = ?")
-        .bind(millis(to))
-        .bind(room.as_str())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }
