@@ -5,6 +5,7 @@ use std::time::Duration;
 use sandbox::rocketchat::{NewMessage, NewRoom};
 use sandbox::signl4::{Times, WebhookFault};
 use serde_json::json;
+use signl4_rocketchat::bot::Tempo;
 
 use crate::stage::{SOON, Stage};
 
@@ -65,7 +66,8 @@ async fn what_a_monitoring_system_posts_in_an_attachment_counts_and_a_quotation_
 #[tokio::test]
 async fn what_was_written_before_the_first_start_pages_nobody() {
     let stage = Stage::set().await;
-    let old = stage.say("SIGNL4 long ago");
+    let written = NewMessage::text("SIGNL4 long ago").at(stage.chat.now() - 5_000);
+    let old = stage.chat.post(&stage.room, &stage.alice, written).unwrap();
     let _bot = stage.start().await;
     stage.flush().await;
     stage.chat.react(&old, &stage.bob, ":thumbsup:").unwrap();
@@ -196,4 +198,16 @@ async fn triggers_page_the_team_they_name() {
     let alert = &alerts[0];
     assert_eq!((alert.team.as_str(), alert.title.as_str()), ("network", "Router r1"));
     assert_eq!(alert.external_id.as_deref(), Some(message.id.as_str()));
+}
+
+#[tokio::test]
+async fn a_message_that_the_stream_drops_without_a_word_is_found_all_the_same() {
+    let stage = Stage::set().await;
+    let _bot = stage.start_inside(Tempo { look_again: Duration::from_millis(200), ..Tempo::default() }).await;
+    stage.chat.faults().set(|switches| switches.withhold_messages = true);
+    stage.say("SIGNL4 into the void");
+    stage.alert("SIGNL4 into the void").await;
+    stage.chat.faults().set(|switches| switches.withhold_messages = false);
+    stage.flush().await;
+    assert_eq!(stage.pages(), ["SIGNL4 into the void"]);
 }

@@ -11,9 +11,12 @@ use rand::RngExt;
 use sandbox::rocketchat::{self, Message, NewRoom, NewUser, RocketChat, Room, User};
 use sandbox::signl4::{self, Alert, Signl4};
 use serde_json::{Value, json};
+use signl4_rocketchat::bot::{RunError, Tempo};
+use signl4_rocketchat::config::{Config, Sources};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 /// How long anything may take that is going to happen. Generous: the machine may be busy.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -90,10 +93,36 @@ impl Stage {
         bot
     }
 
+    /// Runs the bot inside this process, where its times can be shortened. Dropped, it stops.
+    pub async fn start_inside(&self, tempo: Tempo) -> AbortOnDropHandle<Result<(), RunError>> {
+        let store =
+            format!("\n[store]\nurl = \"sqlite://{}\"\n", self.dir.path().join("inside.db").display());
+        let config = self.write_config(&format!("{}{store}", self.bot_toml()));
+        let config = Config::load(&Sources { path: Some(config), env: vec![] }).unwrap();
+        let bot = signl4_rocketchat::bot::Bot::start(config, tempo).await.unwrap();
+        let bot = AbortOnDropHandle::new(tokio::spawn(bot.run()));
+        let deadline = Instant::now() + SOON;
+        while !self.is_ready().await {
+            assert!(Instant::now() < deadline, "not ready");
+            sleep(LOOK).await;
+        }
+        bot
+    }
+
+    async fn is_ready(&self) -> bool {
+        let answer = http().get(format!("http://127.0.0.1:{}/readyz", self.admin_port)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    fn write_config(&self, text: &str) -> PathBuf {
+        let config = self.dir.path().join("bot.toml");
+        fs::write(&config, text).unwrap();
+        config
+    }
+
     /// Starts the bot's process.
     pub fn launch(&self) -> Bot {
-        let config = self.dir.path().join("bot.toml");
-        fs::write(&config, self.bot_toml()).unwrap();
+        let config = self.write_config(&self.bot_toml());
         let log = self.dir.path().join(format!("{}.log", unique()));
         let child = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
             .args(["run", "--log-format", "json", "--config"])

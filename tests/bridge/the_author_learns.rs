@@ -1,6 +1,9 @@
 //! Promise 4: whoever wrote the message learns its fate in its thread: sent, or not sent and why.
 
+use std::time::Duration;
+
 use sandbox::signl4::{Times, WebhookFault};
+use signl4_rocketchat::bot::Tempo;
 
 use crate::stage::{SOON, Stage};
 
@@ -51,4 +54,22 @@ async fn without_the_right_to_impersonate_replies_come_under_the_bots_own_name()
     stage.wait_for_reply(&message, "Rene: Alert closed.").await;
     let said = bot.log().lines().filter(|line| line.contains("message-impersonate")).count();
     assert_eq!(said, 1, "said once");
+}
+
+#[tokio::test]
+async fn an_alert_that_does_not_get_through_is_told_once_in_its_thread_and_again_when_it_goes_out() {
+    let stage = Stage::set().await;
+    let _bot = stage.start_inside(Tempo { late_after: Duration::from_millis(200), ..Tempo::default() }).await;
+    stage.signl4.refuse().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    stage
+        .wait_for_reply(
+            &message,
+            "SIGNL4 does not answer; still trying. If it is urgent, please call somebody.",
+        )
+        .await;
+    stage.signl4.listen_again().await.unwrap();
+    stage.wait_for_reply(&message, "Alert sent.").await;
+    assert_eq!(stage.replies(&message).len(), 2);
+    assert_eq!(stage.pages(), ["SIGNL4 pump 3 is down"]);
 }
