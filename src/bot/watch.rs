@@ -89,7 +89,7 @@ impl Watch {
             RealtimeEvent::Lost { reason, retry_in } => {
                 self.session = None;
                 self.catching_up = None;
-                warn!(reason = reason.name(), detail = %reason, ?retry_in, "not listening");
+                debug!(reason = reason.name(), ?retry_in, "not listening");
             }
         }
     }
