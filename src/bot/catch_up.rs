@@ -23,7 +23,7 @@ use tracing::{debug, info, warn};
 use super::{
     intake::Circumstances,
     rooms::Known,
-    session::Session,
+    session::{ReadFrom, Session},
     watch::{Ears, insist, wait_after},
 };
 use crate::{
@@ -37,8 +37,6 @@ use crate::{
 
 /// How far behind its cursor a room is read again: messages come out of order, and several share a millisecond.
 const OVERLAP: Duration = Duration::from_secs(10);
-/// How far the clocks of the server and its database, and ours as far as it is known, may be apart.
-const CLOCKS: Duration = Duration::from_secs(30);
 /// Channels on one page of the list.
 const PAGE: usize = 100;
 
@@ -69,11 +67,11 @@ impl CatchUp {
     /// Reads every watched room up to now, and then again and again what is new. Aborted at any point it loses nothing:
     /// the next one starts from the cursors.
     pub(super) async fn run(self) {
-        let mut since = self.session.server_now() - CLOCKS;
+        let mut since = self.session.arrived();
         self.first_round(since).await;
         loop {
             sleep(self.ears.look_again).await;
-            let begun = self.session.server_now() - CLOCKS;
+            let begun = self.session.arrived();
             if self.further_round(since, begun).await {
                 since = begun;
             }
@@ -98,7 +96,11 @@ impl CatchUp {
                 None => self.start_watching(&known, settled).await,
             };
             let at = changed.as_ref().and_then(|changed| changed.get(id).copied().flatten());
-            if at.is_none_or(|at| at >= from.cursor - OVERLAP) {
+            let ReadFrom::Cursor(cursor) = self.session.read_from(from.cursor) else {
+                self.read(&known, from, &mut tally).await;
+                continue;
+            };
+            if at.is_none_or(|at| at >= cursor - OVERLAP) {
                 self.read(&known, from, &mut tally).await;
             }
         }
@@ -197,6 +199,7 @@ impl CatchUp {
         loop {
             let page =
                 patiently("the channels cannot be listed", || self.ears.rest.channels(offset, PAGE)).await;
+            let page = page.inspect_err(|error| warn!(%error, "the channels are not listed"));
             let Ok(page) = page else { return };
             offset += page.items.len();
             let last = page.items.is_empty() || offset >= page.total;
@@ -255,12 +258,20 @@ impl CatchUp {
             return;
         }
         let id = &known.room.id;
-        let horizon = self.session.horizon(self.ears.catch_up);
-        if from.cursor < horizon {
-            warn!(room = %id, missed_from = %from.cursor, to = %horizon, "away for longer than rocketchat.catch_up: what was written before is not looked at");
-        }
+        let start = match self.session.read_from(from.cursor) {
+            ReadFrom::Cursor(cursor) => cursor,
+            ReadFrom::TooLongAway { from: start } => {
+                warn!(room = %id, from = %from.cursor, to = %start, "away for longer than rocketchat.catch_up: what was written then is not looked at");
+                start
+            }
+            ReadFrom::ClockSetBack { from: start } => {
+                warn!(room = %id, from = %start, "the server's clock was set back: reading the room again");
+                insist("a cursor cannot be set back", || self.ears.store.set_cursor(id, start)).await;
+                start
+            }
+        };
         tally.rooms += 1;
-        let mut next = Some(from.cursor.max(horizon) - OVERLAP);
+        let mut next = Some(start - OVERLAP);
         while let Some(since) = next {
             let page = patiently("a room cannot be read", || self.ears.rest.sync_messages(id, since)).await;
             match page {
@@ -282,7 +293,7 @@ impl CatchUp {
         page: SyncPage,
         tally: &mut Tally,
     ) -> Option<Timestamp> {
-        let oldest = from.since.max(self.session.horizon(self.ears.catch_up));
+        let oldest = self.session.oldest(from.since);
         let around = Circumstances { me: &self.session.me, known, oldest };
         for message in &page.messages {
             tally.alerts += self.ears.settle(message, around).await;

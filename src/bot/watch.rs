@@ -74,9 +74,13 @@ impl Watch {
 
     async fn handle(&mut self, event: RealtimeEvent) {
         match event {
-            RealtimeEvent::Ready { session, identity, clock_offset, .. } => {
+            RealtimeEvent::Ready { session, identity, .. } => {
                 info!(session, user = identity.username, "listening; reading what was missed");
-                let session = Arc::new(Session::new(identity.user_id, clock_offset));
+                let session = Arc::new(Session::new(
+                    identity.user_id,
+                    self.ears.rest.account().clone(),
+                    self.ears.catch_up,
+                ));
                 self.since.clear();
                 self.session = Some(session.clone());
                 let catch_up = CatchUp::new(self.ears.clone(), session);
@@ -102,11 +106,7 @@ impl Watch {
             return;
         }
         let since = self.since(&message.room, &session, message.sent_at).await;
-        let around = Circumstances {
-            me: &session.me,
-            known: &known,
-            oldest: since.max(session.horizon(self.ears.catch_up)),
-        };
+        let around = Circumstances { me: &session.me, known: &known, oldest: session.oldest(since) };
         self.ears.settle(message, around).await;
         if !known.joined && self.ears.auto_join {
             self.ears.join(&known).await;

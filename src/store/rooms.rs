@@ -64,7 +64,7 @@ impl Store {
         .await?;
         sqlx::query(
             "INSERT INTO fact (name, value) VALUES ('settled_until', ?) \
-             ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         )
         .bind(millis(at))
         .execute(&mut *tx)
@@ -89,6 +89,19 @@ impl Store {
     /// When the store fails.
     pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM room WHERE id = ?").bind(room.as_str()).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Sets a room's cursor, back too: the server's clock was set.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn set_cursor(&self, room: &RoomId, to: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE room SET cursor = ? WHERE id = ?")
+            .bind(millis(to))
+            .bind(room.as_str())
+            .execute(&self.pool)
+            .await?;
         Ok(())
     }
 
