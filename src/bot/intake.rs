@@ -93,7 +93,7 @@ impl Intake {
         let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
         let Some(alert_row) = transaction.add_alert(&alert, state).await? else { return Ok(false) };
         info!(alert = %alert_row.id, message = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
-        for delivery in self.follow_up(&alert, &alert_row) {
+        if let Some(delivery) = self.follow_up(&alert, &alert_row) {
             transaction.add_delivery(&delivery).await?;
         }
         Ok(state == AlertState::Queued)

@@ -173,6 +173,8 @@ impl Bot {
     /// When a part could not go on.
     pub async fn run(mut self) -> Result<(), RunError> {
         let first = tokio::select! {
+            // Looked at first: parts that end because they are told to have not ended by themselves.
+            biased;
             () = self.cancel.cancelled() => Ok(()),
             ended = self.parts.join_next() => early_end(ended),
         };
