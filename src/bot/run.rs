@@ -15,7 +15,7 @@ use super::{
     housekeeping::Housekeeping,
     inbox::Inbox,
     intake::Intake,
-    notice::{Notices, reactions_lane, replies_lane},
+    notice::{Notices, chat_lanes},
     pager::{Pager, pager_lane},
     poster::{Persona, Poster},
     rooms::Rooms,
@@ -215,7 +215,7 @@ impl Bot {
         let teams =
             config.signl4.teams.iter().map(|(name, url)| (TeamName::Named(name.clone()), url.clone()));
         let own = (TeamName::Default, config.signl4.webhook_url.clone());
-        let mut lanes: Vec<Lane> = vec![replies_lane(), reactions_lane()];
+        let mut lanes: Vec<Lane> = chat_lanes().into();
         for (team, url) in std::iter::once(own).chain(teams) {
             let lane = pager_lane(&team);
             lanes.push(lane.clone());
@@ -252,7 +252,7 @@ impl Bot {
             retry_for: config.signl4.retry_for,
             plain: AtomicBool::new(false),
         });
-        for lane in [replies_lane(), reactions_lane()] {
+        for lane in chat_lanes() {
             let work = drain(lane, poster.clone(), shared.store.clone(), shared.cancel.clone());
             self.part("worker that posts to Rocket.Chat", work);
         }
