@@ -11,6 +11,8 @@ mod intake;
 mod outbox;
 mod rooms;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 pub use database::Store;
 pub use error::StoreError;

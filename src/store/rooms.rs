@@ -27,7 +27,7 @@ impl Store {
     /// When the store fails.
     pub async fn progress(&self) -> Result<HashMap<RoomId, Progress>, StoreError> {
         let rows: Vec<(String, i64, i64)> =
-            sqlx::query_as("SELECT id, since, cursor FROM room").fetch_all(&self.pool).await?;
+            sqlx::query_as("SELECT id, since, cursor FROM room").fetch_all(&self.readers).await?;
         let progress = |since, cursor| Progress { since: timestamp(since), cursor: timestamp(cursor) };
         Ok(rows.into_iter().map(|(id, since, cursor)| (RoomId::new(id), progress(since, cursor))).collect())
     }
@@ -43,7 +43,7 @@ impl Store {
         )
         .bind(room.as_str())
         .bind(millis(since))
-        .fetch_one(&self.pool)
+        .fetch_one(&self.writer)
         .await?;
         Ok(timestamp(since))
     }
@@ -79,7 +79,7 @@ impl Store {
     /// When the store fails.
     pub async fn settled_until(&self) -> Result<Option<Timestamp>, StoreError> {
         let row: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'settled_until'")
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await?;
         Ok(row.map(|(at,)| timestamp(at)))
     }
@@ -89,7 +89,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM room WHERE id = ?").bind(room.as_str()).execute(&self.pool).await?;
+        sqlx::query("DELETE FROM room WHERE id = ?").bind(room.as_str()).execute(&self.writer).await?;
         Ok(())
     }
 
