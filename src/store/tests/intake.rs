@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::fixture::{Fixture, ROOM, call, new_alert, pager};
 use crate::{
     rocketchat::{MessageId, RoomId},
@@ -30,21 +28,16 @@ async fn backdate(fixture: &Fixture, alert: &Alert, by: Duration) {
 async fn nothing_holds_of_a_message_whose_intake_is_dropped() {
     let fixture = Fixture::new().await;
     let message = MessageId::new("m1");
-    let room = RoomId::new(ROOM);
-    let start = Timestamp::from_second(1_700_000_000).unwrap();
-    fixture.store.watch_room(&room, start).await.unwrap();
 
     let mut intake = fixture.store.intake().await.unwrap();
     let alert = intake.add_alert(&new_alert("m1"), AlertState::Queued).await.unwrap().unwrap();
     intake.add_delivery(&call(&alert)).await.unwrap();
     intake.mark_seen(&message, 7).await.unwrap();
-    intake.advance_cursor(&room, start + HOUR).await.unwrap();
     drop(intake);
 
     assert_eq!(fixture.store.alert(alert.id).await.unwrap(), None);
     assert_eq!(fixture.count("delivery").await, 0);
     assert_eq!(fixture.store.digest_of(&message).await.unwrap(), None);
-    assert_eq!(fixture.store.progress().await.unwrap()[&room].cursor, start);
 }
 
 #[tokio::test]
@@ -52,15 +45,10 @@ async fn all_of_a_message_holds_once_it_is_committed_and_the_workers_are_woken()
     let fixture = Fixture::new().await;
     let mut changes = fixture.store.changes();
     changes.mark_unchanged();
-    let room = RoomId::new(ROOM);
-    let start = Timestamp::from_second(1_700_000_000).unwrap();
-    fixture.store.watch_room(&room, start).await.unwrap();
-
     let mut intake = fixture.store.intake().await.unwrap();
     let alert = intake.add_alert(&new_alert("m1"), AlertState::Queued).await.unwrap().unwrap();
     intake.add_delivery(&call(&alert)).await.unwrap();
     intake.mark_seen(&MessageId::new("m1"), -7).await.unwrap();
-    intake.advance_cursor(&room, start + HOUR).await.unwrap();
     assert!(!changes.has_changed().unwrap(), "nobody is woken for what does not hold yet");
     intake.commit().await.unwrap();
 
@@ -74,7 +62,6 @@ async fn all_of_a_message_holds_once_it_is_committed_and_the_workers_are_woken()
     assert_eq!((stored.state, stored.event_id, stored.unanswered), (AlertState::Queued, None, 0));
     assert_eq!(fixture.due(&pager()).await.body, r#"{"title":"m1"}"#);
     assert_eq!(fixture.store.digest_of(&MessageId::new("m1")).await.unwrap(), Some(-7));
-    assert_eq!(fixture.store.progress().await.unwrap()[&room].cursor, start + HOUR);
 }
 
 #[tokio::test]

@@ -40,8 +40,19 @@ async fn a_cursor_moves_forward_only_and_keeps_its_milliseconds() {
 }
 
 #[tokio::test]
+async fn a_cursor_moves_back_where_it_is_set() {
+    let fixture = Fixture::new().await;
+    for id in ["r", "other"] {
+        fixture.store.watch_room(&room(id), at(50)).await.unwrap();
+    }
+    fixture.store.set_cursor(&room("r"), at(20)).await.unwrap();
+    assert_eq!((cursor(&fixture, "r").await, cursor(&fixture, "other").await), (at(20), at(50)));
+}
+
+#[tokio::test]
 async fn a_room_that_is_not_watched_gets_no_cursor() {
     let fixture = Fixture::new().await;
+    fixture.store.set_cursor(&room("r"), at(10)).await.unwrap();
     fixture.store.advance_cursor(&room("r"), at(10)).await.unwrap();
     assert!(fixture.store.progress().await.unwrap().is_empty());
 }
@@ -70,6 +81,7 @@ async fn what_is_settled_moves_every_cursor_but_those_of_rooms_that_could_not_be
     assert_eq!(cursor(&fixture, "refused").await, at(0));
 
     fixture.store.set_settled_until(at(10), &[]).await.unwrap();
-    assert_eq!(fixture.store.settled_until().await.unwrap(), Some(at(20)), "it never moves back");
+    assert_eq!(fixture.store.settled_until().await.unwrap(), Some(at(10)), "the server's clock was set back");
+    assert_eq!(cursor(&fixture, "behind").await, at(20), "a cursor does not follow it");
     assert_eq!(cursor(&fixture, "refused").await, at(10));
 }
