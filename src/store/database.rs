@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    path::Path,
+    path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
     time::Duration,
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use super::{StoreError, rows::millis};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 
 /// How long a statement waits for another process, and a task for a connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -162,12 +162,21 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 
 /// Locks a file beside the database for as long as the process lives, so that two bots cannot page twice.
 fn lock(path: &Path) -> Result<File, StoreError> {
+    hold(path, OpenOptions::new().create(true).truncate(false).write(true))
+}
+
+/// The file beside the database whose lock tells that a bot works on it.
+pub(super) fn lock_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&name);
+    name.into()
+}
+
+/// Takes the lock of the database at `path`, opening its file in the given way.
+pub(super) fn hold(path: &Path, how: &OpenOptions) -> Result<File, StoreError> {
     let failed =
         |error: std::io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
-    let file = opened.map_err(failed)?;
+    let file = how.open(lock_file(path)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),

@@ -3,6 +3,7 @@
 mod contention;
 mod fixture;
 mod inbox;
+mod inspect;
 mod intake;
 mod opening;
 mod outbox;
