@@ -27,9 +27,8 @@ use super::{
     watch::{Ears, insist, wait_after},
 };
 use crate::{
-    alerting::RoomPattern,
     rocketchat::{
-        RoomId, RoomKind,
+        Room, RoomId, RoomKind,
         rest::{RestError, RoomInfo, SyncPage},
     },
     store::Progress,
@@ -158,40 +157,21 @@ impl CatchUp {
         Some(changed.collect())
     }
 
-    /// Looks up the channels that triggers name and the bot is not in, and joins them where it may.
+    /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may.
     async fn find_channels(&self) {
-        let mut names = HashSet::new();
-        let mut globs = false;
-        for (_, pattern) in self.ears.intake.triggers.room_patterns() {
-            match pattern {
-                RoomPattern::Any => {}
-                RoomPattern::Name(name) if self.knows_name(name) => {}
-                RoomPattern::Name(name) => {
-                    names.insert(name.clone());
-                }
-                RoomPattern::Id(id) if self.ears.rooms.contains(id) => {}
-                RoomPattern::Id(id) => {
-                    let found =
-                        patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
-                    self.meet(found, id.as_str()).await;
-                }
-                RoomPattern::Glob(_) => globs = true,
-            }
+        let joined: Vec<Room> = self.ears.rooms.joined();
+        let unfound = self.ears.intake.triggers.unfound(joined.iter());
+        for id in unfound.ids {
+            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
+            self.meet(found, id.as_str()).await;
         }
-        for name in names {
-            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_name(&name)).await;
-            self.meet(found, &name).await;
+        for name in unfound.names {
+            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_name(name)).await;
+            self.meet(found, name).await;
         }
-        if globs {
+        if unfound.channels {
             self.list_channels().await;
         }
-    }
-
-    fn knows_name(&self, name: &str) -> bool {
-        let wanted = name.to_lowercase();
-        self.ears.rooms.all_watched().iter().any(|known| {
-            known.joined && known.room.name.as_ref().is_some_and(|name| name.to_lowercase() == wanted)
-        })
     }
 
     async fn list_channels(&self) {

@@ -24,11 +24,9 @@ use super::{
 use crate::{
     admin::{self, Health},
     alerting::TeamName,
-    config::{Account as AccountConfig, Config},
+    config::Config,
     listener,
-    rocketchat::{
-        Account, Connector, ConnectorError, Credentials, Fatal, realtime::Realtime, rest::RestClient,
-    },
+    rocketchat::{Account, Connector, ConnectorError, Fatal, realtime::Realtime, rest::RestClient},
     signl4::WebhookClient,
     store::{Lane, Store, StoreError},
 };
@@ -126,7 +124,11 @@ impl Bot {
         let addresses = (address(&public, config.listener.bind), address(&private, config.admin.bind));
         let connector = Connector::new()?;
         let webhooks = WebhookClient::new(connector.client_builder())?;
-        let account = Arc::new(Account::new(config.rocketchat.url.clone(), credentials(&config), connector));
+        let account = Arc::new(Account::new(
+            config.rocketchat.url.clone(),
+            config.rocketchat.account.credentials(),
+            connector,
+        ));
         let realtime = Realtime::new(account.clone());
         let triggers = Arc::new(config.triggers.clone());
         let shared = Shared {
@@ -351,13 +353,6 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Sta
 
 fn address(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {
     socket.local_addr().unwrap_or(asked)
-}
-
-fn credentials(config: &Config) -> Credentials {
-    match config.rocketchat.account.clone() {
-        AccountConfig::Token { user_id, auth_token } => Credentials::Token { user_id, token: auth_token },
-        AccountConfig::Password { username, password } => Credentials::Password { username, password },
-    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 pub struct WebhookUrl {
     url: SecretString,
     host: String,
+    is_tls: bool,
 }
 
 /// Why a text is no webhook URL.
@@ -60,12 +61,18 @@ impl WebhookUrl {
         if secret.is_empty() || secret.eq_ignore_ascii_case("webhook") || secret.contains(['{', '%']) {
             return Err(InvalidWebhookUrl::NoSecret);
         }
-        Ok(Self { url: SecretString::from(String::from(url)), host })
+        let is_tls = url.scheme() == "https";
+        Ok(Self { url: SecretString::from(String::from(url)), host, is_tls })
     }
 
     /// The host it leads to, which is safe to show.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Whether calls of it are encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
     }
 }
 

@@ -26,7 +26,7 @@ impl Store {
     /// When the store fails.
     pub async fn progress(&self) -> Result<HashMap<RoomId, Progress>, StoreError> {
         let rows: Vec<(String, i64, i64)> =
-            sqlx::query_as("SELECT id, since, cursor FROM room").fetch_all(&self.pool).await?;
+            sqlx::query_as("SELECT id, since, cursor FROM room").fetch_all(&self.readers).await?;
         let progress = |since, cursor| Progress { since: timestamp(since), cursor: timestamp(cursor) };
         Ok(rows.into_iter().map(|(id, since, cursor)| (RoomId::new(id), progress(since, cursor))).collect())
     }
@@ -42,7 +42,7 @@ impl Store {
         )
         .bind(room.as_str())
         .bind(millis(since))
-        .fetch_one(&self.pool)
+        .fetch_one(&self.writer)
         .await?;
         Ok(timestamp(since))
     }
@@ -78,7 +78,7 @@ impl Store {
     /// When the store fails.
     pub async fn settled_until(&self) -> Result<Option<Timestamp>, StoreError> {
         let row: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'settled_until'")
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await?;
         Ok(row.map(|(at,)| timestamp(at)))
     }
@@ -88,7 +88,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM room WHERE id = ?").bind(room.as_str()).execute(&self.pool).await?;
+        sqlx::query("DELETE FROM room WHERE id = ?").bind(room.as_str()).execute(&self.writer).await?;
         Ok(())
     }
 
@@ -100,7 +100,7 @@ impl Store {
         sqlx::query("UPDATE room SET cursor = ? WHERE id = ?")
             .bind(millis(to))
             .bind(room.as_str())
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await?;
         Ok(())
     }
@@ -113,7 +113,7 @@ impl Store {
         sqlx::query("UPDATE room SET cursor = max(cursor, ?) WHERE id = ?")
             .bind(millis(to))
             .bind(room.as_str())
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await?;
         Ok(())
     }
