@@ -11,12 +11,28 @@ use super::server::Stage;
 
 const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
+const PICTURE: &str = "image/svg+xml";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-const FILES: [(&str, &str, &str); 3] = [
+/// Path, media type, content.
+const FILES: [(&str, &str, &str); 17] = [
     ("/", HTML, include_str!("assets/index.html")),
-    ("/style.css", STYLE, include_str!("assets/style.css")),
+    ("/favicon.svg", PICTURE, include_str!("assets/favicon.svg")),
+    ("/theme.css", STYLE, include_str!("assets/theme.css")),
+    ("/layout.css", STYLE, include_str!("assets/layout.css")),
+    ("/chat.css", STYLE, include_str!("assets/chat.css")),
+    ("/phone.css", STYLE, include_str!("assets/phone.css")),
     ("/app.js", SCRIPT, include_str!("assets/app.js")),
+    ("/alert.js", SCRIPT, include_str!("assets/alert.js")),
+    ("/api.js", SCRIPT, include_str!("assets/api.js")),
+    ("/chat.js", SCRIPT, include_str!("assets/chat.js")),
+    ("/dom.js", SCRIPT, include_str!("assets/dom.js")),
+    ("/format.js", SCRIPT, include_str!("assets/format.js")),
+    ("/keys.js", SCRIPT, include_str!("assets/keys.js")),
+    ("/message.js", SCRIPT, include_str!("assets/message.js")),
+    ("/phone.js", SCRIPT, include_str!("assets/phone.js")),
+    ("/strip.js", SCRIPT, include_str!("assets/strip.js")),
+    ("/tabs.js", SCRIPT, include_str!("assets/tabs.js")),
 ];
 
 pub(super) fn routes() -> Router<Arc<Stage>> {
