@@ -109,7 +109,6 @@ pub(super) struct Stage {
 fn routes(stage: Arc<Stage>) -> Router {
     Router::new()
         .merge(assets::routes())
-        .route("/api/state", get(live::state))
         .route("/api/events", get(live::events))
         .route("/api/messages", post(talk::write))
         .route("/api/messages/{id}", put(talk::edit))
