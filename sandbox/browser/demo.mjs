@@ -16,7 +16,7 @@ export async function startDemo() {
   const [program, ...args] = (process.env.DEMO_COMMAND ?? COMMAND).split(" ");
   const demo = spawn(program, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
   const stop = async () => {
-    if (demo.exitCode !== null || demo.signalCode !== null) return;
+    if (demo.pid === undefined || demo.exitCode !== null || demo.signalCode !== null) return;
     const ended = once(demo, "exit");
     demo.kill("SIGTERM");
     const giveUp = setTimeout(() => demo.kill("SIGKILL"), PATIENCE);

@@ -25,6 +25,32 @@ after(async () => {
 
 const shoot = ({ page }, name) => page.screenshot({ path: `${SCREENSHOTS}/demo-${name}.png` });
 
+test("the page has its picture taken", async () => {
+  const me = await visit(browser, demo.url);
+  await me.enter("general");
+  const [old, fresh] = ["SIGNL4 pump 3 is down, water in the basement", "SIGNL4 boiler 2: pressure is at 9.4 bar"];
+  await me.write(old);
+  await me.alert(old).waitFor();
+  await me.press(old, "Acknowledge");
+  await me.annotate(old, "On my way, ten minutes");
+  await eventually(() => me.thread(old), ["Rene: Alert acknowledged.", "Rene: On my way, ten minutes"]);
+  await me.page.getByLabel("Write as").selectOption({ label: "Bob Tanaka" });
+  await me.write(fresh);
+  await me.alert(fresh).waitFor();
+  await eventually(() => me.message(fresh).locator(".reactions").textContent(), "🚨 1");
+  await me.end();
+  for (const colorScheme of ["light", "dark"]) {
+    const wide = await visit(browser, demo.url, { colorScheme });
+    await shoot(wide, `1280-${colorScheme}`);
+    await wide.end();
+    const narrow = await visit(browser, demo.url, { ...NARROW, colorScheme });
+    await shoot(narrow, `390-chat-${colorScheme}`);
+    await narrow.page.getByRole("button", { name: /^Phone/ }).tap();
+    await shoot(narrow, `390-phone-${colorScheme}`);
+    await narrow.end();
+  }
+});
+
 test("a message pages, and every step on the phone is a reply in its thread", async () => {
   const me = await visit(browser, demo.url);
   await eventually(() => me.page.locator("#bot").textContent(), "Bot is connected");
@@ -35,16 +61,17 @@ test("a message pages, and every step on the phone is a reply in its thread", as
   assert.equal(await me.fact(text, "ExternalID"), room);
   assert.equal(await me.fact(text, "Room"), "#general");
   await eventually(() => me.message(text).locator(".reactions").textContent(), "🚨 1");
-  await eventually(() => me.page.title(), "(1) signl4-rocketchat demo");
+  await eventually(() => me.page.title(), /^\(\d+\) /);
 
   await me.press(text, "Acknowledge");
   await eventually(() => me.thread(text), ["Rene: Alert acknowledged."]);
   await me.annotate(text, "On my way, ten minutes");
   await eventually(() => me.thread(text), ["Rene: Alert acknowledged.", "Rene: On my way, ten minutes"]);
   await me.press(text, "Close");
-  await eventually(() => me.thread(text), [
-    "Rene: Alert acknowledged.", "Rene: On my way, ten minutes", "Rene: Alert closed.",
-  ]);
+  await eventually(
+    () => me.thread(text),
+    ["Rene: Alert acknowledged.", "Rene: On my way, ten minutes", "Rene: Alert closed."],
+  );
   const reply = me.message(text).locator(".replies > li").first();
   assert.equal(await reply.locator("strong").textContent(), "SIGNL4");
   assert.ok(await reply.getByText("BOT", { exact: true }).isVisible());
@@ -77,12 +104,61 @@ test("an edit that makes a message match pages once, and a reaction pages nobody
   const edited = me.message("SIGNL4 valve 7 leaks");
   assert.ok(await edited.getByText("(edited)").isVisible());
   await edited.getByRole("button", { name: "React with 👍" }).click();
-  await eventually(() => edited.locator(".reactions").textContent().then((text) => text.includes("👍 1")), true);
+  await eventually(
+    () =>
+      edited
+        .locator(".reactions")
+        .textContent()
+        .then((text) => text.includes("👍 1")),
+    true,
+  );
   // Messages are handled in their order: when this one has paged, the ones before have had their turn.
   await me.write("SIGNL4 the last word");
   await me.alert("SIGNL4 the last word").waitFor();
   assert.equal(await me.alert("SIGNL4 valve 7 leaks").count(), 1);
   await me.end();
+});
+
+test("an alert that nobody takes tells so in its thread", async () => {
+  const me = await visit(browser, demo.url);
+  const text = "SIGNL4 the gate is open";
+  await me.enter("operations");
+  await me.write(text);
+  await me.alert(text).waitFor();
+  await me.press(text, "More");
+  await me.press(text, "Nobody on duty");
+  await eventually(() => me.thread(text).then((replies) => replies.length), 1);
+  await me.press(text, "Escalate");
+  await eventually(() => me.thread(text).then((replies) => replies.length), 2);
+  await me.press(text, "Close");
+  await eventually(async () => (await me.thread(text)).at(-1), "Rene: Alert closed.");
+  await me.end();
+});
+
+test("the phone can be handed to somebody else, who then answers", async () => {
+  const me = await visit(browser, demo.url);
+  const text = "SIGNL4 the crane is stuck";
+  await me.enter("operations");
+  await me.page.getByLabel("On duty").selectOption("Mia");
+  await me.write(text);
+  await me.alert(text).waitFor();
+  await me.press(text, "Close");
+  await eventually(() => me.thread(text), ["Mia: Alert closed."]);
+  await me.page.getByLabel("On duty").selectOption("Rene");
+  await me.end();
+});
+
+test("a room that is not open shows how much in it is unread", async () => {
+  const [me, bob] = [await visit(browser, demo.url), await visit(browser, demo.url)];
+  await me.enter("general");
+  await bob.page.getByLabel("Write as").selectOption({ label: "Bob Tanaka" });
+  await bob.enter("control-room");
+  await bob.write("is anybody here?");
+  const badge = me.page.locator("#rooms > li", { hasText: "control-room" }).locator(".badge");
+  await eventually(() => badge.textContent(), "1");
+  await me.enter("control-room");
+  await badge.waitFor({ state: "hidden" });
+  await Promise.all([me.end(), bob.end()]);
 });
 
 test("everything can be done with the keyboard alone", async () => {
@@ -129,7 +205,8 @@ test("everything can be done with the keyboard alone", async () => {
 
 test("on a narrow window the chat and the phone are two tabs, and nothing scrolls sideways", async () => {
   const me = await visit(browser, demo.url, NARROW);
-  const text = "SIGNL4 the boiler house is flooded up to the second step and the pump-that-should-start-by-itself does not";
+  const text =
+    "SIGNL4 the boiler house is flooded up to the second step and the pump-that-should-start-by-itself does not";
   await me.enter("general");
   await me.write(text);
   assert.equal(await me.overflow(), 0);
@@ -196,19 +273,4 @@ test("a page that lost its server finds it again by itself", async () => {
   await page.unroute("**/api/events");
   await page.locator("#messages > li").first().waitFor({ timeout: SOON });
   await context.close();
-});
-
-test("the page has its picture taken", async () => {
-  for (const colorScheme of ["light", "dark"]) {
-    const wide = await visit(browser, demo.url, { colorScheme });
-    await wide.enter("operations");
-    await shoot(wide, `1280-${colorScheme}`);
-    await wide.end();
-    const narrow = await visit(browser, demo.url, { ...NARROW, colorScheme });
-    await narrow.enter("operations");
-    await shoot(narrow, `390-chat-${colorScheme}`);
-    await narrow.page.getByRole("button", { name: /^Phone/ }).tap();
-    await shoot(narrow, `390-phone-${colorScheme}`);
-    await narrow.end();
-  }
 });

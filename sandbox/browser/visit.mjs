@@ -5,7 +5,11 @@ import { chromium } from "playwright-core";
 
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
   "--disable-sync",
 ];
 /** How long anything may take to be seen; generous, for a loaded machine. */
@@ -16,7 +20,10 @@ export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: FL
 /** Opens the page in a window of its own. */
 export async function visit(browser, url, options = {}) {
   const context = await browser.newContext({
-    viewport: { width: 1280, height: 800 }, locale: "en-GB", reducedMotion: "reduce", ...options,
+    viewport: { width: 1280, height: 800 },
+    locale: "en-GB",
+    reducedMotion: "reduce",
+    ...options,
   });
   context.setDefaultTimeout(SOON);
   const page = await context.newPage();
@@ -37,13 +44,14 @@ function listen(page, url) {
   return complaints;
 }
 
-/** Asks again and again until the answer is the expected one. */
+/** Asks again and again until the answer is the expected one, or matches it. */
 export async function eventually(ask, expected, within = SOON) {
   const deadline = Date.now() + within;
   for (;;) {
     const answer = await ask();
     try {
-      assert.deepEqual(answer, expected);
+      if (expected instanceof RegExp) assert.match(answer, expected);
+      else assert.deepEqual(answer, expected);
       return;
     } catch (difference) {
       if (Date.now() > deadline) throw difference;
@@ -79,7 +87,9 @@ export class Visit {
 
   /** The alert on the phone with this text. */
   alert(text) {
-    return this.page.locator("#alerts > li").filter({ has: this.page.locator(".what").getByText(text, { exact: true }) });
+    return this.page
+      .locator("#alerts > li")
+      .filter({ has: this.page.locator(".what").getByText(text, { exact: true }) });
   }
 
   /** The texts of the replies in a message's thread. */
@@ -95,7 +105,11 @@ export class Visit {
 
   /** A fact on an alert's card: Room, ExternalID, From, Team. */
   fact = (text, name) =>
-    this.alert(text).locator(".facts > div").filter({ has: this.page.getByText(name, { exact: true }) }).locator("dd").textContent();
+    this.alert(text)
+      .locator(".facts > div")
+      .filter({ has: this.page.getByText(name, { exact: true }) })
+      .locator("dd")
+      .textContent();
 
   /** How much wider the page is than its window. */
   overflow = () => this.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);

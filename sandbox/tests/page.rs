@@ -180,8 +180,8 @@ async fn what_is_written_stands_in_the_room_and_its_reply_in_its_thread() {
     let visit = Visit::start().await;
     let mut states = visit.stream().await;
     let first = visit.write("alice", "pump 3 <b>is</b> down").await;
-    let reply = json!({"room": "GENERAL", "user": visit.id("bob"), "text": " on it ", "thread": first});
-    assert_eq!(visit.post("api/messages", reply).await.0, StatusCode::CREATED);
+    let reply = json!({"user": visit.id("bob"), "text": " on it "});
+    assert_eq!(visit.post(&format!("api/messages/{first}/replies"), reply).await.0, StatusCode::CREATED);
     let shown = states
         .find(|state| {
             message(state, "pump 3 <b>is</b> down").filter(|it| it["replies"][0] != Value::Null).cloned()

@@ -4,7 +4,13 @@ import { call } from "./api.js";
 import { el, find, icon, reconcile, setText } from "./dom.js";
 import { clock } from "./format.js";
 
-const STATES = { new: "New", acknowledged: "Acknowledged", closed: "Closed", nobody_on_duty: "Nobody on duty", failed: "Failed" };
+const STATES = {
+  new: "New",
+  acknowledged: "Acknowledged",
+  closed: "Closed",
+  nobody_on_duty: "Nobody on duty",
+  failed: "Failed",
+};
 
 const HISTORY = {
   raised: () => "Raised",
@@ -27,7 +33,6 @@ export function makeAlert(alert, arrived) {
 
 export function updateAlert(node, alert) {
   node.alert = alert;
-  node.dataset.alert = alert.id;
   node.dataset.status = alert.status;
   setText(find(".state-name", node), STATES[alert.status]);
   const time = find(".summary time", node);
@@ -35,15 +40,27 @@ export function updateAlert(node, alert) {
   time.dateTime = new Date(alert.at).toISOString();
   setText(find(".title", node), alert.title);
   setText(find(".what", node), alert.text);
-  reconcile(find(".facts", node), facts(alert), ([name]) => name, makeFact, (row, [, value]) => setText(row.lastElementChild, value));
-  reconcile(find(".history", node), alert.history, (entry) => entry.at + entry.kind, makeEntry, updateEntry);
+  reconcile(
+    find(".facts", node),
+    facts(alert),
+    ([name]) => name,
+    makeFact,
+    (row, [, value]) => setText(row.lastElementChild, value),
+  );
+  reconcile(find(".history", node), alert.history, (_, index) => index, makeEntry, updateEntry);
   showActions(node, alert.status);
 }
 
 function makeSummary(node) {
-  const state = el("span", { className: "state" }, el("span", { className: "dot" }), el("span", { className: "state-name" }));
+  const state = el(
+    "span",
+    { className: "state" },
+    el("span", { className: "dot" }),
+    el("span", { className: "state-name" }),
+  );
   const summary = el(
-    "button", { type: "button", className: "summary" },
+    "button",
+    { type: "button", className: "summary" },
     el("span", { className: "line" }, state, el("time")),
     el("span", { className: "title" }),
     el("span", { className: "what" }),
@@ -54,11 +71,13 @@ function makeSummary(node) {
 
 function makeDetails(node) {
   return el(
-    "div", { className: "details" },
+    "div",
+    { className: "details" },
     el("dl", { className: "facts" }),
     el(
-      "div", { className: "actions" },
-      action("acknowledge", "Acknowledge", "check", () => take(node, { step: "acknowledge" })),
+      "div",
+      { className: "actions" },
+      action("acknowledge primary", "Acknowledge", "check", () => take(node, { step: "acknowledge" })),
       action("annotate-open", "Annotate", "note", () => annotate(node, true)),
       action("close", "Close", "close", () => take(node, { step: "close" })),
     ),
@@ -75,8 +94,18 @@ function action(name, label, picture, act) {
 }
 
 function makeAnnotation(node) {
-  const input = el("input", { maxLength: 1000, placeholder: "Your note", "aria-label": "Annotation", autocomplete: "off" });
-  const form = el("form", { className: "annotate", hidden: true }, input, el("button", { type: "submit", textContent: "Send" }));
+  const input = el("input", {
+    maxLength: 1000,
+    placeholder: "Your note",
+    "aria-label": "Annotation",
+    autocomplete: "off",
+  });
+  const form = el(
+    "form",
+    { className: "annotate", hidden: true },
+    input,
+    el("button", { type: "submit", textContent: "Send" }),
+  );
   form.onsubmit = async (event) => {
     event.preventDefault();
     const text = input.value.trim();
@@ -99,11 +128,17 @@ function annotate(node, open) {
 
 function makeMore(node) {
   const more = el(
-    "div", { className: "more", hidden: true },
+    "div",
+    { className: "more", hidden: true },
     action("escalate", "Escalate", "bell", () => take(node, { step: "escalate" })),
     action("nobody", "Nobody on duty", "more", () => take(node, { step: "nobody_on_duty" })),
   );
-  const open = el("button", { type: "button", className: "more-open", "aria-expanded": "false" }, "More", icon("chevron"));
+  const open = el(
+    "button",
+    { type: "button", className: "more-open", "aria-expanded": "false" },
+    "More",
+    icon("chevron"),
+  );
   open.onclick = () => {
     more.hidden = !more.hidden;
     open.setAttribute("aria-expanded", String(!more.hidden));
@@ -126,14 +161,18 @@ function showActions(node, status) {
   };
   const focused = document.activeElement;
   for (const [selector, offer] of Object.entries(offered)) find(selector, node).hidden = !offer;
-  find(".acknowledge", node).classList.add("primary");
   if (focused !== document.body && node.contains(focused) && focused.offsetParent === null) {
     find(".annotate-open", node).focus();
   }
 }
 
 function facts({ room, external_id, parameters, team }) {
-  const rows = [["Room", room], ["ExternalID", external_id], ["From", parameters.user], ["Team", team]];
+  const rows = [
+    ["Room", room],
+    ["ExternalID", external_id],
+    ["From", parameters.user],
+    ["Team", team],
+  ];
   return rows.filter(([, value]) => value);
 }
 

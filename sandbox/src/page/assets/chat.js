@@ -2,8 +2,11 @@
 
 import { call } from "./api.js";
 import { el, find, icon, reconcile, setText } from "./dom.js";
+import { isEnter } from "./form.js";
 import { count } from "./format.js";
-import { makeMessage, startEditing, startReply, updateMessage } from "./message.js";
+import { makeMessage, startEditing, updateMessage } from "./message.js";
+import { author, showPeople } from "./people.js";
+import { startReply } from "./thread.js";
 
 /** How far from the end, in pixels, still counts as reading the newest message. */
 const NEAR_END = 80;
@@ -21,7 +24,7 @@ export function setUpChat() {
     send(text);
   };
   text.onkeydown = (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    if (isEnter(event)) {
       event.preventDefault();
       form.requestSubmit();
     } else if (event.key === "ArrowUp" && text.value === "") {
@@ -50,9 +53,6 @@ export function showChat(state) {
   showRoom(room, moved);
 }
 
-/** The id of the person who writes. */
-const author = () => find("#author").value;
-
 async function send(text) {
   const words = text.value.trim();
   if (!words) return;
@@ -61,12 +61,6 @@ async function send(text) {
   if (!sent && text.value === "") text.value = words;
   scrollToEnd();
 }
-
-function showPeople(people) {
-  reconcile(find("#author"), people, (person) => person.id, makePerson, () => {});
-}
-
-const makePerson = (person) => el("option", { value: person.id, textContent: person.name });
 
 function makeRoom(room) {
   const sign = el("span", { className: "sign", "aria-hidden": "true" }, room.private ? icon("lock") : "#");
@@ -116,15 +110,14 @@ function showRoom(room, moved) {
   const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
   // Another room's messages are nothing new to read out.
   log.setAttribute("aria-busy", String(moved));
-  const context = { author, people: view.state.people };
   reconcile(
     find("#messages"),
     room.messages,
     (message) => message.id,
-    (message) => makeMessage(message, context),
+    makeMessage,
     (node, message, index) => {
       node.classList.toggle("first", !continues(room.messages[index - 1], message));
-      updateMessage(node, message, context);
+      updateMessage(node, message);
     },
   );
   makeOneReachable();
@@ -134,8 +127,13 @@ function showRoom(room, moved) {
 
 /** Whether a message stands under the name of the one before. */
 function continues(before, message) {
-  return before !== undefined && before.author === message.author && before.user === message.user &&
-    before.replies.length === 0 && message.at - before.at < TOGETHER;
+  return (
+    before !== undefined &&
+    before.author === message.author &&
+    before.user === message.user &&
+    before.replies.length === 0 &&
+    message.at - before.at < TOGETHER
+  );
 }
 
 function scrollToEnd() {

@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element with properties, attributes (those with a dash, and `role`), listeners (`onclick` and so on) and children. */
+/** An element with children. Properties with a dash in their name, and `role`, are set as attributes. */
 export function el(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -25,14 +25,14 @@ export function icon(name) {
 }
 
 /**
- * Makes `parent` hold one node for each item, in the items' order. A node whose item stays keeps its place in the
+ * Makes `parent` hold one node for each item, in the items' order, known by the key of the item. A node whose item stays keeps its place in the
  * document, and with it its focus, its scroll position and what somebody is typing in it.
  */
 export function reconcile(parent, items, keyOf, make, update) {
   const known = new Map([...parent.children].map((node) => [node.dataset.key, node]));
   let next = parent.firstElementChild;
   items.forEach((item, index) => {
-    const key = String(keyOf(item));
+    const key = String(keyOf(item, index));
     let node = known.get(key);
     known.delete(key);
     if (!node) {

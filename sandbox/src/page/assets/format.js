@@ -3,8 +3,20 @@
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 const EMOJI = {
-  "+1": "👍", thumbsup: "👍", rotating_light: "🚨", white_check_mark: "✅", heavy_check_mark: "✔️", eyes: "👀",
-  warning: "⚠️", x: "❌", bell: "🔔", hourglass: "⌛", fire: "🔥", pager: "📟", telephone_receiver: "📞", tada: "🎉",
+  "+1": "👍",
+  thumbsup: "👍",
+  rotating_light: "🚨",
+  white_check_mark: "✅",
+  heavy_check_mark: "✔️",
+  eyes: "👀",
+  warning: "⚠️",
+  x: "❌",
+  bell: "🔔",
+  hourglass: "⌛",
+  fire: "🔥",
+  pager: "📟",
+  telephone_receiver: "📞",
+  tada: "🎉",
 };
 
 /** The time of day of a date or of milliseconds since the epoch. */

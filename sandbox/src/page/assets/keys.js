@@ -14,7 +14,10 @@ export function setUpKeys() {
 function go(event, tab, ...selectors) {
   event.preventDefault();
   openTab(tab);
-  selectors.map((selector) => find(selector)).find(Boolean)?.focus();
+  selectors
+    .map((selector) => find(selector))
+    .find(Boolean)
+    ?.focus();
 }
 
 function isTyping(target) {

@@ -17,10 +17,22 @@ export function setUpPhone() {
 
 export function showPhone({ alerts, on_duty, staff }) {
   const duty = find("#duty");
-  reconcile(duty, staff, (name) => name, (name) => el("option", { value: name, textContent: name }), () => {});
+  reconcile(
+    duty,
+    staff,
+    (name) => name,
+    (name) => el("option", { value: name, textContent: name }),
+    () => {},
+  );
   duty.value = on_duty ?? "";
   const before = known;
-  reconcile(find("#alerts"), alerts, (alert) => alert.id, (alert) => makeAlert(alert, before !== null), updateAlert);
+  reconcile(
+    find("#alerts"),
+    alerts,
+    (alert) => alert.id,
+    (alert) => makeAlert(alert, before !== null),
+    updateAlert,
+  );
   find("#quiet").hidden = alerts.length > 0;
   if (before) ring(alerts.filter((alert) => !before.has(alert.id)));
   known = new Set(alerts.map((alert) => alert.id));

@@ -28,10 +28,19 @@ export function setUpStrip() {
 
 /** Shows the switches as they stand, and the bot's own word. */
 export function showStrip({ trouble, bot }) {
-  reconcile(find("#switches"), SWITCHES, (entry) => entry.name, makeSwitch, (node, entry) =>
-    node.setAttribute("aria-checked", String(trouble[entry.name])),
+  reconcile(
+    find("#switches"),
+    SWITCHES,
+    (entry) => entry.name,
+    makeSwitch,
+    (node, entry) => node.setAttribute("aria-checked", String(trouble[entry.name])),
   );
-  setText(find("#trouble-note"), SWITCHES.filter((entry) => trouble[entry.name]).map((entry) => entry.note).join(" "));
+  setText(
+    find("#trouble-note"),
+    SWITCHES.filter((entry) => trouble[entry.name])
+      .map((entry) => entry.note)
+      .join(" "),
+  );
   showBot(bot.state, WORDS[bot.state](bot));
 }
 
