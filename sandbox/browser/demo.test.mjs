@@ -161,6 +161,21 @@ test("a room that is not open shows how much in it is unread", async () => {
   await Promise.all([me.end(), bob.end()]);
 });
 
+test("what somebody is typing is not disturbed by what others write", async () => {
+  const [me, bob] = [await visit(browser, demo.url), await visit(browser, demo.url)];
+  await me.enter("operations");
+  await me.write("the pipe rattles");
+  await me.message("the pipe rattles").getByRole("button", { name: "Reply in thread" }).click();
+  await me.page.keyboard.type("since this mor");
+  await bob.enter("operations");
+  await bob.write("I hear it, too");
+  await me.message("I hear it, too").waitFor();
+  await me.page.keyboard.type("ning");
+  const field = me.message("the pipe rattles").getByRole("textbox", { name: "Reply in thread" });
+  assert.equal(await field.inputValue(), "since this morning");
+  await Promise.all([me.end(), bob.end()]);
+});
+
 test("everything can be done with the keyboard alone", async () => {
   const me = await visit(browser, demo.url);
   const { keyboard } = me.page;

@@ -78,7 +78,7 @@ function makeDetails(node) {
       "div",
       { className: "actions" },
       action("acknowledge primary", "Acknowledge", "check", () => take(node, { step: "acknowledge" })),
-      action("annotate-open", "Annotate", "note", () => annotate(node, true)),
+      action("annotate-open", "Annotate", "note", () => annotate(node)),
       action("close", "Close", "close", () => take(node, { step: "close" })),
     ),
     makeAnnotation(node),
@@ -111,19 +111,25 @@ function makeAnnotation(node) {
     const text = input.value.trim();
     if (text && (await take(node, { step: "annotate", text }))) {
       input.value = "";
-      annotate(node, false);
+      endAnnotation(node);
     }
   };
   input.onkeydown = (event) => {
-    if (event.key === "Escape") annotate(node, false);
+    if (event.key === "Escape") endAnnotation(node);
   };
   return form;
 }
 
-function annotate(node, open) {
+function annotate(node) {
+  find(".annotate", node).hidden = false;
+  find(".annotate input", node).focus();
+}
+
+function endAnnotation(node) {
   const form = find(".annotate", node);
-  form.hidden = !open;
-  find(open ? ".annotate input" : ".annotate-open", node).focus();
+  const focused = form.contains(document.activeElement);
+  form.hidden = true;
+  if (focused) find(".annotate-open", node).focus();
 }
 
 function makeMore(node) {

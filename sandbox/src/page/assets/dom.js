@@ -29,21 +29,27 @@ export function icon(name) {
  * document, and with it its focus, its scroll position and what somebody is typing in it.
  */
 export function reconcile(parent, items, keyOf, make, update) {
-  const known = new Map([...parent.children].map((node) => [node.dataset.key, node]));
+  const keys = items.map((item, index) => String(keyOf(item, index)));
+  const known = keep(parent, new Set(keys));
   let next = parent.firstElementChild;
   items.forEach((item, index) => {
-    const key = String(keyOf(item, index));
-    let node = known.get(key);
-    known.delete(key);
-    if (!node) {
-      node = make(item);
-      node.dataset.key = key;
-    }
+    const node = known.get(keys[index]) ?? make(item);
+    node.dataset.key = keys[index];
     update(node, item, index);
+    // Moving a node would take the focus from it.
     if (node === next) next = next.nextElementSibling;
     else parent.insertBefore(node, next);
   });
-  for (const node of known.values()) node.remove();
+}
+
+/** Removes the children whose keys are not wanted, and gives the others by their keys. */
+function keep(parent, wanted) {
+  const known = new Map();
+  for (const node of [...parent.children]) {
+    if (wanted.has(node.dataset.key)) known.set(node.dataset.key, node);
+    else node.remove();
+  }
+  return known;
 }
 
 /** Sets a text only where it differs, so that a live region speaks up for changes alone. */

@@ -28,9 +28,10 @@ export function startEditing(node) {
   if (node.message.user !== author() || find(".edit-form", node)) return;
   const text = find(":scope > .body > .text", node);
   const stop = () => {
+    const focused = form.contains(document.activeElement);
     form.remove();
     text.hidden = false;
-    node.focus();
+    if (focused) node.focus();
   };
   const form = smallForm({
     label: "Edit message",
