@@ -165,6 +165,7 @@ test("what somebody is typing is not disturbed by what others write", async () =
   const [me, bob] = [await visit(browser, demo.url), await visit(browser, demo.url)];
   await me.enter("operations");
   await me.write("the pipe rattles");
+  await me.message("the pipe rattles").hover();
   await me.message("the pipe rattles").getByRole("button", { name: "Reply in thread" }).click();
   await me.page.keyboard.type("since this mor");
   await bob.enter("operations");
