@@ -79,13 +79,13 @@ impl Reply {
 }
 
 /// How the author of a message is told of the alert's fate.
-#[derive(Debug)]
-pub(super) struct Notices {
-    replies: Replies,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Notices<'a> {
+    replies: &'a Replies,
 }
 
-impl Notices {
-    pub(super) fn new(replies: Replies) -> Self {
+impl<'a> Notices<'a> {
+    pub(super) fn new(replies: &'a Replies) -> Self {
         Self { replies }
     }
 

@@ -2,36 +2,64 @@
 
 use std::path::PathBuf;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::spawn_blocking,
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::{error, info};
 
 use super::Failure;
 use crate::{
-    bot::{Bot, Tempo},
+    bot::{Bot, Reloader, Tempo},
     config::{Config, Sources},
 };
 
-/// Runs the bot until SIGINT or SIGTERM.
+/// Runs the bot until SIGINT or SIGTERM. At SIGHUP the configuration is read again.
 ///
 /// # Errors
 /// When the configuration is wrong, the bot does not start, or it cannot go on.
 pub async fn run(path: Option<PathBuf>) -> Result<(), Failure> {
-    let config = Config::load(&Sources::of_process(path))?;
+    let config = Config::load(&Sources::of_process(path.clone()))?;
     let stop = stop_on_signals()?;
+    // Listened for from the start: without that the signal would end the process.
+    let hangups = listen(SignalKind::hangup())?;
     let bot = Bot::start(config, Tempo::default()).await?;
     let stopper = bot.stopper();
     tokio::spawn(async move {
         stop.cancelled().await;
         stopper.cancel();
     });
+    let _reloading = AbortOnDropHandle::new(tokio::spawn(reload_on(hangups, path, bot.reloader())));
     Ok(bot.run().await?)
+}
+
+/// Reads the configuration again at every SIGHUP. One that is wrong changes nothing.
+async fn reload_on(mut hangups: Signal, path: Option<PathBuf>, reloader: Reloader) {
+    while hangups.recv().await.is_some() {
+        info!(signal = "SIGHUP", "reading the configuration again");
+        let sources = Sources::of_process(path.clone());
+        match spawn_blocking(move || Config::load(&sources)).await {
+            Ok(Ok(config)) => reloader.reload(config),
+            Ok(Err(errors)) => {
+                for problem in errors.problems() {
+                    error!(
+                        source = problem.source,
+                        key = problem.key,
+                        why = problem.why,
+                        fix = problem.fix,
+                        "{problem}"
+                    );
+                }
+                error!(problems = errors.problems().len(), "the configuration is wrong, so nothing changed");
+            }
+            Err(panic) => error!(%panic, "the configuration cannot be read, so nothing changed"),
+        }
+    }
 }
 
 /// Cancelled at the first SIGINT or SIGTERM.
 pub(super) fn stop_on_signals() -> Result<CancellationToken, Failure> {
-    let listen =
-        |kind| signal(kind).map_err(|error| Failure::Usage(format!("cannot listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let stop = CancellationToken::new();
     let token = stop.clone();
@@ -44,4 +72,8 @@ pub(super) fn stop_on_signals() -> Result<CancellationToken, Failure> {
         token.cancel();
     });
     Ok(stop)
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::Usage(format!("cannot listen for signals: {error}")))
 }
