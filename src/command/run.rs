@@ -43,13 +43,7 @@ async fn reload_on(mut hangups: Signal, path: Option<PathBuf>, reloader: Reloade
             Ok(Ok(config)) => reloader.reload(config),
             Ok(Err(errors)) => {
                 for problem in errors.problems() {
-                    error!(
-                        source = problem.source,
-                        key = problem.key,
-                        why = problem.why,
-                        fix = problem.fix,
-                        "{problem}"
-                    );
+                    error!("{problem}");
                 }
                 error!(problems = errors.problems().len(), "the configuration is wrong, so nothing changed");
             }

@@ -5,6 +5,7 @@ mod events_appear_once;
 mod every_match_pages;
 mod nobody_gets_in;
 mod pairs_alert_once;
+mod reload_changes_live;
 mod stage;
 mod storms;
 mod the_author_learns;

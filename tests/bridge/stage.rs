@@ -85,6 +85,12 @@ impl Stage {
         self.more_config.push('\n');
     }
 
+    /// Puts other lines at the end of `bot.toml`, which running bots read again when they are told to.
+    pub fn reconfigure(&mut self, toml: &str) {
+        toml.clone_into(&mut self.more_config);
+        self.write_config(&self.bot_toml());
+    }
+
     /// The URL of the bot's public listener, without a secret.
     pub fn listener_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.listener_port)
@@ -286,9 +292,28 @@ impl Bot {
 
     /// SIGTERM; the exit status.
     pub async fn stop(mut self) -> ExitStatus {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        self.signal("-TERM").await;
         self.wait().await
+    }
+
+    /// SIGHUP; returns what the bot logged since then, as soon as it said what came of it.
+    pub async fn reload(&self) -> String {
+        let before = self.log().len();
+        self.signal("-HUP").await;
+        let deadline = Instant::now() + SOON;
+        loop {
+            let log = self.log().split_off(before);
+            if ["configuration reloaded", "nothing changed"].iter().any(|told| log.contains(told)) {
+                return log;
+            }
+            assert!(Instant::now() < deadline, "nothing came of it:\n{log}");
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn signal(&self, signal: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
     }
 
     /// Waits until it ends by itself.
