@@ -2,7 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -22,7 +27,7 @@ use super::{
 use crate::{
     admin::{self, Health},
     config::Config,
-    listener,
+    listener::{self, Access, CertificateError},
     rocketchat::{Account, Connector, ConnectorError, Fatal, realtime::Realtime, rest::RestClient},
     signl4::WebhookClient,
     store::{Store, StoreError},
@@ -54,6 +59,9 @@ pub enum StartError {
     /// The store cannot be used.
     #[error("store.url: {0}")]
     Store(#[from] StoreError),
+    /// The public listener's certificate cannot be shown.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// An address cannot be listened on.
     #[error("{key}: cannot listen on {address} ({source}); free it or choose another")]
     Bind {
@@ -114,6 +122,7 @@ impl Bot {
     /// # Errors
     /// When the store or an address cannot be used.
     pub async fn start(config: Config, tempo: Tempo) -> Result<Self, StartError> {
+        let access = watch::Sender::new(Arc::new(Access::new(&config.listener)?));
         let store = Store::open(&config.store.url).await?;
         let public = bind("listener.bind", config.listener.bind).await?;
         let private = bind("admin.bind", config.admin.bind).await?;
@@ -138,14 +147,15 @@ impl Bot {
             parts: JoinSet::new(),
             cancel: shared.cancel.clone(),
             store,
-            reloader: Reloader::new(current),
+            reloader: Reloader::new(current, access.clone()),
             listener: addresses.0,
             admin: addresses.1,
         };
         bot.start_pagers(&shared, webhooks).await?;
         bot.start_posters(&shared);
         bot.start_inside(&shared, tempo);
-        bot.start_listeners(&config, &shared, &realtime, public, private);
+        bot.start_public(&shared, public, access);
+        bot.start_private(&config, &shared, &realtime, private);
         bot.start_watch(&shared, realtime, tempo);
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         Ok(bot)
@@ -240,29 +250,22 @@ impl Bot {
         self.part("housekeeping", housekeeping.run(shared.cancel.clone()));
     }
 
-    fn start_listeners(
-        &mut self,
-        config: &Config,
-        shared: &Shared,
-        realtime: &Realtime,
-        public: TcpListener,
-        private: TcpListener,
-    ) {
-        const PUBLIC: &str = "public listener";
-        const PRIVATE: &str = "admin listener";
-        let (secret, store, cancel) =
-            (config.listener.secret.clone(), shared.store.clone(), shared.cancel.clone());
-        self.fallible(PUBLIC, async move {
-            listener::serve(public, &secret, store, cancel)
+    fn start_public(&mut self, shared: &Shared, socket: TcpListener, access: watch::Sender<Arc<Access>>) {
+        const NAME: &str = "public listener";
+        let (store, cancel) = (shared.store.clone(), shared.cancel.clone());
+        self.fallible(NAME, async move {
+            listener::serve(socket, access.subscribe(), store, cancel)
                 .await
-                .map_err(|error| RunError::Listener(PUBLIC, error))
+                .map_err(|error| RunError::Listener(NAME, error))
         });
+    }
+
+    fn start_private(&mut self, config: &Config, shared: &Shared, realtime: &Realtime, socket: TcpListener) {
+        const NAME: &str = "admin listener";
         let health = Health::new(realtime.state(), shared.store.clone());
         let (token, cancel) = (config.admin.token.clone(), shared.cancel.clone());
-        self.fallible(PRIVATE, async move {
-            admin::serve(private, token, health, cancel)
-                .await
-                .map_err(|error| RunError::Listener(PRIVATE, error))
+        self.fallible(NAME, async move {
+            admin::serve(socket, token, health, cancel).await.map_err(|error| RunError::Listener(NAME, error))
         });
     }
 

@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::Failure;
 use crate::{
-    bot::{Bot, Reloader, Tempo},
+    bot::{Bot, Reloader, StartError, Tempo},
     config::{Config, Sources},
 };
 
@@ -38,18 +38,22 @@ pub async fn run(path: Option<PathBuf>) -> Result<(), Failure> {
 async fn reload_on(mut hangups: Signal, path: Option<PathBuf>, reloader: Reloader) {
     while hangups.recv().await.is_some() {
         info!(signal = "SIGHUP", "reading the configuration again");
-        let sources = Sources::of_process(path.clone());
-        match spawn_blocking(move || Config::load(&sources)).await {
-            Ok(Ok(config)) => reloader.reload(config),
-            Ok(Err(errors)) => {
-                for problem in errors.problems() {
-                    error!("{problem}");
-                }
-                error!(problems = errors.problems().len(), "the configuration is wrong, so nothing changed");
-            }
-            Err(panic) => error!(%panic, "the configuration cannot be read, so nothing changed"),
+        let (path, reloader) = (path.clone(), reloader.clone());
+        let problems = match spawn_blocking(move || reload(path, &reloader)).await {
+            Ok(Ok(())) => continue,
+            Ok(Err(failure)) => failure.to_string(),
+            Err(panic) => panic.to_string(),
+        };
+        for problem in problems.lines() {
+            error!("{problem}");
         }
+        error!("the configuration is wrong, so nothing changed");
     }
+}
+
+fn reload(path: Option<PathBuf>, reloader: &Reloader) -> Result<(), Failure> {
+    let config = Config::load(&Sources::of_process(path))?;
+    Ok(reloader.reload(config).map_err(StartError::from)?)
 }
 
 /// Cancelled at the first SIGINT or SIGTERM.
