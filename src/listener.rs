@@ -8,8 +8,10 @@ mod certificate;
 mod connections;
 mod seldom;
 mod strangers;
+#[cfg(test)]
+mod tests;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension, Json, Router,
@@ -58,21 +60,17 @@ struct Door {
 }
 
 /// Serves SIGNL4's webhook until cancelled; calls under way are finished. The last `access` that was sent holds.
-///
-/// # Errors
-/// When the socket fails.
 pub async fn serve(
     socket: TcpListener,
     access: watch::Receiver<Arc<Access>>,
     store: Store,
     cancel: CancellationToken,
-) -> io::Result<()> {
+) {
     let router = router(Door::new(access.clone(), store));
     tokio::select! {
         () = connections::serve(socket, router, access.clone(), Bounds::default(), cancel) => {}
         () = keep_certificate(access, LOOK_AT_CERTIFICATE) => {}
     }
-    Ok(())
 }
 
 /// Looks for ever whether the certificate's files changed.

@@ -154,7 +154,7 @@ impl Bot {
         bot.start_pagers(&shared, webhooks).await?;
         bot.start_posters(&shared);
         bot.start_inside(&shared, tempo);
-        bot.start_public(&shared, public, access);
+        bot.start_public(&shared, public, &access);
         bot.start_private(&config, &shared, &realtime, private);
         bot.start_watch(&shared, realtime, tempo);
         info!(listener = %bot.listener, admin = %bot.admin, "started");
@@ -250,14 +250,9 @@ impl Bot {
         self.part("housekeeping", housekeeping.run(shared.cancel.clone()));
     }
 
-    fn start_public(&mut self, shared: &Shared, socket: TcpListener, access: watch::Sender<Arc<Access>>) {
-        const NAME: &str = "public listener";
-        let (store, cancel) = (shared.store.clone(), shared.cancel.clone());
-        self.fallible(NAME, async move {
-            listener::serve(socket, access.subscribe(), store, cancel)
-                .await
-                .map_err(|error| RunError::Listener(NAME, error))
-        });
+    fn start_public(&mut self, shared: &Shared, socket: TcpListener, access: &watch::Sender<Arc<Access>>) {
+        let (access, store, cancel) = (access.subscribe(), shared.store.clone(), shared.cancel.clone());
+        self.part("public listener", listener::serve(socket, access, store, cancel));
     }
 
     fn start_private(&mut self, config: &Config, shared: &Shared, realtime: &Realtime, socket: TcpListener) {

@@ -93,8 +93,8 @@ mod tests {
             assert_eq!(strangers.note(nth(n), now), None);
         }
         assert_eq!(strangers.note(nth(most), now), Some(WINDOW));
-        assert_eq!(strangers.addresses.lock().unwrap().addresses.len(), MAX_ADDRESSES);
+        assert_eq!(strangers.addresses.lock().unwrap().len(), MAX_ADDRESSES);
         assert_eq!(strangers.note(nth(most), now + WINDOW), None);
-        assert_eq!(strangers.addresses.lock().unwrap().addresses.len(), 1);
+        assert_eq!(strangers.addresses.lock().unwrap().len(), 1);
     }
 }
