@@ -1,15 +1,19 @@
-//! `check`: everything `run` needs, tried without paging anybody.
+//! `check`: everything that `run` needs, tried without paging anybody, and told with what to mend.
 
 use std::path::PathBuf;
 
 use super::Failure;
+use crate::check::{Look, examine, print};
 use crate::config::{Config, Sources};
 
-/// Checks the configuration.
+/// Prints what was found.
 ///
 /// # Errors
-/// When it is wrong.
+/// When the configuration is wrong, or [`Failure::Told`] where the bot would not do all that it asks for.
+#[expect(clippy::print_stdout, reason = "what the command is for")]
 pub async fn check(path: Option<PathBuf>) -> Result<(), Failure> {
-    Config::load(&Sources::of_process(path))?;
-    Ok(())
+    let config = Config::load(&Sources::of_process(path))?;
+    let report = examine(&config).await;
+    print!("{}", print(&report, Look::of_stdout()));
+    if report.works() { Ok(()) } else { Err(Failure::Told) }
 }
