@@ -1,13 +1,14 @@
 //! `check` as an administrator runs it: the real binary between two simulated servers.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
 use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
-use sandbox::rocketchat::{NewRoom, NewUser, RestFault, RocketChat, User};
+use sandbox::rocketchat::{self, Limit, Limits, NewRoom, NewUser, RestFault, RocketChat, User};
 use sandbox::signl4::{self, Signl4, Team};
 use tempfile::TempDir;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -43,7 +44,11 @@ impl Scene {
     }
 
     async fn of(bot: NewUser) -> Self {
-        let chat = RocketChat::start().await.unwrap();
+        Self::with(bot, rocketchat::Options::default()).await
+    }
+
+    async fn with(bot: NewUser, options: rocketchat::Options) -> Self {
+        let chat = RocketChat::start_with(options).await.unwrap();
         let teams = vec![Team::new("operations"), Team::new("network")];
         let signl4 = Signl4::start(signl4::Options { teams, ..signl4::Options::default() }).await.unwrap();
         let alice = chat.create_user("alice").unwrap();
@@ -102,7 +107,6 @@ impl Scene {
                 said.stdout
             );
         }
-        println!("{}", said.stdout);
         assert!(self.signl4.alerts().is_empty(), "somebody was paged");
         said
     }
@@ -203,8 +207,8 @@ async fn a_public_channel_is_joined_by_the_bot_and_not_by_the_check() {
     scene.trigger(&format!(r##"["#pumps", "id:{}"]"##, room.id));
     let said = scene.check().await;
     said.works();
-    said.has('✓', &["#pumps", "joins it"]);
-    said.has('✓', &["id:", "#pumps: the bot joins it"]);
+    said.has('✓', &["#pumps", "will join it"]);
+    said.has('✓', &["id:", "#pumps: the bot will join it"]);
     assert!(!scene.chat.room("pumps").unwrap().members.contains(&scene.bot.id), "the check joined a room");
 
     scene.rocketchat.push_str("auto_join = false\n");
@@ -225,7 +229,7 @@ async fn a_glob_tells_how_many_rooms_it_means_and_which_of_them_are_not_as_they_
     scene.trigger(r##"["ops-*", "night-*", "*"]"##);
     let said = scene.check().await;
     said.works();
-    said.has('✓', &["#ops-*", "4 rooms, 1 of which the bot joins"]);
+    said.has('✓', &["#ops-*", "4 rooms, 1 of which the bot will join"]);
     said.has('!', &["#OPS-secret", "encrypted"]);
     said.has('!', &["#night-*", "no room fits"]);
     said.has('✓', &["*", "4 rooms"]);
@@ -306,16 +310,17 @@ async fn a_clock_that_is_wrong_is_a_warning() {
     scene.chat.clock_forward(Duration::from_secs(3600));
     let said = scene.check().await;
     said.works();
-    said.has('!', &["clock", "ahead of", "NTP"]);
+    said.has('!', &["clock", "1h ahead of", "NTP"]);
 }
 
 #[tokio::test]
 async fn every_team_is_asked_for_and_an_idle_one_is_told_of() {
     let mut scene = Scene::set().await;
     let network = scene.signl4.webhook_url("network");
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Bound, so that nobody else takes the port, and not listening.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let gone = closed.local_addr().unwrap();
-    drop(closed);
     scene.more.push_str(&format!(
         "[[signl4.team]]\nname = \"network\"\nwebhook_url = {network:?}\n\n\
          [[signl4.team]]\nname = \"gone\"\nwebhook_url = \"http://{gone}/webhook/s3cr3t-of-nobody\"\n\n"
@@ -378,5 +383,21 @@ async fn a_check_writes_nothing_into_any_room() {
     assert_eq!(scene.chat.messages("GENERAL").len(), before);
     for route in ["chat.sendMessage", "chat.postMessage", "chat.react", "channels.join"] {
         assert!(scene.chat.calls_of(route).is_empty(), "{route}");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_waited_out() {
+    let limits = Limits { rest: Some(Limit::per_seconds(2, 1)), ..Limits::default() };
+    let options = rocketchat::Options { limits, ..rocketchat::Options::default() };
+    let mut scene = Scene::with(NewUser::named("pager"), options).await;
+    for name in ["a", "b", "c", "d"] {
+        scene.chat.create_room(NewRoom::channel(name).members([&scene.alice])).unwrap();
+    }
+    scene.trigger(r##"["a", "b", "c", "d"]"##);
+    let said = scene.check().await;
+    said.works();
+    for name in ["#a", "#b", "#c", "#d"] {
+        said.has('✓', &[name, "will join it"]);
     }
 }

@@ -23,7 +23,7 @@ use tracing::{debug, info, warn};
 use super::{
     intake::Circumstances,
     rooms::Known,
-    session::{ReadFrom, Session},
+    session::Session,
     watch::{Ears, insist, wait_after},
 };
 use crate::{
@@ -95,11 +95,7 @@ impl CatchUp {
                 None => self.start_watching(&known, settled).await,
             };
             let at = changed.as_ref().and_then(|changed| changed.get(id).copied().flatten());
-            let ReadFrom::Cursor(cursor) = self.session.read_from(from.cursor) else {
-                self.read(&known, from, &mut tally).await;
-                continue;
-            };
-            if at.is_none_or(|at| at >= cursor - OVERLAP) {
+            if at.is_none_or(|at| at >= from.cursor - OVERLAP) {
                 self.read(&known, from, &mut tally).await;
             }
         }
@@ -113,6 +109,7 @@ impl CatchUp {
         else {
             return false;
         };
+        self.ears.keep_time().await;
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let mut tally = Tally::default();
         for info in changed.updated {
@@ -221,7 +218,7 @@ impl CatchUp {
     /// Watches a room from now on; from the moment the bot was invited where that was while it was away.
     async fn start_watching(&self, known: &Known, settled: Option<Timestamp>) -> Progress {
         let id = &known.room.id;
-        let mut since = self.session.begun;
+        let mut since = self.session.begun();
         if let (Some(settled), true) = (settled, known.joined) {
             let subscription =
                 patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
@@ -238,20 +235,12 @@ impl CatchUp {
             return;
         }
         let id = &known.room.id;
-        let start = match self.session.read_from(from.cursor) {
-            ReadFrom::Cursor(cursor) => cursor,
-            ReadFrom::TooLongAway { from: start } => {
-                warn!(room = %id, from = %from.cursor, to = %start, "away for longer than rocketchat.catch_up: what was written then is not looked at");
-                start
-            }
-            ReadFrom::ClockSetBack { from: start } => {
-                warn!(room = %id, from = %start, "the server's clock was set back: reading the room again");
-                insist("a cursor cannot be set back", || self.ears.store.set_cursor(id, start)).await;
-                start
-            }
-        };
+        let horizon = self.session.horizon();
+        if from.cursor < horizon {
+            warn!(room = %id, from = %from.cursor, to = %horizon, "away for longer than rocketchat.catch_up: what was written then is not looked at");
+        }
         tally.rooms += 1;
-        let mut next = Some(start - OVERLAP);
+        let mut next = Some(from.cursor.max(horizon) - OVERLAP);
         while let Some(since) = next {
             let page = patiently("a room cannot be read", || self.ears.rest.sync_messages(id, since)).await;
             match page {
@@ -281,6 +270,8 @@ impl CatchUp {
         tally.messages += page.messages.len();
         let last = page.messages.iter().map(|message| message.updated_at).max();
         if let Some(reached) = page.next.max(last) {
+            // What was written while the server's clock was ahead must not take the cursor there.
+            let reached = reached.min(self.session.server_now());
             insist("a cursor cannot be moved", || self.ears.store.advance_cursor(&known.room.id, reached))
                 .await;
         }

@@ -15,7 +15,7 @@ use super::{
     housekeeping::Housekeeping,
     inbox::Inbox,
     intake::Intake,
-    notice::{Notices, reactions_lane, replies_lane},
+    notice::{Notices, chat_lanes},
     pager::{Pager, pager_lane},
     poster::{Persona, Poster},
     rooms::Rooms,
@@ -214,7 +214,7 @@ impl Bot {
         shared: &Shared,
         client: &WebhookClient,
     ) -> Result<(), StartError> {
-        let mut lanes: Vec<Lane> = vec![replies_lane(), reactions_lane()];
+        let mut lanes: Vec<Lane> = chat_lanes().into();
         for (team, url) in config.signl4.webhooks() {
             let lane = pager_lane(&team);
             lanes.push(lane.clone());
@@ -251,7 +251,7 @@ impl Bot {
             retry_for: config.signl4.retry_for,
             plain: AtomicBool::new(false),
         });
-        for lane in [replies_lane(), reactions_lane()] {
+        for lane in chat_lanes() {
             let work = drain(lane, poster.clone(), shared.store.clone(), shared.cancel.clone());
             self.part("worker that posts to Rocket.Chat", work);
         }

@@ -1,10 +1,13 @@
 //! Listens to the realtime session: every message goes to the intake, every change of rooms into the directory, and
 //! every new session first reads what was missed.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, error, info, warn};
 
@@ -12,7 +15,7 @@ use super::{
     catch_up::CatchUp,
     intake::{Circumstances, Intake},
     rooms::{Known, Rooms},
-    session::Session,
+    session::{CLOCKS, Session},
 };
 use crate::{
     rocketchat::{
@@ -25,6 +28,8 @@ use crate::{
 
 /// The wait after the store or the server failed, before the same message is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How long a measured clock is believed.
+const MEASURE_CLOCK: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -45,14 +50,14 @@ pub(super) struct Ears {
 pub(super) struct Watch {
     ears: Arc<Ears>,
     session: Option<Arc<Session>>,
-    /// Since when each watched room is watched; the store's copy is the truth.
-    since: HashMap<RoomId, Timestamp>,
     catching_up: Option<AbortOnDropHandle<()>>,
+    /// When the server's clock was last measured because of a message.
+    measured: Option<Instant>,
 }
 
 impl Watch {
     pub(super) fn new(ears: Arc<Ears>) -> Self {
-        Self { ears, session: None, since: HashMap::new(), catching_up: None }
+        Self { ears, session: None, catching_up: None, measured: None }
     }
 
     /// Handles events until cancelled or the sender is gone.
@@ -81,7 +86,7 @@ impl Watch {
                     self.ears.rest.account().clone(),
                     self.ears.catch_up,
                 ));
-                self.since.clear();
+                self.ears.keep_time().await;
                 self.session = Some(session.clone());
                 let catch_up = CatchUp::new(self.ears.clone(), session);
                 self.catching_up = Some(AbortOnDropHandle::new(tokio::spawn(catch_up.run())));
@@ -105,12 +110,33 @@ impl Watch {
         if !self.ears.rooms.watches(&known) {
             return;
         }
+        if session.is_doubted_by(message.updated_at) {
+            self.measure_clock().await;
+        }
         let since = self.since(&message.room, &session, message.sent_at).await;
         let around = Circumstances { me: &session.me, known: &known, oldest: session.oldest(since) };
         self.ears.settle(message, around).await;
         if !known.joined && self.ears.auto_join {
             self.ears.join(&known).await;
         }
+    }
+
+    /// Measures the server's clock, not too often; every REST call does. Without it a message written after the clock
+    /// was set back would be taken for one from before the room was watched.
+    async fn measure_clock(&mut self) {
+        if self.measured.is_some_and(|at| at.elapsed() < MEASURE_CLOCK) {
+            return;
+        }
+        let mut failures = 0;
+        while let Err(error) = self.ears.rest.server_info().await
+            && error.is_retryable()
+        {
+            debug!(%error, "the server's clock cannot be read; asking again");
+            wait_after(&error, failures).await;
+            failures += 1;
+        }
+        self.measured = Some(Instant::now());
+        self.ears.keep_time().await;
     }
 
     /// The message's room. `None` where the server knows no such room.
@@ -136,14 +162,15 @@ impl Watch {
     }
 
     /// Since when the room is watched; from `heard` on where it was not heard of before.
-    async fn since(&mut self, room: &RoomId, session: &Session, heard: Timestamp) -> Timestamp {
-        if let Some(since) = self.since.get(room) {
-            return *since;
+    async fn since(&self, room: &RoomId, session: &Session, heard: Timestamp) -> Timestamp {
+        let store = &self.ears.store;
+        match insist("a room cannot be read", || store.watched_since(room)).await {
+            Some(since) => since,
+            None => {
+                let from = session.watching_since(heard);
+                insist("a room cannot be noted", || store.watch_room(room, from)).await
+            }
         }
-        let from = session.watching_since(heard);
-        let since = insist("a room cannot be noted", || self.ears.store.watch_room(room, from)).await;
-        self.since.insert(room.clone(), since);
-        since
     }
 
     async fn follow(&mut self, change: RoomChange) {
@@ -182,12 +209,21 @@ impl Watch {
         if self.ears.rooms.watched(room) {
             return;
         }
-        self.since.remove(room);
         insist("a room cannot be forgotten", || self.ears.store.forget_room(room)).await;
     }
 }
 
 impl Ears {
+    /// Takes note of the server's clock as it was last measured. Where one of the two clocks was set, rooms would be
+    /// read from a wrong time on, and new messages taken for old ones.
+    pub(super) async fn keep_time(&self) {
+        let Some(ahead) = self.rest.account().clock_offset() else { return };
+        let moved = insist("the clock cannot be noted", || self.store.note_clock(ahead, CLOCKS)).await;
+        if let Some(moved) = moved {
+            warn!(by = ?moved, "the server's clock was set, or ours");
+        }
+    }
+
     /// Settles one message, as often as it takes. Returns how many alerts it raised.
     pub(super) async fn settle(&self, message: &Message, around: Circumstances<'_>) -> usize {
         insist("a message cannot be settled", || self.intake.settle(message, around)).await

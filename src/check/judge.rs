@@ -1,12 +1,14 @@
 //! What each entry of each trigger's `rooms` leads to, and what is wrong there. Decided from the census alone.
 
+use std::collections::HashSet;
+
 use super::census::{Census, Joined, Lookup};
 use super::report::{Grade, Remark, RoomFinding};
 use super::rights::{JOIN_WITHOUT_CODE, POST_READONLY, Rights};
 use crate::alerting::{RoomPattern, Trigger, TriggerSet};
 use crate::config::alike;
 use crate::rocketchat::rest::RoomInfo;
-use crate::rocketchat::{Room, RoomKind};
+use crate::rocketchat::{Room, RoomId, RoomKind};
 
 /// Rooms with something to say about them that are listed beneath one entry.
 const MOST_PARTS: usize = 12;
@@ -33,10 +35,19 @@ struct Seen<'a> {
 impl<'a> Judge<'a> {
     /// The findings, trigger by trigger.
     pub(super) fn judge(&self, triggers: &TriggerSet) -> Vec<RoomFinding> {
-        triggers.room_patterns().flat_map(|(trigger, pattern)| self.entry(trigger, pattern)).collect()
+        let mut told = HashSet::new();
+        triggers
+            .room_patterns()
+            .flat_map(|(trigger, pattern)| self.entry(trigger, pattern, &mut told))
+            .collect()
     }
 
-    fn entry(&self, trigger: &Trigger, pattern: &RoomPattern) -> Vec<RoomFinding> {
+    fn entry(
+        &self,
+        trigger: &Trigger,
+        pattern: &RoomPattern,
+        told: &mut HashSet<&'a RoomId>,
+    ) -> Vec<RoomFinding> {
         let finding = |remark| RoomFinding {
             trigger: trigger.name.clone(),
             team: trigger.team.to_string(),
@@ -57,7 +68,7 @@ impl<'a> Judge<'a> {
             }
             _ => {
                 let head = finding(self.summary(pattern, &seen));
-                let parts = self.parts(&seen).into_iter().map(|(rooms, remark)| RoomFinding {
+                let parts = self.parts(&seen, told).into_iter().map(|(rooms, remark)| RoomFinding {
                     rooms,
                     is_part: true,
                     remark,
@@ -100,10 +111,8 @@ impl<'a> Judge<'a> {
             _ => {
                 let near = self.near(pattern);
                 let mend = match near.is_empty() {
-                    true => format!("correct it (capital letters count); if the room is private, {invite}"),
-                    false => {
-                        format!("did you mean {}? If it is private, {invite}", near.join(" or "))
-                    }
+                    true => format!("correct it (capital letters count); if it is private, {invite}"),
+                    false => format!("did you mean {}? If it is private, {invite}", near.join(" or ")),
                 };
                 Remark::problem("there is no such room", mend)
             }
@@ -136,16 +145,17 @@ impl<'a> Judge<'a> {
                 format!("correct it; if the rooms are private, {}", self.invite()),
             ),
             (_, all, outside) if outside > 0 && self.auto_join => {
-                Remark::fine(format!("{}, {outside} of which the bot joins when it runs", rooms(all)))
+                Remark::fine(format!("{}, {outside} of which the bot will join", rooms(all)))
             }
             (_, all, _) => Remark::fine(rooms(all)),
         }
     }
 
-    /// The rooms of an entry that means many of which there is something to say. None of them is a problem: the entry
-    /// stands for the others too.
-    fn parts(&self, seen: &[Seen<'_>]) -> Vec<(String, Remark)> {
-        let remarks = seen.iter().map(|room| (label(&room.info.room), self.room(*room).softened()));
+    /// The rooms of an entry that means many of which there is something to say that was not told yet. None of them is
+    /// a problem: the entry stands for the others too.
+    fn parts(&self, seen: &[Seen<'a>], told: &mut HashSet<&'a RoomId>) -> Vec<(String, Remark)> {
+        let new = seen.iter().filter(|room| told.insert(&room.info.room.id));
+        let remarks = new.map(|room| (label(&room.info.room), self.room(*room).softened()));
         let mut parts: Vec<_> = remarks.filter(|(_, remark)| remark.grade > Grade::Fine).collect();
         parts.sort_by(|(one, _), (other, _)| one.cmp(other));
         let more = parts.len().saturating_sub(MOST_PARTS);
@@ -198,7 +208,7 @@ impl<'a> Judge<'a> {
         if info.needs_join_code && self.rights.may(JOIN_WITHOUT_CODE, &[]) != Some(true) {
             return Err(Remark::problem("asks for a code, so that the bot cannot join it", self.invite()));
         }
-        Ok("the bot joins it when it runs")
+        Ok("the bot will join it")
     }
 
     /// Whether the bot can answer in a room.
@@ -251,3 +261,6 @@ fn label(room: &Room) -> String {
         (None, _) => room.id.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;

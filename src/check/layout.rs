@@ -75,12 +75,14 @@ fn pad(line: &mut String, cell: &str, width: usize) {
     line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width())));
 }
 
-/// Breaks a text into lines between words, and within a word that is too long for any line. What could move the
+/// Breaks a text into lines between words, and within a word that is too long for any line; never at a non-breaking
+/// space. What could move the
 /// terminal's cursor is made visible: names come from outside.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut used = 0;
-    for word in text.split_whitespace() {
+    let words = text.split(|c: char| c.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    for word in words {
         let word: String = word.chars().map(|c| if c.width().is_none() { '\u{fffd}' } else { c }).collect();
         if used > 0 && used + 1 + word.width() > width {
             lines.push(String::new());

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::net::TcpListener;
 
@@ -37,9 +37,11 @@ pub(super) fn webhook(config: &Config) -> String {
     format!("{scheme}://{host}/signl4/<listener.secret>")
 }
 
-fn of_store(found: Result<(std::path::PathBuf, Condition), StoreError>) -> Remark {
+fn of_store(found: Result<(PathBuf, Condition), StoreError>) -> Remark {
     match found {
         Ok((path, condition)) => {
+            // A relative path leads somewhere else for a service than for whoever looks.
+            let path = std::path::absolute(&path).unwrap_or(path);
             let path = path.display();
             Remark::fine(match condition {
                 Condition::New => format!("{path} does not exist yet and can be created"),

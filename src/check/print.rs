@@ -10,8 +10,15 @@ use super::report::{Grade, Remark, Report, RoomFinding, Section};
 const PLAIN_WIDTH: usize = 100;
 /// Narrower than this nothing can be read, wider than this neither.
 const WIDTHS: std::ops::RangeInclusive<usize> = 60..=120;
-/// What stands before a room that is one of many.
-const PART: &str = "└ ";
+/// What stands before a room that is one of many; the space does not break.
+const PART: &str = "└\u{a0}";
+
+/// Codes of SGR escape sequences (ECMA-48).
+const BOLD: &str = "1";
+const FAINT: &str = "2";
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
 
 /// How the report is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +55,11 @@ pub fn print(report: &Report, look: Look) -> String {
     heading(&mut text, "SIGNL4's outbound webhook", look);
     paragraph(&mut text, "has to call this address, or the one under which a proxy passes it on:", look);
     // Not wrapped: it is there to be copied.
-    let _ = writeln!(text, "  {}\n\n{}", report.webhook, verdict(report, look));
+    let _ = writeln!(text, "  {}\n", report.webhook);
+    let (verdict, colour) = verdict(report);
+    for line in wrap(&verdict, look.width) {
+        let _ = writeln!(text, "{}", paint(&line, colour, look));
+    }
     text
 }
 
@@ -74,7 +85,7 @@ fn table(text: &mut String, rooms: &[RoomFinding], look: Look) {
     let laid_out = lay_out(&rows, look.width);
     if let Some((head, body)) = laid_out.split_first() {
         for line in head {
-            let _ = writeln!(text, "    {}", paint(line, "2", look));
+            let _ = writeln!(text, "    {}", paint(line, FAINT, look));
         }
         marked(text, body, rooms.iter().map(|room| room.remark.grade), look);
     }
@@ -97,7 +108,7 @@ fn heading(text: &mut String, title: &str, look: Look) {
     if !text.is_empty() {
         text.push('\n');
     }
-    text.push_str(&paint(title, "1", look));
+    text.push_str(&paint(title, BOLD, look));
     text.push('\n');
 }
 
@@ -107,7 +118,8 @@ fn paragraph(text: &mut String, content: &str, look: Look) {
     }
 }
 
-fn verdict(report: &Report, look: Look) -> String {
+/// The last word, and the code of its colour.
+fn verdict(report: &Report) -> (String, &'static str) {
     let counted = |grade, name: &str| match report.count(grade) {
         0 => None,
         1 => Some(format!("1 {name}")),
@@ -118,20 +130,19 @@ fn verdict(report: &Report, look: Look) -> String {
         .flatten()
         .collect();
     match (report.works(), found.is_empty()) {
-        (true, true) => paint("All is well: the bot can run.", "32", look),
-        (true, false) => paint(&format!("{}; the bot can run.", found.join(", ")), "33", look),
+        (true, true) => ("All is well: the bot can run.".to_owned(), GREEN),
+        (true, false) => (format!("{}; the bot can run.", found.join(", ")), YELLOW),
         (false, _) => {
-            let found = format!("{}: the bot would not do all that bot.toml asks for.", found.join(", "));
-            paint(&found, "31", look)
+            (format!("{}: the bot would not do all that bot.toml asks for.", found.join(", ")), RED)
         }
     }
 }
 
 fn mark(grade: Grade, look: Look) -> String {
     match grade {
-        Grade::Fine => paint("✓", "32", look),
-        Grade::Warning => paint("!", "33", look),
-        Grade::Problem => paint("✗", "31", look),
+        Grade::Fine => paint("✓", GREEN, look),
+        Grade::Warning => paint("!", YELLOW, look),
+        Grade::Problem => paint("✗", RED, look),
     }
 }
 
@@ -139,3 +150,6 @@ fn mark(grade: Grade, look: Look) -> String {
 fn paint(text: &str, code: &str, look: Look) -> String {
     if look.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
+
+#[cfg(test)]
+mod tests;

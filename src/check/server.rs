@@ -25,6 +25,9 @@ const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(30);
 /// How long a realtime session may take to come to stand: longer than each of its steps.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What to do about trouble within the server.
+const AGAIN: &str = "run this check again; if it stays, look into Rocket.Chat's own log";
+
 /// What was found of Rocket.Chat.
 pub(super) struct Found {
     pub(super) findings: Vec<Finding>,
@@ -145,8 +148,9 @@ fn clock(offset: Option<SignedDuration>) -> Remark {
         }
         Some(offset) => {
             let way = if offset.is_positive() { "ahead of" } else { "behind" };
-            let apart =
-                humantime::format_duration(Duration::from_secs(offset.abs().as_secs().unsigned_abs()));
+            // It is known to about a second.
+            let seconds = (offset.abs() + SignedDuration::from_millis(500)).as_secs().unsigned_abs();
+            let apart = humantime::format_duration(Duration::from_secs(seconds));
             Remark::warning(
                 format!("the server's clock is {apart} {way} this one"),
                 "set both by NTP; the bot reckons with the difference, people who read times do not",
@@ -165,7 +169,7 @@ fn login_refused(error: Option<LoginError>) -> Option<Remark> {
 }
 
 fn cannot_be_asked(error: &RestError) -> Remark {
-    Remark::problem(error.to_string(), "run this check again; if it stays, look into Rocket.Chat's own log")
+    Remark::problem(error.to_string(), AGAIN)
 }
 
 /// Opens a session as the bot does, and closes it once it stands.
@@ -189,13 +193,16 @@ async fn realtime(account: Arc<Account>) -> Remark {
                 LostReason::Handshake(_) | LostReason::ClosedByServer(_) => {
                     format!("let the proxy in front of Rocket.Chat pass WebSockets on, at {address}")
                 }
-                _ => format!("check that this machine reaches {address}"),
+                LostReason::Dns(_)
+                | LostReason::Refused(_)
+                | LostReason::Timeout(_)
+                | LostReason::Tls(_)
+                | LostReason::Proxy(_)
+                | LostReason::Network(_) => format!("check that this machine reaches {address}"),
+                _ => AGAIN.to_owned(),
             },
         ),
-        (Ok(()), _) => Remark::problem(
-            "messages cannot be heard: no session came to stand in time",
-            "run this check again; if it stays, look into Rocket.Chat's own log",
-        ),
+        (Ok(()), _) => Remark::problem("messages cannot be heard: no session came to stand in time", AGAIN),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The watched rooms: since when, and how far each was read, by the server's clock.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Store, StoreError,
@@ -92,17 +92,54 @@ impl Store {
         Ok(())
     }
 
-    /// Sets a room's cursor, back too: the server's clock was set.
+    /// Notes how far the server's clock is ahead of ours. Where that changed by more than `tolerance` since it was noted,
+    /// a clock was set, and all that is kept by the server's clock is set with it. Returns by how much.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing holds.
+    pub async fn note_clock(
+        &self,
+        ahead: SignedDuration,
+        tolerance: Duration,
+    ) -> Result<Option<SignedDuration>, StoreError> {
+        let ahead = i64::try_from(ahead.as_millis()).unwrap_or_default();
+        let mut tx = self.write().await?;
+        let noted: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'clock_ahead'")
+            .fetch_optional(&mut *tx)
+            .await?;
+        let moved = noted.map_or(0, |(noted,)| ahead.saturating_sub(noted));
+        if noted.is_some() && Duration::from_millis(moved.unsigned_abs()) <= tolerance {
+            return Ok(None);
+        }
+        sqlx::query("UPDATE room SET since = since + ?1, cursor = cursor + ?1")
+            .bind(moved)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("UPDATE fact SET value = value + ? WHERE name = 'settled_until'")
+            .bind(moved)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "INSERT INTO fact (name, value) VALUES ('clock_ahead', ?) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(ahead)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(noted.map(|_| SignedDuration::from_millis(moved)))
+    }
+
+    /// Since when a room is watched; `None` where it is not.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn set_cursor(&self, room: &RoomId, to: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE room SET cursor = ? WHERE id = ?")
-            .bind(millis(to))
+    pub async fn watched_since(&self, room: &RoomId) -> Result<Option<Timestamp>, StoreError> {
+        let row: Option<(i64,)> = sqlx::query_as("SELECT since FROM room WHERE id = ?")
             .bind(room.as_str())
-            .execute(&self.writer)
+            .fetch_optional(&self.readers)
             .await?;
-        Ok(())
+        Ok(row.map(|(since,)| timestamp(since)))
     }
 
     /// Moves a room's cursor forward, once everything up to there is settled; it never moves back.

@@ -1,6 +1,8 @@
 //! How far each room was read.
 
-use jiff::{Timestamp, ToSpan};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::fixture::Fixture;
 use crate::{rocketchat::RoomId, store::Progress};
@@ -40,19 +42,28 @@ async fn a_cursor_moves_forward_only_and_keeps_its_milliseconds() {
 }
 
 #[tokio::test]
-async fn a_cursor_moves_back_where_it_is_set() {
+async fn what_is_kept_by_the_servers_clock_is_set_with_it() {
     let fixture = Fixture::new().await;
-    for id in ["r", "other"] {
-        fixture.store.watch_room(&room(id), at(50)).await.unwrap();
-    }
-    fixture.store.set_cursor(&room("r"), at(20)).await.unwrap();
-    assert_eq!((cursor(&fixture, "r").await, cursor(&fixture, "other").await), (at(20), at(50)));
+    let note = async |seconds| {
+        let tolerance = Duration::from_secs(30);
+        fixture.store.note_clock(SignedDuration::from_secs(seconds), tolerance).await.unwrap()
+    };
+    assert_eq!(note(5).await, None, "noted for the first time");
+    fixture.store.watch_room(&room("r"), at(50)).await.unwrap();
+    fixture.store.set_settled_until(at(80), &[]).await.unwrap();
+    assert_eq!(note(20).await, None, "clocks drift");
+    assert_eq!(note(-3_595).await, Some(SignedDuration::from_hours(-1)));
+    let progress = fixture.store.progress().await.unwrap()[&room("r")];
+    assert_eq!(progress, Progress { since: at(50 - 3_600), cursor: at(80 - 3_600) });
+    assert_eq!(fixture.store.settled_until().await.unwrap(), Some(at(80 - 3_600)));
+    assert_eq!(fixture.store.watched_since(&room("r")).await.unwrap(), Some(at(50 - 3_600)));
+    assert_eq!(note(-3_595).await, None, "once");
 }
 
 #[tokio::test]
 async fn a_room_that_is_not_watched_gets_no_cursor() {
     let fixture = Fixture::new().await;
-    fixture.store.set_cursor(&room("r"), at(10)).await.unwrap();
+    assert_eq!(fixture.store.watched_since(&room("r")).await.unwrap(), None);
     fixture.store.advance_cursor(&room("r"), at(10)).await.unwrap();
     assert!(fixture.store.progress().await.unwrap().is_empty());
 }
