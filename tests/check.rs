@@ -197,7 +197,7 @@ async fn rooms_in_which_a_bot_is_of_no_use_are_told_with_the_reason() {
     said.has('✗', &["#old", "archived", "→"]);
     said.has('✗', &["#older", "archived", "→"]);
     said.has('✗', &["#news", "read-only", "moderator"]);
-    said.has('✗', &["#board", "private", "/invite @signl4.bot"]);
+    said.has('✗', &["#board", "not in it", "/invite @signl4.bot"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::census::{Census, Joined, Lookup};
 use super::report::{Grade, Remark, RoomFinding};
-use super::rights::{JOIN_WITHOUT_CODE, POST_READONLY, Rights};
+use super::rights::{JOIN_WITHOUT_CODE, POST_READONLY, Rights, VIEW_JOINED};
 use crate::alerting::{RoomPattern, Trigger, TriggerSet};
 use crate::config::alike;
 use crate::rocketchat::rest::RoomInfo;
@@ -103,7 +103,9 @@ impl<'a> Judge<'a> {
     fn unseen(&self, pattern: &RoomPattern) -> Remark {
         let invite = self.invite();
         match self.census.lookup(pattern) {
-            Some(Lookup::Hidden) => Remark::problem("is private, and the bot is not in it", invite),
+            Some(Lookup::Hidden) => {
+                Remark::problem("the bot is not in it, and may not see it from outside", invite)
+            }
             Some(Lookup::Archived) => archived(),
             Some(Lookup::Unknown(reason)) => {
                 Remark::problem(format!("could not be looked up: {reason}"), "run this check again")
@@ -182,6 +184,10 @@ impl<'a> Judge<'a> {
             );
         }
         let place = match roles {
+            Some(_) if self.may_not_read(info.room.kind) => {
+                let mend = format!("give @{} the role bot, or a role that has {VIEW_JOINED}", self.username);
+                return Remark::problem("the bot is in it, but has no right to read it", mend);
+            }
             Some(_) => "the bot is in it",
             None => match self.outside(info) {
                 Ok(place) => place,
@@ -192,6 +198,17 @@ impl<'a> Judge<'a> {
             Ok(post) => Remark::fine(format!("{place} and {post}")),
             Err(remark) => remark,
         }
+    }
+
+    /// Whether the bot is known to lack the right to read rooms of a kind that it is in.
+    fn may_not_read(&self, kind: RoomKind) -> bool {
+        let of_kind = match kind {
+            RoomKind::Channel => "view-c-room",
+            RoomKind::Group => "view-p-room",
+            RoomKind::Direct => "view-d-room",
+            RoomKind::Other => return false,
+        };
+        [VIEW_JOINED, of_kind].iter().all(|permission| self.rights.may(permission, &[]) == Some(false))
     }
 
     /// What it means that the bot is not in a room that it can see.

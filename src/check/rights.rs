@@ -8,6 +8,9 @@ use crate::rocketchat::rest::Permission;
 pub(super) const IMPERSONATE: &str = "message-impersonate";
 /// Posting in a read-only room (`validateRoomMessagePermissions` in `canSendMessage.ts`).
 pub(super) const POST_READONLY: &str = "post-readonly";
+/// Reading rooms that the account is in; `view-c-room`, `view-p-room` and `view-d-room` do for those of their kind
+/// (`canAccessRoom.ts`).
+pub(super) const VIEW_JOINED: &str = "view-joined-room";
 /// More than ten REST calls of a kind in a minute.
 pub(super) const NO_RATE_LIMIT: &str = "api-bypass-rate-limit";
 /// Joining a channel that asks for a code.
@@ -29,10 +32,10 @@ impl Rights {
         Self { roles, holders }
     }
 
-    /// Whether the account has a permission, on the server or by its roles in a room. `None` where that is not known.
+    /// Whether the account has a permission, on the server or by its roles in a room. `None` where that is not known:
+    /// the account may not ask, or the server has no such permission.
     pub(super) fn may(&self, permission: &str, in_room: &[String]) -> Option<bool> {
-        let holders = self.holders.as_ref()?;
-        let holders = holders.get(permission).map(Vec::as_slice).unwrap_or_default();
+        let holders = self.holders.as_ref()?.get(permission)?;
         Some(self.roles.iter().chain(in_room).any(|role| holders.contains(role)))
     }
 }
@@ -60,11 +63,11 @@ mod tests {
         assert_eq!(bot.may(POST_READONLY, &[]), Some(false));
         assert_eq!(bot.may(POST_READONLY, &["moderator".to_owned()]), Some(true));
         assert_eq!(rights(&["user"], true).may(IMPERSONATE, &[]), Some(false));
-        assert_eq!(bot.may("unheard-of", &[]), Some(false));
     }
 
     #[test]
-    fn nothing_is_known_where_the_account_may_not_ask() {
+    fn nothing_is_known_where_the_account_may_not_ask_or_the_server_has_no_such_permission() {
         assert_eq!(rights(&["bot"], false).may(IMPERSONATE, &[]), None);
+        assert_eq!(rights(&["bot"], true).may("unheard-of", &[]), None);
     }
 }

@@ -92,8 +92,10 @@ impl Store {
         Ok(())
     }
 
-    /// Notes how far the server's clock is ahead of ours. Where that changed by more than `tolerance` since it was noted,
-    /// a clock was set, and all that is kept by the server's clock is set with it. Returns by how much.
+    /// Notes how far the server's clock is ahead of ours. Where that changed by more than `tolerance` since it was noted, a
+    /// clock was set, and how far it seems to have moved is returned. Whether it was the server's or ours nobody tells, so
+    /// what is kept by the server's clock is only ever set back with it: read again, a message changes nothing; taken for
+    /// an old one it would never page.
     ///
     /// # Errors
     /// When the store fails; then nothing holds.
@@ -111,12 +113,13 @@ impl Store {
         if noted.is_some() && Duration::from_millis(moved.unsigned_abs()) <= tolerance {
             return Ok(None);
         }
+        let back = moved.min(0);
         sqlx::query("UPDATE room SET since = since + ?1, cursor = cursor + ?1")
-            .bind(moved)
+            .bind(back)
             .execute(&mut *tx)
             .await?;
         sqlx::query("UPDATE fact SET value = value + ? WHERE name = 'settled_until'")
-            .bind(moved)
+            .bind(back)
             .execute(&mut *tx)
             .await?;
         sqlx::query(

@@ -93,6 +93,14 @@ fn in_a_read_only_room_it_depends_on_the_bots_rights() {
 }
 
 #[test]
+fn a_bot_without_the_right_to_read_hears_nothing_even_where_it_is() {
+    let census = Census { joined: vec![joined("board", json!({ "t": "p" }))], ..Census::default() };
+    let of = |view_p: &[&str]| rights(&["pager"], &[(VIEW_JOINED, &["bot"]), ("view-p-room", view_p)]);
+    assert_is(&only(&census, &of(&["user"]), "board"), Grade::Problem, &["no right to read", VIEW_JOINED]);
+    assert_is(&only(&census, &of(&["pager"]), "board"), Grade::Fine, &["may post"]);
+}
+
+#[test]
 fn a_channel_that_asks_for_a_code_is_not_joined_without_the_right_to() {
     let closed = room("closed", json!({ "joinCodeRequired": true }));
     let found = Lookup::Found(closed);
