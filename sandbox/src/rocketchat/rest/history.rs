@@ -45,7 +45,7 @@ pub(super) fn sync(world: &mut World, request: &Request<'_>) -> Result<Value, Fa
 /// All that changed strictly after a time.
 fn whole(world: &World, user: &str, room: &str, since: Millis) -> Value {
     let mut updated: Vec<&Message> =
-        world.messages_of(room).filter(|message| message.updated_at > since).collect();
+        world.messages_of(room).rev().filter(|message| message.updated_at > since).collect();
     updated.sort_by_key(|message| Reverse(message.ts));
     let updated: Vec<Value> = updated.iter().map(|message| message.document(Some(user))).collect();
     let deleted: Vec<Value> =
@@ -131,6 +131,7 @@ fn history(world: &World, request: &Request<'_>, kind: RoomKind) -> Result<Value
     };
     let mut found: Vec<&Message> = world
         .messages_of(&room.id)
+        .rev()
         .filter(|message| within(message.ts))
         .filter(|message| replies || message.thread_id.is_none() || message.shown_in_room)
         .collect();
