@@ -1,6 +1,9 @@
 //! The simulated Rocket.Chat, asked over real sockets. One binary, so that its clients are written and linked once.
 
 mod ddp_login;
+mod habits;
 mod handle;
+mod rest_faults;
 mod rest_messages;
+mod streams;
 mod wire;
