@@ -87,6 +87,7 @@ impl World {
             emoji: text(message, "emoji"),
             attachments: message["attachments"].as_array().cloned().unwrap_or_default(),
             ts: Some(ts),
+            updated_at: None,
             kind: text(message, "t"),
             integration: Some(&message["bot"]).filter(|bot| bot.is_object()).cloned(),
             extra: further_fields(message),

@@ -292,8 +292,7 @@ mod streamer {
     #[tokio::test]
     async fn a_repeated_live_id_is_served_again() {
         let (office, mut ddp) = listening(on).await;
-        let sub =
-            json!({ "msg": "sub", "id": "same", "name": "stream-room-messages", "params": [office.ops.id, false] });
+        let sub = json!({ "msg": "sub", "id": "same", "name": "stream-room-messages", "params": [office.ops.id, false] });
         for _ in 0..2 {
             ddp.send(sub.clone()).await;
             assert_eq!(ddp.until("ready").await["subs"], json!(["same"]));

@@ -3,7 +3,12 @@
 mod ddp_login;
 mod habits;
 mod handle;
+mod limits;
 mod rest_faults;
+mod rest_history;
+mod rest_login;
 mod rest_messages;
+mod rest_rooms;
+mod rights;
 mod streams;
 mod wire;
