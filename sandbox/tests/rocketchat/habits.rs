@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sandbox::rocketchat::Switches;
+use sandbox::rocketchat::{Heartbeat, NewRoom, Options, RocketChat, Switches};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -263,7 +263,7 @@ mod streamer {
     async fn an_empty_result_is_left_out() {
         let Office { chat, bot, .. } = Office::open().await;
         let mut monolith = Ddp::logged_in(&chat, &bot).await;
-        let hidden = chat.create_room(sandbox::rocketchat::NewRoom::group("hidden")).unwrap();
+        let hidden = chat.create_room(NewRoom::group("hidden")).unwrap();
         let params = json!([hidden.id]);
         assert_eq!(
             monolith.call("loadHistory", params.clone()).await.get("result"),
@@ -308,9 +308,8 @@ mod streamer {
 
     #[tokio::test]
     async fn a_silent_client_is_given_up_with_a_code_of_its_own() {
-        let mut options = sandbox::rocketchat::Options::default();
-        options.heartbeat = sandbox::rocketchat::Heartbeat { interval: MS(50), timeout: MS(50) };
-        let chat = sandbox::rocketchat::RocketChat::start_with(options).await.unwrap();
+        let heartbeat = Heartbeat { interval: MS(50), timeout: MS(50) };
+        let chat = RocketChat::start_with(Options { heartbeat, ..Options::default() }).await.unwrap();
         chat.faults().set(on);
         let mut ddp = Ddp::connected(&chat).await;
         ddp.until("ping").await;

@@ -1,5 +1,7 @@
 //! The simulated Rocket.Chat, asked over real sockets. One binary, so that its clients are written and linked once.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
+
 mod ddp_login;
 mod habits;
 mod handle;

@@ -1,7 +1,5 @@
 //! Clients of the simulated Rocket.Chat for the tests: a plain DDP client and REST calls, over real sockets.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a client in a test fails the test")]
-
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
