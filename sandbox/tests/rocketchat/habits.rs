@@ -101,11 +101,13 @@ async fn reverse_messages_emits_what_comes_together_in_reverse() {
     for text in ["first", "second", "third"] {
         chat.post(&ops, &alice, text).unwrap();
     }
+    ddp.send(json!({ "msg": "ping" })).await;
     let mut heard = Vec::new();
     for _ in 0..3 {
         heard.push(ddp.emitted().await[0]["msg"].clone());
     }
     assert_eq!(heard, ["third", "second", "first"]);
+    assert_eq!(ddp.next().await, json!({ "msg": "pong" }), "what is no message keeps its place");
 }
 
 #[tokio::test]
