@@ -14,9 +14,16 @@ pub(super) const PREFIX: &str = "SIGNL4_BOT_";
 pub(super) struct Report {
     /// The file's name as it was given.
     file: String,
-    found: RefCell<Vec<(Origin, Problem)>>,
+    found: RefCell<Vec<Found>>,
     known: RefCell<BTreeSet<String>>,
     leftovers: RefCell<Vec<Leftover>>,
+}
+
+struct Found {
+    origin: Origin,
+    problem: Problem,
+    /// Whether it says that a key is not there.
+    missing: bool,
 }
 
 /// A value that nobody asked for.
@@ -27,6 +34,13 @@ pub(super) struct Leftover {
     pub(super) siblings: Vec<&'static str>,
     /// The path of its table, without indices, as in `signl4.team`.
     pub(super) table: String,
+}
+
+impl Leftover {
+    /// The key of the same table that was meant.
+    fn sibling(&self) -> Option<&'static str> {
+        closest(&self.name, self.siblings.iter().copied())
+    }
 }
 
 impl Report {
@@ -41,13 +55,22 @@ impl Report {
 
     /// Notes a problem.
     pub(super) fn note(&self, place: &Place, fault: Fault) {
+        self.add(place, fault, false);
+    }
+
+    /// Notes that a key is not there.
+    pub(super) fn note_missing(&self, place: &Place, fault: Fault) {
+        self.add(place, fault, true);
+    }
+
+    fn add(&self, place: &Place, fault: Fault, missing: bool) {
         let source = match &place.origin {
             Origin::Absent => self.file.clone(),
             Origin::File { line } => format!("{}:{line}", self.file),
             Origin::Env { variable } => variable.clone(),
         };
         let problem = Problem { source, key: place.key.clone(), why: fault.why, fix: fault.fix };
-        self.found.borrow_mut().push((place.origin.clone(), problem));
+        self.found.borrow_mut().push(Found { origin: place.origin.clone(), problem, missing });
     }
 
     /// The value, or nothing and a problem noted.
@@ -78,25 +101,34 @@ impl Report {
     /// All problems, those of the file in its order; nothing where there are none.
     pub(super) fn into_errors(self) -> Option<ConfigErrors> {
         for leftover in self.leftovers.take() {
+            if let Some(meant) = leftover.sibling() {
+                self.forget_missing(&leftover.place, &leftover.name, meant);
+            }
             let fault = self.unknown_key(&leftover);
             self.note(&leftover.place, fault);
         }
         let mut found = self.found.into_inner();
-        found.sort_by_key(|(origin, _)| match origin {
+        found.sort_by_key(|found| match found.origin {
             Origin::Absent => (0, 0),
-            Origin::File { line } => (1, *line),
+            Origin::File { line } => (1, line),
             Origin::Env { .. } => (2, 0),
         });
-        let problems: Vec<Problem> = found.into_iter().map(|(_, problem)| problem).collect();
+        let problems: Vec<Problem> = found.into_iter().map(|found| found.problem).collect();
         (!problems.is_empty()).then(|| ConfigErrors::new(problems))
+    }
+
+    /// A key that is there under a wrong name is told once, by that name.
+    fn forget_missing(&self, unknown: &Place, name: &str, meant: &str) {
+        let table = unknown.key.strip_suffix(name).unwrap_or_default();
+        let meant = format!("{table}{meant}");
+        self.found.borrow_mut().retain(|found| !(found.missing && found.problem.key == meant));
     }
 
     /// Looks for what was meant: a key of the same table, the same key in another table, or something like it anywhere.
     fn unknown_key(&self, unknown: &Leftover) -> Fault {
         let known = self.known.borrow();
         let path = join(&unknown.table, &unknown.name);
-        let sibling = closest(&unknown.name, unknown.siblings.iter().copied())
-            .map(|name| (name.to_owned(), join(&unknown.table, name)));
+        let sibling = unknown.sibling().map(|name| (name.to_owned(), join(&unknown.table, name)));
         let elsewhere = || {
             let moved = known.iter().find(|known| known.rsplit('.').next() == Some(&unknown.name));
             let meant =
