@@ -33,11 +33,7 @@ struct Names {
 
 impl Names {
     fn below(&self, key: &str) -> Self {
-        Self {
-            path: join(&self.names.path, key),
-            table: join(&self.names.table, key),
-            steps: join(&self.steps, key),
-        }
+        Self { path: join(&self.path, key), table: join(&self.table, key), steps: join(&self.steps, key) }
     }
 
     /// The item of a list that has these names. It is called by its own name where it has one.
@@ -46,7 +42,7 @@ impl Names {
             Some(name) => format!("{} {}", self.path, quoted(name)),
             None => format!("{}[{index}]", self.path),
         };
-        Self { path, table: self.names.table.clone(), steps: join(&self.steps, &index.to_string()) }
+        Self { path, table: self.table.clone(), steps: join(&self.steps, &index.to_string()) }
     }
 }
 
