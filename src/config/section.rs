@@ -216,7 +216,7 @@ impl<'r> Section<'r> {
 /// The name that a table gives itself.
 fn name_of(entries: &Table) -> Option<&str> {
     match &entries.get("name")?.value {
-        Value::Text(name) | Value::Untyped(name) if !name.is_empty() => Some(name),
+        Value::Text(name) | Value::Untyped(name) if !name.trim().is_empty() => Some(name),
         _ => None,
     }
 }
