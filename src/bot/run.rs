@@ -45,11 +45,13 @@ const REMEMBER_AT_LEAST: Duration = Duration::from_secs(24 * 3600);
 pub struct Tempo {
     /// After this time an alert that did not leave is told of in its thread.
     pub late_after: Duration,
+    /// How often it is looked for messages that the stream may have dropped.
+    pub look_again: Duration,
 }
 
 impl Default for Tempo {
     fn default() -> Self {
-        Self { late_after: Duration::from_secs(60) }
+        Self { late_after: Duration::from_secs(60), look_again: Duration::from_secs(60) }
     }
 }
 
@@ -145,7 +147,7 @@ impl Bot {
         bot.start_posters(&config, &shared);
         bot.start_inside(&config, &shared, tempo);
         bot.start_listeners(&config, &shared, &realtime, public, private);
-        bot.start_watch(&config, &shared, triggers, realtime);
+        bot.start_watch(&config, &shared, triggers, realtime, tempo);
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         Ok(bot)
     }
@@ -171,6 +173,8 @@ impl Bot {
     /// When a part could not go on.
     pub async fn run(mut self) -> Result<(), RunError> {
         let first = tokio::select! {
+            // Looked at first: parts that end because they are told to have not ended by themselves.
+            biased;
             () = self.cancel.cancelled() => Ok(()),
             ended = self.parts.join_next() => early_end(ended),
         };
@@ -303,6 +307,7 @@ impl Bot {
         shared: &Shared,
         triggers: Arc<crate::alerting::TriggerSet>,
         realtime: Realtime,
+        tempo: Tempo,
     ) {
         let ears = Ears {
             rest: shared.rest.clone(),
@@ -316,6 +321,7 @@ impl Bot {
             rooms: shared.rooms.clone(),
             catch_up: config.rocketchat.catch_up,
             auto_join: config.rocketchat.auto_join,
+            look_again: tempo.look_again,
         };
         let (sender, events) = mpsc::channel(EVENTS);
         self.part("intake of messages", Watch::new(Arc::new(ears)).run(events, shared.cancel.clone()));

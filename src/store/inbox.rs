@@ -99,11 +99,13 @@ impl Store {
     /// When the store fails.
     pub async fn candidates(&self, alert: &AlertRef) -> Result<Candidates, StoreError> {
         let mut found = Candidates::default();
+        // One snapshot: an answer that is written down between two of these queries would be seen by neither.
+        let mut tx = self.pool.begin().await?;
         if let Some(event_id) = &alert.event_id {
             found.by_event =
                 sqlx::query_as("SELECT * FROM alert WHERE event_id = ? ORDER BY id DESC LIMIT 1")
                     .bind(event_id.as_str())
-                    .fetch_optional(&self.pool)
+                    .fetch_optional(&mut *tx)
                     .await?;
         }
         let Some(external_id) = &alert.external_id else {
@@ -114,18 +116,18 @@ impl Store {
             "SELECT * FROM alert WHERE external_id = ? AND state <> 'suppressed' ORDER BY id DESC LIMIT 2",
         )
         .bind(external_id)
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *tx)
         .await?;
         found.unanswered = sqlx::query_as(
             "SELECT * FROM alert WHERE external_id = ? AND unanswered > 0 ORDER BY event_id IS NOT NULL, id DESC LIMIT 1",
         )
         .bind(external_id)
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?;
         (found.in_flight,) =
             sqlx::query_as("SELECT EXISTS (SELECT 1 FROM alert WHERE external_id = ? AND in_flight = 1)")
                 .bind(external_id)
-                .fetch_one(&self.pool)
+                .fetch_one(&mut *tx)
                 .await?;
         Ok(found)
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Alert, AlertState, NewAlert, NewDelivery, Store, StoreError, outbox, rooms,
+    Alert, AlertState, NewAlert, NewDelivery, Store, StoreError, outbox,
     rows::{millis, timestamp},
 };
 use crate::rocketchat::{MessageId, RoomId};
@@ -115,14 +115,6 @@ impl Intake<'_> {
         .execute(&mut *self.tx)
         .await?;
         Ok(())
-    }
-
-    /// Moves the room's cursor to this message; it never moves back.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn advance_cursor(&mut self, room: &RoomId, to: Timestamp) -> Result<(), StoreError> {
-        rooms::advance(&mut self.tx, room, to).await
     }
 
     /// Makes it all hold, and wakes the workers.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sqlx::{Sqlite, Transaction};
 
 use super::{
     Store, StoreError,
@@ -65,7 +64,7 @@ impl Store {
         .await?;
         sqlx::query(
             "INSERT INTO fact (name, value) VALUES ('settled_until', ?) \
-             ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         )
         .bind(millis(at))
         .execute(&mut *tx)
@@ -93,26 +92,29 @@ impl Store {
         Ok(())
     }
 
+    /// Sets a room's cursor, back too: the server's clock was set.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn set_cursor(&self, room: &RoomId, to: Timestamp) -> Result<(), StoreError> {
+        sqlx::query("UPDATE room SET cursor = ? WHERE id = ?")
+            .bind(millis(to))
+            .bind(room.as_str())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Moves a room's cursor forward, once everything up to there is settled; it never moves back.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn advance_cursor(&self, room: &RoomId, to: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        advance(&mut tx, room, to).await?;
-        Ok(tx.commit().await?)
+        sqlx::query("UPDATE room SET cursor = max(cursor, ?) WHERE id = ?")
+            .bind(millis(to))
+            .bind(room.as_str())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
     }
-}
-
-pub(super) async fn advance(
-    tx: &mut Transaction<'static, Sqlite>,
-    room: &RoomId,
-    to: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE room SET cursor = max(cursor, ?) WHERE id = ?")
-        .bind(millis(to))
-        .bind(room.as_str())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }
