@@ -129,7 +129,7 @@ fn a_variable_that_is_no_key_is_told_with_the_variable_that_was_meant() {
         ("XYZZY", "unset it; bot.toml.example explains every key"),
     ];
     for (variable, advice) in cases {
-        let complaints = Setup::new(SOUND).set(variable, SECRET).complaints();
+        let complaints = Setup::new(SOUND).set(variable, SECRET).set("TRIGGER__0__NAME", "t").complaints();
         let of_variable: Vec<_> =
             complaints.iter().filter(|line| line.starts_with(&format!("SIGNL4_BOT_{variable}: "))).collect();
         assert_eq!(of_variable.len(), 1, "{complaints:?}");
