@@ -130,6 +130,7 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
         ("trigger", "pattern = 'pump(?!s)'", "is no regular expression: look-around", "single quotes"),
         ("trigger", "pattern = '(?<text>.*)'", "a group named \"text\"", "(?<my_text>…)"),
         ("trigger", "pattern = '(?<room>.*)'", "a group named \"room\"", "(?<my_room>…)"),
+        ("trigger", "pattern = '(?<none>x)'", "a group named \"none\"", "(?<my_none>…)"),
         ("trigger", "pattern = '\\w{1000}{1000}'", "take too much memory", "mend it"),
         ("trigger", "patterns = [\"pump\", \"\"]", "is empty and would match", "'.*'"),
         (
