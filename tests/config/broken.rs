@@ -143,6 +143,11 @@ fn a_file_that_is_no_toml_is_told_by_its_line_without_quoting_it() {
     let setup = Setup::new("");
     setup.file("bot.toml", b"[rocketchat]\nurl = \"\xff\"");
     assert_eq!(setup.complaints(), ["bot.toml: is not UTF-8 text: save it as UTF-8"]);
+    setup.file("bot.toml", "#".repeat(2 << 20));
+    assert_eq!(
+        setup.complaints(),
+        ["bot.toml: is far too long for a configuration: name another file with --config"]
+    );
 }
 
 #[test]
