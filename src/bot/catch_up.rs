@@ -301,6 +301,8 @@ impl CatchUp {
         tally.messages += page.messages.len();
         let last = page.messages.iter().map(|message| message.updated_at).max();
         if let Some(reached) = page.next.max(last) {
+            // What was written while the server's clock was ahead must not take the cursor there.
+            let reached = reached.min(self.session.server_now());
             insist("a cursor cannot be moved", || self.ears.store.advance_cursor(&known.room.id, reached))
                 .await;
         }

@@ -40,6 +40,12 @@ impl Session {
         self.server_now() - CLOCKS
     }
 
+    /// Whether something that just happened at this time says that the server's clock was set back since it was last
+    /// measured. A server that tells an old message again, exactly as it was, looks the same.
+    pub(super) fn is_doubted_by(&self, just_now: Timestamp) -> bool {
+        just_now < self.server_now() - TRAVEL
+    }
+
     /// Since when a room is watched that was first heard of by something of this time: since then, unless that is long
     /// ago, as it is where a reaction brings back an old message.
     pub(super) fn watching_since(&self, heard: Timestamp) -> Timestamp {

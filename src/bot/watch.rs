@@ -4,7 +4,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, error, info, warn};
 
@@ -25,6 +28,8 @@ use crate::{
 
 /// The wait after the store or the server failed, before the same message is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How long a measured clock is believed.
+const MEASURE_CLOCK: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -48,11 +53,13 @@ pub(super) struct Watch {
     /// Since when each watched room is watched; the store's copy is the truth.
     since: HashMap<RoomId, Timestamp>,
     catching_up: Option<AbortOnDropHandle<()>>,
+    /// When the server's clock was last measured because of a message.
+    measured: Option<Instant>,
 }
 
 impl Watch {
     pub(super) fn new(ears: Arc<Ears>) -> Self {
-        Self { ears, session: None, since: HashMap::new(), catching_up: None }
+        Self { ears, session: None, since: HashMap::new(), catching_up: None, measured: None }
     }
 
     /// Handles events until cancelled or the sender is gone.
@@ -105,12 +112,32 @@ impl Watch {
         if !self.ears.rooms.watches(&known) {
             return;
         }
+        if session.is_doubted_by(message.updated_at) {
+            self.measure_clock().await;
+        }
         let since = self.since(&message.room, &session, message.sent_at).await;
         let around = Circumstances { me: &session.me, known: &known, oldest: session.oldest(since) };
         self.ears.settle(message, around).await;
         if !known.joined && self.ears.auto_join {
             self.ears.join(&known).await;
         }
+    }
+
+    /// Measures the server's clock, not too often; every REST call does. Without it a message written after the clock
+    /// was set back would be taken for one from before the room was watched.
+    async fn measure_clock(&mut self) {
+        if self.measured.is_some_and(|at| at.elapsed() < MEASURE_CLOCK) {
+            return;
+        }
+        let mut failures = 0;
+        while let Err(error) = self.ears.rest.server_info().await
+            && error.is_retryable()
+        {
+            debug!(%error, "the server's clock cannot be read; asking again");
+            wait_after(&error, failures).await;
+            failures += 1;
+        }
+        self.measured = Some(Instant::now());
     }
 
     /// The message's room. `None` where the server knows no such room.

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rand::RngExt;
@@ -42,6 +43,8 @@ pub struct Stage {
     admin_port: u16,
     more_config: String,
     dir: TempDir,
+    /// How many bots were started.
+    started: AtomicU32,
 }
 
 impl Stage {
@@ -72,6 +75,7 @@ impl Stage {
             admin_port: free_port(),
             more_config: String::new(),
             dir: TempDir::new().unwrap(),
+            started: AtomicU32::new(0),
         }
     }
 
@@ -123,7 +127,8 @@ impl Stage {
     /// Starts the bot's process.
     pub fn launch(&self) -> Bot {
         let config = self.write_config(&self.bot_toml());
-        let log = self.dir.path().join(format!("{}.log", unique()));
+        let started = self.started.fetch_add(1, Ordering::Relaxed);
+        let log = self.dir.path().join(format!("{started:04}.log"));
         let child = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
             .args(["run", "--log-format", "json", "--config"])
             .arg(&config)
@@ -151,6 +156,14 @@ impl Stage {
             self.admin_port,
         );
         format!("{tables}\n{}", self.more_config)
+    }
+
+    /// What every bot so far has logged, the first one first.
+    pub fn logs(&self) -> Vec<String> {
+        let started = self.started.load(Ordering::Relaxed);
+        (0..started)
+            .map(|at| fs::read_to_string(self.dir.path().join(format!("{at:04}.log"))).unwrap())
+            .collect()
     }
 
     /// Alice writes a message into the room.
@@ -258,6 +271,12 @@ impl Bot {
     /// Everything it logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Panics if it has ended by itself.
+    pub fn assert_runs(&mut self) {
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "{ended:?}:\n{}", self.log());
     }
 
     /// SIGKILL: as when the machine fails.
