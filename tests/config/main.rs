@@ -6,6 +6,7 @@ mod broken;
 mod full;
 mod nonsense;
 mod random;
+mod readme;
 mod sources;
 mod wrong_type;
 
