@@ -19,12 +19,11 @@ const ROOM: usize = 4_096;
 pub(super) struct Outlet {
     events: mpsc::Sender<RealtimeEvent>,
     waiting: VecDeque<RealtimeEvent>,
-    closed: bool,
 }
 
 impl Outlet {
     pub(super) fn new(events: mpsc::Sender<RealtimeEvent>) -> Self {
-        Self { events, waiting: VecDeque::new(), closed: false }
+        Self { events, waiting: VecDeque::new() }
     }
 
     /// Puts an event behind those that wait.
@@ -37,26 +36,18 @@ impl Outlet {
         self.waiting.len() < ROOM
     }
 
-    /// Whether nobody takes events any more.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
     /// Hands over events until none is left, then never returns; returns when the consumer is gone. May be dropped at
     /// any time without losing one.
     pub(super) async fn flow(&mut self) {
         while !self.waiting.is_empty() {
             let Ok(place) = self.events.reserve().await else {
-                self.closed = true;
-                self.waiting.clear();
-                return;
+                return self.waiting.clear();
             };
             if let Some(event) = self.waiting.pop_front() {
                 place.send(event);
             }
         }
         self.events.closed().await;
-        self.closed = true;
     }
 
     /// Does something else while handing over events. `None` when the consumer is gone.
@@ -93,7 +84,7 @@ mod tests {
             assert_eq!(outlet.flow_during(tokio::task::yield_now()).await, Some(()));
             assert_eq!(outlet.flow_during(receiver.recv()).await, Some(Some(event(n))));
         }
-        assert!(outlet.has_room() && !outlet.is_closed());
+        assert!(outlet.has_room());
     }
 
     #[tokio::test]
@@ -104,7 +95,7 @@ mod tests {
             (0..waiting).for_each(|n| outlet.push(event(n)));
             drop(receiver);
             assert_eq!(outlet.flow_during(std::future::pending::<()>()).await, None);
-            assert!(outlet.is_closed());
+            assert_eq!(outlet.flow_during(std::future::pending::<()>()).await, None, "and stays so");
         }
     }
 }

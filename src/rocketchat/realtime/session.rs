@@ -83,7 +83,8 @@ impl Session<'_> {
                 Ok(true) => listing = OptionFuture::from(Some(Box::pin(rest.subscriptions(None)))),
                 Err(exit) => return exit,
             }
-            let reading = outlet.has_room();
+            // Before it stands, a session hands on nothing; what waits is of those before it, and no reason to fail.
+            let reading = outlet.has_room() || self.ready_at.is_none();
             self.liveness.reading(reading, Instant::now());
             let due_at = self.protocol.next_tick().into_iter().fold(self.liveness.next().0, Instant::min);
             let turn = tokio::select! {
@@ -100,14 +101,14 @@ impl Session<'_> {
             }
         }
     }
+
     async fn take(&mut self, turn: Turn, outlet: &mut Outlet) -> Result<(), Exit> {
         let now = Instant::now();
         match turn {
             Turn::Received(frame) => self.received(frame, now),
             Turn::Listed(rooms) => {
                 let rooms = rooms.map_err(LostReason::from)?.updated;
-                self.protocol.rooms_are(rooms, now);
-                Ok(())
+                Ok(self.protocol.rooms_are(rooms, now)?)
             }
             Turn::Due => {
                 self.protocol.tick(now)?;

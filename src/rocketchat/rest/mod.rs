@@ -5,7 +5,7 @@
 mod client;
 mod error;
 pub(super) mod exchange;
-mod limits;
+pub(super) mod limits;
 mod messages;
 mod rooms;
 mod server;
