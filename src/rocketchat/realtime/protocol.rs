@@ -7,8 +7,6 @@
 //! what is heard.
 
 mod login;
-#[cfg(test)]
-mod storm;
 mod streams;
 mod subscribing;
 #[cfg(test)]

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::rubbish::{any_json, mutated, repeatable};
 
 /// The samples of SIGNL4's documents, and what each says.
 const ACKNOWLEDGED: &str = r#"{"eventType":201,"eventRaisedUtc":"2017-09-01T08:11:37.4815663Z","subscription":{"id":"0acf8014-22f2-4503-88d7-f7d05b46744f"},"user":{"username":"Rene","mailaddress":"rene@signl4.com","id":"f0bd5063-9588-51cf-b3d9-94e5647dedc5"},"alert":{"statusCode":2,"eventId":"2518783235949759942_fbc7b4a4-badd-47b8-9e1d-702fb6a1a0b2","externalEventId":"Content you passed in the X-S4-ExternalID parameter","acknowledgedUserIds":["f0bd5063-9588-51cf-b3d9-94e5647dedc5"],"id":"2518981069381242800_2ab1b5e0-f1b7-4c3e-9adf-6c157eeb4685"},"id":"dd209a2d-e037-41ee-b37d-f605cc0a39fb"}"#;
@@ -165,49 +166,8 @@ fn what_is_no_event_is_refused_with_the_reason() {
     assert!(Notification::parse(&[0xff, 0xfe, 0x00]).is_err());
 }
 
-/// Any JSON, mostly small.
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        (0_i64..20).prop_map(Value::from),
-        ".{0,12}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(3, 24, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map(".{0,8}", inner, 0..4)
-                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
-        ]
-    })
-}
-
-/// Puts `with` in the place that `at` happens to lead to, going down from `value`.
-fn replace(value: &mut Value, at: usize, with: &Value) {
-    let size = match value {
-        Value::Object(fields) => fields.len(),
-        Value::Array(items) => items.len(),
-        _ => 0,
-    };
-    if size == 0 || at.is_multiple_of(7) {
-        return *value = with.clone();
-    }
-    let (which, deeper) = (at % size, at / 7);
-    match value {
-        Value::Object(fields) => {
-            if let Some((_, inner)) = fields.iter_mut().nth(which) {
-                replace(inner, deeper, with);
-            }
-        }
-        Value::Array(items) => replace(&mut items[which], deeper, with),
-        _ => {}
-    }
-}
-
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_500))]
+    #![proptest_config(repeatable(2_500))]
 
     #[test]
     fn random_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..400)) {
@@ -240,10 +200,9 @@ proptest! {
     fn a_sample_with_anything_in_the_place_of_a_field_keeps_its_type_or_is_refused(
         sample in prop::sample::select(SAMPLES.as_slice()), at in any::<usize>(), with in any_json(),
     ) {
-        let mut body: Value = serde_json::from_str(sample).unwrap();
-        let before = parse(&body);
-        let event_type = body["eventType"].clone();
-        replace(&mut body, at, &with);
+        let body: Value = serde_json::from_str(sample).unwrap();
+        let (before, event_type) = (parse(&body), body["eventType"].clone());
+        let body = mutated(body, at, &with);
         match Notification::parse(body.to_string().as_bytes()) {
             Ok(read) if body["eventType"] == event_type => prop_assert_eq!(read.event_type, before.event_type),
             Ok(_) => {}
