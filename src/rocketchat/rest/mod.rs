@@ -10,6 +10,8 @@ mod messages;
 mod rooms;
 mod server;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 pub use client::RestClient;
 pub use error::{Effect, RestError};
