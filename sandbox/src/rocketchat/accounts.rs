@@ -105,6 +105,11 @@ impl World {
         })
     }
 
+    /// Whether the user still has this token, expired or not.
+    pub(super) fn knows_token(&self, user_id: &str, value: &str) -> bool {
+        self.accounts.get(user_id).is_some_and(|account| account.token(value).is_some())
+    }
+
     /// Takes tokens away: all of a user's, or one.
     pub(super) fn revoke(&mut self, user_id: &str, value: Option<&str>) -> Result<(), Refusal> {
         let account = self.account_mut(user_id)?;

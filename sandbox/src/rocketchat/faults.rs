@@ -43,6 +43,8 @@ pub struct Switches {
     pub reverse_messages: bool,
     /// No message is emitted at all, though everything else works: only a catch-up finds it.
     pub withhold_messages: bool,
+    /// An older server, whose `chat.syncMessages` knows `lastUpdate` alone and no paging.
+    pub unpaged_sync: bool,
 }
 
 /// What happens to a REST call instead of its answer.
@@ -68,7 +70,7 @@ pub enum RestFault {
     LostAnswer,
     /// The call is not carried out, the connection is cut.
     Cut,
-    /// The call is carried out and answered, so much later.
+    /// The call is carried out at once and answered so much later.
     Slow(Duration),
 }
 

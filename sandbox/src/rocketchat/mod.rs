@@ -7,25 +7,34 @@
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `server`, `people`, `places`, `talk`, `waiting` | the handle |
-//! | `world`, `accounts`, `rooms`, `posting` | the truth and what can happen to it |
+//! | `server`, `people`, `places`, `talk`, `waiting`, `wiretap` | the handle |
+//! | `world`, `accounts`, `rooms`, `posting`, `listing` | the truth and what can happen to it |
 //! | `user`, `room`, `message`, `draft`, `change`, `refusal` | the things it is made of |
+//! | `login`, `rights`, `permissions`, `rate_limit` | what a call over the wire must pass |
 //! | `faults`, `options` | what a test chooses |
 //! | `listener`, `router` | the port |
+//! | `ddp` | the realtime API |
+//! | `rest` | the REST API |
 
 mod accounts;
 mod change;
+mod ddp;
 mod draft;
 mod faults;
 mod ids;
 mod listener;
+mod listing;
+mod login;
 mod message;
 mod options;
 mod people;
 mod permissions;
 mod places;
 mod posting;
+mod rate_limit;
 mod refusal;
+mod rest;
+mod rights;
 mod room;
 mod rooms;
 mod router;
@@ -35,6 +44,7 @@ mod talk;
 mod time;
 mod user;
 mod waiting;
+mod wiretap;
 mod world;
 
 pub use change::{Action, Change};
@@ -43,6 +53,7 @@ pub use faults::{Faults, RestFault, Switches};
 pub use message::{Edit, Message};
 pub use options::{Heartbeat, Limit, Limits, Options};
 pub use refusal::Refusal;
+pub use rest::Call;
 pub use room::{NewRoom, Room, RoomKind};
 pub use server::RocketChat;
 pub use time::Millis;

@@ -37,6 +37,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The major part of the version; several answers depend on it.
+    pub(super) fn major(&self) -> u32 {
+        self.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(u32::MAX)
+    }
+}
+
 /// So many calls in so long a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {

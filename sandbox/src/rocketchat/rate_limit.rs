@@ -59,8 +59,9 @@ fn too_many(reset_in: Duration) -> Refusal {
     let reason = format!(
         "Error, too many requests. Please slow down. You must wait {seconds} seconds before trying again."
     );
-    Refusal::meteor("too-many-requests", reason)
-        .with_details(serde_json::json!({ "timeToReset": u64::try_from(reset_in.as_millis()).unwrap_or(u64::MAX) }))
+    Refusal::meteor("too-many-requests", reason).with_details(
+        serde_json::json!({ "timeToReset": u64::try_from(reset_in.as_millis()).unwrap_or(u64::MAX) }),
+    )
 }
 
 /// Rounded up, as `Math.ceil(timeToReset / 1000)`.

@@ -7,20 +7,50 @@ use serde_json::{Value, json};
 use super::draft::NewMessage;
 use super::message::Message;
 use super::refusal::Refusal;
-use super::room::Room;
+use super::room::{Room, RoomKind};
 use super::time::Millis;
 use super::world::World;
 
 /// The types of message that only the server makes (`MessageTypes.isSystemMessage`); a part of them.
 const SYSTEM_KINDS: &[&str] = &[
-    "uj", "ul", "ru", "au", "ut", "rm", "r", "wm", "user-muted", "user-unmuted", "room-archived", "room-unarchived",
-    "room_changed_topic", "room_changed_description", "room_changed_announcement", "room_changed_privacy",
-    "subscription-role-added", "subscription-role-removed", "message_pinned", "discussion-created",
+    "uj",
+    "ul",
+    "ru",
+    "au",
+    "ut",
+    "rm",
+    "r",
+    "wm",
+    "user-muted",
+    "user-unmuted",
+    "room-archived",
+    "room-unarchived",
+    "room_changed_topic",
+    "room_changed_description",
+    "room_changed_announcement",
+    "room_changed_privacy",
+    "subscription-role-added",
+    "subscription-role-removed",
+    "message_pinned",
+    "discussion-created",
 ];
 
 /// The fields of a client's message that are not kept as they came.
 const HANDLED: &[&str] = &[
-    "_id", "rid", "msg", "tmid", "tshow", "alias", "avatar", "emoji", "attachments", "ts", "t", "bot", "u", "_updatedAt",
+    "_id",
+    "rid",
+    "msg",
+    "tmid",
+    "tshow",
+    "alias",
+    "avatar",
+    "emoji",
+    "attachments",
+    "ts",
+    "t",
+    "bot",
+    "u",
+    "_updatedAt",
 ];
 
 impl World {
@@ -39,8 +69,8 @@ impl World {
             room_id = Some(parent.room_id.clone());
             thread_id = Some(parent.thread().to_owned());
         }
-        let room_id = room_id
-            .ok_or_else(|| Refusal::plain("The 'rid' property on the message object is missing."))?;
+        let room_id =
+            room_id.ok_or_else(|| Refusal::plain("The 'rid' property on the message object is missing."))?;
         let encrypted = text(message, "t").as_deref() == Some("e2e");
         self.may_post(&user, &room_id, encrypted)?;
         self.validate_message(&user, message)?;
@@ -71,7 +101,9 @@ impl World {
     /// The checks that come before the room is looked at; gives the message's time.
     fn check_before_send(&self, message: &Value) -> Result<Millis, Refusal> {
         if message["tshow"] == true && text(message, "tmid").is_none() {
-            return Err(Refusal::meteor("invalid-params", "tshow provided but missing tmid").with_details(send()));
+            return Err(
+                Refusal::meteor("invalid-params", "tshow provided but missing tmid").with_details(send())
+            );
         }
         let now = self.now();
         let mut ts = super::time::from_wire(&message["ts"]).unwrap_or(now);
@@ -126,11 +158,14 @@ impl World {
                 return Err(Refusal::meteor(400, "Match failed"));
             }
         }
-        let impersonates = ["alias", "avatar"].iter().any(|field| text(message, field).is_some_and(|it| !it.is_empty()));
+        let impersonates =
+            ["alias", "avatar"].iter().any(|field| text(message, field).is_some_and(|it| !it.is_empty()));
         if impersonates && !self.may(user_id, "message-impersonate") {
             return Err(Refusal::plain("Not enough permission"));
         }
-        if text(message, "avatar").is_some_and(|avatar| avatar.to_ascii_lowercase().starts_with("javascript:")) {
+        if text(message, "avatar")
+            .is_some_and(|avatar| avatar.to_ascii_lowercase().starts_with("javascript:"))
+        {
             return Err(Refusal::plain("Invalid href value provided"));
         }
         Ok(())
@@ -147,7 +182,9 @@ impl World {
         let details = json!({ "method": "setReaction" });
         let bare = emoji.replace(':', "");
         let known = !bare.is_empty()
-            && bare.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-+".contains(&byte));
+            && bare
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-+".contains(&byte));
         if !known || bare == "no_such_emoji" {
             return Err(Refusal::meteor("error-not-allowed", "Invalid emoji provided.").with_details(details));
         }
@@ -163,7 +200,12 @@ impl World {
     }
 
     /// `executeUpdateMessage`.
-    pub(super) fn update(&mut self, user_id: &str, message_id: &str, text: String) -> Result<Message, Refusal> {
+    pub(super) fn update(
+        &mut self,
+        user_id: &str,
+        message_id: &str,
+        text: String,
+    ) -> Result<Message, Refusal> {
         let original = self.message(message_id)?.clone();
         if original.text == text {
             return Ok(original);
@@ -174,6 +216,50 @@ impl World {
         }
         self.may_post(user_id, &original.room_id, true)?;
         self.edit(message_id, user_id, text)
+    }
+}
+
+/// Into which rooms a user may go, and where `chat.postMessage` posts.
+impl World {
+    /// `Room.join`: public channels alone, with `view-c-room`; joining again does nothing.
+    pub(super) fn join_channel(&mut self, user_id: &str, room_id: &str) -> Result<(), Refusal> {
+        let room = self.room(room_id)?;
+        let open = room.kind == RoomKind::Channel && self.may(user_id, "view-c-room");
+        if !open && !room.members.contains(user_id) {
+            return Err(Refusal::meteor("error-not-allowed", "Not allowed")
+                .with_details(json!({ "method": "joinRoom" })));
+        }
+        self.join(room_id, user_id)
+    }
+
+    /// `getRoomByNameOrIdWithOptionToJoin`: `#name`, `@username`, or an id or name; a public channel is joined.
+    pub(super) fn room_to_post_to(&mut self, user_id: &str, named: &str) -> Result<String, Refusal> {
+        let by_user = named.strip_prefix('@').and_then(|name| self.account_named(name));
+        if let Some(other) =
+            by_user.or_else(|| self.accounts.get(named)).map(|account| account.user.id.clone())
+        {
+            return self.direct_message(user_id, &other).map(|room| room.id);
+        }
+        let bare = named.strip_prefix('#').unwrap_or(named);
+        let room = self.rooms.get(bare).or_else(|| self.room_named(bare));
+        let room = room.ok_or_else(|| Refusal::bare("invalid-channel"))?;
+        let id = room.id.clone();
+        if room.kind == RoomKind::Channel && !room.members.contains(user_id) {
+            self.join_channel(user_id, &id)?;
+        }
+        Ok(id)
+    }
+
+    /// `deleteMessageValidatingPermission`.
+    pub(super) fn delete_as(&mut self, user_id: &str, message_id: &str) -> Result<(), Refusal> {
+        let message = self.message(message_id)?;
+        let own = message.user_id == user_id && self.may(user_id, "delete-own-message");
+        let any = self.may(user_id, "delete-message") || self.may(user_id, "force-delete-message");
+        if !own && !any {
+            return Err(Refusal::meteor("error-action-not-allowed", "Not allowed")
+                .with_details(json!({ "method": "deleteMessage", "action": "Delete_message" })));
+        }
+        self.delete(message_id, user_id)
     }
 }
 

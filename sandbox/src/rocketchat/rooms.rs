@@ -110,6 +110,16 @@ impl World {
         Ok(())
     }
 
+    /// The direct message between two users, made if there is none.
+    pub(super) fn direct_message(&mut self, user_id: &str, other: &str) -> Result<Room, Refusal> {
+        let new = NewRoom::direct([user_id, other]);
+        let members: BTreeSet<String> = new.members.iter().cloned().collect();
+        match self.rooms.values().find(|room| room.kind == RoomKind::Direct && room.members == members) {
+            Some(room) => Ok(room.clone()),
+            None => self.create_room(new),
+        }
+    }
+
     /// A user leaves (`ul`) or is removed by another (`ru`).
     pub(super) fn remove_member(
         &mut self,
@@ -138,6 +148,7 @@ impl World {
         let members: Vec<String> = self.room(room_id)?.members.iter().cloned().collect();
         let now = self.now();
         self.rooms.remove(room_id);
+        self.deleted_rooms.push((room_id.to_owned(), now));
         for id in self.order.remove(room_id).unwrap_or_default() {
             self.messages.remove(&id);
         }

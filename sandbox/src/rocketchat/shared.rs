@@ -5,8 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{broadcast, watch};
 
 use super::change::Change;
+use super::ddp::Sessions;
 use super::faults::Faults;
 use super::options::Options;
+use super::rest::{Journal, RouteLimits};
 use super::world::World;
 
 /// How many changes a slow listener may lag behind before it misses some.
@@ -17,9 +19,12 @@ const CHANGES_KEPT: usize = 16_384;
 pub(super) struct Shared {
     pub(super) options: Options,
     pub(super) faults: Faults,
+    pub(super) sessions: Sessions,
+    pub(super) journal: Journal,
+    pub(super) route_limits: RouteLimits,
     world: Mutex<World>,
     changes: broadcast::Sender<Change>,
-    /// Counts changes, so that a waiter looks again after each and can't miss one.
+    /// Counts changes of the world, of the sessions and of the journal, so that a waiter looks again after each and can't miss one.
     version: watch::Sender<u64>,
 }
 
@@ -28,6 +33,9 @@ impl Shared {
         let world = World::new(options.seed, options.max_message_size);
         Self {
             faults: Faults::none(),
+            sessions: Sessions::default(),
+            journal: Journal::default(),
+            route_limits: RouteLimits::default(),
             world: Mutex::new(world),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             version: watch::Sender::new(0),
@@ -51,17 +59,24 @@ impl Shared {
         let outcome = act(&mut world);
         let changes = world.take_changes();
         if !changes.is_empty() {
+            let switches = self.faults.switches();
             for change in changes {
+                self.sessions.deliver(&world, &change, &switches);
                 // Nobody listening is no failure.
                 let _ = self.changes.send(change);
             }
-            self.version.send_modify(|version| *version += 1);
+            self.wake();
         }
         outcome
     }
 
     pub(super) fn changes(&self) -> broadcast::Receiver<Change> {
         self.changes.subscribe()
+    }
+
+    /// Lets every waiter look again.
+    pub(super) fn wake(&self) {
+        self.version.send_modify(|version| *version += 1);
     }
 
     pub(super) fn version(&self) -> watch::Receiver<u64> {

@@ -34,6 +34,11 @@ impl User {
     pub(super) fn reference(&self) -> Value {
         json!({ "_id": self.id, "username": self.username, "name": self.name })
     }
+
+    /// What a realtime session is told of its own user.
+    pub(super) fn public_fields(&self) -> Value {
+        json!({ "username": self.username, "name": self.name, "roles": self.roles, "status": "online" })
+    }
 }
 
 /// What to create: a username at least. `"alice".into()` is a user with a display name made of the username.

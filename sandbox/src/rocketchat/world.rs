@@ -1,5 +1,5 @@
 //! The simulated server's truth: accounts, rooms, memberships, messages. Its methods are spread over the files
-//! `accounts`, `rooms` and `posting` by subject; here are the state itself, the look-ups and the rights.
+//! `accounts`, `rooms`, `posting`, `listing` and `rights` by subject; here are the state itself, the look-ups and the rights.
 //!
 //! A method that changes something notes a [`Change`]; whoever holds the world takes the notes and tells the listeners.
 //! The world knows nothing of sockets, frames or routes.
@@ -37,6 +37,10 @@ pub(super) struct World {
     /// The ids of each room's messages in the order in which they came.
     pub(super) order: HashMap<String, Vec<String>>,
     pub(super) deleted: Vec<Deleted>,
+    /// The ids of rooms that are gone, with the time, for `rooms.get?updatedSince=`.
+    pub(super) deleted_rooms: Vec<(String, Millis)>,
+    /// When the server was first started.
+    pub(super) started_at: Millis,
     /// `Message_MaxAllowedSize`, in UTF-16 code units as JavaScript counts.
     pub(super) max_message_size: usize,
     /// How far the server's clock is ahead of the machine's, in ms.
@@ -55,6 +59,8 @@ impl World {
             messages: HashMap::new(),
             order: HashMap::new(),
             deleted: Vec::new(),
+            deleted_rooms: Vec::new(),
+            started_at: system_now(),
             max_message_size,
             clock_offset: 0,
             changes: Vec::new(),

@@ -76,7 +76,8 @@ pub(super) fn parse(text: &str) -> Result<Incoming, Malformed> {
 
 /// The client must offer version 1 first and among those it supports.
 fn versions_fit(frame: &Value) -> bool {
-    frame["version"] == "1" && frame["support"].as_array().is_some_and(|support| support.contains(&json!("1")))
+    frame["version"] == "1"
+        && frame["support"].as_array().is_some_and(|support| support.contains(&json!("1")))
 }
 
 pub(super) fn connected(session: &str) -> Value {
@@ -128,6 +129,11 @@ pub(super) fn updated(id: &str) -> Value {
     json!({ "msg": "updated", "methods": [id] })
 }
 
+/// A document of a publication.
+pub(super) fn added(collection: &str, id: &str, fields: Value) -> Value {
+    json!({ "msg": "added", "collection": collection, "id": id, "fields": fields })
+}
+
 /// What a stream emits.
 pub(super) fn changed(stream: &str, event: &str, args: Value) -> Value {
     json!({
@@ -149,7 +155,10 @@ mod tests {
         assert_eq!(reason("null"), "Bad request");
         assert_eq!(reason(r#"{"msg":"dance"}"#), "Bad request");
         assert_eq!(reason(r#"{"msg":"sub","id":1,"name":"x"}"#), "Malformed subscription");
-        assert_eq!(reason(r#"{"msg":"method","id":"1","method":"x","params":{}}"#), "Malformed method invocation");
+        assert_eq!(
+            reason(r#"{"msg":"method","id":"1","method":"x","params":{}}"#),
+            "Malformed method invocation"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod calls;
 mod frames;
-mod login;
+mod methods;
 mod registry;
 mod session;
 mod streams;

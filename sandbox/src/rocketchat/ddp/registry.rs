@@ -131,11 +131,13 @@ impl Sessions {
             session.token = token;
             let user_id = session.user_id.clone();
             let mut refused: Vec<(String, Refusal)> = Vec::new();
-            session.subs.retain(|sub| match streams::may_read(world, user_id.as_deref(), &sub.stream, &sub.event) {
-                Ok(()) => true,
-                Err(refusal) => {
-                    refused.push((sub.id.clone(), refusal));
-                    false
+            session.subs.retain(|sub| {
+                match streams::may_read(world, user_id.as_deref(), &sub.stream, &sub.event) {
+                    Ok(()) => true,
+                    Err(refusal) => {
+                        refused.push((sub.id.clone(), refusal));
+                        false
+                    }
                 }
             });
             for (sub, refusal) in refused {

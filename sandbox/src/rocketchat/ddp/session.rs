@@ -30,12 +30,14 @@ pub(in crate::rocketchat) async fn run(shared: Arc<Shared>, socket: WebSocket) {
     let (id, queue) = shared.sessions.enter();
     let (sink, stream) = socket.split();
     let writing = writer::write(sink, queue, shared.faults.watch());
-    let mut connection = Connection { shared: Arc::clone(&shared), id, connected: false, windows: Windows::default() };
+    let mut connection =
+        Connection { shared: Arc::clone(&shared), id, connected: false, windows: Windows::default() };
     tokio::select! {
         () = writing => {}
         () = connection.read(stream) => {}
     }
     shared.sessions.leave(id);
+    shared.wake();
 }
 
 /// The reading side of a session.
@@ -62,7 +64,9 @@ impl Connection {
             pinged = false;
             match received {
                 Some(Ok(Message::Text(text))) => self.take(&text),
-                Some(Ok(Message::Binary(_))) => self.malformed(&Malformed { reason: "Parse error", offending: None }),
+                Some(Ok(Message::Binary(_))) => {
+                    self.malformed(&Malformed { reason: "Parse error", offending: None })
+                }
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             }
@@ -187,7 +191,8 @@ impl Connection {
     }
 
     fn send_limit(&self) -> Option<Limit> {
-        let bypass = self.user().is_some_and(|user| self.shared.look(|world| world.may(&user, "send-many-messages")));
+        let bypass =
+            self.user().is_some_and(|user| self.shared.look(|world| world.may(&user, "send-many-messages")));
         (!bypass).then_some(Limit::per_seconds(5, 1))
     }
 }

@@ -35,7 +35,10 @@ pub(super) fn may_read(world: &World, user: Option<&str>, stream: &str, event: &
         "stream-room-data" => {
             user.is_some_and(|user| world.rooms.get(event).is_some_and(|room| world.can_access(user, room)))
         }
-        "meteor.loginServiceConfiguration" | "meteor_autoupdate_clientVersions" | "userData" | "activeUsers" => true,
+        "meteor.loginServiceConfiguration"
+        | "meteor_autoupdate_clientVersions"
+        | "userData"
+        | "activeUsers" => true,
         _ => return Err(Refusal::meteor(404, format!("Subscription '{stream}' not found"))),
     };
     if allowed { Ok(()) } else { Err(Refusal::bare("not-allowed")) }
@@ -57,7 +60,12 @@ fn may_read_room(world: &World, user: Option<&str>, room_id: &str) -> bool {
 }
 
 /// The frames of a change for one session; messages are marked, because faults can hold back or reorder them.
-pub(super) fn frames_for(world: &World, change: &Change, session: &Session, switches: &Switches) -> Vec<(Value, bool)> {
+pub(super) fn frames_for(
+    world: &World,
+    change: &Change,
+    session: &Session,
+    switches: &Switches,
+) -> Vec<(Value, bool)> {
     let mut made = Vec::new();
     for sub in &session.subs {
         match change {
@@ -149,9 +157,11 @@ fn membership(
     }
     if action == Action::Removed {
         let gone = world.removed_subscriptions.iter().rev();
-        let (entry, _) = gone.into_iter().find(|(entry, _)| entry.user_id == user_id && entry.room_id == room_id)?;
+        let (entry, _) =
+            gone.into_iter().find(|(entry, _)| entry.user_id == user_id && entry.room_id == room_id)?;
         return Some(json!([action.word(), { "_id": entry.id, "rid": room_id, "u": { "_id": user_id } }]));
     }
-    let entry = world.subscriptions.iter().find(|entry| entry.user_id == user_id && entry.room_id == room_id)?;
+    let entry =
+        world.subscriptions.iter().find(|entry| entry.user_id == user_id && entry.room_id == room_id)?;
     Some(json!([action.word(), world.subscription_document(entry)?]))
 }

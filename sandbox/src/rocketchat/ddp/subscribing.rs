@@ -26,7 +26,10 @@ impl Connection {
             return self.send(&frames::nosub(&id, Some(&refusal)));
         }
         match self.add_sub(&id, &name, params) {
-            Ok(()) => self.send(&frames::ready(&id)),
+            Ok(()) => {
+                self.send(&frames::ready(&id));
+                self.shared.wake();
+            }
             Err(refusal) => self.send(&frames::nosub(&id, Some(&refusal))),
         }
     }
@@ -38,16 +41,15 @@ impl Connection {
             _ if !streams::takes_event(name) => String::from("-"),
             _ => return Err(Refusal::meteor(400, "Match failed")),
         };
-        let with_collection = params.get(1).is_some_and(|option| *option == true || option["useCollection"] == true);
+        let with_collection =
+            params.get(1).is_some_and(|option| *option == true || option["useCollection"] == true);
         self.shared.look(|world| {
             self.shared
                 .sessions
                 .with(self.id, |session| {
                     streams::may_read(world, session.user_id.as_deref(), name, &event)?;
                     if with_collection {
-                        session.send(&json!({
-                            "msg": "added", "collection": name, "id": "id", "fields": { "eventName": event },
-                        }));
+                        session.send(&frames::added(name, "id", json!({ "eventName": event })));
                     }
                     session.subs.push(Subscribed {
                         id: id.to_owned(),
@@ -62,7 +64,10 @@ impl Connection {
     }
 
     fn has_sub(&self, id: &str) -> bool {
-        self.shared.sessions.with(self.id, |session| session.subs.iter().any(|sub| sub.id == id)).unwrap_or(false)
+        self.shared
+            .sessions
+            .with(self.id, |session| session.subs.iter().any(|sub| sub.id == id))
+            .unwrap_or(false)
     }
 
     pub(super) fn unsubscribe(&mut self, id: &str) {
@@ -70,6 +75,7 @@ impl Connection {
         self.shared.sessions.with(self.id, |session| session.subs.retain(|sub| sub.id != id));
         if known {
             self.send(&frames::nosub(id, None));
+            self.shared.wake();
         }
     }
 }

@@ -1,16 +1,15 @@
-//! Logging in and out over the realtime API.
+//! Logging in, the same for the realtime method `login` and the REST route of that name.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::rocketchat::accounts::{LoggedIn, TokenRefused};
-use crate::rocketchat::refusal::Refusal;
-use crate::rocketchat::time::date;
-use crate::rocketchat::user::password_digest;
-use crate::rocketchat::world::World;
+use super::accounts::{LoggedIn, TokenRefused};
+use super::refusal::Refusal;
+use super::user::password_digest;
+use super::world::World;
 
 /// How a login happened; `type` in its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::rocketchat) enum Way {
+pub(super) enum Way {
     /// By a token.
     Resume,
     /// By username and password.
@@ -18,11 +17,7 @@ pub(in crate::rocketchat) enum Way {
 }
 
 /// Logs in with the first parameter of the method `login`, or the body of the REST route made into it.
-pub(in crate::rocketchat) fn log_in(
-    world: &mut World,
-    options: &Value,
-    streamer: bool,
-) -> Result<(LoggedIn, Way), Refusal> {
+pub(super) fn log_in(world: &mut World, options: &Value, streamer: bool) -> Result<(LoggedIn, Way), Refusal> {
     if let Some(token) = options["resume"].as_str() {
         return resume(world, token, streamer).map(|login| (login, Way::Resume));
     }
@@ -78,20 +73,4 @@ fn given_digest(password: &Value) -> Option<String> {
 
 fn unrecognized() -> Refusal {
     Refusal::meteor(400, "Unrecognized options for login request")
-}
-
-/// The method's result.
-pub(super) fn answer(login: &LoggedIn, way: Way, streamer: bool) -> Value {
-    let mut result = json!({
-        "id": login.user_id,
-        "token": login.token,
-        "type": match way { Way::Resume => "resume", Way::Password => "password" },
-    });
-    match login.expires {
-        Some(at) => result["tokenExpires"] = date(at),
-        // A personal access token has no `when`: Meteor makes an invalid date of that, which JSON writes as null.
-        None if !streamer => result["tokenExpires"] = json!({ "$date": null }),
-        None => {}
-    }
-    result
 }

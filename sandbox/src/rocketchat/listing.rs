@@ -1,0 +1,43 @@
+//! What a client asks for when it starts: the user's rooms and subscriptions, all or those changed since.
+
+use serde_json::{Value, json};
+
+use super::time::{Millis, date};
+use super::world::World;
+
+impl World {
+    /// The rooms the user is in (`rooms/get`), and what is left of rooms deleted since.
+    pub(super) fn rooms_since(&self, user_id: &str, since: Option<Millis>) -> (Vec<Value>, Vec<Value>) {
+        let changed = |at: Millis| since.is_none_or(|since| at > since);
+        let mine = self.rooms.values().filter(|room| room.members.contains(user_id));
+        let update = mine.filter(|room| changed(room.updated_at)).map(|room| room.document()).collect();
+        let remove = self
+            .deleted_rooms
+            .iter()
+            .filter(|(_, at)| since.is_some() && changed(*at))
+            .map(|(id, at)| json!({ "_id": id, "_deletedAt": date(*at) }))
+            .collect();
+        (update, remove)
+    }
+
+    /// The user's subscriptions (`subscriptions/get`), and what is left of those that ended since.
+    pub(super) fn subscriptions_since(
+        &self,
+        user_id: &str,
+        since: Option<Millis>,
+    ) -> (Vec<Value>, Vec<Value>) {
+        let changed = |at: Millis| since.is_none_or(|since| at > since);
+        let mine = self.subscriptions.iter().filter(|entry| entry.user_id == user_id);
+        let update = mine
+            .filter(|entry| changed(entry.updated_at))
+            .filter_map(|entry| self.subscription_document(entry))
+            .collect();
+        let remove = self
+            .removed_subscriptions
+            .iter()
+            .filter(|(entry, at)| since.is_some() && entry.user_id == user_id && changed(*at))
+            .map(|(entry, at)| Self::removed_subscription_document(entry, *at))
+            .collect();
+        (update, remove)
+    }
+}

@@ -1,0 +1,124 @@
+//! What a route gives, and the shapes in which the server says it. They changed with 8.0: a missing right is 403 instead
+//! of 400 and 401 instead of 403, and failed logins no longer say why (`applyBreakingChanges` in `ApiClass.ts`).
+
+use axum::http::{HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+use crate::rocketchat::refusal::Refusal;
+use crate::rocketchat::time::rest_form;
+
+/// Why a route does not give what it was asked for.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// An error thrown within the route.
+    Refused(Refusal),
+    /// `API.v1.failure()` without a word.
+    Silent,
+    /// `API.v1.failure(text, type)` where the text does not name the type.
+    Said(String, &'static str),
+    /// `API.v1.forbidden()`.
+    Forbidden,
+    /// The REST route `login` refuses.
+    LoginRefused(Refusal),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// An answer on its way out.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) content_type: &'static str,
+    pub(super) body: String,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Answer {
+    pub(super) fn json(status: u16, body: Value) -> Self {
+        Self {
+            status,
+            content_type: "application/json",
+            body: rest_form(body).to_string(),
+            headers: Vec::new(),
+        }
+    }
+
+    /// `API.v1.success(body)`.
+    pub(super) fn success(mut body: Value) -> Self {
+        // Logging out is the one route that answers without.
+        if body["status"] != "success" || body["data"]["authToken"].is_string() {
+            body["success"] = json!(true);
+        }
+        Self::json(200, body)
+    }
+
+    /// A failure as a server of this major version says it.
+    pub(super) fn failure(failure: Failure, major: u32) -> Self {
+        match failure {
+            Failure::Refused(refusal) => refused(&refusal, major),
+            Failure::Silent => Self::json(400, json!({ "success": false })),
+            Failure::Said(text, kind) => {
+                Self::json(400, json!({ "success": false, "error": text, "errorType": kind }))
+            }
+            Failure::Forbidden => {
+                let word = if major >= 8 { "forbidden" } else { "unauthorized" };
+                Self::json(403, json!({ "success": false, "error": word }))
+            }
+            Failure::LoginRefused(refusal) => login_refused(&refusal, major),
+        }
+    }
+
+    /// The headers are missing or not good.
+    pub(super) fn unauthorized(major: u32) -> Self {
+        let words = "You must be logged in to do this.";
+        let mut body = json!({ "success": false, "error": words });
+        if major < 8 {
+            body["status"] = json!("error");
+            body["message"] = json!(words);
+        }
+        Self::json(401, body)
+    }
+
+    /// There is no such route, or not with this method.
+    pub(super) fn no_such_route() -> Self {
+        Self::json(404, json!({ "status": "error", "message": "API endpoint does not exist." }))
+    }
+}
+
+/// The catch clause around every route.
+fn refused(refusal: &Refusal, major: u32) -> Answer {
+    let status = match (refusal.id(), major >= 8) {
+        (Some("error-too-many-requests"), _) => 429,
+        (Some("unauthorized" | "error-unauthorized"), true) => 401,
+        (Some("unauthorized" | "error-unauthorized"), false) => 403,
+        (Some("forbidden" | "error-forbidden"), true) => 403,
+        _ => 400,
+    };
+    if status == 400 {
+        Answer::json(400, refusal.for_rest())
+    } else {
+        Answer::json(status, json!({ "success": false, "error": refusal.to_string() }))
+    }
+}
+
+fn login_refused(refusal: &Refusal, major: u32) -> Answer {
+    let Refusal::Meteor { error, reason, details } = refusal else {
+        return Answer::json(500, json!({ "success": false, "error": "Internal server error" }));
+    };
+    let mut body = json!({ "success": false, "error": "unauthorized" });
+    if major < 8 {
+        let unknown = reason.as_deref() == Some("User not found");
+        let message = reason.clone().unwrap_or_else(|| refusal.to_string());
+        body["status"] = json!("error");
+        body["error"] = if unknown { json!("Unauthorized") } else { error.clone() };
+        body["message"] = if unknown { json!("Unauthorized") } else { json!(message) };
+        if let Some(details) = details {
+            body["details"] = details.clone();
+        }
+    }
+    Answer::json(401, body)
+}

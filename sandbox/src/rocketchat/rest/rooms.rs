@@ -1,0 +1,94 @@
+//! Rooms, channels and the caller's subscriptions to them.
+
+use serde_json::{Value, json};
+
+use super::answer::Failure;
+use super::request::Request;
+use crate::rocketchat::refusal::Refusal;
+use crate::rocketchat::room::{Room, RoomKind};
+use crate::rocketchat::world::World;
+
+pub(super) fn all(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
+    let wrong = || {
+        let reason = "The \"updatedSince\" query parameter must be a valid date.";
+        Refusal::meteor("error-updatedSince-param-invalid", reason)
+    };
+    let (update, remove) = world.rooms_since(request.user(), request.updated_since(wrong)?);
+    Ok(json!({ "update": update, "remove": remove }))
+}
+
+pub(super) fn subscriptions(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
+    let wrong = || {
+        let reason = "The \"lastUpdate\" query parameter must be a valid date.";
+        Refusal::meteor("error-roomId-param-invalid", reason)
+    };
+    let (update, remove) = world.subscriptions_since(request.user(), request.updated_since(wrong)?);
+    Ok(json!({ "update": update, "remove": remove }))
+}
+
+/// The one subscription, or `null`.
+pub(super) fn subscription(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
+    let room = request.text("roomId").ok_or_else(|| Refusal::plain("The 'roomId' param is required"))?;
+    let entry =
+        world.subscriptions.iter().find(|entry| entry.user_id == request.user() && entry.room_id == room);
+    Ok(json!({ "subscription": entry.and_then(|entry| world.subscription_document(entry)) }))
+}
+
+pub(super) fn info(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
+    if !request.params.contains_key("roomId") && !request.params.contains_key("roomName") {
+        let reason = "The parameter \"roomId\" or \"roomName\" is required";
+        return Err(Refusal::meteor("error-roomid-param-not-provided", reason).into());
+    }
+    let room = find(world, request).ok_or_else(no_such_room)?;
+    not_archived(room)?;
+    if !world.can_access(request.user(), room) {
+        return Err(Failure::Said("not-allowed".to_owned(), "Not Allowed"));
+    }
+    Ok(json!({ "room": room.document() }))
+}
+
+pub(super) fn channel(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
+    let room = find_channel(world, request)?;
+    Ok(json!({ "channel": room.document() }))
+}
+
+/// Public channels, joined or not, by name.
+pub(super) fn channels(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
+    let (offset, count) = request.page();
+    let mut all: Vec<&Room> = world.rooms.values().filter(|room| room.kind == RoomKind::Channel).collect();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    let page: Vec<Value> = all.iter().skip(offset).take(count).map(|room| room.document()).collect();
+    Ok(json!({ "count": page.len(), "channels": page, "offset": offset, "total": all.len() }))
+}
+
+pub(super) fn join(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
+    let id = find_channel(world, request)?.id.clone();
+    world.join_channel(request.user(), &id)?;
+    Ok(json!({ "channel": world.room(&id)?.document() }))
+}
+
+fn find<'w>(world: &'w World, request: &Request<'_>) -> Option<&'w Room> {
+    match request.text("roomId") {
+        Some(id) => world.rooms.get(id),
+        None => world.room_named(request.text("roomName")?),
+    }
+}
+
+/// `findChannelByIdOrName`.
+fn find_channel<'w>(world: &'w World, request: &Request<'_>) -> Result<&'w Room, Failure> {
+    let room = find(world, request).filter(|room| room.kind == RoomKind::Channel).ok_or_else(no_such_room)?;
+    not_archived(room)?;
+    Ok(room)
+}
+
+fn not_archived(room: &Room) -> Result<(), Refusal> {
+    if !room.archived {
+        return Ok(());
+    }
+    Err(Refusal::meteor("error-room-archived", format!("The channel, {}, is archived", room.name)))
+}
+
+fn no_such_room() -> Refusal {
+    let reason = "The required \"roomId\" or \"roomName\" param provided does not match any channel";
+    Refusal::meteor("error-room-not-found", reason)
+}
