@@ -83,6 +83,17 @@ enum Standing {
     Good(Arc<Login>),
     /// It was refused somewhere.
     Doubted(Arc<Login>),
+    /// It was refused, and REST stood by it.
+    Vouched(Arc<Login>),
+}
+
+impl Standing {
+    fn login(&self) -> Option<&Arc<Login>> {
+        match self {
+            Self::None => None,
+            Self::Good(login) | Self::Doubted(login) | Self::Vouched(login) => Some(login),
+        }
+    }
 }
 
 /// An account on a server. Shared (`Arc`) by the REST client and the realtime session.
@@ -138,22 +149,24 @@ impl Account {
 
     /// The live login, made if there is none. Many callers at once make one login.
     pub(super) async fn login(&self) -> Result<Arc<Login>, LoginError> {
-        if let Standing::Good(login) = self.standing() {
+        if let Standing::Good(login) | Standing::Vouched(login) = self.standing() {
             return Ok(login);
         }
         let _single_flight = self.logging_in.lock().await;
         let doubted = match self.standing() {
-            Standing::Good(login) => return Ok(login),
+            Standing::Good(login) | Standing::Vouched(login) => return Ok(login),
             Standing::Doubted(login) => Some(login),
             Standing::None => None,
         };
+        if let Some(login) = self.still_good(doubted).await? {
+            self.set(Standing::Vouched(Arc::clone(&login)));
+            return Ok(login);
+        }
         let login = match &self.credentials {
-            Credentials::Token { user_id, token } => self.check_token(user_id, token, doubted).await?,
-            Credentials::Password { username, password } => match self.still_good(doubted).await? {
-                Some(login) => login,
-                None => self.spend_password(username, password).await?,
-            },
+            Credentials::Token { user_id, token } => self.check_token(user_id, token).await?,
+            Credentials::Password { username, password } => self.spend_password(username, password).await?,
         };
+        let login = Arc::new(login);
         self.set(Standing::Good(Arc::clone(&login)));
         Ok(login)
     }
@@ -167,22 +180,19 @@ impl Account {
 
     /// The server did not accept the token over DDP. It is doubted, so that the next login decides over REST whether it
     /// is dead: one more witness before a night's pages depend on it.
+    ///
+    /// REST takes an expired token until the server clears it away, which may be minutes later. So where there is a
+    /// password, it is spent once DDP says "expired", or insists.
     pub(super) fn token_refused(&self, reason: String) -> LostReason {
-        match &self.credentials {
-            Credentials::Token { .. } => {
-                self.doubt(|_| true);
-                LostReason::Login(reason)
-            }
-            Credentials::Password { .. } => {
-                // REST takes an expired token until the server clears it away, which may be minutes later.
-                if reason.contains("expired") {
-                    self.set(Standing::None)
-                } else {
-                    self.doubt(|_| true)
-                }
-                LostReason::TokenExpired
-            }
+        if let Credentials::Token { .. } = self.credentials {
+            self.doubt(|_| true);
+            return LostReason::Login(reason);
         }
+        match self.standing() {
+            Standing::Good(_) if !reason.contains("expired") => self.doubt(|_| true),
+            _ => self.set(Standing::None),
+        }
+        LostReason::TokenExpired
     }
 
     /// What the realtime session logs in with.
@@ -210,7 +220,9 @@ impl Account {
             Some(login) => login.identity.clone(),
             None => Identity { username: name.to_owned(), user_id },
         };
-        if let (Some(token), Standing::None | Standing::Doubted(_)) = (token, self.standing()) {
+        if let Some(token) = token
+            && !matches!(self.standing(), Standing::Good(_))
+        {
             self.set(Standing::Good(Arc::new(Login { identity: identity.clone(), token })));
         }
         Ok(identity)
@@ -236,34 +248,23 @@ impl Account {
         outcome
     }
 
-    /// Asks `me` whether the token is good, and for the user's name.
-    async fn check_token(
-        &self,
-        user_id: &UserId,
-        token: &SecretString,
-        doubted: Option<Arc<Login>>,
-    ) -> Result<Arc<Login>, LoginError> {
-        let username = self.me(user_id, token).await?;
-        Ok(doubted.unwrap_or_else(|| {
-            let username = username.unwrap_or_else(|| user_id.to_string());
-            Arc::new(Login {
-                identity: Identity { user_id: user_id.clone(), username },
-                token: token.clone(),
-            })
-        }))
-    }
-
-    /// The doubted login, if the server stands by it.
+    /// The doubted login, if the server stands by it; `None` where it is dead and a password gets another.
     async fn still_good(&self, doubted: Option<Arc<Login>>) -> Result<Option<Arc<Login>>, LoginError> {
         let Some(login) = doubted else { return Ok(None) };
-        match self.me(&login.identity.user_id, &login.token).await {
-            Ok(_) => Ok(Some(login)),
-            Err(LoginError::Fatal(_)) => {
+        match (self.me(&login.identity.user_id, &login.token).await, &self.credentials) {
+            (Ok(_), _) => Ok(Some(login)),
+            (Err(LoginError::Fatal(_)), Credentials::Password { .. }) => {
                 tracing::info!("the Rocket.Chat token has expired or was revoked, logging in anew");
                 Ok(None)
             }
-            Err(error) => Err(error),
+            (Err(error), _) => Err(error),
         }
+    }
+
+    /// Asks `me` whether the token is good, and for the user's name.
+    async fn check_token(&self, user_id: &UserId, token: &SecretString) -> Result<Login, LoginError> {
+        let username = self.me(user_id, token).await?.unwrap_or_else(|| user_id.to_string());
+        Ok(Login { identity: Identity { user_id: user_id.clone(), username }, token: token.clone() })
     }
 
     /// The user's name. The token is dead only where Rocket.Chat itself says so: every account may ask this.
@@ -276,11 +277,7 @@ impl Account {
         Ok(wire::filled(&answer.body, "username").map(str::to_owned))
     }
 
-    async fn spend_password(
-        &self,
-        username: &str,
-        password: &SecretString,
-    ) -> Result<Arc<Login>, LoginError> {
+    async fn spend_password(&self, username: &str, password: &SecretString) -> Result<Login, LoginError> {
         let body = json!({
             "user": username,
             "password": {"digest": digest(password).expose_secret(), "algorithm": "sha-256"},
@@ -291,7 +288,6 @@ impl Account {
             self.limits.close("login", *until);
         }
         read_login(&outcome?.body, username)
-            .map(Arc::new)
             .ok_or_else(|| LoginError::NotNow(RestError::unclear("the answer to the login has no token")))
     }
 
@@ -299,12 +295,9 @@ impl Account {
         self.standing.read().map_or(Standing::None, |standing| standing.clone())
     }
 
-    /// The login there is, good or doubted.
+    /// The login there is, whatever is thought of it.
     fn known(&self) -> Option<Arc<Login>> {
-        match self.standing() {
-            Standing::None => None,
-            Standing::Good(login) | Standing::Doubted(login) => Some(login),
-        }
+        self.standing().login().cloned()
     }
 
     fn set(&self, standing: Standing) {
@@ -314,11 +307,9 @@ impl Account {
     }
 
     fn doubt(&self, which: impl Fn(&Arc<Login>) -> bool) {
-        if let Ok(mut current) = self.standing.write()
-            && let Standing::Good(login) = &*current
-            && which(login)
-        {
-            *current = Standing::Doubted(Arc::clone(login));
+        let Ok(mut current) = self.standing.write() else { return };
+        if let Some(login) = current.login().filter(|login| which(login)).cloned() {
+            *current = Standing::Doubted(login);
         }
     }
 }

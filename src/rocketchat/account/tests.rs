@@ -233,6 +233,18 @@ async fn a_token_that_ddp_refuses_and_rest_accepts_is_kept() {
 }
 
 #[tokio::test]
+async fn where_ddp_insists_a_new_login_is_made_though_rest_stands_by_the_token() {
+    let server = MockServer::start().await;
+    answer(&server, "me", me(), 1).await;
+    let (account, _) = logged_in(&server).await;
+    answer(&server, "login", taken("second"), 1).await;
+    account.token_refused("You've been logged out".into());
+    account.login().await.unwrap();
+    account.token_refused("You've been logged out".into());
+    assert_eq!(account.login().await.unwrap().token.expose_secret(), "second");
+}
+
+#[tokio::test]
 async fn a_token_that_both_refuse_is_replaced_by_one_new_login() {
     for dead in dead_token() {
         let server = MockServer::start().await;

@@ -34,10 +34,10 @@ impl Protocol<'_> {
     pub(super) fn subscribe_to_all(&mut self, user_id: &UserId, now: Instant) {
         self.phase = Phase::Subscribing;
         self.deadline = Some((now + self.timing.step, "the answer to the subscriptions"));
+        self.subscribe(Topic::Messages, ROOM_MESSAGES, MY_MESSAGES.to_owned());
         for topic in [FORCE_LOGOUT, SUBSCRIPTIONS_CHANGED, ROOMS_CHANGED] {
             self.subscribe(Topic::User(topic), NOTIFY_USER, format!("{user_id}/{topic}"));
         }
-        self.subscribe(Topic::Messages, ROOM_MESSAGES, MY_MESSAGES.to_owned());
     }
 
     fn subscribe(&mut self, topic: Topic, stream: &'static str, event: String) {
@@ -60,7 +60,7 @@ impl Protocol<'_> {
     }
 
     pub(super) fn ask_for_next_room(&mut self, now: Instant) {
-        if !self.each_room.as_ref().and_then(EachRoom::next_at).is_some_and(|at| at <= now) {
+        if self.each_room.as_ref().and_then(EachRoom::next_at).is_none_or(|at| at > now) {
             return;
         }
         let id = self.fresh_id();

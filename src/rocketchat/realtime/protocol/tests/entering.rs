@@ -55,10 +55,10 @@ fn a_login_is_followed_by_subscriptions_with_ids_of_their_own() {
     assert_eq!(
         subs,
         [
+            (&json!("stream-room-messages"), &json!(["__my_messages__", false])),
             (&json!("stream-notify-user"), &json!(["bot/force_logout", false])),
             (&json!("stream-notify-user"), &json!(["bot/subscriptions-changed", false])),
             (&json!("stream-notify-user"), &json!(["bot/rooms-changed", false])),
-            (&json!("stream-room-messages"), &json!(["__my_messages__", false])),
         ]
     );
     let mut ids: Vec<_> = said[1..].iter().map(|frame| frame["id"].as_str().unwrap()).collect();

@@ -19,7 +19,7 @@ fn healthy() -> Vec<Value> {
         json!({"msg": "result", "id": "1", "error": {"error": 403, "reason": "no", "details": {"timeToReset": 1}}}),
         json!({"msg": "updated", "methods": ["1"]}),
         json!({"msg": "ready", "subs": ["2", "3", "4", "5"]}),
-        json!({"msg": "nosub", "id": "5", "error": {"error": "not-allowed"}}),
+        json!({"msg": "nosub", "id": "2", "error": {"error": "not-allowed"}}),
         json!({"msg": "nosub", "id": "6", "error": {"error": "too-many-requests", "details": {"timeToReset": 9}}}),
         json!({"msg": "added", "collection": "users", "id": "bot", "fields": {"username": "signl4.bot"}}),
         message("m"),
