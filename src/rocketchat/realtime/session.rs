@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, Message as WsMessage};
 
 use super::frames::ClientFrame;
 use super::liveness::{Due, Liveness};
-use super::outlet::Outlet;
+use super::outlet::{Flow, Outlet};
 use super::protocol::{Action, End, Protocol};
 use super::transport::{Socket, broken};
 use super::{ConnectionState, LostReason, RealtimeEvent};
@@ -35,7 +35,7 @@ enum Turn {
     Received(Option<Result<WsMessage, Error>>),
     Listed(Result<Changes<Subscription>, RestError>),
     Due,
-    NobodyListens,
+    Flowed(Flow),
 }
 
 /// Why the loop is left.
@@ -89,7 +89,7 @@ impl Session<'_> {
             let due_at = self.protocol.next_tick().into_iter().fold(self.liveness.next().0, Instant::min);
             let turn = tokio::select! {
                 frame = self.socket.next(), if reading => Turn::Received(frame),
-                () = outlet.flow() => Turn::NobodyListens,
+                flow = outlet.flow() => Turn::Flowed(flow),
                 Some(rooms) = &mut listing => Turn::Listed(rooms),
                 () = sleep_until(due_at) => Turn::Due,
             };
@@ -118,7 +118,8 @@ impl Session<'_> {
                     None => Ok(()),
                 }
             }
-            Turn::NobodyListens => Err(Exit::NobodyListens),
+            Turn::Flowed(Flow::Room) => Ok(()),
+            Turn::Flowed(Flow::Gone) => Err(Exit::NobodyListens),
         }
     }
 
