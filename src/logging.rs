@@ -26,13 +26,13 @@ pub enum LogFormat {
 #[error("RUST_LOG: {0}: write for example RUST_LOG=info or RUST_LOG=signl4_rocketchat=debug")]
 pub struct InvalidFilter(#[from] ParseError);
 
-/// Starts to write the log to standard error.
+/// Starts to write the log to standard error: what `RUST_LOG` asks for, or else `usual`.
 ///
 /// # Errors
 /// When `RUST_LOG` cannot be understood.
-pub fn start(format: LogFormat) -> Result<(), InvalidFilter> {
+pub fn start(format: LogFormat, usual: &str) -> Result<(), InvalidFilter> {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    let wanted = if wanted.trim().is_empty() { "info" } else { &wanted };
+    let wanted = if wanted.trim().is_empty() { usual } else { &wanted };
     let filter = EnvFilter::builder().parse(wanted)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines = match format {

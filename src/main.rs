@@ -55,7 +55,9 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(failure) = logging::start(arguments.log_format) {
+    // The demo's terminal is for a person who has not asked for a log.
+    let usual = if matches!(arguments.command, Command::Demo { .. }) { "warn" } else { "info" };
+    if let Err(failure) = logging::start(arguments.log_format, usual) {
         return report(&Failure::Usage(failure.to_string()));
     }
     let done = match arguments.command {

@@ -1,5 +1,9 @@
-//! A simulated Rocket.Chat, a simulated SIGNL4 and their web page. Shares no code with the bot.
+//! A simulated Rocket.Chat, a simulated SIGNL4 and their web page, for the demo and the tests of the bot. Shares no code
+//! with it: what both sides would get wrong together, neither would notice.
 
+mod demo_world;
+pub mod page;
 pub mod rocketchat;
-
 pub mod signl4;
+
+pub use demo_world::{DemoError, DemoWorld};

@@ -1,8 +1,11 @@
-//! Reads what was missed, once for every new session, in the order that loses nothing.
+//! Reads what was missed: all of it after every new session, and from then on every minute what the stream may have
+//! dropped without a word.
 //!
 //! The session is subscribed before this starts, so that whatever is posted meanwhile comes by the stream; both go
-//! through the same intake, which takes each message once. A room's cursor moves only past what is settled. The number
-//! of calls follows the number of rooms with news, not the number of rooms.
+//! through the same intake, which takes each message once. Only what was read here moves a room's cursor: a stream
+//! that loses a message loses none for good. The number of calls follows the number of rooms with news, not the number
+//! of rooms: whatever is posted in a room, in a thread too, changes the room (`notifyUsersOnMessage` in Rocket.Chat's
+//! source), and rooms that did not change are not read.
 //!
 //! An edit of an older message in a room where nothing else happened while the bot was away is not noticed: it does not
 //! change the room.
@@ -14,7 +17,8 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
 
 use super::{
     intake::Circumstances,
@@ -23,10 +27,9 @@ use super::{
     watch::{Ears, insist, wait_after},
 };
 use crate::{
-    alerting::RoomPattern,
     rocketchat::{
-        RoomId, RoomKind,
-        rest::{RestError, RoomInfo},
+        Room, RoomId, RoomKind,
+        rest::{RestError, RoomInfo, SyncPage},
     },
     store::Progress,
 };
@@ -36,18 +39,23 @@ const OVERLAP: Duration = Duration::from_secs(10);
 /// Channels on one page of the list.
 const PAGE: usize = 100;
 
-/// One catching up.
+/// The reading that goes with one session.
 pub(super) struct CatchUp {
     ears: Arc<Ears>,
     session: Arc<Session>,
 }
 
-/// What one catching up found.
+/// Which rooms changed, and when each did last.
+type Changed = HashMap<RoomId, Option<Timestamp>>;
+
+/// What one round found.
 #[derive(Debug, Default)]
 struct Tally {
     rooms: usize,
     messages: usize,
     alerts: usize,
+    /// Rooms that were to be read and were not.
+    unread: Vec<RoomId>,
 }
 
 impl CatchUp {
@@ -55,82 +63,112 @@ impl CatchUp {
         Self { ears, session }
     }
 
-    /// Reads every watched room up to now. Aborted at any point it loses nothing: the next one starts from the cursors.
+    /// Reads every watched room up to now, and then again and again what is new. Aborted at any point it loses nothing:
+    /// the next one starts from the cursors.
     pub(super) async fn run(self) {
-        let changed = self.refresh_rooms().await;
+        let mut since = self.session.arrived();
+        self.first_round(since).await;
+        loop {
+            sleep(self.ears.look_again).await;
+            let begun = self.session.arrived();
+            if self.further_round(since, begun).await {
+                since = begun;
+            }
+        }
+    }
+
+    /// What was missed before this session.
+    async fn first_round(&self, begun: Timestamp) {
+        let changed = self.list_rooms().await;
         self.find_channels().await;
-        let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
+        let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let watched = self.ears.rooms.all_watched();
-        self.forget_unwatched(&watched, progress.keys()).await;
-        let (mut tally, mut refused) = (Tally::default(), Vec::new());
+        if changed.is_some() {
+            self.forget_unwatched(&watched, progress.keys()).await;
+        }
+        let mut tally = Tally::default();
         for known in watched {
             let id = &known.room.id;
             let from = match progress.get(id) {
                 Some(progress) => *progress,
                 None => self.start_watching(&known, settled).await,
             };
-            let news = changed.get(id).is_none_or(|at| at.is_none_or(|at| at >= from.cursor - OVERLAP));
-            if news && !self.ears.catch_up.is_zero() && !self.read(&known, from, &mut tally).await {
-                refused.push(id.clone());
-                continue;
+            let at = changed.as_ref().and_then(|changed| changed.get(id).copied().flatten());
+            if at.is_none_or(|at| at >= from.cursor - OVERLAP) {
+                self.read(&known, from, &mut tally).await;
             }
-            self.session.set_caught_up(id);
         }
-        self.session.set_complete(refused);
+        self.settle_until(begun, &tally.unread).await;
         info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
     }
 
-    /// Brings the directory up to date. Returns when each room of the bot's last changed.
-    async fn refresh_rooms(&self) -> HashMap<RoomId, Option<Timestamp>> {
-        let rooms = patiently("the rooms cannot be listed", || self.ears.rest.rooms(None)).await;
-        let rooms = rooms.map(|changes| changes.updated).unwrap_or_default();
-        self.ears.rooms.keep_joined(&rooms.iter().map(|info| &info.room.id).collect());
-        rooms
-            .into_iter()
-            .map(|info| {
-                let changed = info.updated_at.max(info.last_message_at);
-                let id = info.room.id.clone();
-                self.ears.rooms.learn(info.room, true);
-                (id, changed)
-            })
-            .collect()
+    /// What came since `since`. `false` where the server does not tell.
+    async fn further_round(&self, since: Timestamp, begun: Timestamp) -> bool {
+        let Ok(changed) = patiently("the rooms cannot be listed", || self.ears.rest.rooms(Some(since))).await
+        else {
+            return false;
+        };
+        self.ears.keep_time().await;
+        let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
+        let mut tally = Tally::default();
+        for info in changed.updated {
+            let known = self.ears.rooms.learn(info.room, true);
+            if !self.ears.rooms.watches(&known) {
+                continue;
+            }
+            let from = match progress.get(&known.room.id) {
+                Some(progress) => *progress,
+                None => self.start_watching(&known, None).await,
+            };
+            self.read(&known, from, &mut tally).await;
+        }
+        // Rooms that the bot is not in are not in the list; they are read at the next session.
+        let outside = self.ears.rooms.all_watched().into_iter().filter(|known| !known.joined);
+        tally.unread.extend(outside.map(|known| known.room.id));
+        self.settle_until(begun, &tally.unread).await;
+        debug!(rooms = tally.rooms, messages = tally.messages, "looked for what the stream did not bring");
+        if tally.alerts > 0 {
+            info!(alerts = tally.alerts, "found messages that match before the stream brought them");
+        }
+        true
     }
 
-    /// Looks up the channels that triggers name and the bot is not in, and joins them where it may.
+    /// Everything up to there is settled, but for these rooms.
+    async fn settle_until(&self, at: Timestamp, unread: &[RoomId]) {
+        insist("the cursors cannot be moved", || self.ears.store.set_settled_until(at, unread)).await;
+    }
+
+    /// Brings the directory up to date. Returns when each room of the bot's last changed; `None` where the server does
+    /// not tell, so that all that is known stays as it is.
+    async fn list_rooms(&self) -> Option<Changed> {
+        let rooms = patiently("the rooms cannot be listed", || self.ears.rest.rooms(None)).await;
+        let rooms = rooms.inspect_err(|error| warn!(%error, "the rooms are not listed")).ok()?.updated;
+        self.ears.rooms.keep_joined(&rooms.iter().map(|info| &info.room.id).collect());
+        let changed = rooms.into_iter().map(|info| {
+            let changed = info.updated_at.max(info.last_message_at);
+            let id = info.room.id.clone();
+            self.ears.rooms.learn(info.room, true);
+            (id, changed)
+        });
+        Some(changed.collect())
+    }
+
+    /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may.
     async fn find_channels(&self) {
-        let mut names = HashSet::new();
-        let mut globs = false;
-        for (_, pattern) in self.ears.intake.triggers.room_patterns() {
-            match pattern {
-                RoomPattern::Any => {}
-                RoomPattern::Name(name) if self.knows_name(name) => {}
-                RoomPattern::Name(name) => {
-                    names.insert(name.clone());
-                }
-                RoomPattern::Id(id) if self.ears.rooms.contains(id) => {}
-                RoomPattern::Id(id) => {
-                    let found =
-                        patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
-                    self.meet(found, id.as_str()).await;
-                }
-                RoomPattern::Glob(_) => globs = true,
-            }
+        let joined: Vec<Room> = self.ears.rooms.joined();
+        let unfound = self.ears.intake.triggers.unfound(joined.iter());
+        for id in unfound.ids {
+            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
+            self.meet(found, id.as_str()).await;
         }
-        for name in names {
-            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_name(&name)).await;
-            self.meet(found, &name).await;
+        for name in unfound.names {
+            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_name(name)).await;
+            self.meet(found, name).await;
         }
-        if globs {
+        if unfound.channels {
             self.list_channels().await;
         }
-    }
-
-    fn knows_name(&self, name: &str) -> bool {
-        let wanted = name.to_lowercase();
-        self.ears.rooms.all_watched().iter().any(|known| {
-            known.joined && known.room.name.as_ref().is_some_and(|name| name.to_lowercase() == wanted)
-        })
     }
 
     async fn list_channels(&self) {
@@ -138,6 +176,7 @@ impl CatchUp {
         loop {
             let page =
                 patiently("the channels cannot be listed", || self.ears.rest.channels(offset, PAGE)).await;
+            let page = page.inspect_err(|error| warn!(%error, "the channels are not listed"));
             let Ok(page) = page else { return };
             offset += page.items.len();
             let last = page.items.is_empty() || offset >= page.total;
@@ -179,7 +218,7 @@ impl CatchUp {
     /// Watches a room from now on; from the moment the bot was invited where that was while it was away.
     async fn start_watching(&self, known: &Known, settled: Option<Timestamp>) -> Progress {
         let id = &known.room.id;
-        let mut since = self.session.ready_at;
+        let mut since = self.session.begun();
         if let (Some(settled), true) = (settled, known.joined) {
             let subscription =
                 patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
@@ -190,35 +229,53 @@ impl CatchUp {
         Progress { since, cursor: since }
     }
 
-    /// Reads one room, page by page. `false` where the server refuses it.
-    async fn read(&self, known: &Known, from: Progress, tally: &mut Tally) -> bool {
+    /// Reads one room, page by page, and notes it where the server refuses.
+    async fn read(&self, known: &Known, from: Progress, tally: &mut Tally) {
+        if self.ears.catch_up.is_zero() {
+            return;
+        }
         let id = &known.room.id;
-        let horizon = self.session.horizon(self.ears.catch_up);
+        let horizon = self.session.horizon();
         if from.cursor < horizon {
-            warn!(room = %id, missed_from = %from.cursor, to = %horizon, "away for longer than rocketchat.catch_up: what was written before is not looked at");
+            warn!(room = %id, from = %from.cursor, to = %horizon, "away for longer than rocketchat.catch_up: what was written then is not looked at");
         }
         tally.rooms += 1;
         let mut next = Some(from.cursor.max(horizon) - OVERLAP);
         while let Some(since) = next {
             let page = patiently("a room cannot be read", || self.ears.rest.sync_messages(id, since)).await;
-            let Ok(page) = page.inspect_err(|error| warn!(room = %id, %error, "a room was not caught up"))
-            else {
-                return false;
-            };
-            let mut reached = page.next;
-            for message in &page.messages {
-                let oldest = from.since.max(self.session.horizon(self.ears.catch_up));
-                let around = Circumstances { me: &self.session.me, known, oldest, cursor: None };
-                tally.alerts += self.ears.settle(message, around).await;
-                reached = reached.max(Some(message.updated_at));
+            match page {
+                Ok(page) => next = self.take(known, from, page, tally).await,
+                Err(error) => {
+                    warn!(room = %id, %error, "a room was not read");
+                    tally.unread.push(id.clone());
+                    return;
+                }
             }
-            tally.messages += page.messages.len();
-            if let Some(reached) = reached {
-                insist("a cursor cannot be moved", || self.ears.store.advance_cursor(id, reached)).await;
-            }
-            next = page.next;
         }
-        true
+    }
+
+    /// Settles the messages of a page, then moves the cursor. Returns where the next page begins.
+    async fn take(
+        &self,
+        known: &Known,
+        from: Progress,
+        page: SyncPage,
+        tally: &mut Tally,
+    ) -> Option<Timestamp> {
+        let oldest = self.session.oldest(from.since);
+        let around = Circumstances { me: &self.session.me, known, oldest };
+        for message in &page.messages {
+            tally.alerts += self.ears.settle(message, around).await;
+        }
+        tally.messages += page.messages.len();
+        let last = page.messages.iter().map(|message| message.updated_at).max();
+        if let Some(reached) = page.next.max(last) {
+            // What was written while the server's clock was ahead must not take the cursor there.
+            let reached = reached.min(self.session.server_now());
+            insist("a cursor cannot be moved", || self.ears.store.advance_cursor(&known.room.id, reached))
+                .await;
+        }
+        page.next
     }
 }
 
@@ -227,11 +284,13 @@ async fn patiently<T, F: Future<Output = Result<T, RestError>>>(
     what: &str,
     mut call: impl FnMut() -> F,
 ) -> Result<T, RestError> {
+    let mut failures = 0;
     loop {
         match call().await {
             Err(error) if error.is_retryable() => {
                 warn!(%error, "{what}; trying again");
-                wait_after(&error).await;
+                wait_after(&error, failures).await;
+                failures += 1;
             }
             done => return done,
         }

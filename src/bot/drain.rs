@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_secs(30);
 /// The wait after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(2);
 /// First and longest wait of one row between two attempts.
-const ROW_BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+const ROW_BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 /// First and longest wait of a lane whose last attempts all failed.
 const LANE_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 

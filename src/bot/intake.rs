@@ -31,8 +31,6 @@ pub(super) struct Circumstances<'a> {
     pub(super) known: &'a Known,
     /// What was written or edited before never alerts, unless its text was already seen to change. Server's clock.
     pub(super) oldest: Timestamp,
-    /// Where the room's cursor moves with this message, if it may.
-    pub(super) cursor: Option<Timestamp>,
 }
 
 /// Whether the bot has looked at this message before.
@@ -71,9 +69,6 @@ impl Intake {
             }
         }
         transaction.mark_seen(&message.id, digest).await?;
-        if let Some(cursor) = around.cursor {
-            transaction.advance_cursor(&message.room, cursor).await?;
-        }
         transaction.commit().await?;
         Ok(raised)
     }
@@ -98,7 +93,7 @@ impl Intake {
         let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
         let Some(alert_row) = transaction.add_alert(&alert, state).await? else { return Ok(false) };
         info!(alert = %alert_row.id, message = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
-        for delivery in self.follow_up(&alert, &alert_row) {
+        if let Some(delivery) = self.follow_up(&alert, &alert_row) {
             transaction.add_delivery(&delivery).await?;
         }
         Ok(state == AlertState::Queued)

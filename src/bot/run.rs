@@ -15,7 +15,7 @@ use super::{
     housekeeping::Housekeeping,
     inbox::Inbox,
     intake::Intake,
-    notice::{Notices, reactions_lane, replies_lane},
+    notice::{Notices, chat_lanes},
     pager::{Pager, pager_lane},
     poster::{Persona, Poster},
     rooms::Rooms,
@@ -24,11 +24,9 @@ use super::{
 use crate::{
     admin::{self, Health},
     alerting::TeamName,
-    config::{Account as AccountConfig, Config},
+    config::Config,
     listener,
-    rocketchat::{
-        Account, Connector, ConnectorError, Credentials, Fatal, realtime::Realtime, rest::RestClient,
-    },
+    rocketchat::{Account, Connector, ConnectorError, Fatal, realtime::Realtime, rest::RestClient},
     signl4::WebhookClient,
     store::{Lane, Store, StoreError},
 };
@@ -45,11 +43,13 @@ const REMEMBER_AT_LEAST: Duration = Duration::from_secs(24 * 3600);
 pub struct Tempo {
     /// After this time an alert that did not leave is told of in its thread.
     pub late_after: Duration,
+    /// How often it is looked for messages that the stream may have dropped.
+    pub look_again: Duration,
 }
 
 impl Default for Tempo {
     fn default() -> Self {
-        Self { late_after: Duration::from_secs(60) }
+        Self { late_after: Duration::from_secs(60), look_again: Duration::from_secs(60) }
     }
 }
 
@@ -124,7 +124,11 @@ impl Bot {
         let addresses = (address(&public, config.listener.bind), address(&private, config.admin.bind));
         let connector = Connector::new()?;
         let webhooks = WebhookClient::new(connector.client_builder())?;
-        let account = Arc::new(Account::new(config.rocketchat.url.clone(), credentials(&config), connector));
+        let account = Arc::new(Account::new(
+            config.rocketchat.url.clone(),
+            config.rocketchat.account.credentials(),
+            connector,
+        ));
         let realtime = Realtime::new(account.clone());
         let triggers = Arc::new(config.triggers.clone());
         let shared = Shared {
@@ -145,7 +149,7 @@ impl Bot {
         bot.start_posters(&config, &shared);
         bot.start_inside(&config, &shared, tempo);
         bot.start_listeners(&config, &shared, &realtime, public, private);
-        bot.start_watch(&config, &shared, triggers, realtime);
+        bot.start_watch(&config, &shared, triggers, realtime, tempo);
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         Ok(bot)
     }
@@ -171,6 +175,8 @@ impl Bot {
     /// When a part could not go on.
     pub async fn run(mut self) -> Result<(), RunError> {
         let first = tokio::select! {
+            // Looked at first: parts that end because they are told to have not ended by themselves.
+            biased;
             () = self.cancel.cancelled() => Ok(()),
             ended = self.parts.join_next() => early_end(ended),
         };
@@ -211,7 +217,7 @@ impl Bot {
         let teams =
             config.signl4.teams.iter().map(|(name, url)| (TeamName::Named(name.clone()), url.clone()));
         let own = (TeamName::Default, config.signl4.webhook_url.clone());
-        let mut lanes: Vec<Lane> = vec![replies_lane(), reactions_lane()];
+        let mut lanes: Vec<Lane> = chat_lanes().into();
         for (team, url) in std::iter::once(own).chain(teams) {
             let lane = pager_lane(&team);
             lanes.push(lane.clone());
@@ -248,7 +254,7 @@ impl Bot {
             retry_for: config.signl4.retry_for,
             plain: AtomicBool::new(false),
         });
-        for lane in [replies_lane(), reactions_lane()] {
+        for lane in chat_lanes() {
             let work = drain(lane, poster.clone(), shared.store.clone(), shared.cancel.clone());
             self.part("worker that posts to Rocket.Chat", work);
         }
@@ -303,6 +309,7 @@ impl Bot {
         shared: &Shared,
         triggers: Arc<crate::alerting::TriggerSet>,
         realtime: Realtime,
+        tempo: Tempo,
     ) {
         let ears = Ears {
             rest: shared.rest.clone(),
@@ -316,6 +323,7 @@ impl Bot {
             rooms: shared.rooms.clone(),
             catch_up: config.rocketchat.catch_up,
             auto_join: config.rocketchat.auto_join,
+            look_again: tempo.look_again,
         };
         let (sender, events) = mpsc::channel(EVENTS);
         self.part("intake of messages", Watch::new(Arc::new(ears)).run(events, shared.cancel.clone()));
@@ -345,13 +353,6 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Sta
 
 fn address(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {
     socket.local_addr().unwrap_or(asked)
-}
-
-fn credentials(config: &Config) -> Credentials {
-    match config.rocketchat.account.clone() {
-        AccountConfig::Token { user_id, auth_token } => Credentials::Token { user_id, token: auth_token },
-        AccountConfig::Password { username, password } => Credentials::Password { username, password },
-    }
 }
 
 #[cfg(test)]

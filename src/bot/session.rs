@@ -1,84 +1,72 @@
-//! What holds for one realtime session: who the bot is, the server's clock, and which rooms are caught up.
+//! What holds for one realtime session: who the bot is, and what time it is at the server.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, OnceLock, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
-use crate::rocketchat::{RoomId, UserId};
+use crate::rocketchat::{Account, UserId};
 
-/// How far the two clocks may be apart beyond what was measured, and how long a message may travel.
-const TOLERANCE: Duration = Duration::from_secs(60);
-
-/// A dead connection is noticed within 45 s; twice that and more is the margin.
-const DEAF: Duration = Duration::from_secs(120);
+/// How far the server's clock may be from what was measured: HTTP tells whole seconds.
+const SKEW: Duration = Duration::from_secs(2);
+/// How long a message may travel.
+const TRAVEL: Duration = Duration::from_secs(60);
+/// How far the clocks of the server and its database, and ours as far as it is known, may be apart.
+pub(super) const CLOCKS: Duration = Duration::from_secs(30);
 
 /// One session, from `Ready` until the connection is lost.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) me: UserId,
-    /// When it began, by the server's clock.
-    pub(super) ready_at: Timestamp,
-    offset: SignedDuration,
-    /// Rooms whose past was read, so that the stream may move their cursors.
-    caught_up: Mutex<HashSet<RoomId>>,
-    /// Set once every watched room was read; holds those that the server would not let us read.
-    refused: OnceLock<Vec<RoomId>>,
+    begun: Instant,
+    account: Arc<Account>,
+    /// How far back messages missed while away still alert; zero for never.
+    catch_up: Duration,
 }
 
 impl Session {
-    /// `offset` is the server's clock minus ours.
-    pub(super) fn new(me: UserId, offset: Option<SignedDuration>) -> Self {
-        let offset = offset.unwrap_or_default();
-        Self {
-            me,
-            ready_at: Timestamp::now() + offset,
-            offset,
-            caught_up: Mutex::default(),
-            refused: OnceLock::new(),
-        }
+    pub(super) fn new(me: UserId, account: Arc<Account>, catch_up: Duration) -> Self {
+        Self { me, begun: Instant::now(), account, catch_up }
     }
 
-    /// Now, by the server's clock.
+    /// When it began, by the server's clock as it is now; rather a little too early than too late.
+    pub(super) fn begun(&self) -> Timestamp {
+        self.server_now() - self.begun.elapsed() - SKEW
+    }
+
+    /// Now, by the server's clock. Measured anew by every REST call: a server's clock may be set while we listen.
     pub(super) fn server_now(&self) -> Timestamp {
-        Timestamp::now() + self.offset
+        Timestamp::now() + self.account.clock_offset().unwrap_or(SignedDuration::ZERO)
     }
 
-    /// A moment ago, by the server's clock: what is written from then on counts as written now.
-    pub(super) fn just_now(&self) -> Timestamp {
-        self.server_now() - TOLERANCE
+    /// What was written before has surely arrived wherever messages are read from.
+    pub(super) fn arrived(&self) -> Timestamp {
+        self.server_now() - CLOCKS
+    }
+
+    /// Whether something that just happened at this time says that the server's clock was set back since it was last
+    /// measured. A server that tells an old message again, exactly as it was, looks the same.
+    pub(super) fn is_doubted_by(&self, just_now: Timestamp) -> bool {
+        just_now < self.server_now() - TRAVEL
+    }
+
+    /// Since when a room is watched that was first heard of by something of this time: since then, unless that is long
+    /// ago, as it is where a reaction brings back an old message.
+    pub(super) fn watching_since(&self, heard: Timestamp) -> Timestamp {
+        heard.max(self.server_now() - TRAVEL).max(self.begun())
+    }
+
+    /// What was written before never alerts in a room that is watched since `since`.
+    pub(super) fn oldest(&self, since: Timestamp) -> Timestamp {
+        since.max(self.horizon())
     }
 
     /// The time before which nothing alerts, however long a room is watched: `catch_up` ago, or the start of the
     /// session where the past is never looked at.
-    pub(super) fn horizon(&self, catch_up: Duration) -> Timestamp {
-        match catch_up {
-            Duration::ZERO => self.ready_at - TOLERANCE,
-            _ => self.server_now() - catch_up,
+    pub(super) fn horizon(&self) -> Timestamp {
+        match self.catch_up {
+            Duration::ZERO => self.begun(),
+            _ => self.server_now() - self.catch_up,
         }
-    }
-
-    pub(super) fn is_caught_up(&self, room: &RoomId) -> bool {
-        self.caught_up.lock().unwrap_or_else(PoisonError::into_inner).contains(room)
-    }
-
-    pub(super) fn set_caught_up(&self, room: &RoomId) {
-        self.caught_up.lock().unwrap_or_else(PoisonError::into_inner).insert(room.clone());
-    }
-
-    /// Up to when everything is settled, by the server's clock, given that nothing that was heard still waits: the
-    /// connection may have been dead for a while without anybody noticing. With it the rooms it does not hold for;
-    /// `None` before all is caught up.
-    pub(super) fn settled_until(&self) -> Option<(Timestamp, &[RoomId])> {
-        self.refused.get().map(|refused| (self.server_now() - DEAF, &refused[..]))
-    }
-
-    /// Notes that every watched room was read but these.
-    pub(super) fn set_complete(&self, refused: Vec<RoomId>) {
-        // Said once a session, by its only catching up.
-        let _ = self.refused.set(refused);
     }
 }

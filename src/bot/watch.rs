@@ -1,10 +1,13 @@
 //! Listens to the realtime session: every message goes to the intake, every change of rooms into the directory, and
 //! every new session first reads what was missed.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, error, info, warn};
 
@@ -12,21 +15,23 @@ use super::{
     catch_up::CatchUp,
     intake::{Circumstances, Intake},
     rooms::{Known, Rooms},
-    session::Session,
+    session::{CLOCKS, Session},
 };
 use crate::{
     rocketchat::{
-        Message, RoomId,
+        Message, Room, RoomId,
         realtime::{RealtimeEvent, RoomChange, RoomHint},
-        rest::{RestClient, RestError},
+        rest::{RestClient, RestError, Subscription},
     },
     store::{Store, StoreError},
 };
 
 /// The wait after the store or the server failed, before the same message is tried again.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How often it is noted up to when everything is settled.
-const NOTE_SETTLED: Duration = Duration::from_secs(30);
+/// How long a measured clock is believed.
+const MEASURE_CLOCK: Duration = Duration::from_secs(5);
+/// The longest wait between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What listening and catching up have in common.
 pub(super) struct Ears {
@@ -37,25 +42,26 @@ pub(super) struct Ears {
     /// How far back missed messages alert; zero for never.
     pub(super) catch_up: Duration,
     pub(super) auto_join: bool,
+    /// How often it is looked for what the stream may have dropped.
+    pub(super) look_again: Duration,
 }
 
 /// The consumer of realtime events.
 pub(super) struct Watch {
     ears: Arc<Ears>,
     session: Option<Arc<Session>>,
-    /// Since when each watched room is watched; the store's copy is the truth.
-    since: HashMap<RoomId, Timestamp>,
     catching_up: Option<AbortOnDropHandle<()>>,
+    /// When the server's clock was last measured because of a message.
+    measured: Option<Instant>,
 }
 
 impl Watch {
     pub(super) fn new(ears: Arc<Ears>) -> Self {
-        Self { ears, session: None, since: HashMap::new(), catching_up: None }
+        Self { ears, session: None, catching_up: None, measured: None }
     }
 
     /// Handles events until cancelled or the sender is gone.
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<RealtimeEvent>, cancel: CancellationToken) {
-        let mut note = tokio::time::interval(NOTE_SETTLED);
         loop {
             tokio::select! {
                 () = cancel.cancelled() => break,
@@ -67,18 +73,20 @@ impl Watch {
                     },
                     None => break,
                 },
-                // What was heard and still waits is not settled.
-                _ = note.tick(), if events.is_empty() => self.note_settled().await,
             }
         }
     }
 
     async fn handle(&mut self, event: RealtimeEvent) {
         match event {
-            RealtimeEvent::Ready { session, identity, clock_offset, .. } => {
+            RealtimeEvent::Ready { session, identity, .. } => {
                 info!(session, user = identity.username, "listening; reading what was missed");
-                let session = Arc::new(Session::new(identity.user_id, clock_offset));
-                self.since.clear();
+                let session = Arc::new(Session::new(
+                    identity.user_id,
+                    self.ears.rest.account().clone(),
+                    self.ears.catch_up,
+                ));
+                self.ears.keep_time().await;
                 self.session = Some(session.clone());
                 let catch_up = CatchUp::new(self.ears.clone(), session);
                 self.catching_up = Some(AbortOnDropHandle::new(tokio::spawn(catch_up.run())));
@@ -90,7 +98,7 @@ impl Watch {
             RealtimeEvent::Lost { reason, retry_in } => {
                 self.session = None;
                 self.catching_up = None;
-                warn!(reason = reason.name(), detail = %reason, ?retry_in, "not listening");
+                debug!(reason = reason.name(), ?retry_in, "not listening");
             }
         }
     }
@@ -102,21 +110,38 @@ impl Watch {
         if !self.ears.rooms.watches(&known) {
             return;
         }
-        let since = self.since(&known, &session).await;
-        let around = Circumstances {
-            me: &session.me,
-            known: &known,
-            oldest: since.max(session.horizon(self.ears.catch_up)),
-            cursor: session.is_caught_up(&message.room).then_some(message.updated_at),
-        };
+        if session.is_doubted_by(message.updated_at) {
+            self.measure_clock().await;
+        }
+        let since = self.since(&message.room, &session, message.sent_at).await;
+        let around = Circumstances { me: &session.me, known: &known, oldest: session.oldest(since) };
         self.ears.settle(message, around).await;
         if !known.joined && self.ears.auto_join {
             self.ears.join(&known).await;
         }
     }
 
+    /// Measures the server's clock, not too often; every REST call does. Without it a message written after the clock
+    /// was set back would be taken for one from before the room was watched.
+    async fn measure_clock(&mut self) {
+        if self.measured.is_some_and(|at| at.elapsed() < MEASURE_CLOCK) {
+            return;
+        }
+        let mut failures = 0;
+        while let Err(error) = self.ears.rest.server_info().await
+            && error.is_retryable()
+        {
+            debug!(%error, "the server's clock cannot be read; asking again");
+            wait_after(&error, failures).await;
+            failures += 1;
+        }
+        self.measured = Some(Instant::now());
+        self.ears.keep_time().await;
+    }
+
     /// The message's room. `None` where the server knows no such room.
     async fn room_of(&self, id: &RoomId, participant: Option<bool>, hint: &RoomHint) -> Option<Known> {
+        let mut failures = 0;
         loop {
             if let Some(known) = self.ears.rooms.complete(id, hint, participant) {
                 return Some(known);
@@ -129,33 +154,32 @@ impl Watch {
                 }
                 Err(error) => {
                     debug!(room = %id, %error, "the message's room is not known yet; asking again");
-                    wait_after(&error).await;
+                    wait_after(&error, failures).await;
+                    failures += 1;
                 }
             }
         }
     }
 
-    /// Since when the room is watched. One heard of for the first time is watched from a moment ago.
-    async fn since(&mut self, known: &Known, session: &Session) -> Timestamp {
-        let id = &known.room.id;
-        if let Some(since) = self.since.get(id) {
-            return *since;
+    /// Since when the room is watched; from `heard` on where it was not heard of before.
+    async fn since(&self, room: &RoomId, session: &Session, heard: Timestamp) -> Timestamp {
+        let store = &self.ears.store;
+        match insist("a room cannot be read", || store.watched_since(room)).await {
+            Some(since) => since,
+            None => {
+                let from = session.watching_since(heard);
+                insist("a room cannot be noted", || store.watch_room(room, from)).await
+            }
         }
-        let since =
-            insist("a room cannot be noted", || self.ears.store.watch_room(id, session.just_now())).await;
-        self.since.insert(id.clone(), since);
-        since
     }
 
     async fn follow(&mut self, change: RoomChange) {
         match change {
-            RoomChange::Joined(subscription) => {
-                self.renamed(self.ears.rooms.learn(subscription.room, true)).await;
+            RoomChange::Joined(Subscription { room, joined_at, .. })
+            | RoomChange::Subscription(Subscription { room, joined_at, .. }) => {
+                self.described(room, joined_at).await;
             }
-            RoomChange::Subscription(subscription) => {
-                self.renamed(self.ears.rooms.learn(subscription.room, true)).await;
-            }
-            RoomChange::Room(info) => self.renamed(self.ears.rooms.learn(info.room, true)).await,
+            RoomChange::Room(info) => self.described(info.room, None).await,
             RoomChange::Left(room) => {
                 self.ears.rooms.left(&room);
                 self.dropped(&room).await;
@@ -167,15 +191,14 @@ impl Watch {
         }
     }
 
-    /// A room that may be watched from now on, or no longer.
-    async fn renamed(&mut self, known: Known) {
+    /// A room of the bot's, which may be watched from now on, or no longer.
+    async fn described(&mut self, room: Room, joined_at: Option<Timestamp>) {
+        let known = self.ears.rooms.learn(room, true);
         match (self.ears.rooms.watches(&known), self.session.clone()) {
             (true, Some(session)) => {
-                let known_before = self.since.contains_key(&known.room.id);
-                self.since(&known, &session).await;
-                if !known_before {
-                    debug!(room = %known.room.id, "watching a room");
-                }
+                let heard = joined_at.unwrap_or_else(|| session.server_now());
+                let since = self.since(&known.room.id, &session, heard).await;
+                debug!(room = %known.room.id, %since, "watching a room");
             }
             (true, None) => {}
             (false, _) => self.dropped(&known.room.id).await,
@@ -186,21 +209,21 @@ impl Watch {
         if self.ears.rooms.watched(room) {
             return;
         }
-        self.since.remove(room);
         insist("a room cannot be forgotten", || self.ears.store.forget_room(room)).await;
-    }
-
-    async fn note_settled(&self) {
-        let Some((until, refused)) = self.session.as_ref().and_then(|session| session.settled_until()) else {
-            return;
-        };
-        if let Err(error) = self.ears.store.set_settled_until(until, refused).await {
-            error!(%error, "the store cannot be written");
-        }
     }
 }
 
 impl Ears {
+    /// Takes note of the server's clock as it was last measured. Where one of the two clocks was set, rooms would be
+    /// read from a wrong time on, and new messages taken for old ones.
+    pub(super) async fn keep_time(&self) {
+        let Some(ahead) = self.rest.account().clock_offset() else { return };
+        let moved = insist("the clock cannot be noted", || self.store.note_clock(ahead, CLOCKS)).await;
+        if let Some(moved) = moved {
+            warn!(by = ?moved, "the server's clock was set, or ours");
+        }
+    }
+
     /// Settles one message, as often as it takes. Returns how many alerts it raised.
     pub(super) async fn settle(&self, message: &Message, around: Circumstances<'_>) -> usize {
         insist("a message cannot be settled", || self.intake.settle(message, around)).await
@@ -233,13 +256,13 @@ pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
     }
 }
 
-/// Waits as long as the error asks for.
-pub(super) async fn wait_after(error: &RestError) {
+/// Waits as long as the error asks for, and longer from one failure to the next.
+pub(super) async fn wait_after(error: &RestError, failures: u32) {
     let wait = match error {
         RestError::RateLimited { until } => {
             Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(PAUSE)
         }
-        _ => PAUSE,
+        _ => PAUSE.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE),
     };
     sleep(wait.max(PAUSE)).await;
 }

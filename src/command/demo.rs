@@ -1,11 +1,83 @@
-//! `demo`: the real bot between a simulated Rocket.Chat and a simulated SIGNL4, with a web page to play with.
+//! `demo`: the real bot between a simulated Rocket.Chat and a simulated SIGNL4, all on loopback, with a web page to type
+//! in and a phone to acknowledge on.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use rand::distr::{Alphanumeric, SampleString};
+use sandbox::DemoWorld;
+use sandbox::page::{Page, PageOptions};
+use tempfile::TempDir;
 
 use super::Failure;
+use super::run::stop_on_signals;
+use crate::bot::{Bot, Tempo};
+use crate::config::{Config, Sources};
 
-/// Runs the demo.
+/// Characters of the listener's secret.
+const SECRET_LENGTH: usize = 32;
+
+/// Runs the demo until SIGINT or SIGTERM. Port 0 takes any that is free.
 ///
 /// # Errors
-/// When an address cannot be listened on.
-pub async fn demo(_port: u16) -> Result<(), Failure> {
-    Err(Failure::Demo("not there yet".to_owned()))
+/// When a port cannot be listened on, or the bot cannot go on.
+#[expect(clippy::print_stdout, reason = "tells a person where to look")]
+pub async fn demo(port: u16) -> Result<(), Failure> {
+    let stop = stop_on_signals()?;
+    let world = DemoWorld::start().await.map_err(told)?;
+    let dir = TempDir::with_prefix("signl4-rocketchat-demo-").map_err(told)?;
+    let secret = Alphanumeric.sample_string(&mut rand::rng(), SECRET_LENGTH);
+    let bot = Bot::start(config(&world, &secret, dir.path())?, Tempo::default()).await?;
+    world.set_outbound_url(&format!("http://{}/signl4/{secret}", bot.listener()));
+    let options = PageOptions {
+        bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        bot_ready_url: Some(format!("http://{}/readyz", bot.admin())),
+    };
+    let page = Page::start(options, world.chat().clone(), world.signl4().clone()).await;
+    let page = page.map_err(|error| {
+        Failure::Demo(format!("{}; choose another port with --port, 0 takes any", chain(&error)))
+    })?;
+    println!("The demo is running. Open {} in a browser.", page.url());
+    println!("Write a message with SIGNL4 in it, acknowledge the alert on the phone, and watch the thread.");
+    println!("Ctrl+C ends it; nothing of it is kept.");
+    let stopper = bot.stopper();
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        stopper.cancel();
+    });
+    Ok(bot.run().await?)
+}
+
+/// What a person would write into `bot.toml` for this world.
+fn config(world: &DemoWorld, secret: &str, dir: &Path) -> Result<Config, Failure> {
+    let store = format!("sqlite://{}", dir.join("demo.db").display());
+    let text = format!(
+        "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n\n\
+         [signl4]\nwebhook_url = {:?}\n\n\
+         [listener]\nbind = \"127.0.0.1:0\"\nsecret = {secret:?}\n\n\
+         [admin]\nbind = \"127.0.0.1:0\"\n\n\
+         [store]\nurl = {store:?}\n",
+        world.chat_url(),
+        world.bot_user_id(),
+        world.bot_token(),
+        world.webhook_url(),
+    );
+    let file = dir.join("bot.toml");
+    std::fs::write(&file, text).map_err(told)?;
+    Ok(Config::load(&Sources { path: Some(file), env: Vec::new() })?)
+}
+
+fn told(error: impl std::error::Error) -> Failure {
+    Failure::Demo(chain(&error))
+}
+
+/// An error with what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

@@ -33,6 +33,7 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 pub struct WebhookUrl {
     url: SecretString,
     host: String,
+    is_tls: bool,
 }
 
 /// Why a text is no webhook URL.
@@ -64,12 +65,18 @@ impl WebhookUrl {
         if secret.is_empty() || secret.eq_ignore_ascii_case("webhook") || secret.contains(['{', '%']) {
             return Err(InvalidWebhookUrl::NoSecret);
         }
-        Ok(Self { url: SecretString::from(String::from(url)), host })
+        let is_tls = url.scheme() == "https";
+        Ok(Self { url: SecretString::from(String::from(url)), host, is_tls })
     }
 
     /// The host it leads to, which is safe to show.
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Whether calls of it are encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.is_tls
     }
 }
 

@@ -1,9 +1,8 @@
 //! The watched rooms: since when, and how far each was read, by the server's clock.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use jiff::Timestamp;
-use sqlx::{Sqlite, Transaction};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Store, StoreError,
@@ -27,7 +26,7 @@ impl Store {
     /// When the store fails.
     pub async fn progress(&self) -> Result<HashMap<RoomId, Progress>, StoreError> {
         let rows: Vec<(String, i64, i64)> =
-            sqlx::query_as("SELECT id, since, cursor FROM room").fetch_all(&self.pool).await?;
+            sqlx::query_as("SELECT id, since, cursor FROM room").fetch_all(&self.readers).await?;
         let progress = |since, cursor| Progress { since: timestamp(since), cursor: timestamp(cursor) };
         Ok(rows.into_iter().map(|(id, since, cursor)| (RoomId::new(id), progress(since, cursor))).collect())
     }
@@ -43,7 +42,7 @@ impl Store {
         )
         .bind(room.as_str())
         .bind(millis(since))
-        .fetch_one(&self.pool)
+        .fetch_one(&self.writer)
         .await?;
         Ok(timestamp(since))
     }
@@ -65,7 +64,7 @@ impl Store {
         .await?;
         sqlx::query(
             "INSERT INTO fact (name, value) VALUES ('settled_until', ?) \
-             ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         )
         .bind(millis(at))
         .execute(&mut *tx)
@@ -79,7 +78,7 @@ impl Store {
     /// When the store fails.
     pub async fn settled_until(&self) -> Result<Option<Timestamp>, StoreError> {
         let row: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'settled_until'")
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await?;
         Ok(row.map(|(at,)| timestamp(at)))
     }
@@ -89,8 +88,58 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM room WHERE id = ?").bind(room.as_str()).execute(&self.pool).await?;
+        sqlx::query("DELETE FROM room WHERE id = ?").bind(room.as_str()).execute(&self.writer).await?;
         Ok(())
+    }
+
+    /// Notes how far the server's clock is ahead of ours. Where that changed by more than `tolerance` since it was noted,
+    /// a clock was set, and all that is kept by the server's clock is set with it. Returns by how much.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing holds.
+    pub async fn note_clock(
+        &self,
+        ahead: SignedDuration,
+        tolerance: Duration,
+    ) -> Result<Option<SignedDuration>, StoreError> {
+        let ahead = i64::try_from(ahead.as_millis()).unwrap_or_default();
+        let mut tx = self.write().await?;
+        let noted: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'clock_ahead'")
+            .fetch_optional(&mut *tx)
+            .await?;
+        let moved = noted.map_or(0, |(noted,)| ahead.saturating_sub(noted));
+        if noted.is_some() && Duration::from_millis(moved.unsigned_abs()) <= tolerance {
+            return Ok(None);
+        }
+        sqlx::query("UPDATE room SET since = since + ?1, cursor = cursor + ?1")
+            .bind(moved)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("UPDATE fact SET value = value + ? WHERE name = 'settled_until'")
+            .bind(moved)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "INSERT INTO fact (name, value) VALUES ('clock_ahead', ?) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(ahead)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(noted.map(|_| SignedDuration::from_millis(moved)))
+    }
+
+    /// Since when a room is watched; `None` where it is not.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn watched_since(&self, room: &RoomId) -> Result<Option<Timestamp>, StoreError> {
+        let row: Option<(i64,)> = sqlx::query_as("SELECT since FROM room WHERE id = ?")
+            .bind(room.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(row.map(|(since,)| timestamp(since)))
     }
 
     /// Moves a room's cursor forward, once everything up to there is settled; it never moves back.
@@ -98,21 +147,11 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn advance_cursor(&self, room: &RoomId, to: Timestamp) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        advance(&mut tx, room, to).await?;
-        Ok(tx.commit().await?)
+        sqlx::query("UPDATE room SET cursor = max(cursor, ?) WHERE id = ?")
+            .bind(millis(to))
+            .bind(room.as_str())
+            .execute(&self.writer)
+            .await?;
+        Ok(())
     }
-}
-
-pub(super) async fn advance(
-    tx: &mut Transaction<'static, Sqlite>,
-    room: &RoomId,
-    to: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE room SET cursor = max(cursor, ?) WHERE id = ?")
-        .bind(millis(to))
-        .bind(room.as_str())
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
 }

@@ -27,6 +27,8 @@ pub enum ActionError {
     },
 }
 
+/// Each step with an alert fails with an [`ActionError`] where its alert or its user does not exist, or where the alert's
+/// state does not allow it.
 impl Signl4 {
     /// `user` takes the alert: event 201 with status 2.
     pub fn acknowledge(&self, alert_id: &str, user: &str) -> Result<(), ActionError> {
@@ -68,10 +70,31 @@ impl Signl4 {
         self.core.notify(None, self.core.composer().test());
     }
 
-    /// Sends that somebody's duty changed: events 300 to 303.
+    /// Sends that somebody's duty changed: events 300 to 303. It changes nobody's duty.
+    ///
+    /// # Errors
+    /// [`ActionError::NoSuchUser`].
     pub fn send_duty_event(&self, change: DutyChange, user: &str) -> Result<(), ActionError> {
         let person = self.core.person(user)?;
         self.core.notify(None, self.core.composer().duty(change, &person));
+        Ok(())
+    }
+
+    /// `user` takes over the phone: whoever had it punches out (event 303), `user` punches in (event 302).
+    ///
+    /// # Errors
+    /// [`ActionError::NoSuchUser`].
+    pub fn hand_over_duty(&self, user: &str) -> Result<(), ActionError> {
+        let person = self.core.person(user)?;
+        let before = self.core.change(|state| state.on_duty.replace(person.clone()));
+        if before.as_ref() == Some(&person) {
+            return Ok(());
+        }
+        let composer = self.core.composer();
+        if let Some(before) = before {
+            self.core.notify(None, composer.duty(DutyChange::PunchedOut, &before));
+        }
+        self.core.notify(None, composer.duty(DutyChange::PunchedIn, &person));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! The server and the account's standing on it.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::Call;
 use super::exchange::MAX_BODY;
@@ -59,6 +59,11 @@ impl RestClient {
             roles: wire::texts(&answer, "roles"),
             active: answer.get("active").and_then(Value::as_bool).unwrap_or(true),
         })
+    }
+
+    /// Ends the login (`logout`), so that no token is left behind. A personal access token would be gone as well.
+    pub async fn log_out(&self) -> Result<(), RestError> {
+        self.call(Call::post("logout", &json!({}))).await.map(drop)
     }
 
     /// Asks which roles have which rights (`permissions.listAll`). Not every account may ask.

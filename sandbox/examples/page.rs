@@ -1,0 +1,18 @@
+//! The page without a bot, to look at: both simulators, a few people and rooms. Ends with Ctrl+C.
+//!
+//! `cargo run -p signl4-rocketchat-sandbox --example page`
+
+use std::error::Error;
+
+use sandbox::DemoWorld;
+use sandbox::page::{Page, PageOptions};
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "tells a person where to look")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let world = DemoWorld::start().await?;
+    let page = Page::start(PageOptions::default(), world.chat().clone(), world.signl4().clone()).await?;
+    println!("{}", page.url());
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

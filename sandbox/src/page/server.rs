@@ -1,0 +1,123 @@
+//! Starting and stopping the page, and which path leads where.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn;
+use axum::routing::{get, post, put};
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::bot::BotWatch;
+use super::live::Live;
+use super::{assets, guard, live, phone, talk, trouble};
+use crate::rocketchat::RocketChat;
+use crate::signl4::Signl4;
+
+/// The largest body of a call: the longest message, escaped, fits easily.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// How a page is set up.
+#[derive(Clone, Debug)]
+pub struct PageOptions {
+    /// Where it listens; port 0 takes a free one. Whoever reaches it can do everything a person on the page can, so it
+    /// belongs on the loopback address.
+    pub bind: SocketAddr,
+    /// Where the bot tells whether it is ready (`http://127.0.0.1:9090/readyz`); without it the page says nothing of it.
+    pub bot_ready_url: Option<String>,
+}
+
+impl Default for PageOptions {
+    fn default() -> Self {
+        Self { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), bot_ready_url: None }
+    }
+}
+
+/// Why the page did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// The address is taken or not ours.
+    #[error("the page cannot listen on {address}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The HTTP client that asks for the bot's readiness could not be made.
+    #[error("cannot make an HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+/// A running page. It ends when it is dropped.
+#[derive(Debug)]
+pub struct Page {
+    address: SocketAddr,
+    _life: DropGuard,
+}
+
+impl Page {
+    /// Serves the page of these two simulators.
+    ///
+    /// # Errors
+    /// [`PageError::Bind`] where the address cannot be listened on.
+    pub async fn start(options: PageOptions, chat: RocketChat, signl4: Signl4) -> Result<Self, PageError> {
+        let bind_error = |source| PageError::Bind { address: options.bind, source };
+        let listener = TcpListener::bind(options.bind).await.map_err(bind_error)?;
+        let address = listener.local_addr().map_err(bind_error)?;
+        let life = CancellationToken::new();
+        let bot = BotWatch::start(options.bot_ready_url, life.clone()).map_err(PageError::Client)?;
+        let live = Live::start(chat.clone(), signl4.clone(), bot, life.clone());
+        let state = Arc::new(Stage { chat, signl4, live, trouble: Mutex::new(()), life: life.clone() });
+        let app = routes(state);
+        let until = life.clone();
+        tokio::spawn(async move {
+            // Serving never ends by itself; dropping it closes the listener at once.
+            tokio::select! {
+                () = until.cancelled() => {}
+                _ = async { axum::serve(listener, app).await } => {}
+            }
+        });
+        Ok(Self { address, _life: life.drop_guard() })
+    }
+
+    /// The page's URL, for a person to open: `http://127.0.0.1:8765/`.
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// What the routes share.
+pub(super) struct Stage {
+    pub(super) chat: RocketChat,
+    pub(super) signl4: Signl4,
+    pub(super) live: Live,
+    /// Held while a trouble is switched: two at once would get in each other's way.
+    pub(super) trouble: Mutex<()>,
+    /// Cancelled when the page is gone.
+    pub(super) life: CancellationToken,
+}
+
+fn routes(stage: Arc<Stage>) -> Router {
+    Router::new()
+        .merge(assets::routes())
+        .route("/api/events", get(live::events))
+        .route("/api/messages", post(talk::write))
+        .route("/api/messages/{id}", put(talk::edit))
+        .route("/api/messages/{id}/replies", post(talk::reply))
+        .route("/api/messages/{id}/reactions", post(talk::react))
+        .route("/api/alerts/{id}", post(phone::step))
+        .route("/api/duty", put(phone::take_over))
+        .route("/api/trouble", put(trouble::switch))
+        .with_state(stage)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(from_fn(guard::keep))
+}

@@ -1,0 +1,10 @@
+//! The promises of `DESIGN.md`, each tried end to end: the real binary between a simulated Rocket.Chat and a simulated
+//! SIGNL4, over real sockets. One file a promise; `stage` is where they are played.
+
+mod events_appear_once;
+mod every_match_pages;
+mod nobody_gets_in;
+mod pairs_alert_once;
+mod stage;
+mod storms;
+mod the_author_learns;

@@ -1,0 +1,323 @@
+//! Where the promises are played: two simulated servers, a room with people in it, and the bot as a process that can be
+//! killed, stopped and started again.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rand::RngExt;
+use sandbox::rocketchat::{self, Message, NewRoom, NewUser, RocketChat, Room, User};
+use sandbox::signl4::{self, Alert, Signl4};
+use serde_json::{Value, json};
+use signl4_rocketchat::bot::{RunError, Tempo};
+use signl4_rocketchat::config::{Config, Sources};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long anything may take that is going to happen. Generous: the machine may be busy.
+pub const SOON: Duration = Duration::from_secs(30);
+/// How often a condition that nobody announces is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// The secret in the path that SIGNL4 posts to.
+pub const LISTENER_SECRET: &str = "a-listener-secret-of-some-length";
+/// The team that is paged.
+pub const TEAM: &str = "operations";
+
+/// Everything around the bot.
+pub struct Stage {
+    pub chat: RocketChat,
+    pub signl4: Signl4,
+    pub alice: User,
+    pub bob: User,
+    pub bot: User,
+    /// The bot's personal access token.
+    pub token: String,
+    /// A public channel with Alice, Bob and the bot in it.
+    pub room: Room,
+    listener_port: u16,
+    admin_port: u16,
+    more_config: String,
+    dir: TempDir,
+    /// How many bots were started.
+    started: AtomicU32,
+}
+
+impl Stage {
+    /// A stage with servers in good health.
+    pub async fn set() -> Self {
+        Self::set_with(rocketchat::Options::default(), signl4::Options::default()).await
+    }
+
+    pub async fn set_with(chat: rocketchat::Options, signl4: signl4::Options) -> Self {
+        let chat = RocketChat::start_with(chat).await.unwrap();
+        let signl4 = Signl4::start(signl4).await.unwrap();
+        let alice = chat.create_user("alice").unwrap();
+        let bob = chat.create_user("bob").unwrap();
+        let bot = chat.create_user(NewUser::bot("signl4.bot").password("a bot's password")).unwrap();
+        let token = chat.create_token(&bot).unwrap();
+        let room = chat.create_room(NewRoom::channel("operations").members([&alice, &bob, &bot])).unwrap();
+        let listener_port = free_port();
+        signl4.set_outbound_url(&format!("http://127.0.0.1:{listener_port}/signl4/{LISTENER_SECRET}"));
+        Self {
+            chat,
+            signl4,
+            alice,
+            bob,
+            bot,
+            token,
+            room,
+            listener_port,
+            admin_port: free_port(),
+            more_config: String::new(),
+            dir: TempDir::new().unwrap(),
+            started: AtomicU32::new(0),
+        }
+    }
+
+    /// Adds lines to the end of `bot.toml`.
+    pub fn configure(&mut self, toml: &str) {
+        self.more_config.push_str(toml);
+        self.more_config.push('\n');
+    }
+
+    /// The URL of the bot's public listener, without a secret.
+    pub fn listener_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.listener_port)
+    }
+
+    /// Starts the bot and waits until it listens to the room.
+    pub async fn start(&self) -> Bot {
+        let mut bot = self.launch();
+        bot.wait_until_ready().await;
+        bot
+    }
+
+    /// Runs the bot inside this process, where its times can be shortened. Dropped, it stops.
+    pub async fn start_inside(&self, tempo: Tempo) -> AbortOnDropHandle<Result<(), RunError>> {
+        let store =
+            format!("\n[store]\nurl = \"sqlite://{}\"\n", self.dir.path().join("inside.db").display());
+        let config = self.write_config(&format!("{}{store}", self.bot_toml()));
+        let config = Config::load(&Sources { path: Some(config), env: vec![] }).unwrap();
+        let bot = signl4_rocketchat::bot::Bot::start(config, tempo).await.unwrap();
+        let bot = AbortOnDropHandle::new(tokio::spawn(bot.run()));
+        let deadline = Instant::now() + SOON;
+        while !self.is_ready().await {
+            assert!(Instant::now() < deadline, "not ready");
+            sleep(LOOK).await;
+        }
+        bot
+    }
+
+    async fn is_ready(&self) -> bool {
+        let answer = http().get(format!("http://127.0.0.1:{}/readyz", self.admin_port)).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    fn write_config(&self, text: &str) -> PathBuf {
+        let config = self.dir.path().join("bot.toml");
+        fs::write(&config, text).unwrap();
+        config
+    }
+
+    /// Starts the bot's process.
+    pub fn launch(&self) -> Bot {
+        let config = self.write_config(&self.bot_toml());
+        let started = self.started.fetch_add(1, Ordering::Relaxed);
+        let log = self.dir.path().join(format!("{started:04}.log"));
+        let child = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
+            .args(["run", "--log-format", "json", "--config"])
+            .arg(&config)
+            .current_dir(self.dir.path())
+            .env("RUST_LOG", "trace")
+            .env("NO_PROXY", "127.0.0.1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Bot { child, log, admin: format!("http://127.0.0.1:{}", self.admin_port) }
+    }
+
+    fn bot_toml(&self) -> String {
+        let tables = format!(
+            "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n\n[signl4]\nwebhook_url = {:?}\n\n\
+             [listener]\nbind = \"127.0.0.1:{}\"\nsecret = {LISTENER_SECRET:?}\n\n[admin]\nbind = \"127.0.0.1:{}\"\n",
+            self.chat.url(),
+            self.bot.id,
+            self.token,
+            self.signl4.webhook_url(TEAM),
+            self.listener_port,
+            self.admin_port,
+        );
+        format!("{tables}\n{}", self.more_config)
+    }
+
+    /// What every bot so far has logged, the first one first.
+    pub fn logs(&self) -> Vec<String> {
+        let started = self.started.load(Ordering::Relaxed);
+        (0..started)
+            .map(|at| fs::read_to_string(self.dir.path().join(format!("{at:04}.log"))).unwrap())
+            .collect()
+    }
+
+    /// Alice writes a message into the room.
+    pub fn say(&self, text: &str) -> Message {
+        self.chat.post(&self.room, &self.alice, text).unwrap()
+    }
+
+    /// Waits for the alert that a text raised.
+    pub async fn alert(&self, text: &str) -> Alert {
+        self.wait_for_texts(&[text]).await;
+        self.signl4.alerts().into_iter().find(|alert| alert.text == text).unwrap()
+    }
+
+    /// Waits until there is an alert of each of these texts.
+    pub async fn wait_for_texts(&self, texts: &[&str]) {
+        let all = |alerts: &[Alert]| texts.iter().all(|text| alerts.iter().any(|alert| alert.text == *text));
+        let waited = self.signl4.wait_until(SOON, |alerts, _| all(alerts)).await;
+        waited.unwrap_or_else(|error| panic!("{texts:?}: {error}; there are {:?}", self.texts()));
+    }
+
+    /// The texts of all alerts so far, in the order in which they came.
+    pub fn texts(&self) -> Vec<String> {
+        self.signl4.alerts().into_iter().map(|alert| alert.text).collect()
+    }
+
+    /// Writes one more message that matches, and waits for its alert: messages are looked at in turn, so whatever the
+    /// ones before it asked for has been done by then.
+    pub async fn flush(&self) {
+        let text = format!("SIGNL4 flush {}", unique());
+        self.say(&text);
+        self.alert(&text).await;
+    }
+
+    /// Alerts that are not those of [`Stage::flush`].
+    pub fn pages(&self) -> Vec<String> {
+        self.texts().into_iter().filter(|text| !text.starts_with("SIGNL4 flush ")).collect()
+    }
+
+    /// Waits for a reply with this text in the thread of a message.
+    pub async fn wait_for_reply(&self, message: &Message, text: &str) -> Message {
+        self.chat.wait_for_reply(message, SOON, |reply| reply.text == text).await.unwrap()
+    }
+
+    /// The texts of the replies in the thread of a message.
+    pub fn replies(&self, message: &Message) -> Vec<String> {
+        self.chat.thread_replies(message).into_iter().map(|reply| reply.text).collect()
+    }
+
+    /// Posts a body to the listener as SIGNL4 does; the answer's status and text.
+    pub async fn post_event(&self, body: &Value) -> (u16, String) {
+        self.post(&format!("/signl4/{LISTENER_SECRET}"), body.to_string()).await
+    }
+
+    /// Posts anything to any path of the listener.
+    pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> (u16, String) {
+        let answer = http()
+            .post(format!("{}{path}", self.listener_url()))
+            .header("Content-Type", "application/json")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+}
+
+/// The body of a notification about an alert: status changed.
+pub fn status_event(id: &str, alert: &Value, status: u16) -> Value {
+    let mut alert = alert.clone();
+    alert["statusCode"] = json!(status);
+    json!({"eventType": 201, "id": id, "user": {"username": "Rene"}, "alert": alert})
+}
+
+/// The bot as a process. Dropped, it is killed.
+pub struct Bot {
+    child: Child,
+    log: PathBuf,
+    admin: String,
+}
+
+impl Bot {
+    /// Waits until `/readyz` answers 200.
+    pub async fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let answer = http().get(format!("{}/readyz", self.admin)).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < deadline, "not ready ({ended:?}):\n{}", self.log());
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until a line of the log has all of these in it.
+    pub async fn wait_for_log(&self, parts: &[&str]) {
+        let deadline = Instant::now() + SOON;
+        while !self.log().lines().any(|line| parts.iter().all(|part| line.contains(part))) {
+            assert!(Instant::now() < deadline, "no line has {parts:?}:\n{}", self.log());
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Everything it logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Panics if it has ended by itself.
+    pub fn assert_runs(&mut self) {
+        let ended = self.child.try_wait().unwrap();
+        assert!(ended.is_none(), "{ended:?}:\n{}", self.log());
+    }
+
+    /// SIGKILL: as when the machine fails.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM; the exit status.
+    pub async fn stop(mut self) -> ExitStatus {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        self.wait().await
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn wait(&mut self) -> ExitStatus {
+        timeout(SOON, self.child.wait())
+            .await
+            .unwrap_or_else(|_| panic!("still runs:\n{}", self.log()))
+            .unwrap()
+    }
+}
+
+/// An HTTP client that leaves this machine by no proxy.
+pub fn http() -> reqwest::Client {
+    // The sandbox may have chosen the provider before us; it is the same one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
+}
+
+/// A port below those that the system gives to outgoing connections, free a moment ago.
+fn free_port() -> u16 {
+    loop {
+        let port = rand::rng().random_range(15_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A number that no other call gets.
+fn unique() -> u64 {
+    rand::rng().random()
+}

@@ -1,0 +1,75 @@
+//! Promise 4: whoever wrote the message learns its fate in its thread: sent, or not sent and why.
+
+use std::time::Duration;
+
+use sandbox::signl4::{Times, WebhookFault};
+use signl4_rocketchat::bot::Tempo;
+
+use crate::stage::{SOON, Stage};
+
+#[tokio::test]
+async fn an_alert_that_went_out_is_shown_by_a_reaction() {
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let who = stage.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
+    assert!(who.contains("signl4.bot"), "{who:?}");
+    assert!(stage.replies(&message).is_empty());
+}
+
+#[tokio::test]
+async fn an_alert_that_went_out_is_told_in_words_where_the_administrator_likes_that_better() {
+    let mut stage = Stage::set().await;
+    stage.configure("[replies]\non_sent = \"reply\"\nsent = \"Paged.\"");
+    let _bot = stage.start().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    stage.wait_for_reply(&message, "Paged.").await;
+}
+
+#[tokio::test]
+async fn an_alert_that_signl4_rejects_is_told_in_the_thread_at_once() {
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    stage.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let told = stage.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    let told = told.await.unwrap().text;
+    assert!(told.contains("secret") && told.contains("call somebody"), "{told}");
+    stage.flush().await;
+    assert!(stage.pages().is_empty(), "a rejected alert is not tried again");
+    assert!(stage.chat.message(&message).unwrap().reactions.is_empty());
+}
+
+#[tokio::test]
+async fn without_the_right_to_impersonate_replies_come_under_the_bots_own_name() {
+    let stage = Stage::set().await;
+    stage.chat.deny(&stage.bot, "message-impersonate").unwrap();
+    let bot = stage.start().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    let reply = stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    assert_eq!(reply.alias, None);
+    stage.signl4.close(&alert.id, "Rene").unwrap();
+    stage.wait_for_reply(&message, "Rene: Alert closed.").await;
+    let said = bot.log().lines().filter(|line| line.contains("message-impersonate")).count();
+    assert_eq!(said, 1, "said once");
+}
+
+#[tokio::test]
+async fn an_alert_that_does_not_get_through_is_told_once_in_its_thread_and_again_when_it_goes_out() {
+    let stage = Stage::set().await;
+    let _bot = stage.start_inside(Tempo { late_after: Duration::from_millis(200), ..Tempo::default() }).await;
+    stage.signl4.refuse().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    stage
+        .wait_for_reply(
+            &message,
+            "SIGNL4 does not answer; still trying. If it is urgent, please call somebody.",
+        )
+        .await;
+    stage.signl4.listen_again().await.unwrap();
+    stage.wait_for_reply(&message, "Alert sent.").await;
+    assert_eq!(stage.replies(&message).len(), 2);
+    assert_eq!(stage.pages(), ["SIGNL4 pump 3 is down"]);
+}
