@@ -10,6 +10,8 @@
 //! No part of the program reads its settings anywhere else.
 
 mod address;
+#[cfg(test)]
+mod example_tests;
 mod listener;
 mod problem;
 mod replies;

@@ -39,6 +39,9 @@ enum Command {
         /// The room it would stand in: a name, or id:… ; without it any room that a trigger watches.
         #[arg(long)]
         room: Option<String>,
+        /// Who would have written it, by username; without it somebody whose messages the trigger takes.
+        #[arg(long)]
+        user: Option<String>,
         #[command(flatten)]
         file: ConfigFile,
     },
@@ -67,7 +70,9 @@ async fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Run(file) => command::run(file.config).await,
         Command::Check(file) => command::check(file.config).await,
-        Command::Test { text, room, file } => command::test(file.config, &text, room.as_deref()),
+        Command::Test { text, room, user, file } => {
+            command::test(file.config, &text, room.as_deref(), user.as_deref())
+        }
         Command::Health(file) => command::health(file.config).await,
         Command::Demo { port } => command::demo(port).await,
     };

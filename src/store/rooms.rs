@@ -92,10 +92,9 @@ impl Store {
         Ok(())
     }
 
-    /// Notes how far the server's clock is ahead of ours. Where that changed by more than `tolerance` since it was noted, a
-    /// clock was set, and how far it seems to have moved is returned. Whether it was the server's or ours nobody tells, so
-    /// what is kept by the server's clock is only ever set back with it: read again, a message changes nothing; taken for
-    /// an old one it would never page.
+    /// Notes how far the server's clock is ahead of ours. Where that is less than was noted by more than `tolerance`, it
+    /// was set back: all that is kept by it is set back too, or messages written from now on would pass for old ones.
+    /// Where it is more, only that is noted: what is kept stays, and more is read than must be. Returns the change.
     ///
     /// # Errors
     /// When the store fails; then nothing holds.
