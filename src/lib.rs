@@ -37,5 +37,7 @@ pub mod config;
 pub mod listener;
 pub mod logging;
 pub mod rocketchat;
+#[cfg(test)]
+mod rubbish;
 pub mod signl4;
 pub mod store;

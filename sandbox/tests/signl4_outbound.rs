@@ -156,6 +156,20 @@ async fn test_duty_and_raw_events_carry_no_alert() {
 }
 
 #[tokio::test]
+async fn a_handed_over_phone_is_told_as_punched_out_and_punched_in() {
+    let mut receiver = Receiver::start("127.0.0.1:0", StatusCode::OK).await;
+    let signl4 = started(&receiver.url()).await;
+    signl4.hand_over_duty("Rene").unwrap();
+    signl4.hand_over_duty("mia").unwrap();
+    assert_eq!(signl4.on_duty().unwrap().name, "Mia");
+    let (out, into) = (receiver.next().await, receiver.next().await);
+    assert_eq!((&out["eventType"], &out["user"]["username"]), (&json!(303), &json!("Rene")));
+    assert_eq!((&into["eventType"], &into["user"]["username"]), (&json!(302), &json!("Mia")));
+    assert_eq!(signl4.notifications().len(), 2);
+    assert_eq!(signl4.hand_over_duty("Nobody"), Err(ActionError::NoSuchUser));
+}
+
+#[tokio::test]
 async fn a_step_that_the_state_forbids_changes_and_tells_nothing() {
     let (signl4, _receiver, id) = with_an_alert().await;
     signl4.close(&id, "Rene").unwrap();

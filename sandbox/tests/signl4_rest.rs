@@ -126,6 +126,11 @@ async fn users_tell_who_is_on_duty() {
     let modes: Vec<_> =
         users.as_array().unwrap().iter().map(|user| &user["dutyInfos"][0]["dutyMode"]).collect();
     assert_eq!(modes, [&json!(1), &json!(0), &json!(0)]);
+    api.signl4.hand_over_duty("Mia").unwrap();
+    let (_, users) = api.get("/v2/users").await;
+    let modes: Vec<_> =
+        users.as_array().unwrap().iter().map(|user| &user["dutyInfos"][0]["dutyMode"]).collect();
+    assert_eq!(modes, [&json!(0), &json!(1), &json!(0)]);
     let (_, teams) = api.get("/v2/teams").await;
     assert_eq!(teams[0]["name"], "operations");
 }

@@ -22,4 +22,4 @@ pub use template_event::{AlertingScenario, EventTemplates, RenderedEvent, messag
 pub(crate) use template_event::{DEFAULT_TITLE, is_location};
 pub use template_reply::{OnSent, Replies, ReplyKind, ReplyWords};
 pub use trigger::{TeamName, Trigger};
-pub use trigger_set::{Match, TriggerSet};
+pub use trigger_set::{Match, TriggerSet, Unfound};

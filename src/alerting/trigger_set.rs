@@ -1,11 +1,11 @@
 //! All triggers together: one pass over a message's text finds every pattern of every trigger that matches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::{Regex, RegexSet, RegexSetBuilder};
 
 use super::{RoomPattern, Trigger};
-use crate::rocketchat::{Message, MessageKind, Room};
+use crate::rocketchat::{Message, MessageKind, Room, RoomId};
 
 /// How much memory the patterns of all triggers together may take once compiled, in bytes.
 const SIZE_LIMIT: usize = 16 << 20;
@@ -26,6 +26,17 @@ pub struct Match<'a> {
     pub trigger: &'a Trigger,
     /// What its named groups caught; a group that took no part is empty.
     pub captures: BTreeMap<String, String>,
+}
+
+/// What has to be asked of the server to find the rooms that triggers mean and the bot is not in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unfound<'a> {
+    /// Rooms to look up by name.
+    pub names: BTreeSet<&'a str>,
+    /// Rooms to look up by `_id`.
+    pub ids: BTreeSet<&'a RoomId>,
+    /// Whether a glob may fit public channels, so that these have to be listed.
+    pub channels: bool,
 }
 
 impl TriggerSet {
@@ -84,6 +95,26 @@ impl TriggerSet {
     /// Every trigger, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Trigger> {
         self.triggers.iter()
+    }
+
+    /// What has to be asked of the server, given the rooms that the bot is in.
+    pub fn unfound<'a, 'r>(&'a self, joined: impl Iterator<Item = &'r Room> + Clone) -> Unfound<'a> {
+        let mut unfound = Unfound::default();
+        for (_, pattern) in self.room_patterns() {
+            let found = || joined.clone().any(|room| pattern.matches(room, true));
+            match pattern {
+                RoomPattern::Any => {}
+                RoomPattern::Glob(_) => unfound.channels = true,
+                RoomPattern::Name(name) if !found() => {
+                    unfound.names.insert(name);
+                }
+                RoomPattern::Id(id) if !found() => {
+                    unfound.ids.insert(id);
+                }
+                RoomPattern::Name(_) | RoomPattern::Id(_) => {}
+            }
+        }
+        unfound
     }
 
     /// Every entry of every trigger's `rooms`, in order.

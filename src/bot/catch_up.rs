@@ -23,13 +23,12 @@ use tracing::{debug, info, warn};
 use super::{
     intake::Circumstances,
     rooms::Known,
-    session::{ReadFrom, Session},
-    watch::{Ears, insist, wait_after},
+    session::Session,
+    watch::{Clock, Ears, insist, wait_after},
 };
 use crate::{
-    alerting::RoomPattern,
     rocketchat::{
-        RoomId, RoomKind,
+        Room, RoomId, RoomKind,
         rest::{RestError, RoomInfo, SyncPage},
     },
     store::Progress,
@@ -67,20 +66,19 @@ impl CatchUp {
     /// Reads every watched room up to now, and then again and again what is new. Aborted at any point it loses nothing:
     /// the next one starts from the cursors.
     pub(super) async fn run(self) {
-        let mut since = self.session.arrived();
-        self.first_round(since).await;
+        let mut since = self.full_round().await;
         loop {
             sleep(self.ears.look_again).await;
-            let begun = self.session.arrived();
-            if self.further_round(since, begun).await {
-                since = begun;
-            }
+            since = self.round_of_news(since).await;
         }
     }
 
-    /// What was missed before this session.
-    async fn first_round(&self, begun: Timestamp) {
+    /// Reads every room that changed since it was last read. Returns up to when everything is settled.
+    async fn full_round(&self) -> Timestamp {
         let changed = self.list_rooms().await;
+        // The call has measured the server's clock.
+        self.ears.keep_time().await;
+        let begun = self.session.arrived();
         self.find_channels().await;
         let settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
@@ -96,24 +94,25 @@ impl CatchUp {
                 None => self.start_watching(&known, settled).await,
             };
             let at = changed.as_ref().and_then(|changed| changed.get(id).copied().flatten());
-            let ReadFrom::Cursor(cursor) = self.session.read_from(from.cursor) else {
-                self.read(&known, from, &mut tally).await;
-                continue;
-            };
-            if at.is_none_or(|at| at >= cursor - OVERLAP) {
+            if at.is_none_or(|at| at >= from.cursor - OVERLAP) {
                 self.read(&known, from, &mut tally).await;
             }
         }
-        self.settle_until(begun, &tally.unread).await;
         info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
+        self.settle_until(begun, &tally.unread).await
     }
 
-    /// What came since `since`. `false` where the server does not tell.
-    async fn further_round(&self, since: Timestamp, begun: Timestamp) -> bool {
+    /// Reads the rooms that changed after `since`. Returns up to when everything is settled.
+    async fn round_of_news(&self, since: Timestamp) -> Timestamp {
         let Ok(changed) = patiently("the rooms cannot be listed", || self.ears.rest.rooms(Some(since))).await
         else {
-            return false;
+            return since;
         };
+        if self.ears.keep_time().await == Clock::SetBack {
+            // What changed since then changed before `since`, so the list lacks it.
+            return self.full_round().await;
+        }
+        let begun = self.session.arrived();
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let mut tally = Tally::default();
         for info in changed.updated {
@@ -130,17 +129,19 @@ impl CatchUp {
         // Rooms that the bot is not in are not in the list; they are read at the next session.
         let outside = self.ears.rooms.all_watched().into_iter().filter(|known| !known.joined);
         tally.unread.extend(outside.map(|known| known.room.id));
-        self.settle_until(begun, &tally.unread).await;
         debug!(rooms = tally.rooms, messages = tally.messages, "looked for what the stream did not bring");
         if tally.alerts > 0 {
             info!(alerts = tally.alerts, "found messages that match before the stream brought them");
         }
-        true
+        self.settle_until(begun, &tally.unread).await
     }
 
-    /// Everything up to there is settled, but for these rooms.
-    async fn settle_until(&self, at: Timestamp, unread: &[RoomId]) {
+    /// Notes that everything up to there is settled, but for these rooms. Should the server's clock have been set back
+    /// meanwhile, it is less, for no cursor may stand in the future.
+    async fn settle_until(&self, at: Timestamp, unread: &[RoomId]) -> Timestamp {
+        let at = at.min(self.session.arrived());
         insist("the cursors cannot be moved", || self.ears.store.set_settled_until(at, unread)).await;
+        at
     }
 
     /// Brings the directory up to date. Returns when each room of the bot's last changed; `None` where the server does
@@ -158,40 +159,21 @@ impl CatchUp {
         Some(changed.collect())
     }
 
-    /// Looks up the channels that triggers name and the bot is not in, and joins them where it may.
+    /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may.
     async fn find_channels(&self) {
-        let mut names = HashSet::new();
-        let mut globs = false;
-        for (_, pattern) in self.ears.intake.triggers.room_patterns() {
-            match pattern {
-                RoomPattern::Any => {}
-                RoomPattern::Name(name) if self.knows_name(name) => {}
-                RoomPattern::Name(name) => {
-                    names.insert(name.clone());
-                }
-                RoomPattern::Id(id) if self.ears.rooms.contains(id) => {}
-                RoomPattern::Id(id) => {
-                    let found =
-                        patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
-                    self.meet(found, id.as_str()).await;
-                }
-                RoomPattern::Glob(_) => globs = true,
-            }
+        let joined: Vec<Room> = self.ears.rooms.joined();
+        let unfound = self.ears.intake.triggers.unfound(joined.iter());
+        for id in unfound.ids {
+            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
+            self.meet(found, id.as_str()).await;
         }
-        for name in names {
-            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_name(&name)).await;
-            self.meet(found, &name).await;
+        for name in unfound.names {
+            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_name(name)).await;
+            self.meet(found, name).await;
         }
-        if globs {
+        if unfound.channels {
             self.list_channels().await;
         }
-    }
-
-    fn knows_name(&self, name: &str) -> bool {
-        let wanted = name.to_lowercase();
-        self.ears.rooms.all_watched().iter().any(|known| {
-            known.joined && known.room.name.as_ref().is_some_and(|name| name.to_lowercase() == wanted)
-        })
     }
 
     async fn list_channels(&self) {
@@ -241,7 +223,7 @@ impl CatchUp {
     /// Watches a room from now on; from the moment the bot was invited where that was while it was away.
     async fn start_watching(&self, known: &Known, settled: Option<Timestamp>) -> Progress {
         let id = &known.room.id;
-        let mut since = self.session.begun;
+        let mut since = self.session.begun();
         if let (Some(settled), true) = (settled, known.joined) {
             let subscription =
                 patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
@@ -258,20 +240,12 @@ impl CatchUp {
             return;
         }
         let id = &known.room.id;
-        let start = match self.session.read_from(from.cursor) {
-            ReadFrom::Cursor(cursor) => cursor,
-            ReadFrom::TooLongAway { from: start } => {
-                warn!(room = %id, from = %from.cursor, to = %start, "away for longer than rocketchat.catch_up: what was written then is not looked at");
-                start
-            }
-            ReadFrom::ClockSetBack { from: start } => {
-                warn!(room = %id, from = %start, "the server's clock was set back: reading the room again");
-                insist("a cursor cannot be set back", || self.ears.store.set_cursor(id, start)).await;
-                start
-            }
-        };
+        let horizon = self.session.horizon();
+        if from.cursor < horizon {
+            warn!(room = %id, from = %from.cursor, to = %horizon, "away for longer than rocketchat.catch_up: what was written then is not looked at");
+        }
         tally.rooms += 1;
-        let mut next = Some(start - OVERLAP);
+        let mut next = Some(from.cursor.max(horizon) - OVERLAP);
         while let Some(since) = next {
             let page = patiently("a room cannot be read", || self.ears.rest.sync_messages(id, since)).await;
             match page {

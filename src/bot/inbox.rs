@@ -93,13 +93,12 @@ impl Inbox {
 
     fn reply(&self, notification: &Notification, kind: ReplyKind, place: &Place) -> Option<NewDelivery> {
         let text = self.words(notification, kind)?;
-        match place {
-            Place::Thread { alert, .. } => {
-                Some(Reply::new(alert.room.clone(), Some(alert.thread.clone()), text).queued(Some(alert.id)))
-            }
-            Place::Room(room) => Some(Reply::new(room.clone(), None, text).queued(None)),
-            Place::Nowhere | Place::Later => None,
-        }
+        let (room, thread, alert) = match place {
+            Place::Thread { alert, .. } => (&alert.room, Some(alert.thread.clone()), Some(alert.id)),
+            Place::Room(room) => (room, None, None),
+            Place::Nowhere | Place::Later => return None,
+        };
+        Some(Reply::new(room.clone(), thread, text).queued(kind, alert))
     }
 
     /// The reply's words. A note typed together with another action stands below it.

@@ -34,14 +34,32 @@ pub(super) struct Reply {
     pub(super) text: String,
 }
 
-/// The lane of replies. Reactions have their own: Rocket.Chat limits each route of its REST API by itself.
-pub(super) fn replies_lane() -> Lane {
+/// The lanes that lead to Rocket.Chat.
+pub(super) fn chat_lanes() -> [Lane; 3] {
+    [replies_lane(), confirmations_lane(), reactions_lane()]
+}
+
+/// The lane of what somebody waits for: what people do with an alert, and that one did not go out.
+fn replies_lane() -> Lane {
     Lane::new("rocketchat:reply")
 }
 
-/// The lane of reactions.
-pub(super) fn reactions_lane() -> Lane {
+/// The lane of what is only good to know. In a storm there are thousands, and an acknowledgement must not stand behind
+/// them.
+fn confirmations_lane() -> Lane {
+    Lane::new("rocketchat:confirmation")
+}
+
+/// The lane of reactions: Rocket.Chat limits each route of its REST API by itself.
+fn reactions_lane() -> Lane {
     Lane::new("rocketchat:reaction")
+}
+
+fn lane_of(kind: ReplyKind) -> Lane {
+    match kind {
+        ReplyKind::Sent | ReplyKind::Queued | ReplyKind::Suppressed => confirmations_lane(),
+        _ => replies_lane(),
+    }
 }
 
 impl Reply {
@@ -54,9 +72,9 @@ impl Reply {
     }
 
     /// Its row. Replies of one thread keep their order; those of different threads do not wait for each other.
-    pub(super) fn queued(self, alert: Option<AlertId>) -> NewDelivery {
+    pub(super) fn queued(self, kind: ReplyKind, alert: Option<AlertId>) -> NewDelivery {
         let ordering = self.thread.as_ref().map_or_else(|| self.room.to_string(), MessageId::to_string);
-        delivery(replies_lane(), ordering, &Notice::Reply(self), alert)
+        delivery(lane_of(kind), ordering, &Notice::Reply(self), alert)
     }
 }
 
@@ -89,7 +107,7 @@ impl Notices {
     ) -> Option<NewDelivery> {
         let words = ReplyWords { trigger: &alert.trigger, ..*words };
         let text = self.text(kind, &words)?;
-        Some(Reply::new(alert.room.clone(), Some(alert.thread.clone()), text).queued(Some(alert.id)))
+        Some(Reply::new(alert.room.clone(), Some(alert.thread.clone()), text).queued(kind, Some(alert.id)))
     }
 
     /// How it is shown that the alert went out. A thread that was told of a delay is always told of its end.

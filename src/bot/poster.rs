@@ -13,6 +13,7 @@ use super::{
     notice::{Notice, Reply},
 };
 use crate::{
+    alerting::ReplyKind,
     rocketchat::rest::{OutgoingMessage, RestClient, RestError},
     store::{Delivery, NewDelivery, StoreError},
 };
@@ -108,7 +109,7 @@ impl Poster {
 
 fn stand_in(reply: &Reply, delivery: &Delivery) -> NewDelivery {
     warn!(delivery = %delivery.id, "a reaction was refused; a reply stands in for it");
-    reply.clone().queued(delivery.alert)
+    reply.clone().queued(ReplyKind::Sent, delivery.alert)
 }
 
 fn failed(reason: &str) -> Attempt {

@@ -44,6 +44,11 @@ impl Rooms {
         self.read().values().filter(|known| self.watches(known)).cloned().collect()
     }
 
+    /// The rooms that the bot is in.
+    pub(super) fn joined(&self) -> Vec<Room> {
+        self.read().values().filter(|known| known.joined).map(|known| known.room.clone()).collect()
+    }
+
     /// Notes a room as the server describes it.
     pub(super) fn learn(&self, room: Room, joined: bool) -> Known {
         let known = Known { room, joined };

@@ -15,7 +15,7 @@ use super::{
     housekeeping::Housekeeping,
     inbox::Inbox,
     intake::Intake,
-    notice::{Notices, reactions_lane, replies_lane},
+    notice::{Notices, chat_lanes},
     pager::{Pager, pager_lane},
     poster::{Persona, Poster},
     rooms::Rooms,
@@ -24,11 +24,9 @@ use super::{
 use crate::{
     admin::{self, Health},
     alerting::TeamName,
-    config::{Account as AccountConfig, Config},
+    config::Config,
     listener,
-    rocketchat::{
-        Account, Connector, ConnectorError, Credentials, Fatal, realtime::Realtime, rest::RestClient,
-    },
+    rocketchat::{Account, Connector, ConnectorError, Fatal, realtime::Realtime, rest::RestClient},
     signl4::WebhookClient,
     store::{Lane, Store, StoreError},
 };
@@ -126,7 +124,11 @@ impl Bot {
         let addresses = (address(&public, config.listener.bind), address(&private, config.admin.bind));
         let connector = Connector::new()?;
         let webhooks = WebhookClient::new(connector.client_builder())?;
-        let account = Arc::new(Account::new(config.rocketchat.url.clone(), credentials(&config), connector));
+        let account = Arc::new(Account::new(
+            config.rocketchat.url.clone(),
+            config.rocketchat.account.credentials(),
+            connector,
+        ));
         let realtime = Realtime::new(account.clone());
         let triggers = Arc::new(config.triggers.clone());
         let shared = Shared {
@@ -215,7 +217,7 @@ impl Bot {
         let teams =
             config.signl4.teams.iter().map(|(name, url)| (TeamName::Named(name.clone()), url.clone()));
         let own = (TeamName::Default, config.signl4.webhook_url.clone());
-        let mut lanes: Vec<Lane> = vec![replies_lane(), reactions_lane()];
+        let mut lanes: Vec<Lane> = chat_lanes().into();
         for (team, url) in std::iter::once(own).chain(teams) {
             let lane = pager_lane(&team);
             lanes.push(lane.clone());
@@ -252,7 +254,7 @@ impl Bot {
             retry_for: config.signl4.retry_for,
             plain: AtomicBool::new(false),
         });
-        for lane in [replies_lane(), reactions_lane()] {
+        for lane in chat_lanes() {
             let work = drain(lane, poster.clone(), shared.store.clone(), shared.cancel.clone());
             self.part("worker that posts to Rocket.Chat", work);
         }
@@ -351,13 +353,6 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Sta
 
 fn address(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {
     socket.local_addr().unwrap_or(asked)
-}
-
-fn credentials(config: &Config) -> Credentials {
-    match config.rocketchat.account.clone() {
-        AccountConfig::Token { user_id, auth_token } => Credentials::Token { user_id, token: auth_token },
-        AccountConfig::Password { username, password } => Credentials::Password { username, password },
-    }
 }
 
 #[cfg(test)]

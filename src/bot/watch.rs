@@ -1,7 +1,7 @@
 //! Listens to the realtime session: every message goes to the intake, every change of rooms into the directory, and
 //! every new session first reads what was missed.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
@@ -15,7 +15,7 @@ use super::{
     catch_up::CatchUp,
     intake::{Circumstances, Intake},
     rooms::{Known, Rooms},
-    session::Session,
+    session::{CLOCKS, Session},
 };
 use crate::{
     rocketchat::{
@@ -46,12 +46,19 @@ pub(super) struct Ears {
     pub(super) look_again: Duration,
 }
 
+/// What became of the server's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// It runs; set forward, it only makes us read more than we must.
+    Runs,
+    /// It was set back, and all that is kept by it with it.
+    SetBack,
+}
+
 /// The consumer of realtime events.
 pub(super) struct Watch {
     ears: Arc<Ears>,
     session: Option<Arc<Session>>,
-    /// Since when each watched room is watched; the store's copy is the truth.
-    since: HashMap<RoomId, Timestamp>,
     catching_up: Option<AbortOnDropHandle<()>>,
     /// When the server's clock was last measured because of a message.
     measured: Option<Instant>,
@@ -59,7 +66,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(ears: Arc<Ears>) -> Self {
-        Self { ears, session: None, since: HashMap::new(), catching_up: None, measured: None }
+        Self { ears, session: None, catching_up: None, measured: None }
     }
 
     /// Handles events until cancelled or the sender is gone.
@@ -88,7 +95,7 @@ impl Watch {
                     self.ears.rest.account().clone(),
                     self.ears.catch_up,
                 ));
-                self.since.clear();
+                self.ears.keep_time().await;
                 self.session = Some(session.clone());
                 let catch_up = CatchUp::new(self.ears.clone(), session);
                 self.catching_up = Some(AbortOnDropHandle::new(tokio::spawn(catch_up.run())));
@@ -138,6 +145,7 @@ impl Watch {
             failures += 1;
         }
         self.measured = Some(Instant::now());
+        self.ears.keep_time().await;
     }
 
     /// The message's room. `None` where the server knows no such room.
@@ -163,14 +171,15 @@ impl Watch {
     }
 
     /// Since when the room is watched; from `heard` on where it was not heard of before.
-    async fn since(&mut self, room: &RoomId, session: &Session, heard: Timestamp) -> Timestamp {
-        if let Some(since) = self.since.get(room) {
-            return *since;
+    async fn since(&self, room: &RoomId, session: &Session, heard: Timestamp) -> Timestamp {
+        let store = &self.ears.store;
+        match insist("a room cannot be read", || store.watched_since(room)).await {
+            Some(since) => since,
+            None => {
+                let from = session.watching_since(heard);
+                insist("a room cannot be noted", || store.watch_room(room, from)).await
+            }
         }
-        let from = session.watching_since(heard);
-        let since = insist("a room cannot be noted", || self.ears.store.watch_room(room, from)).await;
-        self.since.insert(room.clone(), since);
-        since
     }
 
     async fn follow(&mut self, change: RoomChange) {
@@ -209,12 +218,23 @@ impl Watch {
         if self.ears.rooms.watched(room) {
             return;
         }
-        self.since.remove(room);
         insist("a room cannot be forgotten", || self.ears.store.forget_room(room)).await;
     }
 }
 
 impl Ears {
+    /// Takes note of the server's clock as it was last measured.
+    pub(super) async fn keep_time(&self) -> Clock {
+        let Some(ahead) = self.rest.account().clock_offset() else { return Clock::Runs };
+        match insist("the clock cannot be noted", || self.store.note_clock(ahead, CLOCKS)).await {
+            Some(moved) if moved.is_negative() => {
+                warn!(by = ?moved.unsigned_abs(), "the server's clock was set back, or ours forward");
+                Clock::SetBack
+            }
+            _ => Clock::Runs,
+        }
+    }
+
     /// Settles one message, as often as it takes. Returns how many alerts it raised.
     pub(super) async fn settle(&self, message: &Message, around: Circumstances<'_>) -> usize {
         insist("a message cannot be settled", || self.intake.settle(message, around)).await

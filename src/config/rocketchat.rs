@@ -8,7 +8,7 @@ use url::Url;
 use super::address::{base_url, web_url};
 use super::problem::Fault;
 use super::section::Section;
-use crate::rocketchat::{ServerUrl, ServerUrlError, UserId};
+use crate::rocketchat::{Credentials, ServerUrl, ServerUrlError, UserId};
 
 /// `[rocketchat]`
 #[derive(Clone, Debug)]
@@ -44,6 +44,16 @@ pub enum Account {
         /// The password.
         password: SecretString,
     },
+}
+
+impl Account {
+    /// What the account proves itself with.
+    pub fn credentials(&self) -> Credentials {
+        match self.clone() {
+            Self::Token { user_id, auth_token } => Credentials::Token { user_id, token: auth_token },
+            Self::Password { username, password } => Credentials::Password { username, password },
+        }
+    }
 }
 
 const URL: &str = r#""https://chat.example.com""#;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
-    path::Path,
+    path::{Path, PathBuf},
     str::FromStr,
     sync::Arc,
     time::Duration,
@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
+    Connection, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -18,17 +18,36 @@ use tokio::sync::watch;
 
 use super::{StoreError, rows::millis};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 
-/// How long a statement waits for another writer, and a task for a connection.
+/// How long a statement waits for another process, and a task for a connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Readers that work while one writes.
-const CONNECTIONS: u32 = 4;
+/// Queries that are answered side by side.
+const READERS: u32 = 3;
+/// Rows that one statement of the purge removes; between two statements other writers have their turn.
+const PURGED_AT_ONCE: u32 = 500;
+
+pub(super) const RECOVER: &str =
+    "UPDATE alert SET unanswered = unanswered + 1, in_flight = 0 WHERE in_flight = 1";
+pub(super) const PURGE_DELIVERIES: &str =
+    "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE settled_at < ? LIMIT ?)";
+/// An alert stays as long as anything that belongs to it.
+pub(super) const PURGE_ALERTS: &str = "DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE settled_at < ? \
+    AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.alert_id = alert.id) LIMIT ?)";
+pub(super) const PURGE_EVENTS: &str =
+    "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE settled_at < ? LIMIT ?)";
+pub(super) const PURGE_SEEN: &str =
+    "DELETE FROM seen WHERE message_id IN (SELECT message_id FROM seen WHERE seen_at < ? LIMIT ?)";
 
 /// The database. Clones share it; the file stays locked for this process until the last one is dropped.
+///
+/// SQLite knows one writer at a time. Here it has a connection of its own, for which tasks queue in order: none of them
+/// ever meets a locked database or waits behind a backoff, and whoever only reads never waits for whoever writes.
+/// While an [`Intake`](super::Intake) is open, every other write waits for it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(super) pool: SqlitePool,
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
     changes: watch::Sender<()>,
     _lock: Arc<File>,
 }
@@ -43,34 +62,25 @@ impl Store {
         let options = SqliteConnectOptions::from_str(url)?;
         let path = options.get_filename().to_owned();
         let lock = lock(&path)?;
+        Self::connect(options, lock).await.map_err(|error| match error {
+            StoreError::Failed(error) => StoreError::Open { path, reason: error.to_string() },
+            known => known,
+        })
+    }
+
+    async fn connect(options: SqliteConnectOptions, lock: File) -> Result<Self, StoreError> {
         // FULL: a commit survives a power failure, not only a crash of this process. Promise 3 depends on it.
         let options = options
-            .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(BUSY_TIMEOUT)
-            .connect_with(options)
-            .await
-            .map_err(|error| match StoreError::from(error) {
-                StoreError::Failed(error) => StoreError::Open { path, reason: error.to_string() },
-                known => known,
-            })?;
-        MIGRATIONS.run(&pool).await?;
-        let store = Self { pool, changes: watch::Sender::new(()), _lock: Arc::new(lock) };
-        store.recover().await?;
-        Ok(store)
-    }
-
-    /// A call that was under way when the last run ended may have raised an alert; its answer will never come.
-    async fn recover(&self) -> Result<(), StoreError> {
-        sqlx::query("UPDATE alert SET unanswered = unanswered + 1, in_flight = 0 WHERE in_flight = 1")
-            .execute(&self.pool)
-            .await?;
-        Ok(())
+        let writer = pool(1).connect_with(options.clone().create_if_missing(true)).await?;
+        MIGRATIONS.run(&writer).await?;
+        // A call that was under way when the last run ended may have raised an alert; its answer will never come.
+        sqlx::query(RECOVER).execute(&writer).await?;
+        let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
+        Ok(Self { writer, readers, changes: watch::Sender::new(()), _lock: Arc::new(lock) })
     }
 
     /// Tells when rows were added. Subscribe before asking for rows, so that none is missed.
@@ -82,9 +92,10 @@ impl Store {
         self.changes.send_replace(());
     }
 
-    /// Starts a transaction that takes the write lock at once: a later upgrade could fail half way.
+    /// Starts a transaction that takes the write lock at once: were it held by another process, a later upgrade could
+    /// fail half way.
     pub(super) async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 
     /// Whether the store takes writes now.
@@ -106,37 +117,66 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn purge(&self, settled: Timestamp, seen: Timestamp) -> Result<u64, StoreError> {
-        let statements = [
-            ("DELETE FROM delivery WHERE state <> 'waiting' AND settled_at < ?", settled),
-            (
-                "DELETE FROM alert WHERE state <> 'queued' AND settled_at < ? \
-                 AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.alert_id = alert.id)",
-                settled,
-            ),
-            ("DELETE FROM event WHERE state = 'settled' AND settled_at < ?", settled),
-            ("DELETE FROM seen WHERE seen_at < ?", seen),
-        ];
         let mut removed = 0;
-        for (statement, before) in statements {
-            removed += sqlx::query(statement).bind(millis(before)).execute(&self.pool).await?.rows_affected();
+        for (statement, before) in [
+            (PURGE_DELIVERIES, settled),
+            (PURGE_ALERTS, settled),
+            (PURGE_EVENTS, settled),
+            (PURGE_SEEN, seen),
+        ] {
+            removed += self.remove_all(statement, before).await?;
         }
         Ok(removed)
     }
 
+    async fn remove_all(&self, statement: &'static str, before: Timestamp) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        loop {
+            let purge = sqlx::query(statement).bind(millis(before)).bind(PURGED_AT_ONCE);
+            let now = purge.execute(&self.writer).await?.rows_affected();
+            removed += now;
+            if now < u64::from(PURGED_AT_ONCE) {
+                return Ok(removed);
+            }
+        }
+    }
+
     /// Waits for the last writes and closes the file.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.readers.close().await;
+        self.writer.close().await;
     }
+}
+
+/// A pool of connections that are kept for good: a file does not go away as a server does.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // Where the disk is full SQLite rolls back by itself. The ROLLBACK that sqlx sends then fails, and sqlx takes the
+        // connection to be in a transaction for ever: it could begin no other one.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
 /// Locks a file beside the database for as long as the process lives, so that two bots cannot page twice.
 fn lock(path: &Path) -> Result<File, StoreError> {
+    hold(path, OpenOptions::new().create(true).truncate(false).write(true))
+}
+
+/// The file beside the database whose lock tells that a bot works on it.
+pub(super) fn lock_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(&name);
+    name.into()
+}
+
+/// Takes the lock of the database at `path`, opening its file in the given way.
+pub(super) fn hold(path: &Path, how: &OpenOptions) -> Result<File, StoreError> {
     let failed =
         |error: std::io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
-    let file = opened.map_err(failed)?;
+    let file = how.open(lock_file(path)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.to_owned() }),

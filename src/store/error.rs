@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use sqlx::migrate::MigrateError;
+
 /// A failure of the store, by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -27,9 +29,9 @@ pub enum StoreError {
     /// The disk is full.
     #[error("the store's disk is full; free some space, nothing is lost until then but new alerts wait")]
     Full(#[source] sqlx::Error),
-    /// Written by a newer release.
-    #[error("the store cannot be brought to this release's form: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Written by a newer release, or by hand.
+    #[error("the store cannot be brought to this release's form: {0}; run the release that wrote it last")]
+    Migrate(#[source] MigrateError),
     /// Anything else; trying again may help.
     #[error("the store failed: {0}")]
     Failed(#[source] sqlx::Error),
@@ -47,6 +49,15 @@ impl From<sqlx::Error> for StoreError {
             Some(11 | 26) => Self::Corrupt(error),
             Some(13) => Self::Full(error),
             _ => Self::Failed(error),
+        }
+    }
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+            other => Self::Migrate(other),
         }
     }
 }

@@ -14,6 +14,18 @@ use crate::signl4::{AlertRef, NotificationId};
 /// No notification is ever told to wait longer. One that would was postponed before the clock was set back, and is due.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+pub(super) const DUE: &str = "SELECT * FROM event WHERE state = 'waiting' AND (not_before <= ? OR not_before > ?) \
+    ORDER BY seq LIMIT 1";
+pub(super) const EARLIEST: &str = "SELECT min(not_before) FROM event WHERE state = 'waiting'";
+pub(super) const BY_EVENT: &str = "SELECT * FROM alert WHERE event_id = ? ORDER BY id DESC LIMIT 1";
+/// An alert that never left, because of a cooldown, cannot be meant.
+pub(super) const BY_EXTERNAL: &str =
+    "SELECT * FROM alert WHERE external_id = ? AND state <> 'suppressed' ORDER BY id DESC LIMIT 2";
+pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = ? AND unanswered > 0 \
+    ORDER BY event_id IS NOT NULL, id DESC LIMIT 1";
+pub(super) const IN_FLIGHT: &str =
+    "SELECT EXISTS (SELECT 1 FROM alert WHERE external_id = ? AND in_flight = 1)";
+
 /// A notification that waits to be correlated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
@@ -62,7 +74,7 @@ impl Store {
         .bind(body)
         .bind(now)
         .bind(now)
-        .execute(&self.pool)
+        .execute(&self.writer)
         .await?;
         self.changed();
         Ok(inserted.rows_affected() == 1)
@@ -76,20 +88,15 @@ impl Store {
         &self,
         now: Timestamp,
     ) -> Result<Result<StoredEvent, Option<Timestamp>>, StoreError> {
-        let due: Option<StoredEvent> = sqlx::query_as(
-            "SELECT * FROM event WHERE state = 'waiting' AND (not_before <= ? OR not_before > ?) ORDER BY seq LIMIT 1",
-        )
-        .bind(millis(now))
-        .bind(millis(now + LONGEST_WAIT))
-        .fetch_optional(&self.pool)
-        .await?;
+        let due: Option<StoredEvent> = sqlx::query_as(DUE)
+            .bind(millis(now))
+            .bind(millis(now + LONGEST_WAIT))
+            .fetch_optional(&self.readers)
+            .await?;
         if let Some(event) = due {
             return Ok(Ok(event));
         }
-        let (at,): (Option<i64>,) =
-            sqlx::query_as("SELECT min(not_before) FROM event WHERE state = 'waiting'")
-                .fetch_one(&self.pool)
-                .await?;
+        let (at,): (Option<i64>,) = sqlx::query_as(EARLIEST).fetch_one(&self.readers).await?;
         Ok(Err(at.map(timestamp)))
     }
 
@@ -99,36 +106,20 @@ impl Store {
     /// When the store fails.
     pub async fn candidates(&self, alert: &AlertRef) -> Result<Candidates, StoreError> {
         let mut found = Candidates::default();
-        // One snapshot: an answer that is written down between two of these queries would be seen by neither.
-        let mut tx = self.pool.begin().await?;
+        // One snapshot: were the answer to the call stored between two of these, it would be in none of them.
+        let mut snapshot = self.readers.begin().await?;
         if let Some(event_id) = &alert.event_id {
             found.by_event =
-                sqlx::query_as("SELECT * FROM alert WHERE event_id = ? ORDER BY id DESC LIMIT 1")
-                    .bind(event_id.as_str())
-                    .fetch_optional(&mut *tx)
-                    .await?;
+                sqlx::query_as(BY_EVENT).bind(event_id.as_str()).fetch_optional(&mut *snapshot).await?;
         }
-        let Some(external_id) = &alert.external_id else {
-            return Ok(found);
-        };
-        // An alert that never left, because of a cooldown, cannot be meant.
-        found.by_external = sqlx::query_as(
-            "SELECT * FROM alert WHERE external_id = ? AND state <> 'suppressed' ORDER BY id DESC LIMIT 2",
-        )
-        .bind(external_id)
-        .fetch_all(&mut *tx)
-        .await?;
-        found.unanswered = sqlx::query_as(
-            "SELECT * FROM alert WHERE external_id = ? AND unanswered > 0 ORDER BY event_id IS NOT NULL, id DESC LIMIT 1",
-        )
-        .bind(external_id)
-        .fetch_optional(&mut *tx)
-        .await?;
-        (found.in_flight,) =
-            sqlx::query_as("SELECT EXISTS (SELECT 1 FROM alert WHERE external_id = ? AND in_flight = 1)")
-                .bind(external_id)
-                .fetch_one(&mut *tx)
-                .await?;
+        if let Some(external_id) = &alert.external_id {
+            found.by_external =
+                sqlx::query_as(BY_EXTERNAL).bind(external_id).fetch_all(&mut *snapshot).await?;
+            found.unanswered =
+                sqlx::query_as(UNANSWERED).bind(external_id).fetch_optional(&mut *snapshot).await?;
+            (found.in_flight,) =
+                sqlx::query_as(IN_FLIGHT).bind(external_id).fetch_one(&mut *snapshot).await?;
+        }
         Ok(found)
     }
 
@@ -168,7 +159,7 @@ impl Store {
         sqlx::query("UPDATE event SET not_before = ? WHERE seq = ?")
             .bind(millis(until))
             .bind(event.seq)
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await?;
         Ok(())
     }

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::rocketchat::{MessageId, RoomId};
 
+pub(super) const LAST_PAGED: &str = "SELECT created_at FROM alert \
+    WHERE trigger_name = ? AND room_id = ? AND state IN ('queued', 'sent') ORDER BY created_at DESC LIMIT 1";
+
 impl Store {
     /// The digest of the message's text when it was last settled.
     ///
@@ -19,12 +22,13 @@ impl Store {
     pub async fn digest_of(&self, message: &MessageId) -> Result<Option<i64>, StoreError> {
         let row: Option<(i64,)> = sqlx::query_as("SELECT digest FROM seen WHERE message_id = ?")
             .bind(message.as_str())
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await?;
         Ok(row.map(|(digest,)| digest))
     }
 
-    /// Starts to settle a message.
+    /// Starts to settle a message. Every other write waits until it is committed or dropped, so nothing slow belongs
+    /// in between, and no other write of the same task: it would wait for itself.
     ///
     /// # Errors
     /// When the store fails.
@@ -43,7 +47,7 @@ pub struct Intake<'a> {
 
 impl Intake<'_> {
     /// How long ago the trigger last alerted in the room, where it did within `period`. Suppressed alerts do not count,
-    /// or a steady flood would be suppressed for ever.
+    /// or a steady flood would be suppressed for ever; nor do those that were given up, for they paged nobody.
     ///
     /// # Errors
     /// When the store fails.
@@ -53,14 +57,11 @@ impl Intake<'_> {
         trigger: &str,
         room: &RoomId,
     ) -> Result<Option<Duration>, StoreError> {
-        let row: Option<(i64,)> = sqlx::query_as(
-            "SELECT created_at FROM alert WHERE trigger_name = ? AND room_id = ? AND state <> 'suppressed' \
-             ORDER BY created_at DESC LIMIT 1",
-        )
-        .bind(trigger)
-        .bind(room.as_str())
-        .fetch_optional(&mut *self.tx)
-        .await?;
+        let row: Option<(i64,)> = sqlx::query_as(LAST_PAGED)
+            .bind(trigger)
+            .bind(room.as_str())
+            .fetch_optional(&mut *self.tx)
+            .await?;
         let since = row.and_then(|(at,)| Duration::try_from(self.now.duration_since(timestamp(at))).ok());
         Ok(since.filter(|since| *since < period))
     }

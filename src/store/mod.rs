@@ -7,14 +7,18 @@
 mod database;
 mod error;
 mod inbox;
+mod inspect;
 mod intake;
 mod outbox;
 mod rooms;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 pub use database::Store;
 pub use error::StoreError;
 pub use inbox::{Candidates, StoredEvent};
+pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{AlertChange, Next, Settlement};
 pub use rooms::Progress;

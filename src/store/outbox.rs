@@ -59,13 +59,24 @@ pub enum AlertChange {
     },
 }
 
-/// A row of the lane is free where no older one of its ordering waits.
-const DUE: &str = "SELECT d.* FROM delivery d \
+/// The oldest row of a lane that is due and free. It is free where no older one of its ordering waits.
+pub(super) const DUE: &str = "SELECT * FROM delivery WHERE id = (SELECT d.id FROM delivery d \
     WHERE d.lane = ?1 AND d.state = 'waiting' AND (d.not_before <= ?2 OR d.not_before > ?3) AND NOT EXISTS \
     (SELECT 1 FROM delivery e WHERE e.lane = d.lane AND e.ordering = d.ordering AND e.state = 'waiting' AND e.id < d.id) \
-    ORDER BY d.id LIMIT 1";
-const EARLIEST: &str = "SELECT min(d.not_before) FROM delivery d WHERE d.lane = ?1 AND d.state = 'waiting' AND NOT EXISTS \
+    ORDER BY d.id LIMIT 1)";
+pub(super) const EARLIEST: &str = "SELECT min(d.not_before) FROM delivery d WHERE d.lane = ?1 AND d.state = 'waiting' \
+    AND NOT EXISTS \
     (SELECT 1 FROM delivery e WHERE e.lane = d.lane AND e.ordering = d.ordering AND e.state = 'waiting' AND e.id < d.id)";
+pub(super) const LATE: &str = "SELECT * FROM alert WHERE state = 'queued' AND told_waiting = 0 AND created_at < ? \
+    ORDER BY created_at, id LIMIT 200";
+/// The alert's own lane is that of its oldest row: replies about it come later.
+pub(super) const WAITING_BECAUSE: &str = "SELECT w.last_error FROM delivery w \
+    WHERE w.state = 'waiting' AND w.last_error IS NOT NULL AND w.lane = \
+    (SELECT d.lane FROM delivery d WHERE d.alert_id = ? AND d.state = 'waiting' ORDER BY d.id LIMIT 1) \
+    ORDER BY w.id LIMIT 1";
+pub(super) const ADOPT: &str =
+    "UPDATE delivery SET lane = ? WHERE state = 'waiting' AND lane NOT IN (SELECT value FROM json_each(?))";
+pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE lane = ? AND state = 'waiting'";
 
 impl Store {
     /// The oldest row of a lane that may leave now. A row waits while an older one of the same ordering does.
@@ -77,13 +88,13 @@ impl Store {
             .bind(lane.as_str())
             .bind(millis(now))
             .bind(millis(now + LONGEST_WAIT))
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await?;
         if let Some(delivery) = due {
             return Ok(Next::Due(delivery));
         }
         let (earliest,): (Option<i64>,) =
-            sqlx::query_as(EARLIEST).bind(lane.as_str()).fetch_one(&self.pool).await?;
+            sqlx::query_as(EARLIEST).bind(lane.as_str()).fetch_one(&self.readers).await?;
         Ok(earliest.map_or(Next::Empty, |at| Next::At(timestamp(at))))
     }
 
@@ -93,12 +104,15 @@ impl Store {
     /// # Errors
     /// When the store fails; then the call must not be made.
     pub async fn mark_in_flight(&self, alert: AlertId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE alert SET in_flight = 1 WHERE id = ?").bind(alert.0).execute(&self.pool).await?;
+        sqlx::query("UPDATE alert SET in_flight = 1 WHERE id = ?")
+            .bind(alert.0)
+            .execute(&self.writer)
+            .await?;
         Ok(())
     }
 
     /// Writes down what came of a delivery, for its alert too, and puts what follows from it into the outbox: all or
-    /// nothing.
+    /// nothing. Nothing happens where the delivery is settled already.
     ///
     /// # Errors
     /// When the store fails; then nothing holds.
@@ -111,7 +125,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let now = Timestamp::now();
         let mut tx = self.write().await?;
-        settle(&mut tx, delivery, settlement, now).await?;
+        if !settle(&mut tx, delivery, settlement, now).await? {
+            return Ok(());
+        }
         if let (Some(alert), Some(change)) = (delivery.alert, change) {
             change_alert(&mut tx, alert, change, now).await?;
         }
@@ -128,7 +144,10 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn alert(&self, id: AlertId) -> Result<Option<Alert>, StoreError> {
-        Ok(sqlx::query_as("SELECT * FROM alert WHERE id = ?").bind(id.0).fetch_optional(&self.pool).await?)
+        Ok(sqlx::query_as("SELECT * FROM alert WHERE id = ?")
+            .bind(id.0)
+            .fetch_optional(&self.readers)
+            .await?)
     }
 
     /// Alerts queued before `since` whose threads were not yet told that they are late; the oldest first.
@@ -136,12 +155,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn late_alerts(&self, since: Timestamp) -> Result<Vec<Alert>, StoreError> {
-        Ok(sqlx::query_as(
-            "SELECT * FROM alert WHERE state = 'queued' AND told_waiting = 0 AND created_at < ? ORDER BY id LIMIT 200",
-        )
-        .bind(millis(since))
-        .fetch_all(&self.pool)
-        .await?)
+        Ok(sqlx::query_as(LATE).bind(millis(since)).fetch_all(&self.readers).await?)
     }
 
     /// Notes that an alert's thread is told of the delay, and puts the reply, if there is one, into the outbox: once.
@@ -165,18 +179,14 @@ impl Store {
         Ok(())
     }
 
-    /// Why the oldest waiting row of a lane waits, in the words of its last attempt.
+    /// Why the lane of a queued alert does not move, in the words of the last attempt at its oldest row that failed.
+    /// `None` where nothing is wrong but that it is not the alert's turn.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn waiting_because(&self, alert: AlertId) -> Result<Option<String>, StoreError> {
-        let row: Option<(Option<String>,)> = sqlx::query_as(
-            "SELECT w.last_error FROM delivery d JOIN delivery w ON w.lane = d.lane AND w.state = 'waiting' \
-             WHERE d.alert_id = ? AND d.state = 'waiting' AND w.last_error IS NOT NULL ORDER BY w.id LIMIT 1",
-        )
-        .bind(alert.0)
-        .fetch_optional(&self.pool)
-        .await?;
+        let row: Option<(Option<String>,)> =
+            sqlx::query_as(WAITING_BECAUSE).bind(alert.0).fetch_optional(&self.readers).await?;
         Ok(row.and_then(|(error,)| error))
     }
 
@@ -186,13 +196,7 @@ impl Store {
     /// When the store fails.
     pub async fn adopt_orphans(&self, lanes: &[Lane], into: &Lane) -> Result<u64, StoreError> {
         let known = serde_json::Value::from(lanes.iter().map(Lane::as_str).collect::<Vec<_>>()).to_string();
-        let moved = sqlx::query(
-            "UPDATE delivery SET lane = ? WHERE state = 'waiting' AND lane NOT IN (SELECT value FROM json_each(?))",
-        )
-        .bind(into.as_str())
-        .bind(known)
-        .execute(&self.pool)
-        .await?;
+        let moved = sqlx::query(ADOPT).bind(into.as_str()).bind(known).execute(&self.writer).await?;
         Ok(moved.rows_affected())
     }
 
@@ -202,10 +206,7 @@ impl Store {
     /// When the store fails.
     pub async fn waiting_in(&self, lane: &Lane) -> Result<u64, StoreError> {
         let (count,): (i64,) =
-            sqlx::query_as("SELECT count(*) FROM delivery WHERE lane = ? AND state = 'waiting'")
-                .bind(lane.as_str())
-                .fetch_one(&self.pool)
-                .await?;
+            sqlx::query_as(WAITING_IN).bind(lane.as_str()).fetch_one(&self.readers).await?;
         Ok(count.unsigned_abs())
     }
 }
@@ -229,19 +230,21 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// `false` where it is settled already.
 async fn settle(
     tx: &mut Transaction<'static, Sqlite>,
     delivery: &Delivery,
     settlement: &Settlement,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let (state, not_before, reason) = match settlement {
         Settlement::Delivered => ("delivered", now, None),
         Settlement::Failed { reason } => ("failed", now, Some(reason)),
         Settlement::Retry { at, reason } => ("waiting", *at, reason.as_ref()),
     };
-    sqlx::query(
-        "UPDATE delivery SET state = ?, attempts = attempts + 1, not_before = ?, last_error = ?, settled_at = ? WHERE id = ?",
+    let settled = sqlx::query(
+        "UPDATE delivery SET state = ?, attempts = attempts + 1, not_before = ?, last_error = ?, settled_at = ? \
+         WHERE id = ? AND state = 'waiting'",
     )
     .bind(state)
     .bind(millis(not_before))
@@ -250,7 +253,7 @@ async fn settle(
     .bind(delivery.id.0)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(settled.rows_affected() == 1)
 }
 
 async fn change_alert(

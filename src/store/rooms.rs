@@ -1,8 +1,8 @@
 //! The watched rooms: since when, and how far each was read, by the server's clock.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Store, StoreError,
@@ -26,7 +26,7 @@ impl Store {
     /// When the store fails.
     pub async fn progress(&self) -> Result<HashMap<RoomId, Progress>, StoreError> {
         let rows: Vec<(String, i64, i64)> =
-            sqlx::query_as("SELECT id, since, cursor FROM room").fetch_all(&self.pool).await?;
+            sqlx::query_as("SELECT id, since, cursor FROM room").fetch_all(&self.readers).await?;
         let progress = |since, cursor| Progress { since: timestamp(since), cursor: timestamp(cursor) };
         Ok(rows.into_iter().map(|(id, since, cursor)| (RoomId::new(id), progress(since, cursor))).collect())
     }
@@ -42,7 +42,7 @@ impl Store {
         )
         .bind(room.as_str())
         .bind(millis(since))
-        .fetch_one(&self.pool)
+        .fetch_one(&self.writer)
         .await?;
         Ok(timestamp(since))
     }
@@ -78,7 +78,7 @@ impl Store {
     /// When the store fails.
     pub async fn settled_until(&self) -> Result<Option<Timestamp>, StoreError> {
         let row: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'settled_until'")
-            .fetch_optional(&self.pool)
+            .fetch_optional(&self.readers)
             .await?;
         Ok(row.map(|(at,)| timestamp(at)))
     }
@@ -88,21 +88,60 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM room WHERE id = ?").bind(room.as_str()).execute(&self.pool).await?;
+        sqlx::query("DELETE FROM room WHERE id = ?").bind(room.as_str()).execute(&self.writer).await?;
         Ok(())
     }
 
-    /// Sets a room's cursor, back too: the server's clock was set.
+    /// Notes how far the server's clock is ahead of ours. Where that is less than was noted by more than `tolerance`, it
+    /// was set back: all that is kept by it is set back too, or messages written from now on would pass for old ones.
+    /// Where it is more, only that is noted: what is kept stays, and more is read than must be. Returns the change.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing holds.
+    pub async fn note_clock(
+        &self,
+        ahead: SignedDuration,
+        tolerance: Duration,
+    ) -> Result<Option<SignedDuration>, StoreError> {
+        let ahead = i64::try_from(ahead.as_millis()).unwrap_or_default();
+        let mut tx = self.write().await?;
+        let noted: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'clock_ahead'")
+            .fetch_optional(&mut *tx)
+            .await?;
+        let moved = noted.map_or(0, |(noted,)| ahead.saturating_sub(noted));
+        if noted.is_some() && Duration::from_millis(moved.unsigned_abs()) <= tolerance {
+            return Ok(None);
+        }
+        let back = moved.min(0);
+        sqlx::query("UPDATE room SET since = since + ?1, cursor = cursor + ?1")
+            .bind(back)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("UPDATE fact SET value = value + ? WHERE name = 'settled_until'")
+            .bind(back)
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query(
+            "INSERT INTO fact (name, value) VALUES ('clock_ahead', ?) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(ahead)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(noted.map(|_| SignedDuration::from_millis(moved)))
+    }
+
+    /// Since when a room is watched; `None` where it is not.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn set_cursor(&self, room: &RoomId, to: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE room SET cursor = ? WHERE id = ?")
-            .bind(millis(to))
+    pub async fn watched_since(&self, room: &RoomId) -> Result<Option<Timestamp>, StoreError> {
+        let row: Option<(i64,)> = sqlx::query_as("SELECT since FROM room WHERE id = ?")
             .bind(room.as_str())
-            .execute(&self.pool)
+            .fetch_optional(&self.readers)
             .await?;
-        Ok(())
+        Ok(row.map(|(since,)| timestamp(since)))
     }
 
     /// Moves a room's cursor forward, once everything up to there is settled; it never moves back.
@@ -113,7 +152,7 @@ impl Store {
         sqlx::query("UPDATE room SET cursor = max(cursor, ?) WHERE id = ?")
             .bind(millis(to))
             .bind(room.as_str())
-            .execute(&self.pool)
+            .execute(&self.writer)
             .await?;
         Ok(())
     }

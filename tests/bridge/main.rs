@@ -6,4 +6,5 @@ mod every_match_pages;
 mod nobody_gets_in;
 mod pairs_alert_once;
 mod stage;
+mod storms;
 mod the_author_learns;

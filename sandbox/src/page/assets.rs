@@ -11,12 +11,35 @@ use super::server::Stage;
 
 const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
+const PICTURE: &str = "image/svg+xml";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-const FILES: [(&str, &str, &str); 3] = [
+/// Path, media type, content.
+const FILES: [(&str, &str, &str); 24] = [
     ("/", HTML, include_str!("assets/index.html")),
-    ("/style.css", STYLE, include_str!("assets/style.css")),
+    ("/favicon.svg", PICTURE, include_str!("assets/favicon.svg")),
+    ("/alert.css", STYLE, include_str!("assets/alert.css")),
+    ("/layout.css", STYLE, include_str!("assets/layout.css")),
+    ("/messages.css", STYLE, include_str!("assets/messages.css")),
+    ("/phone.css", STYLE, include_str!("assets/phone.css")),
+    ("/rooms.css", STYLE, include_str!("assets/rooms.css")),
+    ("/theme.css", STYLE, include_str!("assets/theme.css")),
+    ("/writing.css", STYLE, include_str!("assets/writing.css")),
+    ("/alert.js", SCRIPT, include_str!("assets/alert.js")),
+    ("/api.js", SCRIPT, include_str!("assets/api.js")),
     ("/app.js", SCRIPT, include_str!("assets/app.js")),
+    ("/bubble.js", SCRIPT, include_str!("assets/bubble.js")),
+    ("/chat.js", SCRIPT, include_str!("assets/chat.js")),
+    ("/dom.js", SCRIPT, include_str!("assets/dom.js")),
+    ("/form.js", SCRIPT, include_str!("assets/form.js")),
+    ("/format.js", SCRIPT, include_str!("assets/format.js")),
+    ("/keys.js", SCRIPT, include_str!("assets/keys.js")),
+    ("/message.js", SCRIPT, include_str!("assets/message.js")),
+    ("/people.js", SCRIPT, include_str!("assets/people.js")),
+    ("/phone.js", SCRIPT, include_str!("assets/phone.js")),
+    ("/strip.js", SCRIPT, include_str!("assets/strip.js")),
+    ("/tabs.js", SCRIPT, include_str!("assets/tabs.js")),
+    ("/thread.js", SCRIPT, include_str!("assets/thread.js")),
 ];
 
 pub(super) fn routes() -> Router<Arc<Stage>> {

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
@@ -77,12 +75,6 @@ async fn follow(
         // What rang meanwhile is in the state that comes now.
         in_chat = in_chat.resubscribe();
     }
-}
-
-/// The state now.
-pub(super) async fn state(State(stage): State<Arc<Stage>>) -> Response {
-    let json = stage.live.newest.borrow().to_string();
-    ([(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
 /// The state now, and again after every change (`text/event-stream`).

@@ -109,10 +109,10 @@ pub(super) struct Stage {
 fn routes(stage: Arc<Stage>) -> Router {
     Router::new()
         .merge(assets::routes())
-        .route("/api/state", get(live::state))
         .route("/api/events", get(live::events))
         .route("/api/messages", post(talk::write))
         .route("/api/messages/{id}", put(talk::edit))
+        .route("/api/messages/{id}/replies", post(talk::reply))
         .route("/api/messages/{id}/reactions", post(talk::react))
         .route("/api/alerts/{id}", post(phone::step))
         .route("/api/duty", put(phone::take_over))

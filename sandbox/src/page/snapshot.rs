@@ -40,8 +40,7 @@ impl Snapshot {
             chat.users().into_iter().map(|user| (user.id.clone(), user)).collect();
         let mut rooms = chat.rooms();
         rooms.sort_by_key(|room| (room.kind.letter(), room.created_at, room.name.clone()));
-        let names: HashMap<&str, &str> =
-            rooms.iter().map(|room| (room.id.as_str(), room.display_name.as_str())).collect();
+        let names = rooms.iter().map(|room| (room.id.as_str(), signed_name(room))).collect();
         let alerts = signl4.alerts();
         Self {
             people: people(&users),
@@ -94,24 +93,34 @@ struct RoomView {
     id: String,
     name: String,
     private: bool,
-    members: BTreeSet<String>,
+    /// How many members it has.
+    members: usize,
     messages: Vec<MessageView>,
 }
 
 impl RoomView {
     fn of(room: &Room, messages: Vec<Message>, users: &HashMap<String, User>) -> Self {
-        let name = match room.kind {
-            RoomKind::Direct => room.usernames.values().cloned().collect::<Vec<_>>().join(", "),
-            RoomKind::Channel | RoomKind::Group => room.display_name.clone(),
-        };
         Self {
             id: room.id.clone(),
-            name,
+            name: plain_name(room),
             private: room.kind != RoomKind::Channel,
-            members: room.members.clone(),
+            members: room.members.len(),
             messages: with_threads(messages, users),
         }
     }
+}
+
+fn plain_name(room: &Room) -> String {
+    match room.kind {
+        RoomKind::Direct => room.usernames.values().cloned().collect::<Vec<_>>().join(", "),
+        RoomKind::Channel | RoomKind::Group => room.display_name.clone(),
+    }
+}
+
+/// The name with the sign of a public channel.
+fn signed_name(room: &Room) -> String {
+    let sign = if room.kind == RoomKind::Channel { "#" } else { "" };
+    format!("{sign}{}", plain_name(room))
 }
 
 /// A message with the replies of its thread.
@@ -179,7 +188,7 @@ struct AlertView {
     text: String,
     status: AlertStatus,
     external_id: Option<String>,
-    /// The name of the room that the external ID is the ID of, if it is one.
+    /// The name of the room that the external ID is the ID of, if it is one: `#general`.
     room: Option<String>,
     team: String,
     at: Millis,
@@ -188,7 +197,7 @@ struct AlertView {
 }
 
 impl AlertView {
-    fn of(alert: &Alert, room_names: &HashMap<&str, &str>) -> Self {
+    fn of(alert: &Alert, room_names: &HashMap<&str, String>) -> Self {
         let room = alert.external_id.as_deref().and_then(|id| room_names.get(id));
         Self {
             id: alert.id.clone(),
@@ -196,7 +205,7 @@ impl AlertView {
             text: alert.text.clone(),
             status: alert.status,
             external_id: alert.external_id.clone(),
-            room: room.map(|&name| name.to_owned()),
+            room: room.cloned(),
             team: alert.team.clone(),
             at: alert.received.at.as_millisecond(),
             parameters: alert.parameters.clone(),

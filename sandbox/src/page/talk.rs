@@ -16,49 +16,53 @@ const LONGEST_TEXT: usize = 5_000;
 /// The longest name of an emoji that is taken.
 const LONGEST_EMOJI: usize = 50;
 
-/// A message that somebody writes.
+/// A message that somebody writes into a room.
 #[derive(Deserialize)]
 pub(super) struct Draft {
     room: String,
     user: String,
     text: String,
-    /// The message in whose thread it is a reply.
-    thread: Option<String>,
 }
 
-/// Posts a message or a reply; answers 201 with its id.
+/// Posts a message; answers 201 with its id.
 pub(super) async fn write(
     State(stage): State<Arc<Stage>>,
     Json(draft): Json<Draft>,
 ) -> Result<(StatusCode, Json<Value>), Refused> {
-    let text = readable(&draft.text)?;
-    let message = match &draft.thread {
-        Some(first) => stage.chat.reply(first, &draft.user, text)?,
-        None => stage.chat.post(&draft.room, &draft.user, text)?,
-    };
+    let message = stage.chat.post(&draft.room, &draft.user, readable(&draft.text)?)?;
     Ok((StatusCode::CREATED, Json(json!({ "id": message.id }))))
 }
 
-/// A new text for a message.
+/// What somebody writes about a message that is there: a reply, or a new text for it.
 #[derive(Deserialize)]
-pub(super) struct Correction {
+pub(super) struct Words {
     user: String,
     text: String,
+}
+
+/// Posts a reply in a message's thread; answers 201 with its id.
+pub(super) async fn reply(
+    State(stage): State<Arc<Stage>>,
+    Path(id): Path<String>,
+    Json(words): Json<Words>,
+) -> Result<(StatusCode, Json<Value>), Refused> {
+    let message = stage.chat.reply(&id, &words.user, readable(&words.text)?)?;
+    Ok((StatusCode::CREATED, Json(json!({ "id": message.id }))))
 }
 
 /// Edits a message of the same user.
 pub(super) async fn edit(
     State(stage): State<Arc<Stage>>,
     Path(id): Path<String>,
-    Json(correction): Json<Correction>,
+    Json(words): Json<Words>,
 ) -> Result<StatusCode, Refused> {
-    let text = readable(&correction.text)?;
+    let text = readable(&words.text)?;
     let message = stage.chat.message(&id).ok_or(Refused::NotFound("there is no such message"))?;
-    if message.user_id != correction.user {
+    if message.user_id != words.user {
         return Err(Refused::Forbidden("people edit their own messages only"));
     }
     if message.text != text {
-        stage.chat.edit(&id, &correction.user, text)?;
+        stage.chat.edit(&id, &words.user, text)?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,11 +5,13 @@
 mod client;
 mod error;
 pub(super) mod exchange;
-mod limits;
+pub(super) mod limits;
 mod messages;
 mod rooms;
 mod server;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 pub use client::RestClient;
 pub use error::{Effect, RestError};

@@ -21,6 +21,12 @@ pub struct RoomInfo {
     pub archived: bool,
     /// Whether only some can post (`ro`).
     pub read_only: bool,
+    /// `unmuted`: usernames that may post although it is read-only.
+    pub unmuted: Vec<String>,
+    /// `muted`: usernames that may not post.
+    pub muted: Vec<String>,
+    /// Whether joining it takes a code (`joinCodeRequired`).
+    pub needs_join_code: bool,
     /// `lm`: when the last message was posted.
     pub last_message_at: Option<Timestamp>,
     /// `_updatedAt`.
@@ -138,6 +144,9 @@ pub(crate) fn room_info(document: &Value) -> Option<RoomInfo> {
         encrypted: wire::flag(document, "encrypted"),
         archived: wire::flag(document, "archived"),
         read_only: wire::flag(document, "ro"),
+        unmuted: wire::texts(document, "unmuted"),
+        muted: wire::texts(document, "muted"),
+        needs_join_code: wire::flag(document, "joinCodeRequired"),
         last_message_at: wire::time_of(document, "lm"),
         updated_at: wire::time_of(document, "_updatedAt"),
     })

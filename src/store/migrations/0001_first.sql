@@ -1,4 +1,8 @@
 -- Every time is milliseconds of Unix time by the bot's clock, unless a comment says otherwise.
+--
+-- Settled rows are kept for months, so whatever is asked at every message, event or wake-up has an index that holds only
+-- the few rows it is about (`plan_tests` reads the plans). Columns that may be long stand last in their tables: SQLite
+-- reads a row from its beginning.
 
 -- One alert for each (message, trigger) pair, for ever: the pair is what makes a second page impossible.
 CREATE TABLE alert (
@@ -9,7 +13,7 @@ CREATE TABLE alert (
     thread_id    TEXT    NOT NULL, -- where its replies go: the message's tmid, or else the message itself
     external_id  TEXT    NOT NULL,
     state        TEXT    NOT NULL CHECK (state IN ('queued', 'sent', 'not_sent', 'suppressed')),
-    event_id     TEXT UNIQUE,      -- SIGNL4's answer
+    event_id     TEXT,             -- SIGNL4's answer; not UNIQUE: a repeated answer must not make an alert unsettleable
     in_flight    INTEGER NOT NULL DEFAULT 0, -- a call is under way, or was when the bot was killed
     unanswered   INTEGER NOT NULL DEFAULT 0, -- calls that may have raised an alert, but whose answer never came
     told_waiting INTEGER NOT NULL DEFAULT 0, -- whether the thread was told that the alert is late
@@ -17,40 +21,48 @@ CREATE TABLE alert (
     settled_at   INTEGER,
     UNIQUE (message_id, trigger_name)
 ) STRICT;
-CREATE INDEX alert_external ON alert (external_id, id);
-CREATE INDEX alert_trigger_room ON alert (trigger_name, room_id, created_at);
-CREATE INDEX alert_queued ON alert (created_at) WHERE state = 'queued';
+CREATE INDEX alert_event ON alert (event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX alert_external ON alert (external_id, id) WHERE state <> 'suppressed';
+CREATE INDEX alert_unanswered ON alert (external_id, id) WHERE unanswered > 0;
+CREATE INDEX alert_in_flight ON alert (external_id) WHERE in_flight = 1;
+CREATE INDEX alert_paged ON alert (trigger_name, room_id, created_at) WHERE state IN ('queued', 'sent');
+CREATE INDEX alert_late ON alert (created_at) WHERE state = 'queued' AND told_waiting = 0;
+CREATE INDEX alert_settled ON alert (settled_at) WHERE settled_at IS NOT NULL;
 
 -- The outbox: what has to leave this house, to SIGNL4 or to Rocket.Chat. A row leaves `waiting` only when it is settled.
 CREATE TABLE delivery (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     lane       TEXT    NOT NULL, -- the destination; lanes do not wait for each other
     ordering   TEXT    NOT NULL, -- rows of a lane that share it leave in the order of their ids
-    body       TEXT    NOT NULL, -- JSON of what to deliver
     alert_id   INTEGER REFERENCES alert (id) ON DELETE CASCADE,
     state      TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
     attempts   INTEGER NOT NULL DEFAULT 0,
     not_before INTEGER NOT NULL,
-    last_error TEXT,
     created_at INTEGER NOT NULL,
-    settled_at INTEGER
+    settled_at INTEGER,
+    last_error TEXT,
+    body       TEXT    NOT NULL  -- JSON of what to deliver
 ) STRICT;
-CREATE INDEX delivery_waiting ON delivery (lane, id) WHERE state = 'waiting';
-CREATE INDEX delivery_ordering ON delivery (lane, ordering, id) WHERE state = 'waiting';
+-- Both hold all that looking for the next row needs; `state` is there because SQLite asks for it all the same.
+CREATE INDEX delivery_waiting ON delivery (lane, id, ordering, not_before, state) WHERE state = 'waiting';
+CREATE INDEX delivery_ordering ON delivery (lane, ordering, id, not_before, state) WHERE state = 'waiting';
+CREATE INDEX delivery_failing ON delivery (lane, id) WHERE state = 'waiting' AND last_error IS NOT NULL;
 CREATE INDEX delivery_alert ON delivery (alert_id);
+CREATE INDEX delivery_settled ON delivery (settled_at) WHERE settled_at IS NOT NULL;
 
 -- The inbox: SIGNL4's notifications, stored before they are answered.
 CREATE TABLE event (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     id          TEXT    NOT NULL UNIQUE, -- the notification's top-level id: a repetition is the same row
-    body        TEXT    NOT NULL,
     state       TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'settled')),
-    outcome     TEXT,                    -- how it was correlated, once settled
     not_before  INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
-    settled_at  INTEGER
+    settled_at  INTEGER,
+    outcome     TEXT,                    -- how it was correlated, once settled
+    body        TEXT    NOT NULL
 ) STRICT;
-CREATE INDEX event_waiting ON event (not_before, seq) WHERE state = 'waiting';
+CREATE INDEX event_waiting ON event (seq, not_before) WHERE state = 'waiting';
+CREATE INDEX event_settled ON event (settled_at) WHERE settled_at IS NOT NULL;
 
 -- The last text of each message looked at, as a digest: what tells a new text from a re-emission of the old one.
 CREATE TABLE seen (

@@ -1,3 +1,45 @@
-new EventSource("api/events").onmessage = (event) => {
-  document.querySelector("#state").textContent = JSON.stringify(JSON.parse(event.data), null, 2);
-};
+// The page: listens to the state of both simulators and has each part show it.
+
+import { setUpChat, showChat } from "./chat.js";
+import { find } from "./dom.js";
+import { setUpKeys } from "./keys.js";
+import { setUpPhone, showPhone } from "./phone.js";
+import { setUpStrip, showLost, showStrip } from "./strip.js";
+import { setUpTabs } from "./tabs.js";
+
+const AGAIN_AFTER = 2000;
+
+function show(state) {
+  showChat(state);
+  showPhone(state);
+  showStrip(state);
+  showUnread(state.alerts.filter((alert) => alert.status === "new").length);
+}
+
+function showUnread(number) {
+  document.title = `${number ? `(${number}) ` : ""}signl4-rocketchat demo`;
+  for (const badge of document.querySelectorAll("[data-unread]")) {
+    badge.hidden = number === 0;
+    badge.textContent = number;
+    badge.setAttribute("aria-label", `${number} new`);
+  }
+}
+
+function listen() {
+  const source = new EventSource("api/events");
+  source.onmessage = (event) => show(JSON.parse(event.data));
+  source.onerror = () => {
+    showLost();
+    // It tries again by itself, unless the answer was none that it can live with.
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN_AFTER);
+  };
+}
+
+setUpTabs();
+setUpChat();
+setUpPhone();
+setUpStrip();
+setUpKeys();
+listen();
+// On a phone this would bring up the keyboard before there is anything to see.
+if (matchMedia("(min-width: 761px)").matches) find("#composer-text").focus();

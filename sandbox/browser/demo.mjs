@@ -1,0 +1,47 @@
+// The demo under test: one that runs already (DEMO_URL), or one that is started here (DEMO_COMMAND) and ended with it.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const COMMAND = "target/debug/signl4-rocketchat demo --port 0";
+/** How long the demo may take to say where it is, and to end when it is told to. */
+const PATIENCE = 60_000;
+
+/** Gives the page's URL and a function that ends the demo. */
+export async function startDemo() {
+  if (process.env.DEMO_URL) return { url: process.env.DEMO_URL, stop: async () => {} };
+  const [program, ...args] = (process.env.DEMO_COMMAND ?? COMMAND).split(" ");
+  const demo = spawn(program, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  const stop = async () => {
+    if (demo.pid === undefined || demo.exitCode !== null || demo.signalCode !== null) return;
+    const ended = once(demo, "exit");
+    demo.kill("SIGTERM");
+    const giveUp = setTimeout(() => demo.kill("SIGKILL"), PATIENCE);
+    await ended;
+    clearTimeout(giveUp);
+  };
+  try {
+    return { url: await urlOf(demo), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function urlOf(demo) {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error("the demo did not say where its page is")), PATIENCE);
+    demo.once("error", reject);
+    demo.once("exit", (code) => reject(new Error(`the demo ended with ${code}`)));
+    // Read to the end, so that the demo never waits for a reader.
+    createInterface({ input: demo.stdout }).on("line", (line) => {
+      const url = line.match(/http:\/\/127\.0\.0\.1:\d+\/?/);
+      if (!url) return;
+      clearTimeout(late);
+      resolve(url[0]);
+    });
+  });
+}

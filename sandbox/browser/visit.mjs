@@ -1,0 +1,131 @@
+// A browser, and a visit to the page in it: what a person sees and does there.
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+/** How long anything may take to be seen; generous, for a loaded machine. */
+export const SOON = 30_000;
+
+export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+
+/** Opens the page in a window of its own. */
+export async function visit(browser, url, options = {}) {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    locale: "en-GB",
+    reducedMotion: "reduce",
+    ...options,
+  });
+  context.setDefaultTimeout(SOON);
+  const page = await context.newPage();
+  const complaints = listen(page, url);
+  await page.goto(url);
+  await page.locator("#messages > li").first().waitFor();
+  return new Visit(page, complaints);
+}
+
+/** Collects what goes wrong in the browser, and what it asks of other hosts. */
+function listen(page, url) {
+  const complaints = [];
+  page.on("console", (line) => line.type() === "error" && complaints.push(line.text()));
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("request", (request) => {
+    if (new URL(request.url()).origin !== new URL(url).origin) complaints.push(`asked for ${request.url()}`);
+  });
+  return complaints;
+}
+
+/** Asks again and again until the answer is the expected one, or matches it. */
+export async function eventually(ask, expected, within = SOON) {
+  const deadline = Date.now() + within;
+  for (;;) {
+    const answer = await ask();
+    try {
+      if (expected instanceof RegExp) assert.match(answer, expected);
+      else assert.deepEqual(answer, expected);
+      return;
+    } catch (difference) {
+      if (Date.now() > deadline) throw difference;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export class Visit {
+  constructor(page, complaints) {
+    this.page = page;
+    this.complaints = complaints;
+  }
+
+  /** Opens a room and gives its ID. */
+  async enter(name) {
+    await this.page.locator("#rooms button", { hasText: name }).click();
+    const open = this.page.locator("#rooms > li", { has: this.page.locator("[aria-current=true]"), hasText: name });
+    return open.getAttribute("data-key");
+  }
+
+  async write(text) {
+    await this.page.getByLabel("Message", { exact: true }).fill(text);
+    await this.page.keyboard.press("Enter");
+    await this.message(text).waitFor();
+  }
+
+  /** The message of the open room with this text, replies not counted. */
+  message(text) {
+    const words = this.page.locator(":scope > .body > .text > .words").getByText(text, { exact: true });
+    return this.page.locator("#messages > li").filter({ has: words });
+  }
+
+  /** The alert on the phone with this text. */
+  alert(text) {
+    return this.page
+      .locator("#alerts > li")
+      .filter({ has: this.page.locator(".what").getByText(text, { exact: true }) });
+  }
+
+  /** The texts of the replies in a message's thread. */
+  thread = (text) => this.message(text).locator(".replies .words").allTextContents();
+
+  press = (text, button) => this.alert(text).getByRole("button", { name: button, exact: true }).click();
+
+  async annotate(text, note) {
+    await this.press(text, "Annotate");
+    await this.alert(text).getByLabel("Annotation").fill(note);
+    await this.press(text, "Send");
+  }
+
+  /** A fact on an alert's card: Room, ExternalID, From, Team. */
+  fact = (text, name) =>
+    this.alert(text)
+      .locator(".facts > div")
+      .filter({ has: this.page.getByText(name, { exact: true }) })
+      .locator("dd")
+      .textContent();
+
+  /** How much wider the page is than its window. */
+  overflow = () => this.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+
+  /** Presses Tab until the element has the focus. */
+  async tabTo(element) {
+    await element.waitFor();
+    for (let presses = 0; presses < 80; presses++) {
+      if (await element.evaluate((node) => node === document.activeElement)) return;
+      await this.page.keyboard.press("Tab");
+    }
+    assert.fail(`Tab does not lead to ${element}`);
+  }
+
+  async end() {
+    await this.page.context().close();
+    assert.deepEqual(this.complaints, [], "the browser has nothing to complain of");
+  }
+}

@@ -1,0 +1,173 @@
+// The chat: the rooms, the messages of one of them, and writing.
+
+import { call } from "./api.js";
+import { el, find, icon, reconcile, setText } from "./dom.js";
+import { isEnter } from "./form.js";
+import { count } from "./format.js";
+import { makeMessage, startEditing, updateMessage } from "./message.js";
+import { author, showPeople } from "./people.js";
+import { startReply } from "./thread.js";
+
+/** How far from the end, in pixels, still counts as reading the newest message. */
+const NEAR_END = 80;
+/** Messages of one author within so many milliseconds stand under one name. */
+const TOGETHER = 5 * 60 * 1000;
+
+/** `room` is the id of the room that shall be open, `entered` of the one that is. */
+const view = { state: null, room: null, entered: null, seen: new Map(), drafts: new Map() };
+
+export function setUpChat() {
+  const form = find("#composer");
+  const text = find("#composer-text");
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    send(text);
+  };
+  text.onkeydown = (event) => {
+    if (isEnter(event)) {
+      event.preventDefault();
+      form.requestSubmit();
+    } else if (event.key === "ArrowUp" && text.value === "") {
+      event.preventDefault();
+      find("#messages").lastElementChild?.focus();
+    }
+  };
+  find("#example").onclick = (event) => {
+    text.value = event.currentTarget.textContent;
+    text.focus();
+  };
+  find("#author").onchange = () => view.state && showChat(view.state);
+  find("#messages").addEventListener("keydown", onMessageKey);
+}
+
+/** Shows the rooms and the open one. */
+export function showChat(state) {
+  view.state = state;
+  showPeople(state.people);
+  const room = state.rooms.find((room) => room.id === view.room) ?? state.rooms[0];
+  if (!room) return;
+  const moved = view.entered !== room.id;
+  if (moved) enter(room);
+  view.seen.set(room.id, newest(room));
+  reconcile(find("#rooms"), state.rooms, (room) => room.id, makeRoom, updateRoom);
+  showRoom(room, moved);
+}
+
+async function send(text) {
+  const words = text.value.trim();
+  if (!words) return;
+  text.value = "";
+  const sent = await call("POST", "messages", { room: view.room, user: author(), text: words });
+  if (!sent && text.value === "") text.value = words;
+  scrollToEnd();
+}
+
+function makeRoom(room) {
+  const sign = el("span", { className: "sign", "aria-hidden": "true" }, room.private ? icon("lock") : "#");
+  const badge = el("span", { className: "badge", hidden: true });
+  const button = el("button", { type: "button" }, sign, el("span", { className: "name" }), badge);
+  button.onclick = () => {
+    view.room = room.id;
+    showChat(view.state);
+    find("#composer-text").focus();
+  };
+  return el("li", {}, button);
+}
+
+function updateRoom(node, room) {
+  const unread = room.messages.filter((message) => message.at > seen(room) && message.user !== author()).length;
+  const [button, name, badge] = ["button", ".name", ".badge"].map((selector) => find(selector, node));
+  setText(name, room.name);
+  button.classList.toggle("fresh", unread > 0);
+  button.setAttribute("aria-current", String(room.id === view.room));
+  badge.hidden = unread === 0;
+  setText(badge, String(unread));
+}
+
+/** Up to which message a room was read; all of it at first. */
+function seen(room) {
+  if (!view.seen.has(room.id)) view.seen.set(room.id, newest(room));
+  return view.seen.get(room.id);
+}
+
+const newest = (room) => room.messages.at(-1)?.at ?? 0;
+
+function enter(room) {
+  const text = find("#composer-text");
+  if (view.entered) {
+    view.drafts.set(view.entered, text.value);
+    text.value = view.drafts.get(room.id) ?? "";
+  }
+  view.room = view.entered = room.id;
+  text.placeholder = `Message ${room.private ? "" : "#"}${room.name}`;
+  find("#log").setAttribute("aria-label", `Messages in ${room.name}`);
+  find("#room-name").replaceChildren(...(room.private ? [icon("lock"), room.name] : [`# ${room.name}`]));
+  setText(find("#room-members"), count(room.members, "member", "members"));
+}
+
+function showRoom(room, moved) {
+  const log = find("#log");
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
+  // Another room's messages are nothing new to read out.
+  log.setAttribute("aria-busy", String(moved));
+  reconcile(
+    find("#messages"),
+    room.messages,
+    (message) => message.id,
+    makeMessage,
+    (node, message, index) => {
+      node.classList.toggle("first", !continues(room.messages[index - 1], message));
+      updateMessage(node, message);
+    },
+  );
+  makeOneReachable();
+  if (atEnd || moved) scrollToEnd();
+  log.setAttribute("aria-busy", "false");
+}
+
+/** Whether a message stands under the name of the one before. */
+function continues(before, message) {
+  return (
+    before !== undefined &&
+    before.author === message.author &&
+    before.user === message.user &&
+    before.replies.length === 0 &&
+    message.at - before.at < TOGETHER
+  );
+}
+
+function scrollToEnd() {
+  const log = find("#log");
+  log.scrollTop = log.scrollHeight;
+}
+
+/** One message can be reached by Tab, the others from it by the arrow keys. */
+function makeOneReachable() {
+  const list = find("#messages");
+  if (!find(":scope > [tabindex='0']", list)) list.lastElementChild?.setAttribute("tabindex", "0");
+}
+
+function onMessageKey(event) {
+  const node = event.target;
+  if (node.parentElement !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
+  const list = event.currentTarget;
+  const move = {
+    ArrowUp: node.previousElementSibling,
+    ArrowDown: node.nextElementSibling ?? find("#composer-text"),
+    Home: list.firstElementChild,
+    End: list.lastElementChild,
+  }[event.key];
+  if (move) focusMessage(list, move);
+  else if (event.key === "r" || event.key === "Enter") startReply(node);
+  else if (event.key === "e") startEditing(node);
+  else return;
+  event.preventDefault();
+}
+
+function focusMessage(list, target) {
+  if (target.parentElement === list) {
+    for (const node of list.querySelectorAll(":scope > [tabindex='0']")) node.setAttribute("tabindex", "-1");
+    target.setAttribute("tabindex", "0");
+  }
+  target.focus();
+}

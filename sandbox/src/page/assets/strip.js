@@ -1,0 +1,71 @@
+// Whether the bot is there, and the switches that make trouble for it.
+
+import { call } from "./api.js";
+import { el, find, reconcile, setText } from "./dom.js";
+
+const SWITCHES = [
+  {
+    name: "signl4_down",
+    label: "SIGNL4 is down",
+    note: "Alerts wait in the bot's outbox and go out when SIGNL4 is back.",
+  },
+  {
+    name: "signl4_throttles",
+    label: "SIGNL4 throttles",
+    note: "SIGNL4 answers 429. Alerts wait until it lets them through.",
+  },
+  {
+    name: "chat_down",
+    label: "Rocket.Chat is cut off",
+    note: "The bot hears nothing. What you write now alerts once it is back.",
+  },
+];
+
+export function setUpStrip() {
+  const open = find("#trouble-open");
+  open.onclick = () => open.setAttribute("aria-expanded", String(open.getAttribute("aria-expanded") !== "true"));
+}
+
+/** Shows the switches as they stand, and the bot's own word. */
+export function showStrip({ trouble, bot }) {
+  reconcile(
+    find("#switches"),
+    SWITCHES,
+    (entry) => entry.name,
+    makeSwitch,
+    (node, entry) => node.setAttribute("aria-checked", String(trouble[entry.name])),
+  );
+  setText(
+    find("#trouble-note"),
+    SWITCHES.filter((entry) => trouble[entry.name])
+      .map((entry) => entry.note)
+      .join(" "),
+  );
+  showBot(bot.state, WORDS[bot.state](bot));
+}
+
+/** Says that the page itself has lost its server. */
+export const showLost = () => showBot("lost", "The page lost its server, trying again …");
+
+const WORDS = {
+  unknown: () => "No bot is being watched",
+  ready: () => "Bot is connected",
+  not_ready: (bot) => `Bot: ${bot.missing[0] ?? "not ready"}`,
+  away: () => "Bot does not answer",
+};
+
+function showBot(state, text) {
+  const bot = find("#bot");
+  bot.dataset.state = state;
+  bot.title = text;
+  setText(find(".bot-text", bot), text);
+}
+
+function makeSwitch(entry) {
+  const node = el("button", { type: "button", className: "switch", role: "switch", textContent: entry.label });
+  node.onclick = () => {
+    const on = node.getAttribute("aria-checked") !== "true";
+    call("PUT", "trouble", { trouble: entry.name, on });
+  };
+  return node;
+}

@@ -1,0 +1,13 @@
+// Chat or phone, on a window too narrow for both.
+
+import { find } from "./dom.js";
+
+/** Shows one of them; on a wide window both are seen anyway. */
+export function openTab(name) {
+  document.body.dataset.tab = name;
+  for (const tab of ["chat", "phone"]) find(`#tab-${tab}`).setAttribute("aria-pressed", String(tab === name));
+}
+
+export function setUpTabs() {
+  for (const tab of ["chat", "phone"]) find(`#tab-${tab}`).onclick = () => openTab(tab);
+}

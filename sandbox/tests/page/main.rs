@@ -1,0 +1,10 @@
+//! The page's server, as a browser meets it: over real sockets, both simulators behind it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test panics")]
+
+mod bot;
+mod door;
+mod phone;
+mod talk;
+mod trouble;
+mod visit;

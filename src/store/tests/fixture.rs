@@ -1,0 +1,135 @@
+//! A store in a directory of its own, and rows to put into it.
+
+use jiff::Timestamp;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    rocketchat::{MessageId, RoomId},
+    signl4::EventId,
+    store::{Alert, AlertChange, AlertState, Delivery, Lane, NewAlert, NewDelivery, Next, Settlement, Store},
+};
+
+pub(super) const ROOM: &str = "GENERAL";
+
+/// A store, and the directory that goes with it.
+pub(super) struct Fixture {
+    pub(super) store: Store,
+    pub(super) directory: TempDir,
+}
+
+impl Fixture {
+    pub(super) async fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        Self { store: Store::open(&url(&directory)).await.unwrap(), directory }
+    }
+
+    pub(super) fn url(&self) -> String {
+        url(&self.directory)
+    }
+
+    /// The next run of the bot on the same file, the last one having been killed.
+    pub(super) async fn restarted(self) -> Self {
+        let Self { store, directory } = self;
+        drop(store);
+        Self { store: Store::open(&url(&directory)).await.unwrap(), directory }
+    }
+
+    /// A queued alert with its call to SIGNL4.
+    pub(super) async fn queue(&self, message: &str) -> Alert {
+        let alert = self.add(&new_alert(message), AlertState::Queued).await.unwrap();
+        self.put(&call(&alert)).await;
+        alert
+    }
+
+    pub(super) async fn add(&self, alert: &NewAlert, state: AlertState) -> Option<Alert> {
+        let mut intake = self.store.intake().await.unwrap();
+        let alert = intake.add_alert(alert, state).await.unwrap();
+        intake.commit().await.unwrap();
+        alert
+    }
+
+    pub(super) async fn put(&self, delivery: &NewDelivery) {
+        let mut intake = self.store.intake().await.unwrap();
+        intake.add_delivery(delivery).await.unwrap();
+        intake.commit().await.unwrap();
+    }
+
+    /// The body of the row that may leave the lane now.
+    pub(super) async fn due(&self, lane: &Lane) -> Delivery {
+        match self.store.next_delivery(lane, Timestamp::now()).await.unwrap() {
+            Next::Due(delivery) => delivery,
+            other => panic!("nothing is due in {lane}: {other:?}"),
+        }
+    }
+
+    pub(super) async fn settle(&self, delivery: &Delivery, settlement: Settlement) {
+        self.store.settle_delivery(delivery, &settlement, None, &[]).await.unwrap();
+    }
+
+    /// Delivers the next row of the pager's lane, to which SIGNL4 answers so.
+    pub(super) async fn sent(&self, event_id: Option<&str>) {
+        let delivery = self.due(&pager()).await;
+        let change = AlertChange::Sent(event_id.map(EventId::new));
+        self.store.settle_delivery(&delivery, &Settlement::Delivered, Some(&change), &[]).await.unwrap();
+    }
+
+    /// The alert as it stands now.
+    pub(super) async fn now(&self, alert: &Alert) -> Alert {
+        self.store.alert(alert.id).await.unwrap().unwrap()
+    }
+
+    pub(super) async fn count(&self, table: &'static str) -> i64 {
+        let sql = match table {
+            "alert" => "SELECT count(*) FROM alert",
+            "delivery" => "SELECT count(*) FROM delivery",
+            "event" => "SELECT count(*) FROM event",
+            "seen" => "SELECT count(*) FROM seen",
+            other => panic!("{other}"),
+        };
+        let (count,): (i64,) = sqlx::query_as(sql).fetch_one(&self.store.readers).await.unwrap();
+        count
+    }
+}
+
+pub(super) fn url(directory: &TempDir) -> String {
+    format!("sqlite://{}", directory.path().join("bot.db").display())
+}
+
+pub(super) fn pager() -> Lane {
+    Lane::new("signl4")
+}
+
+pub(super) fn replies() -> Lane {
+    Lane::new("rocketchat:reply")
+}
+
+pub(super) fn new_alert(message: &str) -> NewAlert {
+    NewAlert {
+        message: MessageId::new(message),
+        trigger: "signl4".into(),
+        room: RoomId::new(ROOM),
+        thread: MessageId::new(message),
+        external_id: ROOM.into(),
+        lane: pager(),
+        event: json!({ "title": message }),
+    }
+}
+
+/// The call to SIGNL4 that an alert asks for.
+pub(super) fn call(alert: &Alert) -> NewDelivery {
+    NewDelivery {
+        lane: pager(),
+        ordering: alert.id.to_string(),
+        body: json!({ "title": alert.message }),
+        alert: Some(alert.id),
+    }
+}
+
+pub(super) fn reply(ordering: &str, text: &str) -> NewDelivery {
+    NewDelivery { lane: replies(), ordering: ordering.into(), body: json!(text), alert: None }
+}
+
+pub(super) fn retry(at: Timestamp, reason: &str) -> Settlement {
+    Settlement::Retry { at, reason: Some(reason.into()) }
+}

@@ -1,0 +1,88 @@
+//! Looking at a store: the truth of it, and no trace.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use tempfile::TempDir;
+
+use super::fixture::{Fixture, url};
+use crate::store::{Condition, Store, StoreError};
+
+fn files(directory: &Path) -> BTreeSet<String> {
+    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+async fn condition(url: &str) -> Condition {
+    Store::inspect(url).await.unwrap().1
+}
+
+#[tokio::test]
+async fn a_store_that_is_not_there_stays_away() {
+    let directory = TempDir::new().unwrap();
+    let (path, condition) = Store::inspect(&url(&directory)).await.unwrap();
+    assert_eq!((path, condition), (directory.path().join("bot.db"), Condition::New));
+    assert!(files(directory.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_store_that_a_bot_works_on_is_in_use_and_the_bot_works_on() {
+    let fixture = Fixture::new().await;
+    let before = files(fixture.directory.path());
+    assert_eq!(condition(&fixture.url()).await, Condition::InUse);
+    assert_eq!(files(fixture.directory.path()), before);
+    fixture.queue("m1").await;
+}
+
+#[tokio::test]
+async fn a_store_at_rest_is_usable_and_untouched() {
+    let fixture = Fixture::new().await;
+    let alert = fixture.queue("m1").await;
+    fixture.store.mark_in_flight(alert.id).await.unwrap();
+    fixture.store.close().await;
+    let url = fixture.url();
+    let Fixture { store, directory } = fixture;
+    drop(store);
+    for _ in 0..2 {
+        let database = fs::read(directory.path().join("bot.db")).unwrap();
+        assert_eq!(condition(&url).await, Condition::Usable);
+        assert_eq!(fs::read(directory.path().join("bot.db")).unwrap(), database);
+        assert_eq!(files(directory.path()), ["bot.db".to_owned(), "bot.db.lock".to_owned()].into());
+        // Without its lock file too, as when it was copied from elsewhere.
+        let _ = fs::remove_file(directory.path().join("bot.db.lock"));
+        assert_eq!(condition(&url).await, Condition::Usable);
+        fs::write(directory.path().join("bot.db.lock"), "").unwrap();
+    }
+    let store = Store::open(&url).await.unwrap();
+    assert_eq!(store.alert(alert.id).await.unwrap().unwrap().unanswered, 1);
+}
+
+#[tokio::test]
+async fn what_would_keep_the_bot_from_opening_it_is_told() {
+    let directory = TempDir::new().unwrap();
+    let look = async |name: &str| {
+        let url = format!("sqlite://{}", directory.path().join(name).display());
+        Store::inspect(&url).await.unwrap_err()
+    };
+    assert!(matches!(look("missing/bot.db").await, StoreError::Open { .. }));
+    fs::write(directory.path().join("diary"), "no database\n".repeat(1000)).unwrap();
+    assert!(matches!(look("diary").await, StoreError::Corrupt(_)));
+    fs::create_dir(directory.path().join("directory")).unwrap();
+    assert!(matches!(look("directory").await, StoreError::Open { .. }));
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_release_is_told() {
+    let fixture = Fixture::new().await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'of the future', TRUE, x'00', 0)",
+    )
+    .execute(&fixture.store.writer)
+    .await
+    .unwrap();
+    fixture.store.close().await;
+    let url = fixture.url();
+    let Fixture { store, directory: _directory } = fixture;
+    drop(store);
+    let error = Store::inspect(&url).await.unwrap_err();
+    assert!(matches!(error, StoreError::Migrate(_)), "{error:?}");
+}

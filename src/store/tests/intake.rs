@@ -1,0 +1,136 @@
+//! The intake: what a message asks for and that it was seen hold together or not at all.
+
+use std::time::Duration;
+
+use super::fixture::{Fixture, ROOM, call, new_alert, pager};
+use crate::{
+    rocketchat::{MessageId, RoomId},
+    store::{Alert, AlertChange, AlertState, Settlement},
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+async fn quiet_for(fixture: &Fixture, period: Duration, trigger: &str, room: &str) -> bool {
+    let mut intake = fixture.store.intake().await.unwrap();
+    intake.alerted_within(period, trigger, &RoomId::new(room)).await.unwrap().is_some()
+}
+
+async fn backdate(fixture: &Fixture, alert: &Alert, by: Duration) {
+    sqlx::query("UPDATE alert SET created_at = created_at - ? WHERE id = ?")
+        .bind(i64::try_from(by.as_millis()).unwrap())
+        .bind(alert.id.0)
+        .execute(&fixture.store.writer)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn nothing_holds_of_a_message_whose_intake_is_dropped() {
+    let fixture = Fixture::new().await;
+    let message = MessageId::new("m1");
+
+    let mut intake = fixture.store.intake().await.unwrap();
+    let alert = intake.add_alert(&new_alert("m1"), AlertState::Queued).await.unwrap().unwrap();
+    intake.add_delivery(&call(&alert)).await.unwrap();
+    intake.mark_seen(&message, 7).await.unwrap();
+    drop(intake);
+
+    assert_eq!(fixture.store.alert(alert.id).await.unwrap(), None);
+    assert_eq!(fixture.count("delivery").await, 0);
+    assert_eq!(fixture.store.digest_of(&message).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn all_of_a_message_holds_once_it_is_committed_and_the_workers_are_woken() {
+    let fixture = Fixture::new().await;
+    let mut changes = fixture.store.changes();
+    changes.mark_unchanged();
+    let mut intake = fixture.store.intake().await.unwrap();
+    let alert = intake.add_alert(&new_alert("m1"), AlertState::Queued).await.unwrap().unwrap();
+    intake.add_delivery(&call(&alert)).await.unwrap();
+    intake.mark_seen(&MessageId::new("m1"), -7).await.unwrap();
+    assert!(!changes.has_changed().unwrap(), "nobody is woken for what does not hold yet");
+    intake.commit().await.unwrap();
+
+    assert!(changes.has_changed().unwrap());
+    let expected = new_alert("m1");
+    let stored = fixture.now(&alert).await;
+    assert_eq!(
+        (&stored.message, &stored.trigger, &stored.room, &stored.thread, &stored.external_id),
+        (&expected.message, &expected.trigger, &expected.room, &expected.thread, &expected.external_id)
+    );
+    assert_eq!((stored.state, stored.event_id, stored.unanswered), (AlertState::Queued, None, 0));
+    assert_eq!(fixture.due(&pager()).await.body, r#"{"title":"m1"}"#);
+    assert_eq!(fixture.store.digest_of(&MessageId::new("m1")).await.unwrap(), Some(-7));
+}
+
+#[tokio::test]
+async fn a_message_alerts_once_for_each_trigger() {
+    let fixture = Fixture::new().await;
+    let first = fixture.add(&new_alert("m1"), AlertState::Queued).await;
+    assert!(first.is_some());
+    assert_eq!(fixture.add(&new_alert("m1"), AlertState::Queued).await, None);
+    let mut other = new_alert("m1");
+    other.trigger = "network".into();
+    assert!(fixture.add(&other, AlertState::Queued).await.is_some());
+    assert!(fixture.add(&new_alert("m2"), AlertState::Queued).await.is_some());
+}
+
+#[tokio::test]
+async fn a_suppressed_alert_takes_the_place_of_its_message_too() {
+    let fixture = Fixture::new().await;
+    fixture.add(&new_alert("m1"), AlertState::Suppressed).await.unwrap();
+    assert_eq!(fixture.add(&new_alert("m1"), AlertState::Queued).await, None);
+}
+
+#[tokio::test]
+async fn the_newest_text_of_a_message_is_what_is_remembered() {
+    let fixture = Fixture::new().await;
+    let message = MessageId::new("m1");
+    for digest in [1, i64::MIN, i64::MAX] {
+        let mut intake = fixture.store.intake().await.unwrap();
+        intake.mark_seen(&message, digest).await.unwrap();
+        intake.commit().await.unwrap();
+        assert_eq!(fixture.store.digest_of(&message).await.unwrap(), Some(digest));
+    }
+    assert_eq!(fixture.store.digest_of(&MessageId::new("m2")).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_trigger_is_quiet_in_a_room_for_so_long_after_it_alerted_there() {
+    let fixture = Fixture::new().await;
+    assert!(!quiet_for(&fixture, HOUR, "signl4", ROOM).await);
+    let alert = fixture.queue("m1").await;
+    assert!(quiet_for(&fixture, HOUR, "signl4", ROOM).await);
+    assert!(!quiet_for(&fixture, HOUR, "signl4", "other").await);
+    assert!(!quiet_for(&fixture, HOUR, "network", ROOM).await);
+    backdate(&fixture, &alert, HOUR).await;
+    assert!(!quiet_for(&fixture, HOUR, "signl4", ROOM).await);
+    assert!(quiet_for(&fixture, 2 * HOUR, "signl4", ROOM).await);
+}
+
+#[tokio::test]
+async fn alerts_that_paged_nobody_keep_no_trigger_quiet() {
+    let fixture = Fixture::new().await;
+    let paged = fixture.queue("m1").await;
+    fixture.sent(Some("e1")).await;
+    backdate(&fixture, &paged, HOUR).await;
+    fixture.add(&new_alert("m2"), AlertState::Suppressed).await.unwrap();
+    fixture.queue("m3").await;
+    let given_up = fixture.due(&pager()).await;
+    let failed = Settlement::Failed { reason: "wrong secret".into() };
+    fixture.store.settle_delivery(&given_up, &failed, Some(&AlertChange::NotSent), &[]).await.unwrap();
+    assert!(!quiet_for(&fixture, HOUR, "signl4", ROOM).await);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_keeps_no_trigger_quiet() {
+    let fixture = Fixture::new().await;
+    let alert = fixture.queue("m1").await;
+    sqlx::query("UPDATE alert SET created_at = created_at + 7200000 WHERE id = ?")
+        .bind(alert.id.0)
+        .execute(&fixture.store.writer)
+        .await
+        .unwrap();
+    assert!(!quiet_for(&fixture, HOUR, "signl4", ROOM).await);
+}

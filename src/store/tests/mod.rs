@@ -1,0 +1,13 @@
+//! What the store promises, tried on real files.
+
+mod contention;
+mod fixture;
+mod inbox;
+mod inspect;
+mod intake;
+mod opening;
+mod outbox;
+mod plans;
+mod purge;
+mod rooms;
+mod trouble;

@@ -1,0 +1,128 @@
+//! Opening: one bot at a time, what the last run left, and files that are no store.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use super::fixture::{Fixture, url};
+use crate::store::{AlertState, Store, StoreError};
+
+async fn refused(url: &str) -> StoreError {
+    Store::open(url).await.map(drop).unwrap_err()
+}
+
+#[tokio::test]
+async fn a_second_bot_on_the_same_file_is_told_so_and_the_first_goes_on() {
+    let fixture = Fixture::new().await;
+    let error = refused(&fixture.url()).await;
+    assert!(matches!(&error, StoreError::InUse { path } if path.ends_with("bot.db")), "{error:?}");
+    assert!(error.to_string().contains("already running"), "{error}");
+    fixture.store.check_writable().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_file_is_free_again_once_the_first_bot_is_gone() {
+    let fixture = Fixture::new().await;
+    let url = fixture.url();
+    let clone = fixture.store.clone();
+    drop(fixture.store);
+    assert!(matches!(refused(&url).await, StoreError::InUse { .. }), "a clone still works on it");
+    drop(clone);
+    Store::open(&url).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_a_restart() {
+    let fixture = Fixture::new().await;
+    let alert = fixture.queue("m1").await;
+    let fixture = fixture.restarted().await;
+    assert_eq!(fixture.now(&alert).await, alert);
+    assert_eq!(fixture.due(&super::fixture::pager()).await.alert, Some(alert.id));
+}
+
+#[tokio::test]
+async fn a_call_under_way_when_the_bot_was_killed_may_have_raised_its_alert() {
+    let fixture = Fixture::new().await;
+    let (in_call, waiting) = (fixture.queue("m1").await, fixture.queue("m2").await);
+    fixture.store.mark_in_flight(in_call.id).await.unwrap();
+    assert_eq!(fixture.now(&in_call).await.unanswered, 0);
+
+    let fixture = fixture.restarted().await;
+    assert_eq!(fixture.now(&in_call).await.unanswered, 1);
+    assert_eq!(fixture.now(&in_call).await.state, AlertState::Queued, "it is called for again");
+    assert_eq!(fixture.now(&waiting).await.unanswered, 0);
+
+    let fixture = fixture.restarted().await;
+    assert_eq!(fixture.now(&in_call).await.unanswered, 1, "counted once, not at every start");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_not_touched() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("bot.db");
+    let content = "this is a diary, not a database\n".repeat(300);
+    fs::write(&path, &content).unwrap();
+    let error = refused(&url(&directory)).await;
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+    assert!(error.to_string().contains("no SQLite database"), "{error}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), content);
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_an_error_and_no_panic() {
+    let fixture = Fixture::new().await;
+    for message in 0..200 {
+        fixture.queue(&format!("m{message}")).await;
+    }
+    let path = fixture.directory.path().join("bot.db");
+    fixture.store.close().await;
+    let Fixture { store, directory } = fixture;
+    drop(store);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096..].fill(0xa5);
+    fs::write(&path, bytes).unwrap();
+    let error = refused(&url(&directory)).await;
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_missing_or_takes_no_files_is_named() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("file"), "").unwrap();
+    let inside = |path: &str| format!("sqlite://{}", directory.path().join(path).display());
+    // Nobody can create a file in /proc, not even root.
+    for url in [inside("missing/bot.db"), inside("file/bot.db"), "sqlite:///proc/bot.db".to_owned()] {
+        let error = refused(&url).await;
+        assert!(matches!(&error, StoreError::Open { path, .. } if path.ends_with("bot.db")), "{error:?}");
+        assert!(error.to_string().contains("writable"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_written_is_refused_at_the_start() {
+    let fixture = Fixture::new().await;
+    fixture.queue("m1").await;
+    let url = format!("{}?mode=ro", fixture.url());
+    fixture.store.close().await;
+    let Fixture { store, directory: _directory } = fixture;
+    drop(store);
+    let error = refused(&url).await;
+    assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_release_is_refused() {
+    let fixture = Fixture::new().await;
+    sqlx::query(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'of the future', TRUE, x'00', 0)",
+    )
+    .execute(&fixture.store.writer)
+    .await
+    .unwrap();
+    let url = fixture.url();
+    let Fixture { store, directory: _directory } = fixture;
+    drop(store);
+    let error = refused(&url).await;
+    assert!(matches!(error, StoreError::Migrate(_)), "{error:?}");
+}

@@ -1,0 +1,109 @@
+//! What the hot queries cost: none reads what was settled long ago, and a long queue is walked once, not once a row.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use jiff::{Timestamp, ToSpan};
+use sqlx::Row;
+
+use super::fixture::{Fixture, pager};
+use crate::store::{Next, database, inbox, intake, outbox, rows::millis};
+
+/// Rows that wait in the lane; SQLite's instructions are counted, so that no clock decides.
+const WAITING: usize = 5_000;
+
+#[tokio::test]
+async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
+    let fixture = Fixture::new().await;
+    for sql in [
+        outbox::DUE,
+        outbox::EARLIEST,
+        outbox::LATE,
+        outbox::WAITING_BECAUSE,
+        outbox::ADOPT,
+        outbox::WAITING_IN,
+        inbox::DUE,
+        inbox::EARLIEST,
+        inbox::BY_EVENT,
+        inbox::BY_EXTERNAL,
+        inbox::UNANSWERED,
+        inbox::IN_FLIGHT,
+        intake::LAST_PAGED,
+        database::RECOVER,
+        database::PURGE_DELIVERIES,
+        database::PURGE_ALERTS,
+        database::PURGE_EVENTS,
+        database::PURGE_SEEN,
+    ] {
+        let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+        let plan = sqlx::query(explain).fetch_all(&fixture.store.writer).await.unwrap();
+        for step in plan {
+            let step: String = step.get("detail");
+            // A SCAN by an index walks a partial one: only the rows that the query is about.
+            let whole =
+                step.starts_with("SCAN") && !step.contains("USING") && !step.contains("VIRTUAL TABLE");
+            assert!(!whole || step == "SCAN CONSTANT ROW", "{step}\n{sql}");
+        }
+    }
+}
+
+impl Fixture {
+    /// Fills the pager's lane with rows of 5 kB, as long messages make them.
+    async fn fill(&self, ordering: &str, not_before: &str) {
+        let now = millis(Timestamp::now());
+        let sql = sqlx::AssertSqlSafe(format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {WAITING}) \
+             INSERT INTO delivery (lane, ordering, body, not_before, created_at) \
+             SELECT 'signl4', {ordering}, printf('%.5000c', 'x'), {now} + {not_before}, {now} FROM n"
+        ));
+        sqlx::query(sql).execute(&self.store.writer).await.unwrap();
+    }
+
+    /// Asks for the next row; returns the answer and how many instructions SQLite took, in thousands.
+    async fn cost_of_next(&self) -> (Next, usize) {
+        let spent = Arc::new(AtomicUsize::new(0));
+        let mut connections = Vec::new();
+        for _ in 0..self.store.readers.options().get_max_connections() {
+            let mut connection = self.store.readers.acquire().await.unwrap();
+            let spent = spent.clone();
+            let count = move || {
+                spent.fetch_add(1, Ordering::Relaxed);
+                true
+            };
+            connection.lock_handle().await.unwrap().set_progress_handler(1_000, count);
+            connections.push(connection);
+        }
+        drop(connections);
+        let next = self.store.next_delivery(&pager(), Timestamp::now()).await.unwrap();
+        (next, spent.load(Ordering::Relaxed))
+    }
+}
+
+#[tokio::test]
+async fn a_lane_of_many_orderings_that_all_wait_is_walked_once() {
+    let fixture = Fixture::new().await;
+    fixture.fill("i", "60000 + i").await;
+    let (next, cost) = fixture.cost_of_next().await;
+    assert!(matches!(next, Next::At(at) if at < Timestamp::now() + 61.seconds()), "{next:?}");
+    assert!(cost <= WAITING * 100 / 1_000, "{cost}");
+}
+
+#[tokio::test]
+async fn a_lane_behind_one_row_that_waits_is_walked_once() {
+    let fixture = Fixture::new().await;
+    fixture.fill("'thread'", "CASE i WHEN 1 THEN 60000 ELSE 0 END").await;
+    let (next, cost) = fixture.cost_of_next().await;
+    assert!(matches!(next, Next::At(_)), "{next:?}");
+    assert!(cost <= WAITING * 100 / 1_000, "{cost}");
+}
+
+#[tokio::test]
+async fn a_long_lane_with_one_row_that_waits_gives_the_next_one_at_once() {
+    let fixture = Fixture::new().await;
+    fixture.fill("i", "CASE i WHEN 1 THEN 60000 ELSE 0 END").await;
+    let (next, cost) = fixture.cost_of_next().await;
+    assert!(matches!(next, Next::Due(_)), "{next:?}");
+    assert!(cost <= 1, "{cost}");
+}

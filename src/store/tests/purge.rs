@@ -1,0 +1,88 @@
+//! What is forgotten, and what never is.
+
+use jiff::{Timestamp, ToSpan};
+
+use super::fixture::{Fixture, new_alert, reply};
+use crate::{
+    rocketchat::MessageId,
+    signl4::NotificationId,
+    store::{AlertState, NewDelivery, Settlement},
+};
+
+/// A moment that all rows so far lie before.
+fn later() -> Timestamp {
+    Timestamp::now() + 1.minute()
+}
+
+fn long_ago() -> Timestamp {
+    Timestamp::now() - 1.hour()
+}
+
+#[tokio::test]
+async fn what_still_waits_is_never_removed_however_old() {
+    let fixture = Fixture::new().await;
+    fixture.queue("m1").await;
+    fixture.put(&reply("t1", "waits")).await;
+    fixture.store.receive_event(&NotificationId::new("n1"), "{}").await.unwrap();
+    assert_eq!(fixture.store.purge(later(), later()).await.unwrap(), 0);
+    assert_eq!((fixture.count("delivery").await, fixture.count("alert").await), (2, 1));
+}
+
+#[tokio::test]
+async fn what_is_settled_goes_once_it_is_old_enough_and_not_sooner() {
+    let fixture = Fixture::new().await;
+    fixture.queue("m1").await;
+    fixture.sent(Some("e1")).await;
+    fixture.add(&new_alert("m2"), AlertState::Suppressed).await.unwrap();
+    fixture.store.receive_event(&NotificationId::new("n1"), "{}").await.unwrap();
+    let event = fixture.store.next_event(Timestamp::now()).await.unwrap().unwrap();
+    fixture.store.settle_event(&event, "nowhere", None).await.unwrap();
+
+    assert_eq!(fixture.store.purge(long_ago(), long_ago()).await.unwrap(), 0);
+    assert_eq!(fixture.store.purge(later(), long_ago()).await.unwrap(), 4);
+    for table in ["alert", "delivery", "event"] {
+        assert_eq!(fixture.count(table).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn an_alert_stays_as_long_as_a_reply_about_it_waits() {
+    let fixture = Fixture::new().await;
+    let alert = fixture.queue("m1").await;
+    fixture.sent(Some("e1")).await;
+    let about = NewDelivery { alert: Some(alert.id), ..reply("m1", "closed") };
+    fixture.put(&about).await;
+    assert_eq!(fixture.store.purge(later(), long_ago()).await.unwrap(), 1, "its call alone");
+    assert_eq!(fixture.now(&alert).await.state, AlertState::Sent);
+    let delivery = fixture.due(&about.lane).await;
+    fixture.settle(&delivery, Settlement::Delivered).await;
+    assert_eq!(fixture.store.purge(later(), long_ago()).await.unwrap(), 2);
+    assert_eq!(fixture.store.alert(alert.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn messages_are_forgotten_by_when_they_were_last_seen() {
+    let fixture = Fixture::new().await;
+    let message = MessageId::new("m1");
+    let mut intake = fixture.store.intake().await.unwrap();
+    intake.mark_seen(&message, 1).await.unwrap();
+    intake.commit().await.unwrap();
+    assert_eq!(fixture.store.purge(later(), long_ago()).await.unwrap(), 0);
+    assert_eq!(fixture.store.digest_of(&message).await.unwrap(), Some(1));
+    assert_eq!(fixture.store.purge(long_ago(), later()).await.unwrap(), 1);
+    assert_eq!(fixture.store.digest_of(&message).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn more_rows_than_one_statement_removes_all_go() {
+    let fixture = Fixture::new().await;
+    sqlx::query(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1700) \
+         INSERT INTO seen (message_id, digest, seen_at) SELECT 'm' || i, i, 0 FROM n",
+    )
+    .execute(&fixture.store.writer)
+    .await
+    .unwrap();
+    assert_eq!(fixture.store.purge(long_ago(), long_ago()).await.unwrap(), 1700);
+    assert_eq!(fixture.count("seen").await, 0);
+}

@@ -1,0 +1,105 @@
+//! How far each room was read.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use super::fixture::Fixture;
+use crate::{rocketchat::RoomId, store::Progress};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + second).unwrap()
+}
+
+fn room(id: &str) -> RoomId {
+    RoomId::new(id)
+}
+
+async fn cursor(fixture: &Fixture, id: &str) -> Timestamp {
+    fixture.store.progress().await.unwrap()[&room(id)].cursor
+}
+
+#[tokio::test]
+async fn a_room_is_watched_since_it_was_first_watched() {
+    let fixture = Fixture::new().await;
+    assert_eq!(fixture.store.watch_room(&room("r"), at(10)).await.unwrap(), at(10));
+    assert_eq!(fixture.store.watch_room(&room("r"), at(50)).await.unwrap(), at(10));
+    let fixture = fixture.restarted().await;
+    let progress = fixture.store.progress().await.unwrap();
+    assert_eq!(progress.len(), 1);
+    assert_eq!(progress[&room("r")], Progress { since: at(10), cursor: at(10) });
+}
+
+#[tokio::test]
+async fn a_cursor_moves_forward_only_and_keeps_its_milliseconds() {
+    let fixture = Fixture::new().await;
+    fixture.store.watch_room(&room("r"), at(0)).await.unwrap();
+    let later = at(20) + 123.milliseconds();
+    fixture.store.advance_cursor(&room("r"), later).await.unwrap();
+    assert_eq!(cursor(&fixture, "r").await, later);
+    fixture.store.advance_cursor(&room("r"), at(10)).await.unwrap();
+    assert_eq!(cursor(&fixture, "r").await, later);
+}
+
+#[tokio::test]
+async fn what_is_kept_by_the_servers_clock_is_set_back_with_it() {
+    let fixture = Fixture::new().await;
+    let note = async |seconds| {
+        let tolerance = Duration::from_secs(30);
+        fixture.store.note_clock(SignedDuration::from_secs(seconds), tolerance).await.unwrap()
+    };
+    assert_eq!(note(5).await, None, "noted for the first time");
+    fixture.store.watch_room(&room("r"), at(50)).await.unwrap();
+    fixture.store.set_settled_until(at(80), &[]).await.unwrap();
+    assert_eq!(note(20).await, None, "clocks drift");
+    assert_eq!(note(-3_595).await, Some(SignedDuration::from_hours(-1)));
+    let progress = fixture.store.progress().await.unwrap()[&room("r")];
+    assert_eq!(progress, Progress { since: at(50 - 3_600), cursor: at(80 - 3_600) });
+    assert_eq!(fixture.store.settled_until().await.unwrap(), Some(at(80 - 3_600)));
+    assert_eq!(fixture.store.watched_since(&room("r")).await.unwrap(), Some(at(50 - 3_600)));
+    assert_eq!(note(-3_595).await, None, "once");
+    assert_eq!(note(5).await, Some(SignedDuration::from_hours(1)));
+    let progress = fixture.store.progress().await.unwrap()[&room("r")];
+    assert_eq!(
+        progress.cursor,
+        at(80 - 3_600),
+        "set forward, a clock moves no cursor past what was not read"
+    );
+}
+
+#[tokio::test]
+async fn a_room_that_is_not_watched_gets_no_cursor() {
+    let fixture = Fixture::new().await;
+    assert_eq!(fixture.store.watched_since(&room("r")).await.unwrap(), None);
+    fixture.store.advance_cursor(&room("r"), at(10)).await.unwrap();
+    assert!(fixture.store.progress().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_forgotten_room_begins_anew() {
+    let fixture = Fixture::new().await;
+    fixture.store.watch_room(&room("r"), at(0)).await.unwrap();
+    fixture.store.watch_room(&room("s"), at(0)).await.unwrap();
+    fixture.store.forget_room(&room("r")).await.unwrap();
+    assert_eq!(fixture.store.progress().await.unwrap().into_keys().collect::<Vec<_>>(), [room("s")]);
+    assert_eq!(fixture.store.watch_room(&room("r"), at(90)).await.unwrap(), at(90));
+}
+
+#[tokio::test]
+async fn what_is_settled_moves_every_cursor_but_those_of_rooms_that_could_not_be_read() {
+    let fixture = Fixture::new().await;
+    for (id, second) in [("behind", 0), ("ahead", 50), ("refused", 0)] {
+        fixture.store.watch_room(&room(id), at(second)).await.unwrap();
+    }
+    assert_eq!(fixture.store.settled_until().await.unwrap(), None);
+    fixture.store.set_settled_until(at(20), &[room("refused"), room("not there")]).await.unwrap();
+    assert_eq!(fixture.store.settled_until().await.unwrap(), Some(at(20)));
+    assert_eq!(cursor(&fixture, "behind").await, at(20));
+    assert_eq!(cursor(&fixture, "ahead").await, at(50));
+    assert_eq!(cursor(&fixture, "refused").await, at(0));
+
+    fixture.store.set_settled_until(at(10), &[]).await.unwrap();
+    assert_eq!(fixture.store.settled_until().await.unwrap(), Some(at(10)), "the server's clock was set back");
+    assert_eq!(cursor(&fixture, "behind").await, at(20), "a cursor does not follow it");
+    assert_eq!(cursor(&fixture, "refused").await, at(10));
+}
