@@ -25,7 +25,7 @@ use super::{
     rooms::Known,
     session::Session,
     settings::Settings,
-    watch::{Ears, insist, wait_after},
+    watch::{Clock, Ears, insist, wait_after},
 };
 use crate::{
     alerting::TriggerSet,
@@ -70,20 +70,19 @@ impl CatchUp {
     /// Reads every watched room up to now, and then again and again what is new. Aborted at any point it loses nothing:
     /// the next one starts from the cursors.
     pub(super) async fn run(self) {
-        let mut since = self.session.arrived();
-        self.first_round(since).await;
+        let mut since = self.full_round().await;
         loop {
             sleep(self.ears.look_again).await;
-            let begun = self.session.arrived();
-            if self.further_round(since, begun).await {
-                since = begun;
-            }
+            since = self.round_of_news(since).await;
         }
     }
 
-    /// What was missed before this session.
-    async fn first_round(&self, begun: Timestamp) {
+    /// Reads every room that changed since it was last read. Returns up to when everything is settled.
+    async fn full_round(&self) -> Timestamp {
         let changed = self.list_rooms().await;
+        // The call has measured the server's clock.
+        self.ears.keep_time().await;
+        let begun = self.session.arrived();
         self.find_channels().await;
         let settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
         // Rooms that only the new settings watch begin with them, not with the invitation of the bot.
@@ -105,17 +104,21 @@ impl CatchUp {
                 self.read(&known, from, &mut tally).await;
             }
         }
-        self.settle_until(begun, &tally.unread).await;
         info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
+        self.settle_until(begun, &tally.unread).await
     }
 
-    /// What came since `since`. `false` where the server does not tell.
-    async fn further_round(&self, since: Timestamp, begun: Timestamp) -> bool {
+    /// Reads the rooms that changed after `since`. Returns up to when everything is settled.
+    async fn round_of_news(&self, since: Timestamp) -> Timestamp {
         let Ok(changed) = patiently("the rooms cannot be listed", || self.ears.rest.rooms(Some(since))).await
         else {
-            return false;
+            return since;
         };
-        self.ears.keep_time().await;
+        if self.ears.keep_time().await == Clock::SetBack {
+            // What changed since then changed before `since`, so the list lacks it.
+            return self.full_round().await;
+        }
+        let begun = self.session.arrived();
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let mut tally = Tally::default();
         for info in changed.updated {
@@ -132,21 +135,23 @@ impl CatchUp {
         // Rooms that the bot is not in are not in the list; they are read at the next session.
         let outside = self.ears.rooms.all_watched(self.triggers()).into_iter().filter(|known| !known.joined);
         tally.unread.extend(outside.map(|known| known.room.id));
-        self.settle_until(begun, &tally.unread).await;
         debug!(rooms = tally.rooms, messages = tally.messages, "looked for what the stream did not bring");
         if tally.alerts > 0 {
             info!(alerts = tally.alerts, "found messages that match before the stream brought them");
         }
-        true
+        self.settle_until(begun, &tally.unread).await
     }
 
     fn triggers(&self) -> &TriggerSet {
         &self.settings.config.triggers
     }
 
-    /// Everything up to there is settled, but for these rooms.
-    async fn settle_until(&self, at: Timestamp, unread: &[RoomId]) {
+    /// Notes that everything up to there is settled, but for these rooms. Should the server's clock have been set back
+    /// meanwhile, it is less, for no cursor may stand in the future.
+    async fn settle_until(&self, at: Timestamp, unread: &[RoomId]) -> Timestamp {
+        let at = at.min(self.session.arrived());
         insist("the cursors cannot be moved", || self.ears.store.set_settled_until(at, unread)).await;
+        at
     }
 
     /// Brings the directory up to date. Returns when each room of the bot's last changed; `None` where the server does

@@ -60,15 +60,20 @@ impl Intake {
             None => Sight::First,
         };
         let mut transaction = self.store.intake().await?;
-        let mut raised = 0;
+        let (mut raised, mut too_old) = (0, false);
         for found in around.config.triggers.matches(message, &around.known.room, around.known.joined) {
-            if admits(&found, message, sight, around.oldest)
-                && raise(&mut transaction, &found, message, around).await?
-            {
-                raised += 1;
+            match judge(&found, message, sight, around.oldest) {
+                Verdict::Page => {
+                    raised += usize::from(raise(&mut transaction, &found, message, around).await?);
+                }
+                Verdict::TooOld => too_old = true,
+                Verdict::OnlyEdited => {}
             }
         }
-        transaction.mark_seen(&message.id, digest).await?;
+        // Age is judged by the server's clock. Should that turn out to have been set, the message is judged again.
+        if !too_old {
+            transaction.mark_seen(&message.id, digest).await?;
+        }
         transaction.commit().await?;
         Ok(raised)
     }
@@ -112,15 +117,27 @@ fn follow_up(alert: &NewAlert, row: &Alert, notices: Notices<'_>) -> Option<NewD
     }
 }
 
-/// Whether a match counts. A message seen for the first time counts by its age: reactions, link previews and thread
-/// counters bring back messages of any age. One whose text changed counts where its trigger looks at edits.
-fn admits(found: &Match<'_>, message: &Message, sight: Sight, oldest: Timestamp) -> bool {
+/// Whether a match counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Page,
+    /// It was written before anything in its room alerts.
+    TooOld,
+    /// It was looked at before, and its trigger does not look at edits.
+    OnlyEdited,
+}
+
+/// A message seen for the first time counts by its age: reactions, link previews and thread counters bring back messages
+/// of any age. One whose text changed counts where its trigger looks at edits.
+fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Timestamp) -> Verdict {
     let on_edits = found.trigger.run_on_edits;
     match sight {
-        Sight::NewText => on_edits,
+        Sight::NewText if on_edits => Verdict::Page,
+        Sight::NewText => Verdict::OnlyEdited,
         Sight::First => {
             let edited = message.edited_at.filter(|_| on_edits);
-            message.sent_at.max(edited.unwrap_or(message.sent_at)) >= oldest
+            let changed = message.sent_at.max(edited.unwrap_or(message.sent_at));
+            if changed >= oldest { Verdict::Page } else { Verdict::TooOld }
         }
     }
 }

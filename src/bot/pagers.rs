@@ -174,8 +174,7 @@ impl Pagers {
 
 /// Every team and its webhook.
 fn wanted(signl4: &Signl4) -> BTreeMap<TeamName, WebhookUrl> {
-    let named = signl4.teams.iter().map(|(name, url)| (TeamName::Named(name.clone()), url.clone()));
-    named.chain([(TeamName::Default, signl4.webhook_url.clone())]).collect()
+    signl4.webhooks().map(|(team, url)| (team, url.clone())).collect()
 }
 
 fn told(ended: Result<TeamName, JoinError>) -> Ended {

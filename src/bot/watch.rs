@@ -44,6 +44,15 @@ pub(super) struct Ears {
     pub(super) look_again: Duration,
 }
 
+/// What became of the server's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// It runs; set forward, it only makes us read more than we must.
+    Runs,
+    /// It was set back, and all that is kept by it with it.
+    SetBack,
+}
+
 /// The consumer of realtime events.
 pub(super) struct Watch {
     ears: Arc<Ears>,
@@ -268,13 +277,15 @@ impl Ears {
         Timestamp::now() + self.rest.account().clock_offset().unwrap_or_default()
     }
 
-    /// Takes note of the server's clock as it was last measured. Where one of the two clocks was set, rooms would be
-    /// read from a wrong time on, and new messages taken for old ones.
-    pub(super) async fn keep_time(&self) {
-        let Some(ahead) = self.rest.account().clock_offset() else { return };
-        let moved = insist("the clock cannot be noted", || self.store.note_clock(ahead, CLOCKS)).await;
-        if let Some(moved) = moved {
-            warn!(by = ?moved, "the server's clock was set, or ours");
+    /// Takes note of the server's clock as it was last measured.
+    pub(super) async fn keep_time(&self) -> Clock {
+        let Some(ahead) = self.rest.account().clock_offset() else { return Clock::Runs };
+        match insist("the clock cannot be noted", || self.store.note_clock(ahead, CLOCKS)).await {
+            Some(moved) if moved.is_negative() => {
+                warn!(by = ?moved.unsigned_abs(), "the server's clock was set back, or ours forward");
+                Clock::SetBack
+            }
+            _ => Clock::Runs,
         }
     }
 

@@ -1,0 +1,8 @@
+//! The realtime session over real sockets, against the simulated Rocket.Chat: one test for each habit in which servers
+//! differ, and for each trouble they have.
+
+mod account;
+mod habits;
+mod listener;
+mod rooms;
+mod trouble;
