@@ -102,32 +102,28 @@ fn reply(
     place: &Place,
     notices: Notices<'_>,
 ) -> Option<NewDelivery> {
-    let text = words(notification, kind, notices)?;
     let (room, thread, alert) = match place {
         Place::Thread { alert, .. } => (&alert.room, Some(alert.thread.clone()), Some(alert.id)),
         Place::Room(room) => (room, None, None),
         Place::Nowhere | Place::Later => return None,
     };
-    Some(Reply::new(room.clone(), thread, text).queued(kind, alert))
-}
-
-/// The reply's words. A note typed together with another action stands below it.
-fn words(notification: &Notification, kind: ReplyKind, notices: Notices<'_>) -> Option<String> {
     let words = ReplyWords {
         user: notification.user.as_deref().unwrap_or(NOBODY),
         text: notification.note.as_deref().unwrap_or_default(),
         team: notification.team.as_deref().unwrap_or_default(),
         ..ReplyWords::default()
     };
-    let own = notices.text(kind, &words);
+    let own = notices.text(kind, &words, alert);
+    // A note typed together with another action stands below it.
     let note = match (kind, &notification.note) {
         (ReplyKind::Annotated, _) | (_, None) => None,
-        (_, Some(_)) => notices.text(ReplyKind::Annotated, &words),
+        (_, Some(_)) => notices.text(ReplyKind::Annotated, &words, alert),
     };
-    match (own, note) {
-        (Some(own), Some(note)) => Some(format!("{own}\n{note}")),
-        (own, note) => own.or(note),
-    }
+    let text = match (own, note) {
+        (Some(own), Some(note)) => format!("{own}\n{note}"),
+        (own, note) => own.or(note)?,
+    };
+    Some(Reply::new(room.clone(), thread, text).queued(kind, alert))
 }
 
 fn reply_kind(happening: Happening) -> Option<ReplyKind> {

@@ -94,7 +94,7 @@ async fn raise(
     };
     let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
     let Some(row) = transaction.add_alert(&alert, state).await? else { return Ok(false) };
-    info!(alert = %row.id, message = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
+    info!(alert = %row.id, message_id = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
     for fault in &faults {
         warn!(alert = %row.id, trigger = trigger.name, %fault, "a template failed; its default stands in");
     }

@@ -83,10 +83,10 @@ impl Pager {
     fn sent(&self, alert: &Alert, event_id: Option<crate::signl4::EventId>) -> Attempt {
         match &event_id {
             Some(event_id) => {
-                info!(alert = %alert.id, message = %alert.message, room = %alert.room, %event_id, "alert sent")
+                info!(alert = %alert.id, message_id = %alert.message, room = %alert.room, %event_id, "alert sent")
             }
             None => {
-                warn!(alert = %alert.id, message = %alert.message, "alert sent, but SIGNL4's answer names no eventId")
+                warn!(alert = %alert.id, message_id = %alert.message, "alert sent, but SIGNL4's answer names no eventId")
             }
         }
         let settings = self.current.now();

@@ -12,7 +12,7 @@ use tokio::{
     time::{interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{error, field::display, info, warn};
 
 use super::{
     drain::drain,
@@ -153,11 +153,10 @@ impl Pagers {
     async fn adopt_orphans(&self, signl4: &Signl4) -> Result<(), StoreError> {
         let mut lanes: Vec<Lane> = chat_lanes().into();
         lanes.extend(wanted(signl4).keys().chain(self.teams.keys()).map(pager_lane));
-        let moved = self.tools.store.adopt_orphans(&lanes, &pager_lane(&TeamName::Default)).await?;
-        if moved > 0 {
+        for alert in self.tools.store.adopt_orphans(&lanes, &pager_lane(&TeamName::Default)).await? {
             warn!(
-                alerts = moved,
-                "alerts waited for teams that bot.toml no longer names; [signl4] is paged instead"
+                alert = alert.map(display),
+                "an alert waited for a team that bot.toml no longer names; [signl4] is paged instead"
             );
         }
         Ok(())

@@ -123,7 +123,7 @@ fn log(notice: &Notice, delivery: &Delivery) {
     let alert = delivery.alert.map(display);
     match notice {
         Notice::Reply(reply) => info!(alert, reply = %reply.id, room = %reply.room, "reply posted"),
-        Notice::Reaction { message, .. } => info!(alert, %message, "reaction added"),
+        Notice::Reaction { message, .. } => info!(alert, message_id = %message, "reaction added"),
     }
 }
 

@@ -74,7 +74,8 @@ pub(super) const WAITING_BECAUSE: &str = "SELECT w.last_error FROM delivery w \
     WHERE w.state = 'waiting' AND w.last_error IS NOT NULL AND w.lane = \
     (SELECT d.lane FROM delivery d WHERE d.alert_id = ? AND d.state = 'waiting' ORDER BY d.id LIMIT 1) \
     ORDER BY w.id LIMIT 1";
-pub(super) const ADOPT: &str = "UPDATE delivery SET lane = ?1, not_before = ?2 WHERE state = 'waiting' AND lane NOT IN (SELECT value FROM json_each(?3))";
+pub(super) const ADOPT: &str = "UPDATE delivery SET lane = ?1, not_before = ?2 WHERE state = 'waiting' AND lane NOT IN (SELECT value FROM json_each(?3)) \
+    RETURNING alert_id";
 pub(super) const HURRY: &str = "UPDATE delivery SET not_before = ?1 WHERE state = 'waiting' AND lane = ?2";
 pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE lane = ? AND state = 'waiting'";
 
@@ -190,20 +191,24 @@ impl Store {
         Ok(row.and_then(|(error,)| error))
     }
 
-    /// Moves what waits in lanes that no longer exist into another one, where it is due at once. Returns how many rows
-    /// moved.
+    /// Moves what waits in lanes that no longer exist into another one, where it is due at once. Returns the alert of
+    /// each row that moved.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn adopt_orphans(&self, lanes: &[Lane], into: &Lane) -> Result<u64, StoreError> {
+    pub async fn adopt_orphans(
+        &self,
+        lanes: &[Lane],
+        into: &Lane,
+    ) -> Result<Vec<Option<AlertId>>, StoreError> {
         let known = serde_json::Value::from(lanes.iter().map(Lane::as_str).collect::<Vec<_>>()).to_string();
         let now = millis(Timestamp::now());
-        let moved =
-            sqlx::query(ADOPT).bind(into.as_str()).bind(now).bind(known).execute(&self.writer).await?;
-        if moved.rows_affected() > 0 {
+        let moved: Vec<(Option<i64>,)> =
+            sqlx::query_as(ADOPT).bind(into.as_str()).bind(now).bind(known).fetch_all(&self.writer).await?;
+        if !moved.is_empty() {
             self.changed();
         }
-        Ok(moved.rows_affected())
+        Ok(moved.into_iter().map(|(alert,)| alert.map(AlertId)).collect())
     }
 
     /// Makes due what waits in a lane: whatever it waits for is no longer so.

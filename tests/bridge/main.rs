@@ -9,3 +9,4 @@ mod reload_changes_live;
 mod stage;
 mod storms;
 mod the_author_learns;
+mod the_log_tells;
