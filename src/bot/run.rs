@@ -28,7 +28,11 @@ use crate::{
     admin::{self, Health},
     config::Config,
     listener::{self, Access, CertificateError},
-    rocketchat::{Account, Connector, ConnectorError, Fatal, realtime::Realtime, rest::RestClient},
+    rocketchat::{
+        Account, Connector, ConnectorError, Fatal,
+        realtime::{ConnectionState, Realtime},
+        rest::RestClient,
+    },
     signl4::WebhookClient,
     store::{Store, StoreError},
 };
@@ -103,6 +107,7 @@ pub struct Bot {
     cancel: CancellationToken,
     store: Store,
     reloader: Reloader,
+    connection: watch::Receiver<ConnectionState>,
     listener: SocketAddr,
     admin: SocketAddr,
 }
@@ -147,6 +152,7 @@ impl Bot {
             parts: JoinSet::new(),
             cancel: shared.cancel.clone(),
             store,
+            connection: realtime.state(),
             reloader: Reloader::new(current, access.clone()),
             listener: addresses.0,
             admin: addresses.1,
@@ -169,6 +175,16 @@ impl Bot {
     /// The address of the private listener.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where the connection to Rocket.Chat stands, now and at each change.
+    pub fn connection(&self) -> watch::Receiver<ConnectionState> {
+        self.connection.clone()
+    }
+
+    /// What the bot keeps.
+    pub fn store(&self) -> Store {
+        self.store.clone()
     }
 
     /// Replaces the configuration while the bot runs.

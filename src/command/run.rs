@@ -13,6 +13,7 @@ use super::Failure;
 use crate::{
     bot::{Bot, Reloader, StartError, Tempo},
     config::{Config, Sources},
+    systemd,
 };
 
 /// Runs the bot until SIGINT or SIGTERM. At SIGHUP the configuration is read again.
@@ -28,8 +29,12 @@ pub async fn run(path: Option<PathBuf>) -> Result<(), Failure> {
     let stopper = bot.stopper();
     tokio::spawn(async move {
         stop.cancelled().await;
+        systemd::stopping();
         stopper.cancel();
     });
+    systemd::ready();
+    let telling = systemd::accompany(bot.connection(), bot.store());
+    let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
     let _reloading = AbortOnDropHandle::new(tokio::spawn(reload_on(hangups, path, bot.reloader())));
     Ok(bot.run().await?)
 }
@@ -38,16 +43,20 @@ pub async fn run(path: Option<PathBuf>) -> Result<(), Failure> {
 async fn reload_on(mut hangups: Signal, path: Option<PathBuf>, reloader: Reloader) {
     while hangups.recv().await.is_some() {
         info!(signal = "SIGHUP", "reading the configuration again");
+        systemd::reloading();
         let (path, reloader) = (path.clone(), reloader.clone());
         let problems = match spawn_blocking(move || reload(path, &reloader)).await {
-            Ok(Ok(())) => continue,
+            Ok(Ok(())) => String::new(),
             Ok(Err(failure)) => failure.to_string(),
             Err(panic) => panic.to_string(),
         };
         for problem in problems.lines() {
             error!("{problem}");
         }
-        error!("the configuration is wrong, so nothing changed");
+        if !problems.is_empty() {
+            error!("the configuration is wrong, so nothing changed");
+        }
+        systemd::ready();
     }
 }
 

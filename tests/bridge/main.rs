@@ -8,5 +8,6 @@ mod pairs_alert_once;
 mod reload_changes_live;
 mod stage;
 mod storms;
+mod systemd_is_told;
 mod the_author_learns;
 mod the_log_tells;

@@ -1,5 +1,6 @@
 //! SIGHUP: the configuration changes under the running bot, without dropping the connection or a message.
 
+use rustls::pki_types::CertificateDer;
 use sandbox::rocketchat::{NewMessage, NewRoom, Options};
 use sandbox::signl4::{self, Team};
 
@@ -186,4 +187,46 @@ async fn what_needs_a_restart_is_told_and_the_rest_is_taken_up() {
     assert!(told[0].contains("\"key\":\"store.url\""), "{told:?}");
     stage.say("fire");
     stage.alert("fire").await;
+}
+
+#[tokio::test]
+async fn tls_is_taken_up_by_a_reload_and_files_that_are_wrong_change_nothing() {
+    let mut stage = Stage::set().await;
+    let bot = stage.start().await;
+    let (cert, key) = (stage.path("cert.pem"), stage.path("key.pem"));
+    stage.reconfigure_listener(&format!("tls_cert = {cert:?}\ntls_key = {key:?}"));
+    stage.reconfigure(&trigger("fire", "*", ""));
+    let log = bot.reload().await;
+    let told = log.lines().find(|line| line.contains("listener.tls_cert: ")).expect("the key is named");
+    assert!(told.contains("\"level\":\"ERROR\"") && told.contains("cert.pem cannot be read"), "{told}");
+    stage.flush().await;
+
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    assert!(bot.reload().await.contains("configuration reloaded"));
+    let address = stage.listener_url().replace("http://", "");
+    let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let shown = handshake(stream, made.cert.der()).await;
+    assert_eq!(&shown, made.cert.der());
+    stage.say("fire");
+    stage.alert("fire").await;
+}
+
+/// Shakes hands trusting only this certificate; the certificate that was shown.
+async fn handshake(
+    stream: tokio::net::TcpStream,
+    trusted: &CertificateDer<'static>,
+) -> CertificateDer<'static> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let stream = connector.connect("127.0.0.1".try_into().unwrap(), stream).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].clone()
 }

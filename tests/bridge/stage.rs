@@ -42,6 +42,9 @@ pub struct Stage {
     listener_port: u16,
     admin_port: u16,
     more_config: String,
+    /// Further lines of `[listener]`.
+    more_listener: String,
+    environment: Vec<(String, String)>,
     dir: TempDir,
     /// How many bots were started.
     started: AtomicU32,
@@ -74,6 +77,8 @@ impl Stage {
             listener_port,
             admin_port: free_port(),
             more_config: String::new(),
+            more_listener: String::new(),
+            environment: Vec::new(),
             dir: TempDir::new().unwrap(),
             started: AtomicU32::new(0),
         }
@@ -83,6 +88,22 @@ impl Stage {
     pub fn configure(&mut self, toml: &str) {
         self.more_config.push_str(toml);
         self.more_config.push('\n');
+    }
+
+    /// Puts other lines at the end of `[listener]`.
+    pub fn reconfigure_listener(&mut self, toml: &str) {
+        toml.clone_into(&mut self.more_listener);
+        self.write_config(&self.bot_toml());
+    }
+
+    /// Sets a variable for every bot that is started from now on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A path that no other stage has.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     /// Puts other lines at the end of `bot.toml`, which running bots read again when they are told to.
@@ -141,6 +162,7 @@ impl Stage {
             .current_dir(self.dir.path())
             .env("RUST_LOG", "trace")
             .env("NO_PROXY", "127.0.0.1")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
@@ -153,12 +175,13 @@ impl Stage {
     fn bot_toml(&self) -> String {
         let tables = format!(
             "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n\n[signl4]\nwebhook_url = {:?}\n\n\
-             [listener]\nbind = \"127.0.0.1:{}\"\nsecret = {LISTENER_SECRET:?}\n\n[admin]\nbind = \"127.0.0.1:{}\"\n",
+             [listener]\nbind = \"127.0.0.1:{}\"\nsecret = {LISTENER_SECRET:?}\n{}\n\n[admin]\nbind = \"127.0.0.1:{}\"\n",
             self.chat.url(),
             self.bot.id,
             self.token,
             self.signl4.webhook_url(TEAM),
             self.listener_port,
+            self.more_listener,
             self.admin_port,
         );
         format!("{tables}\n{}", self.more_config)
