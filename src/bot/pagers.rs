@@ -12,7 +12,7 @@ use tokio::{
     time::{interval, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{error, field::display, info, warn};
+use tracing::{error, info, warn};
 
 use super::{
     drain::drain,

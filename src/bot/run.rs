@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -103,7 +103,7 @@ pub enum RunError {
 /// A running bot.
 #[derive(Debug)]
 pub struct Bot {
-    parts: JoinSet<(&'static str, Result<(), RunError>)>,
+    parts: JoinSet<Ended>,
     cancel: CancellationToken,
     store: Store,
     reloader: Reloader,
@@ -111,6 +111,9 @@ pub struct Bot {
     listener: SocketAddr,
     admin: SocketAddr,
 }
+
+/// The name of a part that ended, and how.
+type Ended = (&'static str, Result<(), RunError>);
 
 /// What most parts need.
 struct Shared {
@@ -297,9 +300,7 @@ impl Bot {
 }
 
 /// A part that ends before the bot is told to stop takes the bot down.
-fn early_end(
-    ended: Option<Result<(&'static str, Result<(), RunError>), tokio::task::JoinError>>,
-) -> Result<(), RunError> {
+fn early_end(ended: Option<Result<Ended, JoinError>>) -> Result<(), RunError> {
     match ended {
         Some(Ok((_, Err(error)))) => Err(error),
         Some(Ok((name, Ok(())))) => Err(RunError::Part(name)),
