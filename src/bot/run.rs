@@ -6,7 +6,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    task::{JoinError, JoinSet},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -93,10 +98,13 @@ pub enum RunError {
     Listener(&'static str, std::io::Error),
 }
 
+/// The name of a part, and how it ended.
+type PartEnd = (&'static str, Result<(), RunError>);
+
 /// A running bot.
 #[derive(Debug)]
 pub struct Bot {
-    parts: JoinSet<(&'static str, Result<(), RunError>)>,
+    parts: JoinSet<PartEnd>,
     cancel: CancellationToken,
     store: Store,
     listener: SocketAddr,
@@ -330,9 +338,7 @@ impl Bot {
 }
 
 /// A part that ends before the bot is told to stop takes the bot down.
-fn early_end(
-    ended: Option<Result<(&'static str, Result<(), RunError>), tokio::task::JoinError>>,
-) -> Result<(), RunError> {
+fn early_end(ended: Option<Result<PartEnd, JoinError>>) -> Result<(), RunError> {
     match ended {
         Some(Ok((_, Err(error)))) => Err(error),
         Some(Ok((name, Ok(())))) => Err(RunError::Part(name)),

@@ -1,5 +1,6 @@
 //! Where the promises are played: two simulated servers, a room with people in it, and the bot as a process that can be
 //! killed, stopped and started again.
+#![allow(dead_code, reason = "several test binaries play on it, not each with all of it")]
 
 use std::fs::{self, File};
 use std::net::TcpListener;
