@@ -35,6 +35,7 @@ pub use rocketchat::{Account, RocketChat};
 pub use signl4::Signl4;
 pub use source::Sources;
 pub use store::Store;
+pub(crate) use suggest::alike;
 
 use crate::alerting::{Replies, TriggerSet};
 use report::Report;

@@ -21,6 +21,7 @@
 //! | [`alerting`] | plain decisions: which trigger fires, what the alert says, which thread an event belongs to, the words of a reply | sockets, files, the database |
 //! | [`store`] | SQLite: alerts, the outbox, the inbox of events, what was seen, how far each room was read | what a row means to a server |
 //! | [`bot`] | the only place that joins them: watches, settles, drains, stops | the command line |
+//! | [`check`] | tries all that [`bot`] needs and says what to mend, without paging anybody | how to mend it by itself |
 //! | [`listener`] | the public HTTP listener that SIGNL4 posts to | rooms and threads |
 //! | [`admin`] | the private HTTP listener: alive, ready | message texts |
 //! | [`command`] | `run`, `check`, `test`, `health`, `demo`: each in a file, each printing for a person | — |
@@ -32,6 +33,7 @@
 pub mod admin;
 pub mod alerting;
 pub mod bot;
+pub mod check;
 pub mod command;
 pub mod config;
 pub mod listener;

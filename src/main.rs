@@ -58,8 +58,12 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // The demo's terminal is for a person who has not asked for a log.
-    let usual = if matches!(arguments.command, Command::Demo { .. }) { "warn" } else { "info" };
+    // Only `run` works unattended; the others tell a person what they have to tell.
+    let usual = match arguments.command {
+        Command::Run(_) => "info",
+        Command::Demo { .. } => "warn",
+        Command::Check(_) | Command::Test { .. } | Command::Health(_) => "error",
+    };
     if let Err(failure) = logging::start(arguments.log_format, usual) {
         return report(&Failure::Usage(failure.to_string()));
     }

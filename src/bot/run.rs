@@ -214,16 +214,13 @@ impl Bot {
         shared: &Shared,
         client: &WebhookClient,
     ) -> Result<(), StartError> {
-        let teams =
-            config.signl4.teams.iter().map(|(name, url)| (TeamName::Named(name.clone()), url.clone()));
-        let own = (TeamName::Default, config.signl4.webhook_url.clone());
         let mut lanes: Vec<Lane> = chat_lanes().into();
-        for (team, url) in std::iter::once(own).chain(teams) {
+        for (team, url) in config.signl4.webhooks() {
             let lane = pager_lane(&team);
             lanes.push(lane.clone());
             let pager = Pager {
                 team,
-                url,
+                url: url.clone(),
                 client: client.clone(),
                 retry_for: config.signl4.retry_for,
                 store: shared.store.clone(),

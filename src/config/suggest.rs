@@ -5,10 +5,16 @@ const ALIKE: f64 = 0.8;
 
 /// The candidate most like `name`, if any is like it at all.
 pub(super) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    alike(name, candidates).into_iter().next()
+}
+
+/// The candidates that are like `name`, the most alike first.
+pub(crate) fn alike<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let name = folded(name);
     let scored = candidates.into_iter().map(|candidate| (likeness(&name, &folded(candidate)), candidate));
-    let best = scored.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
-    (best.0 >= ALIKE).then_some(best.1)
+    let mut found: Vec<_> = scored.filter(|(likeness, _)| *likeness >= ALIKE).collect();
+    found.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    found.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 fn likeness(name: &str, candidate: &str) -> f64 {

@@ -17,6 +17,6 @@ pub use client::RestClient;
 pub use error::{Effect, RestError};
 pub use messages::{Delivery, OutgoingMessage};
 pub use rooms::{Changes, Page, RoomInfo, Subscription};
-pub(super) use rooms::{room_info, subscription};
+pub(crate) use rooms::{room_info, subscription};
 pub use server::{Me, Permission, ServerInfo};
 pub use sync::SyncPage;
