@@ -96,6 +96,8 @@ impl Watch {
                     self.ears.catch_up,
                 ));
                 self.ears.keep_time().await;
+                let begun = session.begun();
+                insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await;
                 self.session = Some(session.clone());
                 let catch_up = CatchUp::new(self.ears.clone(), session);
                 self.catching_up = Some(AbortOnDropHandle::new(tokio::spawn(catch_up.run())));

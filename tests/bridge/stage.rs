@@ -274,6 +274,13 @@ impl Bot {
         fs::read_to_string(&self.log).unwrap()
     }
 
+    /// How much memory it holds, in KiB (`VmRSS` of proc(5)).
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Panics if it has ended by itself.
     pub fn assert_runs(&mut self) {
         let ended = self.child.try_wait().unwrap();
