@@ -85,8 +85,6 @@ impl CatchUp {
         let begun = self.session.arrived();
         self.find_channels().await;
         let settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
-        // Rooms that only the new settings watch begin with them, not with the invitation of the bot.
-        let settled = settled.filter(|_| !self.session.outlived_settings());
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let watched = self.ears.rooms.all_watched(self.triggers());
         if changed.is_some() {
@@ -128,7 +126,7 @@ impl CatchUp {
             }
             let from = match progress.get(&known.room.id) {
                 Some(progress) => *progress,
-                None => self.start_watching(&known, None).await,
+                None => self.start_watching(&known, Some(since)).await,
             };
             self.read(&known, from, &mut tally).await;
         }
@@ -230,18 +228,34 @@ impl CatchUp {
         }
     }
 
-    /// Watches a room from now on; from the moment the bot was invited where that was while it was away.
+    /// Watches a room from now on; from the moment the bot was invited where that was after `settled`, and at the very
+    /// beginning since the first session, whatever has become of that.
     async fn start_watching(&self, known: &Known, settled: Option<Timestamp>) -> Progress {
         let id = &known.room.id;
-        let mut since = self.session.new_rooms_from();
-        if let (Some(settled), true) = (settled, known.joined) {
-            let subscription =
-                patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
-            let joined = subscription.ok().flatten().and_then(|subscription| subscription.joined_at);
-            since = joined.filter(|joined| *joined > settled).unwrap_or(since);
-        }
+        let since = match settled {
+            // These are looked for since the settings name them.
+            _ if !known.joined && self.session.is_older_than(&self.settings) => {
+                self.ears.time_of(self.settings.since)
+            }
+            None => {
+                let begun = self.session.begun();
+                insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await
+            }
+            Some(settled) => self.joined_after(known, settled).await.unwrap_or(self.session.begun()),
+        };
         let since = insist("a room cannot be noted", || self.ears.store.watch_room(id, since)).await;
         Progress { since, cursor: since }
+    }
+
+    /// When the bot came into the room, where that was after `settled`.
+    async fn joined_after(&self, known: &Known, settled: Timestamp) -> Option<Timestamp> {
+        if !known.joined {
+            return None;
+        }
+        let id = &known.room.id;
+        let subscription =
+            patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
+        subscription.ok()??.joined_at.filter(|joined| *joined > settled)
     }
 
     /// Reads one room, page by page, and notes it where the server refuses.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rand::RngExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::store::{AlertChange, Delivery, Lane, NewDelivery, Next, Settlement, Store, StoreError};
 
@@ -107,6 +107,13 @@ impl<D: Destination> Worker<D> {
         let now = Timestamp::now();
         let (settlement, wait) = self.judge(attempt.outcome, delivery, now);
         self.settle(delivery, &settlement, attempt.change.as_ref(), &attempt.then).await;
+        // Said once it is written down: until then a crash would send it again.
+        if let (Some(alert), Some(AlertChange::Sent(event_id))) = (delivery.alert, &attempt.change) {
+            match event_id {
+                Some(event_id) => info!(%alert, %event_id, lane = %self.lane, "alert sent"),
+                None => warn!(%alert, lane = %self.lane, "alert sent, but SIGNL4's answer names no eventId"),
+            }
+        }
         Ok(wait)
     }
 

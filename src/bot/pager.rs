@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tracing::{info, warn};
 
 use super::{
     drain::{Attempt, Destination, Outcome},
@@ -81,14 +80,6 @@ impl Pager {
     }
 
     fn sent(&self, alert: &Alert, event_id: Option<crate::signl4::EventId>) -> Attempt {
-        match &event_id {
-            Some(event_id) => {
-                info!(alert = %alert.id, message_id = %alert.message, room = %alert.room, %event_id, "alert sent")
-            }
-            None => {
-                warn!(alert = %alert.id, message_id = %alert.message, "alert sent, but SIGNL4's answer names no eventId")
-            }
-        }
         let settings = self.current.now();
         let notices = Notices::new(&settings.config.replies);
         Attempt {

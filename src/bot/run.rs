@@ -100,10 +100,13 @@ pub enum RunError {
     Listener(&'static str, std::io::Error),
 }
 
+/// The name of a part, and how it ended.
+type PartEnd = (&'static str, Result<(), RunError>);
+
 /// A running bot.
 #[derive(Debug)]
 pub struct Bot {
-    parts: JoinSet<Ended>,
+    parts: JoinSet<PartEnd>,
     cancel: CancellationToken,
     store: Store,
     reloader: Reloader,
@@ -111,9 +114,6 @@ pub struct Bot {
     listener: SocketAddr,
     admin: SocketAddr,
 }
-
-/// The name of a part that ended, and how.
-type Ended = (&'static str, Result<(), RunError>);
 
 /// What most parts need.
 struct Shared {
@@ -300,7 +300,7 @@ impl Bot {
 }
 
 /// A part that ends before the bot is told to stop takes the bot down.
-fn early_end(ended: Option<Result<Ended, JoinError>>) -> Result<(), RunError> {
+fn early_end(ended: Option<Result<PartEnd, JoinError>>) -> Result<(), RunError> {
     match ended {
         Some(Ok((_, Err(error)))) => Err(error),
         Some(Ok((name, Ok(())))) => Err(RunError::Part(name)),

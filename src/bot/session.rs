@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use super::settings::Settings;
 use crate::rocketchat::{Account, UserId};
 
 /// How far the server's clock may be from what was measured: HTTP tells whole seconds.
@@ -19,8 +20,6 @@ pub(super) const CLOCKS: Duration = Duration::from_secs(30);
 pub(super) struct Session {
     pub(super) me: UserId,
     begun: Instant,
-    /// Rooms that were not watched before count from then on: the session's begin, or the last change of the settings.
-    new_rooms_from: Instant,
     account: Arc<Account>,
     /// How far back messages missed while away still alert; zero for never.
     catch_up: Duration,
@@ -28,29 +27,23 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(me: UserId, account: Arc<Account>, catch_up: Duration) -> Self {
-        let begun = Instant::now();
-        Self { me, begun, new_rooms_from: begun, account, catch_up }
+        Self { me, begun: Instant::now(), account, catch_up }
     }
 
-    /// The same session under settings that hold since then.
-    pub(super) fn under(&self, catch_up: Duration, since: Instant) -> Self {
+    /// The same session under other settings.
+    pub(super) fn under(&self, settings: &Settings) -> Self {
         let (me, account) = (self.me.clone(), self.account.clone());
-        Self { me, begun: self.begun, new_rooms_from: since.max(self.begun), account, catch_up }
+        Self { me, begun: self.begun, account, catch_up: settings.config.rocketchat.catch_up }
     }
 
     /// Whether the settings changed while it lasts.
-    pub(super) fn outlived_settings(&self) -> bool {
-        self.new_rooms_from > self.begun
+    pub(super) fn is_older_than(&self, settings: &Settings) -> bool {
+        self.begun < settings.since
     }
 
     /// When it began, by the server's clock as it is now; rather a little too early than too late.
     pub(super) fn begun(&self) -> Timestamp {
         self.server_now() - self.begun.elapsed() - SKEW
-    }
-
-    /// Since when a room is watched that was not watched before, by the server's clock.
-    pub(super) fn new_rooms_from(&self) -> Timestamp {
-        self.server_now() - self.new_rooms_from.elapsed() - SKEW
     }
 
     /// Now, by the server's clock. Measured anew by every REST call: a server's clock may be set while we listen.
@@ -72,7 +65,7 @@ impl Session {
     /// Since when a room is watched that was first heard of by something of this time: since then, unless that is long
     /// ago, as it is where a reaction brings back an old message.
     pub(super) fn watching_since(&self, heard: Timestamp) -> Timestamp {
-        heard.max(self.server_now() - TRAVEL).max(self.new_rooms_from())
+        heard.max(self.server_now() - TRAVEL).max(self.begun())
     }
 
     /// What was written before never alerts in a room that is watched since `since`.

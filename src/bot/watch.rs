@@ -107,6 +107,8 @@ impl Watch {
                     self.settings.config.rocketchat.catch_up,
                 ));
                 self.ears.keep_time().await;
+                let begun = session.begun();
+                insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await;
                 self.read_missed(session);
             }
             RealtimeEvent::Message { message, participant, room } => {
@@ -135,24 +137,23 @@ impl Watch {
             // It judges by the old settings, and must not do so once rooms are forgotten.
             let _ = (&mut reading).await;
         }
-        self.settings = self.changes.borrow_and_update().clone();
-        let since = self.ears.server_now() - self.settings.since.elapsed() - SKEW;
-        let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
+        let before = std::mem::replace(&mut self.settings, self.changes.borrow_and_update().clone());
+        let triggers = &self.settings.config.triggers;
         for known in self.ears.rooms.all() {
             let id = &known.room.id;
-            match (known.is_watched(&self.settings.config.triggers), progress.contains_key(id)) {
-                (true, false) => {
+            match (known.is_watched(&before.config.triggers), known.is_watched(triggers)) {
+                (false, true) => {
+                    let since = self.ears.time_of(self.settings.since);
                     insist("a room cannot be noted", || self.ears.store.watch_room(id, since)).await;
                 }
-                (false, true) => {
+                (true, false) => {
                     insist("a room cannot be forgotten", || self.ears.store.forget_room(id)).await;
                 }
                 (true, true) | (false, false) => {}
             }
         }
         if let Some(session) = self.session.take() {
-            let catch_up = self.settings.config.rocketchat.catch_up;
-            self.read_missed(Arc::new(session.under(catch_up, self.settings.since)));
+            self.read_missed(Arc::new(session.under(&self.settings)));
         }
     }
 
@@ -272,9 +273,9 @@ impl Watch {
 }
 
 impl Ears {
-    /// Now, by the server's clock as far as it was measured.
-    fn server_now(&self) -> Timestamp {
-        Timestamp::now() + self.rest.account().clock_offset().unwrap_or_default()
+    /// When that was, by the server's clock as far as it was measured; rather a little too early than too late.
+    pub(super) fn time_of(&self, moment: Instant) -> Timestamp {
+        Timestamp::now() + self.rest.account().clock_offset().unwrap_or_default() - moment.elapsed() - SKEW
     }
 
     /// Takes note of the server's clock as it was last measured.

@@ -1,6 +1,6 @@
 //! Tries everything that `run` needs, and tells what to mend, without paging anybody.
 //!
-//! Probes do the I/O and say what they found as plain [`Finding`]s; [`print`] makes a text of them. What a room means for
+//! Probes do the I/O and say what they found as plain [`Finding`]s; [`print()`] makes a text of them. What a room means for
 //! the triggers is judged in `judge`, which sees only what the probes brought: it is decided by the same
 //! [`RoomPattern`](crate::alerting::RoomPattern)s as when the bot runs.
 //!

@@ -1,5 +1,6 @@
 //! Where the promises are played: two simulated servers, a room with people in it, and the bot as a process that can be
 //! killed, stopped and started again.
+#![allow(dead_code, reason = "several test binaries play on it, not each with all of it")]
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -300,6 +301,13 @@ impl Bot {
     /// Everything it logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// How much memory it holds, in KiB (`VmRSS` of proc(5)).
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Panics if it has ended by itself.
