@@ -24,6 +24,7 @@
 //! | [`listener`] | the public HTTP listener that SIGNL4 posts to | rooms and threads |
 //! | [`admin`] | the private HTTP listener: alive, ready | message texts |
 //! | [`command`] | `run`, `check`, `test`, `health`, `demo`: each in a file, each printing for a person | — |
+//! | [`telemetry`] | what is counted and measured, and its text for Prometheus | ids and texts |
 //! | [`logging`] | what is written to the log, and what never is | — |
 //!
 //! Start reading at [`bot::Bot::start`], which names every part, then follow a message through `bot::intake` and an
@@ -39,3 +40,4 @@ pub mod logging;
 pub mod rocketchat;
 pub mod signl4;
 pub mod store;
+pub mod telemetry;

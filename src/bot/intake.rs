@@ -12,6 +12,7 @@ use crate::{
     rocketchat::{Message, MessageKind, Room, ServerUrl, UserId},
     signl4::AlertEvent,
     store::{Alert, AlertState, Intake as Transaction, NewAlert, NewDelivery, Store, StoreError},
+    telemetry,
 };
 
 /// Settles messages, however and how often they come.
@@ -60,17 +61,16 @@ impl Intake {
             None => Sight::First,
         };
         let mut transaction = self.store.intake().await?;
-        let mut raised = 0;
+        let mut added = Vec::new();
         for found in self.triggers.matches(message, &around.known.room, around.known.joined) {
-            if admits(&found, message, sight, around.oldest)
-                && self.raise(&mut transaction, &found, message, &around.known.room).await?
-            {
-                raised += 1;
+            if admits(&found, message, sight, around.oldest) {
+                added.extend(self.raise(&mut transaction, &found, message, &around.known.room).await?);
             }
         }
         transaction.mark_seen(&message.id, digest).await?;
         transaction.commit().await?;
-        Ok(raised)
+        count(&added);
+        Ok(added.iter().filter(|alert| alert.state == AlertState::Queued).count())
     }
 
     async fn raise(
@@ -79,7 +79,7 @@ impl Intake {
         found: &Match<'_>,
         message: &Message,
         room: &Room,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Alert>, StoreError> {
         let trigger = found.trigger;
         let (event, faults) = event_of(found, message, room, &self.server);
         for fault in &faults {
@@ -91,12 +91,12 @@ impl Intake {
             cooldown => transaction.alerted_within(cooldown, &trigger.name, &message.room).await?,
         };
         let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
-        let Some(alert_row) = transaction.add_alert(&alert, state).await? else { return Ok(false) };
+        let Some(alert_row) = transaction.add_alert(&alert, state).await? else { return Ok(None) };
         info!(alert = %alert_row.id, message = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
         if let Some(delivery) = self.follow_up(&alert, &alert_row) {
             transaction.add_delivery(&delivery).await?;
         }
-        Ok(state == AlertState::Queued)
+        Ok(Some(alert_row))
     }
 
     /// The call to SIGNL4, or the word that there will be none.
@@ -112,6 +112,15 @@ impl Intake {
                 alert: Some(row.id),
             }),
         }
+    }
+}
+
+/// Counted once it is committed: what fails before is tried again.
+fn count(added: &[Alert]) {
+    telemetry::message_seen();
+    for alert in added {
+        telemetry::matched(&alert.trigger);
+        telemetry::alert(alert.state.name());
     }
 }
 

@@ -12,7 +12,8 @@ use super::{
 use crate::{
     alerting::{ReplyKind, ReplyWords, TeamName},
     signl4::{RaiseError, WebhookClient, WebhookUrl},
-    store::{Alert, AlertChange, Delivery, Lane, Store, StoreError},
+    store::{Alert, AlertChange, AlertState, Delivery, Lane, Store, StoreError},
+    telemetry,
 };
 
 /// SIGNL4 allows a wrong secret or an invalid event ten times a minute: after one, the lane rests so long.
@@ -66,8 +67,7 @@ impl Destination for Pager {
 
 impl Pager {
     async fn too_old(&self, delivery: &Delivery) -> Result<Option<String>, StoreError> {
-        let age =
-            Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
+        let age = age_of(delivery.created_at);
         if age <= self.retry_for || delivery.attempts == 0 {
             return Ok(None);
         }
@@ -88,6 +88,8 @@ impl Pager {
                 warn!(alert = %alert.id, message = %alert.message, "alert sent, but SIGNL4's answer names no eventId")
             }
         }
+        telemetry::alert(AlertState::Sent.name());
+        telemetry::alert_sent(age_of(alert.created_at));
         Attempt {
             outcome: Outcome::Delivered,
             change: Some(AlertChange::Sent(event_id)),
@@ -108,10 +110,16 @@ impl Pager {
     fn give_up(&self, alert: &Alert, reason: String, rest: Duration) -> Attempt {
         let words = ReplyWords { reason: &reason, team: self.team.as_str(), ..ReplyWords::default() };
         let told = self.notices.in_thread(alert, ReplyKind::NotSent, &words);
+        telemetry::alert(AlertState::NotSent.name());
         Attempt {
             outcome: Outcome::Failed { reason, rest },
             change: Some(AlertChange::NotSent),
             then: told.into_iter().collect(),
         }
     }
+}
+
+/// Zero where the clock was set back meanwhile.
+fn age_of(queued_at: Timestamp) -> Duration {
+    Duration::try_from(Timestamp::now().duration_since(queued_at)).unwrap_or_default()
 }
