@@ -4,12 +4,19 @@
 //! secret. Other crates print frames and headers at debug and trace, tokens included, so below info only our own lines
 //! are written, whatever `RUST_LOG` asks for.
 
+mod recent;
+
 use std::io::{self, IsTerminal};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::FilterFn, filter::ParseError, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::{FilterFn, LevelFilter, ParseError},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
+
+pub use recent::{Line, Recent, recent};
 
 /// How a line of the log looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -39,12 +46,18 @@ pub fn start(format: LogFormat, usual: &str) -> Result<(), InvalidFilter> {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let ours = FilterFn::new(may_be_written);
+    let lines = lines.with_filter(FilterFn::new(may_be_written)).with_filter(filter);
+    // The status page shows the last warnings and errors, however little of the log is written.
+    let kept = recent().with_filter(LevelFilter::WARN);
     // A second start, in a test, leaves the first one's log as it is.
-    let _ = tracing_subscriber::registry().with(filter).with(lines.with_filter(ours)).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(kept).try_init();
     Ok(())
 }
 
 fn may_be_written(line: &Metadata<'_>) -> bool {
-    *line.level() <= Level::INFO || line.target().starts_with(env!("CARGO_CRATE_NAME"))
+    *line.level() <= Level::INFO || is_ours(line)
+}
+
+fn is_ours(line: &Metadata<'_>) -> bool {
+    line.target().starts_with(env!("CARGO_CRATE_NAME"))
 }
