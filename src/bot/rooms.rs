@@ -6,7 +6,8 @@ use std::{
 };
 
 use crate::{
-    alerting::TriggerSet,
+    admin::{RoomDirectory, Seat, WatchedBy},
+    alerting::{RoomPattern, Trigger, TriggerSet},
     rocketchat::{Room, RoomId, RoomKind, realtime::RoomHint},
 };
 
@@ -98,6 +99,20 @@ impl Rooms {
         self.write().remove(id);
     }
 
+    fn watched_by(&self, trigger: &Trigger) -> WatchedBy {
+        let known = self.read();
+        let mut rooms: Vec<Seat> = known
+            .values()
+            .filter(|known| trigger.watches(&known.room, known.joined))
+            .map(|known| Seat { room: known.room.clone(), joined: known.joined })
+            .collect();
+        rooms.sort_by(|one, other| (&one.room.name, &one.room.id).cmp(&(&other.room.name, &other.room.id)));
+        let finds = |pattern: &RoomPattern| rooms.iter().any(|seat| pattern.matches(&seat.room, seat.joined));
+        let unfound =
+            trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
+        WatchedBy { trigger: trigger.name.clone(), team: trigger.team.to_string(), rooms, unfound }
+    }
+
     // The map holds no invariant that a panic elsewhere could have broken.
     fn read(&self) -> RwLockReadGuard<'_, HashMap<RoomId, Known>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
@@ -105,5 +120,15 @@ impl Rooms {
 
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<RoomId, Known>> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RoomDirectory for Rooms {
+    fn room(&self, id: &RoomId) -> Option<Room> {
+        self.read().get(id).map(|known| known.room.clone())
+    }
+
+    fn watched(&self) -> Vec<WatchedBy> {
+        self.triggers.iter().map(|trigger| self.watched_by(trigger)).collect()
     }
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -15,20 +16,21 @@ use super::{
     housekeeping::Housekeeping,
     inbox::Inbox,
     intake::Intake,
-    notice::{Notices, chat_lanes},
-    pager::{Pager, pager_lane},
+    notice::{Notices, chat_labels, chat_lanes},
+    pager::{Pager, pager_label, pager_lane},
     poster::{Persona, Poster},
     rooms::Rooms,
     watch::{Ears, Watch},
 };
 use crate::{
-    admin::{self, Health},
+    admin::{self, BotView, LaneLabel},
     alerting::TeamName,
     config::Config,
-    listener,
+    listener, logging,
     rocketchat::{Account, Connector, ConnectorError, Fatal, realtime::Realtime, rest::RestClient},
     signl4::WebhookClient,
     store::{Lane, Store, StoreError},
+    telemetry::Exposition,
 };
 
 /// How long the parts have to finish what they are doing once the bot is told to stop.
@@ -118,6 +120,8 @@ impl Bot {
     /// # Errors
     /// When the store or an address cannot be used.
     pub async fn start(config: Config, tempo: Tempo) -> Result<Self, StartError> {
+        let started_at = Timestamp::now();
+        let metrics = Exposition::start(config.triggers.iter().map(|trigger| trigger.name.as_str()));
         let store = Store::open(&config.store.url).await?;
         let public = bind("listener.bind", config.listener.bind).await?;
         let private = bind("admin.bind", config.admin.bind).await?;
@@ -148,7 +152,18 @@ impl Bot {
         bot.start_pagers(&config, &shared, &webhooks).await?;
         bot.start_posters(&config, &shared);
         bot.start_inside(&config, &shared, tempo);
-        bot.start_listeners(&config, &shared, &realtime, public, private);
+        let view = BotView {
+            account: shared.rest.account().clone(),
+            connection: realtime.state(),
+            frames: realtime.counts(),
+            rooms: shared.rooms.clone(),
+            lanes: labels(&config),
+            store: shared.store.clone(),
+            log: logging::recent(),
+            metrics,
+            started_at,
+        };
+        bot.start_listeners(&config, &shared, public, (private, view));
         bot.start_watch(&config, &shared, triggers, realtime, tempo);
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         Ok(bot)
@@ -281,9 +296,8 @@ impl Bot {
         &mut self,
         config: &Config,
         shared: &Shared,
-        realtime: &Realtime,
         public: TcpListener,
-        private: TcpListener,
+        (private, view): (TcpListener, BotView),
     ) {
         const PUBLIC: &str = "public listener";
         const PRIVATE: &str = "admin listener";
@@ -294,10 +308,9 @@ impl Bot {
                 .await
                 .map_err(|error| RunError::Listener(PUBLIC, error))
         });
-        let health = Health::new(realtime.state(), shared.store.clone());
         let (token, cancel) = (config.admin.token.clone(), shared.cancel.clone());
         self.fallible(PRIVATE, async move {
-            admin::serve(private, token, health, cancel)
+            admin::serve(private, token, view, cancel)
                 .await
                 .map_err(|error| RunError::Listener(PRIVATE, error))
         });
@@ -330,6 +343,13 @@ impl Bot {
         let cancel = shared.cancel.clone();
         self.fallible("connection to Rocket.Chat", async move { Ok(realtime.run(sender, cancel).await?) });
     }
+}
+
+/// Every lane, for whoever looks at them.
+fn labels(config: &Config) -> Arc<[LaneLabel]> {
+    let teams = config.signl4.teams.keys().map(|name| TeamName::Named(name.clone()));
+    let teams = std::iter::once(TeamName::Default).chain(teams);
+    teams.map(|team| pager_label(&team)).chain(chat_labels()).collect()
 }
 
 /// A part that ends before the bot is told to stop takes the bot down.
