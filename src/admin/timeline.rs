@@ -128,7 +128,8 @@ fn step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<Carries>, name:
     Step { at, tone, what, detail, next }
 }
 
-fn tried(attempts: u32) -> String {
+/// How often something was tried.
+pub(super) fn tried(attempts: u32) -> String {
     match attempts {
         1 => "tried once".to_owned(),
         times => format!("tried {times} times"),

@@ -4,7 +4,10 @@ use maud::{Markup, html};
 
 use super::words::{count, time_ago};
 use crate::{
-    admin::status::{Status, Stored},
+    admin::{
+        status::{Status, Stored},
+        timeline::tried,
+    },
     store::LaneDepth,
 };
 
@@ -47,7 +50,7 @@ fn row(name: &str, depth: &LaneDepth) -> Markup {
             td data-label="Oldest" { (time_ago(depth.oldest)) }
             td data-label="Why" {
                 @match &depth.last_error {
-                    Some(reason) => { (reason) span.sub { "tried " (count(depth.attempts.into(), "time")) } }
+                    Some(reason) => { (reason) span.sub { (tried(depth.attempts)) } }
                     None => "its turn has not come yet",
                 }
             }

@@ -27,7 +27,7 @@ pub(super) fn readiness(status: &Status) -> Markup {
             } @else {
                 h2 { "Not ready" }
                 ul { @for reason in missing { li { (reason) } } }
-                p { "Nothing is lost: what is written meanwhile is read as soon as the bot can." }
+                p { "What is written meanwhile is read once the bot is back, as far as rocketchat.catch_up reaches." }
             }
         }
     }

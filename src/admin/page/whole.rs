@@ -2,7 +2,10 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::{alerts, log, outbox, overview, rooms, words::time};
+use super::{
+    alerts, log, outbox, overview, rooms,
+    words::{time, time_ago},
+};
 use crate::admin::status::Status;
 
 /// The parts that change, by the `id` of the section they fill.
@@ -66,7 +69,7 @@ fn header(status: &Status) -> Markup {
 fn footer(status: &Status) -> Markup {
     html! {
         footer.bottom {
-            p { "Version " (env!("CARGO_PKG_VERSION")) ", started " (time(status.started_at)) }
+            p { "Version " (env!("CARGO_PKG_VERSION")) ", started " (time_ago(status.started_at)) }
             nav aria-label="For machines" {
                 a href="metrics" { "Metrics" } " "
                 a href="readyz" { "Readiness" } " "

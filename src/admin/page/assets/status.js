@@ -25,7 +25,7 @@ const UNITS = [
 function away(at) {
   const seconds = Math.round((at - Date.now()) / 1000);
   const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? UNITS.at(-1);
-  return relative.format(Math.trunc(seconds / length), unit);
+  return relative.format(Math.trunc(seconds / length), unit).replaceAll(" ", "\u00a0");
 }
 
 function showTimes(root) {
