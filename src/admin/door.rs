@@ -10,7 +10,7 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, uri::Authority},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::{AppendHeaders, IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret, SecretString};
@@ -49,10 +49,35 @@ impl Door {
         Self { token: token.map(|token| Sha256::digest(token.expose_secret()).into()) }
     }
 
-    fn check(&self, headers: &HeaderMap) -> Result<(), Response> {
+    fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
         match &self.token {
             Some(token) => check_token(token, headers),
             None => check_host(headers),
+        }
+    }
+}
+
+/// Why a call may not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    /// The token is missing or wrong.
+    Token,
+    /// It was addressed to a name that may be anybody's.
+    Host,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Token => {
+                let ways = CHALLENGES.map(|way| (header::WWW_AUTHENTICATE, way));
+                let reason = "the admin token is missing or wrong\n";
+                (StatusCode::UNAUTHORIZED, AppendHeaders(ways), reason).into_response()
+            }
+            Self::Host => {
+                let reason = "without admin.token this listener answers to localhost and IP addresses only\n";
+                (StatusCode::FORBIDDEN, reason).into_response()
+            }
         }
     }
 }
@@ -61,7 +86,7 @@ impl Door {
 pub(super) async fn keep(State(door): State<Door>, request: Request, next: Next) -> Response {
     match door.check(request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal,
+        Err(refused) => refused.into_response(),
     }
 }
 
@@ -74,7 +99,7 @@ pub(super) async fn be_strict(request: Request, next: Next) -> Response {
     response
 }
 
-fn check_token(token: &[u8; 32], headers: &HeaderMap) -> Result<(), Response> {
+fn check_token(token: &[u8; 32], headers: &HeaderMap) -> Result<(), Refused> {
     let shown = text(headers, &header::AUTHORIZATION);
     let given: [u8; 32] = Sha256::digest(shown.and_then(credential).unwrap_or_default()).into();
     if bool::from(given.ct_eq(token)) {
@@ -83,11 +108,7 @@ fn check_token(token: &[u8; 32], headers: &HeaderMap) -> Result<(), Response> {
     if shown.is_some() {
         warn!("a call of the admin listener with a wrong token was turned away");
     }
-    let mut refusal = (StatusCode::UNAUTHORIZED, "the admin token is missing or wrong\n").into_response();
-    for challenge in CHALLENGES {
-        refusal.headers_mut().append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    }
-    Err(refusal)
+    Err(Refused::Token)
 }
 
 /// What `Authorization` shows: `Bearer {token}`, or `Basic {base64 of user:token}`.
@@ -105,12 +126,11 @@ fn credential(authorization: &str) -> Option<Vec<u8>> {
     Some(pair[colon + 1..].to_vec())
 }
 
-fn check_host(headers: &HeaderMap) -> Result<(), Response> {
+fn check_host(headers: &HeaderMap) -> Result<(), Refused> {
     if text(headers, &header::HOST).is_some_and(is_plain) {
         return Ok(());
     }
-    let reason = "without admin.token this listener answers to localhost and IP addresses only\n";
-    Err((StatusCode::FORBIDDEN, reason).into_response())
+    Err(Refused::Host)
 }
 
 /// Whether a host is `localhost` or an IP address, with or without a port: any other name may be somebody else's.
@@ -132,7 +152,7 @@ mod tests {
 
     fn status(door: &Door, header: HeaderName, value: &str) -> u16 {
         let headers = HeaderMap::from_iter([(header, HeaderValue::from_str(value).unwrap())]);
-        door.check(&headers).map_or_else(|refusal| refusal.status().as_u16(), |()| 200)
+        door.check(&headers).map_or_else(|refused| refused.into_response().status().as_u16(), |()| 200)
     }
 
     fn basic(pair: &str) -> String {
@@ -170,8 +190,9 @@ mod tests {
 
     #[test]
     fn who_is_turned_away_is_told_both_ways_in() {
-        let refusal = Door::new(Some(&SecretString::from(TOKEN))).check(&HeaderMap::new()).unwrap_err();
-        let ways: Vec<&HeaderValue> = refusal.headers().get_all(header::WWW_AUTHENTICATE).iter().collect();
+        let refused = Door::new(Some(&SecretString::from(TOKEN))).check(&HeaderMap::new()).unwrap_err();
+        let answer = refused.into_response();
+        let ways: Vec<&HeaderValue> = answer.headers().get_all(header::WWW_AUTHENTICATE).iter().collect();
         assert_eq!(ways, CHALLENGES);
     }
 
@@ -184,6 +205,6 @@ mod tests {
         for host in ["evil.example", "localhost.evil.example:9090", "127.0.0.1.nip.io", "a b"] {
             assert_eq!(status(&door, header::HOST, host), 403, "{host}");
         }
-        assert_eq!(door.check(&HeaderMap::new()).unwrap_err().status().as_u16(), 403, "no host at all");
+        assert_eq!(door.check(&HeaderMap::new()), Err(Refused::Host), "no host at all");
     }
 }

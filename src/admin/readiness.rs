@@ -45,7 +45,14 @@ impl Readiness {
 #[derive(Clone, Debug)]
 pub(super) struct StoreProbe {
     store: Store,
-    last: Arc<Mutex<Option<(Instant, Option<String>)>>>,
+    last: Arc<Mutex<Option<Answer>>>,
+}
+
+/// What the store said, and when.
+#[derive(Clone, Debug)]
+struct Answer {
+    at: Instant,
+    problem: Option<String>,
 }
 
 impl StoreProbe {
@@ -63,18 +70,18 @@ impl StoreProbe {
     pub(super) async fn recent_problem(&self) -> Option<String> {
         let mut last = self.last.lock().await;
         match &*last {
-            Some((at, problem)) if at.elapsed() < RECENT => problem.clone(),
+            Some(Answer { at, problem }) if at.elapsed() < RECENT => problem.clone(),
             _ => self.ask(&mut last).await,
         }
     }
 
-    async fn ask(&self, last: &mut Option<(Instant, Option<String>)>) -> Option<String> {
+    async fn ask(&self, last: &mut Option<Answer>) -> Option<String> {
         let problem = match timeout(STORE_PATIENCE, self.store.check_writable()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the store does not answer".to_owned()),
         };
-        *last = Some((Instant::now(), problem.clone()));
+        *last = Some(Answer { at: Instant::now(), problem: problem.clone() });
         problem
     }
 }

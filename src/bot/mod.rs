@@ -15,6 +15,7 @@ mod poster;
 mod rooms;
 mod run;
 mod session;
+mod view;
 mod watch;
 
 pub use intake::event_of;

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use super::pager::pager_label;
 use crate::{
     admin::{RoomDirectory, Seat, WatchedBy},
     alerting::{RoomPattern, Trigger, TriggerSet},
@@ -110,7 +111,7 @@ impl Rooms {
         let finds = |pattern: &RoomPattern| rooms.iter().any(|seat| pattern.matches(&seat.room, seat.joined));
         let unfound =
             trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
-        WatchedBy { trigger: trigger.name.clone(), team: trigger.team.to_string(), rooms, unfound }
+        WatchedBy { trigger: trigger.name.clone(), team: pager_label(&trigger.team).name, rooms, unfound }
     }
 
     // The map holds no invariant that a panic elsewhere could have broken.

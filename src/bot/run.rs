@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -16,21 +15,21 @@ use super::{
     housekeeping::Housekeeping,
     inbox::Inbox,
     intake::Intake,
-    notice::{Notices, chat_labels, chat_lanes},
-    pager::{Pager, pager_label, pager_lane},
+    notice::{Notices, chat_lanes},
+    pager::{Pager, pager_lane},
     poster::{Persona, Poster},
     rooms::Rooms,
+    view::view,
     watch::{Ears, Watch},
 };
 use crate::{
-    admin::{self, BotView, LaneLabel},
+    admin::{self, BotView},
     alerting::TeamName,
     config::Config,
-    listener, logging,
+    listener,
     rocketchat::{Account, Connector, ConnectorError, Fatal, realtime::Realtime, rest::RestClient},
     signl4::WebhookClient,
     store::{Lane, Store, StoreError},
-    telemetry::Exposition,
 };
 
 /// How long the parts have to finish what they are doing once the bot is told to stop.
@@ -120,8 +119,6 @@ impl Bot {
     /// # Errors
     /// When the store or an address cannot be used.
     pub async fn start(config: Config, tempo: Tempo) -> Result<Self, StartError> {
-        let started_at = Timestamp::now();
-        let metrics = Exposition::start(config.triggers.iter().map(|trigger| trigger.name.as_str()));
         let store = Store::open(&config.store.url).await?;
         let public = bind("listener.bind", config.listener.bind).await?;
         let private = bind("admin.bind", config.admin.bind).await?;
@@ -142,6 +139,7 @@ impl Bot {
             rest: RestClient::new(account),
             cancel: CancellationToken::new(),
         };
+        let view = view(&config, shared.rest.account(), &shared.rooms, &store, &realtime);
         let mut bot = Self {
             parts: JoinSet::new(),
             cancel: shared.cancel.clone(),
@@ -152,17 +150,6 @@ impl Bot {
         bot.start_pagers(&config, &shared, &webhooks).await?;
         bot.start_posters(&config, &shared);
         bot.start_inside(&config, &shared, tempo);
-        let view = BotView {
-            account: shared.rest.account().clone(),
-            connection: realtime.state(),
-            frames: realtime.counts(),
-            rooms: shared.rooms.clone(),
-            lanes: labels(&config),
-            store: shared.store.clone(),
-            log: logging::recent(),
-            metrics,
-            started_at,
-        };
         bot.start_listeners(&config, &shared, public, (private, view));
         bot.start_watch(&config, &shared, triggers, realtime, tempo);
         info!(listener = %bot.listener, admin = %bot.admin, "started");
@@ -343,13 +330,6 @@ impl Bot {
         let cancel = shared.cancel.clone();
         self.fallible("connection to Rocket.Chat", async move { Ok(realtime.run(sender, cancel).await?) });
     }
-}
-
-/// Every lane, for whoever looks at them.
-fn labels(config: &Config) -> Arc<[LaneLabel]> {
-    let teams = config.signl4.teams.keys().map(|name| TeamName::Named(name.clone()));
-    let teams = std::iter::once(TeamName::Default).chain(teams);
-    teams.map(|team| pager_label(&team)).chain(chat_labels()).collect()
 }
 
 /// A part that ends before the bot is told to stop takes the bot down.
