@@ -9,7 +9,7 @@ use super::{
     BotView, Readiness, WatchedBy,
     offline::Offline,
     readiness::StoreProbe,
-    timeline::{Story, tell},
+    timeline::{Story, Teller},
 };
 use crate::{
     logging::Line,
@@ -101,6 +101,9 @@ impl Photographer {
 
     async fn stored(&self, now: Timestamp) -> Result<Stored, StoreError> {
         let store = &self.bot.store;
+        let server = self.bot.account.server().base();
+        let teller = Teller { server, rooms: &*self.bot.rooms, lanes: &self.bot.lanes };
+        let alerts = store.last_alerts(ALERTS, now - DAYS).await?;
         let lanes = store.outbox_depth().await?;
         let named = lanes.into_iter().map(|depth| {
             let name = self.bot.label(&depth.lane).map(|label| label.name.clone());
@@ -109,12 +112,7 @@ impl Photographer {
         Ok(Stored {
             waiting: named.collect(),
             inbox: store.inbox_depth().await?,
-            alerts: store
-                .last_alerts(ALERTS, now - DAYS)
-                .await?
-                .iter()
-                .map(|trail| tell(trail, &self.bot))
-                .collect(),
+            alerts: alerts.iter().map(|trail| teller.tell(trail)).collect(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::words::{badge, time, time_ago, tone_name};
+use super::words::{badge, count, time, time_ago, tone_name};
 use crate::admin::{
     status::Status,
     timeline::{Step, Story},
@@ -43,7 +43,7 @@ fn row(story: &Story, unfolded: bool) -> Markup {
             td { (badge(story.tone, story.state)) }
             td {
                 details open[unfolded] {
-                    summary { (story.steps.len()) " steps" @if let Some(last) = story.steps.last() { ", the last: " (last.what) } }
+                    summary { (count(story.steps.len() as u64, "step")) @if let Some(last) = story.steps.last() { ", the last: " (last.what) } }
                     ol.steps { @for step in &story.steps { (item(step)) } }
                 }
             }

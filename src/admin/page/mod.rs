@@ -10,6 +10,8 @@ mod log;
 mod outbox;
 mod overview;
 mod rooms;
+#[cfg(test)]
+mod tests;
 mod whole;
 mod words;
 
