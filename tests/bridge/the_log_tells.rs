@@ -22,11 +22,15 @@ async fn an_alerts_life_is_told_by_its_id_from_the_match_to_the_last_reply() {
     let message = stage.say("SIGNL4 pump 3");
     let alert = stage.alert("SIGNL4 pump 3").await;
     stage.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
-    bot.wait_for_log(&["reaction added", "\"alert\":\"2\""]).await;
+    bot.wait_for_log(&["reaction added", &message.id]).await;
+    let log = bot.log();
+    let matched =
+        log.lines().find(|line| line.contains("message matched") && line.contains(&message.id)).unwrap();
+    let id = serde_json::from_str::<Value>(matched).unwrap()["alert"].as_str().unwrap().to_owned();
     stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
     stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
-    bot.wait_for_log(&["reply posted", "\"alert\":\"2\""]).await;
-    let life = life(&bot, "2");
+    bot.wait_for_log(&["reply posted", &format!("\"alert\":\"{id}\"")]).await;
+    let life = life(&bot, &id);
     let mut lines = life.iter();
     for step in ["message matched", "alert sent", "event placed", "reply posted"] {
         assert!(lines.any(|line| line == step), "{step} is missing or out of order: {life:?}");
