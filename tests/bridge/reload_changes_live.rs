@@ -167,12 +167,14 @@ async fn a_new_team_is_paged_and_one_that_goes_leaves_its_alerts_to_the_default_
 
     stage.reconfigure(&format!("{}{}{router}", team("http://127.0.0.1:9/webhook/network"), usual()));
     bot.reload().await;
+    let refused = || bot.log().matches("not delivered yet").count();
+    let before = refused();
     stage.say("router 3");
-    bot.wait_for_log(&["not delivered yet", "signl4:network", "\"alert\":\"3\""]).await;
+    bot.wait_until("the third alert is refused", || refused() > before).await;
     stage.reconfigure(&usual());
     bot.reload().await;
     assert_eq!(stage.alert("router 3").await.team, TEAM);
-    bot.wait_for_log(&["waited for a team that bot.toml no longer names", "\"alert\":\"3\""]).await;
+    bot.wait_for_log(&["waited for a team that bot.toml no longer names"]).await;
 }
 
 #[tokio::test]
