@@ -10,6 +10,7 @@
 //! No part of the program reads its settings anywhere else.
 
 mod address;
+pub(crate) mod answer;
 #[cfg(test)]
 mod example_tests;
 mod listener;
