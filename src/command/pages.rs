@@ -28,10 +28,7 @@ pub fn man(mut program: Command, command: Option<&str>) -> Result<(), Failure> {
         None => program,
         Some(name) => {
             let found = program.find_subcommand(name).cloned();
-            let found =
-                found.ok_or_else(|| Failure::Usage(format!("man: there is no command \"{name}\"")))?;
-            let name = format!("{}-{name}", program.get_name());
-            found.name(name.clone()).display_name(name)
+            found.ok_or_else(|| Failure::Usage(format!("man: there is no command \"{name}\"")))?
         }
     };
     let mut text = Vec::new();

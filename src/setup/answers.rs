@@ -8,23 +8,23 @@ use crate::rocketchat::ServerUrl;
 
 /// What the flags and the environment say. Everything may be missing.
 #[derive(Clone, Debug, Default)]
-pub struct Given {
+pub(crate) struct Given {
     /// `rocketchat.url`
-    pub url: Option<String>,
+    pub(crate) url: Option<String>,
     /// `rocketchat.user_id`
-    pub user_id: Option<String>,
+    pub(crate) user_id: Option<String>,
     /// `rocketchat.auth_token`
-    pub auth_token: Option<SecretString>,
+    pub(crate) auth_token: Option<SecretString>,
     /// `rocketchat.username`
-    pub username: Option<String>,
+    pub(crate) username: Option<String>,
     /// `rocketchat.password`
-    pub password: Option<SecretString>,
+    pub(crate) password: Option<SecretString>,
     /// `signl4.webhook_url`
-    pub webhook_url: Option<SecretString>,
+    pub(crate) webhook_url: Option<SecretString>,
     /// The rooms of the trigger.
-    pub rooms: Vec<String>,
+    pub(crate) rooms: Vec<String>,
     /// Where SIGNL4 reaches the listener.
-    pub public_url: Option<PublicUrl>,
+    pub(crate) public_url: Option<PublicUrl>,
 }
 
 impl Given {

@@ -8,11 +8,11 @@ use super::SetupError;
 
 /// Standard input and output, where both are a terminal.
 #[derive(Clone, Copy, Debug)]
-pub struct Terminal(());
+pub(crate) struct Terminal(());
 
 impl Terminal {
     /// `None` where nobody sits in front of this process.
-    pub fn of_process() -> Option<Self> {
+    pub(crate) fn of_process() -> Option<Self> {
         (io::stdin().is_terminal() && io::stdout().is_terminal()).then_some(Self(()))
     }
 
