@@ -20,7 +20,8 @@ fn config(scene: &Scene) -> Config {
 /// The one line that a program that wrote nothing ends with.
 fn refusal(scene: &Scene, output: &Output, code: i32) -> String {
     assert_eq!(output.status.code(), Some(code), "{output:?}");
-    let names = fs::read_dir(scene.dir()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names =
+        fs::read_dir(scene.dir()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let toml: Vec<String> = names.filter(|name| name.contains("toml")).collect();
     assert!(toml.is_empty(), "{toml:?}");
     let line = text(&output.stderr);
@@ -36,7 +37,9 @@ async fn flags_make_a_file_that_loads_and_that_nobody_else_can_read() {
     let mode = fs::metadata(scene.path("bot.toml")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let config = config(&scene);
-    let Account::Token { user_id, auth_token } = &config.rocketchat.account else { panic!("a token was given") };
+    let Account::Token { user_id, auth_token } = &config.rocketchat.account else {
+        panic!("a token was given")
+    };
     assert_eq!((user_id.as_str(), auth_token.expose_secret()), (scene.bot.id.as_str(), scene.token.as_str()));
     let trigger = config.triggers.get("signl4").unwrap();
     assert_eq!(trigger.rooms.iter().map(ToString::to_string).collect::<Vec<_>>(), ["#operations"]);
@@ -58,8 +61,17 @@ async fn without_a_terminal_no_secret_is_printed() {
 async fn a_password_does_as_well_and_leaves_no_login_behind() {
     let scene = Scene::set().await;
     let url = scene.chat.url();
-    let flags =
-        ["init", "--url", &url, "--username", "signl4.bot", "--password-file", "password", "--webhook-url-file", "webhook"];
+    let flags = [
+        "init",
+        "--url",
+        &url,
+        "--username",
+        "signl4.bot",
+        "--password-file",
+        "password",
+        "--webhook-url-file",
+        "webhook",
+    ];
     let output = scene.run(&flags).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let Account::Password { username, password } = &config(&scene).rocketchat.account.clone() else {
@@ -124,23 +136,26 @@ async fn a_file_that_is_there_is_replaced_only_when_told_so() {
 async fn on_a_terminal_what_is_wrong_is_asked_for_again() {
     let scene = Scene::set().await;
     let terminal = Terminal::open(scene.dir(), &["init"], &[]);
-    terminal.answer("Rocket.Chat's address", "chat");
+    terminal.answer("Rocket.Chat's address", "chat").await;
     terminal.wait_for("is not a URL").await;
-    terminal.answer("Rocket.Chat's address", &scene.chat.url());
-    terminal.answer("by a token or by a password", "p");
-    terminal.answer("username", "signl4.bot");
-    terminal.answer("password (not shown)", "wrong");
+    terminal.answer("Rocket.Chat's address", &scene.chat.url()).await;
+    terminal.answer("by a token or by a password", "p").await;
+    terminal.answer("username", "signl4.bot").await;
+    terminal.answer("password (not shown)", "wrong").await;
     terminal.wait_for("✗ account").await;
-    terminal.answer("by a token or by a password", "");
-    terminal.answer("user ID", &scene.bot.id);
-    terminal.answer("token (not shown)", &scene.token);
-    terminal.answer("Webhook URL", &scene.webhook_url);
-    terminal.answer("Rooms to watch", "#operations, alerts-*");
-    terminal.answer("Address under which SIGNL4", "https://bot.example.com/");
+    terminal.answer("by a token or by a password", "").await;
+    terminal.answer("user ID", &scene.bot.id).await;
+    terminal.answer("token (not shown)", &scene.token).await;
+    terminal.answer("Webhook URL of the SIGNL4 team (not shown)", &scene.webhook_url).await;
+    terminal.answer("Rooms to watch", "#operations, alerts-*").await;
+    terminal.answer("Address under which SIGNL4", "https://bot.example.com/").await;
     assert_eq!(terminal.end().await, 0, "{}", terminal.shown());
     let shown = terminal.shown();
     let config = config(&scene);
     let secret = config.listener.secret.expose_secret();
     assert!(shown.contains(&format!("https://bot.example.com/signl4/{secret}")), "{shown}");
-    assert!(!shown.contains(&scene.token) && !shown.contains(&scene.webhook_url), "typed without being shown: {shown}");
+    assert!(
+        !shown.contains(&scene.token) && !shown.contains(&scene.webhook_url),
+        "typed without being shown: {shown}"
+    );
 }

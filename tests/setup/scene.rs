@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use sandbox::rocketchat::{NewRoom, NewUser, RocketChat, User};
+use sandbox::rocketchat::{NewRoom, NewUser, RocketChat, Room, User};
 use sandbox::signl4::{Options, Person, Signl4, Team};
 use tempfile::TempDir;
 
@@ -15,6 +15,7 @@ pub struct Scene {
     pub signl4: Signl4,
     pub alice: User,
     pub bot: User,
+    pub room: Room,
     pub token: String,
     pub webhook_url: String,
     dir: TempDir,
@@ -29,9 +30,9 @@ impl Scene {
         let alice = chat.create_user(NewUser::named("anna")).unwrap();
         let bot = chat.create_user(NewUser::bot("signl4.bot").password(PASSWORD)).unwrap();
         let token = chat.create_token(&bot).unwrap();
-        chat.create_room(NewRoom::channel("operations").members([&alice, &bot])).unwrap();
+        let room = chat.create_room(NewRoom::channel("operations").members([&alice, &bot])).unwrap();
         let webhook_url = signl4.webhook_url("operations");
-        let scene = Self { chat, signl4, alice, bot, token, webhook_url, dir: TempDir::new().unwrap() };
+        let scene = Self { chat, signl4, alice, bot, room, token, webhook_url, dir: TempDir::new().unwrap() };
         fs::write(scene.path("token"), format!("{}\n", scene.token)).unwrap();
         fs::write(scene.path("password"), PASSWORD).unwrap();
         fs::write(scene.path("webhook"), format!("{}\n", scene.webhook_url)).unwrap();
@@ -53,15 +54,28 @@ impl Scene {
     /// The flags with which nothing is left to ask.
     pub fn flags(&self) -> Vec<String> {
         let url = self.chat.url();
-        ["init", "--url", &url, "--user-id", &self.bot.id, "--token-file", "token", "--webhook-url-file", "webhook"]
-            .map(str::to_owned)
-            .to_vec()
+        [
+            "init",
+            "--url",
+            &url,
+            "--user-id",
+            &self.bot.id,
+            "--token-file",
+            "token",
+            "--webhook-url-file",
+            "webhook",
+        ]
+        .map(str::to_owned)
+        .to_vec()
     }
 
     /// Runs the program to its end, without a terminal.
     pub async fn run<S: AsRef<str>>(&self, arguments: &[S]) -> Output {
         let mut command = tokio::process::Command::from(self.command());
-        command.args(arguments.iter().map(AsRef::as_ref)).stdin(std::process::Stdio::null()).kill_on_drop(true);
+        command
+            .args(arguments.iter().map(AsRef::as_ref))
+            .stdin(std::process::Stdio::null())
+            .kill_on_drop(true);
         tokio::time::timeout(std::time::Duration::from_secs(60), command.output())
             .await
             .expect("the program does not end")
