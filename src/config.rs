@@ -15,6 +15,8 @@ pub(crate) mod answer;
 mod example_tests;
 mod listener;
 mod problem;
+#[cfg(test)]
+mod reference_tests;
 mod replies;
 mod report;
 mod rocketchat;

@@ -78,7 +78,11 @@ async fn a_password_does_as_well_and_leaves_no_login_behind() {
         panic!("a password was given")
     };
     assert_eq!((username.as_str(), password.expose_secret()), ("signl4.bot", PASSWORD));
-    assert_eq!(scene.chat.tokens(&scene.bot), [scene.token.clone()], "the token made by hand alone");
+    assert_eq!(
+        scene.chat.tokens(&scene.bot),
+        std::slice::from_ref(&scene.token),
+        "the token made by hand alone"
+    );
 }
 
 #[tokio::test]

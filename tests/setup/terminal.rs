@@ -96,7 +96,8 @@ impl Terminal {
     pub async fn end(&self) -> u32 {
         let deadline = Instant::now() + SOON;
         loop {
-            if let Some(status) = self.child.lock().unwrap().try_wait().unwrap() {
+            let ended = self.child.lock().unwrap().try_wait().unwrap();
+            if let Some(status) = ended {
                 // What it wrote last may still be on its way to the screen.
                 self.settle().await;
                 return status.exit_code();
