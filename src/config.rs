@@ -11,6 +11,7 @@
 
 mod address;
 pub(crate) mod answer;
+mod change;
 #[cfg(test)]
 mod example_tests;
 mod listener;

@@ -39,7 +39,7 @@ impl Failure {
     /// 2 for configuration and usage, 1 for everything that failed while running.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Usage(_) => 2,
+            Self::Config(_) | Self::Usage(_) | Self::Start(StartError::Certificate(_)) => 2,
             Self::Setup(error) if error.is_usage() => 2,
             Self::Start(_) | Self::Run(_) | Self::Demo(_) | Self::Setup(_) | Self::Output(_) | Self::Told => {
                 1

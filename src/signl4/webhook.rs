@@ -87,8 +87,7 @@ impl WebhookUrl {
     }
 }
 
-/// Ten letters and digits are the shortest seen in SIGNL4's documentation; a word that stands for a secret has a hyphen or
-/// is shorter.
+/// Long enough not to be guessed, of letters that need no escaping, and no word that a manual puts in a secret's place.
 fn is_plausible(secret: &str) -> bool {
     const SHORTEST: usize = 8;
     const PLACEHOLDERS: [&str; 4] = ["team", "secret", "your", "example"];
@@ -97,6 +96,14 @@ fn is_plausible(secret: &str) -> bool {
         && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         && !PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
+
+impl PartialEq for WebhookUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.url.expose_secret() == other.url.expose_secret()
+    }
+}
+
+impl Eq for WebhookUrl {}
 
 impl std::fmt::Debug for WebhookUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -4,11 +4,10 @@ use std::fs;
 
 use axum::{Router, http::StatusCode, routing::post};
 use serde_json::Value;
-use signl4_rocketchat::{listener, store::Store};
 use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::process::Child;
 
-use super::scene::Scene;
+use super::scene::{Scene, free_address, wait_until_ready};
 
 const SECRET: &str = "a-listener-secret-of-some-length";
 
@@ -34,15 +33,21 @@ fn found<'a>(said: &'a Value, subject: &str) -> Vec<&'a Value> {
     said["findings"].as_array().unwrap().iter().filter(|finding| finding["subject"] == subject).collect()
 }
 
-/// The bot's listener, with its own secret.
-async fn bot(scene: &Scene, secret: &'static str) -> (String, DropGuard) {
-    let store = Store::open(&format!("sqlite://{}", scene.path("other.db").display())).await.unwrap();
-    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap());
-    let cancel = CancellationToken::new();
-    let token = cancel.clone();
-    tokio::spawn(async move { listener::serve(socket, &secret.into(), store, token).await });
-    (url, cancel.drop_guard())
+/// The running bot with this secret, and the address of its listener.
+async fn bot(scene: &Scene, secret: &str) -> (String, Child) {
+    let (listener, admin) = (free_address(), free_address());
+    let running = scene.start(&[
+        ("SIGNL4_BOT_ROCKETCHAT__URL", &scene.chat.url()),
+        ("SIGNL4_BOT_ROCKETCHAT__USER_ID", &scene.bot.id),
+        ("SIGNL4_BOT_ROCKETCHAT__AUTH_TOKEN", &scene.token),
+        ("SIGNL4_BOT_SIGNL4__WEBHOOK_URL", &scene.webhook_url),
+        ("SIGNL4_BOT_LISTENER__SECRET", secret),
+        ("SIGNL4_BOT_LISTENER__BIND", &listener),
+        ("SIGNL4_BOT_ADMIN__BIND", &admin),
+        ("SIGNL4_BOT_STORE__URL", "sqlite://running.db"),
+    ]);
+    wait_until_ready(&admin).await;
+    (format!("http://{listener}"), running)
 }
 
 #[tokio::test]
@@ -65,7 +70,7 @@ async fn findings_are_told_as_json_with_the_same_exit_code() {
 }
 
 #[tokio::test]
-async fn a_public_address_that_leads_to_the_bot_is_told_so_and_nothing_is_stored() {
+async fn a_public_address_that_leads_to_the_bot_is_told_so() {
     let scene = Scene::set().await;
     let (url, _running) = bot(&scene, SECRET).await;
     let (said, _) = check(&scene, &["--public-url", &url]).await;

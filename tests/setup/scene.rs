@@ -1,13 +1,17 @@
 //! Two simulated servers, a directory to write in, and the program.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use sandbox::rocketchat::{NewRoom, NewUser, RocketChat, Room, User};
 use sandbox::signl4::{Options, Person, Signl4, Team};
 use tempfile::TempDir;
 
+/// How long anything may take that is going to happen. Generous: the machine may be busy.
+const SOON: Duration = Duration::from_secs(60);
 pub const PASSWORD: &str = "the-password-of-the-bot";
 
 pub struct Scene {
@@ -72,14 +76,16 @@ impl Scene {
     /// Runs the program to its end, without a terminal.
     pub async fn run<S: AsRef<str>>(&self, arguments: &[S]) -> Output {
         let mut command = tokio::process::Command::from(self.command());
-        command
-            .args(arguments.iter().map(AsRef::as_ref))
-            .stdin(std::process::Stdio::null())
-            .kill_on_drop(true);
-        tokio::time::timeout(std::time::Duration::from_secs(60), command.output())
-            .await
-            .expect("the program does not end")
-            .unwrap()
+        command.args(arguments.iter().map(AsRef::as_ref)).stdin(Stdio::null()).kill_on_drop(true);
+        tokio::time::timeout(SOON, command.output()).await.expect("the program does not end").unwrap()
+    }
+
+    /// Starts the bot in the same directory, without a file.
+    pub fn start(&self, variables: &[(&str, &str)]) -> tokio::process::Child {
+        let mut command = self.command();
+        command.arg("run").envs(variables.iter().copied()).stderr(Stdio::null());
+        command.env("SIGNL4_BOT_CONFIG", "/dev/null");
+        tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap()
     }
 
     fn command(&self) -> Command {
@@ -96,4 +102,25 @@ impl Scene {
 
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Waits until the bot is connected.
+pub async fn wait_until_ready(admin: &str) {
+    let ready = async {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        while !client
+            .get(format!("http://{admin}/readyz"))
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(SOON, ready).await.expect("the bot does not become ready");
+}
+
+/// An address that nobody listens on now.
+pub fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }

@@ -2,7 +2,6 @@
 //! `WRITE_TRANSCRIPT=1 cargo test --test setup transcript`
 
 use std::fs;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use regex::Regex;
@@ -10,7 +9,7 @@ use sandbox::rocketchat::{Message, NewMessage};
 use secrecy::ExposeSecret;
 use signl4_rocketchat::config::{Config, Sources};
 
-use super::scene::Scene;
+use super::scene::{Scene, free_address, wait_until_ready};
 use super::terminal::Terminal;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/transcript.md");
@@ -83,21 +82,6 @@ async fn talk(scene: &Scene, admin: &str) -> (Message, Vec<Message>) {
     (message, thread)
 }
 
-async fn wait_until_ready(admin: &str) {
-    let ready = async {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        while !client
-            .get(format!("http://{admin}/readyz"))
-            .send()
-            .await
-            .is_ok_and(|answer| answer.status().is_success())
-        {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(SOON, ready).await.expect("the bot does not become ready");
-}
-
 fn secret(scene: &Scene) -> String {
     let sources = Sources { path: Some(scene.path("bot.toml")), env: Vec::new() };
     Config::load(&sources).unwrap().listener.secret.expose_secret().to_owned()
@@ -137,9 +121,4 @@ fn hold(text: &str) {
     }
     let kept = fs::read_to_string(FILE).unwrap_or_default();
     assert_eq!(kept, text, "write it anew: WRITE_TRANSCRIPT=1 cargo test --test setup transcript");
-}
-
-/// An address that nobody listens on now.
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
