@@ -67,9 +67,9 @@ impl Intake {
                 added.extend(self.raise(&mut transaction, &found, message, &around.known.room).await?);
             }
         }
-        transaction.mark_seen(&message.id, digest).await?;
+        let fresh = transaction.mark_seen(&message.id, digest).await?;
         transaction.commit().await?;
-        count(&added);
+        count(fresh, &added);
         Ok(added.iter().filter(|alert| alert.state == AlertState::Queued).count())
     }
 
@@ -116,8 +116,10 @@ impl Intake {
 }
 
 /// Counted once it is committed: what fails before is tried again.
-fn count(added: &[Alert]) {
-    telemetry::message_seen();
+fn count(fresh: bool, added: &[Alert]) {
+    if fresh {
+        telemetry::message_seen();
+    }
     for alert in added {
         telemetry::matched(&alert.trigger);
         telemetry::alert(alert.state.name());
