@@ -10,6 +10,9 @@
 //! No part of the program reads its settings anywhere else.
 
 mod address;
+mod change;
+#[cfg(test)]
+mod example_tests;
 mod listener;
 mod problem;
 mod replies;
@@ -33,6 +36,7 @@ pub use rocketchat::{Account, RocketChat};
 pub use signl4::Signl4;
 pub use source::Sources;
 pub use store::Store;
+pub(crate) use suggest::alike;
 
 use crate::alerting::{Replies, TriggerSet};
 use report::Report;

@@ -21,9 +21,11 @@
 //! | [`alerting`] | plain decisions: which trigger fires, what the alert says, which thread an event belongs to, the words of a reply | sockets, files, the database |
 //! | [`store`] | SQLite: alerts, the outbox, the inbox of events, what was seen, how far each room was read | what a row means to a server |
 //! | [`bot`] | the only place that joins them: watches, settles, drains, stops | the command line |
+//! | [`check`] | tries all that [`bot`] needs and says what to mend, without paging anybody | how to mend it by itself |
 //! | [`listener`] | the public HTTP listener that SIGNL4 posts to | rooms and threads |
-//! | [`admin`] | the private HTTP listener: alive, ready | message texts |
+//! | [`admin`] | the private HTTP listener: alive, ready, metrics, the status page | message texts |
 //! | [`command`] | `run`, `check`, `test`, `health`, `demo`: each in a file, each printing for a person | — |
+//! | [`systemd`] | readiness, status and watchdog by `sd_notify` | everything but the connection's state and the store |
 //! | [`telemetry`] | what is counted and measured, and its text for Prometheus | ids and texts |
 //! | [`logging`] | what is written to the log, and what never is | — |
 //!
@@ -33,11 +35,15 @@
 pub mod admin;
 pub mod alerting;
 pub mod bot;
+pub mod check;
 pub mod command;
 pub mod config;
 pub mod listener;
 pub mod logging;
 pub mod rocketchat;
+#[cfg(test)]
+mod rubbish;
 pub mod signl4;
 pub mod store;
+pub mod systemd;
 pub mod telemetry;

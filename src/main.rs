@@ -39,6 +39,9 @@ enum Command {
         /// The room it would stand in: a name, or id:… ; without it any room that a trigger watches.
         #[arg(long)]
         room: Option<String>,
+        /// Who would have written it, by username; without it somebody whose messages the trigger takes.
+        #[arg(long)]
+        user: Option<String>,
         #[command(flatten)]
         file: ConfigFile,
     },
@@ -55,15 +58,21 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // The demo's terminal is for a person who has not asked for a log.
-    let usual = if matches!(arguments.command, Command::Demo { .. }) { "warn" } else { "info" };
+    // Only `run` works unattended; the others tell a person what they have to tell.
+    let usual = match arguments.command {
+        Command::Run(_) => "info",
+        Command::Demo { .. } => "warn",
+        Command::Check(_) | Command::Test { .. } | Command::Health(_) => "error",
+    };
     if let Err(failure) = logging::start(arguments.log_format, usual) {
         return report(&Failure::Usage(failure.to_string()));
     }
     let done = match arguments.command {
         Command::Run(file) => command::run(file.config).await,
         Command::Check(file) => command::check(file.config).await,
-        Command::Test { text, room, file } => command::test(file.config, &text, room.as_deref()),
+        Command::Test { text, room, user, file } => {
+            command::test(file.config, &text, room.as_deref(), user.as_deref())
+        }
         Command::Health(file) => command::health(file.config).await,
         Command::Demo { port } => command::demo(port).await,
     };

@@ -1,5 +1,7 @@
 //! What lies in `contrib/` speaks of metrics that there are. `contrib/check.sh` has promtool look at the rest.
 
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::collections::BTreeSet;
 
 use regex::Regex;

@@ -24,10 +24,8 @@ pub struct BotView {
     pub connection: watch::Receiver<ConnectionState>,
     /// What came over it.
     pub frames: Arc<FrameCounts>,
-    /// The rooms.
-    pub rooms: Arc<dyn RoomDirectory>,
-    /// Every lane of the outbox, in the order in which they are shown.
-    pub lanes: Arc<[LaneLabel]>,
+    /// What things are called.
+    pub directory: Arc<dyn Directory>,
     /// The store.
     pub store: Store,
     /// The last warnings and errors.
@@ -38,13 +36,16 @@ pub struct BotView {
     pub started_at: Timestamp,
 }
 
-/// The rooms that the bot knows.
-pub trait RoomDirectory: std::fmt::Debug + Send + Sync {
-    /// A room by its id.
+/// What things are called, by the configuration that holds at the moment.
+pub trait Directory: std::fmt::Debug + Send + Sync {
+    /// A room by its id; `None` for one that the bot does not know.
     fn room(&self, id: &RoomId) -> Option<Room>;
 
     /// What each trigger watches, in the order of the configuration.
     fn watched(&self) -> Vec<WatchedBy>;
+
+    /// Every lane of the outbox, in the order in which they are shown.
+    fn lanes(&self) -> Vec<LaneLabel>;
 }
 
 /// What one trigger watches.
@@ -89,11 +90,4 @@ pub enum Carries {
     Replies,
     /// Reactions, to Rocket.Chat.
     Reactions,
-}
-
-impl BotView {
-    /// What a lane is for a person; `None` for one that the configuration no longer has.
-    pub(super) fn label(&self, lane: &Lane) -> Option<&LaneLabel> {
-        self.lanes.iter().find(|label| label.lane == *lane)
-    }
 }

@@ -4,9 +4,13 @@
 //! and no database.
 
 mod correlation;
+#[cfg(test)]
+mod fixtures;
 mod rooms;
 mod template;
 mod template_event;
+#[cfg(test)]
+mod template_event_tests;
 mod template_reply;
 mod trigger;
 mod trigger_set;

@@ -116,3 +116,87 @@ impl fmt::Display for RoomPattern {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{general, room};
+    use super::*;
+    use crate::rocketchat::RoomKind;
+
+    fn matches(pattern: &str, room: &Room) -> bool {
+        RoomPattern::parse(pattern).unwrap().matches(room, true)
+    }
+
+    fn channel(name: &str) -> Room {
+        room(RoomKind::Channel, "r1", Some(name))
+    }
+
+    #[test]
+    fn a_name_means_one_room_with_or_without_the_hash_and_whatever_the_case() {
+        for pattern in ["general", "#general", " #General ", "GENERAL", "general "] {
+            assert!(matches(pattern, &general()), "{pattern}");
+        }
+        for pattern in ["gener", "general-2", "##general"] {
+            assert!(!matches(pattern, &general()), "{pattern}");
+        }
+        assert!(matches("übung", &channel("Übung")));
+    }
+
+    #[test]
+    fn an_id_means_one_room_exactly() {
+        assert!(matches("id:GENERAL", &general()));
+        assert!(matches("id: GENERAL", &general()));
+        assert!(!matches("id:general", &general()));
+        assert!(!matches("id:general", &channel("id:general")));
+        assert!(matches("id:d1", &room(RoomKind::Direct, "d1", None)));
+    }
+
+    #[test]
+    fn a_glob_means_every_name_that_fits() {
+        for (glob, fitting, other) in [
+            ("ops-*", "ops-1", "ops"),
+            ("#ops-*", "OPS-", "dev-ops-1"),
+            ("*-alerts", "db-alerts", "alerts"),
+            ("ops-?", "ops-1", "ops-12"),
+            ("{net,db}-*", "db-1", "web-1"),
+            ("team-[a-c]", "team-B", "team-d"),
+            ("team-[!a]", "team-b", "team-a"),
+        ] {
+            assert!(matches(glob, &channel(fitting)), "{glob} {fitting}");
+            assert!(!matches(glob, &channel(other)), "{glob} {other}");
+        }
+    }
+
+    #[test]
+    fn a_star_means_every_room_the_bot_is_in_and_only_those() {
+        let direct = room(RoomKind::Direct, "d1", None);
+        for room in [general(), direct.clone()] {
+            assert!(RoomPattern::parse("*").unwrap().matches(&room, true));
+            assert!(!RoomPattern::parse("*").unwrap().matches(&room, false));
+        }
+        assert!(!matches("**", &direct), "every glob but the star asks for a name");
+        let named = RoomPattern::parse("general").unwrap();
+        assert!(named.matches(&general(), false), "a room that is named is watched before the bot is in it");
+    }
+
+    #[test]
+    fn what_names_no_room_is_refused() {
+        let refused = |text: &str| RoomPattern::parse(text).unwrap_err();
+        for text in ["", " ", "#", "id:", "id: "] {
+            assert!(matches!(refused(text), RoomPatternError::Empty), "{text:?}");
+        }
+        assert!(matches!(refused("@anna"), RoomPatternError::User));
+        assert!(matches!(refused("ops-["), RoomPatternError::Glob(_)));
+        let reason = refused("{a,b").to_string();
+        assert!(reason.starts_with("is not a glob: ") && reason.lines().count() == 1, "{reason}");
+    }
+
+    #[test]
+    fn an_entry_is_shown_as_it_would_be_written() {
+        for (written, shown) in
+            [("*", "*"), ("id:GENERAL", "id:GENERAL"), ("general", "#general"), ("#ops-*", "#ops-*")]
+        {
+            assert_eq!(RoomPattern::parse(written).unwrap().to_string(), shown);
+        }
+    }
+}

@@ -188,3 +188,177 @@ impl io::Write for Bounded {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use minijinja::context;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn vocabulary() -> Vocabulary {
+        Vocabulary::new(["text", "room.id", "room.name", "pump"])
+    }
+
+    fn compiled(source: &str) -> Template {
+        Template::compile(source, &vocabulary()).unwrap()
+    }
+
+    fn refused(source: &str) -> String {
+        Template::compile(source, &vocabulary()).unwrap_err().to_string()
+    }
+
+    fn values(text: &str) -> Value {
+        context! { text, pump => "", room => context! { id => "GENERAL", name => "general" } }
+    }
+
+    fn rendered(source: &str, text: &str) -> String {
+        compiled(source).render("title", &values(text)).unwrap()
+    }
+
+    #[test]
+    fn variables_are_filled_in_and_everything_else_is_left_as_it_is() {
+        assert_eq!(
+            rendered("{{ text }} in #{{ room.name }} ({{ room.id }})", "help"),
+            "help in #general (GENERAL)"
+        );
+        assert_eq!(rendered("  two\n lines \n", ""), "  two\n lines ");
+        assert_eq!(rendered("<b>*{{ text }}*</b> & `more`", "x"), "<b>*x*</b> & `more`");
+        assert_eq!(rendered("{# a comment #}{{ text|upper }}", "x"), "X");
+    }
+
+    #[test]
+    fn nothing_in_a_value_is_escaped_or_evaluated() {
+        for text in [
+            "<script>\"&'</script>",
+            "**bold** [x](y) @all",
+            "{{ room.id }} {% if x %}",
+            "{#",
+            "ünïcödé 🚨\0",
+        ] {
+            assert_eq!(rendered("{{ text }}", text), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_can_be_asked_for() {
+        let source = "Pump{% if pump %} {{ pump }}{% endif %}{{ ' (' ~ pump ~ ')' if pump }}";
+        assert_eq!(rendered(source, ""), "Pump");
+        assert_eq!(rendered("{{ pump or 'unknown' }}", ""), "unknown");
+    }
+
+    #[test]
+    fn a_name_that_will_never_be_there_is_refused_at_load() {
+        assert_eq!(refused("{{ txet }}"), "there is no variable \"txet\"");
+        assert_eq!(refused("{{ room.nmae }}"), "there is no variable \"room.nmae\"");
+        assert_eq!(refused("{{ room }}"), "there is no variable \"room\"");
+        assert_eq!(refused("{% if severity %}high{% endif %}"), "there is no variable \"severity\"");
+        compiled("{% set mine = text %}{{ mine }}");
+        compiled("{% for letter in text %}{{ loop.index }}{{ letter }}{% endfor %}");
+    }
+
+    #[test]
+    fn what_is_no_template_is_refused_at_load_with_its_line() {
+        for (source, line) in [
+            ("{{ text", 1),
+            ("one\n{% if text %}", 2),
+            ("{{ text|shout }}", 1),
+            ("\n\n{{ text|truncate('a', 'b', 'c', 'd', 'e', 'f') }}", 3),
+            ("{% include 'bot.toml' %}", 1),
+            ("{% extends 'bot.toml' %}", 1),
+        ] {
+            let reason = refused(source);
+            assert!(reason.ends_with(&format!("(line {line} of the template)")), "{source:?}: {reason}");
+            assert_eq!(reason.lines().count(), 1, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_template_that_runs_or_writes_without_end_is_refused_at_load() {
+        refused("{% for x in range(100000) %}{{ x }}{% endfor %}");
+        refused(
+            "{% for x in range(5000) %}0123456789012345678901234567890123456789012345678901234567890{% endfor %}",
+        );
+    }
+
+    #[test]
+    fn a_template_that_only_some_message_makes_endless_fails_on_that_message() {
+        let template =
+            compiled("{% for a in text %}{% for b in text %}{{ a }}{{ b }}{% endfor %}{% endfor %}");
+        assert_eq!(template.render("title", &values("ab")).unwrap(), "aaabbabb");
+        let error = template.render("title", &values(&"secret ".repeat(200))).unwrap_err();
+        assert_eq!(error.what, "title");
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn what_is_written_is_bounded() {
+        let template = compiled("{{ text }}{{ text }}");
+        let half = "x".repeat(OUTPUT_LIMIT / 2);
+        assert_eq!(template.render("title", &values(&half)).unwrap().len(), OUTPUT_LIMIT);
+        template.render("title", &values(&(half + "x"))).unwrap_err();
+    }
+
+    #[test]
+    fn an_error_tells_the_key_and_the_line_but_no_value() {
+        let template = compiled("one\n{{ text + 1 }}");
+        let error = template.render("message", &values("my password is hunter2")).unwrap_err();
+        assert_eq!((error.what.as_str(), error.line), ("message", 2));
+        assert!(error.to_string().starts_with("the template for message failed on its line 2: "), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    fn source() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            "\\PC{0,12}",
+            proptest::sample::select(
+                &[
+                    "{{ text }}",
+                    "{{ text|length * 3 }}",
+                    "{{ text[1:] }}",
+                    "{{ room.name|upper }}",
+                    "{{ pump|int + 1 }}",
+                    "{% if text %}",
+                    "{% endif %}",
+                    "{% for c in text %}",
+                    "{% endfor %}",
+                    "{{ c }}",
+                    "{{",
+                    "}}",
+                    "{%",
+                    "%}",
+                    "{#",
+                    "#}",
+                    "{{ text|replace('a', text) }}",
+                    "{{ text * 3 }}",
+                    "{{ [text]|join }}",
+                    "{% set c = text %}",
+                    "{{ text|indent(9999) }}",
+                    "{{ range(9) }}",
+                    "{{ 1 / 0 }}",
+                    "{{ text.upper() }}",
+                ][..]
+            )
+            .prop_map(str::to_owned),
+        ];
+        proptest::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_template_and_no_value_makes_it_panic_or_write_without_end(source in source(), text in "\\PC{0,200}") {
+            if let Ok(template) = Template::compile(&source, &vocabulary())
+                && let Ok(written) = template.render("title", &values(&text))
+            {
+                prop_assert!(written.len() <= OUTPUT_LIMIT);
+            }
+        }
+
+        #[test]
+        fn a_value_comes_out_as_it_went_in(text in "\\PC*") {
+            prop_assert_eq!(rendered("{{ text }}", &text), text);
+        }
+    }
+}

@@ -11,6 +11,13 @@ use crate::rocketchat::{Message, MessageId, Room, RoomKind};
 /// The title of an alert whose trigger gives none.
 pub(crate) const DEFAULT_TITLE: &str = "Alert from Rocket.Chat";
 
+/// The longest headline, external ID, category or place, in characters. SIGNL4 documents no limits; whoever is paged
+/// reads a line, and the whole text stands below it.
+const LONGEST_LINE: usize = 500;
+
+/// The longest further parameter, in characters.
+const LONGEST_FIELD: usize = 2_000;
+
 /// The names a trigger's templates may use, beside the named groups of its patterns.
 const VARIABLES: [&str; 10] = [
     "text",
@@ -24,6 +31,10 @@ const VARIABLES: [&str; 10] = [
     "message.ts",
     "trigger",
 ];
+
+/// Words of the template language, which are no names.
+const RESERVED: [&str; 14] =
+    ["true", "True", "false", "False", "none", "None", "and", "or", "not", "in", "is", "if", "else", "loop"];
 
 /// A trigger's templates, and what it sets for SIGNL4 beside them.
 #[derive(Clone, Debug)]
@@ -52,9 +63,9 @@ impl EventTemplates {
         Vocabulary::new(VARIABLES.into_iter().chain(groups))
     }
 
-    /// Whether a named group of this name would hide a variable.
-    pub fn hides_variable(group: &str) -> bool {
-        VARIABLES.iter().any(|name| name.split('.').next() == Some(group))
+    /// Whether the name of a group has another meaning in a template: it would hide a variable, or never be seen.
+    pub fn is_taken(group: &str) -> bool {
+        VARIABLES.iter().any(|name| name.split('.').next() == Some(group)) || RESERVED.contains(&group)
     }
 }
 
@@ -86,11 +97,11 @@ impl AlertingScenario {
 /// An alert in words, not yet in SIGNL4's form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RenderedEvent {
-    /// The headline, one line, never empty.
+    /// The headline, one line of at most 500 characters, never empty.
     pub title: String,
     /// The text.
     pub message: String,
-    /// The external identifier, never empty: the room's ID where the template came out blank.
+    /// The external identifier, at most 500 characters, never empty: the room's ID where the template came out blank.
     pub external_id: String,
     /// The address of the message in Rocket.Chat.
     pub link: String,
@@ -106,7 +117,7 @@ pub struct RenderedEvent {
     pub alerting_scenario: Option<AlertingScenario>,
     /// Whether SIGNL4's event filters apply, if the trigger says so.
     pub filtering: Option<bool>,
-    /// Further parameters. One that came out blank is left out.
+    /// Further parameters, at most 2,000 characters each. One that came out blank is left out.
     pub fields: BTreeMap<String, String>,
     /// The templates that failed. Their defaults stand in for them above, for a page with a plain text is better than
     /// none; somebody should be told.
@@ -127,15 +138,15 @@ pub fn render_event(
     let templates = &trigger.event;
     let mut pen = Pen { values: values(trigger, message, room, captures, &link), faults: Vec::new() };
 
-    let title = pen.write("title", &templates.title).map(|title| one_line(&title));
-    let text = pen.write("message", &templates.message);
-    let external_id = pen.write("external_id", &templates.external_id);
-    let service = templates.service.as_ref().and_then(|service| pen.write("service", service));
-    let location = templates.location.as_ref().and_then(|location| pen.write("location", location));
-    let fields = templates.fields.iter();
-    let fields = fields
-        .filter_map(|(name, field)| Some((name.clone(), pen.write(&format!("fields.{name}"), field)?)))
-        .collect();
+    let title = pen.write("title", &templates.title, LONGEST_LINE).map(|title| one_line(&title));
+    let text = pen.write("message", &templates.message, usize::MAX);
+    let external_id = pen.write("external_id", &templates.external_id, LONGEST_LINE);
+    let service = templates.service.as_ref().and_then(|it| pen.write("service", it, LONGEST_LINE));
+    let location = templates.location.as_ref().and_then(|it| pen.write("location", it, LONGEST_LINE));
+    let fields = templates.fields.iter().filter_map(|(name, field)| {
+        Some((name.clone(), pen.write(&format!("fields.{name}"), field, LONGEST_FIELD)?))
+    });
+    let fields = fields.collect();
 
     RenderedEvent {
         title: title.unwrap_or_else(|| DEFAULT_TITLE.to_owned()),
@@ -219,6 +230,14 @@ fn room_type(kind: RoomKind) -> &'static str {
     }
 }
 
+/// The text, cut with an ellipsis where it has more characters.
+fn shortened(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
+    }
+}
+
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -230,10 +249,10 @@ struct Pen {
 }
 
 impl Pen {
-    /// The text, trimmed; `None` where the template failed or came out blank.
-    fn write(&mut self, key: &str, template: &Template) -> Option<String> {
+    /// The text, trimmed and of at most so many characters; `None` where the template failed or came out blank.
+    fn write(&mut self, key: &str, template: &Template, most: usize) -> Option<String> {
         match template.render(key, &self.values) {
-            Ok(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            Ok(text) => Some(shortened(text.trim(), most)).filter(|text| !text.is_empty()),
             Err(fault) => {
                 self.faults.push(fault);
                 None

@@ -151,3 +151,93 @@ impl Replies {
         Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn replies(texts: &[(ReplyKind, &str)]) -> Replies {
+        let compile = |text: &str| Template::compile(text, &ReplyWords::vocabulary()).unwrap();
+        let mut all: BTreeMap<_, _> =
+            ReplyKind::ALL.map(|kind| (kind, compile(kind.default_text()))).into_iter().collect();
+        all.extend(texts.iter().map(|(kind, text)| (*kind, compile(text))));
+        Replies { on_sent: OnSent::Reaction, reaction: ":rotating_light:".into(), texts: all }
+    }
+
+    fn said(kind: ReplyKind, words: ReplyWords<'_>) -> Option<String> {
+        replies(&[]).text(kind, &words).unwrap()
+    }
+
+    #[test]
+    fn the_words_are_those_that_people_know_from_the_webhook_recipe() {
+        let words =
+            ReplyWords { user: "Rene", text: "OK, I'll take care about it.", ..ReplyWords::default() };
+        for (kind, text) in [
+            (ReplyKind::Acknowledged, "Rene: Alert acknowledged."),
+            (ReplyKind::Closed, "Rene: Alert closed."),
+            (ReplyKind::Annotated, "Rene: OK, I'll take care about it."),
+        ] {
+            assert_eq!(said(kind, words).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_leaves_no_gap() {
+        let nobody = ReplyWords::default();
+        let known = ReplyWords { team: "network", reason: "the webhook secret is wrong", ..nobody };
+        for (kind, without, with) in [
+            (ReplyKind::Sent, "Alert sent.", "Alert sent to network."),
+            (
+                ReplyKind::NotSent,
+                "Alert NOT sent. Nobody was paged, please call somebody.",
+                "Alert NOT sent: the webhook secret is wrong. Nobody was paged, please call somebody.",
+            ),
+            (
+                ReplyKind::Escalated,
+                "Nobody has reacted yet. Alert escalated.",
+                "Nobody has reacted yet. Alert escalated to network.",
+            ),
+        ] {
+            assert_eq!(said(kind, nobody).as_deref(), Some(without));
+            assert_eq!(said(kind, known).as_deref(), Some(with));
+        }
+    }
+
+    #[test]
+    fn an_empty_text_says_nothing_and_so_does_one_that_comes_out_blank() {
+        assert_eq!(said(ReplyKind::Raised, ReplyWords { user: "Rene", ..ReplyWords::default() }), None);
+        let replies = replies(&[(ReplyKind::Closed, "  {{ text }}\n"), (ReplyKind::Acknowledged, "")]);
+        assert_eq!(replies.text(ReplyKind::Acknowledged, &ReplyWords::default()), Ok(None));
+        assert_eq!(replies.text(ReplyKind::Closed, &ReplyWords::default()), Ok(None));
+        let words = ReplyWords { text: " done ", ..ReplyWords::default() };
+        assert_eq!(replies.text(ReplyKind::Closed, &words), Ok(Some("done".into())));
+    }
+
+    #[test]
+    fn every_kind_but_one_has_words_and_every_kind_a_key_of_its_own() {
+        let silent: Vec<_> =
+            ReplyKind::ALL.into_iter().filter(|kind| kind.default_text().is_empty()).collect();
+        assert_eq!(silent, [ReplyKind::Raised]);
+        assert_eq!(
+            ReplyKind::ALL.map(ReplyKind::key).into_iter().collect::<BTreeSet<_>>().len(),
+            ReplyKind::ALL.len()
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_name_and_no_note_makes_a_reply_fail(user in "\\PC*", text in "\\PC*", team in "\\PC*") {
+            let words = ReplyWords { user: &user, text: &text, reason: &text, team: &team, trigger: &team };
+            let replies = replies(&[]);
+            for kind in ReplyKind::ALL {
+                prop_assert!(replies.text(kind, &words).is_ok());
+            }
+        }
+    }
+}

@@ -116,3 +116,87 @@ impl fmt::Display for TeamName {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{general, message, room, trigger};
+    use super::*;
+    use crate::rocketchat::{MessageId, RoomKind};
+
+    fn admits(trigger: &Trigger, message: &Message) -> bool {
+        trigger.admits(message, &general(), true)
+    }
+
+    #[test]
+    fn users_are_the_only_ones_who_count() {
+        let mut trigger = trigger("t", &["."]);
+        assert!(admits(&trigger, &message("x")));
+        trigger.users = vec!["zabbix".into()];
+        assert!(!admits(&trigger, &message("x")));
+        trigger.users.push("Anna".into());
+        assert!(admits(&trigger, &message("x")), "a username is taken whatever its case");
+    }
+
+    #[test]
+    fn excluded_users_never_count_not_even_where_they_are_named() {
+        let mut trigger = trigger("t", &["."]);
+        trigger.exclude_users = vec!["ANNA".into()];
+        assert!(!admits(&trigger, &message("x")));
+        trigger.users = vec!["anna".into()];
+        assert!(!admits(&trigger, &message("x")));
+    }
+
+    #[test]
+    fn messages_of_integrations_count_unless_bots_is_off() {
+        let mut trigger = trigger("t", &["."]);
+        let posted = Message { from_integration: true, ..message("x") };
+        assert!(admits(&trigger, &posted));
+        trigger.bots = false;
+        assert!(!admits(&trigger, &posted));
+        assert!(admits(&trigger, &message("x")));
+    }
+
+    #[test]
+    fn messages_in_threads_count_unless_threads_is_off() {
+        let mut trigger = trigger("t", &["."]);
+        let reply = Message { thread: Some(MessageId::new("parent")), ..message("x") };
+        assert!(admits(&trigger, &reply));
+        trigger.threads = false;
+        assert!(!admits(&trigger, &reply));
+        assert!(admits(&trigger, &message("x")));
+    }
+
+    #[test]
+    fn any_of_its_rooms_will_do() {
+        let mut trigger = trigger("t", &["."]);
+        trigger.rooms = ["#ops-*", "id:GENERAL"].map(|room| RoomPattern::parse(room).unwrap()).into();
+        assert!(trigger.watches(&general(), true));
+        assert!(trigger.watches(&room(RoomKind::Group, "r1", Some("ops-1")), false));
+        assert!(!trigger.watches(&room(RoomKind::Channel, "r2", Some("dev")), true));
+    }
+
+    #[test]
+    fn every_group_of_every_pattern_is_there_even_where_it_caught_nothing() {
+        let trigger = trigger("t", &[r"pump (?<pump>\d+)(?: in (?<hall>\w+))?", r"tank (?<tank>\d+)"]);
+        let caught = |index, text| {
+            let caught = trigger.captures(index, text);
+            ["pump", "hall", "tank"].map(|name| caught[name].clone())
+        };
+        assert_eq!(caught(0, "pump 3 in north"), ["3", "north", ""]);
+        assert_eq!(caught(0, "pump 3, tank 4"), ["3", "", ""], "only the pattern that was asked catches");
+        assert_eq!(caught(1, "pump 3, tank 4"), ["", "", "4"]);
+        assert_eq!(caught(1, "pump 3"), ["", "", ""]);
+        assert_eq!(caught(9, "pump 3"), ["", "", ""]);
+    }
+
+    #[test]
+    fn a_team_reads_back_as_it_was_stored_and_is_shown_to_people_with_its_place() {
+        for (team, stored, shown) in
+            [(TeamName::Default, "", "[signl4]"), (TeamName::Named("network".into()), "network", "network")]
+        {
+            assert_eq!(team.as_str(), stored);
+            assert_eq!(team.to_string(), shown);
+            assert_eq!(TeamName::from(stored), team);
+        }
+    }
+}

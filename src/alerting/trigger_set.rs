@@ -122,3 +122,112 @@ impl TriggerSet {
         self.triggers.iter().flat_map(|trigger| trigger.rooms.iter().map(move |room| (trigger, room)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{general, message, room, trigger};
+    use super::*;
+    use crate::rocketchat::RoomKind;
+
+    fn set(triggers: impl IntoIterator<Item = Trigger>) -> TriggerSet {
+        TriggerSet::new(triggers.into_iter().collect()).unwrap()
+    }
+
+    fn names(triggers: &TriggerSet, text: &str) -> Vec<String> {
+        let found = triggers.matches(&message(text), &general(), true);
+        found.iter().map(|found| found.trigger.name.clone()).collect()
+    }
+
+    #[test]
+    fn the_first_trigger_that_matches_wins() {
+        let triggers = set([trigger("pumps", &["pump"]), trigger("all", &["."])]);
+        assert_eq!(names(&triggers, "pump 3"), ["pumps"]);
+        assert_eq!(names(&triggers, "tank 3"), ["all"]);
+        assert!(names(&triggers, "").is_empty());
+    }
+
+    #[test]
+    fn a_trigger_that_says_continue_lets_those_after_it_match_too() {
+        let mut first = trigger("first", &["pump"]);
+        first.continue_matching = true;
+        let mut second = trigger("second", &["3"]);
+        second.continue_matching = true;
+        let triggers = set([
+            first,
+            second,
+            trigger("third", &["tank"]),
+            trigger("fourth", &["."]),
+            trigger("fifth", &["."]),
+        ]);
+        assert_eq!(names(&triggers, "pump 3"), ["first", "second", "fourth"]);
+        assert_eq!(names(&triggers, "3 tanks"), ["second", "third"]);
+    }
+
+    #[test]
+    fn a_trigger_that_does_not_take_the_message_stands_in_nobodys_way() {
+        let mut elsewhere = trigger("elsewhere", &["pump"]);
+        elsewhere.rooms = vec![RoomPattern::parse("#ops").unwrap()];
+        let mut others = trigger("others", &["pump"]);
+        others.users = vec!["zabbix".into()];
+        assert_eq!(names(&set([elsewhere, others, trigger("last", &["pump"])]), "pump 3"), ["last"]);
+    }
+
+    #[test]
+    fn of_several_patterns_the_first_that_matches_catches() {
+        let triggers = set([
+            trigger("other", &["nothing like it"]),
+            trigger("both", &[r"tank (?<number>\d)", r"pump (?<number>\d)", r"(?<word>\w+)"]),
+        ]);
+        let caught = |text| {
+            let found = triggers.matches(&message(text), &general(), true);
+            let [found] = &found[..] else { panic!("{text} matches {} times", found.len()) };
+            (found.captures["number"].clone(), found.captures["word"].clone())
+        };
+        assert_eq!(caught("pump 3 and tank 4"), ("4".into(), String::new()));
+        assert_eq!(caught("pump 3"), ("3".into(), String::new()));
+        assert_eq!(caught("door"), (String::new(), "door".into()));
+    }
+
+    #[test]
+    fn a_text_of_several_lines_is_one_text() {
+        let across = set([trigger("across", &["(?s)PROBLEM.*pump"])]);
+        assert_eq!(names(&across, "PROBLEM\nhost: north\npump 3"), ["across"]);
+        let line = set([trigger("line", &["(?m)^pump 3$"])]);
+        assert_eq!(names(&line, "PROBLEM\npump 3\nhost"), ["line"]);
+        let plain = set([trigger("plain", &["^pump"])]);
+        assert!(names(&plain, "PROBLEM\npump 3").is_empty());
+    }
+
+    #[test]
+    fn system_messages_and_ciphertext_set_off_nothing() {
+        let triggers = set([trigger("all", &["."])]);
+        for kind in [MessageKind::Encrypted, MessageKind::System("room_changed_topic".into())] {
+            let message = Message { kind, ..message("SIGNL4") };
+            assert!(triggers.matches(&message, &general(), true).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_room_that_the_bot_is_not_in_matches_only_where_it_is_named() {
+        let mut named = trigger("named", &["."]);
+        named.rooms = vec![RoomPattern::parse("general").unwrap()];
+        let triggers = set([trigger("all", &["."]), named]);
+        let found = triggers.matches(&message("x"), &general(), false);
+        assert_eq!(found.iter().map(|found| found.trigger.name.as_str()).collect::<Vec<_>>(), ["named"]);
+        assert!(triggers.watches(&general(), false));
+        assert!(!triggers.watches(&room(RoomKind::Channel, "r", Some("dev")), false));
+        assert!(triggers.watches(&room(RoomKind::Channel, "r", Some("dev")), true));
+    }
+
+    #[test]
+    fn triggers_are_found_by_name_and_listed_in_their_order() {
+        let mut first = trigger("first", &["."]);
+        first.rooms = ["b", "a"].map(|room| RoomPattern::parse(room).unwrap()).into();
+        let triggers = set([first, trigger("second", &["."])]);
+        assert_eq!(triggers.get("second").unwrap().name, "second");
+        assert!(triggers.get("third").is_none());
+        let rooms: Vec<_> =
+            triggers.room_patterns().map(|(trigger, room)| format!("{} {room}", trigger.name)).collect();
+        assert_eq!(rooms, ["first #b", "first #a", "second *"]);
+    }
+}

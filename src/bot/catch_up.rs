@@ -24,9 +24,11 @@ use super::{
     intake::Circumstances,
     rooms::Known,
     session::Session,
-    watch::{Ears, insist, wait_after},
+    settings::Settings,
+    watch::{Clock, Ears, insist, wait_after},
 };
 use crate::{
+    alerting::TriggerSet,
     rocketchat::{
         Room, RoomId, RoomKind,
         rest::{RestError, RoomInfo, SyncPage},
@@ -43,6 +45,8 @@ const PAGE: usize = 100;
 pub(super) struct CatchUp {
     ears: Arc<Ears>,
     session: Arc<Session>,
+    /// What messages are judged by. Where it changes, another reading takes over.
+    settings: Arc<Settings>,
 }
 
 /// Which rooms changed, and when each did last.
@@ -59,31 +63,30 @@ struct Tally {
 }
 
 impl CatchUp {
-    pub(super) fn new(ears: Arc<Ears>, session: Arc<Session>) -> Self {
-        Self { ears, session }
+    pub(super) fn new(ears: Arc<Ears>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
+        Self { ears, session, settings }
     }
 
     /// Reads every watched room up to now, and then again and again what is new. Aborted at any point it loses nothing:
     /// the next one starts from the cursors.
     pub(super) async fn run(self) {
-        let mut since = self.session.arrived();
-        self.first_round(since).await;
+        let mut since = self.full_round().await;
         loop {
             sleep(self.ears.look_again).await;
-            let begun = self.session.arrived();
-            if self.further_round(since, begun).await {
-                since = begun;
-            }
+            since = self.round_of_news(since).await;
         }
     }
 
-    /// What was missed before this session.
-    async fn first_round(&self, begun: Timestamp) {
+    /// Reads every room that changed since it was last read. Returns up to when everything is settled.
+    async fn full_round(&self) -> Timestamp {
         let changed = self.list_rooms().await;
+        // The call has measured the server's clock.
+        self.ears.keep_time().await;
+        let begun = self.session.arrived();
         self.find_channels().await;
         let settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
-        let watched = self.ears.rooms.all_watched();
+        let watched = self.ears.rooms.all_watched(self.triggers());
         if changed.is_some() {
             self.forget_unwatched(&watched, progress.keys()).await;
         }
@@ -99,44 +102,54 @@ impl CatchUp {
                 self.read(&known, from, &mut tally).await;
             }
         }
-        self.settle_until(begun, &tally.unread).await;
         info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
+        self.settle_until(begun, &tally.unread).await
     }
 
-    /// What came since `since`. `false` where the server does not tell.
-    async fn further_round(&self, since: Timestamp, begun: Timestamp) -> bool {
+    /// Reads the rooms that changed after `since`. Returns up to when everything is settled.
+    async fn round_of_news(&self, since: Timestamp) -> Timestamp {
         let Ok(changed) = patiently("the rooms cannot be listed", || self.ears.rest.rooms(Some(since))).await
         else {
-            return false;
+            return since;
         };
-        self.ears.keep_time().await;
+        if self.ears.keep_time().await == Clock::SetBack {
+            // What changed since then changed before `since`, so the list lacks it.
+            return self.full_round().await;
+        }
+        let begun = self.session.arrived();
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let mut tally = Tally::default();
         for info in changed.updated {
             let known = self.ears.rooms.learn(info.room, true);
-            if !self.ears.rooms.watches(&known) {
+            if !known.is_watched(self.triggers()) {
                 continue;
             }
             let from = match progress.get(&known.room.id) {
                 Some(progress) => *progress,
-                None => self.start_watching(&known, None).await,
+                None => self.start_watching(&known, Some(since)).await,
             };
             self.read(&known, from, &mut tally).await;
         }
         // Rooms that the bot is not in are not in the list; they are read at the next session.
-        let outside = self.ears.rooms.all_watched().into_iter().filter(|known| !known.joined);
+        let outside = self.ears.rooms.all_watched(self.triggers()).into_iter().filter(|known| !known.joined);
         tally.unread.extend(outside.map(|known| known.room.id));
-        self.settle_until(begun, &tally.unread).await;
         debug!(rooms = tally.rooms, messages = tally.messages, "looked for what the stream did not bring");
         if tally.alerts > 0 {
             info!(alerts = tally.alerts, "found messages that match before the stream brought them");
         }
-        true
+        self.settle_until(begun, &tally.unread).await
     }
 
-    /// Everything up to there is settled, but for these rooms.
-    async fn settle_until(&self, at: Timestamp, unread: &[RoomId]) {
+    fn triggers(&self) -> &TriggerSet {
+        &self.settings.config.triggers
+    }
+
+    /// Notes that everything up to there is settled, but for these rooms. Should the server's clock have been set back
+    /// meanwhile, it is less, for no cursor may stand in the future.
+    async fn settle_until(&self, at: Timestamp, unread: &[RoomId]) -> Timestamp {
+        let at = at.min(self.session.arrived());
         insist("the cursors cannot be moved", || self.ears.store.set_settled_until(at, unread)).await;
+        at
     }
 
     /// Brings the directory up to date. Returns when each room of the bot's last changed; `None` where the server does
@@ -157,7 +170,7 @@ impl CatchUp {
     /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may.
     async fn find_channels(&self) {
         let joined: Vec<Room> = self.ears.rooms.joined();
-        let unfound = self.ears.intake.triggers.unfound(joined.iter());
+        let unfound = self.triggers().unfound(joined.iter());
         for id in unfound.ids {
             let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
             self.meet(found, id.as_str()).await;
@@ -182,7 +195,7 @@ impl CatchUp {
             let last = page.items.is_empty() || offset >= page.total;
             for info in page.items {
                 if !self.ears.rooms.contains(&info.room.id)
-                    && self.ears.rooms.watches(&Known { room: info.room.clone(), joined: false })
+                    && (Known { room: info.room.clone(), joined: false }).is_watched(self.triggers())
                 {
                     self.meet(Ok(info), "").await;
                 }
@@ -199,7 +212,7 @@ impl CatchUp {
             Ok(info) if info.archived => warn!(room = %info.room.id, "a watched room is archived"),
             Ok(info) => {
                 let known = self.ears.rooms.learn(info.room, false);
-                if self.ears.auto_join && known.room.kind == RoomKind::Channel {
+                if self.settings.config.rocketchat.auto_join && known.room.kind == RoomKind::Channel {
                     self.ears.join(&known).await;
                 }
             }
@@ -215,23 +228,39 @@ impl CatchUp {
         }
     }
 
-    /// Watches a room from now on; from the moment the bot was invited where that was while it was away.
+    /// Watches a room from now on; from the moment the bot was invited where that was after `settled`, and at the very
+    /// beginning since the first session, whatever has become of that.
     async fn start_watching(&self, known: &Known, settled: Option<Timestamp>) -> Progress {
         let id = &known.room.id;
-        let mut since = self.session.begun();
-        if let (Some(settled), true) = (settled, known.joined) {
-            let subscription =
-                patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
-            let joined = subscription.ok().flatten().and_then(|subscription| subscription.joined_at);
-            since = joined.filter(|joined| *joined > settled).unwrap_or(since);
-        }
+        let since = match settled {
+            // These are looked for since the settings name them.
+            _ if !known.joined && self.session.is_older_than(&self.settings) => {
+                self.ears.time_of(self.settings.since)
+            }
+            None => {
+                let begun = self.session.begun();
+                insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await
+            }
+            Some(settled) => self.joined_after(known, settled).await.unwrap_or(self.session.begun()),
+        };
         let since = insist("a room cannot be noted", || self.ears.store.watch_room(id, since)).await;
         Progress { since, cursor: since }
     }
 
+    /// When the bot came into the room, where that was after `settled`.
+    async fn joined_after(&self, known: &Known, settled: Timestamp) -> Option<Timestamp> {
+        if !known.joined {
+            return None;
+        }
+        let id = &known.room.id;
+        let subscription =
+            patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
+        subscription.ok()??.joined_at.filter(|joined| *joined > settled)
+    }
+
     /// Reads one room, page by page, and notes it where the server refuses.
     async fn read(&self, known: &Known, from: Progress, tally: &mut Tally) {
-        if self.ears.catch_up.is_zero() {
+        if self.settings.config.rocketchat.catch_up.is_zero() {
             return;
         }
         let id = &known.room.id;
@@ -263,7 +292,7 @@ impl CatchUp {
         tally: &mut Tally,
     ) -> Option<Timestamp> {
         let oldest = self.session.oldest(from.since);
-        let around = Circumstances { me: &self.session.me, known, oldest };
+        let around = Circumstances { config: &self.settings.config, me: &self.session.me, known, oldest };
         for message in &page.messages {
             tally.alerts += self.ears.settle(message, around).await;
         }

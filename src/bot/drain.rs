@@ -9,9 +9,14 @@ use jiff::Timestamp;
 use rand::RngExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use crate::store::{AlertChange, Delivery, Lane, NewDelivery, Next, Settlement, Store, StoreError};
+use crate::{
+    store::{
+        AlertChange, AlertId, AlertState, Delivery, Lane, NewDelivery, Next, Settlement, Store, StoreError,
+    },
+    telemetry,
+};
 
 /// The worker looks for rows at least this often, should a wake-up ever fail.
 const POLL: Duration = Duration::from_secs(30);
@@ -107,7 +112,28 @@ impl<D: Destination> Worker<D> {
         let now = Timestamp::now();
         let (settlement, wait) = self.judge(attempt.outcome, delivery, now);
         self.settle(delivery, &settlement, attempt.change.as_ref(), &attempt.then).await;
+        if let (Some(alert), Some(change)) = (delivery.alert, &attempt.change) {
+            self.told(alert, change, delivery);
+        }
         Ok(wait)
+    }
+
+    /// Says and counts what became of an alert, once it is written down: until then a crash would send it again.
+    fn told(&self, alert: AlertId, change: &AlertChange, delivery: &Delivery) {
+        match change {
+            AlertChange::Sent(event_id) => {
+                match event_id {
+                    Some(event_id) => info!(%alert, %event_id, lane = %self.lane, "alert sent"),
+                    None => {
+                        warn!(%alert, lane = %self.lane, "alert sent, but SIGNL4's answer names no eventId")
+                    }
+                }
+                telemetry::alert(AlertState::Sent.name());
+                telemetry::alert_sent(until(Timestamp::now(), delivery.created_at));
+            }
+            AlertChange::NotSent => telemetry::alert(AlertState::NotSent.name()),
+            AlertChange::StillQueued { .. } => {}
+        }
     }
 
     fn judge(&mut self, outcome: Outcome, delivery: &Delivery, now: Timestamp) -> (Settlement, Wait) {
@@ -117,18 +143,18 @@ impl<D: Destination> Worker<D> {
                 (Settlement::Delivered, Wait::No)
             }
             Outcome::Failed { reason, rest } => {
-                error!(lane = %self.lane, delivery = %delivery.id, alert = ?delivery.alert, %reason, "given up");
+                error!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), %reason, "given up");
                 (Settlement::Failed { reason }, Wait::Firmly(rest))
             }
             Outcome::Retry { reason } => {
                 let at = now + backoff(ROW_BACKOFF, delivery.attempts);
                 let rest = backoff(LANE_BACKOFF, self.failures);
                 self.failures = self.failures.saturating_add(1);
-                info!(lane = %self.lane, delivery = %delivery.id, attempts = delivery.attempts + 1, %reason, retry_at = %at, "not delivered yet");
+                info!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), attempts = delivery.attempts + 1, %reason, retry_at = %at, "not delivered yet");
                 (Settlement::Retry { at, reason: Some(reason) }, Wait::Firmly(rest))
             }
             Outcome::Paused { until: at, reason } => {
-                info!(lane = %self.lane, delivery = %delivery.id, until = %at, %reason, "paused");
+                info!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), until = %at, %reason, "paused");
                 (Settlement::Retry { at, reason: None }, Wait::Firmly(until(at, now)))
             }
         }
@@ -143,7 +169,7 @@ impl<D: Destination> Worker<D> {
         then: &[NewDelivery],
     ) {
         while let Err(error) = self.store.settle_delivery(delivery, settlement, change, then).await {
-            error!(lane = %self.lane, delivery = %delivery.id, %error, "an outcome cannot be stored; trying again");
+            error!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), %error, "an outcome cannot be stored; trying again");
             tokio::time::sleep(STORE_PAUSE).await;
         }
     }

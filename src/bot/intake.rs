@@ -1,6 +1,6 @@
 //! From a message to its alerts: what it asks for is committed before anything else happens to it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -8,7 +8,8 @@ use tracing::{info, warn};
 
 use super::{notice::Notices, pager::pager_lane, rooms::Known};
 use crate::{
-    alerting::{Match, RenderError, ReplyKind, ReplyWords, TriggerSet, render_event},
+    alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event},
+    config::Config,
     rocketchat::{Message, MessageKind, Room, ServerUrl, UserId},
     signl4::AlertEvent,
     store::{Alert, AlertState, Intake as Transaction, NewAlert, NewDelivery, Store, StoreError},
@@ -18,14 +19,13 @@ use crate::{
 /// Settles messages, however and how often they come.
 pub(super) struct Intake {
     pub(super) store: Store,
-    pub(super) triggers: Arc<TriggerSet>,
-    pub(super) notices: Arc<Notices>,
-    pub(super) server: ServerUrl,
 }
 
 /// What is known of a message beside itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Circumstances<'a> {
+    /// What it is judged by, from its triggers to the words of a reply.
+    pub(super) config: &'a Config,
     /// The bot's own account: its messages never count.
     pub(super) me: &'a UserId,
     /// The message's room.
@@ -61,57 +61,21 @@ impl Intake {
             None => Sight::First,
         };
         let mut transaction = self.store.intake().await?;
-        let mut added = Vec::new();
-        for found in self.triggers.matches(message, &around.known.room, around.known.joined) {
-            if admits(&found, message, sight, around.oldest) {
-                added.extend(self.raise(&mut transaction, &found, message, &around.known.room).await?);
+        let (mut added, mut too_old) = (Vec::new(), false);
+        for found in around.config.triggers.matches(message, &around.known.room, around.known.joined) {
+            match judge(&found, message, sight, around.oldest) {
+                Verdict::Page => {
+                    added.extend(raise(&mut transaction, &found, message, around).await?);
+                }
+                Verdict::TooOld => too_old = true,
+                Verdict::OnlyEdited => {}
             }
         }
-        let fresh = transaction.mark_seen(&message.id, digest).await?;
+        // Age is judged by the server's clock. Should that turn out to have been set, the message is judged again.
+        let fresh = !too_old && transaction.mark_seen(&message.id, digest).await?;
         transaction.commit().await?;
         count(fresh, &added);
         Ok(added.iter().filter(|alert| alert.state == AlertState::Queued).count())
-    }
-
-    async fn raise(
-        &self,
-        transaction: &mut Transaction<'_>,
-        found: &Match<'_>,
-        message: &Message,
-        room: &Room,
-    ) -> Result<Option<Alert>, StoreError> {
-        let trigger = found.trigger;
-        let (event, faults) = event_of(found, message, room, &self.server);
-        for fault in &faults {
-            warn!(trigger = trigger.name, message = %message.id, %fault, "a template failed; its default stands in");
-        }
-        let alert = new_alert(found, message, &event);
-        let quiet = match trigger.cooldown {
-            Duration::ZERO => None,
-            cooldown => transaction.alerted_within(cooldown, &trigger.name, &message.room).await?,
-        };
-        let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
-        let Some(alert_row) = transaction.add_alert(&alert, state).await? else { return Ok(None) };
-        info!(alert = %alert_row.id, message = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
-        if let Some(delivery) = self.follow_up(&alert, &alert_row) {
-            transaction.add_delivery(&delivery).await?;
-        }
-        Ok(Some(alert_row))
-    }
-
-    /// The call to SIGNL4, or the word that there will be none.
-    fn follow_up(&self, alert: &NewAlert, row: &Alert) -> Option<NewDelivery> {
-        match row.state {
-            AlertState::Suppressed => {
-                self.notices.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default())
-            }
-            _ => Some(NewDelivery {
-                lane: alert.lane.clone(),
-                ordering: row.id.to_string(),
-                body: alert.event.clone(),
-                alert: Some(row.id),
-            }),
-        }
     }
 }
 
@@ -126,15 +90,65 @@ fn count(fresh: bool, added: &[Alert]) {
     }
 }
 
-/// Whether a match counts. A message seen for the first time counts by its age: reactions, link previews and thread
-/// counters bring back messages of any age. One whose text changed counts where its trigger looks at edits.
-fn admits(found: &Match<'_>, message: &Message, sight: Sight, oldest: Timestamp) -> bool {
+async fn raise(
+    transaction: &mut Transaction<'_>,
+    found: &Match<'_>,
+    message: &Message,
+    around: Circumstances<'_>,
+) -> Result<Option<Alert>, StoreError> {
+    let trigger = found.trigger;
+    let (event, faults) = event_of(found, message, &around.known.room, &around.config.rocketchat.url);
+    let alert = new_alert(found, message, &event);
+    let quiet = match trigger.cooldown {
+        Duration::ZERO => None,
+        cooldown => transaction.alerted_within(cooldown, &trigger.name, &message.room).await?,
+    };
+    let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
+    let Some(row) = transaction.add_alert(&alert, state).await? else { return Ok(None) };
+    info!(alert = %row.id, message_id = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
+    for fault in &faults {
+        warn!(alert = %row.id, trigger = trigger.name, %fault, "a template failed; its default stands in");
+    }
+    if let Some(delivery) = follow_up(&alert, &row, Notices::new(&around.config.replies)) {
+        transaction.add_delivery(&delivery).await?;
+    }
+    Ok(Some(row))
+}
+
+/// The call to SIGNL4, or the word that there will be none.
+fn follow_up(alert: &NewAlert, row: &Alert, notices: Notices<'_>) -> Option<NewDelivery> {
+    match row.state {
+        AlertState::Suppressed => notices.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default()),
+        _ => Some(NewDelivery {
+            lane: alert.lane.clone(),
+            ordering: row.id.to_string(),
+            body: alert.event.clone(),
+            alert: Some(row.id),
+        }),
+    }
+}
+
+/// Whether a match counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Page,
+    /// It was written before anything in its room alerts.
+    TooOld,
+    /// It was looked at before, and its trigger does not look at edits.
+    OnlyEdited,
+}
+
+/// A message seen for the first time counts by its age: reactions, link previews and thread counters bring back messages
+/// of any age. One whose text changed counts where its trigger looks at edits.
+fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Timestamp) -> Verdict {
     let on_edits = found.trigger.run_on_edits;
     match sight {
-        Sight::NewText => on_edits,
+        Sight::NewText if on_edits => Verdict::Page,
+        Sight::NewText => Verdict::OnlyEdited,
         Sight::First => {
             let edited = message.edited_at.filter(|_| on_edits);
-            message.sent_at.max(edited.unwrap_or(message.sent_at)) >= oldest
+            let changed = message.sent_at.max(edited.unwrap_or(message.sent_at));
+            if changed >= oldest { Verdict::Page } else { Verdict::TooOld }
         }
     }
 }

@@ -11,12 +11,16 @@ mod inbox;
 mod intake;
 mod notice;
 mod pager;
+mod pagers;
 mod poster;
+mod reload;
 mod rooms;
 mod run;
 mod session;
+mod settings;
 mod view;
 mod watch;
 
 pub use intake::event_of;
+pub use reload::Reloader;
 pub use run::{Bot, RunError, StartError, Tempo};

@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tracing::{info, warn};
 
 use super::{
     drain::{Attempt, Destination, Outcome},
     notice::Notices,
+    settings::Current,
 };
 use crate::{
     admin::{Carries, LaneLabel},
     alerting::{ReplyKind, ReplyWords, TeamName},
     signl4::{RaiseError, WebhookClient, WebhookUrl},
-    store::{Alert, AlertChange, AlertState, Delivery, Lane, Store, StoreError},
-    telemetry,
+    store::{Alert, AlertChange, Delivery, Lane, Store, StoreError},
 };
 
 /// SIGNL4 allows a wrong secret or an invalid event ten times a minute: after one, the lane rests so long.
@@ -42,9 +41,8 @@ pub(super) struct Pager {
     pub(super) team: TeamName,
     pub(super) url: WebhookUrl,
     pub(super) client: WebhookClient,
-    pub(super) retry_for: Duration,
     pub(super) store: Store,
-    pub(super) notices: std::sync::Arc<Notices>,
+    pub(super) current: Current,
 }
 
 impl Destination for Pager {
@@ -77,33 +75,27 @@ impl Destination for Pager {
 
 impl Pager {
     async fn too_old(&self, delivery: &Delivery) -> Result<Option<String>, StoreError> {
-        let age = age_of(delivery.created_at);
-        if age <= self.retry_for || delivery.attempts == 0 {
+        let age =
+            Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
+        let retry_for = self.current.now().config.signl4.retry_for;
+        if age <= retry_for || delivery.attempts == 0 {
             return Ok(None);
         }
         let last = match delivery.alert {
             Some(alert) => self.store.waiting_because(alert).await?,
             None => None,
         };
-        let tried = humantime::format_duration(self.retry_for);
+        let tried = humantime::format_duration(retry_for);
         Ok(Some(format!("{}; tried for {tried}", last.as_deref().unwrap_or("SIGNL4 took no alerts"))))
     }
 
     fn sent(&self, alert: &Alert, event_id: Option<crate::signl4::EventId>) -> Attempt {
-        match &event_id {
-            Some(event_id) => {
-                info!(alert = %alert.id, message = %alert.message, room = %alert.room, %event_id, "alert sent")
-            }
-            None => {
-                warn!(alert = %alert.id, message = %alert.message, "alert sent, but SIGNL4's answer names no eventId")
-            }
-        }
-        telemetry::alert(AlertState::Sent.name());
-        telemetry::alert_sent(age_of(alert.created_at));
+        let settings = self.current.now();
+        let notices = Notices::new(&settings.config.replies);
         Attempt {
             outcome: Outcome::Delivered,
             change: Some(AlertChange::Sent(event_id)),
-            then: self.notices.sent(alert, self.team.as_str()).into_iter().collect(),
+            then: notices.sent(alert, self.team.as_str()).into_iter().collect(),
         }
     }
 
@@ -119,8 +111,8 @@ impl Pager {
 
     fn give_up(&self, alert: &Alert, reason: String, rest: Duration) -> Attempt {
         let words = ReplyWords { reason: &reason, team: self.team.as_str(), ..ReplyWords::default() };
-        let told = self.notices.in_thread(alert, ReplyKind::NotSent, &words);
-        telemetry::alert(AlertState::NotSent.name());
+        let settings = self.current.now();
+        let told = Notices::new(&settings.config.replies).in_thread(alert, ReplyKind::NotSent, &words);
         Attempt {
             outcome: Outcome::Failed { reason, rest },
             change: Some(AlertChange::NotSent),
@@ -129,7 +121,19 @@ impl Pager {
     }
 }
 
-/// Zero where the clock was set back meanwhile.
-fn age_of(queued_at: Timestamp) -> Duration {
-    Duration::try_from(Timestamp::now().duration_since(queued_at)).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_team_has_a_lane_of_its_own() {
+        let lanes: BTreeSet<Lane> =
+            [TeamName::Default, TeamName::Named("a".into()), TeamName::Named("b".into())]
+                .iter()
+                .map(pager_lane)
+                .collect();
+        assert_eq!(lanes.len(), 3);
+    }
 }

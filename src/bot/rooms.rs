@@ -1,14 +1,12 @@
-//! The rooms the bot knows of, and which of them it watches.
+//! The rooms the bot knows of.
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::pager::pager_label;
 use crate::{
-    admin::{RoomDirectory, Seat, WatchedBy},
-    alerting::{RoomPattern, Trigger, TriggerSet},
+    alerting::TriggerSet,
     rocketchat::{Room, RoomId, RoomKind, realtime::RoomHint},
 };
 
@@ -19,31 +17,38 @@ pub(super) struct Known {
     pub(super) joined: bool,
 }
 
+impl Known {
+    /// Whether some trigger watches a room like this.
+    pub(super) fn is_watched(&self, triggers: &TriggerSet) -> bool {
+        triggers.watches(&self.room, self.joined)
+    }
+}
+
 /// The directory of rooms; follows joining, leaving, renaming and deleting.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rooms {
-    triggers: Arc<TriggerSet>,
     known: RwLock<HashMap<RoomId, Known>>,
 }
 
 impl Rooms {
-    pub(super) fn new(triggers: Arc<TriggerSet>) -> Self {
-        Self { triggers, known: RwLock::default() }
-    }
-
     /// Whether some trigger watches the room.
-    pub(super) fn watched(&self, room: &RoomId) -> bool {
-        self.read().get(room).is_some_and(|known| self.watches(known))
+    pub(super) fn watched(&self, room: &RoomId, triggers: &TriggerSet) -> bool {
+        self.read().get(room).is_some_and(|known| known.is_watched(triggers))
     }
 
-    /// Whether some trigger watches a room like this.
-    pub(super) fn watches(&self, known: &Known) -> bool {
-        self.triggers.watches(&known.room, known.joined)
+    /// The room of this id.
+    pub(super) fn get(&self, id: &RoomId) -> Option<Room> {
+        self.read().get(id).map(|known| known.room.clone())
+    }
+
+    /// Every room, watched or not.
+    pub(super) fn all(&self) -> Vec<Known> {
+        self.read().values().cloned().collect()
     }
 
     /// Every room that is watched.
-    pub(super) fn all_watched(&self) -> Vec<Known> {
-        self.read().values().filter(|known| self.watches(known)).cloned().collect()
+    pub(super) fn all_watched(&self, triggers: &TriggerSet) -> Vec<Known> {
+        self.read().values().filter(|known| known.is_watched(triggers)).cloned().collect()
     }
 
     /// The rooms that the bot is in.
@@ -100,20 +105,6 @@ impl Rooms {
         self.write().remove(id);
     }
 
-    fn watched_by(&self, trigger: &Trigger) -> WatchedBy {
-        let known = self.read();
-        let mut rooms: Vec<Seat> = known
-            .values()
-            .filter(|known| trigger.watches(&known.room, known.joined))
-            .map(|known| Seat { room: known.room.clone(), joined: known.joined })
-            .collect();
-        rooms.sort_by(|one, other| (&one.room.name, &one.room.id).cmp(&(&other.room.name, &other.room.id)));
-        let finds = |pattern: &RoomPattern| rooms.iter().any(|seat| pattern.matches(&seat.room, seat.joined));
-        let unfound =
-            trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
-        WatchedBy { trigger: trigger.name.clone(), team: pager_label(&trigger.team).name, rooms, unfound }
-    }
-
     // The map holds no invariant that a panic elsewhere could have broken.
     fn read(&self) -> RwLockReadGuard<'_, HashMap<RoomId, Known>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
@@ -121,15 +112,5 @@ impl Rooms {
 
     fn write(&self) -> RwLockWriteGuard<'_, HashMap<RoomId, Known>> {
         self.known.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl RoomDirectory for Rooms {
-    fn room(&self, id: &RoomId) -> Option<Room> {
-        self.read().get(id).map(|known| known.room.clone())
-    }
-
-    fn watched(&self) -> Vec<WatchedBy> {
-        self.triggers.iter().map(|trigger| self.watched_by(trigger)).collect()
     }
 }

@@ -1,110 +1,209 @@
-//! `test`: which trigger a text would match, and what would be sent. Nothing leaves this process.
+//! `test`: which trigger a text would set off, and what would be sent. Nothing leaves this process.
 
-use std::path::PathBuf;
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    path::PathBuf,
+};
 
-use jiff::Timestamp;
+use serde_json::{Map, Value};
 
-use super::Failure;
+use super::{
+    Failure,
+    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author_of, message, room_named, rooms_of, shown},
+};
 use crate::{
-    alerting::{Match, RoomPattern, TriggerSet},
+    alerting::{Match, Trigger, TriggerSet},
     bot::event_of,
     config::{Config, Sources},
-    rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId},
+    rocketchat::{Message, Room},
 };
+
+/// What comes first in an event as it is shown; the rest follows in the order of its names, SIGNL4's own keys last.
+const FIRST: [&str; 5] = ["title", "message", "user", "channel", "link"];
 
 /// Prints what would happen to a message of this text.
 ///
 /// # Errors
 /// When the configuration is wrong or the room cannot be understood.
-#[expect(clippy::print_stdout, reason = "what the command is for")]
-pub fn test(path: Option<PathBuf>, text: &str, room: Option<&str>) -> Result<(), Failure> {
+pub fn test(
+    path: Option<PathBuf>,
+    text: &str,
+    room: Option<&str>,
+    user: Option<&str>,
+) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process(path))?;
-    let rooms = match room {
-        Some(room) => vec![room_named(room)?],
-        None => rooms_of(&config.triggers),
-    };
-    let server = &config.rocketchat.url;
-    for room in &rooms {
-        let message = message(text, room);
-        let found = config.triggers.matches(&message, room, true);
-        if found.is_empty() {
-            continue;
-        }
-        println!("In {}, written by \"{}\":", shown(room), message.author.username);
-        for found in &found {
-            println!("\n{}", describe(found));
-            let (event, faults) = event_of(found, &message, room, server);
-            for fault in faults {
-                println!("  a template fails here, and its default stands in: {fault}");
-            }
-            println!("{:#}", event.to_json());
-        }
-        return Ok(());
-    }
-    match room {
-        Some(_) => println!("No trigger matches this text in {}.", shown(&rooms[0])),
-        None => println!("No trigger matches this text in any room."),
-    }
+    let report = report(&config, text, room, user)?;
+    // Whoever reads may have read enough.
+    let _ = io::stdout().write_all(report.as_bytes());
     Ok(())
 }
 
-fn describe(found: &Match<'_>) -> String {
-    let team = &found.trigger.team;
-    let cooldown = match found.trigger.cooldown {
-        cooldown if cooldown.is_zero() => String::new(),
-        cooldown => format!(", at most once in {} a room", humantime::format_duration(cooldown)),
+/// A message that might be written, and where.
+struct Scene {
+    message: Message,
+    room: Room,
+}
+
+impl Scene {
+    fn new(text: &str, room: Room, author: &str) -> Self {
+        Self { message: message(text, &room, author), room }
+    }
+
+    fn matches<'a>(&self, triggers: &'a TriggerSet) -> Vec<Match<'a>> {
+        triggers.matches(&self.message, &self.room, true)
+    }
+
+    /// Whether the trigger matches where no other goes before it.
+    fn suits(&self, trigger: &Trigger) -> bool {
+        TriggerSet::new(vec![trigger.clone()]).is_ok_and(|alone| !self.matches(&alone).is_empty())
+    }
+
+    fn shown(&self) -> String {
+        format!("in {} by @{}", shown(&self.room), self.message.author.username)
+    }
+}
+
+fn report(config: &Config, text: &str, room: Option<&str>, user: Option<&str>) -> Result<String, Failure> {
+    let user = user.map(|user| user.strip_prefix('@').unwrap_or(user));
+    let scenes = match room.map(named).transpose()? {
+        Some(room) => in_room(&config.triggers, text, &room, user),
+        None => everywhere(&config.triggers, text, user),
     };
-    format!("Trigger \"{}\" matches. It would page {team}{cooldown}, with this event:", found.trigger.name)
+    let hit = scenes.iter().find(|scene| !scene.matches(&config.triggers).is_empty());
+    let mut report = match hit {
+        Some(scene) => matching(config, scene),
+        None => nothing(&config.triggers, text, room.is_some(), &scenes),
+    };
+    let _ = writeln!(report, "\nThis was a dry run: nothing was sent.{}", stand_ins(&report));
+    Ok(report)
 }
 
-/// A room for each entry of each trigger's `rooms`, such as it might be.
-fn rooms_of(triggers: &TriggerSet) -> Vec<Room> {
-    triggers
-        .room_patterns()
-        .map(|(_, pattern)| match pattern {
-            RoomPattern::Any => channel("GENERAL", Some("general")),
-            RoomPattern::Id(id) => channel(id.as_str(), None),
-            RoomPattern::Name(name) => channel("ROOM-ID", Some(name)),
-            RoomPattern::Glob(glob) => channel("ROOM-ID", Some(&glob.as_str().replace(['*', '?'], "x"))),
-        })
-        .collect()
+fn named(text: &str) -> Result<Room, Failure> {
+    const EXAMPLE: &str = "name one room, as in --room general or --room id:GENERAL";
+    match room_named(text) {
+        Ok(Some(room)) => Ok(room),
+        Ok(None) => Err(Failure::Usage(format!("--room {text}: means several rooms; {EXAMPLE}"))),
+        Err(error) => Err(Failure::Usage(format!("--room {text}: {error}; {EXAMPLE}"))),
+    }
 }
 
-fn room_named(room: &str) -> Result<Room, Failure> {
-    match RoomPattern::parse(room) {
-        Ok(RoomPattern::Id(id)) => Ok(channel(id.as_str(), None)),
-        Ok(RoomPattern::Name(name)) => {
-            Ok(channel(if name == "general" { "GENERAL" } else { "ROOM-ID" }, Some(&name)))
+/// The message in this room, once by every kind of author that a trigger asks for.
+fn in_room(triggers: &TriggerSet, text: &str, room: &Room, user: Option<&str>) -> Vec<Scene> {
+    let authors = triggers.iter().map(|trigger| user.unwrap_or_else(|| author_of(trigger)));
+    authors.map(|author| Scene::new(text, room.clone(), author)).collect()
+}
+
+/// The message in every room that a trigger watches, by somebody that the same trigger takes.
+fn everywhere(triggers: &TriggerSet, text: &str, user: Option<&str>) -> Vec<Scene> {
+    let of_trigger = |trigger| {
+        let author = user.unwrap_or_else(|| author_of(trigger));
+        rooms_of(trigger).into_iter().map(move |room| Scene::new(text, room, author))
+    };
+    triggers.iter().flat_map(of_trigger).collect()
+}
+
+/// What the message would do.
+fn matching(config: &Config, scene: &Scene) -> String {
+    let found = scene.matches(&config.triggers);
+    let mut report = String::new();
+    for found in &found {
+        let _ = writeln!(
+            report,
+            "Written {}, it sets off the trigger \"{}\".",
+            scene.shown(),
+            found.trigger.name
+        );
+        describe(&mut report, found);
+        let (event, faults) = event_of(found, &scene.message, &scene.room, &config.rocketchat.url);
+        for fault in faults {
+            let _ = writeln!(report, "Mind: {fault}; a default stands in for it.");
         }
-        Ok(RoomPattern::Any | RoomPattern::Glob(_)) => Err(Failure::Usage(format!(
-            "--room {room}: name one room, as in --room general or --room id:GENERAL"
-        ))),
-        Err(error) => Err(Failure::Usage(format!(
-            "--room {room}: {error}; name one room, as in --room general or --room id:GENERAL"
-        ))),
+        let _ = writeln!(report, "\n{}\n", shown_event(&event.to_json()));
+    }
+    let after = config.triggers.iter().filter(|trigger| {
+        scene.suits(trigger) && found.iter().all(|found| found.trigger.name != trigger.name)
+    });
+    let last = found.last().map_or("", |found| &found.trigger.name);
+    for trigger in after {
+        let _ = writeln!(
+            report,
+            "\"{}\" would match too, but is not asked after \"{last}\" (which has not continue = true).",
+            trigger.name
+        );
+    }
+    report.truncate(report.trim_end().len());
+    report.push('\n');
+    report
+}
+
+fn describe(report: &mut String, found: &Match<'_>) {
+    let Trigger { team, cooldown, .. } = found.trigger;
+    let _ = match team.as_str() {
+        "" => write!(report, "It pages the team of [signl4]"),
+        name => write!(report, "It pages the team \"{name}\""),
+    };
+    if !cooldown.is_zero() {
+        let _ = write!(report, ", at most once in {} a room", humantime::format_duration(*cooldown));
+    }
+    let _ = writeln!(report, ", with the event below.");
+    let caught: Vec<_> = found.captures.iter().map(|(name, caught)| format!("{name} = {caught:?}")).collect();
+    if !caught.is_empty() {
+        let _ = writeln!(report, "Caught in the text: {}.", caught.join(", "));
     }
 }
 
-fn channel(id: &str, name: Option<&str>) -> Room {
-    Room { id: RoomId::new(id), name: name.map(Into::into), kind: RoomKind::Channel }
+/// The event as JSON, in the order in which a person reads it.
+fn shown_event(event: &Value) -> String {
+    let empty = Map::new();
+    let event = event.as_object().unwrap_or(&empty);
+    let first = FIRST.iter().filter_map(|name| event.get_key_value(*name));
+    let others = event.iter().filter(|(name, _)| !FIRST.contains(&name.as_str()));
+    let (own, rest): (Vec<_>, Vec<_>) = others.partition(|(name, _)| name.starts_with("X-S4-"));
+    let lines: Vec<_> = first
+        .chain(rest)
+        .chain(own)
+        .map(|(name, value)| format!("  {}: {value}", Value::from(name.as_str())))
+        .collect();
+    format!("{{\n{}\n}}", lines.join(",\n"))
 }
 
-fn shown(room: &Room) -> String {
-    room.name.as_ref().map_or_else(|| format!("the room with the id {}", room.id), |name| format!("#{name}"))
-}
-
-fn message(text: &str, room: &Room) -> Message {
-    let now = Timestamp::now();
-    Message {
-        id: MessageId::new("MESSAGE-ID"),
-        room: room.id.clone(),
-        thread: None,
-        text: text.to_owned(),
-        author: Author { id: UserId::new("USER-ID"), username: "alice".into(), name: Some("Alice".into()) },
-        kind: MessageKind::Plain,
-        from_integration: false,
-        sent_at: now,
-        edited_at: None,
-        updated_at: now,
+/// That nothing would happen, and why for each trigger.
+fn nothing(triggers: &TriggerSet, text: &str, room_given: bool, scenes: &[Scene]) -> String {
+    let place = match scenes.first() {
+        Some(scene) if room_given => format!(" in {}", shown(&scene.room)),
+        _ => String::new(),
+    };
+    let mut report = format!("No trigger matches {text:?}{place}.\n\n");
+    let width = triggers.iter().map(|trigger| trigger.name.chars().count()).max().unwrap_or_default();
+    for trigger in triggers.iter() {
+        let _ = writeln!(report, "  {:width$}  {}", trigger.name, obstacle(trigger, text, scenes));
     }
+    report
+}
+
+/// The first thing about the trigger that speaks against every scene.
+fn obstacle(trigger: &Trigger, text: &str, scenes: &[Scene]) -> String {
+    if !trigger.patterns.iter().any(|pattern| pattern.is_match(text)) {
+        let patterns: Vec<_> = trigger.patterns.iter().map(regex::Regex::as_str).collect();
+        return format!("the text has nothing that fits {}", patterns.join(" or "));
+    }
+    if !scenes.iter().any(|scene| trigger.watches(&scene.room, true)) {
+        let rooms: Vec<_> = trigger.rooms.iter().map(ToString::to_string).collect();
+        return format!("the text fits, but it watches only {}", rooms.join(", "));
+    }
+    "the text and the room fit, but not the author (users, exclude_users)".to_owned()
+}
+
+/// What in the report stands for something real.
+fn stand_ins(report: &str) -> String {
+    let mut note = match (report.contains(ROOM_ID), report.contains(MESSAGE_ID)) {
+        (true, _) => format!(" {ROOM_ID} and {MESSAGE_ID} stand for the real ones."),
+        (false, true) => format!(" {MESSAGE_ID} stands for the real one."),
+        (false, false) => String::new(),
+    };
+    if report.contains(&format!("by @{ANYBODY}")) {
+        let _ = write!(note, " @{ANYBODY} stands for anybody; --room and --user name others.");
+    }
+    note
 }

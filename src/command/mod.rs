@@ -6,6 +6,7 @@ mod dry_run;
 mod failure;
 mod health;
 mod run;
+mod stand_in;
 
 pub use check::check;
 pub use demo::demo;

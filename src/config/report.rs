@@ -14,9 +14,16 @@ pub(super) const PREFIX: &str = "SIGNL4_BOT_";
 pub(super) struct Report {
     /// The file's name as it was given.
     file: String,
-    found: RefCell<Vec<(Origin, Problem)>>,
+    found: RefCell<Vec<Found>>,
     known: RefCell<BTreeSet<String>>,
     leftovers: RefCell<Vec<Leftover>>,
+}
+
+struct Found {
+    origin: Origin,
+    problem: Problem,
+    /// Whether it says that a key is not there.
+    missing: bool,
 }
 
 /// A value that nobody asked for.
@@ -27,6 +34,13 @@ pub(super) struct Leftover {
     pub(super) siblings: Vec<&'static str>,
     /// The path of its table, without indices, as in `signl4.team`.
     pub(super) table: String,
+}
+
+impl Leftover {
+    /// The key of the same table that was meant.
+    fn sibling(&self) -> Option<&'static str> {
+        closest(&self.name, self.siblings.iter().copied())
+    }
 }
 
 impl Report {
@@ -41,13 +55,22 @@ impl Report {
 
     /// Notes a problem.
     pub(super) fn note(&self, place: &Place, fault: Fault) {
+        self.add(place, fault, false);
+    }
+
+    /// Notes that a key is not there.
+    pub(super) fn note_missing(&self, place: &Place, fault: Fault) {
+        self.add(place, fault, true);
+    }
+
+    fn add(&self, place: &Place, fault: Fault, missing: bool) {
         let source = match &place.origin {
             Origin::Absent => self.file.clone(),
             Origin::File { line } => format!("{}:{line}", self.file),
             Origin::Env { variable } => variable.clone(),
         };
         let problem = Problem { source, key: place.key.clone(), why: fault.why, fix: fault.fix };
-        self.found.borrow_mut().push((place.origin.clone(), problem));
+        self.found.borrow_mut().push(Found { origin: place.origin.clone(), problem, missing });
     }
 
     /// The value, or nothing and a problem noted.
@@ -78,56 +101,90 @@ impl Report {
     /// All problems, those of the file in its order; nothing where there are none.
     pub(super) fn into_errors(self) -> Option<ConfigErrors> {
         for leftover in self.leftovers.take() {
+            if let Some(meant) = leftover.sibling() {
+                self.forget_missing(&leftover.place, &leftover.name, meant);
+            }
             let fault = self.unknown_key(&leftover);
             self.note(&leftover.place, fault);
         }
         let mut found = self.found.into_inner();
-        found.sort_by_key(|(origin, _)| match origin {
+        forget_consequences(&mut found);
+        found.sort_by_key(|found| match found.origin {
             Origin::Absent => (0, 0),
-            Origin::File { line } => (1, *line),
+            Origin::File { line } => (1, line),
             Origin::Env { .. } => (2, 0),
         });
-        let problems: Vec<Problem> = found.into_iter().map(|(_, problem)| problem).collect();
+        let problems: Vec<Problem> = found.into_iter().map(|found| found.problem).collect();
         (!problems.is_empty()).then(|| ConfigErrors::new(problems))
     }
 
-    /// Looks for what was meant: a key of the same table, the same key in another table, or something like it anywhere.
+    /// A key that is there under a wrong name is told once, by that name.
+    fn forget_missing(&self, unknown: &Place, name: &str, meant: &str) {
+        let table = unknown.key.strip_suffix(name).unwrap_or_default();
+        let meant = format!("{table}{meant}");
+        self.found.borrow_mut().retain(|found| !(found.missing && found.problem.key == meant));
+    }
+
     fn unknown_key(&self, unknown: &Leftover) -> Fault {
-        let known = self.known.borrow();
-        let path = join(&unknown.table, &unknown.name);
-        let sibling = closest(&unknown.name, unknown.siblings.iter().copied())
-            .map(|name| (name.to_owned(), join(&unknown.table, name)));
-        let elsewhere = || {
-            let moved = known.iter().find(|known| known.rsplit('.').next() == Some(&unknown.name));
-            let meant =
-                moved.map(String::as_str).or_else(|| closest(&path, known.iter().map(String::as_str)))?;
-            Some((meant.to_owned(), meant.to_owned()))
-        };
-        let meant = sibling.or_else(elsewhere);
+        let meant = self.meant(unknown);
         if let Origin::Env { variable } = &unknown.place.origin {
             let fix = match meant {
-                Some((short, full)) => {
-                    format!("did you mean {}?", respelled(variable, unknown, &short, &full))
-                }
+                Some(meant) => format!("did you mean {}?", respelled(variable, unknown, &meant)),
                 None => "unset it; bot.toml.example explains every key".to_owned(),
             };
             return Fault::new("is not a setting of the bot", fix);
         }
         let fix = match meant {
-            Some((short, _)) => format!("did you mean \"{short}\"?"),
+            Some(Meant::Sibling(name)) => format!("did you mean \"{name}\"?"),
+            Some(Meant::Elsewhere(path)) => format!("did you mean \"{path}\"?"),
             None => "remove it; bot.toml.example explains every key".to_owned(),
         };
         Fault::new("is not a known key", fix)
     }
+
+    /// Looks for what was meant: another table's key written as one word, a key of the same table, or one of any table.
+    fn meant(&self, unknown: &Leftover) -> Option<Meant> {
+        let known = self.known.borrow();
+        let flat = |path: &str| path.replace('.', "_");
+        let path = flat(&join(&unknown.table, &unknown.name));
+        if let Some(known) = known.iter().find(|known| flat(known) == path) {
+            return Some(Meant::Elsewhere(known.clone()));
+        }
+        if let Some(sibling) = unknown.sibling() {
+            return Some(Meant::Sibling(sibling));
+        }
+        let last = |path: &String| path.rsplit('.').next().unwrap_or_default().to_owned();
+        let names: Vec<String> = known.iter().map(last).collect();
+        let name = closest(&unknown.name, names.iter().map(String::as_str))?;
+        known.iter().find(|known| last(known) == name).cloned().map(Meant::Elsewhere)
+    }
 }
 
-/// The variable with its last part put right, or else the variable of another key.
-fn respelled(variable: &str, unknown: &Leftover, short: &str, full: &str) -> String {
-    match variable.rsplit_once("__") {
-        Some((parent, _)) if unknown.siblings.contains(&short) => {
-            format!("{parent}__{}", short.to_uppercase())
+/// The key that was meant by one that is none.
+enum Meant {
+    /// A key of the same table.
+    Sibling(&'static str),
+    /// The path of a key of another one.
+    Elsewhere(String),
+}
+
+/// A variable that finds no place in the tree is told as such, not also by what is wrong with the place it made.
+fn forget_consequences(found: &mut Vec<Found>) {
+    let misplaced: Vec<Origin> =
+        found.iter().filter(|found| found.problem.key.is_empty()).map(|found| found.origin.clone()).collect();
+    found.retain(|found| found.problem.key.is_empty() || !misplaced.contains(&found.origin));
+}
+
+/// The variable of the key that was meant: for one of the same table, with that part of its name put right.
+fn respelled(variable: &str, unknown: &Leftover, meant: &Meant) -> String {
+    match meant {
+        Meant::Elsewhere(path) => variable_of(path),
+        Meant::Sibling(name) => {
+            let path = variable.strip_prefix(PREFIX).unwrap_or(variable);
+            let right = name.to_uppercase();
+            let part = |part| if unknown.name.eq_ignore_ascii_case(part) { right.as_str() } else { part };
+            format!("{PREFIX}{}", path.split("__").map(part).collect::<Vec<_>>().join("__"))
         }
-        _ => variable_of(full),
     }
 }
 

@@ -129,7 +129,8 @@ fn required(section: &mut Section<'_>, key: &'static str, form: bool) -> Option<
         section.missing(key, r#""…""#);
     }
     section.checked(key, |text| match text.trim() {
-        "" | "…" => Err(Fault::new("is empty", "write the one of the bot's account")),
+        "" => Err(Fault::new("is empty", "write the one of the bot's account")),
+        "…" | "..." => Err(Fault::new("is still the placeholder", "write the one of the bot's account")),
         name => Ok(name.to_owned()),
     })
 }

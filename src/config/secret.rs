@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -44,24 +45,33 @@ impl Section<'_> {
 
 /// Reads a secret file; the line break at its end is not part of the secret.
 fn read(path: &str) -> Result<String, Fault> {
+    let file = shown(path);
     let unreadable = |error: io::Error| {
         let why = match error.kind() {
-            io::ErrorKind::InvalidData => format!("names {}, which holds no UTF-8 text", quoted(path)),
-            _ => format!("names {}, which cannot be read ({error})", quoted(path)),
+            io::ErrorKind::InvalidData => format!("names {file}, which holds no UTF-8 text"),
+            _ => format!("names {file}, which cannot be read ({error})"),
         };
         Fault::new(why, "name a file that holds the secret and nothing else, readable by the bot's user")
     };
     let mut text = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(LONGEST_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
+    let opened = File::open(path).map_err(unreadable)?;
+    opened.take(LONGEST_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > LONGEST_FILE {
         return Err(Fault::new(
-            format!("names {}, which is far too long for a secret", quoted(path)),
+            format!("names {file}, which is far too long for a secret"),
             "name a file that holds the secret and nothing else",
         ));
     }
     text.truncate(text.trim_end_matches(['\r', '\n']).len());
     Ok(text)
+}
+
+/// The path for people. What does not look like one may be the secret itself, put under the wrong key.
+fn shown(path: &str) -> String {
+    let relative = path.starts_with("./") || path.starts_with("../");
+    let top = path.strip_prefix('/').and_then(|rest| rest.split_once('/')).map(|(top, _)| top);
+    let absolute = top.is_some_and(|top| !top.is_empty() && Path::new("/").join(top).is_dir());
+    if relative || absolute { quoted(path) } else { "a file".to_owned() }
 }
 
 fn plausible(secret: &str) -> Result<(), Fault> {

@@ -20,60 +20,87 @@ pub(super) struct Setting<T> {
     pub(super) place: Place,
 }
 
+/// What a table is called.
+#[derive(Clone, Default)]
+struct Names {
+    /// Its path for people, as `signl4.team "network"`.
+    path: String,
+    /// Its path without indices, as `signl4.team`.
+    table: String,
+    /// Its path with indices, of which environment variables are made, as `signl4.team.0`.
+    steps: String,
+}
+
+impl Names {
+    fn below(&self, key: &str) -> Self {
+        Self { path: join(&self.path, key), table: join(&self.table, key), steps: join(&self.steps, key) }
+    }
+
+    /// The item of a list that has these names. It is called by its own name where it has one.
+    fn item(&self, index: usize, name: Option<&str>) -> Self {
+        let path = match name {
+            Some(name) => format!("{} {}", self.path, quoted(name)),
+            None => format!("{}[{index}]", self.path),
+        };
+        Self { path, table: self.table.clone(), steps: join(&self.steps, &index.to_string()) }
+    }
+}
+
 /// A table, or what is left of it.
 pub(super) struct Section<'r> {
     pub(super) report: &'r Report,
     /// Where the table stands.
     origin: Origin,
-    /// Its path for people, as `trigger "signl4"`.
-    path: String,
-    /// Its path without indices, as `signl4.team`.
-    table: String,
+    names: Names,
     entries: Table,
     asked: Vec<&'static str>,
+    /// Whether something else stands in its place, which was reported: then nothing in it is missing.
+    broken: bool,
 }
 
 impl<'r> Section<'r> {
     /// The whole configuration.
     pub(super) fn root(report: &'r Report, entries: Table) -> Self {
-        Self::new(report, Origin::Absent, String::new(), String::new(), entries)
+        Self::new(report, Origin::Absent, Names::default(), Some(entries))
     }
 
     /// A table that stands in no source.
     pub(super) fn standalone(report: &'r Report, key: &'static str, entries: Table) -> Self {
-        Self::new(report, Origin::Absent, key.to_owned(), key.to_owned(), entries)
+        Self::new(report, Origin::Absent, Names::default().below(key), Some(entries))
     }
 
-    fn new(report: &'r Report, origin: Origin, path: String, table: String, entries: Table) -> Self {
-        Self { report, origin, path, table, entries, asked: Vec::new() }
+    /// `entries` is `None` where there should be a table and is something else.
+    fn new(report: &'r Report, origin: Origin, names: Names, entries: Option<Table>) -> Self {
+        let broken = entries.is_none();
+        Self { report, origin, names, entries: entries.unwrap_or_default(), asked: Vec::new(), broken }
     }
 
     /// The table of this name; an empty one where it is not there.
     pub(super) fn table(&mut self, key: &'static str) -> Section<'r> {
-        let (path, table) = (join(&self.path, key), join(&self.table, key));
-        self.report.know(table.clone());
+        let names = self.names.below(key);
+        self.report.know(names.table.clone());
         let Some(node) = self.take(key) else {
-            return Section::new(self.report, Origin::Absent, path, table, Table::new());
+            return Section::new(self.report, Origin::Absent, names, Some(Table::new()));
         };
-        let place = Place { origin: node.origin, key: path.clone() };
-        let entries = self.report.accept(&place, as_table(node.value, &place, key)).unwrap_or_default();
-        Section::new(self.report, place.origin, path, table, entries)
+        let place = Place { origin: node.origin, key: names.path.clone() };
+        let entries = self.report.accept(&place, as_table(node.value, &place, key));
+        Section::new(self.report, place.origin, names, entries)
     }
 
     /// The tables of a list of tables, and `None` where there is no such list.
     pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Section<'r>>> {
-        let (path, table) = (join(&self.path, key), join(&self.table, key));
-        self.report.know(table.clone());
+        let names = self.names.below(key);
+        self.report.know(names.table.clone());
         let node = self.take(key)?;
-        let place = Place { origin: node.origin, key: path.clone() };
-        let header = format!("[[{table}]]");
-        let items = self.report.accept(&place, as_list(node.value, &place, &header)).unwrap_or_default();
+        let place = Place { origin: node.origin, key: names.path.clone() };
+        let header = format!("[[{}]]", names.table);
+        let items = self.report.accept(&place, as_list(node.value, &place, &header))?;
         let section = |(index, item): (usize, Node)| {
             let Node { origin, value } = item;
-            let place = Place { origin, key: format!("{path}[{index}]") };
+            let place = Place { origin, key: names.item(index, None).path };
             let entries = self.report.accept(&place, as_table(value, &place, key))?;
-            let path = named(&path, &entries).unwrap_or(place.key);
-            Some(Section::new(self.report, place.origin, path, table.clone(), entries))
+            let names = names.item(index, name_of(&entries));
+            Some(Section::new(self.report, place.origin, names, Some(entries)))
         };
         Some(items.into_iter().enumerate().filter_map(section).collect())
     }
@@ -113,7 +140,7 @@ impl<'r> Section<'r> {
         Some(Setting { value: self.report.accept(&place, value)?, place })
     }
 
-    /// A list of texts, each with its own place.
+    /// A list of texts, each with its own place; `None` where any of them is none.
     pub(super) fn list(&mut self, key: &'static str) -> Option<Setting<Vec<Setting<String>>>> {
         let (node, place) = self.find(key)?;
         let items = self.report.accept(&place, as_list(node.value, &place, &format!("{key} = [\"…\"]")))?;
@@ -122,8 +149,8 @@ impl<'r> Section<'r> {
             let value = self.report.accept(&place, as_text(node, key))?;
             Some(Setting { value, place })
         };
-        let value = items.into_iter().enumerate().filter_map(text).collect();
-        Some(Setting { value, place })
+        let texts: Vec<_> = items.into_iter().enumerate().map(text).collect();
+        Some(Setting { value: texts.into_iter().collect::<Option<_>>()?, place })
     }
 
     /// A table whose keys are free, each with a text.
@@ -142,39 +169,40 @@ impl<'r> Section<'r> {
 
     /// Notes that a key is missing. `value` shows one as it is written in TOML.
     pub(super) fn missing(&self, key: &'static str, value: &str) {
-        let under = match self.table.as_str() {
-            table if self.path == table => format!(" under [{table}]"),
-            _ => " there".to_owned(),
-        };
-        let mut fix = format!("write {key} = {value}{under}");
-        if self.path == self.table {
-            fix.push_str(&format!(", or set {}", variable_of(&join(&self.table, key))));
+        if self.broken {
+            return;
         }
-        let place = Place { origin: self.origin.clone(), key: join(&self.path, key) };
-        self.report.note(&place, Fault::new("is missing", fix));
+        let under = match self.names.table.as_str() {
+            table if self.names.path == table => format!("under [{table}]"),
+            _ => "there".to_owned(),
+        };
+        let variable = variable_of(&join(&self.names.steps, key));
+        let fix = format!("write {key} = {value} {under}, or set {variable}");
+        let place = Place { origin: self.origin.clone(), key: join(&self.names.path, key) };
+        self.report.note_missing(&place, Fault::new("is missing", fix));
     }
 
     /// The place of a key, whether given or not.
     pub(super) fn place(&self, key: &str) -> Place {
         let origin = self.entries.get(key).map_or(&self.origin, |node| &node.origin);
-        Place { origin: origin.clone(), key: join(&self.path, key) }
+        Place { origin: origin.clone(), key: join(&self.names.path, key) }
     }
 
     /// Every key has been asked for: what is left is unknown.
     pub(super) fn finish(self) {
         for (name, node) in self.entries {
             self.report.leave(Leftover {
-                place: Place { origin: node.origin, key: join(&self.path, &name) },
+                place: Place { origin: node.origin, key: join(&self.names.path, &name) },
                 name,
                 siblings: self.asked.clone(),
-                table: self.table.clone(),
+                table: self.names.table.clone(),
             });
         }
     }
 
     /// Takes a key out and remembers that there is such a key.
     pub(super) fn find(&mut self, key: &'static str) -> Option<(Node, Place)> {
-        self.report.know(join(&self.table, key));
+        self.report.know(join(&self.names.table, key));
         let place = self.place(key);
         self.take(key).map(|node| (node, place))
     }
@@ -185,12 +213,10 @@ impl<'r> Section<'r> {
     }
 }
 
-/// The path of a table that has a name: `trigger "signl4"`.
-fn named(path: &str, entries: &Table) -> Option<String> {
+/// The name that a table gives itself.
+fn name_of(entries: &Table) -> Option<&str> {
     match &entries.get("name")?.value {
-        Value::Text(name) | Value::Untyped(name) if !name.is_empty() => {
-            Some(format!("{path} {}", quoted(name)))
-        }
+        Value::Text(name) | Value::Untyped(name) if !name.trim().is_empty() => Some(name),
         _ => None,
     }
 }

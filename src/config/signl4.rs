@@ -28,6 +28,12 @@ pub struct Signl4 {
 }
 
 impl Signl4 {
+    /// The webhook of every team, the default one's first.
+    pub fn webhooks(&self) -> impl Iterator<Item = (TeamName, &WebhookUrl)> {
+        let named = self.teams.iter().map(|(name, url)| (TeamName::Named(name.clone()), url));
+        std::iter::once((TeamName::Default, &self.webhook_url)).chain(named)
+    }
+
     /// The webhook of a team; `None` where there is no such team (any more).
     pub fn webhook(&self, team: &TeamName) -> Option<&WebhookUrl> {
         match team {

@@ -1,7 +1,9 @@
 //! Where the configuration comes from: a file, and the environment laid over it.
 
-use std::path::PathBuf;
-use std::{env, fs, io};
+use std::env;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use super::problem::{Fault, Place};
 use super::report::{PREFIX, Report};
@@ -9,6 +11,9 @@ use super::tree::{Origin, Step, Table, overlay, parse_file, path_of};
 
 /// The file read where none is named. It may be absent.
 const DEFAULT_FILE: &str = "bot.toml";
+
+/// The longest file read, in bytes. The example, which has every key, is a hundredth of it.
+const LONGEST_FILE: u64 = 1 << 20;
 
 /// Variables with our prefix that belong to the command line, not to the configuration.
 const COMMAND_LINE: [&str; 2] = ["CONFIG", "LOG_FORMAT"];
@@ -59,7 +64,10 @@ impl Sources {
 
     fn read_file(&self, report: &Report) -> Option<Table> {
         let whole = Place { origin: Origin::Absent, key: String::new() };
-        let text = match fs::read(self.file()) {
+        let text = match read(&self.file()) {
+            Ok(bytes) if bytes.len() as u64 > LONGEST_FILE => {
+                Err(Fault::new("is far too long for a configuration", "name another file with --config"))
+            }
             Ok(bytes) => {
                 String::from_utf8(bytes).map_err(|_| Fault::new("is not UTF-8 text", "save it as UTF-8"))
             }
@@ -81,6 +89,13 @@ impl Sources {
             })
             .ok()
     }
+}
+
+/// Reads a file, but for what is too long all the same.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Whether a variable that happens to begin with our prefix is none of ours.

@@ -144,9 +144,9 @@ fn pattern(text: &str) -> Result<Regex, Fault> {
     let pattern =
         pattern.map_err(|error| Fault::new(format!("is no regular expression: {}", reason(&error)), FIX))?;
     let groups = pattern.capture_names().flatten();
-    match groups.into_iter().find(|group| EventTemplates::hides_variable(group)) {
+    match groups.into_iter().find(|group| EventTemplates::is_taken(group)) {
         Some(group) => Err(Fault::new(
-            format!("has a group named {}, which is a variable already", quoted(group)),
+            format!("has a group named {}, which has a meaning in templates already", quoted(group)),
             format!("rename the group, as in (?<my_{group}>…)"),
         )),
         None => Ok(pattern),

@@ -3,6 +3,17 @@
 //! A personal access token is used as it is. A password is spent once, over REST and as a SHA-256 digest, on a token
 //! that is then kept in memory: a server keeps at most 50 tokens a user, so logging in at each reconnect would push
 //! out others. When that token dies, one renewal gets the next, however many callers noticed.
+//!
+//! A server that refuses a token may be mistaken or mean something else (a missing right is 401 too, from 8.0 on). So a
+//! refused token is doubted, and `me` decides, before a password is spent or the account is given up.
+
+mod error;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use error::{Fatal, LoginError};
+pub(super) use verdict::{is_blocked, is_deactivated, is_second_factor};
 
 use std::sync::{Arc, RwLock};
 
@@ -14,8 +25,9 @@ use tokio::sync::Mutex;
 
 use super::clock::ServerClock;
 use super::realtime::LostReason;
-use super::rest::exchange::{MAX_BODY, exchange};
-use super::rest::{Effect, RestError};
+use super::rest::RestError;
+use super::rest::exchange::{Answer, MAX_BODY, exchange};
+use super::rest::limits::RouteLimits;
 use super::{Connector, ServerUrl, UserId, wire};
 
 /// How the bot proves who it is.
@@ -46,49 +58,6 @@ pub struct Identity {
     pub username: String,
 }
 
-/// Why the account cannot be used until somebody mends it. Nothing else ends [`run`](super::realtime::Realtime::run).
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Fatal {
-    /// The personal access token is not, or no longer, accepted.
-    #[error(
-        "Rocket.Chat does not accept the personal access token: {0}; make a new one (My Account > Personal Access Tokens) and check that the user ID belongs to it"
-    )]
-    TokenDead(String),
-    /// User name or password are not accepted.
-    #[error(
-        "Rocket.Chat refuses the login: {0}; check user name and password, and that the account is active"
-    )]
-    Refused(String),
-    /// The account demands a second factor.
-    #[error(
-        "Rocket.Chat demands a second factor (TOTP or e-mail code) for this account; use a personal access token that ignores it"
-    )]
-    SecondFactor,
-    /// The token is somebody else's.
-    #[error("the token belongs to user \"{actual}\", not to \"{configured}\"")]
-    WrongUser {
-        /// The user ID that was given with the token.
-        configured: UserId,
-        /// Whose token it is.
-        actual: UserId,
-    },
-}
-
-/// Why there is no login.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LoginError {
-    /// Somebody must mend the account.
-    #[error(transparent)]
-    Fatal(#[from] Fatal),
-    /// Login over REST is switched off here; the realtime session logs in over DDP instead.
-    #[error("Rocket.Chat does not log in over REST: {0}")]
-    RestDisabled(String),
-    /// Not now.
-    #[error(transparent)]
-    NotNow(RestError),
-}
-
 /// A login that holds.
 #[derive(Debug)]
 pub(super) struct Login {
@@ -105,15 +74,38 @@ pub(super) enum LoginRequest {
     Password { username: String, digest: SecretString },
 }
 
+/// What is known of the live token.
+#[derive(Clone, Debug)]
+enum Standing {
+    /// There is none.
+    None,
+    /// It was accepted, and nobody has said otherwise since.
+    Good(Arc<Login>),
+    /// It was refused somewhere.
+    Doubted(Arc<Login>),
+    /// It was refused, and REST stood by it.
+    Vouched(Arc<Login>),
+}
+
+impl Standing {
+    fn login(&self) -> Option<&Arc<Login>> {
+        match self {
+            Self::None => None,
+            Self::Good(login) | Self::Doubted(login) | Self::Vouched(login) => Some(login),
+        }
+    }
+}
+
 /// An account on a server. Shared (`Arc`) by the REST client and the realtime session.
 #[derive(Debug)]
 pub struct Account {
     server: ServerUrl,
     credentials: Credentials,
     connector: Connector,
-    live: RwLock<Option<Arc<Login>>>,
+    standing: RwLock<Standing>,
     /// Held while logging in, so that many callers make one login.
     logging_in: Mutex<()>,
+    limits: RouteLimits,
     clock: ServerClock,
 }
 
@@ -124,8 +116,9 @@ impl Account {
             server,
             credentials,
             connector,
-            live: RwLock::new(None),
+            standing: RwLock::new(Standing::None),
             logging_in: Mutex::new(()),
+            limits: RouteLimits::default(),
             clock: ServerClock::default(),
         }
     }
@@ -137,7 +130,7 @@ impl Account {
 
     /// Who the bot is; unknown before the first login.
     pub fn identity(&self) -> Option<Identity> {
-        self.live().map(|login| login.identity.clone())
+        self.known().map(|login| login.identity.clone())
     }
 
     /// Logs in over REST unless that is done already, and tells who the bot is. Tries once.
@@ -154,47 +147,52 @@ impl Account {
         &self.connector
     }
 
-    pub(super) fn clock(&self) -> &ServerClock {
-        &self.clock
-    }
-
-    pub(super) fn has_password(&self) -> bool {
-        matches!(self.credentials, Credentials::Password { .. })
-    }
-
     /// The live login, made if there is none. Many callers at once make one login.
     pub(super) async fn login(&self) -> Result<Arc<Login>, LoginError> {
-        if let Some(login) = self.live() {
+        if let Standing::Good(login) | Standing::Vouched(login) = self.standing() {
             return Ok(login);
         }
         let _single_flight = self.logging_in.lock().await;
-        if let Some(login) = self.live() {
+        let doubted = match self.standing() {
+            Standing::Good(login) | Standing::Vouched(login) => return Ok(login),
+            Standing::Doubted(login) => Some(login),
+            Standing::None => None,
+        };
+        if let Some(login) = self.still_good(doubted).await? {
+            self.set(Standing::Vouched(Arc::clone(&login)));
             return Ok(login);
         }
         let login = match &self.credentials {
             Credentials::Token { user_id, token } => self.check_token(user_id, token).await?,
             Credentials::Password { username, password } => self.spend_password(username, password).await?,
         };
-        Ok(self.keep(login))
+        let login = Arc::new(login);
+        self.set(Standing::Good(Arc::clone(&login)));
+        Ok(login)
     }
 
-    /// A login in place of one that the server no longer accepts. Whoever comes second gets what the first has got.
-    pub(super) async fn renew(&self, dead: &Arc<Login>) -> Result<Arc<Login>, LoginError> {
-        if let Credentials::Token { .. } = self.credentials {
-            return Err(Fatal::TokenDead("it has expired or was revoked".to_owned()).into());
-        }
-        self.forget(dead);
+    /// A login in place of one that was refused; the same one where the server, asked for it, stands by it. Whoever
+    /// comes second gets what the first has got.
+    pub(super) async fn renew(&self, refused: &Arc<Login>) -> Result<Arc<Login>, LoginError> {
+        self.doubt(|login| Arc::ptr_eq(login, refused));
         self.login().await
     }
 
-    /// The server did not accept the token over DDP. It is forgotten, so that the next login decides over REST whether
-    /// it is dead: one more witness before a night's pages depend on it, since a streamer says the same of a good
-    /// token while the rest of it is starting up.
+    /// The server did not accept the token over DDP. It is doubted, so that the next login decides over REST whether it
+    /// is dead: one more witness before a night's pages depend on it.
+    ///
+    /// REST takes an expired token until the server clears it away, which may be minutes later. So where there is a
+    /// password, it is spent once DDP says "expired", or insists.
     pub(super) fn token_refused(&self, reason: String) -> LostReason {
-        if let Ok(mut live) = self.live.write() {
-            *live = None;
+        if let Credentials::Token { .. } = self.credentials {
+            self.doubt(|_| true);
+            return LostReason::Login(reason);
         }
-        if self.has_password() { LostReason::TokenExpired } else { LostReason::Login(reason) }
+        match self.standing() {
+            Standing::Good(_) if !reason.contains("expired") => self.doubt(|_| true),
+            _ => self.set(Standing::None),
+        }
+        LostReason::TokenExpired
     }
 
     /// What the realtime session logs in with.
@@ -208,33 +206,75 @@ impl Account {
         }
     }
 
-    /// Takes in what the server answered to a login over DDP. A token got with a password is kept for REST too.
+    /// Takes in what the server answered to a login over DDP. A token that was got or proved good so is kept for REST.
     pub(super) fn accept(&self, user_id: UserId, token: Option<SecretString>) -> Result<Identity, Fatal> {
-        match (&self.credentials, self.live()) {
-            (Credentials::Token { user_id: configured, .. }, _) if *configured != user_id => {
-                Err(Fatal::WrongUser { configured: configured.clone(), actual: user_id })
+        let name = match &self.credentials {
+            Credentials::Token { user_id: configured, .. } if *configured != user_id => {
+                return Err(Fatal::WrongUser { configured: configured.clone(), actual: user_id });
             }
-            (_, Some(live)) => Ok(live.identity.clone()),
-            (Credentials::Password { username, .. }, None) => {
-                let identity = Identity { user_id, username: username.clone() };
-                if let Some(token) = token {
-                    self.keep(Login { identity: identity.clone(), token });
-                }
-                Ok(identity)
+            Credentials::Token { user_id, .. } => user_id.as_str(),
+            Credentials::Password { username, .. } => username,
+        };
+        let known = self.known().filter(|login| login.identity.user_id == user_id);
+        let identity = match known {
+            Some(login) => login.identity.clone(),
+            None => Identity { username: name.to_owned(), user_id },
+        };
+        if let Some(token) = token
+            && !matches!(self.standing(), Standing::Good(_))
+        {
+            self.set(Standing::Good(Arc::new(Login { identity: identity.clone(), token })));
+        }
+        Ok(identity)
+    }
+
+    /// Makes one REST call, unless the server has said that it takes none of this route yet.
+    pub(super) async fn exchange(
+        &self,
+        route: &'static str,
+        request: reqwest::RequestBuilder,
+        limit: usize,
+    ) -> Result<Answer, RestError> {
+        if let Some(until) = self.limits.closed_until(route, Timestamp::now()) {
+            return Err(RestError::RateLimited { until });
+        }
+        let outcome = exchange(request, limit, &self.clock).await;
+        match &outcome {
+            Ok(Answer { exhausted_until: Some(until), .. }) | Err(RestError::RateLimited { until }) => {
+                self.limits.close(route, *until);
             }
-            (Credentials::Token { .. }, None) => Ok(Identity { username: user_id.to_string(), user_id }),
+            _ => {}
+        }
+        outcome
+    }
+
+    /// The doubted login, if the server stands by it; `None` where it is dead and a password gets another.
+    async fn still_good(&self, doubted: Option<Arc<Login>>) -> Result<Option<Arc<Login>>, LoginError> {
+        let Some(login) = doubted else { return Ok(None) };
+        match (self.me(&login.identity.user_id, &login.token).await, &self.credentials) {
+            (Ok(_), _) => Ok(Some(login)),
+            (Err(LoginError::Fatal(_)), Credentials::Password { .. }) => {
+                tracing::info!("the Rocket.Chat token has expired or was revoked, logging in anew");
+                Ok(None)
+            }
+            (Err(error), _) => Err(error),
         }
     }
 
     /// Asks `me` whether the token is good, and for the user's name.
     async fn check_token(&self, user_id: &UserId, token: &SecretString) -> Result<Login, LoginError> {
+        let username = self.me(user_id, token).await?.unwrap_or_else(|| user_id.to_string());
+        Ok(Login { identity: Identity { user_id: user_id.clone(), username }, token: token.clone() })
+    }
+
+    /// The user's name. The token is dead only where Rocket.Chat itself says so: every account may ask this.
+    async fn me(&self, user_id: &UserId, token: &SecretString) -> Result<Option<String>, LoginError> {
         let request = authorized(self.connector.http().get(self.server.api("me")), user_id, token);
-        let answer = exchange(request, MAX_BODY, &self.clock).await.map_err(|error| match error {
-            RestError::Unauthorized { reason } => Fatal::TokenDead(reason).into(),
+        let answer = self.exchange("me", request, MAX_BODY).await.map_err(|error| match error {
+            RestError::Unauthorized { reason, .. } => Fatal::TokenDead(reason).into(),
             error => LoginError::NotNow(error),
         })?;
-        let username = wire::filled(&answer.body, "username").unwrap_or(user_id.as_str()).to_owned();
-        Ok(Login { identity: Identity { user_id: user_id.clone(), username }, token: token.clone() })
+        Ok(wire::filled(&answer.body, "username").map(str::to_owned))
     }
 
     async fn spend_password(&self, username: &str, password: &SecretString) -> Result<Login, LoginError> {
@@ -243,27 +283,34 @@ impl Account {
             "password": {"digest": digest(password).expose_secret(), "algorithm": "sha-256"},
         });
         let request = self.connector.http().post(self.server.api("login")).json(&body);
-        let answer = exchange(request, MAX_BODY, &self.clock).await.map_err(login_refused)?;
-        read_login(&answer.body, username)
+        let outcome = self.exchange("login", request, MAX_BODY).await.map_err(verdict::login_refused);
+        if let Err(LoginError::NotNow(RestError::RateLimited { until })) = &outcome {
+            self.limits.close("login", *until);
+        }
+        read_login(&outcome?.body, username)
             .ok_or_else(|| LoginError::NotNow(RestError::unclear("the answer to the login has no token")))
     }
 
-    fn live(&self) -> Option<Arc<Login>> {
-        self.live.read().ok().and_then(|live| live.clone())
+    fn standing(&self) -> Standing {
+        self.standing.read().map_or(Standing::None, |standing| standing.clone())
     }
 
-    fn forget(&self, dead: &Arc<Login>) {
-        if let Ok(mut live) = self.live.write() {
-            live.take_if(|live| Arc::ptr_eq(live, dead));
+    /// The login there is, whatever is thought of it.
+    fn known(&self) -> Option<Arc<Login>> {
+        self.standing().login().cloned()
+    }
+
+    fn set(&self, standing: Standing) {
+        if let Ok(mut current) = self.standing.write() {
+            *current = standing;
         }
     }
 
-    fn keep(&self, login: Login) -> Arc<Login> {
-        let login = Arc::new(login);
-        if let Ok(mut live) = self.live.write() {
-            *live = Some(Arc::clone(&login));
+    fn doubt(&self, which: impl Fn(&Arc<Login>) -> bool) {
+        let Ok(mut current) = self.standing.write() else { return };
+        if let Some(login) = current.login().filter(|login| which(login)).cloned() {
+            *current = Standing::Doubted(login);
         }
-        login
     }
 }
 
@@ -293,48 +340,8 @@ fn read_login(body: &Value, username: &str) -> Option<Login> {
     Some(Login { identity: Identity { user_id, username }, token })
 }
 
-/// Sorts a refused REST login. Only what is surely about the credentials is fatal.
-fn login_refused(error: RestError) -> LoginError {
-    match error {
-        RestError::Unauthorized { reason } | RestError::Rejected { status: 403, reason, .. }
-            if is_second_factor(&reason) =>
-        {
-            Fatal::SecondFactor.into()
-        }
-        RestError::Rejected { code, .. } if is_second_factor(&code) => Fatal::SecondFactor.into(),
-        RestError::Unauthorized { reason } if reason.contains("blocked") => {
-            // Too many failed logins; the server forgets them after a few minutes.
-            let until = Timestamp::now() + SignedDuration::from_mins(1);
-            LoginError::NotNow(RestError::RateLimited { until })
-        }
-        RestError::Unauthorized { reason } => Fatal::Refused(reason).into(),
-        RestError::Rejected { status, reason, .. } => {
-            LoginError::RestDisabled(format!("{reason} (HTTP {status})"))
-        }
-        error => LoginError::NotNow(error),
-    }
-}
-
-fn is_second_factor(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    text.contains("totp") || text.contains("2fa")
-}
-
 /// The SHA-256 digest of a password in lower-case hex, which is all the server ever sees of it.
 fn digest(password: &SecretString) -> SecretString {
     let hash = Sha256::digest(password.expose_secret().as_bytes());
     SecretString::from(hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
-}
-
-impl From<LoginError> for RestError {
-    fn from(error: LoginError) -> Self {
-        match error {
-            LoginError::Fatal(fatal) => Self::Unauthorized { reason: fatal.to_string() },
-            LoginError::RestDisabled(_) => Self::unreachable("not logged in yet"),
-            LoginError::NotNow(Self::Unavailable { reason, .. }) => {
-                Self::Unavailable { reason, effect: Effect::None }
-            }
-            LoginError::NotNow(error) => error,
-        }
-    }
 }

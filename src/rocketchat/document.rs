@@ -82,10 +82,12 @@ fn is_set(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
+    use jiff::{SignedDuration, Timestamp};
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::rubbish::{any_json, mutated, repeatable};
 
     fn over_ddp() -> Value {
         json!({
@@ -175,5 +177,37 @@ mod tests {
         document["u"]["username"] = json!(12);
         let message = Message::from_document(&document).unwrap();
         assert_eq!((message.text.as_str(), message.author.username.as_str()), ("", "u1"));
+    }
+
+    fn with_everything() -> Value {
+        let mut document = over_ddp();
+        document["tmid"] = json!("parent");
+        document["editedAt"] = json!({"$date": 1_696_417_506_000_i64});
+        document["attachments"] = json!([
+            {"title": "PROBLEM", "text": "pressure", "fields": [{"title": "Severity", "value": 3}],
+             "attachments": [{"text": "deeper"}]},
+            {"message_link": "https://chat.example.com/channel/general?msg=abc", "text": "quoted"},
+        ]);
+        document["reactions"] = json!({":eyes:": {"usernames": ["rene"]}});
+        document
+    }
+
+    proptest! {
+        #![proptest_config(repeatable(10_000))]
+
+        #[test]
+        fn a_mutated_document_is_a_message_of_sense_or_an_error(
+            at in any::<usize>(), with in any_json(), also_at in any::<usize>(), also_with in any_json(),
+        ) {
+            let document = mutated(mutated(with_everything(), at, &with), also_at, &also_with);
+            if let Ok(message) = Message::from_document(&document) {
+                prop_assert!(!message.id.as_str().is_empty() && !message.author.id.as_str().is_empty());
+                for time in [Some(message.sent_at), Some(message.updated_at), message.edited_at] {
+                    let year = SignedDuration::from_hours(24 * 366);
+                    let time = time.unwrap_or_default();
+                    prop_assert!(time.checked_add(year).is_ok() && time.checked_sub(year).is_ok());
+                }
+            }
+        }
     }
 }

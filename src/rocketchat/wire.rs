@@ -34,10 +34,19 @@ pub(super) fn texts(document: &Value, key: &str) -> Vec<String> {
 }
 
 /// A moment: `{"$date": ms}` on DDP, an ISO 8601 text in REST, bare milliseconds in a few places.
+///
+/// Only moments since 1970 and within reason, so that whoever adds or takes off a day need not fear the end of time.
 pub(super) fn time(value: &Value) -> Option<Timestamp> {
+    written_time(value).filter(|time| (0..LATEST).contains(&time.as_millisecond()))
+}
+
+/// The year 9000, in milliseconds.
+const LATEST: i64 = 221_845_392_000_000;
+
+fn written_time(value: &Value) -> Option<Timestamp> {
     match value {
         Value::Object(fields) => match fields.get("$date") {
-            Some(inner @ (Value::Number(_) | Value::String(_))) => time(inner),
+            Some(inner @ (Value::Number(_) | Value::String(_))) => written_time(inner),
             _ => None,
         },
         Value::String(text) => text.parse().ok(),
@@ -84,6 +93,8 @@ mod tests {
             json!({}),
             json!({"$date": {"$date": 1}}),
             json!(i64::MAX),
+            json!(-1),
+            json!("9999-01-01T00:00:00Z"),
             json!(1e300),
             json!([1]),
         ] {

@@ -3,9 +3,12 @@
 //! SIGNL4 does not deduplicate, so a repeated call pages again. The error therefore says what the caller has to know:
 //! whether the call may have raised an alert although no answer came.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use metrics::{SharedString, counter};
 use reqwest::{StatusCode, header::HeaderMap, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -20,10 +23,11 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
 /// How much of an answer is read, in bytes; a real one has about 60.
 const MAX_ANSWER: usize = 64 * 1024;
-/// The wait after a 429 that names no time: the longest window of the commercial plan that is still short.
-const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
-/// The longest wait a 429 may ask for: the longest documented block is an hour.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// The wait after a 429 that names no time: the shortest documented window.
+const DEFAULT_PAUSE: SignedDuration = SignedDuration::from_secs(15);
+/// The shortest and the longest wait a 429 may ask for: the longest documented block is an hour.
+const SHORTEST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
+const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
 
 /// A webhook URL. Its path holds the secret, so it never shows itself.
 #[derive(Clone)]
@@ -77,6 +81,14 @@ impl WebhookUrl {
     }
 }
 
+impl PartialEq for WebhookUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.url.expose_secret() == other.url.expose_secret()
+    }
+}
+
+impl Eq for WebhookUrl {}
+
 impl std::fmt::Debug for WebhookUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "WebhookUrl({}/<redacted>)", self.host)
@@ -120,9 +132,12 @@ impl WebhookClient {
     /// # Errors
     /// When the HTTP client cannot be built.
     pub fn new(http: reqwest::ClientBuilder) -> reqwest::Result<Self> {
-        // A followed redirect would turn the POST into a GET and carry the secret elsewhere.
         let http = http
+            // A followed redirect would turn the POST into a GET and carry the secret elsewhere.
             .redirect(redirect::Policy::none())
+            // The other end may close an idle connection in the very moment in which it is used again, and then nobody
+            // knows whether the alert was raised. Alerts are rare enough for a connection each.
+            .pool_max_idle_per_host(0)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(CALL_TIMEOUT)
             .build()?;
@@ -185,10 +200,16 @@ fn refusal(status: StatusCode, pause: Timestamp, body: &[u8]) -> RaiseError {
         404 => RaiseError::Rejected {
             reason: "SIGNL4 does not know this team (404): the webhook URL's secret is wrong".into(),
         },
-        // Both ask for another try in their own definition.
-        408 | 425 => {
+        // The way there asks for a password (407), or for another try in its own definition.
+        407 | 408 | 425 => {
             RaiseError::Unavailable { maybe_raised: false, reason: format!("SIGNL4 answered {status}") }
         }
+        301..=303 | 307 | 308 => RaiseError::Unavailable {
+            maybe_raised: false,
+            reason: format!(
+                "SIGNL4 redirects ({status}), which is not followed: the webhook URL is not the final one"
+            ),
+        },
         code @ 400..=499 => {
             RaiseError::Rejected { reason: format!("SIGNL4 refuses the event ({code}{})", detail(body)) }
         }
@@ -208,20 +229,23 @@ fn detail(body: &[u8]) -> String {
     }
 }
 
-/// `X-RateLimit-Reset` is in seconds of Unix time.
+/// `X-RateLimit-Reset` is in seconds of Unix time, by SIGNL4's clock, which its `Date` tells.
 fn pause_of(headers: &HeaderMap, now: Timestamp) -> Timestamp {
-    let named = headers
-        .get("x-ratelimit-reset")
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.trim().parse().ok())
-        .and_then(|seconds| Timestamp::from_second(seconds).ok());
-    let latest = now + LONGEST_PAUSE;
-    match named {
-        Some(reset) if reset > now => reset.min(latest),
-        // Already over, by our clock: a short wait covers the difference of the clocks.
-        Some(_) => now + Duration::from_secs(1),
-        None => now + DEFAULT_PAUSE,
+    let date =
+        header(headers, "date").and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
+    let reset = header(headers, "x-ratelimit-reset")
+        .and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok())
+        .map(|reset| reset.duration_since(date.unwrap_or(now)));
+    let named = reset.or_else(|| header(headers, "retry-after")?.parse().ok().map(SignedDuration::from_secs));
+    now + match named {
+        // Already over, by the clocks: a short wait covers their difference.
+        Some(wait) => wait.clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
+        None => DEFAULT_PAUSE,
     }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
 }
 
 /// Why no answer came, in one word.
@@ -257,122 +281,5 @@ fn why(error: &reqwest::Error) -> String {
     match error.is_connect() {
         true => format!("SIGNL4 cannot be reached ({source})"),
         false => format!("the connection to SIGNL4 broke ({source})"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use wiremock::{
-        Mock, MockServer, ResponseTemplate,
-        matchers::{body_json, header, method, path},
-    };
-
-    use super::*;
-
-    const SECRET: &str = "s3cr3t-of-the-team";
-
-    fn client() -> WebhookClient {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        WebhookClient::new(reqwest::Client::builder().no_proxy()).unwrap()
-    }
-
-    async fn raise(answer: ResponseTemplate) -> Result<Option<EventId>, RaiseError> {
-        let server = MockServer::start().await;
-        Mock::given(method("POST"))
-            .and(path(format!("/webhook/{SECRET}")))
-            .and(header("content-type", "application/json"))
-            .and(body_json(json!({"title": "t"})))
-            .respond_with(answer)
-            .expect(1)
-            .mount(&server)
-            .await;
-        let url = WebhookUrl::parse(&format!("{}/webhook/{SECRET}", server.uri())).unwrap();
-        client().raise(&url, &json!({"title": "t"})).await
-    }
-
-    #[tokio::test]
-    async fn any_2xx_is_received_and_its_event_id_is_kept() {
-        let body = json!({"eventId": "2518088743722201372_4ee5617b"});
-        for status in [200, 201, 202] {
-            let id = raise(ResponseTemplate::new(status).set_body_json(&body)).await.unwrap();
-            assert_eq!(id.unwrap().as_str(), "2518088743722201372_4ee5617b");
-        }
-    }
-
-    #[tokio::test]
-    async fn an_unreadable_answer_to_a_taken_event_is_no_failure() {
-        for body in ["", "OK", "[]", r#"{"eventId":7}"#, r#"{"eventId":""}"#] {
-            assert_eq!(raise(ResponseTemplate::new(201).set_body_string(body)).await, Ok(None));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_bad_body_or_secret_is_rejected_for_good() {
-        for status in [400, 401, 403, 404, 405, 413] {
-            let error = raise(ResponseTemplate::new(status)).await.unwrap_err();
-            assert!(matches!(error, RaiseError::Rejected { .. }), "{status}: {error:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn server_errors_and_redirects_are_tried_again() {
-        for (status, maybe) in [(500, true), (503, true), (302, false), (408, false)] {
-            let error = raise(ResponseTemplate::new(status)).await.unwrap_err();
-            let RaiseError::Unavailable { maybe_raised, .. } = error else { panic!("{status}: {error:?}") };
-            assert_eq!(maybe_raised, maybe, "{status}");
-        }
-    }
-
-    #[tokio::test]
-    async fn throttling_waits_as_long_as_the_answer_says() {
-        let reset = Timestamp::now().as_second() + 40;
-        let answer = ResponseTemplate::new(429).insert_header("X-RateLimit-Reset", reset.to_string());
-        let error = raise(answer).await.unwrap_err();
-        assert_eq!(error, RaiseError::Throttled { until: Timestamp::from_second(reset).unwrap() });
-    }
-
-    #[tokio::test]
-    async fn an_unreachable_server_has_surely_raised_nothing() {
-        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let url =
-            WebhookUrl::parse(&format!("http://{}/webhook/{SECRET}", socket.local_addr().unwrap())).unwrap();
-        drop(socket);
-        let error = client().raise(&url, &json!({})).await.unwrap_err();
-        let RaiseError::Unavailable { maybe_raised, reason } = error else { panic!("{error:?}") };
-        assert!(!maybe_raised);
-        assert!(!reason.contains(SECRET), "{reason}");
-    }
-
-    #[test]
-    fn a_reset_that_is_over_absurd_or_missing_gives_a_sane_wait() {
-        let now = Timestamp::from_second(1_700_000_000).unwrap();
-        let wait = |reset: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("x-ratelimit-reset", reset.parse().unwrap());
-            pause_of(&headers, now).as_second() - now.as_second()
-        };
-        assert_eq!(wait("1700000020"), 20);
-        assert_eq!(wait("1699999990"), 1);
-        assert_eq!(wait("1800000000"), 3600);
-        assert_eq!(wait("1700000020000"), 15);
-        assert_eq!(wait("soon"), 15);
-        assert_eq!(pause_of(&HeaderMap::new(), now), now + DEFAULT_PAUSE);
-    }
-
-    #[test]
-    fn a_webhook_url_needs_its_secret_and_never_shows_it() {
-        let url = WebhookUrl::parse(&format!("https://connect.signl4.com/webhook/{SECRET}")).unwrap();
-        assert_eq!(url.host(), "connect.signl4.com");
-        assert!(!format!("{url:?}").contains(SECRET));
-        for wrong in [
-            "connect.signl4.com/webhook/x",
-            "ftp://connect.signl4.com/webhook/x",
-            "https://connect.signl4.com/webhook/",
-            "https://connect.signl4.com/webhook/{team-secret}",
-            "https://connect.signl4.com",
-        ] {
-            assert!(WebhookUrl::parse(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -83,6 +83,21 @@ impl Store {
         Ok(row.map(|(at,)| timestamp(at)))
     }
 
+    /// When the first session of all began, by the server's clock: the given time, where there was none before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn first_session(&self, begun: Timestamp) -> Result<Timestamp, StoreError> {
+        let (at,): (i64,) = sqlx::query_as(
+            "INSERT INTO fact (name, value) VALUES ('first_session', ?) \
+             ON CONFLICT (name) DO UPDATE SET value = value RETURNING value",
+        )
+        .bind(millis(begun))
+        .fetch_one(&self.writer)
+        .await?;
+        Ok(timestamp(at))
+    }
+
     /// Forgets a room that is no longer watched, so that what is said there meanwhile never alerts.
     ///
     /// # Errors
@@ -92,8 +107,9 @@ impl Store {
         Ok(())
     }
 
-    /// Notes how far the server's clock is ahead of ours. Where that changed by more than `tolerance` since it was noted,
-    /// a clock was set, and all that is kept by the server's clock is set with it. Returns by how much.
+    /// Notes how far the server's clock is ahead of ours. Where that is less than was noted by more than `tolerance`, it
+    /// was set back: all that is kept by it is set back too, or messages written from now on would pass for old ones.
+    /// Where it is more, only that is noted: what is kept stays, and more is read than must be. Returns the change.
     ///
     /// # Errors
     /// When the store fails; then nothing holds.
@@ -111,12 +127,13 @@ impl Store {
         if noted.is_some() && Duration::from_millis(moved.unsigned_abs()) <= tolerance {
             return Ok(None);
         }
+        let back = moved.min(0);
         sqlx::query("UPDATE room SET since = since + ?1, cursor = cursor + ?1")
-            .bind(moved)
+            .bind(back)
             .execute(&mut *tx)
             .await?;
-        sqlx::query("UPDATE fact SET value = value + ? WHERE name = 'settled_until'")
-            .bind(moved)
+        sqlx::query("UPDATE fact SET value = value + ? WHERE name IN ('settled_until', 'first_session')")
+            .bind(back)
             .execute(&mut *tx)
             .await?;
         sqlx::query(

@@ -1,10 +1,15 @@
 //! The promises of `DESIGN.md`, each tried end to end: the real binary between a simulated Rocket.Chat and a simulated
 //! SIGNL4, over real sockets. One file a promise; `stage` is where they are played.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test")]
 
 mod events_appear_once;
 mod every_match_pages;
+mod growth;
 mod nobody_gets_in;
 mod pairs_alert_once;
+mod reload_changes_live;
 mod stage;
 mod storms;
+mod systemd_is_told;
 mod the_author_learns;
+mod the_log_tells;

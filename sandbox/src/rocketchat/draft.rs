@@ -16,6 +16,7 @@ pub struct NewMessage {
     pub(super) emoji: Option<String>,
     pub(super) attachments: Vec<Value>,
     pub(super) ts: Option<Millis>,
+    pub(super) updated_at: Option<Millis>,
     pub(super) kind: Option<String>,
     pub(super) integration: Option<Value>,
     pub(super) extra: Map<String, Value>,
@@ -83,6 +84,12 @@ impl NewMessage {
     /// At this time, in ms since the epoch, whatever the clock says.
     pub fn at(mut self, ts: Millis) -> Self {
         self.ts = Some(ts);
+        self
+    }
+
+    /// With this `_updatedAt`, in ms since the epoch, whatever the clock says.
+    pub fn updated_at(mut self, at: Millis) -> Self {
+        self.updated_at = Some(at);
         self
     }
 

@@ -10,7 +10,7 @@
 //! | `server`, `people`, `places`, `talk`, `waiting`, `wiretap` | the handle |
 //! | `world`, `accounts`, `rooms`, `posting`, `listing` | the truth and what can happen to it |
 //! | `user`, `room`, `message`, `draft`, `change`, `refusal` | the things it is made of |
-//! | `login`, `rights`, `permissions`, `rate_limit` | what a call over the wire must pass |
+//! | `login`, `rights`, `joining`, `permissions`, `rate_limit` | what a call over the wire must pass |
 //! | `faults`, `options` | what a test chooses |
 //! | `listener`, `router` | the port |
 //! | `ddp` | the realtime API |
@@ -22,6 +22,7 @@ mod ddp;
 mod draft;
 mod faults;
 mod ids;
+mod joining;
 mod listener;
 mod listing;
 mod login;

@@ -25,7 +25,7 @@ impl World {
             urls: links(&new.text),
             text: new.text,
             ts: new.ts.unwrap_or(now),
-            updated_at: now,
+            updated_at: new.updated_at.unwrap_or(now),
             user_id: author.id.clone(),
             username: author.username,
             user_name: author.name,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::draft::NewMessage;
 use super::message::Message;
 use super::refusal::Refusal;
-use super::room::{Room, RoomKind};
+use super::room::Room;
 use super::time::Millis;
 use super::world::World;
 
@@ -87,6 +87,7 @@ impl World {
             emoji: text(message, "emoji"),
             attachments: message["attachments"].as_array().cloned().unwrap_or_default(),
             ts: Some(ts),
+            updated_at: None,
             kind: text(message, "t"),
             integration: Some(&message["bot"]).filter(|bot| bot.is_object()).cloned(),
             extra: further_fields(message),
@@ -188,8 +189,10 @@ impl World {
         if !known || bare == "no_such_emoji" {
             return Err(Refusal::meteor("error-not-allowed", "Invalid emoji provided.").with_details(details));
         }
-        let room_id = self.message(message_id)?.room_id.clone();
-        let room = self.room(&room_id)?;
+        let message = self.messages.get(message_id);
+        let Some(room) = message.and_then(|message| self.rooms.get(&message.room_id)) else {
+            return Err(Refusal::meteor("error-not-allowed", "Not allowed").with_details(details));
+        };
         if !self.can_access(user_id, room) {
             return Err(Refusal::meteor("not-authorized", "Not Authorized").with_details(details));
         }
@@ -217,38 +220,6 @@ impl World {
         self.may_post(user_id, &original.room_id, true)?;
         self.edit(message_id, user_id, text)
     }
-}
-
-/// Into which rooms a user may go, and where `chat.postMessage` posts.
-impl World {
-    /// `Room.join`: public channels alone, with `view-c-room`; joining again does nothing.
-    pub(super) fn join_channel(&mut self, user_id: &str, room_id: &str) -> Result<(), Refusal> {
-        let room = self.room(room_id)?;
-        let open = room.kind == RoomKind::Channel && self.may(user_id, "view-c-room");
-        if !open && !room.members.contains(user_id) {
-            return Err(Refusal::meteor("error-not-allowed", "Not allowed")
-                .with_details(json!({ "method": "joinRoom" })));
-        }
-        self.join(room_id, user_id)
-    }
-
-    /// `getRoomByNameOrIdWithOptionToJoin`: `#name`, `@username`, or an id or name; a public channel is joined.
-    pub(super) fn room_to_post_to(&mut self, user_id: &str, named: &str) -> Result<String, Refusal> {
-        let by_user = named.strip_prefix('@').and_then(|name| self.account_named(name));
-        if let Some(other) =
-            by_user.or_else(|| self.accounts.get(named)).map(|account| account.user.id.clone())
-        {
-            return self.direct_message(user_id, &other).map(|room| room.id);
-        }
-        let bare = named.strip_prefix('#').unwrap_or(named);
-        let room = self.rooms.get(bare).or_else(|| self.room_named(bare));
-        let room = room.ok_or_else(|| Refusal::bare("invalid-channel"))?;
-        let id = room.id.clone();
-        if room.kind == RoomKind::Channel && !room.members.contains(user_id) {
-            self.join_channel(user_id, &id)?;
-        }
-        Ok(id)
-    }
 
     /// `deleteMessageValidatingPermission`.
     pub(super) fn delete_as(&mut self, user_id: &str, message_id: &str) -> Result<(), Refusal> {
@@ -256,15 +227,14 @@ impl World {
         let own = message.user_id == user_id && self.may(user_id, "delete-own-message");
         let any = self.may(user_id, "delete-message") || self.may(user_id, "force-delete-message");
         if !own && !any {
-            return Err(Refusal::meteor("error-action-not-allowed", "Not allowed")
-                .with_details(json!({ "method": "deleteMessage", "action": "Delete_message" })));
+            return Err(Refusal::meteor("error-action-not-allowed", "Not allowed"));
         }
         self.delete(message_id, user_id)
     }
 }
 
 /// A field's text, if it is one.
-pub(super) fn text(message: &Value, field: &str) -> Option<String> {
+fn text(message: &Value, field: &str) -> Option<String> {
     message[field].as_str().map(str::to_owned)
 }
 

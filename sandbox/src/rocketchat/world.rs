@@ -1,5 +1,6 @@
 //! The simulated server's truth: accounts, rooms, memberships, messages. Its methods are spread over the files
-//! `accounts`, `rooms`, `posting`, `listing` and `rights` by subject; here are the state itself, the look-ups and the rights.
+//! `accounts`, `rooms`, `posting`, `listing`, `joining` and `rights` by subject; here are the state itself and the
+//! look-ups.
 //!
 //! A method that changes something notes a [`Change`]; whoever holds the world takes the notes and tells the listeners.
 //! The world knows nothing of sockets, frames or routes.
@@ -143,6 +144,14 @@ impl World {
     /// `canAccessRoom`: members, and for public channels whoever has `view-c-room`.
     pub(super) fn can_access(&self, user_id: &str, room: &Room) -> bool {
         room.members.contains(user_id) || (room.kind == RoomKind::Channel && self.may(user_id, "view-c-room"))
+    }
+
+    /// `canReadRoom`: a public channel that the user has not joined is read with `preview-c-room` alone, which the bot
+    /// role does not have.
+    pub(super) fn can_read(&self, user_id: &str, room: &Room) -> bool {
+        let joined = room.members.contains(user_id);
+        let preview = room.kind != RoomKind::Channel || self.may(user_id, "preview-c-room");
+        self.can_access(user_id, room) && (joined || preview)
     }
 }
 

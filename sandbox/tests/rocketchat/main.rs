@@ -1,6 +1,16 @@
 //! The simulated Rocket.Chat, asked over real sockets. One binary, so that its clients are written and linked once.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
+
 mod ddp_login;
+mod habits;
 mod handle;
+mod limits;
+mod rest_faults;
+mod rest_history;
+mod rest_login;
 mod rest_messages;
+mod rest_rooms;
+mod rights;
+mod streams;
 mod wire;

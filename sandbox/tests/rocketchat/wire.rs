@@ -1,7 +1,5 @@
 //! Clients of the simulated Rocket.Chat for the tests: a plain DDP client and REST calls, over real sockets.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a client in a test fails the test")]
-
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -9,7 +7,8 @@ use reqwest::header::HeaderMap;
 use sandbox::rocketchat::{NewRoom, NewUser, RocketChat, Room, User};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 /// How long a test waits for what must come.
@@ -24,9 +23,13 @@ pub struct Ddp {
 impl Ddp {
     /// A socket on which nothing was said yet.
     pub async fn open(chat: &RocketChat) -> Self {
+        Self::try_open(chat).await.unwrap()
+    }
+
+    pub async fn try_open(chat: &RocketChat) -> Result<Self, tungstenite::Error> {
         let url = format!("{}/websocket", chat.url().replacen("http", "ws", 1));
-        let (socket, _) = connect_async(url).await.unwrap();
-        Self { socket, calls: 0 }
+        let (socket, _) = connect_async(url).await?;
+        Ok(Self { socket, calls: 0 })
     }
 
     /// A session that is connected and not logged in.
@@ -58,28 +61,48 @@ impl Ddp {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    /// The next frame, or `None` when the connection has ended.
-    pub async fn next_or_end(&mut self) -> Option<Value> {
+    /// Says goodbye; what the server answers is read by [`end`](Self::end).
+    pub async fn close(&mut self, code: u16) {
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        self.socket.send(Message::Close(Some(frame))).await.unwrap();
+    }
+
+    /// The text of the next frame, or `None` when the connection has ended.
+    async fn text_or_end(&mut self) -> Option<String> {
         loop {
             let message =
                 tokio::time::timeout(SOON, self.socket.next()).await.expect("no frame came in time");
             match message {
-                Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Text(text))) => return Some(text.to_string()),
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             }
         }
     }
 
+    /// The next frame, or `None` when the connection has ended.
+    pub async fn next_or_end(&mut self) -> Option<Value> {
+        self.text_or_end().await.map(|text| serde_json::from_str(&text).unwrap())
+    }
+
+    /// The next frame as it came.
+    pub async fn next_text(&mut self) -> String {
+        self.text_or_end().await.expect("the connection ended")
+    }
+
+    /// Whether nothing comes for so long, not even an end. A fault that shows in nothing else can only be waited for.
+    pub async fn says_nothing_for(&mut self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.socket.next()).await.is_err()
+    }
+
     pub async fn next(&mut self) -> Value {
         self.next_or_end().await.expect("the connection ended")
     }
 
-    /// The code with which the server closes.
-    pub async fn close_code(&mut self) -> u16 {
+    /// Waits for the end of the connection, and gives the code with which the server closed it.
+    pub async fn end(&mut self) -> u16 {
         loop {
-            let message =
-                tokio::time::timeout(SOON, self.socket.next()).await.expect("no close came in time");
+            let message = tokio::time::timeout(SOON, self.socket.next()).await.expect("no end came in time");
             match message {
                 Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
                 Some(Ok(Message::Close(None)) | Err(_)) | None => {
@@ -88,6 +111,13 @@ impl Ddp {
                 Some(Ok(_)) => {}
             }
         }
+    }
+
+    /// The same client, everything that the server has sent so far being read and forgotten.
+    pub async fn drained(mut self) -> Self {
+        self.send(json!({ "msg": "ping", "id": "drained" })).await;
+        while self.next().await != json!({ "msg": "pong", "id": "drained" }) {}
+        self
     }
 
     /// The next frame with this `msg`; others are skipped.
@@ -151,6 +181,12 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Value,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
 }
 
 /// REST calls as one user, or as nobody.

@@ -36,10 +36,14 @@ impl EachRoom {
         }
     }
 
-    /// Takes in the rooms to begin with.
+    /// Takes in the rooms to begin with. Those joined while they were being listed may be heard already.
     pub(super) fn begin(&mut self, rooms: impl Iterator<Item = RoomId>) {
         self.begun = true;
-        rooms.for_each(|room| self.want(room));
+        for room in rooms {
+            if !self.heard.contains_key(&room) {
+                self.want(room);
+            }
+        }
     }
 
     /// Puts a room in line. One that was heard is asked for anew: a kick ends a subscription without a word.

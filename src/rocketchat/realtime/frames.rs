@@ -3,6 +3,9 @@
 //! A frame that is not understood is a typed error for the session to count and skip; one that is understood but not
 //! of interest is [`ServerFrame::Other`]. Nothing a server sends may panic or end a session but what DDP says ends it.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -143,7 +146,8 @@ impl ServerFrame {
                 Self::Nosub { id: id.ok_or(FrameError::Missing("id"))?, error }
             }
             "changed" => changed(&mut frame)?,
-            "error" => Self::Error { reason: wire::text(&frame, "reason").unwrap_or_default().to_owned() },
+            // `offendingMessage` comes along, which may be our own login: nothing of it is kept.
+            "error" => Self::Error { reason: bounded(wire::text(&frame, "reason").unwrap_or_default()) },
             _ => Self::Other,
         })
     }
@@ -170,6 +174,11 @@ fn changed(frame: &mut Value) -> Result<ServerFrame, FrameError> {
     }
 }
 
+/// What is kept of a server's words: enough for a line in the log.
+fn bounded(words: &str) -> String {
+    words.chars().take(200).collect()
+}
+
 fn ids(frame: &Value, key: &str) -> Option<Vec<String>> {
     Some(frame.get(key)?.as_array()?.iter().filter_map(wire::code).collect())
 }
@@ -183,7 +192,7 @@ impl DdpError {
         let wait = error.pointer("/details/timeToReset").and_then(Value::as_f64);
         Self {
             code,
-            reason: reason.chars().take(200).collect(),
+            reason: bounded(reason),
             time_to_reset: wait
                 .filter(|ms| (0.0..86_400_000.0).contains(ms))
                 .map(|ms| Duration::from_millis(ms as u64)),
@@ -193,11 +202,6 @@ impl DdpError {
     /// Whether the server asks to slow down.
     pub(super) fn is_rate_limit(&self) -> bool {
         self.code.contains("too-many-requests")
-    }
-
-    /// Whether the account is asked for a second factor, which a bot has not.
-    pub(super) fn is_second_factor(&self) -> bool {
-        self.code.starts_with("totp-")
     }
 
     /// Whether the server says that this account may not, as against not now. While a server starts up it answers 404
@@ -224,7 +228,3 @@ pub(super) fn login_result(result: &Value) -> Option<(String, Option<SecretStrin
     let id = wire::filled(result, "id")?.to_owned();
     Some((id, wire::filled(result, "token").map(|token| SecretString::from(token.to_owned()))))
 }
-
-#[cfg(test)]
-#[path = "frames_tests.rs"]
-mod tests;

@@ -14,17 +14,25 @@ use super::RealtimeEvent;
 /// How many events may wait before the socket is no longer read. One frame brings few, so this is nearly exact.
 const ROOM: usize = 4_096;
 
+/// Why the flow of events paused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// There was no room, and now there is plenty again.
+    Room,
+    /// The consumer is gone.
+    Gone,
+}
+
 /// The way out for events.
 #[derive(Debug)]
 pub(super) struct Outlet {
     events: mpsc::Sender<RealtimeEvent>,
     waiting: VecDeque<RealtimeEvent>,
-    closed: bool,
 }
 
 impl Outlet {
     pub(super) fn new(events: mpsc::Sender<RealtimeEvent>) -> Self {
-        Self { events, waiting: VecDeque::new(), closed: false }
+        Self { events, waiting: VecDeque::new() }
     }
 
     /// Puts an event behind those that wait.
@@ -37,33 +45,37 @@ impl Outlet {
         self.waiting.len() < ROOM
     }
 
-    /// Whether nobody takes events any more.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
-    }
-
-    /// Hands over events until none is left, then never returns; returns when the consumer is gone. May be dropped at
-    /// any time without losing one.
-    pub(super) async fn flow(&mut self) {
+    /// Hands over events until none is left, and then waits; returns when that changes what the session may do. May be
+    /// dropped at any time without losing an event.
+    pub(super) async fn flow(&mut self) -> Flow {
+        let was_full = !self.has_room();
         while !self.waiting.is_empty() {
             let Ok(place) = self.events.reserve().await else {
-                self.closed = true;
                 self.waiting.clear();
-                return;
+                return Flow::Gone;
             };
             if let Some(event) = self.waiting.pop_front() {
                 place.send(event);
             }
+            if was_full && self.waiting.len() <= ROOM / 2 {
+                return Flow::Room;
+            }
         }
         self.events.closed().await;
-        self.closed = true;
+        Flow::Gone
     }
 
     /// Does something else while handing over events. `None` when the consumer is gone.
     pub(super) async fn flow_during<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            done = work => Some(done),
-            () = self.flow() => None,
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Some(done),
+                flow = self.flow() => match flow {
+                    Flow::Room => {}
+                    Flow::Gone => return None,
+                },
+            }
         }
     }
 }
@@ -93,7 +105,20 @@ mod tests {
             assert_eq!(outlet.flow_during(tokio::task::yield_now()).await, Some(()));
             assert_eq!(outlet.flow_during(receiver.recv()).await, Some(Some(event(n))));
         }
-        assert!(outlet.has_room() && !outlet.is_closed());
+        assert!(outlet.has_room());
+    }
+
+    #[tokio::test]
+    async fn a_consumer_that_catches_up_wakes_the_session() {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let mut outlet = Outlet::new(sender);
+        (0..ROOM as u64).for_each(|n| outlet.push(event(n)));
+        let consume = async { while receiver.recv().await.is_some() {} };
+        tokio::select! {
+            flow = outlet.flow() => assert_eq!(flow, Flow::Room),
+            () = consume => panic!("nobody sends any more"),
+        }
+        assert!(outlet.has_room());
     }
 
     #[tokio::test]
@@ -104,7 +129,7 @@ mod tests {
             (0..waiting).for_each(|n| outlet.push(event(n)));
             drop(receiver);
             assert_eq!(outlet.flow_during(std::future::pending::<()>()).await, None);
-            assert!(outlet.is_closed());
+            assert_eq!(outlet.flow_during(std::future::pending::<()>()).await, None, "and stays so");
         }
     }
 }

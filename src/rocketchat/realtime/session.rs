@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, Message as WsMessage};
 
 use super::frames::ClientFrame;
 use super::liveness::{Due, Liveness};
-use super::outlet::Outlet;
+use super::outlet::{Flow, Outlet};
 use super::protocol::{Action, End, Protocol};
 use super::transport::{Socket, broken};
 use super::{ConnectionState, LostReason, RealtimeEvent};
@@ -35,7 +35,7 @@ enum Turn {
     Received(Option<Result<WsMessage, Error>>),
     Listed(Result<Changes<Subscription>, RestError>),
     Due,
-    NobodyListens,
+    Flowed(Flow),
 }
 
 /// Why the loop is left.
@@ -83,12 +83,13 @@ impl Session<'_> {
                 Ok(true) => listing = OptionFuture::from(Some(Box::pin(rest.subscriptions(None)))),
                 Err(exit) => return exit,
             }
-            let reading = outlet.has_room();
+            // Before it stands, a session hands on nothing; what waits is of those before it, and no reason to fail.
+            let reading = outlet.has_room() || self.ready_at.is_none();
             self.liveness.reading(reading, Instant::now());
             let due_at = self.protocol.next_tick().into_iter().fold(self.liveness.next().0, Instant::min);
             let turn = tokio::select! {
                 frame = self.socket.next(), if reading => Turn::Received(frame),
-                () = outlet.flow() => Turn::NobodyListens,
+                flow = outlet.flow() => Turn::Flowed(flow),
                 Some(rooms) = &mut listing => Turn::Listed(rooms),
                 () = sleep_until(due_at) => Turn::Due,
             };
@@ -100,14 +101,14 @@ impl Session<'_> {
             }
         }
     }
+
     async fn take(&mut self, turn: Turn, outlet: &mut Outlet) -> Result<(), Exit> {
         let now = Instant::now();
         match turn {
             Turn::Received(frame) => self.received(frame, now),
             Turn::Listed(rooms) => {
                 let rooms = rooms.map_err(LostReason::from)?.updated;
-                self.protocol.rooms_are(rooms, now);
-                Ok(())
+                Ok(self.protocol.rooms_are(rooms, now)?)
             }
             Turn::Due => {
                 self.protocol.tick(now)?;
@@ -117,7 +118,8 @@ impl Session<'_> {
                     None => Ok(()),
                 }
             }
-            Turn::NobodyListens => Err(Exit::NobodyListens),
+            Turn::Flowed(Flow::Room) => Ok(()),
+            Turn::Flowed(Flow::Gone) => Err(Exit::NobodyListens),
         }
     }
 

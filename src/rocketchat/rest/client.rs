@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::Value;
 
 use super::RestError;
-use super::exchange::{Answer, MAX_BODY, exchange};
-use super::limits::RouteLimits;
+use super::exchange::MAX_BODY;
 use crate::rocketchat::Account;
 use crate::rocketchat::account::{Login, authorized};
 
@@ -23,7 +21,6 @@ const MAX_LISTING: usize = 64 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct RestClient {
     account: Arc<Account>,
-    limits: Arc<RouteLimits>,
     /// Set once the server has shown that it does not page `chat.syncMessages`.
     pub(super) sync_is_unpaged: Arc<AtomicBool>,
 }
@@ -55,7 +52,7 @@ impl<'a> Call<'a> {
 impl RestClient {
     /// A client that calls as `account`, and logs it in at the first call.
     pub fn new(account: Arc<Account>) -> Self {
-        Self { account, limits: Arc::default(), sync_is_unpaged: Arc::default() }
+        Self { account, sync_is_unpaged: Arc::default() }
     }
 
     /// The account it calls as.
@@ -63,18 +60,18 @@ impl RestClient {
         &self.account
     }
 
-    /// Makes a call. An expired token is renewed once where there is a password; the call is then made again, since
-    /// a call that was not let in took no effect.
+    /// Makes a call. A refused token is renewed once where there is a password; the call is then made again, since a
+    /// call that was not let in took no effect.
     pub(super) async fn call(&self, call: Call<'_>) -> Result<Value, RestError> {
-        if let Some(until) = self.limits.closed_until(call.route, Timestamp::now()) {
-            return Err(RestError::RateLimited { until });
-        }
         let login = self.account.login().await?;
         match self.attempt(&call, &login).await {
-            Err(RestError::Unauthorized { .. }) if self.account.has_password() => {
-                tracing::info!("the Rocket.Chat token has expired, logging in anew");
-                let login = self.account.renew(&login).await?;
-                self.attempt(&call, &login).await
+            Err(RestError::Unauthorized { code, reason }) => {
+                let renewed = self.account.renew(&login).await?;
+                if Arc::ptr_eq(&renewed, &login) {
+                    // The token is good, so this is about the call.
+                    return Err(RestError::Rejected { status: 401, code, reason });
+                }
+                self.attempt(&call, &renewed).await
             }
             outcome => outcome,
         }
@@ -88,13 +85,6 @@ impl RestClient {
             None => request,
         };
         let request = authorized(request, &login.identity.user_id, &login.token);
-        let outcome = exchange(request, call.limit, self.account.clock()).await;
-        match &outcome {
-            Ok(Answer { exhausted_until: Some(until), .. }) | Err(RestError::RateLimited { until }) => {
-                self.limits.close(call.route, *until);
-            }
-            _ => {}
-        }
-        outcome.map(|answer| answer.body)
+        self.account.exchange(call.route, request, call.limit).await.map(|answer| answer.body)
     }
 }

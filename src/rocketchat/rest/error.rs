@@ -5,8 +5,8 @@ use jiff::Timestamp;
 /// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestError {
-    /// The server did not answer, or not with something to go by: network, timeout, 5xx, an answer that is no JSON.
-    /// Try again later.
+    /// The server did not answer, or not with something to go by: network, timeout, 5xx, an answer that is not
+    /// Rocket.Chat's own. Try again later.
     #[error("Rocket.Chat is not available: {reason}")]
     Unavailable {
         /// What happened, without the URL.
@@ -24,6 +24,8 @@ pub enum RestError {
     /// mended, so it is no reason to give up what was to be sent.
     #[error("Rocket.Chat does not accept the account: {reason}")]
     Unauthorized {
+        /// The server's code, where it gave one.
+        code: String,
         /// What the server said, or what is wrong with the account.
         reason: String,
     },

@@ -1,5 +1,8 @@
 //! One HTTP exchange: a request out, a bounded body in, and the answer sorted into success and kinds of error.
 
+#[cfg(test)]
+mod tests;
+
 use std::error::Error as _;
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
@@ -48,15 +51,13 @@ pub(crate) async fn exchange(
     let body = read(response, limit).await?;
     let json = serde_json::from_slice::<Value>(&body).ok();
     let times = RateLimitTimes { headers: &headers, date, now: answered };
-    match json {
-        Some(json) if (200..300).contains(&status) && json.get("success") != Some(&Value::Bool(false)) => {
+    match (json, status) {
+        (Some(json), 200..300) if Refusal::read(&json).is_none() => {
             Ok(Answer { body: json, exhausted_until: times.exhausted() })
         }
-        json => {
-            let text = || bounded(String::from_utf8_lossy(&body).trim());
-            let refusal = json.as_ref().map(Refusal::read).unwrap_or_default();
+        (json, _) => {
             count_error(status.to_string());
-            Err(sort(status, refusal, json.is_none().then(text), &times))
+            Err(sort(status, json.as_ref().and_then(Refusal::read), &times))
         }
     }
 }
@@ -69,8 +70,14 @@ struct Refusal {
 }
 
 impl Refusal {
-    /// `{success:false, error, errorType?, details?}`, or `{status:"error", error?, message?}` of the older login.
-    fn read(body: &Value) -> Self {
+    /// `{success:false, error, errorType?, details?}`, or `{status:"error", error?, message?}` of the login and of 7.x
+    /// and before. Anything else does not come from Rocket.Chat's API, but from what stands before it.
+    fn read(body: &Value) -> Option<Self> {
+        let is_refusal = body.get("success") == Some(&Value::Bool(false))
+            || wire::text(body, "status").is_some_and(|status| status == "error");
+        if !is_refusal {
+            return None;
+        }
         let error = body.get("error").and_then(wire::code).unwrap_or_default();
         let message = wire::filled(body, "message").unwrap_or(&error);
         let code = wire::filled(body, "errorType")
@@ -78,7 +85,7 @@ impl Refusal {
             .or_else(|| bracketed_code(&error).map(str::to_owned))
             .or_else(|| bracketed_code(message).map(str::to_owned))
             .unwrap_or_else(|| if is_code(&error) { error.clone() } else { String::new() });
-        Self { code, reason: bounded(message) }
+        Some(Self { code, reason: bounded(message) })
     }
 }
 
@@ -92,21 +99,38 @@ fn is_code(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-fn sort(status: u16, refusal: Refusal, plain: Option<String>, times: &RateLimitTimes<'_>) -> RestError {
-    let Refusal { code, reason } = refusal;
-    let reason = plain.filter(|_| reason.is_empty()).unwrap_or(reason);
+fn sort(status: u16, refusal: Option<Refusal>, times: &RateLimitTimes<'_>) -> RestError {
+    let Some(Refusal { code, reason }) = refusal else { return foreign(status, times) };
     if status == 429 || code.contains("too-many-requests") {
         return RestError::RateLimited { until: times.refused(&reason) };
     }
     match status {
-        // From 8.x on, a missing right may be answered 401 as well, with this code; a dead token has none.
+        // From 8.0 on, a missing right may be answered 401 as well, with this code; a dead token has none.
         401 if matches!(code.as_str(), "error-unauthorized" | "error-forbidden") => {
             RestError::Rejected { status, code, reason }
         }
-        401 => RestError::Unauthorized { reason: format!("{reason} (HTTP 401)") },
-        400..500 => RestError::Rejected { status, code, reason },
-        200..300 if !reason.is_empty() || !code.is_empty() => RestError::Rejected { status, code, reason },
-        200..300 => RestError::unclear(format!("HTTP {status} with an answer that is not JSON")),
+        401 => RestError::Unauthorized { code, reason: format!("{reason} (HTTP 401)") },
+        200..500 => RestError::Rejected { status, code, reason },
+        _ => RestError::unclear(format!("HTTP {status}")),
+    }
+}
+
+/// Sorts an answer that is not Rocket.Chat's: of a reverse proxy, or of the server while its API is not up yet. It says
+/// nothing about the account or the call, so it is no reason to give up either.
+fn foreign(status: u16, times: &RateLimitTimes<'_>) -> RestError {
+    match status {
+        429 => RestError::RateLimited { until: times.refused("") },
+        413 | 414 | 431 => RestError::Rejected {
+            status,
+            code: String::new(),
+            reason: format!("the call is too large for what stands before Rocket.Chat (HTTP {status})"),
+        },
+        // The one of these that may come after the call was passed on.
+        408 => RestError::unclear(format!("HTTP {status}")),
+        400..500 => RestError::unreachable(format!(
+            "HTTP {status}, not from Rocket.Chat itself but from what stands before it"
+        )),
+        200..300 => RestError::unclear(format!("HTTP {status} with an answer that is not Rocket.Chat's")),
         _ => RestError::unclear(format!("HTTP {status}")),
     }
 }
@@ -228,122 +252,4 @@ fn count_error(code: impl Into<SharedString>) {
 
 fn bounded(text: &str) -> String {
     text[..text.floor_char_boundary(MAX_REASON)].to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn times<'a>(headers: &'a HeaderMap) -> RateLimitTimes<'a> {
-        RateLimitTimes { headers, date: date(headers), now: Timestamp::from_second(1_000).unwrap() }
-    }
-
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
-    }
-
-    fn sorted(status: u16, body: Value) -> RestError {
-        sort(status, Refusal::read(&body), None, &times(&HeaderMap::new()))
-    }
-
-    #[test]
-    fn the_code_is_found_wherever_the_server_puts_it() {
-        for (body, code) in [
-            (
-                json!({"success": false, "error": "Too long", "errorType": "error-message-size-exceeded"}),
-                "error-message-size-exceeded",
-            ),
-            (json!({"success": false, "error": "Not allowed [error-not-allowed]"}), "error-not-allowed"),
-            (
-                json!({"success": false, "error": "error-message-size-exceeded"}),
-                "error-message-size-exceeded",
-            ),
-            (
-                json!({"status": "error", "error": "totp-required", "message": "TOTP Required"}),
-                "totp-required",
-            ),
-            (json!({"status": "error", "error": 403, "message": "User not found"}), "403"),
-            (json!({"success": false, "error": "Cannot read properties of undefined"}), ""),
-            (json!({"success": false}), ""),
-        ] {
-            assert_eq!(Refusal::read(&body).code, code, "{body}");
-        }
-    }
-
-    #[test]
-    fn statuses_are_sorted_by_what_the_caller_does_next() {
-        assert!(matches!(
-            sorted(401, json!({"message": "You must be logged in to do this."})),
-            RestError::Unauthorized { .. }
-        ));
-        assert_eq!(
-            sorted(401, json!({"error": "No right [error-unauthorized]"})).code(),
-            Some("error-unauthorized")
-        );
-        assert_eq!(
-            sorted(403, json!({"error": "No right [error-unauthorized]"})).code(),
-            Some("error-unauthorized")
-        );
-        assert!(!sorted(400, json!({"error": "whatever"})).is_retryable());
-        assert!(!sorted(200, json!({"success": false, "error": "whatever"})).is_retryable());
-        for status in [200, 500, 502, 503, 504] {
-            assert!(sorted(status, json!({})).may_have_taken_effect(), "{status}");
-        }
-        assert!(matches!(sorted(429, json!({})), RestError::RateLimited { .. }));
-        assert!(matches!(
-            sorted(400, json!({"errorType": "error-too-many-requests"})),
-            RestError::RateLimited { .. }
-        ));
-    }
-
-    #[test]
-    fn missing_impersonation_is_told_from_other_refusals() {
-        assert!(
-            sorted(400, json!({"success": false, "error": "Not enough permission"}))
-                .is_missing_impersonation()
-        );
-        assert!(
-            !sorted(400, json!({"success": false, "error": "error-not-allowed"})).is_missing_impersonation()
-        );
-    }
-
-    #[test]
-    fn the_reset_is_milliseconds_by_the_servers_clock() {
-        // Ten minutes ahead of ours, and thirty seconds to wait.
-        let headers = headers(&[
-            ("date", "Thu, 01 Jan 1970 00:26:40 GMT"),
-            ("x-ratelimit-reset", "1630000"),
-            ("x-ratelimit-remaining", "0"),
-        ]);
-        let until = Timestamp::from_second(1_030).unwrap();
-        assert_eq!(times(&headers).refused(""), until);
-        assert_eq!(times(&headers).exhausted(), Some(until));
-    }
-
-    #[test]
-    fn without_a_reset_other_words_count_and_at_last_a_minute() {
-        let at = |s| Timestamp::from_second(s).unwrap();
-        let words = "Error, too many requests. You must wait 23 seconds before trying this endpoint again.";
-        assert_eq!(times(&HeaderMap::new()).refused(words), at(1_023));
-        assert_eq!(times(&headers(&[("retry-after", "7")])).refused(""), at(1_007));
-        assert_eq!(times(&HeaderMap::new()).refused(""), at(1_060));
-        assert_eq!(times(&headers(&[("x-ratelimit-reset", "5")])).refused(""), at(1_060), "in the past");
-        assert_eq!(
-            times(&headers(&[("x-ratelimit-reset", "99999999999")])).refused(""),
-            at(1_900),
-            "far off"
-        );
-        assert_eq!(times(&HeaderMap::new()).exhausted(), None);
-    }
-
-    #[test]
-    fn a_redirect_names_the_host_and_nothing_else() {
-        let error = redirected(&headers(&[("location", "https://new.example.com/api/v1/me?token=x")]));
-        assert!(error.to_string().contains("https://new.example.com;"), "{error}");
-        assert!(
-            !error.to_string().contains("token") && error.is_retryable() && !error.may_have_taken_effect()
-        );
-    }
 }

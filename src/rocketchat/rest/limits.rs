@@ -7,18 +7,18 @@ use jiff::Timestamp;
 
 /// The routes that take no call before a given time. Rocket.Chat limits each route by itself.
 #[derive(Debug, Default)]
-pub(super) struct RouteLimits(Mutex<HashMap<&'static str, Timestamp>>);
+pub(crate) struct RouteLimits(Mutex<HashMap<&'static str, Timestamp>>);
 
 impl RouteLimits {
     /// Closes a route until the server takes calls again.
-    pub(super) fn close(&self, route: &'static str, until: Timestamp) {
+    pub(crate) fn close(&self, route: &'static str, until: Timestamp) {
         if let Ok(mut closed) = self.0.lock() {
             closed.insert(route, until);
         }
     }
 
     /// Until when a route is closed, if it is.
-    pub(super) fn closed_until(&self, route: &'static str, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn closed_until(&self, route: &'static str, now: Timestamp) -> Option<Timestamp> {
         let mut closed = self.0.lock().ok()?;
         match closed.get(route) {
             Some(until) if *until > now => Some(*until),

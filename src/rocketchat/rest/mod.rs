@@ -5,16 +5,18 @@
 mod client;
 mod error;
 pub(super) mod exchange;
-mod limits;
+pub(super) mod limits;
 mod messages;
 mod rooms;
 mod server;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 pub use client::RestClient;
 pub use error::{Effect, RestError};
 pub use messages::{Delivery, OutgoingMessage};
 pub use rooms::{Changes, Page, RoomInfo, Subscription};
-pub(super) use rooms::{room_info, subscription};
+pub(crate) use rooms::{room_info, subscription};
 pub use server::{Me, Permission, ServerInfo};
 pub use sync::SyncPage;

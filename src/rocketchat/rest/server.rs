@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::client::Call;
-use super::exchange::{MAX_BODY, exchange};
+use super::exchange::MAX_BODY;
 use super::{RestClient, RestError};
 use crate::rocketchat::{Identity, UserId, wire};
 
@@ -42,10 +42,10 @@ impl RestClient {
     pub async fn server_info(&self) -> Result<ServerInfo, RestError> {
         let account = self.account();
         let request = account.connector().http().get(account.server().info());
-        let answer = exchange(request, MAX_BODY, account.clock()).await?.body;
+        let answer = account.exchange("info", request, MAX_BODY).await?.body;
         let version =
             wire::filled(&answer, "version").or_else(|| wire::filled(answer.get("info")?, "version"));
-        let time = account.clock_offset().map(|offset| Timestamp::now() + offset);
+        let time = account.clock_offset().and_then(|offset| Timestamp::now().checked_add(offset).ok());
         Ok(ServerInfo { version: version.map(str::to_owned), time })
     }
 

@@ -65,7 +65,7 @@ impl RestClient {
             .pointer("/result/cursor/next")
             .and_then(wire::code)
             .and_then(|ms| Timestamp::from_millisecond(ms.parse().ok()?).ok())
-            .map(|last| last - OVERLAP);
+            .and_then(|last| last.checked_sub(OVERLAP).ok());
         Ok(page)
     }
 

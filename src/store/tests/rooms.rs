@@ -42,7 +42,7 @@ async fn a_cursor_moves_forward_only_and_keeps_its_milliseconds() {
 }
 
 #[tokio::test]
-async fn what_is_kept_by_the_servers_clock_is_set_with_it() {
+async fn what_is_kept_by_the_servers_clock_is_set_back_with_it() {
     let fixture = Fixture::new().await;
     let note = async |seconds| {
         let tolerance = Duration::from_secs(30);
@@ -58,6 +58,26 @@ async fn what_is_kept_by_the_servers_clock_is_set_with_it() {
     assert_eq!(fixture.store.settled_until().await.unwrap(), Some(at(80 - 3_600)));
     assert_eq!(fixture.store.watched_since(&room("r")).await.unwrap(), Some(at(50 - 3_600)));
     assert_eq!(note(-3_595).await, None, "once");
+    assert_eq!(note(5).await, Some(SignedDuration::from_hours(1)));
+    let progress = fixture.store.progress().await.unwrap()[&room("r")];
+    assert_eq!(
+        progress.cursor,
+        at(80 - 3_600),
+        "set forward, a clock moves no cursor past what was not read"
+    );
+}
+
+#[tokio::test]
+async fn the_first_session_of_all_is_remembered_and_follows_the_clock() {
+    let fixture = Fixture::new().await;
+    assert_eq!(fixture.store.first_session(at(10)).await.unwrap(), at(10));
+    let fixture = fixture.restarted().await;
+    assert_eq!(fixture.store.first_session(at(70)).await.unwrap(), at(10));
+    for seconds in [0, -60] {
+        let ahead = SignedDuration::from_secs(seconds);
+        fixture.store.note_clock(ahead, Duration::from_secs(30)).await.unwrap();
+    }
+    assert_eq!(fixture.store.first_session(at(70)).await.unwrap(), at(-50));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{frames, streams};
 use crate::rocketchat::change::{Action, Change};
@@ -26,6 +27,13 @@ pub(crate) enum Outgoing {
     Stall,
 }
 
+/// What waits for a session's writer, and since when.
+#[derive(Clone, Debug)]
+pub(super) struct Queued {
+    pub(super) since: Instant,
+    pub(super) outgoing: Outgoing,
+}
+
 /// A subscription of a session.
 #[derive(Clone, Debug)]
 pub(super) struct Subscribed {
@@ -42,7 +50,7 @@ pub(super) struct Session {
     pub(super) user_id: Option<String>,
     pub(super) token: Option<String>,
     pub(super) subs: Vec<Subscribed>,
-    out: mpsc::Sender<Outgoing>,
+    out: mpsc::Sender<Queued>,
 }
 
 impl Session {
@@ -52,35 +60,43 @@ impl Session {
 
     /// A full queue ends the session: its receiver then sees the channel closed with the registry's entry.
     fn put(&self, outgoing: Outgoing) -> bool {
-        self.out.try_send(outgoing).is_ok()
+        self.out.try_send(Queued { since: Instant::now(), outgoing }).is_ok()
     }
+}
+
+/// The live sessions by number. A number is never given twice.
+#[derive(Debug, Default)]
+struct Live {
+    last: u64,
+    sessions: BTreeMap<u64, Session>,
 }
 
 /// All live sessions.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<BTreeMap<u64, Session>>);
+pub(crate) struct Sessions(Mutex<Live>);
 
 impl Sessions {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Session>> {
+    fn lock(&self) -> MutexGuard<'_, Live> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Enters a session; the receiver is what its writer reads.
-    pub(super) fn enter(&self) -> (u64, mpsc::Receiver<Outgoing>) {
+    pub(super) fn enter(&self) -> (u64, mpsc::Receiver<Queued>) {
         let (out, queue) = mpsc::channel(QUEUE);
-        let mut sessions = self.lock();
-        let id = sessions.last_key_value().map_or(1, |(id, _)| id + 1);
-        sessions.insert(id, Session { user_id: None, token: None, subs: Vec::new(), out });
+        let mut live = self.lock();
+        live.last += 1;
+        let id = live.last;
+        live.sessions.insert(id, Session { user_id: None, token: None, subs: Vec::new(), out });
         (id, queue)
     }
 
     pub(super) fn leave(&self, id: u64) {
-        self.lock().remove(&id);
+        self.lock().sessions.remove(&id);
     }
 
     /// Looks at a session or changes it.
     pub(super) fn with<T>(&self, id: u64, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
-        self.lock().get_mut(&id).map(act)
+        self.lock().sessions.get_mut(&id).map(act)
     }
 
     pub(super) fn close(&self, id: u64, code: u16, reason: &'static str) {
@@ -89,34 +105,33 @@ impl Sessions {
 
     /// How many sessions are logged in as this user.
     pub(crate) fn of_user(&self, user_id: &str) -> usize {
-        self.lock().values().filter(|session| session.user_id.as_deref() == Some(user_id)).count()
+        self.lock().sessions.values().filter(|session| session.user_id.as_deref() == Some(user_id)).count()
     }
 
     /// The `(stream, event)` pairs that sessions of this user are subscribed to.
     pub(crate) fn subscriptions_of(&self, user_id: &str) -> Vec<(String, String)> {
-        let sessions = self.lock();
-        let mine = sessions.values().filter(|session| session.user_id.as_deref() == Some(user_id));
+        let live = self.lock();
+        let mine = live.sessions.values().filter(|session| session.user_id.as_deref() == Some(user_id));
         mine.flat_map(|session| &session.subs).map(|sub| (sub.stream.clone(), sub.event.clone())).collect()
     }
 
     /// Makes every session that lives now half-open.
     pub(crate) fn stall(&self) {
-        for session in self.lock().values() {
+        for session in self.lock().sessions.values() {
             session.put(Outgoing::Stall);
         }
     }
 
     /// Sends a text to every session, whatever it is.
     pub(crate) fn send_text(&self, text: &str) {
-        for session in self.lock().values() {
+        for session in self.lock().sessions.values() {
             session.put(Outgoing::Frame { text: text.to_owned(), message: false });
         }
     }
 
     /// Tells the sessions of a change. Called with the world locked, so that the order is that of the changes.
     pub(crate) fn deliver(&self, world: &World, change: &Change, switches: &Switches) {
-        let mut sessions = self.lock();
-        sessions.retain(|_, session| {
+        self.lock().sessions.retain(|_, session| {
             let fits = deliver_to(world, change, session, switches);
             after(world, change, session);
             fits

@@ -11,7 +11,7 @@ use crate::rocketchat::refusal::Refusal;
 impl Connection {
     pub(super) fn subscribe(&mut self, id: String, name: String, params: &[Value]) {
         let streamer = self.switches().streamer;
-        if !self.shared.look(|world| streams::exists(world, &name)) {
+        if !streams::exists(&name) {
             let refusal = Refusal::meteor(404, format!("Subscription '{name}' not found"));
             return self.send(&frames::nosub(&id, Some(&refusal)));
         }

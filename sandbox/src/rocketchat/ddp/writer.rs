@@ -8,7 +8,7 @@ use futures_util::stream::SplitSink;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::registry::Outgoing;
+use super::registry::{Outgoing, Queued};
 use crate::rocketchat::faults::Switches;
 
 /// Messages that come within this time of each other may be reversed.
@@ -17,20 +17,18 @@ const REVERSAL: Duration = Duration::from_millis(50);
 /// Writes until the session is closed or its connection is gone.
 pub(super) async fn write(
     mut sink: SplitSink<WebSocket, Message>,
-    mut queue: mpsc::Receiver<Outgoing>,
+    mut queue: mpsc::Receiver<Queued>,
     switches: watch::Receiver<Switches>,
 ) {
     let mut stalled = false;
     while let Some(first) = queue.recv().await {
         let now = switches.borrow().clone();
-        for outgoing in batch(first, &mut queue, &now).await {
+        for Queued { since, outgoing } in batch(first, &mut queue, &now).await {
             stalled |= now.stall || matches!(outgoing, Outgoing::Stall);
             if stalled {
                 continue;
             }
-            if !now.delay_frames.is_zero() {
-                sleep_until(Instant::now() + now.delay_frames).await;
-            }
+            sleep_until(since + now.delay_frames).await;
             if send(&mut sink, outgoing).await.is_none() {
                 return;
             }
@@ -38,19 +36,23 @@ pub(super) async fn write(
     }
 }
 
-/// One frame, or, where messages are reversed, what came within the time, the messages from the last to the first.
-async fn batch(first: Outgoing, queue: &mut mpsc::Receiver<Outgoing>, switches: &Switches) -> Vec<Outgoing> {
-    let is_message = matches!(first, Outgoing::Frame { message: true, .. });
-    let mut all = vec![first];
-    if !switches.reverse_messages || !is_message {
-        return all;
+/// One frame, or, where messages are reversed, what came within the time: the messages from the last to the first, then
+/// the rest.
+async fn batch(first: Queued, queue: &mut mpsc::Receiver<Queued>, switches: &Switches) -> Vec<Queued> {
+    if !switches.reverse_messages || !is_message(&first) {
+        return vec![first];
     }
     let until = Instant::now() + REVERSAL;
+    let mut all = vec![first];
     while let Ok(Some(next)) = timeout_at(until, queue.recv()).await {
         all.push(next);
     }
-    all.reverse();
-    all
+    let (messages, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(is_message);
+    messages.into_iter().rev().chain(rest).collect()
+}
+
+fn is_message(queued: &Queued) -> bool {
+    matches!(queued.outgoing, Outgoing::Frame { message: true, .. })
 }
 
 /// `None` when nothing more can be sent.

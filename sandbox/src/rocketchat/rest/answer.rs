@@ -1,11 +1,14 @@
-//! What a route gives, and the shapes in which the server says it. They changed with 8.0: a missing right is 403 instead
-//! of 400 and 401 instead of 403, and failed logins no longer say why (`applyBreakingChanges` in `ApiClass.ts`).
+//! What a route gives, and the shapes in which the server says it. They change with 9.0 (`applyBreakingChanges` in
+//! `ApiClass.ts`): a missing right is then 401 instead of 403 or 403 instead of 400, and failed logins do not say why.
 
 use axum::http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::rocketchat::refusal::Refusal;
 use crate::rocketchat::time::rest_form;
+
+/// The major version from which on the new shapes hold.
+pub(super) const NEW_SHAPES: u32 = 9;
 
 /// Why a route does not give what it was asked for.
 #[derive(Debug)]
@@ -65,7 +68,7 @@ impl Answer {
                 Self::json(400, json!({ "success": false, "error": text, "errorType": kind }))
             }
             Failure::Forbidden => {
-                let word = if major >= 8 { "forbidden" } else { "unauthorized" };
+                let word = if major >= NEW_SHAPES { "forbidden" } else { "unauthorized" };
                 Self::json(403, json!({ "success": false, "error": word }))
             }
             Failure::LoginRefused(refusal) => login_refused(&refusal, major),
@@ -76,7 +79,7 @@ impl Answer {
     pub(super) fn unauthorized(major: u32) -> Self {
         let words = "You must be logged in to do this.";
         let mut body = json!({ "success": false, "error": words });
-        if major < 8 {
+        if major < NEW_SHAPES {
             body["status"] = json!("error");
             body["message"] = json!(words);
         }
@@ -91,7 +94,7 @@ impl Answer {
 
 /// The catch clause around every route.
 fn refused(refusal: &Refusal, major: u32) -> Answer {
-    let status = match (refusal.id(), major >= 8) {
+    let status = match (refusal.id(), major >= NEW_SHAPES) {
         (Some("error-too-many-requests"), _) => 429,
         (Some("unauthorized" | "error-unauthorized"), true) => 401,
         (Some("unauthorized" | "error-unauthorized"), false) => 403,
@@ -110,7 +113,7 @@ fn login_refused(refusal: &Refusal, major: u32) -> Answer {
         return Answer::json(500, json!({ "success": false, "error": "Internal server error" }));
     };
     let mut body = json!({ "success": false, "error": "unauthorized" });
-    if major < 8 {
+    if major < NEW_SHAPES {
         let unknown = reason.as_deref() == Some("User not found");
         let message = reason.clone().unwrap_or_else(|| refusal.to_string());
         body["status"] = json!("error");

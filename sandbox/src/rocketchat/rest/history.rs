@@ -16,10 +16,7 @@ use crate::rocketchat::world::World;
 pub(super) fn sync(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
     let room = request.text("roomId").unwrap_or_default();
     let last_update = match request.text("lastUpdate") {
-        Some(text) => Some(parse_iso(text).ok_or_else(|| {
-            let reason = "The \"lastUpdate\" query parameter must be a valid date";
-            Refusal::meteor("error-lastUpdate-param-invalid", reason)
-        })?),
+        Some(text) => Some(parse_iso(text).ok_or_else(|| no_date(request.switches.unpaged_sync))?),
         None => None,
     };
     if request.switches.unpaged_sync && last_update.is_none() {
@@ -42,10 +39,15 @@ pub(super) fn sync(world: &mut World, request: &Request<'_>) -> Result<Value, Fa
     paged(world, request, room, kind == Some("DELETED"))
 }
 
+fn no_date(older_server: bool) -> Refusal {
+    let id = if older_server { "error-roomId-param-invalid" } else { "error-lastUpdate-param-invalid" };
+    Refusal::meteor(id, "The \"lastUpdate\" query parameter must be a valid date")
+}
+
 /// All that changed strictly after a time.
 fn whole(world: &World, user: &str, room: &str, since: Millis) -> Value {
     let mut updated: Vec<&Message> =
-        world.messages_of(room).filter(|message| message.updated_at > since).collect();
+        world.messages_of(room).rev().filter(|message| message.updated_at > since).collect();
     updated.sort_by_key(|message| Reverse(message.ts));
     let updated: Vec<Value> = updated.iter().map(|message| message.document(Some(user))).collect();
     let deleted: Vec<Value> =
@@ -118,7 +120,7 @@ pub(super) fn of_direct(world: &mut World, request: &Request<'_>) -> Result<Valu
 /// `getChannelHistory`: by `ts`, newest first, between `oldest` and `latest`.
 fn history(world: &World, request: &Request<'_>, kind: RoomKind) -> Result<Value, Failure> {
     let room = room_of_kind(world, request, kind)?;
-    if !world.can_access(request.user(), room) {
+    if !world.can_read(request.user(), room) {
         return Err(Failure::Forbidden);
     }
     let time = |name: &str| request.text(name).and_then(parse_iso);
@@ -131,6 +133,7 @@ fn history(world: &World, request: &Request<'_>, kind: RoomKind) -> Result<Value
     };
     let mut found: Vec<&Message> = world
         .messages_of(&room.id)
+        .rev()
         .filter(|message| within(message.ts))
         .filter(|message| replies || message.thread_id.is_none() || message.shown_in_room)
         .collect();
@@ -140,13 +143,19 @@ fn history(world: &World, request: &Request<'_>, kind: RoomKind) -> Result<Value
     Ok(json!({ "messages": page.collect::<Vec<_>>() }))
 }
 
+/// A group that the user can't access is not found.
 fn room_of_kind<'w>(world: &'w World, request: &Request<'_>, kind: RoomKind) -> Result<&'w Room, Failure> {
     let room = match (request.text("roomId"), request.text("roomName")) {
         (Some(id), _) => world.rooms.get(id),
         (None, Some(name)) => world.room_named(name),
-        (None, None) => None,
+        (None, None) if kind == RoomKind::Channel => None,
+        (None, None) => {
+            let reason = "The parameter \"roomId\" or \"roomName\" is required";
+            return Err(Refusal::meteor("error-room-param-not-provided", reason).into());
+        }
     };
-    room.filter(|room| room.kind == kind).ok_or_else(|| {
+    let open = |room: &Room| kind == RoomKind::Channel || world.can_access(request.user(), room);
+    room.filter(|room| room.kind == kind && open(room)).ok_or_else(|| {
         let what = match kind {
             RoomKind::Channel => "channel",
             RoomKind::Group => "group",

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::answer::Failure;
+use super::params::{self, Param, flag, list, object, text};
 use super::request::Request;
 use crate::rocketchat::message::Message;
 use crate::rocketchat::refusal::Refusal;
@@ -12,8 +13,26 @@ use crate::rocketchat::world::World;
 /// second message with the same `_id`.
 const NO_MESSAGE_MADE: &str = "Cannot read properties of undefined (reading 'starred')";
 
+/// The fields of a message that the route's schema knows.
+const MESSAGE: &[Param] = &[
+    text("_id"),
+    text("rid"),
+    text("tmid"),
+    text("msg"),
+    text("alias"),
+    text("emoji"),
+    flag("tshow"),
+    text("avatar"),
+    list("attachments"),
+    list("blocks"),
+    object("customFields"),
+];
+
 pub(super) fn send(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
     let message = request.params.get("message").unwrap_or(&Value::Null);
+    if let Value::Object(fields) = message {
+        params::check_types(MESSAGE, fields)?;
+    }
     let sent = world.send(request.user(), message)?.ok_or_else(|| Refusal::plain(NO_MESSAGE_MADE))?;
     Ok(json!({ "message": sent.document(Some(request.user())) }))
 }

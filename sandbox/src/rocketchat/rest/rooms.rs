@@ -48,8 +48,7 @@ pub(super) fn info(world: &mut World, request: &Request<'_>) -> Result<Value, Fa
 }
 
 pub(super) fn channel(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
-    let room = find_channel(world, request)?;
-    Ok(json!({ "channel": room.document() }))
+    Ok(json!({ "channel": find_channel(world, request)?.document() }))
 }
 
 /// Public channels, joined or not, by name.
@@ -62,7 +61,9 @@ pub(super) fn channels(world: &mut World, request: &Request<'_>) -> Result<Value
 }
 
 pub(super) fn join(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
-    let id = find_channel(world, request)?.id.clone();
+    let room = find_channel(world, request)?;
+    not_archived(room)?;
+    let id = room.id.clone();
     world.join_channel(request.user(), &id)?;
     Ok(json!({ "channel": world.room(&id)?.document() }))
 }
@@ -74,11 +75,10 @@ fn find<'w>(world: &'w World, request: &Request<'_>) -> Option<&'w Room> {
     }
 }
 
-/// `findChannelByIdOrName`.
+/// `findChannelByIdOrName`, without its check for archived ones.
 fn find_channel<'w>(world: &'w World, request: &Request<'_>) -> Result<&'w Room, Failure> {
-    let room = find(world, request).filter(|room| room.kind == RoomKind::Channel).ok_or_else(no_such_room)?;
-    not_archived(room)?;
-    Ok(room)
+    let room = find(world, request).filter(|room| room.kind == RoomKind::Channel);
+    room.ok_or_else(|| no_such_room().into())
 }
 
 fn not_archived(room: &Room) -> Result<(), Refusal> {

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::Response;
 use serde_json::{Map, Value};
 
-use super::answer::{Answer, Failure};
+use super::answer::{Answer, Failure, NEW_SHAPES};
 use super::endpoints::{self, Endpoint};
 use super::journal::Call;
 use super::params;
@@ -135,7 +135,7 @@ fn run(
     endpoint: &Endpoint,
     user: Option<String>,
 ) -> Result<Answer, Failure> {
-    let params = call.params()?;
+    let params = call.params();
     if let Some(known) = endpoint.params {
         params::check(known, &params)?;
     }
@@ -161,7 +161,7 @@ fn run(
 }
 
 fn missing_right(major: u32) -> Refusal {
-    let id = if major >= 8 { "error-forbidden" } else { "error-unauthorized" };
+    let id = if major >= NEW_SHAPES { "error-forbidden" } else { "error-unauthorized" };
     Refusal::meteor(id, "User does not have the permissions required for this action")
 }
 
@@ -176,19 +176,17 @@ impl Incoming {
         shared.look(|world| world.authenticates(user, token)).then(|| user.to_owned())
     }
 
-    fn params(&self) -> Result<Map<String, Value>, Failure> {
+    /// A body that can't be read is taken for one without parameters (`parseBodyParams`).
+    fn params(&self) -> Map<String, Value> {
         if self.method == Method::GET {
-            return Ok(from_query(self.query.clone()));
-        }
-        if self.body.is_empty() {
-            return Ok(Map::new());
+            return from_query(self.query.clone());
         }
         if self.header("content-type").starts_with("application/x-www-form-urlencoded") {
-            return Ok(from_query(form(&self.body)));
+            return from_query(form(&self.body));
         }
         match serde_json::from_slice(&self.body) {
-            Ok(Value::Object(params)) => Ok(params),
-            _ => Err(Refusal::plain("Invalid body").into()),
+            Ok(Value::Object(params)) => params,
+            _ => Map::new(),
         }
     }
 

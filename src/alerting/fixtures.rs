@@ -1,0 +1,85 @@
+//! Messages, rooms and triggers for the tests of this part.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use regex::Regex;
+
+use super::{DEFAULT_TITLE, EventTemplates, RoomPattern, TeamName, Template, Trigger};
+use crate::rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
+
+/// A message of Anna's in `#general`, written at noon of 2026-01-02.
+pub(super) fn message(text: &str) -> Message {
+    let noon: Timestamp = "2026-01-02T12:00:00Z".parse().unwrap();
+    Message {
+        id: MessageId::new("m1"),
+        room: RoomId::new("GENERAL"),
+        thread: None,
+        text: text.to_owned(),
+        author: Author { id: UserId::new("u1"), username: "anna".into(), name: Some("Anna Berg".into()) },
+        kind: MessageKind::Plain,
+        from_integration: false,
+        sent_at: noon,
+        edited_at: None,
+        updated_at: noon,
+    }
+}
+
+pub(super) fn room(kind: RoomKind, id: &str, name: Option<&str>) -> Room {
+    Room { id: RoomId::new(id), name: name.map(Into::into), kind }
+}
+
+pub(super) fn general() -> Room {
+    room(RoomKind::Channel, "GENERAL", Some("general"))
+}
+
+/// A trigger with these patterns that takes everything everywhere.
+pub(super) fn trigger(name: &str, patterns: &[&str]) -> Trigger {
+    let patterns: Vec<Regex> = patterns.iter().map(|pattern| Regex::new(pattern).unwrap()).collect();
+    let event = event(&patterns, &[]);
+    Trigger {
+        name: name.to_owned(),
+        patterns,
+        rooms: vec![RoomPattern::Any],
+        users: Vec::new(),
+        exclude_users: Vec::new(),
+        bots: true,
+        threads: true,
+        run_on_edits: true,
+        cooldown: Duration::ZERO,
+        continue_matching: false,
+        team: TeamName::Default,
+        event,
+    }
+}
+
+/// The default templates, but for those given: `title`, `message`, `external_id`, `service`, `location` or a field.
+pub(super) fn event(patterns: &[Regex], templates: &[(&str, &str)]) -> EventTemplates {
+    let vocabulary = EventTemplates::vocabulary(patterns.iter().flat_map(Regex::capture_names).flatten());
+    let compile = |source: &str| Template::compile(source, &vocabulary).unwrap();
+    let mut event = EventTemplates {
+        title: compile(DEFAULT_TITLE),
+        message: compile("{{ text }}"),
+        external_id: compile("{{ room.id }}"),
+        service: None,
+        location: None,
+        alerting_scenario: None,
+        filtering: None,
+        fields: BTreeMap::new(),
+    };
+    for (key, source) in templates {
+        let template = compile(source);
+        match *key {
+            "title" => event.title = template,
+            "message" => event.message = template,
+            "external_id" => event.external_id = template,
+            "service" => event.service = Some(template),
+            "location" => event.location = Some(template),
+            field => {
+                event.fields.insert(field.to_owned(), template);
+            }
+        }
+    }
+    event
+}

@@ -1,0 +1,207 @@
+//! What an alert says.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use url::Url;
+
+use super::fixtures::{event, general, message, room, trigger};
+use super::{RenderedEvent, Trigger, TriggerSet, is_location, message_url, render_event};
+use crate::rocketchat::{Author, Message, MessageId, Room, RoomKind};
+
+fn server() -> Url {
+    "https://chat.example.com/sub/".parse().unwrap()
+}
+
+/// A trigger with this pattern and these templates.
+fn with(pattern: &str, templates: &[(&str, &str)]) -> Trigger {
+    let mut trigger = trigger("pumps", &[pattern]);
+    trigger.event = event(&trigger.patterns, templates);
+    trigger
+}
+
+/// The alert for a message that sets off the trigger.
+fn alert_in(trigger: &Trigger, message: &Message, room: &Room) -> RenderedEvent {
+    let set = TriggerSet::new(vec![trigger.clone()]).unwrap();
+    let found = set.matches(message, room, true).pop().unwrap();
+    render_event(found.trigger, message, room, &found.captures, &server())
+}
+
+fn alert(trigger: &Trigger, text: &str) -> RenderedEvent {
+    alert_in(trigger, &message(text), &general())
+}
+
+#[test]
+fn without_templates_of_its_own_an_alert_says_what_the_message_says() {
+    let alert = alert(&with("SIGNL4", &[]), "SIGNL4 pump 3 is down");
+    assert_eq!(
+        alert,
+        RenderedEvent {
+            title: "Alert from Rocket.Chat".into(),
+            message: "SIGNL4 pump 3 is down".into(),
+            external_id: "GENERAL".into(),
+            link: "https://chat.example.com/sub/channel/general?msg=m1".into(),
+            user: "anna".into(),
+            channel: "general".into(),
+            service: None,
+            location: None,
+            alerting_scenario: None,
+            filtering: None,
+            fields: BTreeMap::new(),
+            faults: Vec::new(),
+        }
+    );
+}
+
+#[test]
+fn every_variable_has_its_value() {
+    let all = "{{ text }}|{{ user.username }}|{{ user.name }}|{{ room.id }}|{{ room.name }}|{{ room.type }}|\
+               {{ message.id }}|{{ message.url }}|{{ message.ts }}|{{ trigger }}|{{ pump }}";
+    let alert = alert(&with(r"pump (?<pump>\d+)", &[("message", all)]), "pump 3");
+    assert_eq!(
+        alert.message,
+        "pump 3|anna|Anna Berg|GENERAL|general|channel|m1|https://chat.example.com/sub/channel/general?msg=m1|\
+         2026-01-02T12:00:00Z|pumps|3"
+    );
+}
+
+#[test]
+fn what_a_message_does_not_have_is_empty_and_its_authors_name_is_the_username() {
+    let trigger = with(
+        r"pump(?<pump> \d+)?",
+        &[("message", "[{{ pump }}] {{ user.name }} [{{ room.name }}] {{ room.type }}")],
+    );
+    let nameless = Message { author: Author { name: None, ..message("").author }, ..message("pump") };
+    let alert = alert_in(&trigger, &nameless, &room(RoomKind::Direct, "d1", None));
+    assert_eq!(alert.message, "[] anna [] direct");
+    assert_eq!(alert.channel, "@anna");
+    assert_eq!(alert.external_id, "d1");
+}
+
+#[test]
+fn templates_make_every_part_of_the_alert() {
+    let templates = [
+        ("title", "Pump {{ pump }} in\n {{ hall|upper }}"),
+        ("external_id", "{{ room.id }}/{{ message.id }}"),
+        ("service", "Hall {{ hall }}"),
+        ("location", "{{ pump }}.5, 13"),
+        ("Severity", "{{ 'high' if pump == '3' else 'low' }}"),
+        ("Hall", "{{ hall }}"),
+    ];
+    let alert = alert(&with(r"pump (?<pump>\d+) (?<hall>\w+)", &templates), "pump 3 north");
+    assert_eq!(alert.title, "Pump 3 in NORTH", "a title is one line");
+    assert_eq!(alert.external_id, "GENERAL/m1");
+    assert_eq!(alert.service.as_deref(), Some("Hall north"));
+    assert_eq!(alert.location.as_deref(), Some("3.5, 13"));
+    assert_eq!(
+        alert.fields,
+        BTreeMap::from([("Hall".into(), "north".into()), ("Severity".into(), "high".into())])
+    );
+    assert_eq!(alert.faults, []);
+}
+
+#[test]
+fn markup_and_lines_come_out_as_they_went_in() {
+    let text = "**PROBLEM** <b>pump</b> & \"tank\"\n> quoted {{ room.id }}\n```\ncode\n```";
+    assert_eq!(alert(&with("(?s)PROBLEM", &[]), text).message, text);
+}
+
+#[test]
+fn what_comes_out_blank_gives_way_to_the_default_or_is_left_out() {
+    let blank = "  {{ nothing }}\n";
+    let parts =
+        ["title", "message", "external_id", "service", "location", "Severity"].map(|key| (key, blank));
+    let alert = alert(&with("pump(?<nothing>x)?", &parts), "pump 3");
+    assert_eq!(alert.title, "Alert from Rocket.Chat");
+    assert_eq!(alert.message, "pump 3");
+    assert_eq!(alert.external_id, "GENERAL");
+    assert_eq!((alert.service, alert.location), (None, None));
+    assert!(alert.fields.is_empty());
+    assert_eq!(alert.faults, [], "a blank is no fault");
+}
+
+#[test]
+fn a_template_that_fails_is_told_of_and_the_page_goes_out_all_the_same() {
+    let parts = ["title", "message", "external_id", "service", "Severity"].map(|key| (key, "{{ text + 1 }}"));
+    let alert = alert(&with("pump", &parts), "pump 3");
+    assert_eq!(alert.title, "Alert from Rocket.Chat");
+    assert_eq!(alert.message, "pump 3");
+    assert_eq!(alert.external_id, "GENERAL");
+    let failed: Vec<_> = alert.faults.iter().map(|fault| fault.what.as_str()).collect();
+    assert_eq!(failed, ["title", "message", "external_id", "service", "fields.Severity"]);
+    assert!(alert.faults.iter().all(|fault| !fault.to_string().contains("pump 3")));
+}
+
+#[test]
+fn a_location_that_is_none_is_left_out() {
+    for (text, is_one) in [
+        ("52.39,13.06", true),
+        ("-90, 180", true),
+        ("+1.5,-0", true),
+        ("91,0", false),
+        ("0,181", false),
+        ("NaN,0", false),
+        ("inf,0", false),
+        ("52.39", false),
+        ("52.39;13.06", false),
+        ("1,2,3", false),
+        ("Potsdam", false),
+        ("", false),
+    ] {
+        assert_eq!(is_location(text), is_one, "{text}");
+        let alert = alert(&with("(?s)^(?<place>.*)!", &[("location", "{{ place }}")]), &format!("{text}!"));
+        assert_eq!(alert.location.is_some(), is_one, "{text}");
+    }
+}
+
+#[test]
+fn however_long_the_message_its_short_parts_stay_short() {
+    let parts = ["title", "external_id", "service", "Detail"].map(|key| (key, "{{ text }}"));
+    let alert = alert(&with("ä", &parts), &"ä".repeat(20_000));
+    let length = |text: &str| text.chars().count();
+    assert_eq!(length(&alert.title), 500);
+    assert!(alert.title.ends_with('…'));
+    assert_eq!(length(&alert.external_id), 500);
+    assert_eq!(length(alert.service.as_deref().unwrap()), 500);
+    assert_eq!(length(&alert.fields["Detail"]), 2_000);
+}
+
+#[test]
+fn a_link_leads_to_the_message_as_rocket_chats_own_does() {
+    let link =
+        |kind, name| message_url(&server(), &room(kind, "r1", name), &MessageId::new("m/1 &x")).to_string();
+    assert_eq!(
+        link(RoomKind::Channel, Some("general")),
+        "https://chat.example.com/sub/channel/general?msg=m%2F1+%26x"
+    );
+    assert_eq!(link(RoomKind::Group, Some("ops")), "https://chat.example.com/sub/group/ops?msg=m%2F1+%26x");
+    assert_eq!(link(RoomKind::Direct, Some("anna")), "https://chat.example.com/sub/direct/r1?msg=m%2F1+%26x");
+    assert_eq!(link(RoomKind::Channel, None), "https://chat.example.com/sub/channel/r1?msg=m%2F1+%26x");
+    assert_eq!(
+        link(RoomKind::Channel, Some("a/b?c")),
+        "https://chat.example.com/sub/channel/a%2Fb%3Fc?msg=m%2F1+%26x"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_written_makes_an_alert_with_a_title_and_an_id(
+        text in "\\PC{0,300}",
+        name in "\\PC{0,30}",
+        username in "\\PC{0,30}",
+    ) {
+        let trigger = with(
+            r"(?s)^(?<first>\S*)\s*(?<rest>.*)$",
+            &[("title", "{{ first }}"), ("external_id", "{{ rest }}"), ("location", "{{ rest }}"), ("First", "{{ first }}")],
+        );
+        let message = Message { author: Author { username, ..message("").author }, ..message(&text) };
+        let alert = alert_in(&trigger, &message, &room(RoomKind::Group, "r1", Some(&name)));
+        prop_assert!(!alert.title.trim().is_empty() && alert.title.lines().count() == 1);
+        prop_assert!(!alert.external_id.is_empty());
+        prop_assert!(alert.location.is_none_or(|location| is_location(&location)));
+        prop_assert_eq!(alert.message, text.trim());
+        prop_assert_eq!(alert.faults.len(), 0);
+    }
+}

@@ -1,0 +1,174 @@
+//! The report as it is seen.
+
+use super::*;
+use crate::check::report::Finding;
+
+const WIDE: &str = r#"Rocket.Chat
+  ✓ server  https://chat.example.com runs version 8.0
+  ! name    replies cannot be posted as "SIGNL4", only as @pager: it lacks message-impersonate
+            → give @pager the role bot; or set rocketchat.alias = ""
+
+SIGNL4
+  ✓ [signl4]  connect.signl4.com answers
+
+Triggers and rooms
+    TRIGGER      PAGES     ROOMS
+  ✓ pumps        [signl4]  #general    the bot is in it and may post
+  ✗                        #pumsp      there is no such room
+                                       → did you mean #pumps? If it is private, type /invite @pager
+                                         in it
+  ✓ the network  network   #net-*      3 rooms, 1 of which the bot will join
+  !                        └ #net-old  is archived: nobody can post there
+                                       → unarchive it, or take it out
+
+SIGNL4's outbound webhook
+  has to call this address, or the one under which a proxy passes it on:
+  http://<this machine>:8080/signl4/<listener.secret>
+
+1 problem, 2 warnings: the bot would not do all that bot.toml asks for.
+"#;
+
+const NARROW: &str = r#"Rocket.Chat
+  ✓ server  https://chat.example.com runs version 8.0
+  ! name    replies cannot be posted as "SIGNL4", only as
+            @pager: it lacks message-impersonate
+            → give @pager the role bot; or set
+              rocketchat.alias = ""
+
+SIGNL4
+  ✓ [signl4]  connect.signl4.com answers
+
+Triggers and rooms
+    TRIGGER   PAGES     ROOMS
+  ✓ pumps     [signl4]  #general  the bot is in it and may
+                                  post
+  ✗                     #pumsp    there is no such room
+                                  → did you mean #pumps? If
+                                    it is private, type
+                                    /invite @pager in it
+  ✓ the       network   #net-*    3 rooms, 1 of which the
+    network                       bot will join
+  !                     └ #net-o  is archived: nobody can
+                        ld        post there
+                                  → unarchive it, or take it
+                                    out
+
+SIGNL4's outbound webhook
+  has to call this address, or the one under which a proxy
+  passes it on:
+  http://<this machine>:8080/signl4/<listener.secret>
+
+1 problem, 2 warnings: the bot would not do all that
+bot.toml asks for.
+"#;
+
+fn room(trigger: &str, team: &str, rooms: &str, is_part: bool, remark: Remark) -> RoomFinding {
+    RoomFinding { trigger: trigger.into(), team: team.into(), rooms: rooms.into(), is_part, remark }
+}
+
+fn report() -> Report {
+    Report {
+        sections: vec![
+            Section {
+                title: "Rocket.Chat",
+                findings: vec![
+                    Finding::new("server", Remark::fine("https://chat.example.com runs version 8.0")),
+                    Finding::new(
+                        "name",
+                        Remark::warning(
+                            "replies cannot be posted as \"SIGNL4\", only as @pager: it lacks message-impersonate",
+                            "give @pager the role bot; or set rocketchat.alias = \"\"",
+                        ),
+                    ),
+                ],
+            },
+            Section {
+                title: "SIGNL4",
+                findings: vec![Finding::new("[signl4]", Remark::fine("connect.signl4.com answers"))],
+            },
+        ],
+        rooms: Some(vec![
+            room("pumps", "[signl4]", "#general", false, Remark::fine("the bot is in it and may post")),
+            room(
+                "pumps",
+                "[signl4]",
+                "#pumsp",
+                false,
+                Remark::problem(
+                    "there is no such room",
+                    "did you mean #pumps? If it is private, type /invite @pager in it",
+                ),
+            ),
+            room(
+                "the network",
+                "network",
+                "#net-*",
+                false,
+                Remark::fine("3 rooms, 1 of which the bot will join"),
+            ),
+            room(
+                "the network",
+                "network",
+                "#net-old",
+                true,
+                Remark::warning("is archived: nobody can post there", "unarchive it, or take it out"),
+            ),
+        ]),
+        webhook: "http://<this machine>:8080/signl4/<listener.secret>".into(),
+    }
+}
+
+fn plain(width: usize) -> String {
+    // A non-breaking space looks like any other.
+    print(&report(), Look { width, colour: false }).replace('\u{a0}', " ")
+}
+
+#[test]
+fn a_wide_terminal_shows_the_table_as_a_table() {
+    assert_eq!(plain(100), WIDE);
+}
+
+#[test]
+fn a_narrow_terminal_shows_the_same_in_more_lines() {
+    assert_eq!(plain(60), NARROW);
+}
+
+#[test]
+fn colours_change_nothing_but_the_colour() {
+    let coloured = print(&report(), Look { width: 100, colour: true });
+    assert!(coloured.contains("\u{1b}[31m✗\u{1b}[0m"), "{coloured}");
+    let mut bare = coloured;
+    for code in ["1", "2", "31", "32", "33", "0"] {
+        bare = bare.replace(&format!("\u{1b}[{code}m"), "");
+    }
+    assert_eq!(bare.replace('\u{a0}', " "), plain(100));
+}
+
+#[test]
+fn the_last_line_says_whether_the_bot_can_run() {
+    let last = |report: &Report| {
+        print(report, Look { width: 100, colour: false }).lines().last().unwrap_or_default().to_owned()
+    };
+    let mut report = report();
+    assert_eq!(last(&report), "1 problem, 2 warnings: the bot would not do all that bot.toml asks for.");
+    assert!(!report.works());
+    for room in report.rooms.iter_mut().flatten() {
+        room.remark = room.remark.clone().softened();
+    }
+    assert_eq!(last(&report), "3 warnings; the bot can run.");
+    assert!(report.works());
+    report.sections.clear();
+    report.rooms = Some(vec![]);
+    assert_eq!(last(&report), "All is well: the bot can run.");
+    report.rooms = None;
+    assert!(!report.works(), "what was not looked at is not well");
+}
+
+#[test]
+fn an_address_to_copy_is_never_broken() {
+    let mut report = report();
+    report.webhook = format!("http://{}/signl4/<listener.secret>", "a".repeat(200));
+    assert!(
+        print(&report, Look { width: 60, colour: false }).lines().any(|line| line.trim() == report.webhook)
+    );
+}

@@ -1,0 +1,295 @@
+//! Rocket.Chat: the server, the account and its rights, the realtime session, and then the rooms.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::census::{Census, obliging};
+use super::judge::Judge;
+use super::report::{Finding, Remark, RoomFinding};
+use super::rights::{IMPERSONATE, NO_RATE_LIMIT, Rights};
+use crate::config::{self, Config};
+use crate::rocketchat::realtime::{LostReason, Realtime, RealtimeEvent, Scope};
+use crate::rocketchat::rest::{Me, RestClient, RestError, ServerInfo};
+use crate::rocketchat::{Account, Connector, LoginError, ServerUrl};
+
+/// Major versions of Rocket.Chat below this one are not what the bot was made for.
+const OLDEST: u32 = 6;
+/// Clocks further apart than this are worth a word; the bot itself reckons with it.
+const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(30);
+/// How long a realtime session may take to come to stand: longer than each of its steps.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What to do about trouble within the server.
+const AGAIN: &str = "run this check again; if it stays, look into Rocket.Chat's own log";
+
+/// What was found of Rocket.Chat.
+pub(super) struct Found {
+    pub(super) findings: Vec<Finding>,
+    /// `None` where they could not be looked at.
+    pub(super) rooms: Option<Vec<RoomFinding>>,
+}
+
+/// Asks the server all that can be asked without anybody noticing.
+pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
+    let settings = &config.rocketchat;
+    let account =
+        Arc::new(Account::new(settings.url.clone(), settings.account.credentials(), connector.clone()));
+    let rest = RestClient::new(Arc::clone(&account));
+    let mut findings = Vec::new();
+    let rooms = Probe { config, account, rest: rest.clone() }.run(&mut findings).await;
+    if matches!(settings.account, config::Account::Password { .. }) && rest.account().identity().is_some() {
+        // A server keeps 50 logins a user; a check must not push out the one of a bot that runs.
+        let _ = rest.log_out().await;
+    }
+    Found { findings, rooms }
+}
+
+struct Probe<'a> {
+    config: &'a Config,
+    account: Arc<Account>,
+    rest: RestClient,
+}
+
+impl Probe<'_> {
+    /// Step by step, as far as each lets the next one go.
+    async fn run(&self, findings: &mut Vec<Finding>) -> Option<Vec<RoomFinding>> {
+        let mut found = |subject: &str, remark| findings.push(Finding::new(subject, remark));
+        let url = &self.config.rocketchat.url;
+        match self.rest.server_info().await {
+            Ok(info) => found("server", server(url, &info)),
+            Err(error) => {
+                found("server", unreachable(url, &error));
+                return None;
+            }
+        }
+        if !url.is_tls() && !is_loopback(url.host()) {
+            let text = "is called by http: the account's token passes the network unencrypted";
+            found("server", Remark::warning(text, "write https:// in rocketchat.url"));
+        }
+        found("clock", clock(self.account.clock_offset()));
+        if let Some(remark) = login_refused(self.account.log_in().await.err()) {
+            found("account", remark);
+            return None;
+        }
+        let realtime = realtime(Arc::clone(&self.account)).await;
+        let me = match obliging(|| self.rest.me()).await {
+            Ok(me) => me,
+            Err(error) => {
+                found("realtime", realtime);
+                found("account", cannot_be_asked(&error));
+                return None;
+            }
+        };
+        found("account", of_account(&me));
+        found("realtime", realtime);
+        let rights = Rights::new(me.roles.clone(), obliging(|| self.rest.permissions()).await.ok());
+        found("name", appearance(&self.config.rocketchat, &rights, &me));
+        if let Some(remark) = rate_limit(&rights, &me) {
+            found("rights", remark);
+        }
+        match Census::take(&self.rest, &self.config.triggers).await {
+            Ok(census) => Some(self.judge(&census, &rights, &me)),
+            Err(error) => {
+                found("rooms", cannot_be_asked(&error));
+                None
+            }
+        }
+    }
+
+    fn judge(&self, census: &Census, rights: &Rights, me: &Me) -> Vec<RoomFinding> {
+        let auto_join = self.config.rocketchat.auto_join;
+        let judge = Judge { census, rights, username: &me.identity.username, auto_join };
+        judge.judge(&self.config.triggers)
+    }
+}
+
+/// Whether a host, as it stands in a URL, is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn server(url: &ServerUrl, info: &ServerInfo) -> Remark {
+    let Some(version) = &info.version else {
+        return Remark::fine(format!("{url} answers; it does not tell its version"));
+    };
+    let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    match major {
+        Some(major) if major < OLDEST => Remark::warning(
+            format!("{url} runs version {version}, for which the bot is not made"),
+            format!("update Rocket.Chat to {OLDEST}.0 or later"),
+        ),
+        _ => Remark::fine(format!("{url} runs version {version}")),
+    }
+}
+
+fn unreachable(url: &ServerUrl, error: &RestError) -> Remark {
+    let reason = match error {
+        RestError::Unavailable { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    };
+    Remark::problem(
+        format!("{url} does not answer as Rocket.Chat does: {reason}"),
+        "check rocketchat.url, and that this machine reaches it, directly or by the proxy that HTTPS_PROXY names",
+    )
+}
+
+fn clock(offset: Option<SignedDuration>) -> Remark {
+    match offset {
+        None => Remark::fine("the server does not tell its time"),
+        Some(offset) if offset.abs() <= CLOCKS_APART => {
+            Remark::fine("the server's clock agrees with this one")
+        }
+        Some(offset) => {
+            let way = if offset.is_positive() { "ahead of" } else { "behind" };
+            // It is known to about a second.
+            let seconds = (offset.abs() + SignedDuration::from_millis(500)).as_secs().unsigned_abs();
+            let apart = humantime::format_duration(Duration::from_secs(seconds));
+            Remark::warning(
+                format!("the server's clock is {apart} {way} this one"),
+                "set both by NTP; the bot reckons with the difference, people who read times do not",
+            )
+        }
+    }
+}
+
+/// What to say of a login that failed; nothing where it did not, or where the realtime session may still manage.
+fn login_refused(error: Option<LoginError>) -> Option<Remark> {
+    match error? {
+        LoginError::RestDisabled(_) => None,
+        LoginError::Fatal(fatal) => Some(Remark::of_error(&fatal)),
+        LoginError::NotNow(error) => Some(cannot_be_asked(&error)),
+    }
+}
+
+fn cannot_be_asked(error: &RestError) -> Remark {
+    Remark::problem(error.to_string(), AGAIN)
+}
+
+/// Opens a session as the bot does, and closes it once it stands.
+async fn realtime(account: Arc<Account>) -> Remark {
+    let address = account.server().websocket();
+    let realtime = Realtime::new(account);
+    let (sender, events) = mpsc::channel(64);
+    let cancel = CancellationToken::new();
+    let session = async {
+        let outcome = timeout(PATIENCE, first_sign(events)).await;
+        cancel.cancel();
+        outcome
+    };
+    let (ended, outcome) = tokio::join!(realtime.run(sender, cancel.clone()), session);
+    match (ended, outcome) {
+        (Err(fatal), _) => Remark::of_error(&fatal),
+        (Ok(()), Ok(Some(Ok(scope)))) => heard(&scope),
+        (Ok(()), Ok(Some(Err(reason)))) => Remark::problem(
+            format!("messages cannot be heard: {reason}"),
+            match reason {
+                LostReason::Handshake(_) | LostReason::ClosedByServer(_) => {
+                    format!("let the proxy in front of Rocket.Chat pass WebSockets on, at {address}")
+                }
+                LostReason::Dns(_)
+                | LostReason::Refused(_)
+                | LostReason::Timeout(_)
+                | LostReason::Tls(_)
+                | LostReason::Proxy(_)
+                | LostReason::Network(_) => format!("check that this machine reaches {address}"),
+                _ => AGAIN.to_owned(),
+            },
+        ),
+        (Ok(()), _) => Remark::problem("messages cannot be heard: no session came to stand in time", AGAIN),
+    }
+}
+
+/// How the first attempt at a session ends; `None` where it ended without a word.
+async fn first_sign(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Result<Scope, LostReason>> {
+    loop {
+        match events.recv().await? {
+            RealtimeEvent::Ready { scope, .. } => return Some(Ok(scope)),
+            RealtimeEvent::Lost { reason, .. } => return Some(Err(reason)),
+            RealtimeEvent::Message { .. } | RealtimeEvent::RoomsChanged(_) => {}
+        }
+    }
+}
+
+fn heard(scope: &Scope) -> Remark {
+    match scope {
+        Scope::AllRooms => Remark::fine("connected, logged in, and every room is heard"),
+        Scope::EachRoom { heard, refused } if refused.is_empty() => {
+            Remark::fine(format!("connected, logged in, and {heard} rooms are heard one by one"))
+        }
+        Scope::EachRoom { refused, .. } => {
+            let rooms: Vec<&str> = refused.iter().map(crate::rocketchat::RoomId::as_str).collect();
+            Remark::warning(
+                format!("the server does not let the bot hear these rooms: {}", rooms.join(", ")),
+                "check the bot's rights in them",
+            )
+        }
+    }
+}
+
+fn of_account(me: &Me) -> Remark {
+    let name = &me.identity.username;
+    if !me.active {
+        return Remark::problem(
+            format!("@{name} is deactivated"),
+            "activate it under Administration > Users",
+        );
+    }
+    match me.roles.as_slice() {
+        [] => Remark::fine(format!("@{name} is logged in")),
+        [role] => Remark::fine(format!("@{name} is logged in, with the role {role}")),
+        roles => Remark::fine(format!("@{name} is logged in, with the roles {}", roles.join(", "))),
+    }
+}
+
+/// Under which name and picture replies are posted.
+fn appearance(settings: &config::RocketChat, rights: &Rights, me: &Me) -> Remark {
+    let own = &me.identity.username;
+    let wanted = match (&settings.alias, &settings.avatar) {
+        (None, None) => return Remark::fine(format!("replies are posted as @{own}")),
+        (Some(alias), _) => format!("as \"{alias}\""),
+        (None, Some(_)) => "with a picture of its own".to_owned(),
+    };
+    let mend = format!(
+        "give @{own} the role bot, or a role that has {IMPERSONATE}; or set rocketchat.alias = \"\" and no avatar"
+    );
+    match rights.may(IMPERSONATE, &[]) {
+        Some(true) => Remark::fine(format!("replies are posted {wanted}")),
+        Some(false) => Remark::warning(
+            format!("replies cannot be posted {wanted}, only as @{own}: it lacks {IMPERSONATE}"),
+            mend,
+        ),
+        None => Remark::warning(format!("whether replies can be posted {wanted} is not known"), mend),
+    }
+}
+
+fn rate_limit(rights: &Rights, me: &Me) -> Option<Remark> {
+    (rights.may(NO_RATE_LIMIT, &[]) == Some(false)).then(|| {
+        let name = &me.identity.username;
+        Remark::warning(
+            format!("@{name} may make some ten calls of a kind a minute, so that in a storm of alerts replies come late"),
+            format!("give @{name} the role bot, or a role that has {NO_RATE_LIMIT}"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_is_known_by_each_of_its_names() {
+        for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "::1"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["example.com", "10.0.0.1", "localhost.example.com", "[2001:db8::1]", ""] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Rooms and messages that stand in for real ones, so that triggers can be tried without a server.
+
+use jiff::Timestamp;
+
+use crate::{
+    alerting::{RoomGlob, RoomPattern, RoomPatternError, Trigger},
+    rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId},
+};
+
+/// Who writes where it does not matter who.
+pub(super) const ANYBODY: &str = "alice";
+/// Stands for the `_id` of a room whose name alone is known.
+pub(super) const ROOM_ID: &str = "ROOM-ID";
+/// Stands for the `_id` of the message.
+pub(super) const MESSAGE_ID: &str = "MESSAGE-ID";
+
+/// The room that somebody names on the command line; `None` where the text means several.
+pub(super) fn room_named(text: &str) -> Result<Option<Room>, RoomPatternError> {
+    Ok(match RoomPattern::parse(text)? {
+        RoomPattern::Any | RoomPattern::Glob(_) => None,
+        RoomPattern::Id(id) => Some(room(id.as_str(), None)),
+        RoomPattern::Name(name) => Some(channel(&name)),
+    })
+}
+
+/// A room for each entry of the trigger's `rooms`, such as it might be.
+pub(super) fn rooms_of(trigger: &Trigger) -> Vec<Room> {
+    let stand_in = |pattern: &RoomPattern| match pattern {
+        RoomPattern::Any => channel("general"),
+        RoomPattern::Id(id) => room(id.as_str(), None),
+        RoomPattern::Name(name) => channel(name),
+        RoomPattern::Glob(glob) => channel(&fitting(glob)),
+    };
+    trigger.rooms.iter().map(stand_in).collect()
+}
+
+/// Somebody whose messages the trigger takes.
+pub(super) fn author_of(trigger: &Trigger) -> &str {
+    let excluded = |name: &String| trigger.exclude_users.iter().any(|user| user.eq_ignore_ascii_case(name));
+    trigger.users.iter().find(|user| !excluded(user)).map_or(ANYBODY, String::as_str)
+}
+
+/// A message of this text, written now.
+pub(super) fn message(text: &str, room: &Room, author: &str) -> Message {
+    let now = Timestamp::now();
+    Message {
+        id: MessageId::new(MESSAGE_ID),
+        room: room.id.clone(),
+        thread: None,
+        text: text.to_owned(),
+        author: Author { id: UserId::new("USER-ID"), username: author.to_owned(), name: None },
+        kind: MessageKind::Plain,
+        from_integration: false,
+        sent_at: now,
+        edited_at: None,
+        updated_at: now,
+    }
+}
+
+/// The room in words.
+pub(super) fn shown(room: &Room) -> String {
+    room.name.as_ref().map_or_else(|| format!("the room with the ID {}", room.id), |name| format!("#{name}"))
+}
+
+fn channel(name: &str) -> Room {
+    // The channel that every server begins with has this ID.
+    room(if name == "general" { "GENERAL" } else { ROOM_ID }, Some(name))
+}
+
+fn room(id: &str, name: Option<&str>) -> Room {
+    Room { id: RoomId::new(id), name: name.map(Into::into), kind: RoomKind::Channel }
+}
+
+/// A name that fits the glob: its wildcards become an x, its choices the first one.
+fn fitting(glob: &RoomGlob) -> String {
+    let mut name = String::new();
+    let mut rest = glob.as_str().chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '*' | '?' => name.push('x'),
+            '\\' => name.extend(rest.next()),
+            '[' => name.extend(until(&mut rest, ']').chars().next()),
+            '{' => name.extend(until(&mut rest, '}').split(',').next()),
+            c => name.push(c),
+        }
+    }
+    name
+}
+
+/// What stands before the end, which is passed over.
+fn until(rest: &mut std::str::Chars<'_>, end: char) -> String {
+    rest.take_while(|c| *c != end).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_has_a_room_that_fits_it() {
+        for glob in
+            ["ops-*", "*", "?ps", "[ab]-room", "[!a]-room", "{net,db}-*", "a{b,c}[d]*\\*", "team-[0-9]?"]
+        {
+            let Ok(RoomPattern::Glob(glob)) = RoomPattern::parse(&format!("#{glob}")) else {
+                panic!("{glob} is no glob")
+            };
+            let name = fitting(&glob);
+            assert!(glob.matches(&name), "{name} does not fit {}", glob.as_str());
+        }
+    }
+}

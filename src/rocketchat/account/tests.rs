@@ -1,0 +1,306 @@
+use futures_util::future::join_all;
+use wiremock::matchers::{body_json, header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+
+const TOKEN: &str = "t0k3n-0f-th3-b0t";
+const PASSWORD: &str = "pa55word";
+/// SHA-256 of the password.
+const DIGEST: &str = "4c1b9bb3405f53cf46731af89f07b01d1ffe974f944d81085cb962abc45ee9c3";
+
+fn account(server: &MockServer, credentials: Credentials) -> Account {
+    Account::new(server.uri().parse().unwrap(), credentials, Connector::new().unwrap())
+}
+
+fn with_token(server: &MockServer) -> Account {
+    let token = SecretString::from(TOKEN);
+    account(server, Credentials::Token { user_id: UserId::new("bot"), token })
+}
+
+fn with_password(server: &MockServer) -> Account {
+    let password = SecretString::from(PASSWORD);
+    account(server, Credentials::Password { username: "signl4.bot".into(), password })
+}
+
+fn json(status: u16, body: Value) -> ResponseTemplate {
+    ResponseTemplate::new(status).set_body_json(body)
+}
+
+fn taken(token: &str) -> ResponseTemplate {
+    let data = json!({"userId": "bot", "authToken": token, "me": {"username": "signl4.bot"}});
+    json(200, json!({"status": "success", "success": true, "data": data}))
+}
+
+fn me() -> ResponseTemplate {
+    json(200, json!({"_id": "bot", "username": "signl4.bot", "success": true}))
+}
+
+/// How a dead token is answered by 8.x, and by 7.x and before.
+fn dead_token() -> [ResponseTemplate; 2] {
+    let words = "You must be logged in to do this.";
+    [
+        json(401, json!({"success": false, "error": words})),
+        json(401, json!({"status": "error", "message": words})),
+    ]
+}
+
+/// Answers that come from what stands before Rocket.Chat, or from a Rocket.Chat whose API is not up yet.
+fn foreign() -> Vec<ResponseTemplate> {
+    let html = "<html><head><title>nginx</title></head></html>";
+    vec![
+        ResponseTemplate::new(401).set_body_string("Unauthorized"),
+        ResponseTemplate::new(401).set_body_raw(html, "text/html"),
+        ResponseTemplate::new(403).set_body_raw(html, "text/html"),
+        ResponseTemplate::new(404).set_body_string("404 page not found"),
+        ResponseTemplate::new(404).set_body_string("default backend - 404"),
+        json(401, json!({"message": "Unauthorized"})),
+        json(403, json!({"message": "Forbidden"})),
+        ResponseTemplate::new(502).set_body_raw(html, "text/html"),
+        ResponseTemplate::new(503),
+        ResponseTemplate::new(200).set_body_raw(html, "text/html"),
+        json(500, json!({"success": false, "error": "Internal server error"})),
+    ]
+}
+
+async fn answer(server: &MockServer, route: &str, answer: ResponseTemplate, times: u64) {
+    let verb = if route == "login" { "POST" } else { "GET" };
+    Mock::given(method(verb))
+        .and(path(format!("/api/v1/{route}")))
+        .respond_with(answer)
+        .expect(times)
+        .mount(server)
+        .await;
+}
+
+/// An account with a password that holds a token, after one login.
+async fn logged_in(server: &MockServer) -> (Account, Arc<Login>) {
+    let account = with_password(server);
+    Mock::given(path("/api/v1/login")).respond_with(taken("first")).up_to_n_times(1).mount(server).await;
+    let login = account.login().await.unwrap();
+    (account, login)
+}
+
+#[tokio::test]
+async fn a_password_is_spent_once_as_a_digest_and_its_token_is_kept() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/api/v1/login"))
+        .and(body_json(json!({
+            "user": "signl4.bot", "password": {"digest": DIGEST, "algorithm": "sha-256"},
+        })))
+        .respond_with(taken("fr35h"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let account = with_password(&server);
+    assert_eq!(account.identity(), None);
+    let identity = account.log_in().await.unwrap();
+    assert_eq!((identity.user_id.as_str(), identity.username.as_str()), ("bot", "signl4.bot"));
+    assert_eq!(account.log_in().await.as_ref(), Ok(&identity));
+    assert_eq!(account.identity(), Some(identity));
+    let LoginRequest::Resume(login) = account.login_request().await.unwrap() else { panic!() };
+    assert_eq!(login.token.expose_secret(), "fr35h");
+}
+
+#[tokio::test]
+async fn many_callers_make_one_login() {
+    let server = MockServer::start().await;
+    answer(&server, "login", taken("fr35h"), 1).await;
+    let account = with_password(&server);
+    assert!(join_all((0..20).map(|_| account.log_in())).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn a_personal_access_token_is_shown_to_me_with_its_user() {
+    let server = MockServer::start().await;
+    Mock::given(path("/api/v1/me"))
+        .and(header("X-User-Id", "bot"))
+        .and(header("X-Auth-Token", TOKEN))
+        .respond_with(me())
+        .expect(1)
+        .mount(&server)
+        .await;
+    let account = with_token(&server);
+    assert_eq!(account.log_in().await.unwrap().username, "signl4.bot");
+    assert!(account.clock_offset().is_some(), "the answer had a Date");
+}
+
+#[tokio::test]
+async fn a_dead_personal_access_token_is_fatal_and_the_error_says_the_way_out() {
+    for dead in dead_token() {
+        let server = MockServer::start().await;
+        answer(&server, "me", dead, 1).await;
+        let error = with_token(&server).log_in().await.unwrap_err();
+        assert!(matches!(error, LoginError::Fatal(Fatal::TokenDead(_))), "{error:?}");
+        assert!(error.to_string().contains("Personal Access Tokens"), "{error}");
+        assert!(!format!("{error} {error:?}").contains(TOKEN));
+    }
+}
+
+#[tokio::test]
+async fn what_rocket_chat_itself_did_not_say_is_never_fatal() {
+    for foreign in foreign() {
+        let server = MockServer::start().await;
+        answer(&server, "me", foreign.clone(), 1).await;
+        answer(&server, "login", foreign.clone(), 1).await;
+        for account in [with_token(&server), with_password(&server)] {
+            let error = account.log_in().await.unwrap_err();
+            assert!(matches!(error, LoginError::NotNow(_)), "{foreign:?}: {error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_password_is_sorted_by_what_helps() {
+    let refused = async |status: u16, body: Value| {
+        let server = MockServer::start().await;
+        answer(&server, "login", json(status, body), 1).await;
+        let account = with_password(&server);
+        let error = account.log_in().await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(PASSWORD) && !format!("{error:?}").contains(DIGEST));
+        error
+    };
+    let old = |error: Value, message: &str| json!({"status": "error", "error": error, "message": message});
+
+    for (error, message) in [
+        (json!(403), "Incorrect password"),
+        (json!("Unauthorized"), "Unauthorized"),
+        (json!("error-user-is-not-activated"), "User is not activated"),
+    ] {
+        let error = refused(401, old(error, message)).await;
+        assert!(
+            matches!(&error, LoginError::Fatal(Fatal::Refused(words)) if words.contains(message)),
+            "{error:?}"
+        );
+    }
+    for error in [json!("totp-required"), json!("totp-invalid")] {
+        let error = refused(401, old(error, "TOTP Required")).await;
+        assert_eq!(error, LoginError::Fatal(Fatal::SecondFactor));
+    }
+    let blocked = old(json!("error-login-blocked-for-user"), "Login has been temporarily blocked For User");
+    assert!(matches!(refused(401, blocked).await, LoginError::NotNow(RestError::RateLimited { .. })));
+    // Something broke while logging in; up to 7.x that is a 401 all the same.
+    let broke = refused(401, old(json!(500), "connection to the database lost")).await;
+    assert!(matches!(broke, LoginError::RestDisabled(_)), "{broke:?}");
+    // All that 8.x says, whatever the reason.
+    let silent = refused(401, json!({"success": false, "error": "unauthorized"})).await;
+    assert!(matches!(silent, LoginError::RestDisabled(_)), "{silent:?}");
+    let disabled = refused(403, json!({"success": false, "error": "error-login-disabled"})).await;
+    assert!(matches!(disabled, LoginError::RestDisabled(_)), "{disabled:?}");
+    let tokenless = refused(200, json!({"status": "success", "data": {"userId": "bot"}})).await;
+    assert!(matches!(tokenless, LoginError::NotNow(_)), "{tokenless:?}");
+}
+
+#[tokio::test]
+async fn where_rest_refuses_without_a_reason_the_password_goes_over_ddp() {
+    let server = MockServer::start().await;
+    answer(&server, "login", json(401, json!({"success": false, "error": "unauthorized"})), 1).await;
+    let account = with_password(&server);
+    let LoginRequest::Password { username, digest } = account.login_request().await.unwrap() else {
+        panic!()
+    };
+    assert_eq!((username.as_str(), digest.expose_secret()), ("signl4.bot", DIGEST));
+    // What DDP answers serves REST as well.
+    account.accept(UserId::new("bot"), Some(SecretString::from("fr35h"))).unwrap();
+    assert_eq!(account.login().await.unwrap().token.expose_secret(), "fr35h");
+}
+
+#[tokio::test]
+async fn a_login_that_was_asked_to_wait_is_not_tried_again_before() {
+    for refusal in [
+        ResponseTemplate::new(429).insert_header("Retry-After", "30"),
+        json(401, json!({"status": "error", "error": "error-login-blocked-for-ip", "message": "blocked"})),
+    ] {
+        let server = MockServer::start().await;
+        answer(&server, "login", refusal, 1).await;
+        let account = with_password(&server);
+        for _ in 0..3 {
+            let error = account.log_in().await.unwrap_err();
+            assert!(matches!(error, LoginError::NotNow(RestError::RateLimited { .. })), "{error:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_ddp_refuses_and_rest_accepts_is_kept() {
+    let server = MockServer::start().await;
+    answer(&server, "me", me(), 1).await;
+    let (account, first) = logged_in(&server).await;
+    assert_eq!(account.token_refused("You've been logged out".into()), LostReason::TokenExpired);
+    assert!(Arc::ptr_eq(&account.login().await.unwrap(), &first));
+    assert!(Arc::ptr_eq(&account.login().await.unwrap(), &first), "and no longer doubted");
+}
+
+#[tokio::test]
+async fn where_ddp_insists_a_new_login_is_made_though_rest_stands_by_the_token() {
+    let server = MockServer::start().await;
+    answer(&server, "me", me(), 1).await;
+    let (account, _) = logged_in(&server).await;
+    answer(&server, "login", taken("second"), 1).await;
+    account.token_refused("You've been logged out".into());
+    account.login().await.unwrap();
+    account.token_refused("You've been logged out".into());
+    assert_eq!(account.login().await.unwrap().token.expose_secret(), "second");
+}
+
+#[tokio::test]
+async fn a_token_that_both_refuse_is_replaced_by_one_new_login() {
+    for dead in dead_token() {
+        let server = MockServer::start().await;
+        answer(&server, "me", dead, 1).await;
+        let (account, first) = logged_in(&server).await;
+        answer(&server, "login", taken("second"), 1).await;
+        account.token_refused("You've been logged out".into());
+        let logins = join_all((0..10).map(|_| account.renew(&first))).await;
+        for login in logins {
+            assert_eq!(login.unwrap().token.expose_secret(), "second");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_expired_token_is_replaced_without_asking_rest_which_takes_it_a_while_longer() {
+    let server = MockServer::start().await;
+    answer(&server, "me", me(), 0).await;
+    let (account, _) = logged_in(&server).await;
+    answer(&server, "login", taken("second"), 1).await;
+    account.token_refused("Your session has expired. Please log in again.".into());
+    assert_eq!(account.login().await.unwrap().token.expose_secret(), "second");
+}
+
+#[tokio::test]
+async fn a_doubted_token_is_neither_kept_nor_given_up_while_nobody_can_say() {
+    let server = MockServer::start().await;
+    answer(&server, "me", ResponseTemplate::new(502), 1).await;
+    let (account, _) = logged_in(&server).await;
+    answer(&server, "login", taken("second"), 0).await;
+    account.token_refused("You've been logged out".into());
+    assert!(matches!(account.login().await, Err(LoginError::NotNow(_))));
+    assert!(account.identity().is_some(), "who the bot is does not change");
+}
+
+#[tokio::test]
+async fn a_personal_access_token_refused_over_ddp_is_fatal_only_if_rest_refuses_it_too() {
+    let server = MockServer::start().await;
+    Mock::given(path("/api/v1/me")).respond_with(me()).up_to_n_times(2).mount(&server).await;
+    let account = with_token(&server);
+    account.log_in().await.unwrap();
+    assert_eq!(account.token_refused("no".into()), LostReason::Login("no".into()));
+    account.log_in().await.unwrap();
+    let [dead, _] = dead_token();
+    answer(&server, "me", dead, 1).await;
+    account.token_refused("no".into());
+    assert!(matches!(account.log_in().await, Err(LoginError::Fatal(Fatal::TokenDead(_)))));
+}
+
+#[tokio::test]
+async fn debug_output_of_an_account_tells_no_secret() {
+    let server = MockServer::start().await;
+    let (account, _) = logged_in(&server).await;
+    for text in [format!("{account:?}"), format!("{:?}", with_token(&server))] {
+        for secret in [TOKEN, PASSWORD, "first"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+use serde_json::json;
+
+use super::*;
+
+fn times<'a>(headers: &'a HeaderMap) -> RateLimitTimes<'a> {
+    RateLimitTimes { headers, date: date(headers), now: Timestamp::from_second(1_000).unwrap() }
+}
+
+fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+}
+
+fn sorted(status: u16, body: Value) -> RestError {
+    sort(status, Refusal::read(&body), &times(&HeaderMap::new()))
+}
+
+#[test]
+fn the_code_is_found_wherever_the_server_puts_it() {
+    for (body, code) in [
+        (
+            json!({"success": false, "error": "Too long", "errorType": "error-message-size-exceeded"}),
+            "error-message-size-exceeded",
+        ),
+        (json!({"success": false, "error": "Not allowed [error-not-allowed]"}), "error-not-allowed"),
+        (json!({"success": false, "error": "error-message-size-exceeded"}), "error-message-size-exceeded"),
+        (json!({"status": "error", "error": "totp-required", "message": "TOTP Required"}), "totp-required"),
+        (json!({"status": "error", "error": 403, "message": "User not found"}), "403"),
+        (json!({"success": false, "error": "Cannot read properties of undefined"}), ""),
+        (json!({"success": false}), ""),
+    ] {
+        assert_eq!(Refusal::read(&body).unwrap().code, code, "{body}");
+    }
+}
+
+#[test]
+fn statuses_are_sorted_by_what_the_caller_does_next() {
+    let said = |status: u16, error: &str| sorted(status, json!({"success": false, "error": error}));
+    assert!(matches!(said(401, "You must be logged in to do this."), RestError::Unauthorized { .. }));
+    for status in [401, 403] {
+        let error = said(status, "No right [error-unauthorized]");
+        assert_eq!(error.code(), Some("error-unauthorized"), "{status}");
+    }
+    for status in [200, 400, 403, 404] {
+        assert!(!said(status, "whatever").is_retryable(), "{status}");
+    }
+    assert!(matches!(said(429, ""), RestError::RateLimited { .. }));
+    let by_code = json!({"success": false, "errorType": "error-too-many-requests"});
+    assert!(matches!(sorted(400, by_code), RestError::RateLimited { .. }));
+}
+
+#[test]
+fn the_words_of_7_and_before_are_rocket_chats_own_too() {
+    let error = sorted(401, json!({"status": "error", "message": "You must be logged in to do this."}));
+    assert_eq!(
+        error,
+        RestError::Unauthorized {
+            code: String::new(),
+            reason: "You must be logged in to do this. (HTTP 401)".into()
+        }
+    );
+}
+
+#[test]
+fn what_stands_before_rocket_chat_says_nothing_about_account_or_call() {
+    for status in [400, 401, 403, 404, 405, 407] {
+        for body in [json!(null), json!({}), json!({"message": "Unauthorized"}), json!([])] {
+            let error = sorted(status, body.clone());
+            assert!(error.is_retryable() && !error.may_have_taken_effect(), "{status} {body}: {error:?}");
+            assert!(matches!(error, RestError::Unavailable { .. }), "{status} {body}: {error:?}");
+        }
+    }
+    for status in [200, 408, 500, 502, 503, 504] {
+        assert!(sorted(status, json!({})).may_have_taken_effect(), "{status}");
+    }
+    assert!(matches!(sorted(429, json!({})), RestError::RateLimited { .. }));
+    assert!(!sorted(413, json!({})).is_retryable(), "the same call is as large the next time");
+}
+
+#[test]
+fn missing_impersonation_is_told_from_other_refusals() {
+    assert!(
+        sorted(400, json!({"success": false, "error": "Not enough permission"})).is_missing_impersonation()
+    );
+    assert!(!sorted(400, json!({"success": false, "error": "error-not-allowed"})).is_missing_impersonation());
+}
+
+#[test]
+fn the_reset_is_milliseconds_by_the_servers_clock() {
+    // Ten minutes ahead of ours, and thirty seconds to wait.
+    let headers = headers(&[
+        ("date", "Thu, 01 Jan 1970 00:26:40 GMT"),
+        ("x-ratelimit-reset", "1630000"),
+        ("x-ratelimit-remaining", "0"),
+    ]);
+    let until = Timestamp::from_second(1_030).unwrap();
+    assert_eq!(times(&headers).refused(""), until);
+    assert_eq!(times(&headers).exhausted(), Some(until));
+}
+
+#[test]
+fn without_a_reset_other_words_count_and_at_last_a_minute() {
+    let at = |s| Timestamp::from_second(s).unwrap();
+    let words = "Error, too many requests. You must wait 23 seconds before trying this endpoint again.";
+    assert_eq!(times(&HeaderMap::new()).refused(words), at(1_023));
+    assert_eq!(times(&headers(&[("retry-after", "7")])).refused(""), at(1_007));
+    assert_eq!(times(&HeaderMap::new()).refused(""), at(1_060));
+    assert_eq!(times(&headers(&[("x-ratelimit-reset", "5")])).refused(""), at(1_060), "in the past");
+    assert_eq!(times(&headers(&[("x-ratelimit-reset", "99999999999")])).refused(""), at(1_900), "far off");
+    assert_eq!(times(&HeaderMap::new()).exhausted(), None);
+}
+
+#[test]
+fn a_redirect_names_the_host_and_nothing_else() {
+    let error = redirected(&headers(&[("location", "https://new.example.com/api/v1/me?token=x")]));
+    assert!(error.to_string().contains("https://new.example.com;"), "{error}");
+    assert!(!error.to_string().contains("token") && error.is_retryable() && !error.may_have_taken_effect());
+}

@@ -1,0 +1,403 @@
+//! `check` as an administrator runs it: the real binary between two simulated servers.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use sandbox::rocketchat::{self, Limit, Limits, NewRoom, NewUser, RestFault, RocketChat, User};
+use sandbox::signl4::{self, Signl4, Team};
+use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+/// How long a check may take. Generous: the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LISTENER_SECRET: &str = "a-listener-secret-of-some-length";
+const PASSWORD: &str = "the-password-of-the-bot";
+
+/// Two servers in good health and a bot account with the role that the documentation asks for.
+struct Scene {
+    chat: RocketChat,
+    signl4: Signl4,
+    alice: User,
+    bot: User,
+    token: String,
+    dir: TempDir,
+    /// Lines of `[rocketchat]`.
+    rocketchat: String,
+    /// Whatever follows the tables.
+    more: String,
+}
+
+/// What a check said.
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        Self::of(NewUser::bot("signl4.bot")).await
+    }
+
+    async fn of(bot: NewUser) -> Self {
+        Self::with(bot, rocketchat::Options::default()).await
+    }
+
+    async fn with(bot: NewUser, options: rocketchat::Options) -> Self {
+        let chat = RocketChat::start_with(options).await.unwrap();
+        let teams = vec![Team::new("operations"), Team::new("network")];
+        let signl4 = Signl4::start(signl4::Options { teams, ..signl4::Options::default() }).await.unwrap();
+        let alice = chat.create_user("alice").unwrap();
+        let bot = chat.create_user(bot.password(PASSWORD)).unwrap();
+        let token = chat.create_token(&bot).unwrap();
+        chat.create_room(NewRoom::channel("general").members([&alice, &bot])).unwrap();
+        let rocketchat = format!("user_id = {:?}\nauth_token = {token:?}\n", bot.id);
+        let dir = TempDir::new().unwrap();
+        Self { chat, signl4, alice, bot, token, dir, rocketchat, more: String::new() }
+    }
+
+    fn trigger(&mut self, rooms: &str) {
+        self.more.push_str(&format!("[[trigger]]\nname = \"pumps\"\npattern = 'SIGNL4'\nrooms = {rooms}\n"));
+    }
+
+    fn config(&self, listener: &str) -> String {
+        format!(
+            "[rocketchat]\nurl = {:?}\n{}\n[signl4]\nwebhook_url = {:?}\n\n[listener]\nbind = {listener:?}\n\
+             secret = {LISTENER_SECRET:?}\n\n[admin]\nbind = \"127.0.0.1:0\"\n\n{}",
+            self.chat.url(),
+            self.rocketchat,
+            self.signl4.webhook_url("operations"),
+            self.more,
+        )
+    }
+
+    async fn check(&self) -> Said {
+        self.check_with(&self.config("127.0.0.1:0")).await
+    }
+
+    async fn check_with(&self, config: &str) -> Said {
+        let file = self.dir.path().join("bot.toml");
+        fs::write(&file, config).unwrap();
+        let run = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
+            .args(["check", "--config"])
+            .arg(&file)
+            .current_dir(self.dir.path())
+            .env("NO_PROXY", "127.0.0.1")
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output();
+        let output = timeout(PATIENCE, run).await.expect("the check does not end").unwrap();
+        let said = Said {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        };
+        for secret in [self.token.as_str(), PASSWORD, LISTENER_SECRET]
+            .into_iter()
+            .chain(self.signl4.teams().iter().map(|team| team.secret.as_str()))
+        {
+            assert!(
+                !said.stdout.contains(secret) && !said.stderr.contains(secret),
+                "a secret:\n{}",
+                said.stdout
+            );
+        }
+        assert!(self.signl4.alerts().is_empty(), "somebody was paged");
+        said
+    }
+}
+
+impl Said {
+    /// Asserts that there is a line with this mark that has all of these words in it and in the lines that follow it.
+    #[track_caller]
+    fn has(&self, mark: char, words: &[&str]) {
+        let marked = |line: &str| line.trim_start().starts_with(['✓', '!', '✗']);
+        let lines: Vec<&str> = self.stdout.lines().collect();
+        let blocks = lines.iter().enumerate().filter(|(_, line)| line.trim_start().starts_with(mark));
+        let found = blocks.into_iter().any(|(at, line)| {
+            let rest = lines[at + 1..].iter().take_while(|line| !marked(line) && !line.is_empty());
+            let block: Vec<&str> =
+                std::iter::once(line).chain(rest).flat_map(|line| line.split_whitespace()).collect();
+            let block = block.join(" ");
+            words.iter().all(|word| block.contains(word))
+        });
+        assert!(found, "no line with {mark} has {words:?}:\n{}{}", self.stdout, self.stderr);
+    }
+
+    #[track_caller]
+    fn works(&self) {
+        assert_eq!(self.code, 0, "{}{}", self.stdout, self.stderr);
+        assert!(self.stderr.is_empty(), "{}", self.stderr);
+    }
+
+    #[track_caller]
+    fn fails(&self) {
+        assert_eq!(self.code, 1, "{}{}", self.stdout, self.stderr);
+        assert!(self.stdout.contains('✗'), "{}", self.stdout);
+    }
+}
+
+#[tokio::test]
+async fn where_all_is_well_everything_is_marked_so() {
+    let mut scene = Scene::set().await;
+    scene.trigger(r##"["#general"]"##);
+    let said = scene.check().await;
+    said.works();
+    said.has('✓', &["server", "8.0"]);
+    said.has('✓', &["clock", "agrees"]);
+    said.has('✓', &["account", "@signl4.bot", "bot"]);
+    said.has('✓', &["realtime", "heard"]);
+    said.has('✓', &["name", "\"SIGNL4\""]);
+    said.has('✓', &["[signl4]", "127.0.0.1", "answers"]);
+    said.has('✓', &["store", "signl4-rocketchat.db", "can be created"]);
+    said.has('✓', &["listener", "free"]);
+    said.has('✓', &["pumps", "#general", "may post"]);
+    assert!(said.stdout.contains("/signl4/<listener.secret>"), "{}", said.stdout);
+    assert!(!said.stdout.contains('\u{1b}'), "colours in a pipe");
+    assert!(!scene.dir.path().join("signl4-rocketchat.db").exists(), "a check leaves no file behind");
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_rooms_is_answered_with_near_ones() {
+    let mut scene = Scene::set().await;
+    scene.chat.create_room(NewRoom::channel("pumps").members([&scene.alice])).unwrap();
+    scene.chat.create_room(NewRoom::group("pumps-night").members([&scene.alice, &scene.bot])).unwrap();
+    scene.trigger(r##"["#general", "#pumsp", "#Pumps", "#zzzzzz", "id:NOTTHERE"]"##);
+    let said = scene.check().await;
+    said.fails();
+    said.has('✓', &["#general"]);
+    said.has('✗', &["#pumsp", "no such room", "did you mean #pumps"]);
+    said.has('✗', &["#Pumps", "no such room", "did you mean #pumps"]);
+    said.has('✗', &["#zzzzzz", "no such room", "correct it", "/invite @signl4.bot"]);
+    said.has('✗', &["id:NOTTHERE", "no such room"]);
+    assert!(said.stdout.contains("4 problems"), "{}", said.stdout);
+}
+
+#[tokio::test]
+async fn rooms_in_which_a_bot_is_of_no_use_are_told_with_the_reason() {
+    let mut scene = Scene::set().await;
+    let members = [&scene.alice, &scene.bot];
+    scene.chat.create_room(NewRoom::channel("secret").members(members).encrypted()).unwrap();
+    let old = scene.chat.create_room(NewRoom::channel("old").members(members)).unwrap();
+    let older = scene.chat.create_room(NewRoom::channel("older").members([&scene.alice])).unwrap();
+    for room in [&old, &older] {
+        scene.chat.set_archived(room, true).unwrap();
+    }
+    scene.chat.create_room(NewRoom::channel("news").members(members).read_only()).unwrap();
+    scene.chat.create_room(NewRoom::group("board").members([&scene.alice])).unwrap();
+    scene.trigger(r##"["secret", "old", "older", "news", "board"]"##);
+    let said = scene.check().await;
+    said.fails();
+    said.has('✗', &["#secret", "end-to-end encrypted", "→"]);
+    said.has('✗', &["#old", "archived", "→"]);
+    said.has('✗', &["#older", "archived", "→"]);
+    said.has('✗', &["#news", "read-only", "moderator"]);
+    said.has('✗', &["#board", "not in it", "/invite @signl4.bot"]);
+}
+
+#[tokio::test]
+async fn a_public_channel_is_joined_by_the_bot_and_not_by_the_check() {
+    let mut scene = Scene::set().await;
+    let room = scene.chat.create_room(NewRoom::channel("pumps").members([&scene.alice])).unwrap();
+    scene.trigger(&format!(r##"["#pumps", "id:{}"]"##, room.id));
+    let said = scene.check().await;
+    said.works();
+    said.has('✓', &["#pumps", "will join it"]);
+    said.has('✓', &["id:", "#pumps: the bot will join it"]);
+    assert!(!scene.chat.room("pumps").unwrap().members.contains(&scene.bot.id), "the check joined a room");
+
+    scene.rocketchat.push_str("auto_join = false\n");
+    let said = scene.check().await;
+    said.works();
+    said.has('!', &["#pumps", "auto_join", "/invite @signl4.bot"]);
+}
+
+#[tokio::test]
+async fn a_glob_tells_how_many_rooms_it_means_and_which_of_them_are_not_as_they_should_be() {
+    let mut scene = Scene::set().await;
+    let members = [&scene.alice, &scene.bot];
+    for name in ["ops-1", "ops-2"] {
+        scene.chat.create_room(NewRoom::channel(name).members(members)).unwrap();
+    }
+    scene.chat.create_room(NewRoom::channel("ops-3").members([&scene.alice])).unwrap();
+    scene.chat.create_room(NewRoom::group("OPS-secret").members(members).encrypted()).unwrap();
+    scene.trigger(r##"["ops-*", "night-*", "*"]"##);
+    let said = scene.check().await;
+    said.works();
+    said.has('✓', &["#ops-*", "4 rooms, 1 of which the bot will join"]);
+    said.has('!', &["#OPS-secret", "encrypted"]);
+    said.has('!', &["#night-*", "no room fits"]);
+    said.has('✓', &["*", "4 rooms"]);
+    assert!(!said.stdout.contains("ops-2"), "what is fine is only counted:\n{}", said.stdout);
+}
+
+#[tokio::test]
+async fn an_account_without_the_role_bot_is_told_what_it_lacks() {
+    let mut scene = Scene::of(NewUser::named("pager")).await;
+    scene.trigger(r##"["general"]"##);
+    let said = scene.check().await;
+    said.works();
+    said.has('!', &["name", "@pager", "message-impersonate", "role bot"]);
+    said.has('!', &["rights", "ten calls", "api-bypass-rate-limit"]);
+    assert!(said.stdout.contains("2 warnings; the bot can run."), "{}", said.stdout);
+
+    scene.chat.faults().rest_always("permissions.listAll", RestFault::status(403));
+    let said = scene.check().await;
+    said.works();
+    said.has('!', &["name", "not known"]);
+}
+
+#[tokio::test]
+async fn a_password_logs_in_as_well_and_leaves_no_login_behind() {
+    let mut scene = Scene::set().await;
+    scene.rocketchat = format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}\n");
+    let said = scene.check().await;
+    said.works();
+    said.has('✓', &["account", "@signl4.bot"]);
+    assert_eq!(scene.chat.tokens(&scene.bot), [scene.token.clone()], "the token made by hand alone");
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_log_in_is_told_how_to_mend_it() {
+    let mut scene = Scene::set().await;
+    scene.trigger(r##"["general"]"##);
+    scene.chat.revoke_token(&scene.bot, &scene.token).unwrap();
+    let said = scene.check().await;
+    said.fails();
+    said.has('✗', &["account", "personal access token", "make a new one"]);
+    said.has('✓', &["[signl4]", "answers"]);
+    assert!(said.stdout.contains("cannot log in"), "{}", said.stdout);
+
+    scene.rocketchat = format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}\n");
+    scene.chat.set_active(&scene.bot, false).unwrap();
+    let said = scene.check().await;
+    said.fails();
+    said.has('✗', &["account", "active"]);
+}
+
+#[tokio::test]
+async fn servers_that_do_not_answer_are_named() {
+    let scene = Scene::set().await;
+    scene.chat.stop().await;
+    scene.signl4.refuse().await;
+    let said = scene.check().await;
+    said.fails();
+    said.has('✗', &["server", &scene.chat.url(), "rocketchat.url"]);
+    said.has('✗', &["[signl4]", "127.0.0.1", "cannot be reached"]);
+    said.has('✓', &["store"]);
+}
+
+#[tokio::test]
+async fn a_server_whose_realtime_api_is_shut_is_not_enough() {
+    let mut scene = Scene::set().await;
+    scene.trigger(r##"["general"]"##);
+    scene.chat.faults().set(|switches| switches.refuse_connect = true);
+    let said = scene.check().await;
+    said.fails();
+    said.has('✓', &["account", "@signl4.bot"]);
+    said.has('✗', &["realtime", "messages cannot be heard"]);
+    said.has('✓', &["#general", "may post"]);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_a_warning() {
+    let scene = Scene::set().await;
+    scene.chat.clock_forward(Duration::from_secs(3600));
+    let said = scene.check().await;
+    said.works();
+    said.has('!', &["clock", "1h ahead of", "NTP"]);
+}
+
+#[tokio::test]
+async fn every_team_is_asked_for_and_an_idle_one_is_told_of() {
+    let mut scene = Scene::set().await;
+    let network = scene.signl4.webhook_url("network");
+    // Bound, so that nobody else takes the port, and not listening.
+    let closed = TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let gone = closed.local_addr().unwrap();
+    scene.more.push_str(&format!(
+        "[[signl4.team]]\nname = \"network\"\nwebhook_url = {network:?}\n\n\
+         [[signl4.team]]\nname = \"gone\"\nwebhook_url = \"http://{gone}/webhook/s3cr3t-of-nobody\"\n\n"
+    ));
+    scene.trigger(r##"["general"]"##);
+    scene.more.push_str("team = \"network\"\n");
+    let said = scene.check().await;
+    said.fails();
+    said.has('✓', &["[signl4]", "answers"]);
+    said.has('✓', &["network", "answers"]);
+    said.has('✗', &["gone", "cannot be reached"]);
+    said.has('!', &["gone", "no trigger pages this team"]);
+    said.has('✓', &["pumps", "network", "#general"]);
+    assert!(!said.stdout.contains("s3cr3t-of-nobody"), "{}", said.stdout);
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_a_problem_unless_the_running_bot_has_it() {
+    let scene = Scene::set().await;
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let config = scene.config(&address);
+    let said = scene.check_with(&config).await;
+    said.fails();
+    said.has('✗', &["listener", &address, "in use", "listener.bind"]);
+
+    let store = format!("sqlite://{}", scene.dir.path().join("signl4-rocketchat.db").display());
+    let running = signl4_rocketchat::store::Store::open(&store).await.unwrap();
+    let said = scene.check_with(&config).await;
+    said.works();
+    said.has('✓', &["store", "the bot is running"]);
+    said.has('✓', &["listener", &address, "by the bot that is running"]);
+    running.check_writable().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_used_is_a_problem() {
+    let mut scene = Scene::set().await;
+    scene.more.push_str("[store]\nurl = \"sqlite:///proc/signl4-rocketchat.db\"\n");
+    let said = scene.check().await;
+    said.fails();
+    said.has('✗', &["store", "/proc/signl4-rocketchat.db", "writable"]);
+}
+
+#[tokio::test]
+async fn a_broken_configuration_ends_with_2_and_asks_nobody() {
+    let scene = Scene::set().await;
+    let said = scene.check_with("[rocketchat]\nurl = 7\n").await;
+    assert_eq!((said.code, said.stdout.as_str()), (2, ""));
+    assert!(said.stderr.contains("rocketchat.url"), "{}", said.stderr);
+    assert!(scene.chat.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_check_writes_nothing_into_any_room() {
+    let mut scene = Scene::set().await;
+    scene.trigger(r##"["*"]"##);
+    let before = scene.chat.messages("GENERAL").len();
+    scene.check().await.works();
+    assert_eq!(scene.chat.messages("GENERAL").len(), before);
+    for route in ["chat.sendMessage", "chat.postMessage", "chat.react", "channels.join"] {
+        assert!(scene.chat.calls_of(route).is_empty(), "{route}");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_waited_out() {
+    let limits = Limits { rest: Some(Limit::per_seconds(2, 1)), ..Limits::default() };
+    let options = rocketchat::Options { limits, ..rocketchat::Options::default() };
+    let mut scene = Scene::with(NewUser::named("pager"), options).await;
+    for name in ["a", "b", "c", "d"] {
+        scene.chat.create_room(NewRoom::channel(name).members([&scene.alice])).unwrap();
+    }
+    scene.trigger(r##"["a", "b", "c", "d"]"##);
+    let said = scene.check().await;
+    said.works();
+    for name in ["#a", "#b", "#c", "#d"] {
+        said.has('✓', &[name, "will join it"]);
+    }
+}

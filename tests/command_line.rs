@@ -1,0 +1,210 @@
+//! The program as an administrator meets it: its exit codes, and what it prints.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test may fail it")]
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+const SECRET: &str = "s3cret-of-the-tests";
+
+const SOUND: &str = r##"[rocketchat]
+url = "https://chat.example.com"
+user_id = "bot-id"
+auth_token = "s3cret-of-the-tests"
+
+[signl4]
+webhook_url = "https://connect.signl4.com/webhook/s3cret-of-the-tests"
+
+[listener]
+secret = "s3cret-of-the-tests"
+"##;
+
+const TRIGGERS: &str = r##"
+[[signl4.team]]
+name = "network"
+webhook_url = "https://connect.signl4.com/webhook/s3cret-of-the-tests"
+
+[[trigger]]
+name = "pumps"
+pattern = '(?i)\bpump (?<pump>\d+)'
+rooms = ["#ops", "id:ROOM1"]
+cooldown = "5m"
+title = "Pump {{ pump }}"
+fields = { Severity = "high" }
+
+[[trigger]]
+name = "routers"
+pattern = 'router'
+rooms = ["net-*"]
+users = ["zabbix"]
+team = "network"
+
+[[trigger]]
+name = "everything"
+pattern = 'SIGNL4|pump'
+external_id = "{{ room.id }}/{{ message.id }}"
+"##;
+
+/// Runs the program in a directory of its own, in which `bot.toml` has this text.
+fn run(text: &str, arguments: &[&str]) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("bot.toml"), text).unwrap();
+    run_in(directory.path(), arguments)
+}
+
+fn run_in(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"));
+    command.current_dir(directory).args(arguments).env_remove("RUST_LOG");
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SIGNL4_BOT_") {
+            command.env_remove(name);
+        }
+    }
+    command.output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The only line on standard error of a program that ended with this code.
+fn complaint(output: &Output, code: i32) -> String {
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text.trim_end().to_owned()
+}
+
+#[test]
+fn a_broken_configuration_ends_every_command_with_2_and_one_line_that_names_file_and_key() {
+    let broken =
+        SOUND.replace("auth_token = \"s3cret-of-the-tests\"", "auth_token = [\"s3cret-of-the-tests\"]");
+    for command in [&["run"][..], &["check"], &["health"], &["test", "SIGNL4"]] {
+        let line = complaint(&run(&broken, command), 2);
+        assert!(line.starts_with("bot.toml:4: rocketchat.auth_token: is a list, not a text: "), "{line}");
+        assert!(!line.contains(SECRET), "{line}");
+    }
+}
+
+#[test]
+fn every_problem_has_its_line() {
+    let broken = SOUND.replace("https://chat", "chat") + "[store]\nurl = \"bot.db\"\n";
+    let output = run(&broken, &["run"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    let keys: Vec<_> = text.lines().filter_map(|line| line.split(": ").nth(1)).collect();
+    assert_eq!(keys, ["rocketchat.url", "store.url"], "{text}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let line = complaint(&run(SOUND, &["run", "--config", "other.toml"]), 2);
+    assert!(line.starts_with("other.toml: cannot be read ("), "{line}");
+}
+
+#[test]
+fn a_log_filter_that_is_none_ends_it_with_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
+        .current_dir(directory.path())
+        .args(["test", "x"])
+        .env("RUST_LOG", "a=b=c")
+        .output()
+        .unwrap();
+    assert!(complaint(&output, 2).starts_with("RUST_LOG: "), "{output:?}");
+}
+
+#[test]
+fn wrong_usage_ends_it_with_2() {
+    for arguments in [&[][..], &["test"], &["rnu"], &["run", "--confg", "x"], &["demo", "--port", "99999"]] {
+        let output = run(SOUND, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?} {output:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_shows_the_trigger_and_the_event_that_would_be_sent() {
+    let report = stdout(&run(SOUND, &["test", "SIGNL4 pump 3 is down"]));
+    assert!(report.contains("sets off the trigger \"signl4\""), "{report}");
+    assert!(report.contains("pages the team of [signl4]"), "{report}");
+    assert_eq!(
+        event(&report),
+        serde_json::json!({
+            "title": "Alert from Rocket.Chat",
+            "message": "SIGNL4 pump 3 is down",
+            "user": "alice",
+            "channel": "general",
+            "link": "https://chat.example.com/channel/general?msg=MESSAGE-ID",
+            "X-S4-ExternalID": "GENERAL",
+            "X-S4-SourceSystem": "RocketChat",
+            "X-S4-Status": "new",
+        })
+    );
+    assert!(report.contains("nothing was sent"), "{report}");
+    assert!(!report.contains(SECRET), "{report}");
+}
+
+#[test]
+fn a_dry_run_plays_in_the_room_and_by_the_user_that_are_named() {
+    let both = format!("{SOUND}{TRIGGERS}");
+    let report = stdout(&run(&both, &["test", "pump 3 is down", "--room", "#ops"]));
+    assert!(report.contains("in #ops by @alice, it sets off the trigger \"pumps\""), "{report}");
+    assert!(report.contains("at most once in 5m a room"), "{report}");
+    assert!(report.contains("pump = \"3\""), "{report}");
+    assert_eq!(event(&report)["title"], "Pump 3");
+    assert_eq!(event(&report)["Severity"], "high");
+    assert!(report.contains("\"everything\" would match too, but is not asked after \"pumps\""), "{report}");
+
+    let report = stdout(&run(&both, &["test", "pump 3 is down", "--room", "general", "--user", "@anna"]));
+    assert!(report.contains("in #general by @anna, it sets off the trigger \"everything\""), "{report}");
+    assert_eq!(event(&report)["X-S4-ExternalID"], "GENERAL/MESSAGE-ID");
+    assert_eq!(event(&report)["user"], "anna");
+
+    let report = stdout(&run(&both, &["test", "pump 3 is down", "--room", "id:ROOM1"]));
+    assert!(
+        report.contains("in the room with the ID ROOM1 by @alice, it sets off the trigger \"pumps\""),
+        "{report}"
+    );
+    assert_eq!(event(&report)["X-S4-ExternalID"], "ROOM1");
+}
+
+#[test]
+fn a_dry_run_without_a_room_finds_a_room_and_an_author_that_the_trigger_takes() {
+    let report = stdout(&run(&format!("{SOUND}{TRIGGERS}"), &["test", "router 7 is down"]));
+    assert!(report.contains("in #net-x by @zabbix, it sets off the trigger \"routers\""), "{report}");
+    assert!(report.contains("pages the team \"network\""), "{report}");
+}
+
+#[test]
+fn a_dry_run_that_matches_nothing_says_why_for_each_trigger() {
+    let both = format!("{SOUND}{TRIGGERS}");
+    let report = stdout(&run(&both, &["test", "router 7 is down", "--room", "ops"]));
+    assert!(report.starts_with("No trigger matches \"router 7 is down\" in #ops.\n"), "{report}");
+    let why = |trigger: &str| report.lines().find(|line| line.trim_start().starts_with(trigger)).unwrap();
+    assert!(why("pumps").ends_with(r"the text has nothing that fits (?i)\bpump (?<pump>\d+)"), "{report}");
+    assert!(why("routers").ends_with("the text fits, but it watches only #net-*"), "{report}");
+    assert!(why("everything").contains("SIGNL4|pump"), "{report}");
+
+    let report = stdout(&run(&both, &["test", "router 7 is down", "--room", "net-1", "--user", "anna"]));
+    assert!(report.contains("but not the author"), "{report}");
+}
+
+#[test]
+fn a_dry_run_needs_one_room_not_several() {
+    for room in ["*", "ops-*", "#", "@anna"] {
+        let line = complaint(&run(SOUND, &["test", "SIGNL4", "--room", room]), 2);
+        assert!(line.starts_with(&format!("--room {room}: ")) && line.contains("--room general"), "{line}");
+    }
+}
+
+/// The JSON in a report.
+fn event(report: &str) -> serde_json::Value {
+    let (from, to) = (report.find('{').unwrap(), report.rfind('}').unwrap());
+    serde_json::from_str(&report[from..=to]).unwrap()
+}

@@ -1,0 +1,202 @@
+//! Files that are broken in other ways than by one value.
+
+use super::full::FULL;
+use super::{SECRET, SOUND, Setup};
+
+#[test]
+fn a_table_of_the_wrong_kind_is_told_once_not_with_everything_that_is_missing_in_it() {
+    for (broken, key) in [
+        ("rocketchat = 5", "rocketchat"),
+        ("rocketchat = []", "rocketchat"),
+        ("signl4 = \"https://connect.signl4.com/webhook/s3cret-of-the-tests\"", "signl4"),
+        ("listener = true", "listener"),
+        ("admin = \"127.0.0.1:9090\"", "admin"),
+        ("store = \"sqlite://bot.db\"", "store"),
+        ("replies = []", "replies"),
+        ("trigger = { name = \"pumps\", pattern = \"pump\" }", "trigger"),
+        ("trigger = \"pump\"", "trigger"),
+        ("trigger = [\"pump\"]", "trigger[0]"),
+    ] {
+        let table = broken.split(" = ").next().unwrap();
+        let rest: String = SOUND
+            .split_inclusive('\n')
+            .scan(false, |inside, line| {
+                *inside = if line.starts_with('[') { line.trim() == format!("[{table}]") } else { *inside };
+                Some(if *inside { "" } else { line })
+            })
+            .collect();
+        let complaints = Setup::new(&format!("{broken}\n{rest}")).complaints();
+        assert_eq!(complaints.len(), 1, "{broken}: {complaints:#?}");
+        assert!(complaints[0].starts_with(&format!("bot.toml:1: {key}: is ")), "{}", complaints[0]);
+        assert!(!complaints[0].contains(SECRET), "{}", complaints[0]);
+    }
+}
+
+#[test]
+fn a_key_that_is_missing_is_told_with_the_line_to_write() {
+    let cases = [
+        (
+            "url",
+            "rocketchat.url: is missing: write url = \"https://chat.example.com\" under [rocketchat], or set SIGNL4_BOT_ROCKETCHAT__URL",
+        ),
+        ("user_id", "rocketchat.user_id: is missing: write user_id = "),
+        ("auth_token", "rocketchat.auth_token: is missing: write auth_token = "),
+        (
+            "tls_cert",
+            "listener.tls_cert: is missing: write tls_cert = \"cert.pem\" beside tls_key under [listener]",
+        ),
+        (
+            "tls_key",
+            "listener.tls_key: is missing: write tls_key = \"key.pem\" beside tls_cert under [listener]",
+        ),
+        ("secret", "listener.secret: is missing: write secret = "),
+        (
+            "pattern",
+            "trigger \"pumps\".pattern: is missing: write pattern = '(?i)\\bpump\\b' there, or set SIGNL4_BOT_TRIGGER__0__PATTERN",
+        ),
+    ];
+    for (key, expected) in cases {
+        let without: String =
+            FULL.split_inclusive('\n').filter(|line| !line.starts_with(&format!("{key} = "))).collect();
+        let complaints = Setup::new(&without).complaints();
+        assert_eq!(complaints.len(), 1, "{complaints:#?}");
+        assert!(complaints[0].contains(expected), "{}", complaints[0]);
+    }
+}
+
+#[test]
+fn a_required_key_under_a_wrong_name_is_told_once() {
+    for (right, wrong) in [
+        ("url = \"https://chat", "ulr = \"https://chat"),
+        ("auth_token", "auth_tokn"),
+        ("user_id", "userid"),
+        ("secret = ", "secrt = "),
+        ("pattern", "patern"),
+    ] {
+        let complaints = Setup::new(&FULL.replace(right, wrong)).complaints();
+        assert_eq!(complaints.len(), 1, "{complaints:#?}");
+        let meant = right.split(" = ").next().unwrap();
+        assert!(complaints[0].ends_with(&format!("did you mean \"{meant}\"?")), "{}", complaints[0]);
+    }
+}
+
+#[test]
+fn names_that_are_taken_twice_are_told_where_they_stand_again() {
+    let triggers = format!("{FULL}[[trigger]]\nname = \"pumps\"\npattern = 'x'\n");
+    let complaints = Setup::new(&triggers).complaints();
+    assert_eq!(complaints.len(), 1, "{complaints:#?}");
+    assert!(
+        complaints[0].starts_with("bot.toml:21: trigger \"pumps\".name: is taken twice (\"pumps\")"),
+        "{complaints:?}"
+    );
+
+    let teams = format!(
+        "{FULL}[[signl4.team]]\nname = \"network\"\nwebhook_url = \"https://connect.signl4.com/webhook/x\"\n"
+    );
+    let complaints = Setup::new(&teams).complaints();
+    assert_eq!(complaints.len(), 1, "{complaints:#?}");
+    assert!(
+        complaints[0].starts_with("bot.toml:21: signl4.team \"network\".name: is taken twice"),
+        "{complaints:?}"
+    );
+}
+
+#[test]
+fn two_accounts_are_one_too_many() {
+    let complaint = complaint_of(
+        &FULL.replace("[signl4]", "username = \"bot\"\npassword = \"s3cret-of-the-tests\"\n[signl4]"),
+    );
+    assert_eq!(
+        complaint,
+        "bot.toml:5: rocketchat.username: makes a second account: keep user_id and auth_token, or username and password"
+    );
+}
+
+#[test]
+fn a_listener_that_others_can_reach_needs_a_token_for_its_private_pages() {
+    let complaint = complaint_of(&FULL.replace("[admin]", "[admin]\nbind = \"0.0.0.0:9090\""));
+    assert!(complaint.contains(": admin.token: is missing: write token = "), "{complaint}");
+    assert!(complaint.contains("or bind to 127.0.0.1"), "{complaint}");
+}
+
+fn complaint_of(text: &str) -> String {
+    let complaints = Setup::new(text).complaints();
+    assert_eq!(complaints.len(), 1, "{complaints:#?}");
+    complaints.concat()
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_told_by_its_line_without_quoting_it() {
+    for (text, line) in [
+        ("[rocketchat]\nauth_token = s3cret-of-the-tests\n", 2),
+        ("[rocketchat]\nauth_token = \"s3cret-of-the-tests\n", 2),
+        ("\n[rocketchat]\nauth_token \"s3cret-of-the-tests\"\n", 3),
+        ("[rocketchat]\nauth_token = \"s3cret-of-the-tests\"\nauth_token = \"s3cret-of-the-tests\"\n", 3),
+        ("[rocketchat\n", 1),
+        ("[listener]\nsecret = \"s3cret-of-the-tests\\q\"\n", 2),
+    ] {
+        let complaints = Setup::new(text).complaints();
+        assert_eq!(complaints.len(), 1, "{complaints:#?}");
+        assert!(complaints[0].starts_with(&format!("bot.toml:{line}: is not TOML (")), "{}", complaints[0]);
+        assert!(!complaints[0].contains(SECRET), "{}", complaints[0]);
+    }
+    let setup = Setup::new("");
+    setup.file("bot.toml", b"[rocketchat]\nurl = \"\xff\"");
+    assert_eq!(setup.complaints(), ["bot.toml: is not UTF-8 text: save it as UTF-8"]);
+    setup.file("bot.toml", "#".repeat(2 << 20));
+    assert_eq!(
+        setup.complaints(),
+        ["bot.toml: is far too long for a configuration: name another file with --config"]
+    );
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file() {
+    let text = "[rocketchat]\nurl = 5\ncatch_up = \"soon\"\n[signl4]\n[store]\nurl = \"x\"\n";
+    let complaints = Setup::new(text).set("ADMIN__BIND", "here").complaints();
+    let starts: Vec<_> =
+        complaints.iter().map(|line| line.split(": ").take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        starts,
+        [
+            "bot.toml listener.secret",
+            "bot.toml:1 rocketchat.user_id",
+            "bot.toml:2 rocketchat.url",
+            "bot.toml:3 rocketchat.catch_up",
+            "bot.toml:4 signl4.webhook_url",
+            "bot.toml:6 store.url",
+            "SIGNL4_BOT_ADMIN__BIND admin.bind",
+        ]
+    );
+}
+
+#[test]
+fn rubbish_in_a_variable_is_told_by_its_name() {
+    let cases = [
+        ("ROCKETCHAT__AUTO_JOIN", "yes please", "is neither true nor false"),
+        ("ROCKETCHAT__CATCH_UP", "soon", "is not a duration"),
+        ("TRIGGER__0__ROOMS", "ops, general", "is neither TOML nor JSON"),
+        ("TRIGGER__0__ROOMS", "5", "is a number, not a list"),
+        ("TRIGGER__0__ROOMS__3", "ops", "is number 3 of a list that has 0"),
+        ("TRIGGER__0__FIELDS", "[]", "is a list, not a table"),
+        ("TRIGGER__NAME", "pumps", "names a key where a list stands"),
+        ("TRIGGER__5__NAME", "pumps", "is number 5 of a list that has 1"),
+        ("ROCKETCHAT__URL__HOST", "chat.example.com", "names a part of a text"),
+        ("", "x", "is not a setting of the bot"),
+    ];
+    for (variable, value, why) in cases {
+        let complaints = Setup::new(FULL).set(variable, value).complaints();
+        assert_eq!(complaints.len(), 1, "{variable}: {complaints:#?}");
+        assert!(complaints[0].starts_with(&format!("SIGNL4_BOT_{variable}: ")), "{}", complaints[0]);
+        assert!(complaints[0].contains(why), "{}", complaints[0]);
+    }
+}
+
+#[test]
+fn a_line_break_in_a_key_or_value_does_not_break_the_line() {
+    let complaints = Setup::new(&format!("{SOUND}[\"a\\nb\"]\n")).complaints();
+    assert_eq!(
+        complaints,
+        ["bot.toml:9: a\\nb: is not a known key: remove it; bot.toml.example explains every key"]
+    );
+}

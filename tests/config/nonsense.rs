@@ -1,0 +1,201 @@
+//! Values of the right type that make no sense: each gives one line, with the reason and the remedy.
+
+use super::full::{complaint, told};
+
+#[test]
+fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
+    let cases = [
+        // Addresses.
+        ("rocketchat", "url = \"\"", "is not a URL", "write for example url = \"https://"),
+        ("rocketchat", "url = \"chat.example.com\"", "is not a URL", "https://"),
+        ("rocketchat", "url = \"wss://chat.example.com/websocket\"", "has the scheme \"wss\"", "https://"),
+        ("rocketchat", "url = \"https://chat.example.com/api/v1\"", "ends in /api/v1", "browser"),
+        ("rocketchat", "url = \"https://chat.example.com/?a=b\"", "has a ? or # part", "https://"),
+        (
+            "rocketchat",
+            "url = \"https://bob:s3cret-of-the-tests@example.com\"",
+            "a password in it",
+            "take them out",
+        ),
+        ("rocketchat", "url = \"https://bob:s3cret-of-the-tests@exa mple.com\"", "is not a URL", "https://"),
+        ("rocketchat", "avatar = \"/signl4.png\"", "is not a URL", "avatar = \"https://"),
+        ("rocketchat", "avatar = \"file:///signl4.png\"", "has the scheme \"file\"", "https://"),
+        ("signl4", "api_url = \"connect.signl4.com/api\"", "is not a URL", "api_url = \"https://"),
+        ("listener", "bind = \"8080\"", "is not an IP address with a port", "bind = \"0.0.0.0:8080\""),
+        ("listener", "bind = \"localhost:8080\"", "is not an IP address with a port", "0.0.0.0:8080"),
+        ("admin", "bind = \"127.0.0.1\"", "is not an IP address with a port", "127.0.0.1:9090"),
+        ("admin", "bind = \"0.0.0.0:8080\"", "is the address of [listener] too", "two different ports"),
+        ("admin", "bind = \"127.0.0.1:8080\"", "is the address of [listener] too", "two different ports"),
+        // The account.
+        ("rocketchat", "user_id = \"\"", "is empty", "account"),
+        ("rocketchat", "user_id = \"…\"", "is still the placeholder", "account"),
+        ("rocketchat", "username = \" \"", "is empty", "account"),
+        // Secrets.
+        ("rocketchat", "auth_token = \"\"", "is empty", "give the secret"),
+        ("rocketchat", "auth_token = \"…\"", "is still the placeholder", "real secret"),
+        ("rocketchat", "password = \"s3cret-of-the-tests\\n\"", "a line break", "on one line"),
+        ("rocketchat", "auth_token_file = \"token\"", "is given together with auth_token", "one of the two"),
+        (
+            "rocketchat",
+            "password_file = \"s3cret-of-the-tests\"",
+            "names a file, which cannot be read",
+            "a file that holds",
+        ),
+        (
+            "rocketchat",
+            "password_file = \"./nowhere/password\"",
+            "names \"./nowhere/password\", which",
+            "a file that holds",
+        ),
+        ("signl4", "webhook_url = \"s3cret-of-the-tests\"", "is not a URL", "copy it from SIGNL4"),
+        ("signl4", "webhook_url = \"https://connect.signl4.com/webhook/\"", "has no team secret", "copy it"),
+        (
+            "signl4",
+            "webhook_url = \"https://connect.signl4.com/webhook/{team-secret}\"",
+            "has no team secret",
+            "copy it",
+        ),
+        (
+            "signl4",
+            "webhook_url = \"ftp://connect.signl4.com/s3cret-of-the-tests\"",
+            "is not an http",
+            "copy it",
+        ),
+        (
+            "signl4",
+            "webhook_url = \"https://a:s3cret-of-the-tests@example.com/b\"",
+            "a password in it",
+            "copy it",
+        ),
+        ("signl4.team", "webhook_url = \"s3cret-of-the-tests\"", "is not a URL", "copy it from SIGNL4"),
+        ("signl4.team", "name = \" \"", "is empty", "give the team a name"),
+        ("signl4", "api_key = \" \"", "is empty", "leave the key out"),
+        ("listener", "secret = \"short\"", "is shorter than 16 characters", "openssl rand"),
+        (
+            "listener",
+            "secret = \"s3cret-of-the-tests/with?signs\"",
+            "has a character other than",
+            "openssl rand",
+        ),
+        ("admin", "token = \"s3cret of the tests\"", "has a character other than", "openssl rand"),
+        ("listener", "tls_cert = \"\"", "is empty", "PEM"),
+        ("listener", "tls_key = \"\"", "is empty", "PEM"),
+        // Durations, and what they have to do with each other.
+        ("rocketchat", "catch_up = \"1 fortnight\"", "is not a duration", "\"24h\""),
+        ("rocketchat", "catch_up = \"4000d\"", "is longer than ten years", "\"24h\""),
+        ("signl4", "retry_for = \"10s\"", "is shorter than a minute", "\"24h\""),
+        ("store", "keep = \"1h\"", "is shorter than rocketchat.catch_up or signl4.retry_for", "\"90d\""),
+        // The store.
+        ("store", "url = \"bot.db\"", "does not begin with sqlite://", "sqlite://signl4-rocketchat.db"),
+        ("store", "url = \"sqlite://\"", "names no file", "sqlite://signl4-rocketchat.db"),
+        ("store", "url = \"sqlite::memory:\"", "does not begin with sqlite://", "sqlite://"),
+        ("store", "url = \"sqlite://:memory:\"", "is kept in memory", "sqlite://signl4-rocketchat.db"),
+        ("store", "url = \"sqlite://bot.db?mode=memory\"", "is kept in memory", "sqlite://"),
+        (
+            "store",
+            "url = \"sqlite://bot.db?colour=red\"",
+            "has parameters that SQLite does not know",
+            "sqlite://",
+        ),
+        (
+            "store",
+            "url = \"postgres://bot:s3cret-of-the-tests@db/bot\"",
+            "names a PostgreSQL database",
+            "sqlite://",
+        ),
+        // Replies.
+        ("replies", "on_sent = \"emoji\"", "is none of its words", "\"reaction\", \"reply\", \"none\""),
+        ("replies", "reaction = \"rotating_light\"", "between colons", "\":rotating_light:\""),
+        ("replies", "reaction = \"🚨\"", "between colons", "\":rotating_light:\""),
+        ("replies", "closed = \"{{ usr }} closed it\"", "uses the variable \"usr\"", "did you mean user?"),
+        (
+            "replies",
+            "closed = \"{{ xyzzy }}\"",
+            "uses the variable \"xyzzy\"",
+            "reason, team, text, trigger, user",
+        ),
+        ("replies", "closed = \"{{ user \"", "is not a template", "write variables as {{ text }}"),
+        ("replies", "closed = \"{% if user %}\"", "is not a template", "Jinja"),
+        ("replies", "closed = \"{{ user|shout }}\"", "is not a template", "Jinja"),
+        (
+            "replies",
+            "sent = \"{% for x in range(99999) %}{{ x }}{% endfor %}\"",
+            "is not a template",
+            "Jinja",
+        ),
+        // Triggers.
+        ("trigger", "name = \"\"", "is empty", "give the trigger a name"),
+        ("trigger", "pattern = ''", "is empty and would match every message", "'.*'"),
+        ("trigger", "pattern = '(pump'", "is no regular expression: unclosed group", "single quotes"),
+        ("trigger", "pattern = 'pump(?!s)'", "is no regular expression: look-around", "single quotes"),
+        ("trigger", "pattern = '(?<text>.*)'", "a group named \"text\"", "(?<my_text>…)"),
+        ("trigger", "pattern = '(?<room>.*)'", "a group named \"room\"", "(?<my_room>…)"),
+        ("trigger", "pattern = '(?<none>x)'", "a group named \"none\"", "(?<my_none>…)"),
+        ("trigger", "pattern = '\\w{1000}{1000}'", "take too much memory", "mend it"),
+        ("trigger", "patterns = [\"pump\", \"\"]", "is empty and would match", "'.*'"),
+        (
+            "trigger",
+            "team = \"netwrok\"",
+            "names the team \"netwrok\", which is not there",
+            "did you mean \"network\"?",
+        ),
+        ("trigger", "team = \"xyzzy\"", "names the team \"xyzzy\", which is not there", "[[signl4.team]]"),
+        ("trigger", "rooms = []", "is empty, so it watches nothing", "rooms = [\"*\"]"),
+        ("trigger", "rooms = [\"#\"]", "names no room", "\"#general\""),
+        ("trigger", "rooms = [\"ok\", \"id:\"]", "names no room", "\"id:GENERAL\""),
+        ("trigger", "rooms = [\"@anna\"]", "looks like a user", "\"id:\" and the ID of the direct message"),
+        ("trigger", "rooms = [\"ops-[\"]", "is not a glob", "\"ops-*\""),
+        ("trigger", "rooms = [\"{a,b\"]", "is not a glob", "\"ops-*\""),
+        ("trigger", "users = [\"@\"]", "names nobody", "usernames"),
+        ("trigger", "exclude_users = [\"\"]", "names nobody", "usernames"),
+        (
+            "trigger",
+            "alerting_scenario = \"everybody\"",
+            "is none of its words",
+            "\"single_ack\", \"multi_ack\"",
+        ),
+        ("trigger", "location = \"Potsdam\"", "is not a place", "\"52.39,13.06\""),
+        ("trigger", "location = \"91,0\"", "is not a place", "\"52.39,13.06\""),
+        ("trigger", "title = \"{{ room }}\"", "uses the variable \"room\"", "room.id"),
+        ("trigger", "message = \"{{ pmup }}\"", "uses the variable \"pmup\"", "did you mean pump?"),
+        ("trigger", "external_id = \"{{ message.uid }}\"", "uses the variable \"message.uid\"", "message.id"),
+        ("trigger", "service = \"{{ severity }}\"", "uses the variable \"severity\"", "use one of: "),
+        (
+            "trigger",
+            "fields = { Severity = \"{{ sevrity }}\" }",
+            "uses the variable \"sevrity\"",
+            "use one of",
+        ),
+        ("trigger", "fields = { X-S4-Status = \"resolved\" }", "control parameters", "service, location"),
+        (
+            "trigger",
+            "fields = { Title = \"x\" }",
+            "a name that the alert uses already",
+            "keys title and message",
+        ),
+        ("trigger", "fields = { \"\" = \"x\" }", "has no name", "Severity"),
+        // Keys that are none.
+        ("rocketchat", "aut_join = true", "is not a known key", "did you mean \"auto_join\"?"),
+        (
+            "listener",
+            "token = \"s3cret-of-the-tests\"",
+            "is not a known key",
+            "did you mean \"admin.token\"?",
+        ),
+        (
+            "signl4",
+            "webhook = \"s3cret-of-the-tests\"",
+            "is not a known key",
+            "did you mean \"webhook_url\"?",
+        ),
+        ("trigger", "room = [\"ops\"]", "is not a known key", "did you mean \"rooms\"?"),
+        ("store", "xyzzy = 1", "is not a known key", "bot.toml.example explains every key"),
+    ];
+    for (table, line, why, fix) in cases {
+        let complaint = complaint(table, line);
+        let key = line.split(" = ").next().unwrap();
+        let named = told(table, key).iter().any(|path| complaint.contains(&format!(": {path}")));
+        assert!(named, "{line}: {complaint}");
+        assert!(complaint.contains(why) && complaint.contains(fix), "{line}: {complaint}");
+    }
+}

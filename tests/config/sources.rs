@@ -1,0 +1,237 @@
+//! The file, the environment over it, and secrets in files.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use signl4_rocketchat::{
+    alerting::TeamName,
+    config::{Account, Config, Sources},
+};
+
+use super::{SECRET, SOUND, Setup};
+
+fn rooms(config: &Config) -> Vec<String> {
+    config.triggers.room_patterns().map(|(_, room)| room.to_string()).collect()
+}
+
+fn patterns(config: &Config) -> Vec<Vec<&str>> {
+    config.triggers.iter().map(|trigger| trigger.patterns.iter().map(|it| it.as_str()).collect()).collect()
+}
+
+#[test]
+fn a_container_starts_from_five_variables_and_no_file() {
+    let variables = [
+        ("SIGNL4_BOT_ROCKETCHAT__URL", "https://chat.example.com/sub"),
+        ("SIGNL4_BOT_ROCKETCHAT__USER_ID", "bot-id"),
+        ("SIGNL4_BOT_ROCKETCHAT__AUTH_TOKEN", SECRET),
+        ("SIGNL4_BOT_SIGNL4__WEBHOOK_URL", "https://connect.signl4.com/webhook/team-secret"),
+        ("SIGNL4_BOT_LISTENER__SECRET", SECRET),
+    ];
+    let env: Vec<_> = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    // Without a path it is ./bot.toml, which is not there.
+    let config = Config::load(&Sources { path: None, env: env.clone() }).unwrap();
+    assert_eq!(config.rocketchat.url.to_string(), "https://chat.example.com/sub");
+    assert_eq!(patterns(&config), [[r"(?i)\bSIGNL4\b"]]);
+    assert_eq!(rooms(&config), ["*"]);
+    for missing in 0..env.len() {
+        let mut env = env.clone();
+        let (name, _) = env.remove(missing);
+        let errors = Config::load(&Sources { path: None, env }).unwrap_err();
+        assert_eq!(errors.problems().len(), 1, "{errors}");
+        assert!(errors.to_string().contains(&name), "{errors} does not say to set {name}");
+    }
+}
+
+#[test]
+fn the_file_that_was_named_has_to_be_there() {
+    let sources = Sources { path: Some("nowhere/bot.toml".into()), env: Vec::new() };
+    let errors = Config::load(&sources).unwrap_err().to_string();
+    assert!(errors.starts_with("nowhere/bot.toml: cannot be read ("), "{errors}");
+    assert!(errors.contains("--config"), "{errors}");
+}
+
+#[test]
+fn the_environment_goes_before_the_file_key_by_key() {
+    let setup = Setup::new(SOUND)
+        .set("ROCKETCHAT__URL", "http://localhost:3000")
+        .set("ROCKETCHAT__AUTO_JOIN", "false")
+        .set("SIGNL4__RETRY_FOR", "2h")
+        .set("REPLIES__CLOSED", "{{ user }} closed it.")
+        .set("LISTENER__BIND", "[::1]:8443");
+    let config = setup.loaded();
+    assert_eq!(config.rocketchat.url.to_string(), "http://localhost:3000");
+    assert!(!config.rocketchat.auto_join);
+    assert_eq!(config.signl4.retry_for, Duration::from_secs(7200));
+    assert_eq!(config.listener.bind.to_string(), "[::1]:8443");
+    assert_eq!(config.listener.secret.expose_secret(), SECRET, "the file's other keys hold on");
+}
+
+#[test]
+fn variables_reach_into_lists() {
+    let triggers = r#"
+        [[trigger]]
+        name = "pumps"
+        pattern = 'pump'
+        rooms = ["one", "two"]
+        [[trigger]]
+        name = "tanks"
+        pattern = 'tank'
+    "#;
+    let setup = Setup::new(&format!("{SOUND}{triggers}"))
+        .set("TRIGGER__0__PATTERN", "leak")
+        .set("TRIGGER__0__ROOMS__1", "three")
+        .set("TRIGGER__1__ROOMS", r#"["four", "five"]"#)
+        .set("TRIGGER__2__NAME", "doors")
+        .set("TRIGGER__2__PATTERNS", r#"["door", 'gate \d+']"#)
+        .set("TRIGGER__2__FIELDS__Severity", "high")
+        .set("TRIGGER__2__TEAM", "network")
+        .set("SIGNL4__TEAM__0__NAME", "network")
+        .set("SIGNL4__TEAM__0__WEBHOOK_URL", "https://connect.signl4.com/webhook/network-secret");
+    let config = setup.loaded();
+    assert_eq!(patterns(&config), [vec!["leak"], vec!["tank"], vec!["door", r"gate \d+"]]);
+    assert_eq!(rooms(&config), ["#one", "#three", "#four", "#five", "*"]);
+    let doors = config.triggers.get("doors").unwrap();
+    assert_eq!(doors.event.fields["Severity"].source(), "high");
+    assert_eq!(doors.team, TeamName::Named("network".into()));
+    assert!(config.signl4.webhook(&doors.team).is_some());
+}
+
+#[test]
+fn a_tenth_item_of_a_list_comes_after_the_ninth() {
+    let mut setup = Setup::new(SOUND).set("TRIGGER__0__NAME", "many").set("TRIGGER__0__PATTERN", "x");
+    for room in 0..12 {
+        setup = setup.set(&format!("TRIGGER__0__ROOMS__{room}"), &format!("room-{room}"));
+    }
+    let expected: Vec<_> = (0..12).map(|room| format!("#room-{room}")).collect();
+    assert_eq!(rooms(&setup.loaded()), expected);
+}
+
+#[test]
+fn a_whole_list_may_be_json_or_toml() {
+    let json = r#"[{"name": "pumps", "pattern": "pump", "bots": false, "rooms": ["ops"]}]"#;
+    let toml = r#"[{ name = "pumps", pattern = "pump", bots = false, rooms = ["ops"] }]"#;
+    for value in [json, toml] {
+        let config = Setup::new(SOUND).set("TRIGGER", value).loaded();
+        assert_eq!(patterns(&config), [["pump"]]);
+        assert_eq!(rooms(&config), ["#ops"]);
+        assert!(!config.triggers.get("pumps").unwrap().bots);
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_key_is_told_with_the_variable_that_was_meant() {
+    let cases = [
+        ("ROCKETCHAT__ULR", "did you mean SIGNL4_BOT_ROCKETCHAT__URL?"),
+        ("ROCKETCHT__URL", "did you mean SIGNL4_BOT_ROCKETCHAT__URL?"),
+        ("ROCKETCHAT_URL", "did you mean SIGNL4_BOT_ROCKETCHAT__URL?"),
+        ("PASSWORD", "did you mean SIGNL4_BOT_ROCKETCHAT__PASSWORD?"),
+        ("TRIGGER__0__PATERN", "did you mean SIGNL4_BOT_TRIGGER__0__PATTERN?"),
+        ("XYZZY", "unset it; bot.toml.example explains every key"),
+    ];
+    for (variable, advice) in cases {
+        let complaints = Setup::new(SOUND).set(variable, SECRET).set("TRIGGER__0__NAME", "t").complaints();
+        let of_variable: Vec<_> =
+            complaints.iter().filter(|line| line.starts_with(&format!("SIGNL4_BOT_{variable}: "))).collect();
+        assert_eq!(of_variable.len(), 1, "{complaints:?}");
+        assert!(of_variable[0].contains("is not a setting of the bot"), "{complaints:?}");
+        assert!(of_variable[0].ends_with(advice), "{complaints:?}");
+        assert!(!complaints.concat().contains(SECRET), "{complaints:?}");
+    }
+}
+
+#[test]
+fn what_kubernetes_puts_into_every_environment_is_passed_over() {
+    let setup = Setup::new(SOUND)
+        .set("SERVICE_HOST", "10.0.0.1")
+        .set("SERVICE_PORT", "8080")
+        .set("SERVICE_PORT_HTTP", "8080")
+        .set("PORT", "tcp://10.0.0.1:8080")
+        .set("PORT_8080_TCP_ADDR", "10.0.0.1")
+        .set("CONFIG", "bot.toml")
+        .set("LOG_FORMAT", "json");
+    setup.loaded();
+}
+
+#[test]
+fn every_secret_may_stand_in_a_file() {
+    let setup = Setup::new("");
+    let secret = |name: &str, text: &str| setup.file(name, text).display().to_string();
+    let text = format!(
+        r#"
+        [rocketchat]
+        url = "https://chat.example.com"
+        username = "signl4.bot"
+        password_file = {:?}
+        [signl4]
+        webhook_url_file = {:?}
+        api_key_file = {:?}
+        [[signl4.team]]
+        name = "network"
+        webhook_url_file = {:?}
+        [listener]
+        secret_file = {:?}
+        [admin]
+        token_file = {:?}
+        "#,
+        secret("password", " pass word with spaces \n"),
+        secret("webhook", "https://connect.signl4.com/webhook/one\n"),
+        secret("api-key", "key\r\n"),
+        secret("other-webhook", "https://connect.example.com/webhook/two"),
+        secret("listener", "listener-secret-1234\n"),
+        secret("admin", "admin-secret-12345678"),
+    );
+    setup.file("bot.toml", text);
+    let config = setup.loaded();
+    let Account::Password { password, .. } = &config.rocketchat.account else { panic!("no password") };
+    assert_eq!(password.expose_secret(), " pass word with spaces ", "only the line break is cut");
+    assert_eq!(config.signl4.webhook_url.host(), "connect.signl4.com");
+    assert_eq!(config.signl4.api_key.as_ref().unwrap().expose_secret(), "key");
+    assert_eq!(config.signl4.teams["network"].host(), "connect.example.com");
+    assert_eq!(config.listener.secret.expose_secret(), "listener-secret-1234");
+    assert_eq!(config.admin.token.as_ref().unwrap().expose_secret(), "admin-secret-12345678");
+}
+
+#[test]
+fn a_secret_of_the_environment_goes_before_both_forms_in_the_file() {
+    let setup = Setup::new("");
+    let path = setup.file("token", "of-the-file").display().to_string();
+    setup.file("bot.toml", SOUND);
+    let with_file = Setup { env: Vec::new(), ..setup }.set("ROCKETCHAT__AUTH_TOKEN_FILE", &path);
+    let token = |setup: &Setup| match setup.loaded().rocketchat.account {
+        Account::Token { auth_token, .. } => auth_token.expose_secret().to_owned(),
+        Account::Password { .. } => panic!("no token"),
+    };
+    assert_eq!(token(&with_file), "of-the-file");
+    with_file.file(
+        "bot.toml",
+        SOUND.replace("auth_token = \"s3cret-of-the-tests\"", &format!("auth_token_file = {path:?}")),
+    );
+    let inline = Setup { env: Vec::new(), ..with_file }.set("ROCKETCHAT__AUTH_TOKEN", "of-the-variable");
+    assert_eq!(token(&inline), "of-the-variable");
+}
+
+#[test]
+fn durations_are_written_with_their_unit() {
+    let catch_up = |text: &str| {
+        let text = SOUND.replace("[signl4]", &format!("catch_up = \"{text}\"\n[signl4]"));
+        Setup::new(&text).load().map(|config| config.rocketchat.catch_up.as_secs())
+    };
+    for (text, seconds) in
+        [("0s", 0), ("30s", 30), ("5m", 300), ("24h", 86_400), ("90d", 7_776_000), ("1h 30m", 5_400)]
+    {
+        assert_eq!(catch_up(text).unwrap(), seconds, "{text}");
+    }
+    for text in ["", "30", "-5m", "5 parsecs", "soon", "11y", "99999999999999999999h"] {
+        let errors = catch_up(text).unwrap_err();
+        assert_eq!(errors.problems().len(), 1, "{errors}");
+        assert_eq!(errors.problems()[0].key, "rocketchat.catch_up");
+    }
+}
+
+#[test]
+fn the_server_may_lie_below_a_path_and_its_slash_does_not_matter() {
+    for url in ["https://example.com/chat", "https://example.com/chat/", " https://example.com/chat"] {
+        let config = Setup::new(SOUND).set("ROCKETCHAT__URL", url).loaded();
+        assert_eq!(config.rocketchat.url.to_string(), "https://example.com/chat");
+    }
+}

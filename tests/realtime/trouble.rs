@@ -1,0 +1,229 @@
+//! What ends a session, and that the next one follows.
+
+use std::time::Duration;
+
+use sandbox::rocketchat::{Refusal, RestFault};
+use serde_json::json;
+use signl4_rocketchat::rocketchat::realtime::{ConnectionState, LostReason, Realtime, RealtimeEvent, Timing};
+
+use crate::listener::{Listener, SOON, Stage, timing, until};
+
+#[tokio::test]
+async fn a_restarted_server_is_found_again_and_the_session_has_the_next_number() {
+    let stage = Stage::set().await;
+    let mut listener = stage.online().await;
+    stage.chat.stop().await;
+    listener.lost_for("refused").await;
+    listener.state.wait_for(|state| matches!(state, ConnectionState::Waiting { .. })).await.unwrap();
+    stage.chat.restart().await.unwrap();
+    let (session, _) = listener.ready().await;
+    assert!(session > 1);
+    stage.say("after the restart");
+    assert_eq!(listener.message().await.text, "after the restart");
+}
+
+#[tokio::test]
+async fn subscriptions_refused_while_the_server_starts_up_are_made_again() {
+    let stage = Stage::set().await;
+    let refusal = Refusal::meteor(404, "Subscription 'stream-room-messages' not found");
+    stage.chat.faults().refuse_subscriptions(4, refusal);
+    let mut listener = stage.listen();
+    assert_eq!(listener.lost().await.0.name(), "nosub");
+    listener.ready().await;
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_to_connect_is_tried_again() {
+    let stage = Stage::set().await;
+    stage.chat.faults().set(|switches| switches.refuse_connect = true);
+    let mut listener = stage.listen();
+    assert_eq!(listener.lost().await.0, LostReason::ConnectFailed);
+    stage.chat.faults().clear();
+    listener.ready().await;
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_closes_is_left_alone_for_longer_and_longer() {
+    let stage = Stage::set().await;
+    let mut listener = stage.online().await;
+    stage.chat.faults().set(|switches| switches.accept_then_close = true);
+    stage.chat.faults().cut_connections();
+    let mut waits = Vec::new();
+    for _ in 0..5 {
+        waits.push(listener.lost().await.1);
+    }
+    // Each wait is drawn from the upper half of its step, and the steps double.
+    for (wait, step) in waits.iter().zip([20, 40, 80, 160, 320]) {
+        let step = Duration::from_millis(step);
+        assert!(*wait >= step / 2 && *wait <= step, "{waits:?}");
+    }
+    stage.chat.faults().clear();
+    listener.ready().await;
+    stage.chat.faults().cut_connections();
+    let (_, wait) = listener.lost().await;
+    assert!(
+        wait >= Duration::from_millis(250),
+        "a session that stood for a moment starts nothing anew: {wait:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_held_long_enough_starts_the_waits_anew() {
+    let stage = Stage::set().await;
+    stage.chat.faults().refuse_subscriptions(4, Refusal::meteor(404, "not found"));
+    let always_healthy = Timing { healthy_after: Duration::ZERO, ..timing() };
+    let mut listener = Listener::start(&stage, stage.token(), always_healthy, 16);
+    listener.ready().await;
+    stage.chat.faults().cut_connections();
+    let (_, wait) = listener.lost().await;
+    assert!(wait <= Duration::from_millis(20), "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_half_open_connection_is_noticed_and_replaced() {
+    let stage = Stage::set().await;
+    let impatient =
+        Timing { ping_after: Duration::from_millis(500), dead_after: Duration::from_secs(2), ..timing() };
+    let mut listener = Listener::start(&stage, stage.token(), impatient, 1_024);
+    listener.ready().await;
+    stage.chat.stall_now();
+    listener.lost_for("half_open").await;
+    listener.ready().await;
+    stage.say("on the new one");
+    assert_eq!(listener.message().await.text, "on the new one");
+}
+
+#[tokio::test]
+async fn a_silent_session_that_answers_pings_is_not_half_open() {
+    let stage = Stage::set().await;
+    let busy = Timing { ping_after: Duration::from_millis(20), dead_after: SOON, ..timing() };
+    let mut listener = Listener::start(&stage, stage.token(), busy, 1_024);
+    listener.ready().await;
+    // Some ten frames are those on the way in, the rest are answers to pings.
+    let counts = listener.counts.clone();
+    until(|| counts.received() >= 30).await;
+    stage.say("still here");
+    assert_eq!(listener.message().await.text, "still here");
+}
+
+#[tokio::test]
+async fn rubbish_is_counted_and_skipped_and_costs_no_session() {
+    let stage = Stage::set().await;
+    let mut listener = stage.online().await;
+    let before = listener.counts.skipped();
+    let message = |args| {
+        json!({"msg": "changed", "collection": "stream-room-messages", "id": "id",
+               "fields": {"eventName": "__my_messages__", "args": args}})
+        .to_string()
+    };
+    let rubbish = [
+        "o".to_owned(),
+        String::new(),
+        r#"a["{}"]"#.to_owned(),
+        "[]".to_owned(),
+        r#"{"msg":"result"}"#.to_owned(),
+        r#"{"msg":"nosub"}"#.to_owned(),
+        "[".repeat(50_000),
+        message(json!([{"_id": "m", "rid": 7}])),
+        message(json!([[null], {"roomParticipant": true}])),
+    ];
+    let harmless = [
+        r#"{"msg":"ready","subs":["77"]}"#,
+        r#"{"msg":"nosub","id":"77","error":{"error":404}}"#,
+        r#"{"msg":"result","id":"1","error":{"error":403}}"#,
+        r#"{"msg":"failed","version":"1"}"#,
+        r#"{"msg":"connected","session":"s"}"#,
+        r#"{"msg":"from-the-future"}"#,
+        r#"{"msg":"error","reason":"Bad request"}"#,
+    ];
+    for text in rubbish.iter().map(String::as_str).chain(harmless) {
+        stage.chat.send_raw_to_all(text);
+    }
+    stage.say("after the rubbish");
+    assert_eq!(listener.message().await.text, "after the rubbish");
+    assert_eq!(listener.counts.skipped() - before, rubbish.len() as u64);
+    assert!(listener.state.borrow().is_online());
+}
+
+#[tokio::test]
+async fn a_slow_consumer_loses_neither_an_event_nor_the_connection() {
+    const MESSAGES: usize = 6_000;
+    let stage = Stage::set().await;
+    // No ping wakes the session: it must go on by itself as soon as there is room.
+    let patient = Timing { ping_after: SOON * 10, dead_after: SOON * 20, ..timing() };
+    let mut listener = Listener::start(&stage, stage.token(), patient, 1);
+    listener.ready().await;
+    for n in 0..MESSAGES {
+        stage.say(n.to_string());
+    }
+    let counts = listener.counts.clone();
+    let (mut last, mut still) = (0, 0);
+    until(|| {
+        let now = counts.received();
+        still = if now == last { still + 1 } else { 0 };
+        last = now;
+        now >= 4_000 && still >= 40
+    })
+    .await;
+    // Each message is a frame, and so is the change of its room.
+    assert!(last < 9_000, "no more is read than may wait: {last}");
+    for n in 0..MESSAGES {
+        assert_eq!(listener.message().await.text, n.to_string());
+    }
+    stage.say("and one more");
+    assert_eq!(listener.message().await.text, "and one more");
+}
+
+#[tokio::test]
+async fn a_proxy_that_answers_for_a_server_that_is_down_ends_nothing_for_good() {
+    let stage = Stage::set().await;
+    let faults = stage.chat.faults();
+    faults.rest_next("me", 1, RestFault::plain_unauthorized());
+    faults.rest_next("me", 1, RestFault::bad_gateway());
+    let page = |status| RestFault::Answer {
+        status,
+        content_type: "text/html",
+        body: "<html><body>No</body></html>".into(),
+    };
+    faults.rest_next("me", 1, page(401));
+    faults.rest_next("me", 1, page(403));
+    faults.rest_next("me", 1, page(404));
+    let mut listener = stage.listen();
+    for _ in 0..5 {
+        assert_eq!(listener.lost().await.0.name(), "rest");
+    }
+    listener.ready().await;
+}
+
+#[tokio::test]
+async fn the_same_of_a_login_with_a_password() {
+    let stage = Stage::set().await;
+    for fault in [RestFault::plain_unauthorized(), RestFault::bad_gateway(), RestFault::Cut] {
+        stage.chat.faults().rest_next("login", 1, fault);
+    }
+    let mut listener = Listener::start(&stage, stage.password(), timing(), 16);
+    for _ in 0..3 {
+        assert_eq!(listener.lost().await.0.name(), "rest");
+    }
+    listener.ready().await;
+}
+
+#[tokio::test]
+async fn being_told_to_stop_is_no_failure() {
+    let stage = Stage::set().await;
+    let mut listener = stage.online().await;
+    listener.cancel();
+    assert_eq!(listener.end().await, Ok(()));
+    assert_eq!(*listener.state.borrow(), ConnectionState::Stopped(None));
+}
+
+#[tokio::test]
+async fn without_anybody_to_tell_it_stops_by_itself() {
+    let stage = Stage::set().await;
+    let account = stage.account(stage.token());
+    let realtime = Realtime::new(account).with_timing(timing());
+    let (sender, receiver) = tokio::sync::mpsc::channel::<RealtimeEvent>(1);
+    drop(receiver);
+    let run = realtime.run(sender, tokio_util::sync::CancellationToken::new());
+    assert_eq!(tokio::time::timeout(SOON, run).await.unwrap(), Ok(()));
+}
