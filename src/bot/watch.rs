@@ -257,7 +257,8 @@ impl Watch {
         let known = self.ears.rooms.learn(room, true);
         match (self.watches(&known), self.session.clone()) {
             (true, Some(session)) => {
-                let heard = joined_at.unwrap_or_else(|| session.server_now());
+                // The message that changed the room may be heard after this, and its time is the server's own.
+                let heard = joined_at.unwrap_or_else(|| session.server_now() - SKEW);
                 let since = self.since(&known.room.id, &session, heard).await;
                 debug!(room = %known.room.id, %since, "watching a room");
             }
