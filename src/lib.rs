@@ -24,7 +24,7 @@
 //! | [`check`] | tries all that [`bot`] needs and says what to mend, without paging anybody | how to mend it by itself |
 //! | [`setup`] | `bot.toml` made by asking, each answer tried | the running bot |
 //! | [`listener`] | the public HTTP listener that SIGNL4 posts to | rooms and threads |
-//! | [`admin`] | the private HTTP listener: alive, ready | message texts |
+//! | [`admin`] | the private HTTP listener: alive, ready, metrics, the status page | message texts |
 //! | [`command`] | `init`, `check`, `run`, `test`, `health`, `demo` and the rest: each in a file, each printing for a person | — |
 //! | [`systemd`] | readiness, status and watchdog by `sd_notify` | everything but the connection's state and the store |
 //! | [`telemetry`] | what is counted and measured, and its text for Prometheus | ids and texts |

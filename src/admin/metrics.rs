@@ -32,7 +32,9 @@ pub(super) async fn scrape(photographer: &Photographer) -> String {
         Sample::new(&FRAMES_SKIPPED, bot.frames.skipped() as f64),
     ];
     samples.extend(connection(&bot.connection.borrow()));
-    samples.extend(bot.rooms.watched().iter().map(rooms));
+    let watched = bot.directory.watched();
+    bot.metrics.begin_at_zero(watched.iter().map(|watched| watched.trigger.as_str()));
+    samples.extend(watched.iter().map(rooms));
     let depth = timeout(STORE_PATIENCE, depth(bot)).await;
     match depth {
         Ok(Ok((lanes, inbox))) => {
@@ -61,7 +63,7 @@ fn rooms(watched: &WatchedBy) -> Sample {
 
 /// Lanes in which nothing waits are there too, with zero.
 fn waiting(bot: &BotView, lanes: &[LaneDepth], inbox: &InboxDepth, now: Timestamp) -> Vec<Sample> {
-    let idle = bot.lanes.lanes().into_iter().map(|label| label.lane);
+    let idle = bot.directory.lanes().into_iter().map(|label| label.lane);
     let idle = idle.filter(|lane| lanes.iter().all(|depth| depth.lane != *lane));
     let lane = |metric, value: f64, lane: &str| Sample::new(metric, value).with("lane", lane);
     let mut samples = vec![

@@ -93,7 +93,7 @@ impl Photographer {
             readiness: self.recent_readiness().await,
             connection: self.bot.connection.borrow().clone(),
             offline_since: self.offline.get(),
-            watched: self.bot.rooms.watched(),
+            watched: self.bot.directory.watched(),
             stored,
             log: self.bot.log.lines(),
         }
@@ -102,13 +102,12 @@ impl Photographer {
     async fn stored(&self, now: Timestamp) -> Result<Stored, StoreError> {
         let store = &self.bot.store;
         let server = self.bot.account.server().base();
-        let labels = self.bot.lanes.lanes();
-        let teller = Teller { server, rooms: &*self.bot.rooms, lanes: &labels };
+        let names = self.bot.directory.lanes();
+        let teller = Teller { server, directory: &*self.bot.directory, lanes: &names };
         let alerts = store.last_alerts(ALERTS, now - DAYS).await?;
         let lanes = store.outbox_depth().await?;
         let named = lanes.into_iter().map(|depth| {
-            let label = labels.iter().find(|label| label.lane == depth.lane);
-            let name = label.map(|label| label.name.clone());
+            let name = names.iter().find(|label| label.lane == depth.lane).map(|label| label.name.clone());
             (name.unwrap_or_else(|| depth.lane.to_string()), depth)
         });
         Ok(Stored {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Carries, LaneLabel, RoomDirectory};
+use super::{Carries, Directory, LaneLabel};
 use crate::{
     alerting::message_url,
     rocketchat::{Room, RoomId, RoomKind},
@@ -63,7 +63,7 @@ pub(super) enum Tone {
 pub(super) struct Teller<'a> {
     /// The server's address.
     pub(super) server: &'a Url,
-    pub(super) rooms: &'a dyn RoomDirectory,
+    pub(super) directory: &'a dyn Directory,
     pub(super) lanes: &'a [LaneLabel],
 }
 
@@ -71,7 +71,7 @@ impl Teller<'_> {
     /// Tells an alert's story.
     pub(super) fn tell(&self, trail: &AlertTrail) -> Story {
         let alert = &trail.alert;
-        let room = self.rooms.room(&alert.room).unwrap_or_else(|| unknown(&alert.room));
+        let room = self.directory.room(&alert.room).unwrap_or_else(|| unknown(&alert.room));
         let mut steps = vec![beginning(alert)];
         steps.extend(trail.deliveries.iter().map(|delivery| {
             let label = self.lanes.iter().find(|label| label.lane == delivery.lane);
@@ -214,13 +214,17 @@ mod tests {
     #[derive(Debug)]
     struct OneRoom;
 
-    impl RoomDirectory for OneRoom {
+    impl Directory for OneRoom {
         fn room(&self, id: &RoomId) -> Option<Room> {
             let name = Some("operations".to_owned());
             (id.as_str() == "r1").then(|| Room { id: id.clone(), name, kind: RoomKind::Group })
         }
 
         fn watched(&self) -> Vec<WatchedBy> {
+            Vec::new()
+        }
+
+        fn lanes(&self) -> Vec<LaneLabel> {
             Vec::new()
         }
     }
@@ -266,7 +270,7 @@ mod tests {
             label("reaction", Carries::Reactions),
         ];
         let server = Url::parse("https://chat.example.com/sub/").unwrap();
-        let teller = Teller { server: &server, rooms: &OneRoom, lanes: &lanes };
+        let teller = Teller { server: &server, directory: &OneRoom, lanes: &lanes };
         teller.tell(&AlertTrail { alert, deliveries, events })
     }
 

@@ -24,10 +24,8 @@ pub struct BotView {
     pub connection: watch::Receiver<ConnectionState>,
     /// What came over it.
     pub frames: Arc<FrameCounts>,
-    /// The rooms.
-    pub rooms: Arc<dyn RoomDirectory>,
-    /// The lanes of the outbox.
-    pub lanes: Arc<dyn LaneDirectory>,
+    /// What things are called.
+    pub directory: Arc<dyn Directory>,
     /// The store.
     pub store: Store,
     /// The last warnings and errors.
@@ -38,18 +36,15 @@ pub struct BotView {
     pub started_at: Timestamp,
 }
 
-/// The rooms that the bot knows.
-pub trait RoomDirectory: std::fmt::Debug + Send + Sync {
-    /// A room by its id.
+/// What things are called, by the configuration that holds at the moment.
+pub trait Directory: std::fmt::Debug + Send + Sync {
+    /// A room by its id; `None` for one that the bot does not know.
     fn room(&self, id: &RoomId) -> Option<Room>;
 
     /// What each trigger watches, in the order of the configuration.
     fn watched(&self) -> Vec<WatchedBy>;
-}
 
-/// The lanes of the outbox, as the configuration has them at the moment.
-pub trait LaneDirectory: std::fmt::Debug + Send + Sync {
-    /// Every lane, in the order in which they are shown.
+    /// Every lane of the outbox, in the order in which they are shown.
     fn lanes(&self) -> Vec<LaneLabel>;
 }
 

@@ -64,18 +64,29 @@ impl Intake {
         let (mut added, mut too_old) = (Vec::new(), false);
         for found in around.config.triggers.matches(message, &around.known.room, around.known.joined) {
             match judge(&found, message, sight, around.oldest) {
-                Verdict::Page => added.extend(raise(&mut transaction, &found, message, around).await?),
+                Verdict::Page => {
+                    added.extend(raise(&mut transaction, &found, message, around).await?);
+                }
                 Verdict::TooOld => too_old = true,
                 Verdict::OnlyEdited => {}
             }
         }
         // Age is judged by the server's clock. Should that turn out to have been set, the message is judged again.
-        if !too_old {
-            transaction.mark_seen(&message.id, digest).await?;
-        }
+        let fresh = !too_old && transaction.mark_seen(&message.id, digest).await?;
         transaction.commit().await?;
-        count(&added);
+        count(fresh, &added);
         Ok(added.iter().filter(|alert| alert.state == AlertState::Queued).count())
+    }
+}
+
+/// Counted once it is committed: what fails before is tried again.
+fn count(fresh: bool, added: &[Alert]) {
+    if fresh {
+        telemetry::message_seen();
+    }
+    for alert in added {
+        telemetry::matched(&alert.trigger);
+        telemetry::alert(alert.state.name());
     }
 }
 
@@ -114,15 +125,6 @@ fn follow_up(alert: &NewAlert, row: &Alert, notices: Notices<'_>) -> Option<NewD
             body: alert.event.clone(),
             alert: Some(row.id),
         }),
-    }
-}
-
-/// Counted once it is committed: what fails before is tried again.
-fn count(added: &[Alert]) {
-    telemetry::message_seen();
-    for alert in added {
-        telemetry::matched(&alert.trigger);
-        telemetry::alert(alert.state.name());
     }
 }
 

@@ -13,8 +13,7 @@ use crate::{
     admin::{Carries, LaneLabel},
     alerting::{ReplyKind, ReplyWords, TeamName},
     signl4::{RaiseError, WebhookClient, WebhookUrl},
-    store::{Alert, AlertChange, AlertState, Delivery, Lane, Store, StoreError},
-    telemetry,
+    store::{Alert, AlertChange, Delivery, Lane, Store, StoreError},
 };
 
 /// SIGNL4 allows a wrong secret or an invalid event ten times a minute: after one, the lane rests so long.
@@ -76,7 +75,8 @@ impl Destination for Pager {
 
 impl Pager {
     async fn too_old(&self, delivery: &Delivery) -> Result<Option<String>, StoreError> {
-        let age = age_of(delivery.created_at);
+        let age =
+            Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
         let retry_for = self.current.now().config.signl4.retry_for;
         if age <= retry_for || delivery.attempts == 0 {
             return Ok(None);
@@ -92,8 +92,6 @@ impl Pager {
     fn sent(&self, alert: &Alert, event_id: Option<crate::signl4::EventId>) -> Attempt {
         let settings = self.current.now();
         let notices = Notices::new(&settings.config.replies);
-        telemetry::alert(AlertState::Sent.name());
-        telemetry::alert_sent(age_of(alert.created_at));
         Attempt {
             outcome: Outcome::Delivered,
             change: Some(AlertChange::Sent(event_id)),
@@ -115,18 +113,12 @@ impl Pager {
         let words = ReplyWords { reason: &reason, team: self.team.as_str(), ..ReplyWords::default() };
         let settings = self.current.now();
         let told = Notices::new(&settings.config.replies).in_thread(alert, ReplyKind::NotSent, &words);
-        telemetry::alert(AlertState::NotSent.name());
         Attempt {
             outcome: Outcome::Failed { reason, rest },
             change: Some(AlertChange::NotSent),
             then: told.into_iter().collect(),
         }
     }
-}
-
-/// Zero where the clock was set back meanwhile.
-fn age_of(queued_at: Timestamp) -> Duration {
-    Duration::try_from(Timestamp::now().duration_since(queued_at)).unwrap_or_default()
 }
 
 #[cfg(test)]

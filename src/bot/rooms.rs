@@ -5,10 +5,8 @@ use std::{
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use super::pager::pager_label;
 use crate::{
-    admin::{Seat, WatchedBy},
-    alerting::{RoomPattern, Trigger, TriggerSet},
+    alerting::TriggerSet,
     rocketchat::{Room, RoomId, RoomKind, realtime::RoomHint},
 };
 
@@ -36,6 +34,11 @@ impl Rooms {
     /// Whether some trigger watches the room.
     pub(super) fn watched(&self, room: &RoomId, triggers: &TriggerSet) -> bool {
         self.read().get(room).is_some_and(|known| known.is_watched(triggers))
+    }
+
+    /// The room of this id.
+    pub(super) fn get(&self, id: &RoomId) -> Option<Room> {
+        self.read().get(id).map(|known| known.room.clone())
     }
 
     /// Every room, watched or not.
@@ -100,26 +103,6 @@ impl Rooms {
     /// Forgets a deleted room.
     pub(super) fn remove(&self, id: &RoomId) {
         self.write().remove(id);
-    }
-
-    /// A room by its id.
-    pub(super) fn room(&self, id: &RoomId) -> Option<Room> {
-        self.read().get(id).map(|known| known.room.clone())
-    }
-
-    /// What a trigger watches, and which of its entries find no room.
-    pub(super) fn watched_by(&self, trigger: &Trigger) -> WatchedBy {
-        let known = self.read();
-        let mut rooms: Vec<Seat> = known
-            .values()
-            .filter(|known| trigger.watches(&known.room, known.joined))
-            .map(|known| Seat { room: known.room.clone(), joined: known.joined })
-            .collect();
-        rooms.sort_by(|one, other| (&one.room.name, &one.room.id).cmp(&(&other.room.name, &other.room.id)));
-        let finds = |pattern: &RoomPattern| rooms.iter().any(|seat| pattern.matches(&seat.room, seat.joined));
-        let unfound =
-            trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
-        WatchedBy { trigger: trigger.name.clone(), team: pager_label(&trigger.team).name, rooms, unfound }
     }
 
     // The map holds no invariant that a panic elsewhere could have broken.

@@ -152,7 +152,7 @@ impl Bot {
             rest: RestClient::new(account),
             cancel: CancellationToken::new(),
         };
-        let view = view(&shared.current, shared.rest.account(), &shared.rooms, &store, &realtime);
+        let view = view(&current, shared.rest.account(), &shared.rooms, &store, &realtime);
         let mut bot = Self {
             parts: JoinSet::new(),
             cancel: shared.cancel.clone(),
@@ -166,7 +166,7 @@ impl Bot {
         bot.start_posters(&shared);
         bot.start_inside(&shared, tempo);
         bot.start_public(&shared, public, &access);
-        bot.start_private(&config, &shared, private, view);
+        bot.start_private(&config, &shared, view, private);
         bot.start_watch(&shared, realtime, tempo);
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         Ok(bot)
@@ -276,7 +276,7 @@ impl Bot {
         self.part("public listener", listener::serve(socket, access, store, cancel));
     }
 
-    fn start_private(&mut self, config: &Config, shared: &Shared, socket: TcpListener, view: BotView) {
+    fn start_private(&mut self, config: &Config, shared: &Shared, view: BotView, socket: TcpListener) {
         const NAME: &str = "admin listener";
         let (token, cancel) = (config.admin.token.clone(), shared.cancel.clone());
         self.fallible(NAME, async move {

@@ -7,7 +7,11 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use super::{Kind, METRICS, Metric, catalogue::ALERT_DELIVERY, counted::begin_at_zero};
+use super::{
+    Kind, METRICS, Metric,
+    catalogue::ALERT_DELIVERY,
+    counted::{begin_at_zero, expect_matches},
+};
 
 /// The bounds of the histogram of delivery times, in seconds: from a call that goes well to the longest patience.
 const DELIVERY_BUCKETS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
@@ -45,18 +49,23 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// Starts to count, unless this process does already. The counters of these triggers begin at zero.
-    pub fn start<'a>(triggers: impl Iterator<Item = &'a str>) -> Self {
+    /// Starts to count, unless this process does already.
+    pub fn start() -> Self {
         let counters = COUNTERS.get_or_init(|| {
             let recorder = recorder();
             let handle = recorder.handle();
             // Fails only where somebody else's recorder is in place already; then ours stays empty.
             let _ = metrics::set_global_recorder(recorder);
             describe();
+            begin_at_zero();
             handle
         });
-        begin_at_zero(triggers);
         Self { counters: counters.clone() }
+    }
+
+    /// Makes the counters of these triggers begin at zero, where they have not begun.
+    pub fn begin_at_zero<'a>(&self, triggers: impl Iterator<Item = &'a str>) {
+        triggers.for_each(expect_matches);
     }
 
     /// All of it in Prometheus' text format.
@@ -120,7 +129,9 @@ mod tests {
 
     #[test]
     fn samples_and_counters_stand_in_one_text_each_with_its_help() {
-        let text = Exposition::start(["night watch"].into_iter()).render(&[
+        let exposition = Exposition::start();
+        exposition.begin_at_zero(["night watch"].into_iter());
+        let text = exposition.render(&[
             Sample::new(&OUTBOX_DELIVERIES, 3.0).with("lane", "signl4:\"odd\"\nname"),
             Sample::new(&FRAMES_RECEIVED, 7.0),
         ]);
@@ -142,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_was_sampled_before_is_gone_when_it_is_sampled_no_longer() {
-        let exposition = Exposition::start(std::iter::empty());
+        let exposition = Exposition::start();
         let lane = Sample::new(&OUTBOX_DELIVERIES, 3.0).with("lane", "gone");
         assert!(exposition.render(&[lane]).contains("gone"));
         assert!(!exposition.render(&[]).contains("gone"));
@@ -150,8 +161,9 @@ mod tests {
 
     #[test]
     fn several_bots_in_one_process_share_the_counters() {
-        let one = Exposition::start(["one"].into_iter());
-        let _other = Exposition::start(["other"].into_iter());
+        let (one, other) = (Exposition::start(), Exposition::start());
+        one.begin_at_zero(["one"].into_iter());
+        other.begin_at_zero(["other"].into_iter());
         let text = one.render(&[]);
         assert!(text.contains("trigger=\"one\"") && text.contains("trigger=\"other\""), "{text}");
     }

@@ -118,6 +118,11 @@ impl Stage {
         format!("http://127.0.0.1:{}", self.listener_port)
     }
 
+    /// The URL of the bot's private listener.
+    pub fn admin_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.admin_port)
+    }
+
     /// Starts the bot and waits until it listens to the room.
     pub async fn start(&self) -> Bot {
         let mut bot = self.launch();
@@ -142,7 +147,7 @@ impl Stage {
     }
 
     async fn is_ready(&self) -> bool {
-        let answer = http().get(format!("http://127.0.0.1:{}/readyz", self.admin_port)).send().await;
+        let answer = http().get(format!("{}/readyz", self.admin_url())).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
@@ -170,7 +175,7 @@ impl Stage {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Bot { child, log, admin: format!("http://127.0.0.1:{}", self.admin_port) }
+        Bot { child, log, admin: self.admin_url() }
     }
 
     fn bot_toml(&self) -> String {
