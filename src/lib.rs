@@ -27,6 +27,7 @@
 //! | [`admin`] | the private HTTP listener: alive, ready | message texts |
 //! | [`command`] | `init`, `check`, `run`, `test`, `health`, `demo` and the rest: each in a file, each printing for a person | — |
 //! | [`systemd`] | readiness, status and watchdog by `sd_notify` | everything but the connection's state and the store |
+//! | [`telemetry`] | what is counted and measured, and its text for Prometheus | ids and texts |
 //! | [`logging`] | what is written to the log, and what never is | — |
 //!
 //! Start reading at [`bot::Bot::start`], which names every part, then follow a message through `bot::intake` and an
@@ -47,3 +48,4 @@ pub mod setup;
 pub mod signl4;
 pub mod store;
 pub mod systemd;
+pub mod telemetry;

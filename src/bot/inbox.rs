@@ -14,7 +14,8 @@ use super::{
 use crate::{
     alerting::{Place, ReplyKind, ReplyWords, place},
     signl4::{Happening, Notification},
-    store::{NewDelivery, Store, StoreError, StoredEvent},
+    store::{EventOutcome, NewDelivery, Store, StoreError, StoredEvent},
+    telemetry,
 };
 
 /// How long an event may wait for the answer to the call that caused it: longer than any call lasts.
@@ -73,12 +74,13 @@ impl Inbox {
             // The listener stores only what it could read, so this is damage.
             Err(error) => {
                 error!(%error, "a stored event cannot be read");
-                return self.store.settle_event(event, "unreadable", None).await;
+                let outcome = EventOutcome { correlation: "unreadable", ..EventOutcome::default() };
+                return self.store.settle_event(event, &outcome, None).await;
             }
         };
         let (Some(kind), Some(reference)) = (reply_kind(notification.happening), &notification.alert) else {
             info!(event = %notification.id, kind = notification.happening.name(), "event without a reply");
-            return self.store.settle_event(event, notification.happening.name(), None).await;
+            return self.settle(event, &notification, None, None).await;
         };
         let waited = Duration::try_from(now.duration_since(event.received_at)).unwrap_or(LONGEST_WAIT);
         let found = self.store.candidates(reference).await?;
@@ -92,7 +94,27 @@ impl Inbox {
         }
         let reply = reply(&notification, kind, &place, Notices::new(&config.replies));
         log(&notification, &place);
-        self.store.settle_event(event, place.name(), reply.as_ref()).await
+        self.settle(event, &notification, Some(&place), reply.as_ref()).await
+    }
+
+    /// Notes what came of an event; it has no place where it has no reply.
+    async fn settle(
+        &self,
+        event: &StoredEvent,
+        notification: &Notification,
+        place: Option<&Place>,
+        reply: Option<&NewDelivery>,
+    ) -> Result<(), StoreError> {
+        let alert = match place {
+            Some(Place::Thread { alert, .. }) => Some(alert.id),
+            _ => None,
+        };
+        let correlation = place.map_or("none", Place::name);
+        let happening = notification.happening.name();
+        let outcome = EventOutcome { correlation, alert, happening, actor: notification.user.as_deref() };
+        self.store.settle_event(event, &outcome, reply).await?;
+        telemetry::event(happening, correlation);
+        Ok(())
     }
 }
 

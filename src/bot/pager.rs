@@ -10,9 +10,11 @@ use super::{
     settings::Current,
 };
 use crate::{
+    admin::{Carries, LaneLabel},
     alerting::{ReplyKind, ReplyWords, TeamName},
     signl4::{RaiseError, WebhookClient, WebhookUrl},
-    store::{Alert, AlertChange, Delivery, Lane, Store, StoreError},
+    store::{Alert, AlertChange, AlertState, Delivery, Lane, Store, StoreError},
+    telemetry,
 };
 
 /// SIGNL4 allows a wrong secret or an invalid event ten times a minute: after one, the lane rests so long.
@@ -24,6 +26,15 @@ pub(super) fn pager_lane(team: &TeamName) -> Lane {
         TeamName::Default => Lane::new("signl4"),
         TeamName::Named(name) => Lane::new(format!("signl4:{name}")),
     }
+}
+
+/// The same for a person.
+pub(super) fn pager_label(team: &TeamName) -> LaneLabel {
+    let name = match team {
+        TeamName::Default => "SIGNL4".to_owned(),
+        TeamName::Named(name) => format!("SIGNL4 team {name}"),
+    };
+    LaneLabel { lane: pager_lane(team), name, carries: Carries::Alerts }
 }
 
 /// Pages one team.
@@ -65,8 +76,7 @@ impl Destination for Pager {
 
 impl Pager {
     async fn too_old(&self, delivery: &Delivery) -> Result<Option<String>, StoreError> {
-        let age =
-            Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
+        let age = age_of(delivery.created_at);
         let retry_for = self.current.now().config.signl4.retry_for;
         if age <= retry_for || delivery.attempts == 0 {
             return Ok(None);
@@ -82,6 +92,8 @@ impl Pager {
     fn sent(&self, alert: &Alert, event_id: Option<crate::signl4::EventId>) -> Attempt {
         let settings = self.current.now();
         let notices = Notices::new(&settings.config.replies);
+        telemetry::alert(AlertState::Sent.name());
+        telemetry::alert_sent(age_of(alert.created_at));
         Attempt {
             outcome: Outcome::Delivered,
             change: Some(AlertChange::Sent(event_id)),
@@ -103,12 +115,18 @@ impl Pager {
         let words = ReplyWords { reason: &reason, team: self.team.as_str(), ..ReplyWords::default() };
         let settings = self.current.now();
         let told = Notices::new(&settings.config.replies).in_thread(alert, ReplyKind::NotSent, &words);
+        telemetry::alert(AlertState::NotSent.name());
         Attempt {
             outcome: Outcome::Failed { reason, rest },
             change: Some(AlertChange::NotSent),
             then: told.into_iter().collect(),
         }
     }
+}
+
+/// Zero where the clock was set back meanwhile.
+fn age_of(queued_at: Timestamp) -> Duration {
+    Duration::try_from(Timestamp::now().duration_since(queued_at)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,8 +5,10 @@ use std::{
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use super::pager::pager_label;
 use crate::{
-    alerting::TriggerSet,
+    admin::{Seat, WatchedBy},
+    alerting::{RoomPattern, Trigger, TriggerSet},
     rocketchat::{Room, RoomId, RoomKind, realtime::RoomHint},
 };
 
@@ -98,6 +100,26 @@ impl Rooms {
     /// Forgets a deleted room.
     pub(super) fn remove(&self, id: &RoomId) {
         self.write().remove(id);
+    }
+
+    /// A room by its id.
+    pub(super) fn room(&self, id: &RoomId) -> Option<Room> {
+        self.read().get(id).map(|known| known.room.clone())
+    }
+
+    /// What a trigger watches, and which of its entries find no room.
+    pub(super) fn watched_by(&self, trigger: &Trigger) -> WatchedBy {
+        let known = self.read();
+        let mut rooms: Vec<Seat> = known
+            .values()
+            .filter(|known| trigger.watches(&known.room, known.joined))
+            .map(|known| Seat { room: known.room.clone(), joined: known.joined })
+            .collect();
+        rooms.sort_by(|one, other| (&one.room.name, &one.room.id).cmp(&(&other.room.name, &other.room.id)));
+        let finds = |pattern: &RoomPattern| rooms.iter().any(|seat| pattern.matches(&seat.room, seat.joined));
+        let unfound =
+            trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
+        WatchedBy { trigger: trigger.name.clone(), team: pager_label(&trigger.team).name, rooms, unfound }
     }
 
     // The map holds no invariant that a panic elsewhere could have broken.

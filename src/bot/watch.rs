@@ -25,6 +25,7 @@ use crate::{
         rest::{RestClient, RestError, Subscription},
     },
     store::{Store, StoreError},
+    telemetry,
 };
 
 /// The wait after the store or the server failed, before the same message is tried again.
@@ -118,6 +119,7 @@ impl Watch {
             RealtimeEvent::Lost { reason, retry_in } => {
                 self.session = None;
                 self.catching_up = None;
+                telemetry::reconnect(reason.name());
                 debug!(reason = reason.name(), ?retry_in, "not listening");
             }
         }
@@ -255,7 +257,8 @@ impl Watch {
         let known = self.ears.rooms.learn(room, true);
         match (self.watches(&known), self.session.clone()) {
             (true, Some(session)) => {
-                let heard = joined_at.unwrap_or_else(|| session.server_now());
+                // The message that changed the room may be heard after this, and its time is the server's own.
+                let heard = joined_at.unwrap_or_else(|| session.server_now() - SKEW);
                 let since = self.since(&known.room.id, &session, heard).await;
                 debug!(room = %known.room.id, %since, "watching a room");
             }

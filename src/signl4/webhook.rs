@@ -9,6 +9,7 @@ mod tests;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+use metrics::{SharedString, counter};
 use reqwest::{StatusCode, header::HeaderMap, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -172,6 +173,7 @@ impl WebhookClient {
             // The alert is raised whatever the body holds: failing here would page twice.
             return Ok(event_id(&read(answer).await.unwrap_or_default()));
         }
+        count_error(status.as_u16().to_string());
         let pause = pause_of(answer.headers(), Timestamp::now());
         Err(refusal(status, pause, &read(answer).await.unwrap_or_default()))
     }
@@ -263,7 +265,24 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
+/// Why no answer came, in one word.
+fn silence(error: &reqwest::Error) -> &'static str {
+    if error.is_connect() {
+        "connect"
+    } else if error.is_timeout() {
+        "timeout"
+    } else {
+        "broken"
+    }
+}
+
+/// Counts a failed call by its status, or by why there was none.
+fn count_error(code: impl Into<SharedString>) {
+    counter!("signl4_bot_http_errors_total", "peer" => "signl4", "code" => code.into()).increment(1);
+}
+
 fn unavailable(error: &reqwest::Error) -> RaiseError {
+    count_error(silence(error));
     RaiseError::Unavailable { maybe_raised: !error.is_connect() && !error.is_builder(), reason: why(error) }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use super::{
-    Alert, NewDelivery, Store, StoreError, outbox,
+    Alert, AlertId, NewDelivery, Store, StoreError, outbox,
     rows::{millis, timestamp},
 };
 use crate::signl4::{AlertRef, NotificationId};
@@ -45,6 +45,19 @@ impl FromRow<'_, SqliteRow> for StoredEvent {
             received_at: timestamp(row.try_get("received_at")?),
         })
     }
+}
+
+/// How a notification was settled, in short names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventOutcome<'a> {
+    /// How its alert was found, or why it was not looked for.
+    pub correlation: &'a str,
+    /// The alert it is about.
+    pub alert: Option<AlertId>,
+    /// What happened to the alert.
+    pub happening: &'a str,
+    /// Who did it.
+    pub actor: Option<&'a str>,
 }
 
 /// The alerts a notification may be about.
@@ -130,15 +143,19 @@ impl Store {
     pub async fn settle_event(
         &self,
         event: &StoredEvent,
-        outcome: &str,
+        outcome: &EventOutcome<'_>,
         reply: Option<&NewDelivery>,
     ) -> Result<(), StoreError> {
         let now = Timestamp::now();
         let mut tx = self.write().await?;
         let settled = sqlx::query(
-            "UPDATE event SET state = 'settled', outcome = ?, settled_at = ? WHERE seq = ? AND state = 'waiting'",
+            "UPDATE event SET state = 'settled', outcome = ?, alert_id = ?, happening = ?, actor = ?, settled_at = ? \
+             WHERE seq = ? AND state = 'waiting'",
         )
-        .bind(outcome)
+        .bind(outcome.correlation)
+        .bind(outcome.alert.map(|alert| alert.0))
+        .bind(outcome.happening)
+        .bind(outcome.actor)
         .bind(millis(now))
         .bind(event.seq)
         .execute(&mut *tx)

@@ -298,6 +298,15 @@ impl Bot {
         }
     }
 
+    /// Waits until something holds that is seen in the log.
+    pub async fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        let deadline = Instant::now() + SOON;
+        while !holds() {
+            assert!(Instant::now() < deadline, "in vain: {what}\n{}", self.log());
+            sleep(LOOK).await;
+        }
+    }
+
     /// Everything it logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap()

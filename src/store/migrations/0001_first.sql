@@ -59,9 +59,13 @@ CREATE TABLE event (
     received_at INTEGER NOT NULL,
     settled_at  INTEGER,
     outcome     TEXT,                    -- how it was correlated, once settled
+    alert_id    INTEGER REFERENCES alert (id) ON DELETE SET NULL, -- the alert it was found to be about
+    happening   TEXT,                    -- what it says happened to the alert
+    actor       TEXT,                    -- who did it, where it says so
     body        TEXT    NOT NULL
 ) STRICT;
-CREATE INDEX event_waiting ON event (seq, not_before) WHERE state = 'waiting';
+CREATE INDEX event_waiting ON event (seq, not_before, received_at) WHERE state = 'waiting';
+CREATE INDEX event_alert ON event (alert_id) WHERE alert_id IS NOT NULL;
 CREATE INDEX event_settled ON event (settled_at) WHERE settled_at IS NOT NULL;
 
 -- The last text of each message looked at, as a digest: what tells a new text from a re-emission of the old one.
