@@ -35,6 +35,7 @@ pub struct WebhookUrl {
     url: SecretString,
     host: String,
     is_tls: bool,
+    has_plausible_secret: bool,
 }
 
 /// Why a text is no webhook URL.
@@ -67,7 +68,8 @@ impl WebhookUrl {
             return Err(InvalidWebhookUrl::NoSecret);
         }
         let is_tls = url.scheme() == "https";
-        Ok(Self { url: SecretString::from(String::from(url)), host, is_tls })
+        let has_plausible_secret = is_plausible(secret);
+        Ok(Self { url: SecretString::from(String::from(url)), host, is_tls, has_plausible_secret })
     }
 
     /// The host it leads to, which is safe to show.
@@ -75,10 +77,25 @@ impl WebhookUrl {
         &self.host
     }
 
+    /// Whether the end of its path has the shape of a secret. SIGNL4 documents none, so this is a guess and no proof.
+    pub fn has_plausible_secret(&self) -> bool {
+        self.has_plausible_secret
+    }
+
     /// Whether calls of it are encrypted.
     pub fn is_tls(&self) -> bool {
         self.is_tls
     }
+}
+
+/// Long enough not to be guessed, of letters that need no escaping, and no word that a manual puts in a secret's place.
+fn is_plausible(secret: &str) -> bool {
+    const SHORTEST: usize = 8;
+    const PLACEHOLDERS: [&str; 4] = ["team", "secret", "your", "example"];
+    let lower = secret.to_lowercase();
+    secret.len() >= SHORTEST
+        && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        && !PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
 
 impl PartialEq for WebhookUrl {
