@@ -177,5 +177,9 @@ test("the page has its picture taken", async () => {
   await operator.press(texts[0], "Close");
   await eventually(() => operator.thread(texts[0]).then((replies) => replies.length), 3);
   await raise(texts[1]);
+  const me = await look();
+  await eventually(() => badge(newest(me.page)), "sent");
+  await me.page.getByText("Everything is delivered.").waitFor();
+  await leave(me);
   for (const colorScheme of ["light", "dark"]) await pictures("", colorScheme);
 });
