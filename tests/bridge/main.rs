@@ -5,6 +5,7 @@
 mod events_appear_once;
 mod every_match_pages;
 mod nobody_gets_in;
+mod nothing_is_passed_over;
 mod pairs_alert_once;
 mod stage;
 mod storms;

@@ -15,6 +15,7 @@ use sandbox::signl4::{self, Alert, Signl4};
 use serde_json::{Value, json};
 use signl4_rocketchat::bot::{RunError, Tempo};
 use signl4_rocketchat::config::{Config, Sources};
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
@@ -43,6 +44,8 @@ pub struct Stage {
     listener_port: u16,
     admin_port: u16,
     more_config: String,
+    /// More lines of its table `[rocketchat]`.
+    chat_config: String,
     dir: TempDir,
     /// How many bots were started.
     started: AtomicU32,
@@ -75,6 +78,7 @@ impl Stage {
             listener_port,
             admin_port: free_port(),
             more_config: String::new(),
+            chat_config: String::new(),
             dir: TempDir::new().unwrap(),
             started: AtomicU32::new(0),
         }
@@ -84,6 +88,26 @@ impl Stage {
     pub fn configure(&mut self, toml: &str) {
         self.more_config.push_str(toml);
         self.more_config.push('\n');
+    }
+
+    /// The bot joins no channel by itself.
+    pub fn without_joining(mut self) -> Self {
+        self.chat_config.push_str("auto_join = false\n");
+        self
+    }
+
+    /// Messages missed while away alert so far back.
+    pub fn looking_back(mut self, catch_up: &str) -> Self {
+        self.chat_config.push_str(&format!("catch_up = {catch_up:?}\n"));
+        self
+    }
+
+    /// Another process begins to write to the store and does not come to an end.
+    pub async fn lock_store(&self) -> StoreLock {
+        let url = format!("sqlite://{}", self.dir.path().join("signl4-rocketchat.db").display());
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        StoreLock(connection)
     }
 
     /// The URL of the bot's public listener, without a secret.
@@ -147,11 +171,12 @@ impl Stage {
 
     fn bot_toml(&self) -> String {
         let tables = format!(
-            "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n\n[signl4]\nwebhook_url = {:?}\n\n\
+            "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n{}\n[signl4]\nwebhook_url = {:?}\n\n\
              [listener]\nbind = \"127.0.0.1:{}\"\nsecret = {LISTENER_SECRET:?}\n\n[admin]\nbind = \"127.0.0.1:{}\"\n",
             self.chat.url(),
             self.bot.id,
             self.token,
+            self.chat_config,
             self.signl4.webhook_url(TEAM),
             self.listener_port,
             self.admin_port,
@@ -238,6 +263,26 @@ pub fn status_event(id: &str, alert: &Value, status: u16) -> Value {
     json!({"eventType": 201, "id": id, "user": {"username": "Rene"}, "alert": alert})
 }
 
+/// Looks for what the stream dropped all the time.
+pub fn quick() -> Tempo {
+    Tempo { look_again: Duration::from_millis(200), ..Tempo::default() }
+}
+
+/// The store of the bot's process, locked.
+pub struct StoreLock(SqliteConnection);
+
+impl StoreLock {
+    /// Waits until the bot has been refused once more.
+    pub async fn hold_for_another_failure(&self, bot: &Bot) {
+        const REFUSED: &[&str] = &["a message cannot be settled"];
+        bot.wait_for_logs(bot.count_in_log(REFUSED) + 1, REFUSED).await;
+    }
+
+    pub async fn release(mut self) {
+        sqlx::query("ROLLBACK").execute(&mut self.0).await.unwrap();
+    }
+}
+
 /// The bot as a process. Dropped, it is killed.
 pub struct Bot {
     child: Child,
@@ -262,11 +307,21 @@ impl Bot {
 
     /// Waits until a line of the log has all of these in it.
     pub async fn wait_for_log(&self, parts: &[&str]) {
+        self.wait_for_logs(1, parts).await;
+    }
+
+    /// Waits until so many lines of the log have all of these in them.
+    pub async fn wait_for_logs(&self, count: usize, parts: &[&str]) {
         let deadline = Instant::now() + SOON;
-        while !self.log().lines().any(|line| parts.iter().all(|part| line.contains(part))) {
-            assert!(Instant::now() < deadline, "no line has {parts:?}:\n{}", self.log());
+        while self.count_in_log(parts) < count {
+            assert!(Instant::now() < deadline, "fewer than {count} lines have {parts:?}:\n{}", self.log());
             sleep(LOOK).await;
         }
+    }
+
+    /// How many lines of the log have all of these in them.
+    pub fn count_in_log(&self, parts: &[&str]) -> usize {
+        self.log().lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     }
 
     /// Everything it logged so far.
