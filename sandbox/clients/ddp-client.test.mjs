@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 
 import WebSocket from 'ws';
@@ -11,6 +12,14 @@ import { start } from './simulator.mjs';
 // The library is written for browsers and looks for this name.
 globalThis.WebSocket = WebSocket;
 const { DDPSDK } = (await import('@rocket.chat/ddp-client')).default;
+
+/** Ends a client. Its watch for silence, which each frame starts anew, would keep the process alive for a minute. */
+async function end({ connection, timeoutControl }) {
+  const closed = once(connection.ws, 'close');
+  connection.close();
+  await closed;
+  timeoutControl.stop();
+}
 
 for (const habit of [undefined, 'streamer']) {
   describe(`ddp-client and the ${habit ?? 'monolith'}`, { timeout: 300_000 }, () => {
@@ -40,7 +49,7 @@ for (const habit of [undefined, 'streamer']) {
       await sdk.call('sendMessage', { _id: 'of-the-ddp-client', rid: chat.room.id, msg: 'Alert sent.', tmid: posted._id });
       const [reply] = await chat.messages(chat.alice);
       assert.deepEqual([reply._id, reply.tmid, reply.u._id], ['of-the-ddp-client', posted._id, chat.bot.id]);
-      sdk.connection.close();
+      await end(sdk);
     });
 
     test('hears one room until it stops listening', async () => {
@@ -59,7 +68,7 @@ for (const habit of [undefined, 'streamer']) {
       await chat.post(chat.alice, 'second');
       assert.equal(await sdk.call('getRoomIdByNameOrId', chat.room.name), chat.room.id);
       assert.deepEqual(texts, ['first']);
-      sdk.connection.close();
+      await end(sdk);
     });
 
     test('is refused what it may not do', async () => {
@@ -68,7 +77,7 @@ for (const habit of [undefined, 'streamer']) {
       const stream = sdk.stream('room-messages', chat.room.id, () => {});
       await assert.rejects(stream.ready(), { error: 'not-allowed' });
       await assert.rejects(sdk.call('no such method'), { error: 404 });
-      sdk.connection.close();
+      await end(sdk);
     });
 
     test('logs in with a personal access token where the server tells when that ends', async () => {
@@ -80,7 +89,7 @@ for (const habit of [undefined, 'streamer']) {
       } else {
         assert.equal((await login).id, chat.bot.id);
       }
-      sdk.connection.close();
+      await end(sdk);
     });
 
     test('logs in with a password where the server takes one', async () => {
@@ -94,7 +103,7 @@ for (const habit of [undefined, 'streamer']) {
         assert.equal(sdk.account.uid, chat.bot.id);
         await sdk.account.logout();
       }
-      sdk.connection.close();
+      await end(sdk);
     });
   });
 }

@@ -35,10 +35,11 @@ pub struct ConnectorError {
 impl Connector {
     /// Reads the system's certificates and the environment's proxies.
     pub fn new() -> Result<Self, ConnectorError> {
-        Self::with_roots(trusted_roots())
+        Self::with(trusted_roots(), Matcher::from_env())
     }
 
-    fn with_roots(roots: rustls::RootCertStore) -> Result<Self, ConnectorError> {
+    /// With these roots and, for WebSockets, these proxies.
+    pub(crate) fn with(roots: rustls::RootCertStore, proxies: Matcher) -> Result<Self, ConnectorError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -53,7 +54,7 @@ impl Connector {
                 what: "the HTTP client",
                 reason: error.without_url().to_string(),
             })?;
-        Ok(Self { tls: Arc::new(tls), http, proxies: Arc::new(Matcher::from_env()) })
+        Ok(Self { tls: Arc::new(tls), http, proxies: Arc::new(proxies) })
     }
 
     /// A builder of an HTTP client with the same TLS roots, proxies and timeouts, for whoever calls other hosts.

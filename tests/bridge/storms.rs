@@ -10,6 +10,8 @@ use crate::stage::{SOON, Stage, TEAM};
 
 /// Longer than SIGNL4 blocks a subscription that passed its limit.
 const BLOCKED: Duration = Duration::from_secs(60);
+/// How long thousands of alerts may take on a slow and busy machine.
+const STORM_IS_OVER: Duration = Duration::from_secs(300);
 
 #[tokio::test]
 async fn a_storm_is_delivered_whole_at_signl4s_pace_oldest_first_and_the_threads_say_queued() {
@@ -26,6 +28,22 @@ async fn a_storm_is_delivered_whole_at_signl4s_pace_oldest_first_and_the_threads
     stage.wait_for_reply(&messages[STORM - 1], queued).await;
     stage.wait_for_reply(&messages[STORM - 1], "Alert sent.").await;
     assert!(stage.replies(&messages[0]).is_empty(), "the first one did not wait");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_thousand_messages_at_once_all_arrive_and_an_acknowledgement_does_not_wait_for_them() {
+    const STORM: usize = 5_000;
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    let texts: Vec<String> = (0..STORM).map(|at| format!("SIGNL4 number {at:04}")).collect();
+    let first = stage.say(&texts[0]);
+    texts[1..].iter().for_each(|text| drop(stage.say(text)));
+    let alert = stage.alert(&texts[0]).await;
+    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    stage.wait_for_reply(&first, "Rene: Alert acknowledged.").await;
+    assert!(stage.texts().len() < STORM, "the storm is still going on");
+    stage.signl4.wait_for_alerts(STORM, STORM_IS_OVER).await.unwrap();
+    assert_eq!(stage.texts(), texts);
 }
 
 #[tokio::test]

@@ -1,6 +1,11 @@
 //! The realtime session over real sockets, against the simulated Rocket.Chat: one test for each habit in which servers
 //! differ, and for each trouble they have.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what a test sets up and does not get fails the test"
+)]
 
 mod account;
 mod habits;

@@ -215,6 +215,14 @@ async fn a_silent_client_is_pinged_and_then_given_up() {
 }
 
 #[tokio::test]
+async fn a_close_frame_is_answered_with_its_code() {
+    let chat = RocketChat::start().await.unwrap();
+    let mut ddp = Ddp::connected(&chat).await;
+    ddp.close(1000).await;
+    assert_eq!(ddp.end().await, 1000);
+}
+
+#[tokio::test]
 async fn a_waiter_sees_sessions_come_and_go() {
     let chat = RocketChat::start().await.unwrap();
     let bot = chat.create_user(NewUser::bot("signl4.bot")).unwrap();

@@ -7,6 +7,7 @@ use reqwest::header::HeaderMap;
 use sandbox::rocketchat::{NewRoom, NewUser, RocketChat, Room, User};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -58,6 +59,12 @@ impl Ddp {
 
     pub async fn send_text(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.unwrap();
+    }
+
+    /// Says goodbye; what the server answers is read by [`end`](Self::end).
+    pub async fn close(&mut self, code: u16) {
+        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        self.socket.send(Message::Close(Some(frame))).await.unwrap();
     }
 
     /// The text of the next frame, or `None` when the connection has ended.

@@ -3,6 +3,9 @@
 //! A frame that is not understood is a typed error for the session to count and skip; one that is understood but not
 //! of interest is [`ServerFrame::Other`]. Nothing a server sends may panic or end a session but what DDP says ends it.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -225,7 +228,3 @@ pub(super) fn login_result(result: &Value) -> Option<(String, Option<SecretStrin
     let id = wire::filled(result, "id")?.to_owned();
     Some((id, wire::filled(result, "token").map(|token| SecretString::from(token.to_owned()))))
 }
-
-#[cfg(test)]
-#[path = "frames_tests.rs"]
-mod tests;

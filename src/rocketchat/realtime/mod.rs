@@ -1,8 +1,8 @@
 //! The realtime session: every message of every room the bot is in, as it is posted, over DDP and one WebSocket.
 //!
 //! From the wire up: `transport` opens the socket (proxy, TLS), `frames` names what goes over it, `stream` reads the
-//! messages in it and `rooms` the changes of rooms, `protocol` is the conversation as a state machine without I/O, `session` runs one such conversation
-//! over one socket, and `supervisor` keeps one running for ever. `backoff`, `liveness`, `each_room` and `outlet` are
+//! messages in it and `rooms` the changes of rooms, `protocol` is the conversation as a state machine without I/O,
+//! `session` runs one such conversation over one socket, and `supervisor` keeps one running for ever. `backoff`, `liveness`, `each_room` and `outlet` are
 //! the decisions in between: when to try again, when to call a connection dead, how to listen where each room needs a
 //! subscription of its own, what to do when nobody takes the events.
 //!

@@ -1,5 +1,8 @@
 //! Opens the WebSocket: name, TCP, proxy, TLS, upgrade, and each failure under its own name.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::time::Duration;
 
@@ -133,48 +136,4 @@ pub(super) fn broken(error: &Error) -> LostReason {
 /// A host without the brackets that an IPv6 address has in a URL.
 fn unbracketed(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    async fn failure(url: &str) -> LostReason {
-        let server: ServerUrl = url.parse().unwrap();
-        timeout(Duration::from_secs(10), open(&Connector::new().unwrap(), &server))
-            .await
-            .unwrap()
-            .map(drop)
-            .unwrap_err()
-    }
-
-    /// A server that answers the first bytes with `answer`.
-    async fn answering(answer: &'static [u8]) -> u16 {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = [0; 4096];
-            assert!(stream.read(&mut request).await.unwrap() > 0);
-            stream.write_all(answer).await.unwrap();
-        });
-        port
-    }
-
-    #[tokio::test]
-    async fn every_failure_to_connect_has_its_own_name() {
-        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-        assert_eq!(failure(&format!("http://127.0.0.1:{free}")).await.name(), "refused");
-        assert_eq!(failure("http://no-such-host.invalid").await.name(), "dns");
-        let web = answering(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
-        assert_eq!(
-            failure(&format!("http://127.0.0.1:{web}")).await,
-            LostReason::Handshake("HTTP 404".into())
-        );
-        let plain = answering(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
-        assert_eq!(failure(&format!("https://127.0.0.1:{plain}")).await.name(), "tls");
-    }
 }

@@ -25,19 +25,33 @@ const TIMED_OUT: u16 = 4000;
 /// The streamer's first idle time is a thousandth of the others.
 const STREAMER_FIRST_PING: Duration = Duration::from_millis(30);
 
+/// How long the end of a connection is waited for.
+const SEEING_OFF: Duration = Duration::from_secs(5);
+
 /// Serves one socket until either side ends it.
 pub(in crate::rocketchat) async fn run(shared: Arc<Shared>, socket: WebSocket) {
     let (id, queue) = shared.sessions.enter();
-    let (sink, stream) = socket.split();
+    let (sink, mut stream) = socket.split();
     let writing = writer::write(sink, queue, shared.faults.watch());
     let mut connection =
         Connection { shared: Arc::clone(&shared), id, connected: false, windows: Windows::default() };
     tokio::select! {
         () = writing => {}
-        () = connection.read(stream) => {}
+        () = connection.read(&mut stream) => {}
     }
     shared.sessions.leave(id);
     shared.wake();
+    if !shared.faults.switches().stall {
+        see_off(&mut stream).await;
+    }
+}
+
+/// Reads on until the connection has ended. That is what answers a client's close frame, and lets the client read ours
+/// before the socket is gone.
+async fn see_off(stream: &mut SplitStream<WebSocket>) {
+    let end = async { while let Some(Ok(_)) = stream.next().await {} };
+    // A client that does not end it has had its time.
+    let _ = timeout(SEEING_OFF, end).await;
 }
 
 /// The reading side of a session.
@@ -49,7 +63,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    async fn read(&mut self, mut stream: SplitStream<WebSocket>) {
+    async fn read(&mut self, stream: &mut SplitStream<WebSocket>) {
         self.greet();
         let mut pinged = false;
         loop {
