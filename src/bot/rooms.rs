@@ -34,9 +34,10 @@ impl Rooms {
         self.read().get(room).is_some_and(|known| self.watches(known))
     }
 
-    /// Whether some trigger watches a room like this.
+    /// Whether some trigger watches a room like this. Only of a public channel anything is heard without being in it.
     pub(super) fn watches(&self, known: &Known) -> bool {
-        self.triggers.watches(&known.room, known.joined)
+        (known.joined || known.room.kind == RoomKind::Channel)
+            && self.triggers.watches(&known.room, known.joined)
     }
 
     /// Every room that is watched.

@@ -24,6 +24,7 @@ use super::{
     pager::{Pager, pager_lane},
     poster::{Persona, Poster},
     rooms::Rooms,
+    session::reach,
     watch::{Ears, Watch},
 };
 use crate::{
@@ -40,8 +41,8 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(9);
 /// Realtime events that may wait for the intake.
 const EVENTS: usize = 1024;
-/// How long a message is remembered at the least, however short the look back.
-const REMEMBER_AT_LEAST: Duration = Duration::from_secs(24 * 3600);
+/// How much longer a message is remembered than it may alert, for clocks differ.
+const REMEMBER_LONGER: Duration = Duration::from_hours(1);
 
 /// Times that tests shorten.
 #[derive(Clone, Copy, Debug)]
@@ -277,7 +278,7 @@ impl Bot {
             notices: shared.notices.clone(),
             late_after: tempo.late_after,
             keep: config.store.keep,
-            remember: config.rocketchat.catch_up.max(REMEMBER_AT_LEAST) * 2,
+            remember: reach(config.rocketchat.catch_up) + REMEMBER_LONGER,
         };
         self.part("housekeeping", housekeeping.run(shared.cancel.clone()));
     }

@@ -11,6 +11,8 @@ use crate::rocketchat::{Account, UserId};
 const SKEW: Duration = Duration::from_secs(2);
 /// How long a message may travel.
 const TRAVEL: Duration = Duration::from_secs(60);
+/// Half of the time a message may wait for its turn at the least, however short the look back.
+const REACH_AT_LEAST: Duration = Duration::from_hours(24);
 /// How far the clocks of the server and its database, and ours as far as it is known, may be apart.
 pub(super) const CLOCKS: Duration = Duration::from_secs(30);
 
@@ -25,8 +27,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(me: UserId, account: Arc<Account>, catch_up: Duration) -> Self {
-        Self { me, begun: Instant::now(), account, catch_up }
+    /// A session that came to stand at `begun`, which is earlier than it is heard of where the store was slow.
+    pub(super) fn new(me: UserId, begun: Instant, account: Arc<Account>, catch_up: Duration) -> Self {
+        Self { me, begun, account, catch_up }
     }
 
     /// When it began, by the server's clock as it is now; rather a little too early than too late.
@@ -50,10 +53,16 @@ impl Session {
         just_now < self.server_now() - TRAVEL
     }
 
-    /// Since when a room is watched that was first heard of by something of this time: since then, unless that is long
-    /// ago, as it is where a reaction brings back an old message.
-    pub(super) fn watching_since(&self, heard: Timestamp) -> Timestamp {
-        heard.max(self.server_now() - TRAVEL).max(self.begun())
+    /// Since when a room is watched that was first heard of by a message stamped with this time: since a little before,
+    /// for messages come out of order. The message itself may be older, as it is where a reaction brings it back.
+    pub(super) fn heard_since(&self, stamped: Timestamp) -> Timestamp {
+        stamped.saturating_sub(TRAVEL).map_or(stamped, |earlier| earlier.max(self.begun()))
+    }
+
+    /// Since when a room is watched that came to be so at this time, by the clock of one of the servers.
+    pub(super) fn changed_at(&self, changed: Option<Timestamp>) -> Timestamp {
+        let changed = changed.and_then(|changed| changed.checked_sub(SKEW).ok());
+        changed.map_or_else(|| self.begun(), |changed| changed.max(self.begun()))
     }
 
     /// What was written before never alerts in a room that is watched since `since`.
@@ -61,12 +70,15 @@ impl Session {
         since.max(self.horizon())
     }
 
-    /// The time before which nothing alerts, however long a room is watched: `catch_up` ago, or the start of the
-    /// session where the past is never looked at.
+    /// The time before which nothing alerts, however long a room is watched: `catch_up` before the session began. It
+    /// stands still while the session lasts, so that nothing becomes too old because the store or the server was slow,
+    /// but for what may be forgotten already.
     pub(super) fn horizon(&self) -> Timestamp {
-        match self.catch_up {
-            Duration::ZERO => self.begun(),
-            _ => self.server_now() - self.catch_up,
-        }
+        (self.begun() - self.catch_up).max(self.server_now() - reach(self.catch_up))
     }
+}
+
+/// How long after it was written a message may still alert. It is remembered for longer.
+pub(super) fn reach(catch_up: Duration) -> Duration {
+    catch_up.max(REACH_AT_LEAST) * 2
 }

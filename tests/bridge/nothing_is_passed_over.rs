@@ -119,7 +119,9 @@ async fn an_old_message_that_comes_again_while_rest_is_dead_holds_up_no_other() 
 #[tokio::test]
 async fn a_channel_that_cannot_be_joined_is_not_tried_again_at_each_message() {
     let mut stage = Stage::set().await;
-    stage.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"walled\"]");
+    stage.configure(
+        "[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"walled\"]",
+    );
     let _bot = stage.start().await;
     stage.flush().await;
     let room = stage.chat.create_room(NewRoom::channel("walled").members([&stage.alice])).unwrap();
