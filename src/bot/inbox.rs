@@ -11,9 +11,9 @@ use super::{
     rooms::Rooms,
 };
 use crate::{
-    alerting::{Place, ReplyKind, ReplyWords, place},
-    signl4::{Happening, Notification},
-    store::{NewDelivery, Store, StoreError, StoredEvent},
+    alerting::{FoundBy, Place, ReplyKind, ReplyWords, place},
+    signl4::{AlertRef, Happening, Notification},
+    store::{Claim, NewDelivery, Store, StoreError, StoredEvent},
 };
 
 /// How long an event may wait for the answer to the call that caused it: longer than any call lasts.
@@ -72,12 +72,12 @@ impl Inbox {
             // The listener stores only what it could read, so this is damage.
             Err(error) => {
                 error!(%error, "a stored event cannot be read");
-                return self.store.settle_event(event, "unreadable", None).await;
+                return self.store.settle_event(event, "unreadable", None, None).await;
             }
         };
         let (Some(kind), Some(reference)) = (reply_kind(notification.happening), &notification.alert) else {
             info!(event = %notification.id, kind = notification.happening.name(), "event without a reply");
-            return self.store.settle_event(event, notification.happening.name(), None).await;
+            return self.store.settle_event(event, notification.happening.name(), None, None).await;
         };
         let waited = Duration::try_from(now.duration_since(event.received_at)).unwrap_or(LONGEST_WAIT);
         let found = self.store.candidates(reference).await?;
@@ -88,7 +88,8 @@ impl Inbox {
         }
         let reply = self.reply(&notification, kind, &place);
         log(&notification, &place);
-        self.store.settle_event(event, place.name(), reply.as_ref()).await
+        let claim = claim(reference, &place);
+        self.store.settle_event(event, place.name(), reply.as_ref(), claim.as_ref()).await
     }
 
     fn reply(&self, notification: &Notification, kind: ReplyKind, place: &Place) -> Option<NewDelivery> {
@@ -118,6 +119,16 @@ impl Inbox {
             (Some(own), Some(note)) => Some(format!("{own}\n{note}")),
             (own, note) => own.or(note),
         }
+    }
+}
+
+/// What an event tells of an alert that was raised without our knowing: its name. The next one may not be guessed at.
+fn claim(reference: &AlertRef, place: &Place) -> Option<Claim> {
+    match (place, &reference.event_id) {
+        (Place::Thread { alert, by: FoundBy::Unanswered }, Some(event_id)) => {
+            Some(Claim { event_id: event_id.clone(), alert: alert.id })
+        }
+        _ => None,
     }
 }
 

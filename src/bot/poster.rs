@@ -25,6 +25,9 @@ const SHORT_REPLY: usize = 400;
 /// Rocket.Chat's code for a message over the server's limit.
 const TOO_LONG: &str = "error-message-size-exceeded";
 
+/// How often a call is made that is refused without a code: the waits between add up to about half a minute.
+const ATTEMPTS_WITHOUT_REASON: u32 = 5;
+
 /// As whom the bot posts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Persona {
@@ -56,7 +59,7 @@ impl Destination for std::sync::Arc<Poster> {
         };
         Ok(match outcome {
             Ok(()) => Attempt { outcome: Outcome::Delivered, change: None, then: vec![] },
-            Err(error) if !error.is_retryable() || age > self.retry_for => Attempt {
+            Err(error) if is_final(&error, delivery.attempts) || age > self.retry_for => Attempt {
                 outcome: Outcome::Failed { reason: error.to_string(), rest: Duration::ZERO },
                 change: None,
                 then: then.map(|reply| stand_in(reply, delivery)).into_iter().collect(),
@@ -75,23 +78,28 @@ impl Destination for std::sync::Arc<Poster> {
 impl Poster {
     /// Posts a reply; without alias and avatar where they are refused, and shorter where it is too long.
     async fn post(&self, reply: &Reply) -> Result<(), RestError> {
-        match self.send(reply, LONGEST_REPLY).await {
-            Err(error) if error.is_missing_impersonation() && !self.plain.swap(true, Ordering::Relaxed) => {
-                warn!(
-                    "this account may not post under an alias: replies come under its own name. Give it the role \"bot\" or the permission message-impersonate, or set rocketchat.alias = \"\""
-                );
-                self.send(reply, LONGEST_REPLY).await
+        let mut most = LONGEST_REPLY;
+        loop {
+            let plain = self.plain.load(Ordering::Relaxed);
+            match self.send(reply, most, plain).await {
+                Err(error) if error.is_missing_impersonation() && !plain => self.go_plain(),
+                Err(error) if error.code() == Some(TOO_LONG) && most > SHORT_REPLY => most = SHORT_REPLY,
+                done => return done,
             }
-            Err(error) if error.code() == Some(TOO_LONG) => self.send(reply, SHORT_REPLY).await,
-            done => done,
         }
     }
 
-    async fn send(&self, reply: &Reply, most: usize) -> Result<(), RestError> {
-        let persona = match self.plain.load(Ordering::Relaxed) {
-            true => Persona::default(),
-            false => self.persona.clone(),
-        };
+    /// From now on the bot posts under its own name; said once, though several lanes may learn it at the same time.
+    fn go_plain(&self) {
+        if !self.plain.swap(true, Ordering::Relaxed) {
+            warn!(
+                "this account may not post under an alias: replies come under its own name. Give it the role \"bot\" or the permission message-impersonate, or set rocketchat.alias = \"\""
+            );
+        }
+    }
+
+    async fn send(&self, reply: &Reply, most: usize, plain: bool) -> Result<(), RestError> {
+        let persona = if plain { Persona::default() } else { self.persona.clone() };
         let message = OutgoingMessage {
             id: reply.id.clone(),
             room: reply.room.clone(),
@@ -105,6 +113,12 @@ impl Poster {
         debug!(reply = %reply.id, room = %reply.room, ?delivered, "reply posted");
         Ok(())
     }
+}
+
+/// Whether there is no point in trying again. A refusal without a code may be of a server that is in trouble itself, with
+/// its database for example: it gets a few more chances.
+fn is_final(error: &RestError, attempts: u32) -> bool {
+    !error.is_retryable() && (error.code().is_some() || attempts + 1 >= ATTEMPTS_WITHOUT_REASON)
 }
 
 fn stand_in(reply: &Reply, delivery: &Delivery) -> NewDelivery {

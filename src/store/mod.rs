@@ -17,7 +17,7 @@ mod tests;
 
 pub use database::Store;
 pub use error::StoreError;
-pub use inbox::{Candidates, StoredEvent};
+pub use inbox::{Candidates, Claim, StoredEvent};
 pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{AlertChange, Next, Settlement};

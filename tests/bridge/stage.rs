@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rand::RngExt;
 use sandbox::rocketchat::{self, Message, NewRoom, NewUser, RocketChat, Room, User};
-use sandbox::signl4::{self, Alert, Signl4};
+use sandbox::signl4::{self, Alert, Signl4, Times, WebhookFault};
 use serde_json::{Value, json};
 use signl4_rocketchat::bot::{RunError, Tempo};
 use signl4_rocketchat::config::{Config, Sources};
@@ -124,10 +124,20 @@ impl Stage {
 
     /// Runs the bot inside this process, where its times can be shortened. Dropped, it stops.
     pub async fn start_inside(&self, tempo: Tempo) -> AbortOnDropHandle<Result<(), RunError>> {
+        self.start_inside_with(tempo, |_| {}).await
+    }
+
+    /// The same with a configuration that no file may hold.
+    pub async fn start_inside_with(
+        &self,
+        tempo: Tempo,
+        change: impl FnOnce(&mut Config),
+    ) -> AbortOnDropHandle<Result<(), RunError>> {
         let store =
             format!("\n[store]\nurl = \"sqlite://{}\"\n", self.dir.path().join("inside.db").display());
         let config = self.write_config(&format!("{}{store}", self.bot_toml()));
-        let config = Config::load(&Sources { path: Some(config), env: vec![] }).unwrap();
+        let mut config = Config::load(&Sources { path: Some(config), env: vec![] }).unwrap();
+        change(&mut config);
         let bot = signl4_rocketchat::bot::Bot::start(config, tempo).await.unwrap();
         let bot = AbortOnDropHandle::new(tokio::spawn(bot.run()));
         let deadline = Instant::now() + SOON;
@@ -195,6 +205,15 @@ impl Stage {
     /// Alice writes a message into the room.
     pub fn say(&self, text: &str) -> Message {
         self.chat.post(&self.room, &self.alice, text).unwrap()
+    }
+
+    /// Alice writes a message that becomes two alerts, since SIGNL4's answer to the first call is lost.
+    pub async fn say_with_lost_answer(&self, text: &str) -> Message {
+        self.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
+        let message = self.say(text);
+        let twice = |alerts: &[Alert]| alerts.iter().filter(|alert| alert.text == text).count() == 2;
+        self.signl4.wait_until(SOON, |alerts, _| twice(alerts)).await.unwrap();
+        message
     }
 
     /// Waits for the alert that a text raised.

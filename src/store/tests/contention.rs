@@ -99,7 +99,7 @@ async fn all_parts_of_the_bot_at_once_neither_fail_nor_wait_for_each_other_for_e
                 tokio::task::yield_now().await;
                 continue;
             };
-            store.settle_event(&event, "room", Some(&reply("room", "event"))).await.unwrap();
+            store.settle_event(&event, "room", Some(&reply("room", "event")), None).await.unwrap();
             settled += 1;
         }
     });
