@@ -10,6 +10,7 @@
 //! No part of the program reads its settings anywhere else.
 
 mod address;
+mod change;
 #[cfg(test)]
 mod example_tests;
 mod listener;

@@ -25,6 +25,7 @@
 //! | [`listener`] | the public HTTP listener that SIGNL4 posts to | rooms and threads |
 //! | [`admin`] | the private HTTP listener: alive, ready | message texts |
 //! | [`command`] | `run`, `check`, `test`, `health`, `demo`: each in a file, each printing for a person | — |
+//! | [`systemd`] | readiness, status and watchdog by `sd_notify` | everything but the connection's state and the store |
 //! | [`logging`] | what is written to the log, and what never is | — |
 //!
 //! Start reading at [`bot::Bot::start`], which names every part, then follow a message through `bot::intake` and an
@@ -43,3 +44,4 @@ pub mod rocketchat;
 mod rubbish;
 pub mod signl4;
 pub mod store;
+pub mod systemd;

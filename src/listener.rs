@@ -1,81 +1,135 @@
 //! The public HTTP listener: SIGNL4's outbound webhook ends here.
 //!
 //! An event is in the store before it is answered with 2xx. Who does not know the secret learns nothing, not even
-//! that there is something to know: everything but the one right call is 404.
+//! that there is something to know: everything but the one right call is 404, and 429 for who tries too often.
 
-use std::time::Duration;
+mod access;
+mod certificate;
+mod connections;
+mod seldom;
+mod strangers;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Request, State, rejection::BytesRejection},
-    http::StatusCode,
+    extract::{
+        DefaultBodyLimit, Path, Request, State,
+        rejection::{BytesRejection, PathRejection},
+    },
+    http::{StatusCode, header},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::post,
 };
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutLayer;
 use tracing::{debug, error, info, warn};
 
 use crate::{signl4::Notification, store::Store};
+pub use access::Access;
+use certificate::Look;
+pub use certificate::{Certificate, CertificateError};
+use connections::{Bounds, Peer};
+use seldom::Seldom;
+use strangers::Strangers;
 
 /// Largest body that is read, in bytes. A real event has about one thousand.
 const MAX_BODY: usize = 1024 * 1024;
 /// How long one call may take, its body included.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often it is looked whether the certificate's files changed.
+const LOOK_AT_CERTIFICATE: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 struct Door {
     store: Store,
-    /// SHA-256 of the secret: digests are of one length, so that comparing them tells nothing of the length either.
-    secret: [u8; 32],
+    access: watch::Receiver<Arc<Access>>,
+    strangers: Arc<Strangers>,
+    turned_away: Arc<Seldom>,
 }
 
-/// Serves SIGNL4's webhook until cancelled; calls under way are finished.
-///
-/// # Errors
-/// When the socket fails.
+/// Serves SIGNL4's webhook until cancelled; calls under way are finished. The last `access` that was sent holds.
 pub async fn serve(
     socket: TcpListener,
-    secret: &SecretString,
+    access: watch::Receiver<Arc<Access>>,
     store: Store,
     cancel: CancellationToken,
-) -> std::io::Result<()> {
-    let door = Door { store, secret: Sha256::digest(secret.expose_secret()).into() };
-    axum::serve(socket, router(door)).with_graceful_shutdown(cancel.cancelled_owned()).await
+) {
+    let router = router(Door::new(access.clone(), store));
+    tokio::select! {
+        () = connections::serve(socket, router, access.clone(), Bounds::default(), cancel) => {}
+        () = keep_certificate(access, LOOK_AT_CERTIFICATE) => {}
+    }
+}
+
+/// Looks for ever whether the certificate's files changed.
+async fn keep_certificate(access: watch::Receiver<Arc<Access>>, every: Duration) {
+    loop {
+        sleep(every).await;
+        let now = access.borrow().clone();
+        let looking = spawn_blocking(move || now.certificate().map(Certificate::look_again));
+        match looking.await.ok().flatten() {
+            Some(Look::Renewed) => info!("the certificate was renewed"),
+            Some(Look::Wrong(error)) => {
+                error!(%error, "the certificate's files changed and are wrong; the old certificate is shown");
+            }
+            Some(Look::Same) | None => {}
+        }
+    }
+}
+
+impl Door {
+    fn new(access: watch::Receiver<Arc<Access>>, store: Store) -> Self {
+        Self { store, access, strangers: Arc::default(), turned_away: Arc::default() }
+    }
+
+    fn turn_away(&self, Peer(from): Peer) -> Response {
+        let now = Instant::now();
+        if let Some(calls) = self.turned_away.happened(now) {
+            warn!(calls, %from, "calls without the right secret were turned away");
+        }
+        match self.strangers.note(from, now) {
+            None => StatusCode::NOT_FOUND.into_response(),
+            Some(wait) => {
+                let seconds = wait.as_secs().max(1).to_string();
+                let headers = [(header::RETRY_AFTER, seconds), (header::CONNECTION, "close".to_owned())];
+                (StatusCode::TOO_MANY_REQUESTS, headers).into_response()
+            }
+        }
+    }
 }
 
 fn router(door: Door) -> Router {
-    let event = post(receive)
-        .fallback(not_found)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        // Outermost, so that a wrong secret is turned away before anything of the body is read.
-        .layer(from_fn_with_state(door.clone(), check_secret));
+    let event = post(receive).fallback(not_found).layer(DefaultBodyLimit::max(MAX_BODY));
     Router::new()
         .route("/signl4/{secret}", event)
         .fallback(not_found)
+        // Outermost, so that a wrong secret is turned away before anything of the body is read.
+        .layer(from_fn_with_state(door.clone(), check_secret))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, CALL_TIMEOUT))
         .with_state(door)
 }
 
 async fn check_secret(
     State(door): State<Door>,
-    Path(secret): Path<String>,
+    Extension(from): Extension<Peer>,
+    secret: Result<Path<String>, PathRejection>,
     request: Request,
     next: Next,
 ) -> Response {
-    let given: [u8; 32] = Sha256::digest(secret).into();
-    if bool::from(given.ct_eq(&door.secret)) {
-        return next.run(request).await;
-    }
-    warn!("a call with a wrong secret was turned away");
-    not_found().await
+    let opens = secret.is_ok_and(|Path(secret)| door.access.borrow().opens_to(&secret));
+    if opens { next.run(request).await } else { door.turn_away(from) }
 }
 
 async fn not_found() -> Response {

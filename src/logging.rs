@@ -3,6 +3,18 @@
 //! At info and above a line carries ids, counts and reasons, never a message's text; at no level does it carry a
 //! secret. Other crates print frames and headers at debug and trace, tokens included, so below info only our own lines
 //! are written, whatever `RUST_LOG` asks for.
+//!
+//! | level | what it means | what to do |
+//! | --- | --- | --- |
+//! | error | something did not happen that should have: an alert was given up, the store fails, a configuration is wrong | look at once |
+//! | warn | something is not as it should be, and the bot goes on: no connection, an alert is late, a wrong secret | look if it stays |
+//! | info | what an alert went through, connections, reloads: the story of a day | nothing |
+//! | debug | how it came to that: every room, every call that is tried again | read it when something is odd |
+//! | trace | every frame of the realtime session | for developers |
+//!
+//! Every line about an alert carries `alert`, its number in the store: grep for it and read the alert's life, from
+//! `message matched` over `alert sent` and `event placed` to `reply posted`. An event bears its own `event` until it is
+//! placed. A message's id stands in `message_id`: `message` is what the line says.
 
 use std::io::{self, IsTerminal};
 
@@ -14,11 +26,24 @@ use tracing_subscriber::{
 /// How a line of the log looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// For people where standard error is a terminal, and JSON elsewhere.
     #[default]
+    Auto,
+    /// For people.
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl LogFormat {
+    /// What is written, to a terminal or elsewhere.
+    fn settled(self, on_terminal: bool) -> Self {
+        match self {
+            Self::Auto if on_terminal => Self::Text,
+            Self::Auto => Self::Json,
+            chosen => chosen,
+        }
+    }
 }
 
 /// `RUST_LOG` is no filter.
@@ -35,9 +60,10 @@ pub fn start(format: LogFormat, usual: &str) -> Result<(), InvalidFilter> {
     let wanted = if wanted.trim().is_empty() { usual } else { &wanted };
     let filter = EnvFilter::builder().parse(wanted)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let lines = match format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+    let on_terminal = io::stderr().is_terminal();
+    let lines = match format.settled(on_terminal) {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
+        _ => lines.with_ansi(on_terminal).boxed(),
     };
     let ours = FilterFn::new(may_be_written);
     // A second start, in a test, leaves the first one's log as it is.
@@ -47,4 +73,17 @@ pub fn start(format: LogFormat, usual: &str) -> Result<(), InvalidFilter> {
 
 fn may_be_written(line: &Metadata<'_>) -> bool {
     *line.level() <= Level::INFO || line.target().starts_with(env!("CARGO_CRATE_NAME"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_read_text_on_a_terminal_and_programs_json_unless_told_otherwise() {
+        assert_eq!(LogFormat::Auto.settled(true), LogFormat::Text);
+        assert_eq!(LogFormat::Auto.settled(false), LogFormat::Json);
+        assert_eq!(LogFormat::Text.settled(false), LogFormat::Text);
+        assert_eq!(LogFormat::Json.settled(true), LogFormat::Json);
+    }
 }

@@ -24,9 +24,11 @@ use super::{
     intake::Circumstances,
     rooms::Known,
     session::Session,
+    settings::Settings,
     watch::{Clock, Ears, insist, wait_after},
 };
 use crate::{
+    alerting::TriggerSet,
     rocketchat::{
         Room, RoomId, RoomKind,
         rest::{RestError, RoomInfo, SyncPage},
@@ -45,6 +47,8 @@ pub(super) struct CatchUp {
     session: Arc<Session>,
     /// Rooms that were to be read and were not: their cursors stay until they are.
     unread: HashSet<RoomId>,
+    /// What messages are judged by. Where it changes, another reading takes over.
+    settings: Arc<Settings>,
 }
 
 /// Which rooms changed, and when each did last.
@@ -61,8 +65,8 @@ struct Tally {
 }
 
 impl CatchUp {
-    pub(super) fn new(ears: Arc<Ears>, session: Arc<Session>) -> Self {
-        Self { ears, session, unread: HashSet::new() }
+    pub(super) fn new(ears: Arc<Ears>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
+        Self { ears, session, settings, unread: HashSet::new() }
     }
 
     /// Reads every watched room up to now, and then again and again what is new. Aborted at any point it loses nothing:
@@ -85,7 +89,7 @@ impl CatchUp {
         self.find_channels().await;
         let settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
-        let watched = self.ears.rooms.all_watched();
+        let watched = self.ears.rooms.all_watched(self.triggers());
         self.forget_unwatched(&watched, progress.keys()).await;
         let mut tally = Tally::default();
         for known in watched {
@@ -118,7 +122,7 @@ impl CatchUp {
         let mut tally = Tally::default();
         let mut due = std::mem::take(&mut self.unread);
         due.extend(changed.updated.into_iter().map(|info| self.ears.rooms.learn(info.room, true).room.id));
-        for known in self.ears.rooms.all_watched() {
+        for known in self.ears.rooms.all_watched(self.triggers()) {
             if !known.joined {
                 // Not in the list; it is read at the next session.
                 self.unread.insert(known.room.id);
@@ -135,6 +139,10 @@ impl CatchUp {
             info!(alerts = tally.alerts, "found messages that match before the stream brought them");
         }
         self.settle_until(begun, &tally).await
+    }
+
+    fn triggers(&self) -> &TriggerSet {
+        &self.settings.config.triggers
     }
 
     /// Notes that everything up to there is settled, but for the rooms that were not read. Should the server's clock have been set back
@@ -177,7 +185,7 @@ impl CatchUp {
     /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may.
     async fn find_channels(&self) {
         let joined: Vec<Room> = self.ears.rooms.joined();
-        let unfound = self.ears.intake.triggers.unfound(joined.iter());
+        let unfound = self.triggers().unfound(joined.iter());
         for id in unfound.ids {
             let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
             self.meet(found, id.as_str()).await;
@@ -202,7 +210,7 @@ impl CatchUp {
             let last = page.items.is_empty() || offset >= page.total;
             for info in page.items {
                 if !self.ears.rooms.contains(&info.room.id)
-                    && self.ears.rooms.watches(&Known { room: info.room.clone(), joined: false })
+                    && (Known { room: info.room.clone(), joined: false }).is_watched(self.triggers())
                 {
                     self.meet(Ok(info), "").await;
                 }
@@ -219,7 +227,7 @@ impl CatchUp {
             Ok(info) if info.archived => warn!(room = %info.room.id, "a watched room is archived"),
             Ok(info) => {
                 let known = self.ears.rooms.learn(info.room, false);
-                if self.ears.auto_join && known.room.kind == RoomKind::Channel {
+                if self.settings.config.rocketchat.auto_join && known.room.kind == RoomKind::Channel {
                     self.ears.join(&known).await;
                 }
             }
@@ -235,23 +243,39 @@ impl CatchUp {
         }
     }
 
-    /// Watches a room from now on; from the moment the bot was invited where that was while it was away.
+    /// Watches a room from now on; from the moment the bot was invited where that was after `settled`, and at the very
+    /// beginning since the first session, whatever has become of that.
     async fn start_watching(&self, known: &Known, settled: Option<Timestamp>) -> Progress {
         let id = &known.room.id;
-        let mut since = self.session.begun();
-        if let (Some(settled), true) = (settled, known.joined) {
-            let subscription =
-                patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
-            let joined = subscription.ok().flatten().and_then(|subscription| subscription.joined_at);
-            since = joined.filter(|joined| *joined > settled).unwrap_or(since);
-        }
+        let since = match settled {
+            // These are looked for since the settings name them.
+            _ if !known.joined && self.session.is_older_than(&self.settings) => {
+                self.ears.time_of(self.settings.since)
+            }
+            None => {
+                let begun = self.session.begun();
+                insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await
+            }
+            Some(settled) => self.joined_after(known, settled).await.unwrap_or(self.session.begun()),
+        };
         let since = insist("a room cannot be noted", || self.ears.store.watch_room(id, since)).await;
         Progress { since, cursor: since }
     }
 
+    /// When the bot came into the room, where that was after `settled`.
+    async fn joined_after(&self, known: &Known, settled: Timestamp) -> Option<Timestamp> {
+        if !known.joined {
+            return None;
+        }
+        let id = &known.room.id;
+        let subscription =
+            patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
+        subscription.ok()??.joined_at.filter(|joined| *joined > settled)
+    }
+
     /// Reads one room, page by page, and notes it where the server refuses.
     async fn read(&mut self, known: &Known, from: Progress, tally: &mut Tally) {
-        if self.ears.catch_up.is_zero() {
+        if self.settings.config.rocketchat.catch_up.is_zero() {
             return;
         }
         let id = &known.room.id;
@@ -281,7 +305,7 @@ impl CatchUp {
         tally: &mut Tally,
     ) -> Option<Timestamp> {
         let oldest = self.session.oldest(from.since);
-        let around = Circumstances { me: &self.session.me, known, oldest };
+        let around = Circumstances { config: &self.settings.config, me: &self.session.me, known, oldest };
         for message in &page.messages {
             tally.alerts += self.ears.settle(message, around).await;
         }

@@ -124,18 +124,18 @@ impl<D: Destination> Worker<D> {
                 (Settlement::Delivered, Wait::No)
             }
             Outcome::Failed { reason, rest } => {
-                error!(lane = %self.lane, delivery = %delivery.id, alert = ?delivery.alert, %reason, "given up");
+                error!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), %reason, "given up");
                 (Settlement::Failed { reason }, Wait::Firmly(rest))
             }
             Outcome::Retry { reason } => {
                 let at = now + backoff(ROW_BACKOFF, delivery.attempts);
                 let rest = backoff(LANE_BACKOFF, self.failures);
                 self.failures = self.failures.saturating_add(1);
-                info!(lane = %self.lane, delivery = %delivery.id, attempts = delivery.attempts + 1, %reason, retry_at = %at, "not delivered yet");
+                info!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), attempts = delivery.attempts + 1, %reason, retry_at = %at, "not delivered yet");
                 (Settlement::Retry { at, reason: Some(reason) }, Wait::Firmly(rest))
             }
             Outcome::Paused { until: at, reason } => {
-                info!(lane = %self.lane, delivery = %delivery.id, until = %at, %reason, "paused");
+                info!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), until = %at, %reason, "paused");
                 (Settlement::Retry { at, reason: None }, Wait::Firmly(until(at, now)))
             }
         }
@@ -150,7 +150,7 @@ impl<D: Destination> Worker<D> {
         then: &[NewDelivery],
     ) {
         while let Err(error) = self.store.settle_delivery(delivery, settlement, change, then).await {
-            error!(lane = %self.lane, delivery = %delivery.id, %error, "an outcome cannot be stored; trying again");
+            error!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), %error, "an outcome cannot be stored; trying again");
             tokio::time::sleep(STORE_PAUSE).await;
         }
     }

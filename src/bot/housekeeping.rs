@@ -1,12 +1,12 @@
 //! What has to happen though nobody calls: telling threads of late alerts, and forgetting what is long settled.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
-use super::notice::Notices;
+use super::{notice::Notices, session::reach, settings::Current};
 use crate::{
     alerting::{ReplyKind, ReplyWords},
     store::{Store, StoreError},
@@ -16,17 +16,15 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(5);
 /// How often settled rows are removed.
 const PURGE: Duration = Duration::from_secs(3600);
+/// How much longer a message is remembered than it may alert, for clocks differ.
+const REMEMBER_LONGER: Duration = Duration::from_hours(1);
 
 /// The keeper of the house.
 pub(super) struct Housekeeping {
     pub(super) store: Store,
-    pub(super) notices: Arc<Notices>,
+    pub(super) current: Current,
     /// After this time an alert that did not leave is told of in its thread.
     pub(super) late_after: Duration,
-    /// How long settled rows are kept.
-    pub(super) keep: Duration,
-    /// How long a message is remembered: longer than any look back.
-    pub(super) remember: Duration,
 }
 
 impl Housekeeping {
@@ -47,19 +45,29 @@ impl Housekeeping {
 
     /// An alert that waits is told of once: whether SIGNL4 fails, or it is only not its turn yet.
     async fn tell_late(&self) -> Result<(), StoreError> {
+        let settings = self.current.now();
+        let notices = Notices::new(&settings.config.replies);
         for alert in self.store.late_alerts(Timestamp::now() - self.late_after).await? {
             let reason = self.store.waiting_because(alert.id).await?;
             let kind = if reason.is_some() { ReplyKind::Delayed } else { ReplyKind::Queued };
             let words = ReplyWords { reason: reason.as_deref().unwrap_or_default(), ..ReplyWords::default() };
-            let reply = self.notices.in_thread(&alert, kind, &words);
+            let reply = notices.in_thread(&alert, kind, &words);
             self.store.tell_late(alert.id, reply.as_ref()).await?;
+            let (alert, waits_since) = (alert.id, alert.created_at);
+            match reason {
+                Some(reason) => warn!(%alert, %waits_since, reason, "alert is late"),
+                None => info!(%alert, %waits_since, "alert waits for its turn"),
+            }
         }
         Ok(())
     }
 
     async fn purge(&self) -> Result<(), StoreError> {
+        let settings = self.current.now();
+        let config = &settings.config;
+        let remember = reach(config.rocketchat.catch_up) + REMEMBER_LONGER;
         let now = Timestamp::now();
-        let removed = self.store.purge(now - self.keep, now - self.remember).await?;
+        let removed = self.store.purge(now - config.store.keep, now - remember).await?;
         if removed > 0 {
             info!(removed, "removed rows that were settled long ago");
         }

@@ -9,6 +9,7 @@ use tracing::{debug, error, info, warn};
 use super::{
     notice::{Notices, Reply},
     rooms::Rooms,
+    settings::Current,
 };
 use crate::{
     alerting::{FoundBy, Place, ReplyKind, ReplyWords, place},
@@ -30,7 +31,7 @@ const NOBODY: &str = "SIGNL4";
 /// Turns stored events into replies until cancelled.
 pub(super) struct Inbox {
     pub(super) store: Store,
-    pub(super) notices: Arc<Notices>,
+    pub(super) current: Current,
     pub(super) rooms: Arc<Rooms>,
 }
 
@@ -81,45 +82,49 @@ impl Inbox {
         };
         let waited = Duration::try_from(now.duration_since(event.received_at)).unwrap_or(LONGEST_WAIT);
         let found = self.store.candidates(reference).await?;
-        let place = place(reference, found, waited < LONGEST_WAIT, |room| self.rooms.watched(room));
+        let settings = self.current.now();
+        let config = &settings.config;
+        let place =
+            place(reference, found, waited < LONGEST_WAIT, |room| self.rooms.watched(room, &config.triggers));
         if place == Place::Later {
             debug!(event = %notification.id, "event waits for the answer to our own call");
             return self.store.postpone_event(event, now + LOOK_AGAIN).await;
         }
-        let reply = self.reply(&notification, kind, &place);
+        let reply = reply(&notification, kind, &place, Notices::new(&config.replies));
         log(&notification, &place);
         let claim = claim(reference, &place);
         self.store.settle_event(event, place.name(), reply.as_ref(), claim.as_ref()).await
     }
+}
 
-    fn reply(&self, notification: &Notification, kind: ReplyKind, place: &Place) -> Option<NewDelivery> {
-        let text = self.words(notification, kind)?;
-        let (room, thread, alert) = match place {
-            Place::Thread { alert, .. } => (&alert.room, Some(alert.thread.clone()), Some(alert.id)),
-            Place::Room(room) => (room, None, None),
-            Place::Nowhere | Place::Later => return None,
-        };
-        Some(Reply::new(room.clone(), thread, text).queued(kind, alert))
-    }
-
-    /// The reply's words. A note typed together with another action stands below it.
-    fn words(&self, notification: &Notification, kind: ReplyKind) -> Option<String> {
-        let words = ReplyWords {
-            user: notification.user.as_deref().unwrap_or(NOBODY),
-            text: notification.note.as_deref().unwrap_or_default(),
-            team: notification.team.as_deref().unwrap_or_default(),
-            ..ReplyWords::default()
-        };
-        let own = self.notices.text(kind, &words);
-        let note = match (kind, &notification.note) {
-            (ReplyKind::Annotated, _) | (_, None) => None,
-            (_, Some(_)) => self.notices.text(ReplyKind::Annotated, &words),
-        };
-        match (own, note) {
-            (Some(own), Some(note)) => Some(format!("{own}\n{note}")),
-            (own, note) => own.or(note),
-        }
-    }
+fn reply(
+    notification: &Notification,
+    kind: ReplyKind,
+    place: &Place,
+    notices: Notices<'_>,
+) -> Option<NewDelivery> {
+    let (room, thread, alert) = match place {
+        Place::Thread { alert, .. } => (&alert.room, Some(alert.thread.clone()), Some(alert.id)),
+        Place::Room(room) => (room, None, None),
+        Place::Nowhere | Place::Later => return None,
+    };
+    let words = ReplyWords {
+        user: notification.user.as_deref().unwrap_or(NOBODY),
+        text: notification.note.as_deref().unwrap_or_default(),
+        team: notification.team.as_deref().unwrap_or_default(),
+        ..ReplyWords::default()
+    };
+    let own = notices.text(kind, &words, alert);
+    // A note typed together with another action stands below it.
+    let note = match (kind, &notification.note) {
+        (ReplyKind::Annotated, _) | (_, None) => None,
+        (_, Some(_)) => notices.text(ReplyKind::Annotated, &words, alert),
+    };
+    let text = match (own, note) {
+        (Some(own), Some(note)) => format!("{own}\n{note}"),
+        (own, note) => own.or(note)?,
+    };
+    Some(Reply::new(room.clone(), thread, text).queued(kind, alert))
 }
 
 /// What an event tells of an alert that was raised without our knowing: its name. The next one may not be guessed at.

@@ -1,6 +1,6 @@
 //! From a message to its alerts: what it asks for is committed before anything else happens to it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -8,7 +8,8 @@ use tracing::{info, warn};
 
 use super::{notice::Notices, pager::pager_lane, rooms::Known};
 use crate::{
-    alerting::{Match, RenderError, ReplyKind, ReplyWords, TriggerSet, render_event},
+    alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event},
+    config::Config,
     rocketchat::{Message, MessageKind, Room, ServerUrl, UserId},
     signl4::AlertEvent,
     store::{Alert, AlertState, Intake as Transaction, NewAlert, NewDelivery, Store, StoreError},
@@ -17,14 +18,13 @@ use crate::{
 /// Settles messages, however and how often they come.
 pub(super) struct Intake {
     pub(super) store: Store,
-    pub(super) triggers: Arc<TriggerSet>,
-    pub(super) notices: Arc<Notices>,
-    pub(super) server: ServerUrl,
 }
 
 /// What is known of a message beside itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Circumstances<'a> {
+    /// What it is judged by, from its triggers to the words of a reply.
+    pub(super) config: &'a Config,
     /// The bot's own account: its messages never count.
     pub(super) me: &'a UserId,
     /// The message's room.
@@ -54,18 +54,22 @@ impl Intake {
             return Ok(0);
         }
         let digest = digest(&message.text);
-        let sight = match self.store.digest_of(&message.id).await? {
+        // Most messages come more than once, and need no write lock to be told so.
+        if self.store.digest_of(&message.id).await? == Some(digest) {
+            return Ok(0);
+        }
+        let mut transaction = self.store.intake().await?;
+        // Again under the lock: the stream and the catch-up may bring the same one at the same time.
+        let sight = match transaction.digest_of(&message.id).await? {
             Some(known) if known == digest => return Ok(0),
             Some(_) => Sight::NewText,
             None => Sight::First,
         };
-        let mut transaction = self.store.intake().await?;
         let (mut raised, mut too_old) = (0, false);
-        for found in self.triggers.matches(message, &around.known.room, around.known.joined) {
+        for found in around.config.triggers.matches(message, &around.known.room, around.known.joined) {
             match judge(&found, message, sight, around.oldest) {
                 Verdict::Page => {
-                    let room = &around.known.room;
-                    raised += usize::from(self.raise(&mut transaction, &found, message, room).await?);
+                    raised += usize::from(raise(&mut transaction, &found, message, around).await?);
                 }
                 Verdict::TooOld => too_old = true,
                 Verdict::OnlyEdited => {}
@@ -78,46 +82,43 @@ impl Intake {
         transaction.commit().await?;
         Ok(raised)
     }
+}
 
-    async fn raise(
-        &self,
-        transaction: &mut Transaction<'_>,
-        found: &Match<'_>,
-        message: &Message,
-        room: &Room,
-    ) -> Result<bool, StoreError> {
-        let trigger = found.trigger;
-        let (event, faults) = event_of(found, message, room, &self.server);
-        for fault in &faults {
-            warn!(trigger = trigger.name, message = %message.id, %fault, "a template failed; its default stands in");
-        }
-        let alert = new_alert(found, message, &event);
-        let quiet = match trigger.cooldown {
-            Duration::ZERO => None,
-            cooldown => transaction.alerted_within(cooldown, &trigger.name, &message.room).await?,
-        };
-        let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
-        let Some(alert_row) = transaction.add_alert(&alert, state).await? else { return Ok(false) };
-        info!(alert = %alert_row.id, message = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
-        if let Some(delivery) = self.follow_up(&alert, &alert_row) {
-            transaction.add_delivery(&delivery).await?;
-        }
-        Ok(state == AlertState::Queued)
+async fn raise(
+    transaction: &mut Transaction<'_>,
+    found: &Match<'_>,
+    message: &Message,
+    around: Circumstances<'_>,
+) -> Result<bool, StoreError> {
+    let trigger = found.trigger;
+    let (event, faults) = event_of(found, message, &around.known.room, &around.config.rocketchat.url);
+    let alert = new_alert(found, message, &event);
+    let quiet = match trigger.cooldown {
+        Duration::ZERO => None,
+        cooldown => transaction.alerted_within(cooldown, &trigger.name, &message.room).await?,
+    };
+    let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
+    let Some(row) = transaction.add_alert(&alert, state).await? else { return Ok(false) };
+    info!(alert = %row.id, message_id = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
+    for fault in &faults {
+        warn!(alert = %row.id, trigger = trigger.name, %fault, "a template failed; its default stands in");
     }
+    if let Some(delivery) = follow_up(&alert, &row, Notices::new(&around.config.replies)) {
+        transaction.add_delivery(&delivery).await?;
+    }
+    Ok(state == AlertState::Queued)
+}
 
-    /// The call to SIGNL4, or the word that there will be none.
-    fn follow_up(&self, alert: &NewAlert, row: &Alert) -> Option<NewDelivery> {
-        match row.state {
-            AlertState::Suppressed => {
-                self.notices.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default())
-            }
-            _ => Some(NewDelivery {
-                lane: alert.lane.clone(),
-                ordering: row.id.to_string(),
-                body: alert.event.clone(),
-                alert: Some(row.id),
-            }),
-        }
+/// The call to SIGNL4, or the word that there will be none.
+fn follow_up(alert: &NewAlert, row: &Alert, notices: Notices<'_>) -> Option<NewDelivery> {
+    match row.state {
+        AlertState::Suppressed => notices.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default()),
+        _ => Some(NewDelivery {
+            lane: alert.lane.clone(),
+            ordering: row.id.to_string(),
+            body: alert.event.clone(),
+            alert: Some(row.id),
+        }),
     }
 }
 

@@ -11,11 +11,15 @@ mod inbox;
 mod intake;
 mod notice;
 mod pager;
+mod pagers;
 mod poster;
+mod reload;
 mod rooms;
 mod run;
 mod session;
+mod settings;
 mod watch;
 
 pub use intake::event_of;
+pub use reload::Reloader;
 pub use run::{Bot, RunError, StartError, Tempo};

@@ -79,21 +79,26 @@ impl Reply {
 }
 
 /// How the author of a message is told of the alert's fate.
-#[derive(Debug)]
-pub(super) struct Notices {
-    replies: Replies,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Notices<'a> {
+    replies: &'a Replies,
 }
 
-impl Notices {
-    pub(super) fn new(replies: Replies) -> Self {
+impl<'a> Notices<'a> {
+    pub(super) fn new(replies: &'a Replies) -> Self {
         Self { replies }
     }
 
     /// The words of a kind; `None` where it is switched off. A template that fails at this late hour says less,
     /// not nothing.
-    pub(super) fn text(&self, kind: ReplyKind, words: &ReplyWords<'_>) -> Option<String> {
+    pub(super) fn text(
+        &self,
+        kind: ReplyKind,
+        words: &ReplyWords<'_>,
+        alert: Option<AlertId>,
+    ) -> Option<String> {
         self.replies.text(kind, words).unwrap_or_else(|error| {
-            error!(reply = kind.key(), %error, "the template of a reply failed; a plain text stands in for it");
+            error!(alert = alert.map(display), reply = kind.key(), %error, "the template of a reply failed; a plain text stands in for it");
             Some([words.user, kind.key(), words.reason].join(" ").trim().to_owned())
         })
     }
@@ -106,7 +111,7 @@ impl Notices {
         words: &ReplyWords<'_>,
     ) -> Option<NewDelivery> {
         let words = ReplyWords { trigger: &alert.trigger, ..*words };
-        let text = self.text(kind, &words)?;
+        let text = self.text(kind, &words, Some(alert.id))?;
         Some(Reply::new(alert.room.clone(), Some(alert.thread.clone()), text).queued(kind, Some(alert.id)))
     }
 
@@ -123,7 +128,7 @@ impl Notices {
 
     fn reaction(&self, alert: &Alert, words: &ReplyWords<'_>) -> NewDelivery {
         let otherwise = self
-            .text(ReplyKind::Sent, words)
+            .text(ReplyKind::Sent, words, Some(alert.id))
             .map(|text| Reply::new(alert.room.clone(), Some(alert.thread.clone()), text));
         let message = alert.message.clone();
         let ordering = message.to_string();

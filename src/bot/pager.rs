@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     drain::{Attempt, Destination, Outcome},
     notice::Notices,
+    settings::Current,
 };
 use crate::{
     alerting::{ReplyKind, ReplyWords, TeamName},
@@ -30,9 +31,8 @@ pub(super) struct Pager {
     pub(super) team: TeamName,
     pub(super) url: WebhookUrl,
     pub(super) client: WebhookClient,
-    pub(super) retry_for: Duration,
     pub(super) store: Store,
-    pub(super) notices: std::sync::Arc<Notices>,
+    pub(super) current: Current,
 }
 
 impl Destination for Pager {
@@ -67,14 +67,15 @@ impl Pager {
     async fn too_old(&self, delivery: &Delivery) -> Result<Option<String>, StoreError> {
         let age =
             Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
-        if age <= self.retry_for || delivery.attempts == 0 {
+        let retry_for = self.current.now().config.signl4.retry_for;
+        if age <= retry_for || delivery.attempts == 0 {
             return Ok(None);
         }
         let last = match delivery.alert {
             Some(alert) => self.store.waiting_because(alert).await?,
             None => None,
         };
-        let tried = humantime::format_duration(self.retry_for);
+        let tried = humantime::format_duration(retry_for);
         Ok(Some(format!("{}; tried for {tried}", last.as_deref().unwrap_or("SIGNL4 took no alerts"))))
     }
 
@@ -84,10 +85,12 @@ impl Pager {
     }
 
     fn sent(&self, alert: &Alert, event_id: Option<crate::signl4::EventId>) -> Attempt {
+        let settings = self.current.now();
+        let notices = Notices::new(&settings.config.replies);
         Attempt {
             outcome: Outcome::Delivered,
             change: Some(AlertChange::Sent(event_id)),
-            then: self.notices.sent(alert, self.team.as_str()).into_iter().collect(),
+            then: notices.sent(alert, self.team.as_str()).into_iter().collect(),
         }
     }
 
@@ -103,11 +106,29 @@ impl Pager {
 
     fn give_up(&self, alert: &Alert, reason: String, rest: Duration) -> Attempt {
         let words = ReplyWords { reason: &reason, team: self.team.as_str(), ..ReplyWords::default() };
-        let told = self.notices.in_thread(alert, ReplyKind::NotSent, &words);
+        let settings = self.current.now();
+        let told = Notices::new(&settings.config.replies).in_thread(alert, ReplyKind::NotSent, &words);
         Attempt {
             outcome: Outcome::Failed { reason, rest },
             change: Some(AlertChange::NotSent),
             then: told.into_iter().collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_team_has_a_lane_of_its_own() {
+        let lanes: BTreeSet<Lane> =
+            [TeamName::Default, TeamName::Named("a".into()), TeamName::Named("b".into())]
+                .iter()
+                .map(pager_lane)
+                .collect();
+        assert_eq!(lanes.len(), 3);
     }
 }

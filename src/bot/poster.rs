@@ -1,16 +1,17 @@
 //! The lanes to Rocket.Chat: replies and reactions become calls of its REST API.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use jiff::Timestamp;
-use tracing::{debug, warn};
+use tracing::{field::display, info, warn};
 
 use super::{
     drain::{Attempt, Destination, Outcome},
     notice::{Notice, Reply},
+    settings::{Current, Settings},
 };
 use crate::{
     alerting::ReplyKind,
@@ -28,42 +29,40 @@ const TOO_LONG: &str = "error-message-size-exceeded";
 /// How often a call is made that is refused without a code: the waits between add up to about half a minute.
 const ATTEMPTS_WITHOUT_REASON: u32 = 5;
 
-/// As whom the bot posts.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Persona {
-    pub(super) alias: Option<String>,
-    pub(super) avatar: Option<String>,
-}
-
 /// Posts replies and reactions.
 pub(super) struct Poster {
-    pub(super) rest: RestClient,
-    pub(super) persona: Persona,
-    pub(super) retry_for: Duration,
-    /// Set once the server refused the alias: from then on the bot posts under its own name.
-    pub(super) plain: AtomicBool,
+    rest: RestClient,
+    current: Current,
+    /// The settings under which the server refused the alias: as long as they hold the bot posts under its own name.
+    refused: Mutex<Option<Arc<Settings>>>,
 }
 
-impl Destination for std::sync::Arc<Poster> {
+impl Destination for Arc<Poster> {
     async fn attempt(&self, delivery: &Delivery) -> Result<Attempt, StoreError> {
         let Ok(notice) = serde_json::from_str::<Notice>(&delivery.body) else {
             return Ok(failed("its row in the store is damaged"));
         };
         let age =
             Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
+        let settings = self.current.now();
         let (outcome, then) = match &notice {
-            Notice::Reply(reply) => (self.post(reply).await, None),
+            Notice::Reply(reply) => (self.post(reply, &settings).await, None),
             Notice::Reaction { message, emoji, otherwise } => {
                 (self.rest.react(message, emoji).await, otherwise.as_ref())
             }
         };
         Ok(match outcome {
-            Ok(()) => Attempt { outcome: Outcome::Delivered, change: None, then: vec![] },
-            Err(error) if is_final(&error, delivery.attempts) || age > self.retry_for => Attempt {
-                outcome: Outcome::Failed { reason: error.to_string(), rest: Duration::ZERO },
-                change: None,
-                then: then.map(|reply| stand_in(reply, delivery)).into_iter().collect(),
-            },
+            Ok(()) => {
+                log(&notice, delivery);
+                Attempt { outcome: Outcome::Delivered, change: None, then: vec![] }
+            }
+            Err(error) if is_final(&error, delivery.attempts) || age > settings.config.signl4.retry_for => {
+                Attempt {
+                    outcome: Outcome::Failed { reason: error.to_string(), rest: Duration::ZERO },
+                    change: None,
+                    then: then.map(|reply| stand_in(reply, delivery)).into_iter().collect(),
+                }
+            }
             Err(RestError::RateLimited { until }) => {
                 let outcome = Outcome::Paused { until, reason: "Rocket.Chat limits the rate".into() };
                 Attempt { outcome, change: None, then: vec![] }
@@ -76,42 +75,69 @@ impl Destination for std::sync::Arc<Poster> {
 }
 
 impl Poster {
+    pub(super) fn new(rest: RestClient, current: Current) -> Self {
+        Self { rest, current, refused: Mutex::default() }
+    }
+
     /// Posts a reply; without alias and avatar where they are refused, and shorter where it is too long.
-    async fn post(&self, reply: &Reply) -> Result<(), RestError> {
+    async fn post(&self, reply: &Reply, settings: &Arc<Settings>) -> Result<(), RestError> {
         let mut most = LONGEST_REPLY;
         loop {
-            let plain = self.plain.load(Ordering::Relaxed);
-            match self.send(reply, most, plain).await {
-                Err(error) if error.is_missing_impersonation() && !plain => self.go_plain(),
+            let plain = self.is_refused(settings);
+            match self.send(reply, most, settings, plain).await {
+                Err(error) if error.is_missing_impersonation() && !plain => self.note_refusal(settings),
                 Err(error) if error.code() == Some(TOO_LONG) && most > SHORT_REPLY => most = SHORT_REPLY,
                 done => return done,
             }
         }
     }
 
-    /// From now on the bot posts under its own name; said once, though several lanes may learn it at the same time.
-    fn go_plain(&self) {
-        if !self.plain.swap(true, Ordering::Relaxed) {
-            warn!(
-                "this account may not post under an alias: replies come under its own name. Give it the role \"bot\" or the permission message-impersonate, or set rocketchat.alias = \"\""
-            );
-        }
-    }
-
-    async fn send(&self, reply: &Reply, most: usize, plain: bool) -> Result<(), RestError> {
-        let persona = if plain { Persona::default() } else { self.persona.clone() };
+    async fn send(
+        &self,
+        reply: &Reply,
+        most: usize,
+        settings: &Settings,
+        plain: bool,
+    ) -> Result<(), RestError> {
+        let appearance = &settings.config.rocketchat;
+        let (alias, avatar) = match plain {
+            true => (None, None),
+            false => (appearance.alias.clone(), appearance.avatar.as_ref().map(ToString::to_string)),
+        };
         let message = OutgoingMessage {
             id: reply.id.clone(),
             room: reply.room.clone(),
             text: shorten(&reply.text, most),
             thread: reply.thread.clone(),
-            alias: persona.alias,
-            avatar: persona.avatar,
+            alias,
+            avatar,
             emoji: None,
         };
-        let delivered = self.rest.send_message(&message).await?;
-        debug!(reply = %reply.id, room = %reply.room, ?delivered, "reply posted");
+        self.rest.send_message(&message).await?;
         Ok(())
+    }
+
+    fn is_refused(&self, settings: &Arc<Settings>) -> bool {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.as_ref().is_some_and(|refused| Arc::ptr_eq(refused, settings))
+    }
+
+    /// From now on the bot posts under its own name; said once, though several lanes may learn it at the same time.
+    fn note_refusal(&self, settings: &Arc<Settings>) {
+        let before = self.refused.lock().unwrap_or_else(PoisonError::into_inner).replace(settings.clone());
+        if before.is_none_or(|before| !Arc::ptr_eq(&before, settings)) {
+            warn!(
+                "this account may not post under an alias: replies come under its own name. Give it the role \"bot\" or the permission message-impersonate, or set rocketchat.alias = \"\""
+            );
+        }
+    }
+}
+
+fn log(notice: &Notice, delivery: &Delivery) {
+    let alert = delivery.alert.map(display);
+    match notice {
+        Notice::Reply(reply) => info!(alert, reply = %reply.id, room = %reply.room, "reply posted"),
+        Notice::Reaction { message, .. } => info!(alert, message_id = %message, "reaction added"),
     }
 }
 
@@ -122,7 +148,7 @@ fn is_final(error: &RestError, attempts: u32) -> bool {
 }
 
 fn stand_in(reply: &Reply, delivery: &Delivery) -> NewDelivery {
-    warn!(delivery = %delivery.id, "a reaction was refused; a reply stands in for it");
+    warn!(alert = delivery.alert.map(display), delivery = %delivery.id, "a reaction was refused; a reply stands in for it");
     reply.clone().queued(ReplyKind::Sent, delivery.alert)
 }
 

@@ -1,8 +1,8 @@
-//! The rooms the bot knows of, and which of them it watches.
+//! The rooms the bot knows of.
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use crate::{
@@ -17,32 +17,33 @@ pub(super) struct Known {
     pub(super) joined: bool,
 }
 
+impl Known {
+    /// Whether some trigger watches a room like this. Only of a public channel anything is heard without being in it.
+    pub(super) fn is_watched(&self, triggers: &TriggerSet) -> bool {
+        (self.joined || self.room.kind == RoomKind::Channel) && triggers.watches(&self.room, self.joined)
+    }
+}
+
 /// The directory of rooms; follows joining, leaving, renaming and deleting.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rooms {
-    triggers: Arc<TriggerSet>,
     known: RwLock<HashMap<RoomId, Known>>,
 }
 
 impl Rooms {
-    pub(super) fn new(triggers: Arc<TriggerSet>) -> Self {
-        Self { triggers, known: RwLock::default() }
-    }
-
     /// Whether some trigger watches the room.
-    pub(super) fn watched(&self, room: &RoomId) -> bool {
-        self.read().get(room).is_some_and(|known| self.watches(known))
+    pub(super) fn watched(&self, room: &RoomId, triggers: &TriggerSet) -> bool {
+        self.read().get(room).is_some_and(|known| known.is_watched(triggers))
     }
 
-    /// Whether some trigger watches a room like this. Only of a public channel anything is heard without being in it.
-    pub(super) fn watches(&self, known: &Known) -> bool {
-        (known.joined || known.room.kind == RoomKind::Channel)
-            && self.triggers.watches(&known.room, known.joined)
+    /// Every room, watched or not.
+    pub(super) fn all(&self) -> Vec<Known> {
+        self.read().values().cloned().collect()
     }
 
     /// Every room that is watched.
-    pub(super) fn all_watched(&self) -> Vec<Known> {
-        self.read().values().filter(|known| self.watches(known)).cloned().collect()
+    pub(super) fn all_watched(&self, triggers: &TriggerSet) -> Vec<Known> {
+        self.read().values().filter(|known| known.is_watched(triggers)).cloned().collect()
     }
 
     /// The rooms that the bot is in.

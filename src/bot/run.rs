@@ -1,14 +1,10 @@
 //! Starts the parts, watches over them and stops them together.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::{JoinError, JoinSet},
     time::timeout,
 };
@@ -20,29 +16,31 @@ use super::{
     housekeeping::Housekeeping,
     inbox::Inbox,
     intake::Intake,
-    notice::{Notices, chat_lanes},
-    pager::{Pager, pager_lane},
-    poster::{Persona, Poster},
+    notice::chat_lanes,
+    pagers::{Pagers, Tools},
+    poster::Poster,
+    reload::Reloader,
     rooms::Rooms,
-    session::reach,
+    settings::Current,
     watch::{Ears, Watch},
 };
 use crate::{
     admin::{self, Health},
-    alerting::TeamName,
     config::Config,
-    listener,
-    rocketchat::{Account, Connector, ConnectorError, Fatal, realtime::Realtime, rest::RestClient},
+    listener::{self, Access, CertificateError},
+    rocketchat::{
+        Account, Connector, ConnectorError, Fatal,
+        realtime::{ConnectionState, Realtime},
+        rest::RestClient,
+    },
     signl4::WebhookClient,
-    store::{Lane, Store, StoreError},
+    store::{Store, StoreError},
 };
 
 /// How long the parts have to finish what they are doing once the bot is told to stop.
 const GRACE: Duration = Duration::from_secs(9);
 /// Realtime events that may wait for the intake.
 const EVENTS: usize = 1024;
-/// How much longer a message is remembered than it may alert, for clocks differ.
-const REMEMBER_LONGER: Duration = Duration::from_hours(1);
 
 /// Times that tests shorten.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +63,9 @@ pub enum StartError {
     /// The store cannot be used.
     #[error("store.url: {0}")]
     Store(#[from] StoreError),
+    /// The public listener's certificate cannot be shown.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// An address cannot be listened on.
     #[error("{key}: cannot listen on {address} ({source}); free it or choose another")]
     Bind {
@@ -108,6 +109,8 @@ pub struct Bot {
     parts: JoinSet<PartEnd>,
     cancel: CancellationToken,
     store: Store,
+    reloader: Reloader,
+    connection: watch::Receiver<ConnectionState>,
     listener: SocketAddr,
     admin: SocketAddr,
 }
@@ -115,7 +118,7 @@ pub struct Bot {
 /// What most parts need.
 struct Shared {
     store: Store,
-    notices: Arc<Notices>,
+    current: Current,
     rooms: Arc<Rooms>,
     rest: RestClient,
     cancel: CancellationToken,
@@ -127,6 +130,7 @@ impl Bot {
     /// # Errors
     /// When the store or an address cannot be used.
     pub async fn start(config: Config, tempo: Tempo) -> Result<Self, StartError> {
+        let access = watch::Sender::new(Arc::new(Access::new(&config.listener)?));
         let store = Store::open(&config.store.url).await?;
         let public = bind("listener.bind", config.listener.bind).await?;
         let private = bind("admin.bind", config.admin.bind).await?;
@@ -139,11 +143,11 @@ impl Bot {
             connector,
         ));
         let realtime = Realtime::new(account.clone());
-        let triggers = Arc::new(config.triggers.clone());
+        let current = Current::new(config.clone());
         let shared = Shared {
             store: store.clone(),
-            notices: Arc::new(Notices::new(config.replies.clone())),
-            rooms: Arc::new(Rooms::new(triggers.clone())),
+            current: current.clone(),
+            rooms: Arc::default(),
             rest: RestClient::new(account),
             cancel: CancellationToken::new(),
         };
@@ -151,14 +155,17 @@ impl Bot {
             parts: JoinSet::new(),
             cancel: shared.cancel.clone(),
             store,
+            connection: realtime.state(),
+            reloader: Reloader::new(current, access.clone()),
             listener: addresses.0,
             admin: addresses.1,
         };
-        bot.start_pagers(&config, &shared, &webhooks).await?;
-        bot.start_posters(&config, &shared);
-        bot.start_inside(&config, &shared, tempo);
-        bot.start_listeners(&config, &shared, &realtime, public, private);
-        bot.start_watch(&config, &shared, triggers, realtime, tempo);
+        bot.start_pagers(&shared, webhooks).await?;
+        bot.start_posters(&shared);
+        bot.start_inside(&shared, tempo);
+        bot.start_public(&shared, public, &access);
+        bot.start_private(&config, &shared, &realtime, private);
+        bot.start_watch(&shared, realtime, tempo);
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         Ok(bot)
     }
@@ -171,6 +178,21 @@ impl Bot {
     /// The address of the private listener.
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where the connection to Rocket.Chat stands, now and at each change.
+    pub fn connection(&self) -> watch::Receiver<ConnectionState> {
+        self.connection.clone()
+    }
+
+    /// What the bot keeps.
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
+    /// Replaces the configuration while the bot runs.
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Tells every part to finish what it is doing; [`Bot::run`] then returns within 10 s.
@@ -217,122 +239,61 @@ impl Bot {
         self.parts.spawn(async move { (name, work.await) });
     }
 
-    async fn start_pagers(
-        &mut self,
-        config: &Config,
-        shared: &Shared,
-        client: &WebhookClient,
-    ) -> Result<(), StartError> {
-        let mut lanes: Vec<Lane> = chat_lanes().into();
-        for (team, url) in config.signl4.webhooks() {
-            let lane = pager_lane(&team);
-            lanes.push(lane.clone());
-            let pager = Pager {
-                team,
-                url: url.clone(),
-                client: client.clone(),
-                retry_for: config.signl4.retry_for,
-                store: shared.store.clone(),
-                notices: shared.notices.clone(),
-            };
-            self.part(
-                "worker that pages SIGNL4",
-                drain(lane, pager, shared.store.clone(), shared.cancel.clone()),
-            );
-        }
-        let moved = shared.store.adopt_orphans(&lanes, &pager_lane(&TeamName::Default)).await?;
-        if moved > 0 {
-            warn!(
-                alerts = moved,
-                "alerts waited for teams that bot.toml no longer names; [signl4] is paged instead"
-            );
-        }
+    async fn start_pagers(&mut self, shared: &Shared, client: WebhookClient) -> Result<(), StartError> {
+        let tools = Tools { client, store: shared.store.clone(), current: shared.current.clone() };
+        let pagers = Pagers::start(tools, shared.cancel.clone()).await?;
+        self.part("worker that pages SIGNL4", pagers.run());
         Ok(())
     }
 
-    fn start_posters(&mut self, config: &Config, shared: &Shared) {
-        let poster = Arc::new(Poster {
-            rest: shared.rest.clone(),
-            persona: Persona {
-                alias: config.rocketchat.alias.clone(),
-                avatar: config.rocketchat.avatar.as_ref().map(ToString::to_string),
-            },
-            retry_for: config.signl4.retry_for,
-            plain: AtomicBool::new(false),
-        });
+    fn start_posters(&mut self, shared: &Shared) {
+        let poster = Arc::new(Poster::new(shared.rest.clone(), shared.current.clone()));
         for lane in chat_lanes() {
             let work = drain(lane, poster.clone(), shared.store.clone(), shared.cancel.clone());
             self.part("worker that posts to Rocket.Chat", work);
         }
     }
 
-    fn start_inside(&mut self, config: &Config, shared: &Shared, tempo: Tempo) {
+    fn start_inside(&mut self, shared: &Shared, tempo: Tempo) {
         let inbox = Inbox {
             store: shared.store.clone(),
-            notices: shared.notices.clone(),
+            current: shared.current.clone(),
             rooms: shared.rooms.clone(),
         };
         self.part("worker that reads SIGNL4's events", inbox.run(shared.cancel.clone()));
         let housekeeping = Housekeeping {
             store: shared.store.clone(),
-            notices: shared.notices.clone(),
+            current: shared.current.clone(),
             late_after: tempo.late_after,
-            keep: config.store.keep,
-            remember: reach(config.rocketchat.catch_up) + REMEMBER_LONGER,
         };
         self.part("housekeeping", housekeeping.run(shared.cancel.clone()));
     }
 
-    fn start_listeners(
-        &mut self,
-        config: &Config,
-        shared: &Shared,
-        realtime: &Realtime,
-        public: TcpListener,
-        private: TcpListener,
-    ) {
-        const PUBLIC: &str = "public listener";
-        const PRIVATE: &str = "admin listener";
-        let (secret, store, cancel) =
-            (config.listener.secret.clone(), shared.store.clone(), shared.cancel.clone());
-        self.fallible(PUBLIC, async move {
-            listener::serve(public, &secret, store, cancel)
-                .await
-                .map_err(|error| RunError::Listener(PUBLIC, error))
-        });
+    fn start_public(&mut self, shared: &Shared, socket: TcpListener, access: &watch::Sender<Arc<Access>>) {
+        let (access, store, cancel) = (access.subscribe(), shared.store.clone(), shared.cancel.clone());
+        self.part("public listener", listener::serve(socket, access, store, cancel));
+    }
+
+    fn start_private(&mut self, config: &Config, shared: &Shared, realtime: &Realtime, socket: TcpListener) {
+        const NAME: &str = "admin listener";
         let health = Health::new(realtime.state(), shared.store.clone());
         let (token, cancel) = (config.admin.token.clone(), shared.cancel.clone());
-        self.fallible(PRIVATE, async move {
-            admin::serve(private, token, health, cancel)
-                .await
-                .map_err(|error| RunError::Listener(PRIVATE, error))
+        self.fallible(NAME, async move {
+            admin::serve(socket, token, health, cancel).await.map_err(|error| RunError::Listener(NAME, error))
         });
     }
 
-    fn start_watch(
-        &mut self,
-        config: &Config,
-        shared: &Shared,
-        triggers: Arc<crate::alerting::TriggerSet>,
-        realtime: Realtime,
-        tempo: Tempo,
-    ) {
+    fn start_watch(&mut self, shared: &Shared, realtime: Realtime, tempo: Tempo) {
         let ears = Ears {
             rest: shared.rest.clone(),
             store: shared.store.clone(),
-            intake: Intake {
-                store: shared.store.clone(),
-                triggers,
-                notices: shared.notices.clone(),
-                server: config.rocketchat.url.clone(),
-            },
+            intake: Intake { store: shared.store.clone() },
             rooms: shared.rooms.clone(),
-            catch_up: config.rocketchat.catch_up,
-            auto_join: config.rocketchat.auto_join,
             look_again: tempo.look_again,
         };
         let (sender, events) = mpsc::channel(EVENTS);
-        self.part("intake of messages", Watch::new(Arc::new(ears)).run(events, shared.cancel.clone()));
+        let watch = Watch::new(Arc::new(ears), &shared.current);
+        self.part("intake of messages", watch.run(events, shared.cancel.clone()));
         let cancel = shared.cancel.clone();
         self.fallible("connection to Rocket.Chat", async move { Ok(realtime.run(sender, cancel).await?) });
     }
@@ -357,21 +318,4 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, Sta
 
 fn address(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {
     socket.local_addr().unwrap_or(asked)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    #[test]
-    fn every_team_has_a_lane_of_its_own() {
-        let lanes: BTreeSet<Lane> =
-            [TeamName::Default, TeamName::Named("a".into()), TeamName::Named("b".into())]
-                .iter()
-                .map(pager_lane)
-                .collect();
-        assert_eq!(lanes.len(), 3);
-    }
 }

@@ -5,10 +5,11 @@ use std::{sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+use super::settings::Settings;
 use crate::rocketchat::{Account, UserId};
 
 /// How far the server's clock may be from what was measured: HTTP tells whole seconds.
-const SKEW: Duration = Duration::from_secs(2);
+pub(super) const SKEW: Duration = Duration::from_secs(2);
 /// How long a message may travel.
 const TRAVEL: Duration = Duration::from_secs(60);
 /// Half of the time a message may wait for its turn at the least, however short the look back.
@@ -30,6 +31,17 @@ impl Session {
     /// A session that came to stand at `begun`, which is earlier than it is heard of where the store was slow.
     pub(super) fn new(me: UserId, begun: Instant, account: Arc<Account>, catch_up: Duration) -> Self {
         Self { me, begun, account, catch_up }
+    }
+
+    /// The same session under other settings.
+    pub(super) fn under(&self, settings: &Settings) -> Self {
+        let (me, account) = (self.me.clone(), self.account.clone());
+        Self { me, begun: self.begun, account, catch_up: settings.config.rocketchat.catch_up }
+    }
+
+    /// Whether the settings changed while it lasts.
+    pub(super) fn is_older_than(&self, settings: &Settings) -> bool {
+        self.begun < settings.since
     }
 
     /// When it began, by the server's clock as it is now; rather a little too early than too late.

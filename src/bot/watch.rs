@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -15,7 +15,8 @@ use super::{
     catch_up::CatchUp,
     intake::{Circumstances, Intake},
     rooms::{Known, Rooms},
-    session::{CLOCKS, Session},
+    session::{CLOCKS, SKEW, Session},
+    settings::{Current, Settings},
 };
 use crate::{
     rocketchat::{
@@ -41,9 +42,6 @@ pub(super) struct Ears {
     pub(super) store: Store,
     pub(super) intake: Intake,
     pub(super) rooms: Arc<Rooms>,
-    /// How far back missed messages alert; zero for never.
-    pub(super) catch_up: Duration,
-    pub(super) auto_join: bool,
     /// How often it is looked for what the stream may have dropped.
     pub(super) look_again: Duration,
 }
@@ -60,6 +58,9 @@ pub(super) enum Clock {
 /// The consumer of realtime events.
 pub(super) struct Watch {
     ears: Arc<Ears>,
+    /// What messages are judged by.
+    settings: Arc<Settings>,
+    changes: watch::Receiver<Arc<Settings>>,
     session: Option<Arc<Session>>,
     catching_up: Option<AbortOnDropHandle<()>>,
     /// When the server's clock was last measured because of a message.
@@ -69,8 +70,11 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(ears: Arc<Ears>) -> Self {
-        Self { ears, session: None, catching_up: None, measured: None, asked_to_join: HashSet::new() }
+    pub(super) fn new(ears: Arc<Ears>, current: &Current) -> Self {
+        let mut changes = current.changes();
+        let settings = changes.borrow_and_update().clone();
+        let asked_to_join = HashSet::new();
+        Self { ears, settings, changes, session: None, catching_up: None, measured: None, asked_to_join }
     }
 
     /// Handles events until cancelled or the sender is gone.
@@ -78,6 +82,10 @@ impl Watch {
         loop {
             tokio::select! {
                 () = cancel.cancelled() => break,
+                Ok(()) = self.changes.changed() => tokio::select! {
+                    () = cancel.cancelled() => break,
+                    () = self.adopt() => {}
+                },
                 event = events.recv() => match event {
                     // Cancelled in the middle of a message, it is not settled and comes again after the restart.
                     Some(event) => tokio::select! {
@@ -91,6 +99,10 @@ impl Watch {
     }
 
     async fn handle(&mut self, event: RealtimeEvent) {
+        // What was written after a change is judged by what holds since then.
+        if self.changes.has_changed().unwrap_or_default() {
+            self.adopt().await;
+        }
         match event {
             RealtimeEvent::Ready { session, identity, since, .. } => {
                 info!(session, user = identity.username, "listening; reading what was missed");
@@ -98,13 +110,12 @@ impl Watch {
                     identity.user_id,
                     since,
                     self.ears.rest.account().clone(),
-                    self.ears.catch_up,
+                    self.settings.config.rocketchat.catch_up,
                 ));
                 self.ears.keep_time().await;
-                self.session = Some(session.clone());
-                self.asked_to_join.clear();
-                let catch_up = CatchUp::new(self.ears.clone(), session);
-                self.catching_up = Some(AbortOnDropHandle::new(tokio::spawn(catch_up.run())));
+                let begun = session.begun();
+                insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await;
+                self.read_missed(session);
             }
             RealtimeEvent::Message { message, participant, room } => {
                 self.hear(&message, participant, &room).await;
@@ -118,21 +129,62 @@ impl Watch {
         }
     }
 
+    fn read_missed(&mut self, session: Arc<Session>) {
+        self.session = Some(session.clone());
+        self.asked_to_join.clear();
+        let catch_up = CatchUp::new(self.ears.clone(), session, self.settings.clone());
+        self.catching_up = Some(AbortOnDropHandle::new(tokio::spawn(catch_up.run())));
+    }
+
+    /// Goes over to the settings that hold now. Rooms that only they watch begin with them, rooms that they no longer
+    /// watch are forgotten, and whatever they name is looked up.
+    async fn adopt(&mut self) {
+        if let Some(mut reading) = self.catching_up.take() {
+            reading.abort();
+            // It judges by the old settings, and must not do so once rooms are forgotten.
+            let _ = (&mut reading).await;
+        }
+        let before = std::mem::replace(&mut self.settings, self.changes.borrow_and_update().clone());
+        let triggers = &self.settings.config.triggers;
+        for known in self.ears.rooms.all() {
+            let id = &known.room.id;
+            match (known.is_watched(&before.config.triggers), known.is_watched(triggers)) {
+                (false, true) => {
+                    let since = self.ears.time_of(self.settings.since);
+                    insist("a room cannot be noted", || self.ears.store.watch_room(id, since)).await;
+                }
+                (true, false) => {
+                    insist("a room cannot be forgotten", || self.ears.store.forget_room(id)).await;
+                }
+                (true, true) | (false, false) => {}
+            }
+        }
+        if let Some(session) = self.session.take() {
+            self.read_missed(Arc::new(session.under(&self.settings)));
+        }
+    }
+
+    fn watches(&self, known: &Known) -> bool {
+        known.is_watched(&self.settings.config.triggers)
+    }
+
     /// Settles one message of the stream, as often as it takes.
     async fn hear(&mut self, message: &Message, participant: Option<bool>, hint: &RoomHint) {
         let Some(session) = self.session.clone() else { return };
         let Some(known) = self.room_of(&message.room, participant, hint).await else { return };
-        if !self.ears.rooms.watches(&known) {
+        if !self.watches(&known) {
             return;
         }
         if session.is_doubted_by(message.updated_at) {
             self.measure_clock().await;
         }
         let since = self.since(&message.room, session.heard_since(message.updated_at)).await;
-        let around = Circumstances { me: &session.me, known: &known, oldest: session.oldest(since) };
+        let (config, oldest) = (&self.settings.config, session.oldest(since));
+        let around = Circumstances { config, me: &session.me, known: &known, oldest };
         self.ears.settle(message, around).await;
         // Once: one that cannot be joined must not hold up each message after its own.
-        if !known.joined && self.ears.auto_join && self.asked_to_join.insert(message.room.clone()) {
+        let may_join = !known.joined && config.rocketchat.auto_join;
+        if may_join && self.asked_to_join.insert(message.room.clone()) {
             self.ears.join(&known).await;
         }
     }
@@ -208,13 +260,14 @@ impl Watch {
     /// the server tells of it because of a message, which may come after this.
     fn newly_watched(&self, room: &Room, changed: Option<Timestamp>) -> Option<Timestamp> {
         let rooms = &self.ears.rooms;
-        changed.filter(|_| rooms.contains(&room.id) && !rooms.watched(&room.id))
+        changed
+            .filter(|_| rooms.contains(&room.id) && !rooms.watched(&room.id, &self.settings.config.triggers))
     }
 
     /// A room of the bot's, which may be watched from now on, or no longer. `changed` says when it came to be so.
     async fn described(&mut self, room: Room, changed: Option<Timestamp>) {
         let known = self.ears.rooms.learn(room, true);
-        match (self.ears.rooms.watches(&known), self.session.clone()) {
+        match (self.watches(&known), self.session.clone()) {
             (true, Some(session)) => {
                 let since = self.since(&known.room.id, session.changed_at(changed)).await;
                 debug!(room = %known.room.id, %since, "watching a room");
@@ -225,7 +278,7 @@ impl Watch {
     }
 
     async fn dropped(&mut self, room: &RoomId) {
-        if self.ears.rooms.watched(room) {
+        if self.ears.rooms.watched(room, &self.settings.config.triggers) {
             return;
         }
         insist("a room cannot be forgotten", || self.ears.store.forget_room(room)).await;
@@ -233,6 +286,11 @@ impl Watch {
 }
 
 impl Ears {
+    /// When that was, by the server's clock as far as it was measured; rather a little too early than too late.
+    pub(super) fn time_of(&self, moment: Instant) -> Timestamp {
+        Timestamp::now() + self.rest.account().clock_offset().unwrap_or_default() - moment.elapsed() - SKEW
+    }
+
     /// Takes note of the server's clock as it was last measured.
     pub(super) async fn keep_time(&self) -> Clock {
         let Some(ahead) = self.rest.account().clock_offset() else { return Clock::Runs };

@@ -1,14 +1,14 @@
 //! The store, and the addresses to listen on.
 
-use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tokio::net::TcpListener;
 
 use super::report::{Finding, Remark};
 use crate::config::{Config, TlsFiles};
+use crate::listener::Certificate;
 use crate::store::{Condition, Store, StoreError};
 
 /// Looks at the store, the addresses and the certificate.
@@ -21,10 +21,7 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     {
         findings.push(Finding::new(subject, address(key, bind, running).await));
     }
-    if let Some(TlsFiles { cert, key }) = &config.listener.tls {
-        findings.push(Finding::new("listener", readable("listener.tls_cert", cert)));
-        findings.push(Finding::new("listener", readable("listener.tls_key", key)));
-    }
+    findings.extend(config.listener.tls.as_ref().map(|files| Finding::new("listener", certificate(files))));
     findings
 }
 
@@ -85,13 +82,9 @@ async fn address(key: &str, bind: SocketAddr, running: bool) -> Remark {
     }
 }
 
-fn readable(key: &str, path: &Path) -> Remark {
-    let shown = path.display();
-    match File::open(path) {
-        Ok(_) => Remark::fine(format!("{shown} can be read")),
-        Err(error) => {
-            let mend = format!("name the PEM file in {key}, and let the bot's user read it");
-            Remark::problem(format!("{shown} cannot be read: {error}"), mend)
-        }
+fn certificate(files: &TlsFiles) -> Remark {
+    match Certificate::load(files) {
+        Ok(_) => Remark::fine(format!("{} can be shown to callers", files.cert.display())),
+        Err(error) => Remark::of_error(&error),
     }
 }

@@ -32,7 +32,7 @@ impl Failure {
     /// 2 for configuration and usage, 1 for everything that failed while running.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Usage(_) => 2,
+            Self::Config(_) | Self::Usage(_) | Self::Start(StartError::Certificate(_)) => 2,
             Self::Start(_) | Self::Run(_) | Self::Demo(_) | Self::Told => 1,
         }
     }

@@ -2,36 +2,71 @@
 
 use std::path::PathBuf;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::spawn_blocking,
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::{error, info};
 
 use super::Failure;
 use crate::{
-    bot::{Bot, Tempo},
+    bot::{Bot, Reloader, StartError, Tempo},
     config::{Config, Sources},
+    systemd,
 };
 
-/// Runs the bot until SIGINT or SIGTERM.
+/// Runs the bot until SIGINT or SIGTERM. At SIGHUP the configuration is read again.
 ///
 /// # Errors
 /// When the configuration is wrong, the bot does not start, or it cannot go on.
 pub async fn run(path: Option<PathBuf>) -> Result<(), Failure> {
-    let config = Config::load(&Sources::of_process(path))?;
+    let config = Config::load(&Sources::of_process(path.clone()))?;
     let stop = stop_on_signals()?;
+    // Listened for from the start: without that the signal would end the process.
+    let hangups = listen(SignalKind::hangup())?;
     let bot = Bot::start(config, Tempo::default()).await?;
     let stopper = bot.stopper();
     tokio::spawn(async move {
         stop.cancelled().await;
+        systemd::stopping();
         stopper.cancel();
     });
+    systemd::ready();
+    let telling = systemd::accompany(bot.connection(), bot.store());
+    let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
+    let _reloading = AbortOnDropHandle::new(tokio::spawn(reload_on(hangups, path, bot.reloader())));
     Ok(bot.run().await?)
+}
+
+/// Reads the configuration again at every SIGHUP. One that is wrong changes nothing.
+async fn reload_on(mut hangups: Signal, path: Option<PathBuf>, reloader: Reloader) {
+    while hangups.recv().await.is_some() {
+        info!(signal = "SIGHUP", "reading the configuration again");
+        systemd::reloading();
+        let (path, reloader) = (path.clone(), reloader.clone());
+        let problems = match spawn_blocking(move || reload(path, &reloader)).await {
+            Ok(Ok(())) => String::new(),
+            Ok(Err(failure)) => failure.to_string(),
+            Err(panic) => panic.to_string(),
+        };
+        for problem in problems.lines() {
+            error!("{problem}");
+        }
+        if !problems.is_empty() {
+            error!("the configuration is wrong, so nothing changed");
+        }
+        systemd::ready();
+    }
+}
+
+fn reload(path: Option<PathBuf>, reloader: &Reloader) -> Result<(), Failure> {
+    let config = Config::load(&Sources::of_process(path))?;
+    Ok(reloader.reload(config).map_err(StartError::from)?)
 }
 
 /// Cancelled at the first SIGINT or SIGTERM.
 pub(super) fn stop_on_signals() -> Result<CancellationToken, Failure> {
-    let listen =
-        |kind| signal(kind).map_err(|error| Failure::Usage(format!("cannot listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let stop = CancellationToken::new();
     let token = stop.clone();
@@ -44,4 +79,8 @@ pub(super) fn stop_on_signals() -> Result<CancellationToken, Failure> {
         token.cancel();
     });
     Ok(stop)
+}
+
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::Usage(format!("cannot listen for signals: {error}")))
 }

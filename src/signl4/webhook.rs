@@ -80,6 +80,14 @@ impl WebhookUrl {
     }
 }
 
+impl PartialEq for WebhookUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.url.expose_secret() == other.url.expose_secret()
+    }
+}
+
+impl Eq for WebhookUrl {}
+
 impl std::fmt::Debug for WebhookUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "WebhookUrl({}/<redacted>)", self.host)

@@ -74,8 +74,9 @@ pub(super) const WAITING_BECAUSE: &str = "SELECT w.last_error FROM delivery w \
     WHERE w.state = 'waiting' AND w.last_error IS NOT NULL AND w.lane = \
     (SELECT d.lane FROM delivery d WHERE d.alert_id = ? AND d.state = 'waiting' ORDER BY d.id LIMIT 1) \
     ORDER BY w.id LIMIT 1";
-pub(super) const ADOPT: &str =
-    "UPDATE delivery SET lane = ? WHERE state = 'waiting' AND lane NOT IN (SELECT value FROM json_each(?))";
+pub(super) const ADOPT: &str = "UPDATE delivery SET lane = ?1, not_before = ?2 WHERE state = 'waiting' AND lane NOT IN (SELECT value FROM json_each(?3)) \
+    RETURNING alert_id";
+pub(super) const HURRY: &str = "UPDATE delivery SET not_before = ?1 WHERE state = 'waiting' AND lane = ?2";
 pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE lane = ? AND state = 'waiting'";
 
 impl Store {
@@ -190,14 +191,34 @@ impl Store {
         Ok(row.and_then(|(error,)| error))
     }
 
-    /// Moves what waits in lanes that no longer exist into another one. Returns how many rows moved.
+    /// Moves what waits in lanes that no longer exist into another one, where it is due at once. Returns the alert of
+    /// each row that moved.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn adopt_orphans(&self, lanes: &[Lane], into: &Lane) -> Result<u64, StoreError> {
+    pub async fn adopt_orphans(
+        &self,
+        lanes: &[Lane],
+        into: &Lane,
+    ) -> Result<Vec<Option<AlertId>>, StoreError> {
         let known = serde_json::Value::from(lanes.iter().map(Lane::as_str).collect::<Vec<_>>()).to_string();
-        let moved = sqlx::query(ADOPT).bind(into.as_str()).bind(known).execute(&self.writer).await?;
-        Ok(moved.rows_affected())
+        let now = millis(Timestamp::now());
+        let moved: Vec<(Option<i64>,)> =
+            sqlx::query_as(ADOPT).bind(into.as_str()).bind(now).bind(known).fetch_all(&self.writer).await?;
+        if !moved.is_empty() {
+            self.changed();
+        }
+        Ok(moved.into_iter().map(|(alert,)| alert.map(AlertId)).collect())
+    }
+
+    /// Makes due what waits in a lane: whatever it waits for is no longer so.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn hurry(&self, lane: &Lane) -> Result<(), StoreError> {
+        sqlx::query(HURRY).bind(millis(Timestamp::now())).bind(lane.as_str()).execute(&self.writer).await?;
+        self.changed();
+        Ok(())
     }
 
     /// How many rows wait in a lane.

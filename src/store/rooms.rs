@@ -83,6 +83,21 @@ impl Store {
         Ok(row.map(|(at,)| timestamp(at)))
     }
 
+    /// When the first session of all began, by the server's clock: the given time, where there was none before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn first_session(&self, begun: Timestamp) -> Result<Timestamp, StoreError> {
+        let (at,): (i64,) = sqlx::query_as(
+            "INSERT INTO fact (name, value) VALUES ('first_session', ?) \
+             ON CONFLICT (name) DO UPDATE SET value = value RETURNING value",
+        )
+        .bind(millis(begun))
+        .fetch_one(&self.writer)
+        .await?;
+        Ok(timestamp(at))
+    }
+
     /// Forgets a room that is no longer watched, so that what is said there meanwhile never alerts.
     ///
     /// # Errors
@@ -117,7 +132,7 @@ impl Store {
             .bind(back)
             .execute(&mut *tx)
             .await?;
-        sqlx::query("UPDATE fact SET value = value + ? WHERE name = 'settled_until'")
+        sqlx::query("UPDATE fact SET value = value + ? WHERE name IN ('settled_until', 'first_session')")
             .bind(back)
             .execute(&mut *tx)
             .await?;

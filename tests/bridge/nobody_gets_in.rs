@@ -84,3 +84,14 @@ async fn no_secret_is_logged_at_any_level_and_no_text_at_info() {
     let told: Vec<&str> = quiet.filter(|line| line.contains(TEXT) || line.contains(NOTE)).collect();
     assert!(told.is_empty(), "{told:#?}");
 }
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_shown_ends_the_start_with_its_key_and_what_to_do() {
+    let mut stage = Stage::set().await;
+    stage.reconfigure_listener("tls_cert = \"absent.pem\"\ntls_key = \"absent.pem\"");
+    let mut bot = stage.launch();
+    assert_eq!(bot.wait().await.code(), Some(2), "a matter of configuration");
+    let log = bot.log();
+    assert!(log.contains("listener.tls_cert: absent.pem cannot be read"), "{log}");
+    assert!(log.contains("name a PEM file"), "{log}");
+}

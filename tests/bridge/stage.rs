@@ -46,6 +46,9 @@ pub struct Stage {
     more_config: String,
     /// More lines of its table `[rocketchat]`.
     chat_config: String,
+    /// Further lines of `[listener]`.
+    more_listener: String,
+    environment: Vec<(String, String)>,
     dir: TempDir,
     /// How many bots were started.
     started: AtomicU32,
@@ -79,6 +82,8 @@ impl Stage {
             admin_port: free_port(),
             more_config: String::new(),
             chat_config: String::new(),
+            more_listener: String::new(),
+            environment: Vec::new(),
             dir: TempDir::new().unwrap(),
             started: AtomicU32::new(0),
         }
@@ -108,6 +113,28 @@ impl Stage {
         let mut connection = SqliteConnection::connect(&url).await.unwrap();
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
         StoreLock(connection)
+    }
+
+    /// Puts other lines at the end of `[listener]`.
+    pub fn reconfigure_listener(&mut self, toml: &str) {
+        toml.clone_into(&mut self.more_listener);
+        self.write_config(&self.bot_toml());
+    }
+
+    /// Sets a variable for every bot that is started from now on.
+    pub fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A path that no other stage has.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Puts other lines at the end of `bot.toml`, which running bots read again when they are told to.
+    pub fn reconfigure(&mut self, toml: &str) {
+        toml.clone_into(&mut self.more_config);
+        self.write_config(&self.bot_toml());
     }
 
     /// The URL of the bot's public listener, without a secret.
@@ -170,6 +197,7 @@ impl Stage {
             .current_dir(self.dir.path())
             .env("RUST_LOG", "trace")
             .env("NO_PROXY", "127.0.0.1")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())
@@ -182,13 +210,14 @@ impl Stage {
     fn bot_toml(&self) -> String {
         let tables = format!(
             "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n{}\n[signl4]\nwebhook_url = {:?}\n\n\
-             [listener]\nbind = \"127.0.0.1:{}\"\nsecret = {LISTENER_SECRET:?}\n\n[admin]\nbind = \"127.0.0.1:{}\"\n",
+             [listener]\nbind = \"127.0.0.1:{}\"\nsecret = {LISTENER_SECRET:?}\n{}\n\n[admin]\nbind = \"127.0.0.1:{}\"\n",
             self.chat.url(),
             self.bot.id,
             self.token,
             self.chat_config,
             self.signl4.webhook_url(TEAM),
             self.listener_port,
+            self.more_listener,
             self.admin_port,
         );
         format!("{tables}\n{}", self.more_config)
@@ -348,6 +377,13 @@ impl Bot {
         fs::read_to_string(&self.log).unwrap()
     }
 
+    /// How much memory it holds, in KiB (`VmRSS` of proc(5)).
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Panics if it has ended by itself.
     pub fn assert_runs(&mut self) {
         let ended = self.child.try_wait().unwrap();
@@ -361,9 +397,28 @@ impl Bot {
 
     /// SIGTERM; the exit status.
     pub async fn stop(mut self) -> ExitStatus {
-        let pid = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+        self.signal("-TERM").await;
         self.wait().await
+    }
+
+    /// SIGHUP; returns what the bot logged since then, as soon as it said what came of it.
+    pub async fn reload(&self) -> String {
+        let before = self.log().len();
+        self.signal("-HUP").await;
+        let deadline = Instant::now() + SOON;
+        loop {
+            let log = self.log().split_off(before);
+            if ["configuration reloaded", "nothing changed"].iter().any(|told| log.contains(told)) {
+                return log;
+            }
+            assert!(Instant::now() < deadline, "nothing came of it:\n{log}");
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn signal(&self, signal: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
     }
 
     /// Waits until it ends by itself.

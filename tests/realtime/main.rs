@@ -1,6 +1,5 @@
 //! The realtime session over real sockets, against the simulated Rocket.Chat: one test for each habit in which servers
 //! differ, and for each trouble they have.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

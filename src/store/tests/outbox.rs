@@ -258,9 +258,25 @@ async fn what_waits_for_a_team_that_is_gone_pages_another_one() {
     fixture.put(&reply("t1", "stays")).await;
 
     let known = [pager(), replies()];
-    assert_eq!(fixture.store.adopt_orphans(&known, &pager()).await.unwrap(), 1);
+    assert_eq!(fixture.store.adopt_orphans(&known, &pager()).await.unwrap(), [Some(alert.id)]);
     assert_eq!(fixture.due(&pager()).await.alert, Some(alert.id));
     assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 1);
     assert_eq!(next(&fixture, &network).await, Next::Empty);
-    assert_eq!(fixture.store.adopt_orphans(&known, &pager()).await.unwrap(), 0);
+    assert_eq!(fixture.store.adopt_orphans(&known, &pager()).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_waits_for_something_that_is_no_longer_so_is_due_at_once() {
+    let fixture = Fixture::new().await;
+    let network = Lane::new("signl4:network");
+    let later = || retry(Timestamp::now() + 1.hour(), "throttled");
+    let alert = fixture.queue("m1").await;
+    fixture.settle(&fixture.due(&pager()).await, later()).await;
+    assert!(matches!(next(&fixture, &pager()).await, Next::At(_)));
+    fixture.store.hurry(&pager()).await.unwrap();
+    assert_eq!(fixture.due(&pager()).await.alert, Some(alert.id));
+
+    fixture.settle(&fixture.due(&pager()).await, later()).await;
+    fixture.store.adopt_orphans(&[replies()], &network).await.unwrap();
+    assert_eq!(fixture.due(&network).await.alert, Some(alert.id), "the new way is tried at once");
 }

@@ -23,6 +23,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         outbox::LATE,
         outbox::WAITING_BECAUSE,
         outbox::ADOPT,
+        outbox::HURRY,
         outbox::WAITING_IN,
         inbox::DUE,
         inbox::EARLIEST,

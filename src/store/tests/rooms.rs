@@ -68,6 +68,19 @@ async fn what_is_kept_by_the_servers_clock_is_set_back_with_it() {
 }
 
 #[tokio::test]
+async fn the_first_session_of_all_is_remembered_and_follows_the_clock() {
+    let fixture = Fixture::new().await;
+    assert_eq!(fixture.store.first_session(at(10)).await.unwrap(), at(10));
+    let fixture = fixture.restarted().await;
+    assert_eq!(fixture.store.first_session(at(70)).await.unwrap(), at(10));
+    for seconds in [0, -60] {
+        let ahead = SignedDuration::from_secs(seconds);
+        fixture.store.note_clock(ahead, Duration::from_secs(30)).await.unwrap();
+    }
+    assert_eq!(fixture.store.first_session(at(70)).await.unwrap(), at(-50));
+}
+
+#[tokio::test]
 async fn a_room_that_is_not_watched_gets_no_cursor() {
     let fixture = Fixture::new().await;
     assert_eq!(fixture.store.watched_since(&room("r")).await.unwrap(), None);

@@ -1,0 +1,313 @@
+//! The certificate that the listener shows, read again whenever its files change.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
+
+use rustls::{
+    InconsistentKeys, ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use sha2::{Digest, Sha256};
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::TlsFiles;
+
+/// The longest file that is read, in bytes. A chain has some thousand.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// Why a certificate cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read.
+    #[error("{key}: {path} cannot be read ({source}); name a PEM file that the bot's user may read")]
+    Unreadable {
+        /// The key of `bot.toml`.
+        key: &'static str,
+        /// The file it names.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file holds no certificate.
+    #[error(
+        "listener.tls_cert: {0} holds no certificate in PEM form; name the file that has -----BEGIN CERTIFICATE----- in it, such as fullchain.pem"
+    )]
+    NoCertificate(String),
+    /// The file holds no private key.
+    #[error(
+        "listener.tls_key: {0} holds no private key in PEM form; name the file that has -----BEGIN PRIVATE KEY----- in it, without a passphrase (openssl pkey -in key.pem -out unlocked.pem takes it off)"
+    )]
+    NoKey(String),
+    /// A key or a certificate is damaged, or of a kind that TLS does not use.
+    #[error("{key}: {path} cannot be used ({source}); make it anew")]
+    Unusable {
+        /// The key of `bot.toml`.
+        key: &'static str,
+        /// The file it names.
+        path: String,
+        /// What is wrong with it.
+        source: rustls::Error,
+    },
+    /// The key is another certificate's.
+    #[error(
+        "listener.tls_key: {key} does not fit the first certificate in {cert}; name the key that it was made with, and see that the server's own certificate is the first of its file"
+    )]
+    Mismatch {
+        /// The key's file.
+        key: String,
+        /// The certificate's file.
+        cert: String,
+    },
+    /// TLS cannot be set up at all.
+    #[error("TLS cannot be set up ({0})")]
+    Setup(rustls::Error),
+}
+
+/// A certificate with its key, as its files have it now, or had it when they were last right.
+pub struct Certificate {
+    files: TlsFiles,
+    shown: Arc<Shown>,
+    acceptor: TlsAcceptor,
+    seen: Mutex<Seen>,
+}
+
+/// What the files were when they were last looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    Content([u8; 32]),
+    Nothing(String),
+}
+
+/// What came of looking at the files again.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// They are as they were.
+    Same,
+    /// They are new, and shown from now on.
+    Renewed,
+    /// They are new and wrong: the old certificate stays.
+    Wrong(CertificateError),
+}
+
+impl Certificate {
+    /// Reads a certificate.
+    ///
+    /// # Errors
+    /// When a file cannot be read, is not what it should be, or the two do not belong together.
+    pub fn load(files: &TlsFiles) -> Result<Self, CertificateError> {
+        let pem = Pem::read(files)?;
+        let shown = Arc::new(Shown(RwLock::new(Arc::new(pem.certified(files)?))));
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(CertificateError::Setup)?
+            .with_no_client_auth()
+            .with_cert_resolver(shown.clone());
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let seen = Mutex::new(Seen::Content(pem.digest()));
+        Ok(Self { files: files.clone(), shown, acceptor: TlsAcceptor::from(Arc::new(config)), seen })
+    }
+
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor.clone()
+    }
+
+    /// Reads the files again, and shows what is in them where that is new and right. What is wrong is told once.
+    pub(super) fn look_again(&self) -> Look {
+        let read = Pem::read(&self.files);
+        let now = match &read {
+            Ok(pem) => Seen::Content(pem.digest()),
+            Err(error) => Seen::Nothing(error.to_string()),
+        };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if *seen == now {
+            return Look::Same;
+        }
+        *seen = now;
+        match read.and_then(|pem| pem.certified(&self.files)) {
+            Ok(certified) => {
+                *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+                Look::Renewed
+            }
+            Err(error) => Look::Wrong(error),
+        }
+    }
+}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificate").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+/// The certificate of every handshake to come.
+#[derive(Debug)]
+struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+/// Both files as they are.
+struct Pem {
+    cert: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Pem {
+    fn read(files: &TlsFiles) -> Result<Self, CertificateError> {
+        Ok(Self { cert: read("listener.tls_cert", &files.cert)?, key: read("listener.tls_key", &files.key)? })
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for file in [&self.cert, &self.key] {
+            digest.update((file.len() as u64).to_be_bytes());
+            digest.update(file);
+        }
+        digest.finalize().into()
+    }
+
+    fn certified(&self, files: &TlsFiles) -> Result<CertifiedKey, CertificateError> {
+        let (cert, key) = (shown(&files.cert), shown(&files.key));
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.cert).collect();
+        let chain = chain.ok().filter(|chain| !chain.is_empty());
+        let chain = chain.ok_or_else(|| CertificateError::NoCertificate(cert.clone()))?;
+        let secret =
+            PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| CertificateError::NoKey(key.clone()))?;
+        let secret = ring::default_provider().key_provider.load_private_key(secret).map_err(|source| {
+            CertificateError::Unusable { key: "listener.tls_key", path: key.clone(), source }
+        })?;
+        let certified = CertifiedKey::new(chain, secret);
+        match certified.keys_match() {
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+            Err(rustls::Error::InconsistentKeys(_)) => Err(CertificateError::Mismatch { key, cert }),
+            Err(source) => Err(CertificateError::Unusable { key: "listener.tls_cert", path: cert, source }),
+        }
+    }
+}
+
+fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
+    let mut content = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_FILE).read_to_end(&mut content))
+        .map_err(|source| CertificateError::Unreadable { key, path: shown(path), source })?;
+    Ok(content)
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::{fs, path::PathBuf};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A certificate and its key in files of their own.
+    pub(in crate::listener) struct Files {
+        pub(in crate::listener) dir: TempDir,
+        pub(in crate::listener) tls: TlsFiles,
+    }
+
+    impl Files {
+        pub(in crate::listener) fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let tls = TlsFiles { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
+            let files = Self { dir, tls };
+            files.renew();
+            files
+        }
+
+        /// Writes a new pair; the certificate in DER form.
+        pub(in crate::listener) fn renew(&self) -> CertificateDer<'static> {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            fs::write(&self.tls.cert, made.cert.pem()).unwrap();
+            fs::write(&self.tls.key, made.signing_key.serialize_pem()).unwrap();
+            made.cert.der().clone()
+        }
+
+        fn write(&self, name: &str, content: &str) -> PathBuf {
+            let path = self.dir.path().join(name);
+            fs::write(&path, content).unwrap();
+            path
+        }
+    }
+
+    fn refused(tls: &TlsFiles) -> String {
+        let error = Certificate::load(tls).err().unwrap().to_string();
+        assert_eq!(error.lines().count(), 1, "{error}");
+        error
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_holds_something_else_is_named_with_its_key_and_what_to_do() {
+        let files = Files::new();
+        let (cert, key) = (files.tls.cert.clone(), files.tls.key.clone());
+        let with_cert = |cert: PathBuf| refused(&TlsFiles { cert, key: key.clone() });
+        let with_key = |key: PathBuf| refused(&TlsFiles { cert: cert.clone(), key });
+        let error = with_cert(files.dir.path().join("absent.pem"));
+        assert!(
+            error.starts_with("listener.tls_cert: ") && error.contains("absent.pem cannot be read"),
+            "{error}"
+        );
+        let error = with_key(files.dir.path().join("absent.pem"));
+        assert!(
+            error.starts_with("listener.tls_key: ") && error.contains("absent.pem cannot be read"),
+            "{error}"
+        );
+        for other in [files.write("empty", ""), files.write("text", "hello"), key.clone()] {
+            let error = with_cert(other);
+            assert!(
+                error.starts_with("listener.tls_cert: ") && error.contains("BEGIN CERTIFICATE"),
+                "{error}"
+            );
+        }
+        let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+        for other in [files.write("empty", ""), files.write("locked", locked), cert.clone()] {
+            let error = with_key(other);
+            assert!(error.starts_with("listener.tls_key: ") && error.contains("passphrase"), "{error}");
+        }
+        let damaged = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+        let error = with_key(files.write("damaged", damaged));
+        assert!(error.starts_with("listener.tls_key: ") && error.contains("cannot be used"), "{error}");
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let (one, other) = (Files::new(), Files::new());
+        let mixed = TlsFiles { cert: one.tls.cert.clone(), key: other.tls.key.clone() };
+        let error = refused(&mixed);
+        assert!(error.starts_with("listener.tls_key: ") && error.contains("does not fit"), "{error}");
+    }
+
+    #[test]
+    fn files_that_went_wrong_leave_the_old_certificate_and_are_told_once() {
+        let files = Files::new();
+        let certificate = Certificate::load(&files.tls).unwrap();
+        let shown = || certificate.shown.0.read().unwrap().cert[0].clone();
+        let before = shown();
+        assert!(matches!(certificate.look_again(), Look::Same));
+        files.write("cert.pem", "half a certif");
+        assert!(matches!(certificate.look_again(), Look::Wrong(CertificateError::NoCertificate(_))));
+        assert!(matches!(certificate.look_again(), Look::Same));
+        fs::remove_file(&files.tls.key).unwrap();
+        assert!(matches!(certificate.look_again(), Look::Wrong(CertificateError::Unreadable { .. })));
+        assert!(matches!(certificate.look_again(), Look::Same));
+        assert_eq!(shown(), before);
+        let renewed = files.renew();
+        assert!(matches!(certificate.look_again(), Look::Renewed));
+        assert_eq!(shown(), renewed);
+    }
+}

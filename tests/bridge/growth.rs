@@ -1,0 +1,28 @@
+//! What must not grow: the bot's memory, however many messages it hears.
+
+use crate::stage::Stage;
+
+/// Messages heard between two looks.
+const BATCH: usize = 5_000;
+/// How much more the process may hold at the end than after the first batches, in KiB: allocators keep some.
+const SLACK: u64 = 16 * 1024;
+
+/// `GROWTH_BATCHES=200 cargo test --test bridge growth -- --ignored --nocapture` hears a million messages.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes"]
+async fn memory_does_not_grow_with_the_messages_heard() {
+    let batches = std::env::var("GROWTH_BATCHES").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
+    let stage = Stage::set().await;
+    let bot = stage.start().await;
+    let mut held = Vec::new();
+    for batch in 0..batches {
+        for at in 0..BATCH {
+            stage.say(&format!("nothing to see here, number {at} of {batch}"));
+        }
+        stage.flush().await;
+        held.push(bot.resident_kib());
+        println!("{} messages, {} KiB", (batch + 1) * BATCH, bot.resident_kib());
+    }
+    let (early, late) = (held[held.len() / 4], held[held.len() - 1]);
+    assert!(late <= early + SLACK, "{held:?}");
+}

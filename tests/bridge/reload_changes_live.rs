@@ -1,0 +1,232 @@
+//! SIGHUP: the configuration changes under the running bot, without dropping the connection or a message.
+
+use rustls::pki_types::CertificateDer;
+use sandbox::rocketchat::{NewMessage, NewRoom, Options};
+use sandbox::signl4::{self, Team};
+
+use crate::stage::{Bot, Stage, TEAM};
+
+/// A trigger for `word` in `room`, which pages `team`.
+fn trigger(word: &str, room: &str, more: &str) -> String {
+    format!("[[trigger]]\nname = {word:?}\npattern = '\\b{word}\\b'\nrooms = [{room:?}]\n{more}\n")
+}
+
+/// The trigger that `Stage::flush` needs beside others.
+fn usual() -> String {
+    trigger("SIGNL4", "*", "")
+}
+
+impl Stage {
+    fn assert_never_reconnected(&self, bot: &Bot) {
+        assert_eq!(self.chat.sessions_of(&self.bot), 1);
+        assert_eq!(bot.log().matches("the realtime session stands").count(), 1, "{}", bot.log());
+    }
+}
+
+#[tokio::test]
+async fn a_new_trigger_works_at_once_and_an_old_one_no_longer() {
+    let mut stage = Stage::set().await;
+    let bot = stage.start().await;
+    stage.say("fire in hall 3");
+    stage.flush().await;
+    stage.reconfigure(&trigger("fire", "operations", "title = \"Fire\""));
+    bot.reload().await;
+    stage.say("SIGNL4 is the word of before");
+    stage.say("fire in hall 4");
+    let alert = stage.alert("fire in hall 4").await;
+    assert_eq!(alert.title, "Fire");
+    assert_eq!(stage.pages(), ["fire in hall 4"], "what was written before the change was judged before it");
+    stage.assert_never_reconnected(&bot);
+}
+
+#[tokio::test]
+async fn a_wrong_file_changes_nothing_and_every_problem_is_told_in_a_line_with_its_place_and_fix() {
+    let mut stage = Stage::set().await;
+    let bot = stage.start().await;
+    stage.reconfigure(&format!(
+        "{}\n[replies]\non_sent = \"shout\"\n",
+        trigger("fi(re", "operations", "titel = \"x\"")
+    ));
+    let log = bot.reload().await;
+    let errors: Vec<&str> = log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")).collect();
+    for (key, fix) in
+        [("pattern", ""), ("titel", "did you mean \\\"title\\\"?"), ("replies.on_sent", "reaction")]
+    {
+        let told = |line: &&&str| line.contains("bot.toml:") && line.contains(key) && line.contains(fix);
+        assert_eq!(errors.iter().filter(told).count(), 1, "{key}: {errors:#?}");
+    }
+    assert_eq!(errors.len(), 4, "three problems, and that nothing changed: {errors:#?}");
+    stage.say("SIGNL4 still the word");
+    stage.alert("SIGNL4 still the word").await;
+    stage.assert_never_reconnected(&bot);
+}
+
+#[tokio::test]
+async fn messages_written_while_the_configuration_changes_again_and_again_page_once_each() {
+    let mut stage = Stage::set().await;
+    let bot = stage.start().await;
+    let mut written = Vec::new();
+    for round in 0..5 {
+        stage.reconfigure(&format!("{}{}", usual(), trigger(&format!("word{round}"), "*", "")));
+        for message in 0..10 {
+            written.push(format!("SIGNL4 {round}.{message}"));
+            stage.say(&written[written.len() - 1]);
+            if message == 4 {
+                bot.reload().await;
+            }
+        }
+    }
+    stage.wait_for_texts(&written.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    stage.flush().await;
+    assert_eq!(stage.pages(), written);
+    stage.assert_never_reconnected(&bot);
+}
+
+#[tokio::test]
+async fn other_words_are_used_at_once() {
+    let mut stage = Stage::set().await;
+    let bot = stage.start().await;
+    let message = stage.say("SIGNL4 pump");
+    let alert = stage.alert("SIGNL4 pump").await;
+    stage.reconfigure("[replies]\nacknowledged = \"{{ user }} is on it\"\n");
+    bot.reload().await;
+    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    stage.wait_for_reply(&message, "Rene is on it").await;
+}
+
+#[tokio::test]
+async fn a_room_is_watched_from_the_change_on_and_forgotten_with_the_next() {
+    let mut stage = Stage::set().await;
+    let plant =
+        stage.chat.create_room(NewRoom::channel("plant").members([&stage.alice, &stage.bot])).unwrap();
+    let here = trigger("SIGNL4", "operations", "");
+    let both = format!("{here}{}", trigger("pump", "plant", ""));
+    stage.reconfigure(&here);
+    let bot = stage.start().await;
+    // A room's messages are read again from a little before it is watched, so this one is seen.
+    let say_earlier = |stage: &Stage, text: &str| {
+        let earlier = NewMessage::text(text).at(stage.chat.now() - 5_000);
+        stage.chat.post(&plant, &stage.alice, earlier).unwrap();
+    };
+    let say = |stage: &Stage, text: &str| stage.chat.post(&plant, &stage.alice, text).unwrap();
+    say_earlier(&stage, "pump 1");
+    stage.flush().await;
+    stage.reconfigure(&both);
+    bot.reload().await;
+    say(&stage, "pump 2");
+    stage.alert("pump 2").await;
+    stage.reconfigure(&here);
+    bot.reload().await;
+    say_earlier(&stage, "pump 3");
+    stage.flush().await;
+    stage.reconfigure(&both);
+    bot.reload().await;
+    say(&stage, "pump 4");
+    stage.alert("pump 4").await;
+    stage.flush().await;
+    assert_eq!(stage.pages(), ["pump 2", "pump 4"]);
+    stage.assert_never_reconnected(&bot);
+}
+
+#[tokio::test]
+async fn a_public_channel_that_a_new_trigger_names_is_joined() {
+    let mut stage = Stage::set().await;
+    let plant = stage.chat.create_room(NewRoom::channel("plant").members([&stage.alice])).unwrap();
+    let bot = stage.start().await;
+    stage.reconfigure(&format!("{}{}", usual(), trigger("pump", "plant", "")));
+    bot.reload().await;
+    bot.wait_for_log(&["joined a watched channel"]).await;
+    stage.chat.post(&plant, &stage.alice, "pump 1").unwrap();
+    stage.alert("pump 1").await;
+    stage.assert_never_reconnected(&bot);
+}
+
+#[tokio::test]
+async fn a_new_team_is_paged_and_one_that_goes_leaves_its_alerts_to_the_default_team() {
+    let mut options = signl4::Options::default();
+    options.teams.push(Team::new("network"));
+    let mut stage = Stage::set_with(Options::default(), options).await;
+    let bot = stage.start().await;
+    let team = |url: &str| format!("[[signl4.team]]\nname = \"network\"\nwebhook_url = {url:?}\n");
+    let router = trigger("router", "*", "team = \"network\"");
+    let network = stage.signl4.webhook_url("network");
+
+    stage.reconfigure(&format!("{}{}{router}", team(&network), usual()));
+    bot.reload().await;
+    stage.say("router 1");
+    assert_eq!(stage.alert("router 1").await.team, "network");
+
+    // Nobody listens at this port, so that the alert waits.
+    stage.reconfigure(&format!("{}{}{router}", team("http://127.0.0.1:9/webhook/network"), usual()));
+    bot.reload().await;
+    stage.say("router 2");
+    bot.wait_for_log(&["not delivered yet", "signl4:network"]).await;
+    stage.reconfigure(&format!("{}{}{router}", team(&network), usual()));
+    bot.reload().await;
+    assert_eq!(stage.alert("router 2").await.team, "network", "what waits takes the new way");
+
+    stage.reconfigure(&format!("{}{}{router}", team("http://127.0.0.1:9/webhook/network"), usual()));
+    bot.reload().await;
+    stage.say("router 3");
+    bot.wait_for_log(&["not delivered yet", "signl4:network", "\"alert\":\"3\""]).await;
+    stage.reconfigure(&usual());
+    bot.reload().await;
+    assert_eq!(stage.alert("router 3").await.team, TEAM);
+    bot.wait_for_log(&["waited for a team that bot.toml no longer names", "\"alert\":\"3\""]).await;
+}
+
+#[tokio::test]
+async fn what_needs_a_restart_is_told_and_the_rest_is_taken_up() {
+    let mut stage = Stage::set().await;
+    let bot = stage.start().await;
+    stage.reconfigure(&format!("[store]\nurl = \"sqlite://other.db\"\n{}", trigger("fire", "*", "")));
+    let log = bot.reload().await;
+    let told: Vec<&str> =
+        log.lines().filter(|line| line.contains("takes effect at the next start")).collect();
+    assert_eq!(told.len(), 1, "{log}");
+    assert!(told[0].contains("\"key\":\"store.url\""), "{told:?}");
+    stage.say("fire");
+    stage.alert("fire").await;
+}
+
+#[tokio::test]
+async fn tls_is_taken_up_by_a_reload_and_files_that_are_wrong_change_nothing() {
+    let mut stage = Stage::set().await;
+    let bot = stage.start().await;
+    let (cert, key) = (stage.path("cert.pem"), stage.path("key.pem"));
+    stage.reconfigure_listener(&format!("tls_cert = {cert:?}\ntls_key = {key:?}"));
+    stage.reconfigure(&trigger("fire", "*", ""));
+    let log = bot.reload().await;
+    let told = log.lines().find(|line| line.contains("listener.tls_cert: ")).expect("the key is named");
+    assert!(told.contains("\"level\":\"ERROR\"") && told.contains("cert.pem cannot be read"), "{told}");
+    stage.flush().await;
+
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(&cert, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    assert!(bot.reload().await.contains("configuration reloaded"));
+    let address = stage.listener_url().replace("http://", "");
+    let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let shown = handshake(stream, made.cert.der()).await;
+    assert_eq!(&shown, made.cert.der());
+    stage.say("fire");
+    stage.alert("fire").await;
+}
+
+/// Shakes hands trusting only this certificate; the certificate that was shown.
+async fn handshake(
+    stream: tokio::net::TcpStream,
+    trusted: &CertificateDer<'static>,
+) -> CertificateDer<'static> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let stream = connector.connect("127.0.0.1".try_into().unwrap(), stream).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].clone()
+}

@@ -1,0 +1,77 @@
+//! systemd: ready, reloading, alive and stopping, over a socket as systemd opens one.
+
+use std::time::Duration;
+
+use tokio::net::UnixDatagram;
+use tokio::time::timeout;
+
+use crate::stage::{SOON, Stage};
+
+/// What systemd would hear.
+struct Systemd(UnixDatagram);
+
+impl Systemd {
+    fn listen(stage: &mut Stage) -> Self {
+        let path = stage.path("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        stage.set_variable("NOTIFY_SOCKET", path.to_str().unwrap());
+        Self(socket)
+    }
+
+    async fn hear(&self) -> String {
+        let mut message = [0; 4096];
+        let length = timeout(SOON, self.0.recv(&mut message)).await.unwrap().unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    }
+
+    /// Waits for a message with this in it; what was said before it is passed over.
+    async fn wait_for(&self, part: &str) -> String {
+        loop {
+            let message = self.hear().await;
+            if message.contains(part) {
+                return message;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_hears_of_readiness_of_a_reload_and_of_the_end() {
+    let mut stage = Stage::set().await;
+    let systemd = Systemd::listen(&mut stage);
+    let mut bot = stage.launch();
+    systemd.wait_for("READY=1").await;
+    systemd.wait_for("STATUS=connected to Rocket.Chat").await;
+    bot.wait_until_ready().await;
+    for (config, told) in [("", "configuration reloaded"), ("[wrong", "nothing changed")] {
+        stage.reconfigure(config);
+        assert!(bot.reload().await.contains(told));
+        let reloading = systemd.wait_for("RELOADING=1").await;
+        assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+        systemd.wait_for("READY=1").await;
+    }
+    assert!(bot.stop().await.success());
+    systemd.wait_for("STOPPING=1").await;
+}
+
+#[tokio::test]
+async fn the_bot_is_ready_while_rocket_chat_is_away_and_says_so_in_its_status() {
+    let mut stage = Stage::set().await;
+    let systemd = Systemd::listen(&mut stage);
+    stage.chat.stop().await;
+    let _bot = stage.launch();
+    systemd.wait_for("READY=1").await;
+    let status = systemd.wait_for("STATUS=Rocket.Chat is not connected (Rocket.Chat").await;
+    assert!(status.contains("next attempt at "), "{status}");
+}
+
+#[tokio::test]
+async fn the_watchdog_is_fed_more_often_than_it_bites() {
+    let mut stage = Stage::set().await;
+    let systemd = Systemd::listen(&mut stage);
+    stage.set_variable("WATCHDOG_USEC", &Duration::from_secs(1).as_micros().to_string());
+    let _bot = stage.launch();
+    for _ in 0..3 {
+        systemd.wait_for("WATCHDOG=1").await;
+    }
+}
