@@ -16,5 +16,8 @@ mod rooms_are_followed;
 mod stage;
 mod storms;
 mod systemd_is_told;
+mod the_account_in_trouble;
 mod the_author_learns;
 mod the_log_tells;
+mod the_store_in_trouble;
+mod through_a_proxy;

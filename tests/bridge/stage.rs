@@ -27,6 +27,8 @@ pub const SOON: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 /// The secret in the path that SIGNL4 posts to.
 pub const LISTENER_SECRET: &str = "a-listener-secret-of-some-length";
+/// The bot's password.
+const PASSWORD: &str = "a bot's password";
 /// The team that is paged.
 pub const TEAM: &str = "operations";
 
@@ -44,6 +46,7 @@ pub struct Stage {
     listener_port: u16,
     admin_port: u16,
     more_config: String,
+    has_password: bool,
     /// More lines of its table `[rocketchat]`.
     chat_config: String,
     /// Further lines of `[listener]`.
@@ -65,7 +68,7 @@ impl Stage {
         let signl4 = Signl4::start(signl4).await.unwrap();
         let alice = chat.create_user("alice").unwrap();
         let bob = chat.create_user("bob").unwrap();
-        let bot = chat.create_user(NewUser::bot("signl4.bot").password("a bot's password")).unwrap();
+        let bot = chat.create_user(NewUser::bot("signl4.bot").password(PASSWORD)).unwrap();
         let token = chat.create_token(&bot).unwrap();
         let room = chat.create_room(NewRoom::channel("operations").members([&alice, &bob, &bot])).unwrap();
         let listener_port = free_port();
@@ -81,6 +84,7 @@ impl Stage {
             listener_port,
             admin_port: free_port(),
             more_config: String::new(),
+            has_password: false,
             chat_config: String::new(),
             more_listener: String::new(),
             environment: Vec::new(),
@@ -101,6 +105,12 @@ impl Stage {
         self
     }
 
+    /// The bot logs in with its password instead of a token.
+    pub fn by_password(mut self) -> Self {
+        self.has_password = true;
+        self
+    }
+
     /// Messages missed while away alert so far back.
     pub fn looking_back(mut self, catch_up: &str) -> Self {
         self.chat_config.push_str(&format!("catch_up = {catch_up:?}\n"));
@@ -109,10 +119,19 @@ impl Stage {
 
     /// Another process begins to write to the store and does not come to an end.
     pub async fn lock_store(&self) -> StoreLock {
-        let url = format!("sqlite://{}", self.dir.path().join("signl4-rocketchat.db").display());
-        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        let mut connection = self.open_store().await;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
         StoreLock(connection)
+    }
+
+    /// Changes the store of the bot's process behind its back.
+    pub async fn alter_store(&self, sql: &'static str) {
+        sqlx::query(sql).execute(&mut self.open_store().await).await.unwrap();
+    }
+
+    async fn open_store(&self) -> SqliteConnection {
+        let url = format!("sqlite://{}", self.dir.path().join("signl4-rocketchat.db").display());
+        SqliteConnection::connect(&url).await.unwrap()
     }
 
     /// Puts other lines at the end of `[listener]`.
@@ -208,12 +227,14 @@ impl Stage {
     }
 
     fn bot_toml(&self) -> String {
+        let account = match self.has_password {
+            true => format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}"),
+            false => format!("user_id = {:?}\nauth_token = {:?}", self.bot.id, self.token),
+        };
         let tables = format!(
-            "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n{}\n[signl4]\nwebhook_url = {:?}\n\n\
+            "[rocketchat]\nurl = {:?}\n{account}\n{}\n[signl4]\nwebhook_url = {:?}\n\n\
              [listener]\nbind = \"127.0.0.1:{}\"\nsecret = {LISTENER_SECRET:?}\n{}\n\n[admin]\nbind = \"127.0.0.1:{}\"\n",
             self.chat.url(),
-            self.bot.id,
-            self.token,
             self.chat_config,
             self.signl4.webhook_url(TEAM),
             self.listener_port,
