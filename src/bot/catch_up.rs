@@ -91,7 +91,7 @@ impl CatchUp {
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let watched = self.ears.rooms.all_watched(self.triggers());
         self.forget_unwatched(&watched, progress.keys()).await;
-        let mut tally = Tally::default();
+        let mut due = Vec::new();
         for known in watched {
             let id = &known.room.id;
             let from = match progress.get(id) {
@@ -100,8 +100,13 @@ impl CatchUp {
             };
             let at = changed.get(id).copied().flatten();
             if at.is_none_or(|at| at >= from.cursor - OVERLAP) {
-                self.read(&known, from, &mut tally).await;
+                due.push((known, from));
             }
+        }
+        self.session.rooms_are_listed();
+        let mut tally = Tally::default();
+        for (known, from) in due {
+            self.read(&known, from, &mut tally).await;
         }
         info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
         self.settle_until(begun, &tally).await
@@ -258,7 +263,7 @@ impl CatchUp {
             }
             Some(settled) => self.joined_after(known, settled).await.unwrap_or(self.session.begun()),
         };
-        let since = insist("a room cannot be noted", || self.ears.store.watch_room(id, since)).await;
+        let since = self.ears.watch_room(id, since).await;
         Progress { since, cursor: since }
     }
 

@@ -1,6 +1,12 @@
 //! What holds for one realtime session: who the bot is, and what time it is at the server.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -25,18 +31,19 @@ pub(super) struct Session {
     account: Arc<Account>,
     /// How far back messages missed while away still alert; zero for never.
     catch_up: Duration,
+    /// Whether the watched rooms were listed, and each was noted.
+    listed: AtomicBool,
 }
 
 impl Session {
     /// A session that came to stand at `begun`, which is earlier than it is heard of where the store was slow.
     pub(super) fn new(me: UserId, begun: Instant, account: Arc<Account>, catch_up: Duration) -> Self {
-        Self { me, begun, account, catch_up }
+        Self { me, begun, account, catch_up, listed: AtomicBool::new(false) }
     }
 
     /// The same session under other settings.
     pub(super) fn under(&self, settings: &Settings) -> Self {
-        let (me, account) = (self.me.clone(), self.account.clone());
-        Self { me, begun: self.begun, account, catch_up: settings.config.rocketchat.catch_up }
+        Self::new(self.me.clone(), self.begun, self.account.clone(), settings.config.rocketchat.catch_up)
     }
 
     /// Whether the settings changed while it lasts.
@@ -72,9 +79,18 @@ impl Session {
     }
 
     /// Since when a room is watched that came to be so at this time, by the clock of one of the servers.
-    pub(super) fn changed_at(&self, changed: Option<Timestamp>) -> Timestamp {
-        let changed = changed.and_then(|changed| changed.checked_sub(SKEW).ok());
-        changed.map_or_else(|| self.begun(), |changed| changed.max(self.begun()))
+    pub(super) fn changed_at(&self, changed: Timestamp) -> Timestamp {
+        changed.checked_sub(SKEW).map_or(changed, |earlier| earlier.max(self.begun()))
+    }
+
+    /// Notes that every watched room is noted that was there when the rooms were listed.
+    pub(super) fn rooms_are_listed(&self) {
+        self.listed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that is so. Until then a room that is not noted may be one that was joined while the bot was away.
+    pub(super) fn has_listed_rooms(&self) -> bool {
+        self.listed.load(Ordering::Relaxed)
     }
 
     /// What was written before never alerts in a room that is watched since `since`.

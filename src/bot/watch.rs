@@ -151,7 +151,7 @@ impl Watch {
             match (known.is_watched(&before.config.triggers), known.is_watched(triggers)) {
                 (false, true) => {
                     let since = self.ears.time_of(self.settings.since);
-                    insist("a room cannot be noted", || self.ears.store.watch_room(id, since)).await;
+                    self.ears.watch_room(id, since).await;
                 }
                 (true, false) => {
                     insist("a room cannot be forgotten", || self.ears.store.forget_room(id)).await;
@@ -178,7 +178,7 @@ impl Watch {
         if session.is_doubted_by(message.updated_at) {
             self.measure_clock().await;
         }
-        let since = self.since(&message.room, session.heard_since(message.updated_at)).await;
+        let since = self.since(&message.room, &session, session.heard_since(message.updated_at)).await;
         let (config, oldest) = (&self.settings.config, session.oldest(since));
         let around = Circumstances { config, me: &session.me, known: &known, oldest };
         self.ears.settle(message, around).await;
@@ -227,12 +227,14 @@ impl Watch {
         }
     }
 
-    /// Since when the room is watched; from this time on where it was not watched before.
-    async fn since(&self, room: &RoomId, from: Timestamp) -> Timestamp {
+    /// Since when the room is watched; from this time on where it was not watched before. That is not noted before the
+    /// rooms are listed: a room that was joined while the bot was away is watched for longer, and noted then.
+    async fn since(&self, room: &RoomId, session: &Session, from: Timestamp) -> Timestamp {
         let store = &self.ears.store;
         match insist("a room cannot be read", || store.watched_since(room)).await {
             Some(since) => since,
-            None => insist("a room cannot be noted", || store.watch_room(room, from)).await,
+            None if !session.has_listed_rooms() => from,
+            None => self.ears.watch_room(room, from).await,
         }
     }
 
@@ -269,8 +271,12 @@ impl Watch {
         let known = self.ears.rooms.learn(room, true);
         match (self.watches(&known), self.session.clone()) {
             (true, Some(session)) => {
-                let since = self.since(&known.room.id, session.changed_at(changed)).await;
-                debug!(room = %known.room.id, %since, "watching a room");
+                let room = &known.room.id;
+                let since = match changed {
+                    Some(changed) => self.ears.watch_room(room, session.changed_at(changed)).await,
+                    None => self.since(room, &session, session.begun()).await,
+                };
+                debug!(%room, %since, "watching a room");
             }
             (true, None) => {}
             (false, _) => self.dropped(&known.room.id).await,
@@ -289,6 +295,11 @@ impl Ears {
     /// When that was, by the server's clock as far as it was measured; rather a little too early than too late.
     pub(super) fn time_of(&self, moment: Instant) -> Timestamp {
         Timestamp::now() + self.rest.account().clock_offset().unwrap_or_default() - moment.elapsed() - SKEW
+    }
+
+    /// Notes that a room is watched from this time on, unless it is so already. Returns since when it is.
+    pub(super) async fn watch_room(&self, room: &RoomId, from: Timestamp) -> Timestamp {
+        insist("a room cannot be noted", || self.store.watch_room(room, from)).await
     }
 
     /// Takes note of the server's clock as it was last measured.

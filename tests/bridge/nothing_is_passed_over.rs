@@ -53,6 +53,26 @@ async fn a_room_that_is_told_of_before_its_first_message_is_heard_from_the_start
 }
 
 #[tokio::test]
+async fn a_message_missed_after_the_first_session_pages_though_a_later_one_was_heard_before_the_rooms_were_listed()
+ {
+    let stage = Stage::set().await;
+    stage.chat.faults().rest_always("rooms.get", RestFault::status(503));
+    let bot = stage.start().await;
+    stage.chat.faults().set(|switches| switches.refuse_connections = true);
+    stage.chat.faults().cut_connections();
+    bot.wait_for_log(&["no realtime session"]).await;
+    let written = NewMessage::text("SIGNL4 missed").at(stage.chat.now());
+    stage.chat.post(&stage.room, &stage.alice, written).unwrap();
+    // So that it is from well before the second session.
+    stage.chat.clock_forward(Duration::from_secs(60));
+    stage.chat.faults().set(|switches| switches.refuse_connections = false);
+    bot.wait_for_logs(2, &["listening; reading what was missed"]).await;
+    stage.flush().await;
+    stage.chat.faults().clear_rest();
+    stage.alert("SIGNL4 missed").await;
+}
+
+#[tokio::test]
 async fn the_first_messages_of_a_channel_that_come_in_reverse_page_each() {
     let mut stage = Stage::set().await;
     stage.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"new\"]");
