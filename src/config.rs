@@ -10,11 +10,14 @@
 //! No part of the program reads its settings anywhere else.
 
 mod address;
+pub(crate) mod answer;
 mod change;
 #[cfg(test)]
 mod example_tests;
 mod listener;
 mod problem;
+#[cfg(test)]
+mod reference_tests;
 mod replies;
 mod report;
 mod rocketchat;

@@ -22,10 +22,12 @@
 //! | [`store`] | SQLite: alerts, the outbox, the inbox of events, what was seen, how far each room was read | what a row means to a server |
 //! | [`bot`] | the only place that joins them: watches, settles, drains, stops | the command line |
 //! | [`check`] | tries all that [`bot`] needs and says what to mend, without paging anybody | how to mend it by itself |
+//! | [`setup`] | `bot.toml` made by asking, each answer tried | the running bot |
 //! | [`listener`] | the public HTTP listener that SIGNL4 posts to | rooms and threads |
-//! | [`admin`] | the private HTTP listener: alive, ready | message texts |
-//! | [`command`] | `run`, `check`, `test`, `health`, `demo`: each in a file, each printing for a person | — |
+//! | [`admin`] | the private HTTP listener: alive, ready, metrics, the status page | message texts |
+//! | [`command`] | `init`, `check`, `run`, `test`, `health`, `demo` and the rest: each in a file, each printing for a person | — |
 //! | [`systemd`] | readiness, status and watchdog by `sd_notify` | everything but the connection's state and the store |
+//! | [`telemetry`] | what is counted and measured, and its text for Prometheus | ids and texts |
 //! | [`logging`] | what is written to the log, and what never is | — |
 //!
 //! Start reading at [`bot::Bot::start`], which names every part, then follow a message through `bot::intake` and an
@@ -42,6 +44,8 @@ pub mod logging;
 pub mod rocketchat;
 #[cfg(test)]
 mod rubbish;
+pub mod setup;
 pub mod signl4;
 pub mod store;
 pub mod systemd;
+pub mod telemetry;

@@ -16,12 +16,19 @@
 //! `message matched` over `alert sent` and `event placed` to `reply posted`. An event bears its own `event` until it is
 //! placed. A message's id stands in `message_id`: `message` is what the line says.
 
+mod recent;
+
 use std::io::{self, IsTerminal};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer, filter::FilterFn, filter::ParseError, layer::SubscriberExt, util::SubscriberInitExt,
+    EnvFilter, Layer,
+    filter::{FilterFn, LevelFilter, ParseError},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
 };
+
+pub use recent::{Line, Recent, recent};
 
 /// How a line of the log looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -65,14 +72,20 @@ pub fn start(format: LogFormat, usual: &str) -> Result<(), InvalidFilter> {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         _ => lines.with_ansi(on_terminal).boxed(),
     };
-    let ours = FilterFn::new(may_be_written);
+    let lines = lines.with_filter(FilterFn::new(may_be_written)).with_filter(filter);
+    // The status page shows the last warnings and errors, however little of the log is written.
+    let kept = recent().with_filter(LevelFilter::WARN);
     // A second start, in a test, leaves the first one's log as it is.
-    let _ = tracing_subscriber::registry().with(filter).with(lines.with_filter(ours)).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(kept).try_init();
     Ok(())
 }
 
 fn may_be_written(line: &Metadata<'_>) -> bool {
-    *line.level() <= Level::INFO || line.target().starts_with(env!("CARGO_CRATE_NAME"))
+    *line.level() <= Level::INFO || is_ours(line)
+}
+
+fn is_ours(line: &Metadata<'_>) -> bool {
+    line.target().starts_with(env!("CARGO_CRATE_NAME"))
 }
 
 #[cfg(test)]

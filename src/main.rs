@@ -2,9 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use signl4_rocketchat::{
-    command::{self, Failure},
+    command::{self, CheckOptions, Failure, InitOptions},
     logging::{self, LogFormat},
 };
 
@@ -28,10 +29,17 @@ struct ConfigFile {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a bot.toml: ask for what it needs, and try each answer.
+    Init(InitOptions),
     /// Run the bot.
     Run(ConfigFile),
     /// Try everything `run` needs, without paging anybody, and say what to mend.
-    Check(ConfigFile),
+    Check {
+        #[command(flatten)]
+        options: CheckOptions,
+        #[command(flatten)]
+        file: ConfigFile,
+    },
     /// Say which trigger a text would match and what would be sent; sends nothing.
     Test {
         /// The text of the message.
@@ -53,6 +61,16 @@ enum Command {
         #[arg(long, default_value_t = 8765)]
         port: u16,
     },
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Print the manual page, in the format of man.
+    Man {
+        /// The command whose page it is; without it the program's own.
+        command: Option<String>,
+    },
 }
 
 #[tokio::main]
@@ -62,19 +80,22 @@ async fn main() -> ExitCode {
     let usual = match arguments.command {
         Command::Run(_) => "info",
         Command::Demo { .. } => "warn",
-        Command::Check(_) | Command::Test { .. } | Command::Health(_) => "error",
+        _ => "error",
     };
     if let Err(failure) = logging::start(arguments.log_format, usual) {
         return report(&Failure::Usage(failure.to_string()));
     }
     let done = match arguments.command {
         Command::Run(file) => command::run(file.config).await,
-        Command::Check(file) => command::check(file.config).await,
+        Command::Init(options) => command::init(options).await,
+        Command::Check { options, file } => command::check(file.config, &options).await,
         Command::Test { text, room, user, file } => {
             command::test(file.config, &text, room.as_deref(), user.as_deref())
         }
         Command::Health(file) => command::health(file.config).await,
         Command::Demo { port } => command::demo(port).await,
+        Command::Completions { shell } => command::completions(Arguments::command(), shell),
+        Command::Man { command } => command::man(Arguments::command(), command.as_deref()),
     };
     done.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS)
 }

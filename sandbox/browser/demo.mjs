@@ -10,9 +10,10 @@ const COMMAND = "target/debug/signl4-rocketchat demo --port 0";
 /** How long the demo may take to say where it is, and to end when it is told to. */
 const PATIENCE = 60_000;
 
-/** Gives the page's URL and a function that ends the demo. */
+/** Gives the URLs of the demo's page and of the bot's status page, and a function that ends the demo. */
 export async function startDemo() {
-  if (process.env.DEMO_URL) return { url: process.env.DEMO_URL, stop: async () => {} };
+  const { DEMO_URL: url, STATUS_URL: statusUrl } = process.env;
+  if (url) return { url, statusUrl, stop: async () => {} };
   const [program, ...args] = (process.env.DEMO_COMMAND ?? COMMAND).split(" ");
   const demo = spawn(program, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
   const stop = async () => {
@@ -24,24 +25,28 @@ export async function startDemo() {
     clearTimeout(giveUp);
   };
   try {
-    return { url: await urlOf(demo), stop };
+    const [url, statusUrl] = await urlsOf(demo);
+    return { url, statusUrl, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-function urlOf(demo) {
+/** The demo's page comes first, then the bot's status page. */
+function urlsOf(demo) {
+  const urls = [];
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error("the demo did not say where its page is")), PATIENCE);
+    const late = setTimeout(() => reject(new Error("the demo did not say where its pages are")), PATIENCE);
     demo.once("error", reject);
     demo.once("exit", (code) => reject(new Error(`the demo ended with ${code}`)));
     // Read to the end, so that the demo never waits for a reader.
     createInterface({ input: demo.stdout }).on("line", (line) => {
       const url = line.match(/http:\/\/127\.0\.0\.1:\d+\/?/);
-      if (!url) return;
+      if (url) urls.push(url[0]);
+      if (urls.length < 2) return;
       clearTimeout(late);
-      resolve(url[0]);
+      resolve(urls);
     });
   });
 }

@@ -17,8 +17,15 @@ export const SOON = 30_000;
 
 export const launch = () => chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
 
-/** Opens the page in a window of its own. */
+/** Opens the demo's page in a window of its own. */
 export async function visit(browser, url, options = {}) {
+  const { page, complaints } = await open(browser, url, options);
+  await page.locator("#messages > li").first().waitFor();
+  return new Visit(page, complaints);
+}
+
+/** Opens any page in a window of its own; gives it with what the browser will complain of. */
+export async function open(browser, url, options = {}) {
   const context = await browser.newContext({
     viewport: { width: 1280, height: 800 },
     locale: "en-GB",
@@ -29,8 +36,21 @@ export async function visit(browser, url, options = {}) {
   const page = await context.newPage();
   const complaints = listen(page, url);
   await page.goto(url);
-  await page.locator("#messages > li").first().waitFor();
-  return new Visit(page, complaints);
+  return { page, complaints };
+}
+
+/** How much wider a page is than its window. */
+export const overflow = (page) =>
+  page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+
+/** Presses Tab until the element has the focus. */
+export async function tabTo(page, element) {
+  await element.waitFor();
+  for (let presses = 0; presses < 80; presses++) {
+    if (await element.evaluate((node) => node === document.activeElement)) return;
+    await page.keyboard.press("Tab");
+  }
+  assert.fail(`Tab does not lead to ${element}`);
 }
 
 /** Collects what goes wrong in the browser, and what it asks of other hosts. */
@@ -111,18 +131,9 @@ export class Visit {
       .locator("dd")
       .textContent();
 
-  /** How much wider the page is than its window. */
-  overflow = () => this.page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  overflow = () => overflow(this.page);
 
-  /** Presses Tab until the element has the focus. */
-  async tabTo(element) {
-    await element.waitFor();
-    for (let presses = 0; presses < 80; presses++) {
-      if (await element.evaluate((node) => node === document.activeElement)) return;
-      await this.page.keyboard.press("Tab");
-    }
-    assert.fail(`Tab does not lead to ${element}`);
-  }
+  tabTo = (element) => tabTo(this.page, element);
 
   async end() {
     await this.page.context().close();

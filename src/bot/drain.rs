@@ -11,7 +11,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::store::{AlertChange, Delivery, Lane, NewDelivery, Next, Settlement, Store, StoreError};
+use crate::{
+    store::{
+        AlertChange, AlertId, AlertState, Delivery, Lane, NewDelivery, Next, Settlement, Store, StoreError,
+    },
+    telemetry,
+};
 
 /// The worker looks for rows at least this often, should a wake-up ever fail.
 const POLL: Duration = Duration::from_secs(30);
@@ -107,14 +112,28 @@ impl<D: Destination> Worker<D> {
         let now = Timestamp::now();
         let (settlement, wait) = self.judge(attempt.outcome, delivery, now);
         self.settle(delivery, &settlement, attempt.change.as_ref(), &attempt.then).await;
-        // Said once it is written down: until then a crash would send it again.
-        if let (Some(alert), Some(AlertChange::Sent(event_id))) = (delivery.alert, &attempt.change) {
-            match event_id {
-                Some(event_id) => info!(%alert, %event_id, lane = %self.lane, "alert sent"),
-                None => warn!(%alert, lane = %self.lane, "alert sent, but SIGNL4's answer names no eventId"),
-            }
+        if let (Some(alert), Some(change)) = (delivery.alert, &attempt.change) {
+            self.told(alert, change, delivery);
         }
         Ok(wait)
+    }
+
+    /// Says and counts what became of an alert, once it is written down: until then a crash would send it again.
+    fn told(&self, alert: AlertId, change: &AlertChange, delivery: &Delivery) {
+        match change {
+            AlertChange::Sent(event_id) => {
+                match event_id {
+                    Some(event_id) => info!(%alert, %event_id, lane = %self.lane, "alert sent"),
+                    None => {
+                        warn!(%alert, lane = %self.lane, "alert sent, but SIGNL4's answer names no eventId")
+                    }
+                }
+                telemetry::alert(AlertState::Sent.name());
+                telemetry::alert_sent(until(Timestamp::now(), delivery.created_at));
+            }
+            AlertChange::NotSent => telemetry::alert(AlertState::NotSent.name()),
+            AlertChange::StillQueued { .. } => {}
+        }
     }
 
     fn judge(&mut self, outcome: Outcome, delivery: &Delivery, now: Timestamp) -> (Settlement, Wait) {

@@ -13,8 +13,9 @@ use super::{
 };
 use crate::{
     alerting::{FoundBy, Place, ReplyKind, ReplyWords, place},
-    signl4::{AlertRef, Happening, Notification},
-    store::{Claim, NewDelivery, Store, StoreError, StoredEvent},
+    signl4::{EventId, Happening, Notification},
+    store::{EventOutcome, NewDelivery, Store, StoreError, StoredEvent},
+    telemetry,
 };
 
 /// How long an event may wait for the answer to the call that caused it: longer than any call lasts.
@@ -73,12 +74,13 @@ impl Inbox {
             // The listener stores only what it could read, so this is damage.
             Err(error) => {
                 error!(%error, "a stored event cannot be read");
-                return self.store.settle_event(event, "unreadable", None, None).await;
+                let outcome = EventOutcome { correlation: "unreadable", ..EventOutcome::default() };
+                return self.store.settle_event(event, &outcome, None).await;
             }
         };
         let (Some(kind), Some(reference)) = (reply_kind(notification.happening), &notification.alert) else {
             info!(event = %notification.id, kind = notification.happening.name(), "event without a reply");
-            return self.store.settle_event(event, notification.happening.name(), None, None).await;
+            return self.settle(event, &notification, None, None).await;
         };
         let waited = Duration::try_from(now.duration_since(event.received_at)).unwrap_or(LONGEST_WAIT);
         let found = self.store.candidates(reference).await?;
@@ -92,8 +94,29 @@ impl Inbox {
         }
         let reply = reply(&notification, kind, &place, Notices::new(&config.replies));
         log(&notification, &place);
-        let claim = claim(reference, &place);
-        self.store.settle_event(event, place.name(), reply.as_ref(), claim.as_ref()).await
+        self.settle(event, &notification, Some(&place), reply.as_ref()).await
+    }
+
+    /// Notes what came of an event; it has no place where it has no reply.
+    async fn settle(
+        &self,
+        event: &StoredEvent,
+        notification: &Notification,
+        place: Option<&Place>,
+        reply: Option<&NewDelivery>,
+    ) -> Result<(), StoreError> {
+        let alert = match place {
+            Some(Place::Thread { alert, .. }) => Some(alert.id),
+            _ => None,
+        };
+        let correlation = place.map_or("none", Place::name);
+        let happening = notification.happening.name();
+        let (actor, claimed) =
+            (notification.user.as_deref(), place.and_then(|place| claimed(notification, place)));
+        let outcome = EventOutcome { correlation, alert, happening, actor, claimed };
+        self.store.settle_event(event, &outcome, reply).await?;
+        telemetry::event(happening, correlation);
+        Ok(())
     }
 }
 
@@ -127,12 +150,10 @@ fn reply(
     Some(Reply::new(room.clone(), thread, text).queued(kind, alert))
 }
 
-/// What an event tells of an alert that was raised without our knowing: its name. The next one may not be guessed at.
-fn claim(reference: &AlertRef, place: &Place) -> Option<Claim> {
-    match (place, &reference.event_id) {
-        (Place::Thread { alert, by: FoundBy::Unanswered }, Some(event_id)) => {
-            Some(Claim { event_id: event_id.clone(), alert: alert.id })
-        }
+/// The name that an event gives to an alert that was raised without our knowing: the next event is not guessed at.
+fn claimed<'a>(notification: &'a Notification, place: &Place) -> Option<&'a EventId> {
+    match place {
+        Place::Thread { by: FoundBy::Unanswered, .. } => notification.alert.as_ref()?.event_id.as_ref(),
         _ => None,
     }
 }

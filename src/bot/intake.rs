@@ -13,6 +13,7 @@ use crate::{
     rocketchat::{Message, MessageKind, Room, ServerUrl, UserId},
     signl4::AlertEvent,
     store::{Alert, AlertState, Intake as Transaction, NewAlert, NewDelivery, Store, StoreError},
+    telemetry,
 };
 
 /// Settles messages, however and how often they come.
@@ -65,22 +66,32 @@ impl Intake {
             Some(_) => Sight::NewText,
             None => Sight::First,
         };
-        let (mut raised, mut too_old) = (0, false);
+        let (mut added, mut too_old) = (Vec::new(), false);
         for found in around.config.triggers.matches(message, &around.known.room, around.known.joined) {
             match judge(&found, message, sight, around.oldest) {
                 Verdict::Page => {
-                    raised += usize::from(raise(&mut transaction, &found, message, around).await?);
+                    added.extend(raise(&mut transaction, &found, message, around).await?);
                 }
                 Verdict::TooOld => too_old = true,
                 Verdict::OnlyEdited => {}
             }
         }
         // Age is judged by the server's clock. Should that turn out to have been set, the message is judged again.
-        if !too_old {
-            transaction.mark_seen(&message.id, digest).await?;
-        }
+        let fresh = !too_old && transaction.mark_seen(&message.id, digest).await?;
         transaction.commit().await?;
-        Ok(raised)
+        count(fresh, &added);
+        Ok(added.iter().filter(|alert| alert.state == AlertState::Queued).count())
+    }
+}
+
+/// Counted once it is committed: what fails before is tried again.
+fn count(fresh: bool, added: &[Alert]) {
+    if fresh {
+        telemetry::message_seen();
+    }
+    for alert in added {
+        telemetry::matched(&alert.trigger);
+        telemetry::alert(alert.state.name());
     }
 }
 
@@ -89,7 +100,7 @@ async fn raise(
     found: &Match<'_>,
     message: &Message,
     around: Circumstances<'_>,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Alert>, StoreError> {
     let trigger = found.trigger;
     let (event, faults) = event_of(found, message, &around.known.room, &around.config.rocketchat.url);
     let alert = new_alert(found, message, &event);
@@ -98,7 +109,7 @@ async fn raise(
         cooldown => transaction.alerted_within(cooldown, &trigger.name, &message.room).await?,
     };
     let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
-    let Some(row) = transaction.add_alert(&alert, state).await? else { return Ok(false) };
+    let Some(row) = transaction.add_alert(&alert, state).await? else { return Ok(None) };
     info!(alert = %row.id, message_id = %message.id, room = %message.room, trigger = trigger.name, state = state.name(), "message matched");
     for fault in &faults {
         warn!(alert = %row.id, trigger = trigger.name, %fault, "a template failed; its default stands in");
@@ -106,7 +117,7 @@ async fn raise(
     if let Some(delivery) = follow_up(&alert, &row, Notices::new(&around.config.replies)) {
         transaction.add_delivery(&delivery).await?;
     }
-    Ok(state == AlertState::Queued)
+    Ok(Some(row))
 }
 
 /// The call to SIGNL4, or the word that there will be none.

@@ -18,6 +18,7 @@ mod rooms;
 mod run;
 mod session;
 mod settings;
+mod view;
 mod watch;
 
 pub use intake::event_of;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tracing::error;
 
 use crate::{
+    admin::{Carries, LaneLabel},
     alerting::{OnSent, Replies, ReplyKind, ReplyWords},
     rocketchat::{MessageId, RoomId},
     store::{Alert, AlertId, Lane, NewDelivery},
@@ -37,6 +38,16 @@ pub(super) struct Reply {
 /// The lanes that lead to Rocket.Chat.
 pub(super) fn chat_lanes() -> [Lane; 3] {
     [replies_lane(), confirmations_lane(), reactions_lane()]
+}
+
+/// The same for a person.
+pub(super) fn chat_labels() -> [LaneLabel; 3] {
+    let to = |lane, name: &str, carries| LaneLabel { lane, name: name.to_owned(), carries };
+    [
+        to(replies_lane(), "Rocket.Chat: replies", Carries::Replies),
+        to(confirmations_lane(), "Rocket.Chat: confirmations", Carries::Replies),
+        to(reactions_lane(), "Rocket.Chat: reactions", Carries::Reactions),
+    ]
 }
 
 /// The lane of what somebody waits for: what people do with an alert, and that one did not go out.

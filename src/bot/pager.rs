@@ -10,6 +10,7 @@ use super::{
     settings::Current,
 };
 use crate::{
+    admin::{Carries, LaneLabel},
     alerting::{ReplyKind, ReplyWords, TeamName},
     signl4::{RaiseError, WebhookClient, WebhookUrl},
     store::{Alert, AlertChange, Delivery, Lane, Store, StoreError},
@@ -24,6 +25,15 @@ pub(super) fn pager_lane(team: &TeamName) -> Lane {
         TeamName::Default => Lane::new("signl4"),
         TeamName::Named(name) => Lane::new(format!("signl4:{name}")),
     }
+}
+
+/// The same for a person.
+pub(super) fn pager_label(team: &TeamName) -> LaneLabel {
+    let name = match team {
+        TeamName::Default => "SIGNL4".to_owned(),
+        TeamName::Named(name) => format!("SIGNL4 team {name}"),
+    };
+    LaneLabel { lane: pager_lane(team), name, carries: Carries::Alerts }
 }
 
 /// Pages one team.

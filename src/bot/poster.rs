@@ -17,6 +17,7 @@ use crate::{
     alerting::ReplyKind,
     rocketchat::rest::{OutgoingMessage, RestClient, RestError},
     store::{Delivery, NewDelivery, StoreError},
+    telemetry::{self, NoticeKind},
 };
 
 /// Rocket.Chat takes 5,000 characters unless the administrator says otherwise; a reply stays below.
@@ -45,18 +46,20 @@ impl Destination for Arc<Poster> {
         let age =
             Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
         let settings = self.current.now();
-        let (outcome, then) = match &notice {
-            Notice::Reply(reply) => (self.post(reply, &settings).await, None),
+        let (kind, outcome, then) = match &notice {
+            Notice::Reply(reply) => (NoticeKind::Reply, self.post(reply, &settings).await, None),
             Notice::Reaction { message, emoji, otherwise } => {
-                (self.rest.react(message, emoji).await, otherwise.as_ref())
+                (NoticeKind::Reaction, self.rest.react(message, emoji).await, otherwise.as_ref())
             }
         };
         Ok(match outcome {
             Ok(()) => {
                 log(&notice, delivery);
+                telemetry::notice(kind, true);
                 Attempt { outcome: Outcome::Delivered, change: None, then: vec![] }
             }
             Err(error) if is_final(&error, delivery.attempts) || age > settings.config.signl4.retry_for => {
+                telemetry::notice(kind, false);
                 Attempt {
                     outcome: Outcome::Failed { reason: error.to_string(), rest: Duration::ZERO },
                     change: None,

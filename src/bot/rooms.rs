@@ -36,6 +36,11 @@ impl Rooms {
         self.read().get(room).is_some_and(|known| known.is_watched(triggers))
     }
 
+    /// The room of this id.
+    pub(super) fn get(&self, id: &RoomId) -> Option<Room> {
+        self.read().get(id).map(|known| known.room.clone())
+    }
+
     /// Every room, watched or not.
     pub(super) fn all(&self) -> Vec<Known> {
         self.read().values().cloned().collect()

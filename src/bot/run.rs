@@ -22,10 +22,11 @@ use super::{
     reload::Reloader,
     rooms::Rooms,
     settings::Current,
+    view::view,
     watch::{Ears, Watch},
 };
 use crate::{
-    admin::{self, Health},
+    admin::{self, BotView},
     config::Config,
     listener::{self, Access, CertificateError},
     rocketchat::{
@@ -151,6 +152,7 @@ impl Bot {
             rest: RestClient::new(account),
             cancel: CancellationToken::new(),
         };
+        let view = view(&current, shared.rest.account(), &shared.rooms, &store, &realtime);
         let mut bot = Self {
             parts: JoinSet::new(),
             cancel: shared.cancel.clone(),
@@ -164,7 +166,7 @@ impl Bot {
         bot.start_posters(&shared);
         bot.start_inside(&shared, tempo);
         bot.start_public(&shared, public, &access);
-        bot.start_private(&config, &shared, &realtime, private);
+        bot.start_private(&config, &shared, view, private);
         bot.start_watch(&shared, realtime, tempo);
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         Ok(bot)
@@ -274,12 +276,11 @@ impl Bot {
         self.part("public listener", listener::serve(socket, access, store, cancel));
     }
 
-    fn start_private(&mut self, config: &Config, shared: &Shared, realtime: &Realtime, socket: TcpListener) {
+    fn start_private(&mut self, config: &Config, shared: &Shared, view: BotView, socket: TcpListener) {
         const NAME: &str = "admin listener";
-        let health = Health::new(realtime.state(), shared.store.clone());
         let (token, cancel) = (config.admin.token.clone(), shared.cancel.clone());
         self.fallible(NAME, async move {
-            admin::serve(socket, token, health, cancel).await.map_err(|error| RunError::Listener(NAME, error))
+            admin::serve(socket, token, view, cancel).await.map_err(|error| RunError::Listener(NAME, error))
         });
     }
 

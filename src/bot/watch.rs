@@ -25,6 +25,7 @@ use crate::{
         rest::{RestClient, RestError, Subscription},
     },
     store::{Store, StoreError},
+    telemetry,
 };
 
 /// The wait after the store or the server failed, before the same message is tried again.
@@ -124,6 +125,7 @@ impl Watch {
             RealtimeEvent::Lost { reason, retry_in } => {
                 self.session = None;
                 self.catching_up = None;
+                telemetry::reconnect(reason.name());
                 debug!(reason = reason.name(), ?retry_in, "not listening");
             }
         }

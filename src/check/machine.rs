@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use tokio::net::TcpListener;
 
+use super::outside::PublicUrl;
 use super::report::{Finding, Remark};
 use crate::config::{Config, TlsFiles};
 use crate::listener::Certificate;
@@ -26,12 +27,20 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
 }
 
 /// The URL that SIGNL4 has to call, without the secret.
-pub(super) fn webhook(config: &Config) -> String {
+pub(super) fn webhook(config: &Config, public: Option<&PublicUrl>) -> String {
+    format!("{}/signl4/<listener.secret>", webhook_base(config, public))
+}
+
+/// The part of that URL before `/signl4/`: as the world knows it where that is known, or else as the listener listens.
+pub(crate) fn webhook_base(config: &Config, public: Option<&PublicUrl>) -> String {
+    if let Some(public) = public {
+        return public.as_str().to_owned();
+    }
     let bind = config.listener.bind;
     let scheme = if config.listener.tls.is_some() { "https" } else { "http" };
     let host =
         if bind.ip().is_unspecified() { format!("<this machine>:{}", bind.port()) } else { bind.to_string() };
-    format!("{scheme}://{host}/signl4/<listener.secret>")
+    format!("{scheme}://{host}")
 }
 
 fn of_store(found: Result<(PathBuf, Condition), StoreError>) -> Remark {

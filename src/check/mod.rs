@@ -10,19 +10,28 @@
 //! | `server`, `census`, `teams`, `machine` | the probes: Rocket.Chat, its rooms, SIGNL4, this machine |
 //! | `rights`, `judge` | what follows from what they brought |
 //! | `report` | the findings |
-//! | `print`, `layout` | their text |
+//! | `print`, `layout`, `json` | their text, and their JSON for a program |
+//! | `outside` | whether SIGNL4 would reach the listener |
+//! | `trial` | single probes, for whoever is setting up |
 
 mod census;
 mod examine;
+mod json;
 mod judge;
 mod layout;
 mod machine;
+mod outside;
 mod print;
 mod report;
 mod rights;
 mod server;
 mod teams;
+mod trial;
 
 pub use examine::examine;
+pub use json::json;
+pub(crate) use machine::webhook_base;
+pub use outside::PublicUrl;
 pub use print::{Look, print};
 pub use report::{Finding, Grade, Remark, Report, RoomFinding, Section};
+pub(crate) use trial::Trial;

@@ -43,11 +43,29 @@ pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
     let rest = RestClient::new(Arc::clone(&account));
     let mut findings = Vec::new();
     let rooms = Probe { config, account, rest: rest.clone() }.run(&mut findings).await;
-    if matches!(settings.account, config::Account::Password { .. }) && rest.account().identity().is_some() {
-        // A server keeps 50 logins a user; a check must not push out the one of a bot that runs.
+    end_login(&settings.account, &rest).await;
+    Found { findings, rooms }
+}
+
+/// Logs out where a password logged in: a server keeps 50 logins a user, and one that was only tried must not push out
+/// the one of a bot that runs.
+pub(super) async fn end_login(account: &config::Account, rest: &RestClient) {
+    if matches!(account, config::Account::Password { .. }) && rest.account().identity().is_some() {
         let _ = rest.log_out().await;
     }
-    Found { findings, rooms }
+}
+
+/// Whether the server answers as Rocket.Chat does. Where it does not, nothing else can be tried.
+pub(super) async fn greet(account: &Account, rest: &RestClient) -> Result<Vec<Finding>, Finding> {
+    let url = account.server();
+    let info = rest.server_info().await.map_err(|error| Finding::new("server", unreachable(url, &error)))?;
+    let mut findings = vec![Finding::new("server", server(url, &info))];
+    if !url.is_tls() && !is_loopback(url.host()) {
+        let text = "is called by http: the account's token passes the network unencrypted";
+        findings.push(Finding::new("server", Remark::warning(text, "write https:// in rocketchat.url")));
+    }
+    findings.push(Finding::new("clock", clock(account.clock_offset())));
+    Ok(findings)
 }
 
 struct Probe<'a> {
@@ -59,20 +77,14 @@ struct Probe<'a> {
 impl Probe<'_> {
     /// Step by step, as far as each lets the next one go.
     async fn run(&self, findings: &mut Vec<Finding>) -> Option<Vec<RoomFinding>> {
-        let mut found = |subject: &str, remark| findings.push(Finding::new(subject, remark));
-        let url = &self.config.rocketchat.url;
-        match self.rest.server_info().await {
-            Ok(info) => found("server", server(url, &info)),
-            Err(error) => {
-                found("server", unreachable(url, &error));
+        match greet(&self.account, &self.rest).await {
+            Ok(greeted) => findings.extend(greeted),
+            Err(silence) => {
+                findings.push(silence);
                 return None;
             }
         }
-        if !url.is_tls() && !is_loopback(url.host()) {
-            let text = "is called by http: the account's token passes the network unencrypted";
-            found("server", Remark::warning(text, "write https:// in rocketchat.url"));
-        }
-        found("clock", clock(self.account.clock_offset()));
+        let mut found = |subject: &str, remark| findings.push(Finding::new(subject, remark));
         if let Some(remark) = login_refused(self.account.log_in().await.err()) {
             found("account", remark);
             return None;
@@ -160,7 +172,7 @@ fn clock(offset: Option<SignedDuration>) -> Remark {
 }
 
 /// What to say of a login that failed; nothing where it did not, or where the realtime session may still manage.
-fn login_refused(error: Option<LoginError>) -> Option<Remark> {
+pub(super) fn login_refused(error: Option<LoginError>) -> Option<Remark> {
     match error? {
         LoginError::RestDisabled(_) => None,
         LoginError::Fatal(fatal) => Some(Remark::of_error(&fatal)),
@@ -168,12 +180,12 @@ fn login_refused(error: Option<LoginError>) -> Option<Remark> {
     }
 }
 
-fn cannot_be_asked(error: &RestError) -> Remark {
+pub(super) fn cannot_be_asked(error: &RestError) -> Remark {
     Remark::problem(error.to_string(), AGAIN)
 }
 
 /// Opens a session as the bot does, and closes it once it stands.
-async fn realtime(account: Arc<Account>) -> Remark {
+pub(super) async fn realtime(account: Arc<Account>) -> Remark {
     let address = account.server().websocket();
     let realtime = Realtime::new(account);
     let (sender, events) = mpsc::channel(64);
@@ -233,7 +245,7 @@ fn heard(scope: &Scope) -> Remark {
     }
 }
 
-fn of_account(me: &Me) -> Remark {
+pub(super) fn of_account(me: &Me) -> Remark {
     let name = &me.identity.username;
     if !me.active {
         return Remark::problem(

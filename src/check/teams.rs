@@ -32,7 +32,8 @@ pub(super) async fn probe(config: &Config, connector: &Connector) -> Vec<Finding
     findings
 }
 
-async fn look(client: &WebhookClient, team: TeamName, url: &WebhookUrl) -> Vec<Finding> {
+/// What can be said of one team's webhook without calling it.
+pub(super) async fn look(client: &WebhookClient, team: TeamName, url: &WebhookUrl) -> Vec<Finding> {
     let host = url.host();
     let reached = match client.reach(url).await {
         Ok(()) => {
@@ -48,6 +49,11 @@ async fn look(client: &WebhookClient, team: TeamName, url: &WebhookUrl) -> Vec<F
         let text = "is called by http: the team's secret passes the network unencrypted";
         findings
             .push(Finding::new(team.to_string(), Remark::warning(text, "write https:// in the webhook URL")));
+    }
+    if !url.has_plausible_secret() {
+        let text = "the end of the webhook URL does not look like a team's secret";
+        let mend = "copy the whole URL from the SIGNL4 portal; if it is right as it is, leave it";
+        findings.push(Finding::new(team.to_string(), Remark::warning(text, mend)));
     }
     findings
 }

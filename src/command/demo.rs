@@ -39,6 +39,7 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     })?;
     println!("The demo is running. Open {} in a browser.", page.url());
     println!("Write a message with SIGNL4 in it, acknowledge the alert on the phone, and watch the thread.");
+    println!("The bot's own status page is http://{}/.", bot.admin());
     println!("Ctrl+C ends it; nothing of it is kept.");
     let stopper = bot.stopper();
     tokio::spawn(async move {

@@ -3,6 +3,7 @@
 use crate::{
     bot::{RunError, StartError},
     config::ConfigErrors,
+    setup::SetupError,
 };
 
 /// The end of a command that did not work.
@@ -23,6 +24,12 @@ pub enum Failure {
     /// The demo could not start.
     #[error("the demo cannot start: {0}")]
     Demo(String),
+    /// No `bot.toml` was written.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// What was asked for cannot be printed.
+    #[error("standard output cannot be written: {0}")]
+    Output(String),
     /// The command did its work, and what it has to say is no good news; it said so already.
     #[error("")]
     Told,
@@ -33,7 +40,10 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Usage(_) | Self::Start(StartError::Certificate(_)) => 2,
-            Self::Start(_) | Self::Run(_) | Self::Demo(_) | Self::Told => 1,
+            Self::Setup(error) if error.is_usage() => 2,
+            Self::Start(_) | Self::Run(_) | Self::Demo(_) | Self::Setup(_) | Self::Output(_) | Self::Told => {
+                1
+            }
         }
     }
 }

@@ -5,12 +5,16 @@ mod demo;
 mod dry_run;
 mod failure;
 mod health;
+mod init;
+mod pages;
 mod run;
 mod stand_in;
 
-pub use check::check;
+pub use check::{CheckOptions, check};
 pub use demo::demo;
 pub use dry_run::test;
 pub use failure::Failure;
 pub use health::health;
+pub use init::{InitOptions, init};
+pub use pages::{completions, man};
 pub use run::run;

@@ -9,7 +9,7 @@ use super::tree::parse_file;
 use super::{Account, Config, ConfigErrors, Sources, read};
 use crate::alerting::{ReplyKind, Template, Trigger};
 
-const EXAMPLE: &str = include_str!("../../bot.toml.example");
+pub(super) const EXAMPLE: &str = include_str!("../../bot.toml.example");
 
 const WEBHOOK: &str = "https://connect.signl4.com/webhook/team-secret";
 const SECRET: &str = "a-secret-of-the-test";
@@ -23,7 +23,7 @@ const MINIMAL: &str = r#"
 
 /// One line of the example.
 #[derive(Clone, Debug, PartialEq)]
-enum Line {
+pub(super) enum Line {
     Prose,
     /// `[table]` or `key = value`, and whether it holds as the file stands.
     Setting {
@@ -35,14 +35,14 @@ enum Line {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-enum ShownAs {
+pub(super) enum ShownAs {
     Given,
     Default,
     Example,
     InsteadOf(String),
 }
 
-fn lines() -> Vec<Line> {
+pub(super) fn lines() -> Vec<Line> {
     let mut table = String::new();
     EXAMPLE.lines().map(|line| parse(line, &mut table)).collect()
 }

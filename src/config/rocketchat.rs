@@ -75,7 +75,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
     Some(RocketChat { url: url?, account: account?, alias, avatar, auto_join, catch_up })
 }
 
-fn server_url(text: &str) -> Result<ServerUrl, Fault> {
+pub(super) fn server_url(text: &str) -> Result<ServerUrl, Fault> {
     let fix = format!("write for example url = {URL}");
     let url = base_url(text, &fix)?;
     for end in ["/websocket", "/api/v1"] {
@@ -128,9 +128,13 @@ fn required(section: &mut Section<'_>, key: &'static str, form: bool) -> Option<
     if form && !section.has(&[key]) {
         section.missing(key, r#""…""#);
     }
-    section.checked(key, |text| match text.trim() {
+    section.checked(key, account_name)
+}
+
+pub(super) fn account_name(text: &str) -> Result<String, Fault> {
+    match text.trim() {
         "" => Err(Fault::new("is empty", "write the one of the bot's account")),
         "…" | "..." => Err(Fault::new("is still the placeholder", "write the one of the bot's account")),
         name => Ok(name.to_owned()),
-    })
+    }
 }

@@ -44,7 +44,7 @@ impl Section<'_> {
 }
 
 /// Reads a secret file; the line break at its end is not part of the secret.
-fn read(path: &str) -> Result<String, Fault> {
+pub(super) fn read(path: &str) -> Result<String, Fault> {
     let file = shown(path);
     let unreadable = |error: io::Error| {
         let why = match error.kind() {
@@ -74,7 +74,7 @@ fn shown(path: &str) -> String {
     if relative || absolute { quoted(path) } else { "a file".to_owned() }
 }
 
-fn plausible(secret: &str) -> Result<(), Fault> {
+pub(super) fn plausible(secret: &str) -> Result<(), Fault> {
     if secret.trim().is_empty() {
         return Err(Fault::new("is empty", "give the secret, or leave the key out"));
     }

@@ -184,7 +184,7 @@ fn rooms(section: &mut Section<'_>) -> Option<Vec<RoomPattern>> {
     rooms.into_iter().collect()
 }
 
-fn room_pattern(text: &str) -> Result<RoomPattern, Fault> {
+pub(super) fn room_pattern(text: &str) -> Result<RoomPattern, Fault> {
     RoomPattern::parse(text).map_err(|error| {
         let fix = match error {
             RoomPatternError::User => r#"write "id:" and the ID of the direct message, or "*" for all rooms"#,

@@ -9,6 +9,7 @@ mod tests;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+use metrics::{SharedString, counter};
 use reqwest::{StatusCode, header::HeaderMap, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -34,6 +35,7 @@ pub struct WebhookUrl {
     url: SecretString,
     host: String,
     is_tls: bool,
+    has_plausible_secret: bool,
 }
 
 /// Why a text is no webhook URL.
@@ -66,7 +68,8 @@ impl WebhookUrl {
             return Err(InvalidWebhookUrl::NoSecret);
         }
         let is_tls = url.scheme() == "https";
-        Ok(Self { url: SecretString::from(String::from(url)), host, is_tls })
+        let has_plausible_secret = is_plausible(secret);
+        Ok(Self { url: SecretString::from(String::from(url)), host, is_tls, has_plausible_secret })
     }
 
     /// The host it leads to, which is safe to show.
@@ -74,10 +77,25 @@ impl WebhookUrl {
         &self.host
     }
 
+    /// Whether the end of its path has the shape of a secret. SIGNL4 documents none, so this is a guess and no proof.
+    pub fn has_plausible_secret(&self) -> bool {
+        self.has_plausible_secret
+    }
+
     /// Whether calls of it are encrypted.
     pub fn is_tls(&self) -> bool {
         self.is_tls
     }
+}
+
+/// Long enough not to be guessed, of letters that need no escaping, and no word that a manual puts in a secret's place.
+fn is_plausible(secret: &str) -> bool {
+    const SHORTEST: usize = 8;
+    const PLACEHOLDERS: [&str; 4] = ["team", "secret", "your", "example"];
+    let lower = secret.to_lowercase();
+    secret.len() >= SHORTEST
+        && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        && !PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
 
 impl PartialEq for WebhookUrl {
@@ -155,6 +173,7 @@ impl WebhookClient {
             // The alert is raised whatever the body holds: failing here would page twice.
             return Ok(event_id(&read(answer).await.unwrap_or_default()));
         }
+        count_error(status.as_u16().to_string());
         let pause = pause_of(answer.headers(), Timestamp::now());
         Err(refusal(status, pause, &read(answer).await.unwrap_or_default()))
     }
@@ -246,7 +265,24 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
+/// Why no answer came, in one word.
+fn silence(error: &reqwest::Error) -> &'static str {
+    if error.is_connect() {
+        "connect"
+    } else if error.is_timeout() {
+        "timeout"
+    } else {
+        "broken"
+    }
+}
+
+/// Counts a failed call by its status, or by why there was none.
+fn count_error(code: impl Into<SharedString>) {
+    counter!("signl4_bot_http_errors_total", "peer" => "signl4", "code" => code.into()).increment(1);
+}
+
 fn unavailable(error: &reqwest::Error) -> RaiseError {
+    count_error(silence(error));
     RaiseError::Unavailable { maybe_raised: !error.is_connect() && !error.is_builder(), reason: why(error) }
 }
 

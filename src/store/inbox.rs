@@ -49,13 +49,19 @@ impl FromRow<'_, SqliteRow> for StoredEvent {
     }
 }
 
-/// SIGNL4's name for an alert that a call raised whose answer never came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The name.
-    pub event_id: EventId,
-    /// The alert.
-    pub alert: AlertId,
+/// How a notification was settled, in short names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventOutcome<'a> {
+    /// How its alert was found, or why it was not looked for.
+    pub correlation: &'a str,
+    /// The alert it is about.
+    pub alert: Option<AlertId>,
+    /// What happened to the alert.
+    pub happening: &'a str,
+    /// Who did it.
+    pub actor: Option<&'a str>,
+    /// SIGNL4's name for the alert, where a call raised it whose answer never came.
+    pub claimed: Option<&'a EventId>,
 }
 
 /// The alerts a notification may be about.
@@ -146,16 +152,19 @@ impl Store {
     pub async fn settle_event(
         &self,
         event: &StoredEvent,
-        outcome: &str,
+        outcome: &EventOutcome<'_>,
         reply: Option<&NewDelivery>,
-        claim: Option<&Claim>,
     ) -> Result<(), StoreError> {
         let now = Timestamp::now();
         let mut tx = self.write().await?;
         let settled = sqlx::query(
-            "UPDATE event SET state = 'settled', outcome = ?, settled_at = ? WHERE seq = ? AND state = 'waiting'",
+            "UPDATE event SET state = 'settled', outcome = ?, alert_id = ?, happening = ?, actor = ?, settled_at = ? \
+             WHERE seq = ? AND state = 'waiting'",
         )
-        .bind(outcome)
+        .bind(outcome.correlation)
+        .bind(outcome.alert.map(|alert| alert.0))
+        .bind(outcome.happening)
+        .bind(outcome.actor)
         .bind(millis(now))
         .bind(event.seq)
         .execute(&mut *tx)
@@ -164,8 +173,8 @@ impl Store {
             if let Some(reply) = reply {
                 outbox::insert(&mut tx, reply, now).await?;
             }
-            if let Some(claim) = claim {
-                keep(&mut tx, claim).await?;
+            if let (Some(alert), Some(name)) = (outcome.alert, outcome.claimed) {
+                claim(&mut tx, alert, name).await?;
             }
         }
         tx.commit().await?;
@@ -188,14 +197,18 @@ impl Store {
 }
 
 /// Keeps an alert's name. A call raises one alert at the most, so one that was lost has found its own.
-async fn keep(tx: &mut Transaction<'static, Sqlite>, claim: &Claim) -> Result<(), StoreError> {
+async fn claim(
+    tx: &mut Transaction<'static, Sqlite>,
+    alert: AlertId,
+    name: &EventId,
+) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO claim (event_id, alert_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
-        .bind(claim.event_id.as_str())
-        .bind(claim.alert.0)
+        .bind(name.as_str())
+        .bind(alert.0)
         .execute(&mut **tx)
         .await?;
     sqlx::query("UPDATE alert SET unanswered = unanswered - 1 WHERE id = ? AND unanswered > 0")
-        .bind(claim.alert.0)
+        .bind(alert.0)
         .execute(&mut **tx)
         .await?;
     Ok(())

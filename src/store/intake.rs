@@ -111,21 +111,23 @@ impl Intake<'_> {
         outbox::insert(&mut self.tx, delivery, self.now).await
     }
 
-    /// Remembers the text the message was settled with.
+    /// Remembers the text the message was settled with. `false` where it was settled with the same one meanwhile: what
+    /// the stream brings may be read at the same moment by whoever catches up.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn mark_seen(&mut self, message: &MessageId, digest: i64) -> Result<(), StoreError> {
-        sqlx::query(
+    pub async fn mark_seen(&mut self, message: &MessageId, digest: i64) -> Result<bool, StoreError> {
+        let marked = sqlx::query(
             "INSERT INTO seen (message_id, digest, seen_at) VALUES (?, ?, ?) \
-             ON CONFLICT DO UPDATE SET digest = excluded.digest, seen_at = excluded.seen_at",
+             ON CONFLICT DO UPDATE SET digest = excluded.digest, seen_at = excluded.seen_at \
+             WHERE digest <> excluded.digest",
         )
         .bind(message.as_str())
         .bind(digest)
         .bind(millis(self.now))
         .execute(&mut *self.tx)
         .await?;
-        Ok(())
+        Ok(marked.rows_affected() == 1)
     }
 
     /// Makes it all hold, and wakes the workers.

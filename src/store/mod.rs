@@ -12,14 +12,16 @@ mod intake;
 mod outbox;
 mod rooms;
 mod rows;
+mod status;
 #[cfg(test)]
 mod tests;
 
 pub use database::Store;
 pub use error::StoreError;
-pub use inbox::{Candidates, Claim, StoredEvent};
+pub use inbox::{Candidates, EventOutcome, StoredEvent};
 pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{AlertChange, Next, Settlement};
 pub use rooms::Progress;
 pub use rows::{Alert, AlertId, AlertState, Delivery, DeliveryId, Lane, NewAlert, NewDelivery};
+pub use status::{AlertTrail, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, LaneDepth};

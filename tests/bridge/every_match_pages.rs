@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sandbox::rocketchat::{NewMessage, NewRoom};
-use sandbox::signl4::{Times, WebhookFault};
+use sandbox::rocketchat::{self, Limits, NewMessage, NewRoom};
+use sandbox::signl4::{self, Times, WebhookFault};
 use serde_json::json;
 use signl4_rocketchat::bot::Tempo;
 
@@ -202,7 +202,9 @@ async fn triggers_page_the_team_they_name() {
 
 #[tokio::test]
 async fn a_message_that_the_stream_drops_without_a_word_is_found_all_the_same() {
-    let stage = Stage::set().await;
+    // The bot looks far more often here than the server would bear.
+    let unlimited = rocketchat::Options { limits: Limits::OFF, ..rocketchat::Options::default() };
+    let stage = Stage::set_with(unlimited, signl4::Options::default()).await;
     let _bot = stage.start_inside(Tempo { look_again: Duration::from_millis(200), ..Tempo::default() }).await;
     stage.chat.faults().set(|switches| switches.withhold_messages = true);
     stage.say("SIGNL4 into the void");

@@ -161,6 +161,11 @@ impl Stage {
         format!("http://127.0.0.1:{}", self.listener_port)
     }
 
+    /// The URL of the bot's private listener.
+    pub fn admin_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.admin_port)
+    }
+
     /// Starts the bot and waits until it listens to the room.
     pub async fn start(&self) -> Bot {
         let mut bot = self.launch();
@@ -195,7 +200,7 @@ impl Stage {
     }
 
     async fn is_ready(&self) -> bool {
-        let answer = http().get(format!("http://127.0.0.1:{}/readyz", self.admin_port)).send().await;
+        let answer = http().get(format!("{}/readyz", self.admin_url())).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
@@ -223,7 +228,7 @@ impl Stage {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        Bot { child, log, admin: format!("http://127.0.0.1:{}", self.admin_port) }
+        Bot { child, log, admin: self.admin_url() }
     }
 
     fn bot_toml(&self) -> String {
@@ -391,6 +396,15 @@ impl Bot {
     /// How many lines of the log have all of these in them.
     pub fn count_in_log(&self, parts: &[&str]) -> usize {
         self.log().lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
+    }
+
+    /// Waits until something holds that is seen in the log.
+    pub async fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
+        let deadline = Instant::now() + SOON;
+        while !holds() {
+            assert!(Instant::now() < deadline, "in vain: {what}\n{}", self.log());
+            sleep(LOOK).await;
+        }
     }
 
     /// Everything it logged so far.

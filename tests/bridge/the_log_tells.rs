@@ -1,8 +1,18 @@
 //! The log: each alert can be followed by one id through all its lines.
 
+use sandbox::rocketchat::Message;
 use serde_json::Value;
 
 use crate::stage::{Bot, SOON, Stage};
+
+/// The id of the alert that a message raised.
+async fn alert_of(bot: &Bot, message: &Message) -> String {
+    bot.wait_for_log(&["message matched", &message.id]).await;
+    let lines = bot.log();
+    let line = lines.lines().find(|line| line.contains("message matched") && line.contains(&message.id));
+    let line: Value = serde_json::from_str(line.unwrap()).unwrap();
+    line["alert"].as_str().unwrap().to_owned()
+}
 
 /// The messages of all lines at info and above that carry this alert's id.
 fn life(bot: &Bot, alert: &str) -> Vec<String> {
@@ -22,11 +32,13 @@ async fn an_alerts_life_is_told_by_its_id_from_the_match_to_the_last_reply() {
     let message = stage.say("SIGNL4 pump 3");
     let alert = stage.alert("SIGNL4 pump 3").await;
     stage.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
-    bot.wait_for_log(&["reaction added", "\"alert\":\"2\""]).await;
+    let id = alert_of(&bot, &message).await;
+    let of_alert = format!("\"alert\":\"{id}\"");
+    bot.wait_for_log(&["reaction added", &of_alert]).await;
     stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
     stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
-    bot.wait_for_log(&["reply posted", "\"alert\":\"2\""]).await;
-    let life = life(&bot, "2");
+    bot.wait_for_log(&["reply posted", &of_alert]).await;
+    let life = life(&bot, &id);
     let mut lines = life.iter();
     for step in ["message matched", "alert sent", "event placed", "reply posted"] {
         assert!(lines.any(|line| line == step), "{step} is missing or out of order: {life:?}");
@@ -41,7 +53,7 @@ async fn an_alert_that_does_not_go_out_tells_so_by_its_id() {
          [[trigger]]\nname = \"pump\"\npattern = 'pump'\nteam = \"gone\"\n",
     );
     let bot = stage.start().await;
-    stage.say("pump 3");
-    bot.wait_for_log(&["not delivered yet", "\"alert\":\"1\""]).await;
-    assert_eq!(life(&bot, "1")[..2], ["message matched", "not delivered yet"]);
+    let id = alert_of(&bot, &stage.say("pump 3")).await;
+    bot.wait_for_log(&["not delivered yet", &format!("\"alert\":\"{id}\"")]).await;
+    assert_eq!(life(&bot, &id)[..2], ["message matched", "not delivered yet"]);
 }

@@ -6,6 +6,7 @@ mod tests;
 use std::error::Error as _;
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+use metrics::{SharedString, counter};
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde_json::Value;
 
@@ -44,6 +45,7 @@ pub(crate) async fn exchange(
         clock.observe(date, sent, answered);
     }
     if response.status().is_redirection() {
+        count_error(status.to_string());
         return Err(redirected(&headers));
     }
     let body = read(response, limit).await?;
@@ -53,7 +55,10 @@ pub(crate) async fn exchange(
         (Some(json), 200..300) if Refusal::read(&json).is_none() => {
             Ok(Answer { body: json, exhausted_until: times.exhausted() })
         }
-        (json, _) => Err(sort(status, json.as_ref().and_then(Refusal::read), &times)),
+        (json, _) => {
+            count_error(status.to_string());
+            Err(sort(status, json.as_ref().and_then(Refusal::read), &times))
+        }
     }
 }
 
@@ -212,6 +217,7 @@ async fn read(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, 
 /// A request that got no answer. The URL may hold what nobody should read in a log, so it is left out.
 fn failed(error: reqwest::Error) -> RestError {
     let error = error.without_url();
+    count_error(silence(&error));
     if error.is_timeout() && !error.is_connect() {
         return RestError::unclear("no answer in time");
     }
@@ -226,6 +232,22 @@ fn failed(error: reqwest::Error) -> RestError {
     } else {
         RestError::unclear(bounded(&reason))
     }
+}
+
+/// Why no answer came, in one word.
+fn silence(error: &reqwest::Error) -> &'static str {
+    if error.is_connect() {
+        "connect"
+    } else if error.is_timeout() {
+        "timeout"
+    } else {
+        "broken"
+    }
+}
+
+/// Counts a failed call by its status, or by why there was none.
+fn count_error(code: impl Into<SharedString>) {
+    counter!("signl4_bot_http_errors_total", "peer" => "rocketchat", "code" => code.into()).increment(1);
 }
 
 fn bounded(text: &str) -> String {

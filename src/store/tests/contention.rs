@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::{task::JoinSet, time::timeout};
 
-use super::fixture::{Fixture, ROOM, new_alert, pager, replies, reply};
+use super::fixture::{Fixture, ROOM, new_alert, outcome, pager, replies, reply};
 use crate::{
     rocketchat::{MessageId, RoomId},
     signl4::{AlertRef, EventId, NotificationId},
@@ -99,7 +99,7 @@ async fn all_parts_of_the_bot_at_once_neither_fail_nor_wait_for_each_other_for_e
                 tokio::task::yield_now().await;
                 continue;
             };
-            store.settle_event(&event, "room", Some(&reply("room", "event")), None).await.unwrap();
+            store.settle_event(&event, &outcome("room"), Some(&reply("room", "event"))).await.unwrap();
             settled += 1;
         }
     });

@@ -7,7 +7,10 @@ use tempfile::TempDir;
 use crate::{
     rocketchat::{MessageId, RoomId},
     signl4::EventId,
-    store::{Alert, AlertChange, AlertState, Delivery, Lane, NewAlert, NewDelivery, Next, Settlement, Store},
+    store::{
+        Alert, AlertChange, AlertState, Delivery, EventOutcome, Lane, NewAlert, NewDelivery, Next,
+        Settlement, Store,
+    },
 };
 
 pub(super) const ROOM: &str = "GENERAL";
@@ -132,4 +135,9 @@ pub(super) fn reply(ordering: &str, text: &str) -> NewDelivery {
 
 pub(super) fn retry(at: Timestamp, reason: &str) -> Settlement {
     Settlement::Retry { at, reason: Some(reason.into()) }
+}
+
+/// An event that was settled so.
+pub(super) fn outcome(correlation: &str) -> EventOutcome<'_> {
+    EventOutcome { correlation, happening: "closed", ..EventOutcome::default() }
 }

@@ -2,10 +2,10 @@
 
 use jiff::{Timestamp, ToSpan};
 
-use super::fixture::{Fixture, ROOM, new_alert, pager, replies, reply, retry};
+use super::fixture::{Fixture, ROOM, new_alert, outcome, pager, replies, reply, retry};
 use crate::{
     signl4::{AlertRef, EventId, NotificationId},
-    store::{AlertChange, AlertState, Claim, StoredEvent},
+    store::{AlertChange, AlertState, EventOutcome, StoredEvent},
 };
 
 async fn receive(fixture: &Fixture, id: &str) -> bool {
@@ -26,7 +26,7 @@ async fn a_notification_that_comes_twice_is_kept_once() {
     assert!(receive(&fixture, "n1").await);
     assert!(!receive(&fixture, "n1").await);
     let event = next(&fixture, Timestamp::now()).await.unwrap();
-    fixture.store.settle_event(&event, "nowhere", None, None).await.unwrap();
+    fixture.store.settle_event(&event, &outcome("nowhere"), None).await.unwrap();
     assert!(!receive(&fixture, "n1").await, "also after it is settled");
     assert_eq!(next(&fixture, Timestamp::now()).await, Err(None));
     assert_eq!(fixture.count("event").await, 1);
@@ -45,7 +45,7 @@ async fn notifications_come_out_as_they_came_in() {
     for id in ["n3", "n1", "n2"] {
         let event = next(&fixture, Timestamp::now()).await.unwrap();
         assert_eq!(event.body, format!("body of {id}"));
-        fixture.store.settle_event(&event, "nowhere", None, None).await.unwrap();
+        fixture.store.settle_event(&event, &outcome("nowhere"), None).await.unwrap();
     }
 }
 
@@ -60,7 +60,7 @@ async fn a_postponed_notification_lets_the_others_pass_until_its_time() {
     fixture.store.postpone_event(&first, later).await.unwrap();
     let second = next(&fixture, now).await.unwrap();
     assert_eq!(second.body, "body of n2");
-    fixture.store.settle_event(&second, "nowhere", None, None).await.unwrap();
+    fixture.store.settle_event(&second, &outcome("nowhere"), None).await.unwrap();
     let at = next(&fixture, now).await.unwrap_err().unwrap();
     assert_eq!(at.as_millisecond(), later.as_millisecond());
     assert_eq!(next(&fixture, later + 1.millisecond()).await.unwrap(), first);
@@ -83,7 +83,7 @@ async fn a_notification_and_its_reply_are_settled_once_and_together() {
     receive(&fixture, "n1").await;
     let event = next(&fixture, Timestamp::now()).await.unwrap();
     for _ in 0..2 {
-        fixture.store.settle_event(&event, "event_id", Some(&reply("t1", "closed")), None).await.unwrap();
+        fixture.store.settle_event(&event, &outcome("event_id"), Some(&reply("t1", "closed"))).await.unwrap();
     }
     assert_eq!(next(&fixture, Timestamp::now()).await, Err(None));
     assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 1);
@@ -99,7 +99,7 @@ async fn a_notification_stays_where_its_reply_cannot_be_queued() {
     let ghost = fixture.queue("m1").await.id;
     sqlx::query("DELETE FROM alert").execute(&fixture.store.writer).await.unwrap();
     impossible.alert = Some(ghost);
-    fixture.store.settle_event(&event, "event_id", Some(&impossible), None).await.unwrap_err();
+    fixture.store.settle_event(&event, &outcome("event_id"), Some(&impossible)).await.unwrap_err();
     assert_eq!(next(&fixture, Timestamp::now()).await.unwrap(), event);
     assert_eq!(fixture.count("delivery").await, 0);
 }
@@ -180,9 +180,10 @@ async fn a_name_that_an_alert_claimed_finds_it_and_uses_up_one_lost_answer() {
     let fixture = fixture.restarted().await;
     receive(&fixture, "n1").await;
     let event = next(&fixture, Timestamp::now()).await.unwrap();
-    let claim = Claim { event_id: EventId::new("lost"), alert: alert.id };
+    let name = EventId::new("lost");
+    let outcome = EventOutcome { alert: Some(alert.id), claimed: Some(&name), ..outcome("unanswered") };
     for _ in 0..2 {
-        fixture.store.settle_event(&event, "unanswered", None, Some(&claim)).await.unwrap();
+        fixture.store.settle_event(&event, &outcome, None).await.unwrap();
     }
     let found = fixture.store.candidates(&reference(Some("lost"), Some(ROOM))).await.unwrap();
     assert_eq!(found.by_event.map(|alert| (alert.id, alert.unanswered)), Some((alert.id, 0)));

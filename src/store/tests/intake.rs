@@ -89,7 +89,8 @@ async fn the_newest_text_of_a_message_is_what_is_remembered() {
     let message = MessageId::new("m1");
     for digest in [1, i64::MIN, i64::MAX] {
         let mut intake = fixture.store.intake().await.unwrap();
-        intake.mark_seen(&message, digest).await.unwrap();
+        assert!(intake.mark_seen(&message, digest).await.unwrap());
+        assert!(!intake.mark_seen(&message, digest).await.unwrap(), "the same text again");
         intake.commit().await.unwrap();
         assert_eq!(fixture.store.digest_of(&message).await.unwrap(), Some(digest));
     }

@@ -10,4 +10,5 @@ mod outbox;
 mod plans;
 mod purge;
 mod rooms;
+mod status;
 mod trouble;

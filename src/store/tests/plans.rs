@@ -9,7 +9,7 @@ use jiff::{Timestamp, ToSpan};
 use sqlx::Row;
 
 use super::fixture::{Fixture, pager};
-use crate::store::{Next, database, inbox, intake, outbox, rows::millis};
+use crate::store::{Next, database, inbox, intake, outbox, rows::millis, status};
 
 /// Rows that wait in the lane; SQLite's instructions are counted, so that no clock decides.
 const WAITING: usize = 5_000;
@@ -33,6 +33,11 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         inbox::UNANSWERED,
         inbox::IN_FLIGHT,
         intake::LAST_PAGED,
+        status::LANES,
+        status::INBOX,
+        status::LAST_ALERTS,
+        status::DELIVERIES_OF,
+        status::EVENTS_OF,
         database::RECOVER,
         database::PURGE_DELIVERIES,
         database::PURGE_ALERTS,

@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, ToSpan};
 
-use super::fixture::{Fixture, new_alert, reply};
+use super::fixture::{Fixture, new_alert, outcome, reply};
 use crate::{
     rocketchat::MessageId,
     signl4::NotificationId,
@@ -36,7 +36,7 @@ async fn what_is_settled_goes_once_it_is_old_enough_and_not_sooner() {
     fixture.add(&new_alert("m2"), AlertState::Suppressed).await.unwrap();
     fixture.store.receive_event(&NotificationId::new("n1"), "{}").await.unwrap();
     let event = fixture.store.next_event(Timestamp::now()).await.unwrap().unwrap();
-    fixture.store.settle_event(&event, "nowhere", None, None).await.unwrap();
+    fixture.store.settle_event(&event, &outcome("nowhere"), None).await.unwrap();
 
     assert_eq!(fixture.store.purge(long_ago(), long_ago()).await.unwrap(), 0);
     assert_eq!(fixture.store.purge(later(), long_ago()).await.unwrap(), 4);

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Builds the Debian package. Needs cargo-deb (cargo install cargo-deb). Manual pages and completions come from the program
+# itself, so they are made before it is packed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo build --release --locked --package signl4-rocketchat
+program=target/release/signl4-rocketchat
+made=target/package
+mkdir -p "$made"
+"$program" man >"$made/signl4-rocketchat.1"
+for command in init run check test health demo; do
+  "$program" man "$command" >"$made/signl4-rocketchat-$command.1"
+done
+"$program" completions bash >"$made/signl4-rocketchat"
+"$program" completions zsh >"$made/_signl4-rocketchat"
+"$program" completions fish >"$made/signl4-rocketchat.fish"
+cargo deb --no-build --package signl4-rocketchat

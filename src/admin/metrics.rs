@@ -1,0 +1,91 @@
+//! What is read for Prometheus at the moment it asks.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+use super::{BotView, WatchedBy, status::Photographer};
+use crate::{
+    rocketchat::realtime::ConnectionState,
+    store::{InboxDepth, LaneDepth, StoreError},
+    telemetry::{
+        BUILD_INFO, CONNECTION_STATE, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS, INBOX_OLDEST_AGE,
+        OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, START_TIME, STORE_UP, Sample, WATCHED_ROOMS,
+    },
+};
+
+/// How long the store may take to tell what waits.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
+/// Every state of the connection: the one that holds is 1.
+const STATES: [&str; 4] = ["connecting", "online", "waiting", "stopped"];
+
+/// All metrics in Prometheus' text format.
+pub(super) async fn scrape(photographer: &Photographer) -> String {
+    let bot = &photographer.bot;
+    let ready = photographer.recent_readiness().await.ready;
+    let mut samples = vec![
+        Sample::new(&BUILD_INFO, 1.0).with("version", env!("CARGO_PKG_VERSION")),
+        Sample::new(&START_TIME, bot.started_at.as_duration().as_secs_f64()),
+        Sample::new(&READY, flag(ready)),
+        Sample::new(&FRAMES_RECEIVED, bot.frames.received() as f64),
+        Sample::new(&FRAMES_SKIPPED, bot.frames.skipped() as f64),
+    ];
+    samples.extend(connection(&bot.connection.borrow()));
+    let watched = bot.directory.watched();
+    bot.metrics.begin_at_zero(watched.iter().map(|watched| watched.trigger.as_str()));
+    samples.extend(watched.iter().map(rooms));
+    let depth = timeout(STORE_PATIENCE, depth(bot)).await;
+    match depth {
+        Ok(Ok((lanes, inbox))) => {
+            samples.push(Sample::new(&STORE_UP, 1.0));
+            samples.extend(waiting(bot, &lanes, &inbox, Timestamp::now()));
+        }
+        Ok(Err(_)) | Err(_) => samples.push(Sample::new(&STORE_UP, 0.0)),
+    }
+    bot.metrics.render(&samples)
+}
+
+async fn depth(bot: &BotView) -> Result<(Vec<LaneDepth>, InboxDepth), StoreError> {
+    Ok((bot.store.outbox_depth().await?, bot.store.inbox_depth().await?))
+}
+
+fn connection(now: &ConnectionState) -> impl Iterator<Item = Sample> {
+    let now = now.name();
+    STATES
+        .into_iter()
+        .map(move |state| Sample::new(&CONNECTION_STATE, flag(state == now)).with("state", state))
+}
+
+fn rooms(watched: &WatchedBy) -> Sample {
+    Sample::new(&WATCHED_ROOMS, watched.rooms.len() as f64).with("trigger", watched.trigger.clone())
+}
+
+/// Lanes in which nothing waits are there too, with zero.
+fn waiting(bot: &BotView, lanes: &[LaneDepth], inbox: &InboxDepth, now: Timestamp) -> Vec<Sample> {
+    let idle = bot.directory.lanes().into_iter().map(|label| label.lane);
+    let idle = idle.filter(|lane| lanes.iter().all(|depth| depth.lane != *lane));
+    let lane = |metric, value: f64, lane: &str| Sample::new(metric, value).with("lane", lane);
+    let mut samples = vec![
+        Sample::new(&INBOX_EVENTS, inbox.waiting as f64),
+        Sample::new(&INBOX_OLDEST_AGE, inbox.oldest.map_or(0.0, |oldest| seconds(oldest, now))),
+    ];
+    for idle in idle {
+        samples.push(lane(&OUTBOX_DELIVERIES, 0.0, idle.as_str()));
+        samples.push(lane(&OUTBOX_OLDEST_AGE, 0.0, idle.as_str()));
+    }
+    for depth in lanes {
+        samples.push(lane(&OUTBOX_DELIVERIES, depth.waiting as f64, depth.lane.as_str()));
+        samples.push(lane(&OUTBOX_OLDEST_AGE, seconds(depth.oldest, now), depth.lane.as_str()));
+    }
+    samples
+}
+
+/// Zero where the clock was set back meanwhile.
+fn seconds(since: Timestamp, now: Timestamp) -> f64 {
+    now.duration_since(since).as_secs_f64().max(0.0)
+}
+
+fn flag(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}

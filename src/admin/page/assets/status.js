@@ -1,0 +1,111 @@
+// Keeps the page up to date: each part of it comes again as it changes, and only what differs is touched, so that the
+// focus and what was folded stay where they are. Times are shown in the reader's own zone.
+
+const RETRY = 10_000;
+const TICK = 5_000;
+const live = document.getElementById("live");
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const dayAndClock = new Intl.DateTimeFormat(undefined, {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
+const whole = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+const UNITS = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+  ["second", 1],
+];
+
+function away(at) {
+  const seconds = Math.round((at - Date.now()) / 1000);
+  const [unit, length] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? UNITS.at(-1);
+  return relative.format(Math.trunc(seconds / length), unit).replaceAll(" ", "\u00a0");
+}
+
+function showTimes(root) {
+  for (const time of root.querySelectorAll("time")) {
+    const at = new Date(time.dateTime);
+    const today = at.toDateString() === new Date().toDateString();
+    const text = (today ? clock : dayAndClock).format(at);
+    const shown = time.classList.contains("ago") ? `${text} (${away(at)})` : text;
+    if (time.textContent !== shown) time.textContent = shown;
+    time.title = whole.format(at);
+  }
+}
+
+const keyOf = (node) => node?.dataset?.key;
+
+/** Makes a node equal to another one by changing as little as possible. */
+function become(node, wanted) {
+  if (node.nodeType === Node.TEXT_NODE) {
+    if (node.data !== wanted.data) node.data = wanted.data;
+    return;
+  }
+  for (const { name } of [...node.attributes]) {
+    // What the reader folded or unfolded is the reader's.
+    if (name !== "open" && !wanted.hasAttribute(name)) node.removeAttribute(name);
+  }
+  for (const { name, value } of wanted.attributes) {
+    if (name !== "open" && node.getAttribute(name) !== value) node.setAttribute(name, value);
+  }
+  becomeChildren(node, wanted);
+}
+
+function becomeChildren(parent, wanted) {
+  const known = new Map([...parent.children].filter(keyOf).map((child) => [keyOf(child), child]));
+  let at = parent.firstChild;
+  for (const child of [...wanted.childNodes]) {
+    let same = keyOf(child) ? known.get(keyOf(child)) : at;
+    if (!same || keyOf(same) !== keyOf(child) || same.nodeName !== child.nodeName) {
+      parent.insertBefore(child, at);
+      continue;
+    }
+    if (same === at) at = at.nextSibling;
+    else parent.insertBefore(same, at);
+    become(same, child);
+  }
+  while (at) {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  }
+}
+
+function show(parts) {
+  for (const [name, html] of Object.entries(parts)) {
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    showTimes(template.content);
+    becomeChildren(document.getElementById(name), template.content);
+  }
+  document.title = document.querySelector("[data-title]").dataset.title;
+}
+
+function say(state, text) {
+  live.dataset.state = state;
+  live.querySelector(".live-text").textContent = text;
+}
+
+function listen() {
+  const source = new EventSource("events");
+  source.onmessage = ({ data }) => {
+    show(JSON.parse(data));
+    say("live", "Live");
+  };
+  source.onerror = () => {
+    if (live.dataset.state !== "lost") say("lost", `No word from the bot since ${clock.format(new Date())}`);
+    if (source.readyState !== EventSource.CLOSED) return;
+    source.close();
+    setTimeout(listen, RETRY);
+  };
+}
+
+showTimes(document);
+setInterval(() => showTimes(document), TICK);
+listen();

@@ -1,0 +1,180 @@
+//! What the page shows, and what never gets onto it.
+
+use jiff::{Timestamp, ToSpan};
+use regex::Regex;
+
+use super::{parts, whole};
+use crate::{
+    admin::{
+        Readiness, Seat, WatchedBy,
+        status::{Status, Stored},
+        timeline::{Step, Story, Tone},
+    },
+    logging::Line,
+    rocketchat::{
+        Room, RoomId, RoomKind,
+        realtime::{ConnectionState, LostReason, Scope},
+    },
+    store::{InboxDepth, Lane, LaneDepth},
+};
+
+fn now() -> Timestamp {
+    Timestamp::UNIX_EPOCH + 400_000.hours()
+}
+
+/// A bot in trouble in which every text is this one.
+fn troubled(text: &str) -> Status {
+    let own = || text.to_owned();
+    let step = Step { at: now(), tone: Tone::Bad, what: own(), detail: Some(own()), next: Some(now()) };
+    let depth = LaneDepth {
+        lane: Lane::new(text),
+        waiting: 3,
+        oldest: now(),
+        attempts: 2,
+        not_before: now(),
+        last_error: Some(own()),
+    };
+    let room = Room { id: RoomId::new(text), name: Some(own()), kind: RoomKind::Channel };
+    Status {
+        taken_at: now(),
+        started_at: now(),
+        server: "https://chat.example.com/".into(),
+        user: Some(own()),
+        readiness: Readiness { ready: false, missing: vec![own()] },
+        connection: ConnectionState::Waiting { reason: LostReason::Network(own()), retry_at: now() },
+        offline_since: Some(now()),
+        watched: vec![WatchedBy {
+            trigger: own(),
+            team: own(),
+            rooms: vec![Seat { room, joined: false }],
+            unfound: vec![own()],
+        }],
+        stored: Ok(Stored {
+            waiting: vec![(own(), depth)],
+            inbox: InboxDepth { waiting: 1, oldest: Some(now()) },
+            alerts: vec![Story {
+                id: own(),
+                trigger: own(),
+                room: own(),
+                link: "https://chat.example.com/channel/x?msg=m1".into(),
+                queued_at: now(),
+                state: "not sent",
+                tone: Tone::Bad,
+                steps: vec![step],
+            }],
+        }),
+        log: vec![Line { at: now(), is_error: true, message: own(), fields: own(), times: 7 }],
+    }
+}
+
+/// A bot that is well and has nothing to do.
+fn idle() -> Status {
+    Status {
+        readiness: Readiness { ready: true, missing: vec![] },
+        connection: ConnectionState::Online { since: now(), scope: Scope::AllRooms },
+        offline_since: None,
+        stored: Ok(Stored { waiting: vec![], inbox: InboxDepth::default(), alerts: vec![] }),
+        log: vec![],
+        ..troubled("fine")
+    }
+}
+
+fn page(status: &Status) -> String {
+    whole(status).into_string()
+}
+
+fn part(status: &Status, name: &str) -> String {
+    let found = parts(status).into_iter().find(|(part, _)| *part == name);
+    found.unwrap().1.into_string()
+}
+
+#[test]
+fn whatever_stands_in_a_name_or_a_reason_is_shown_as_it_is_and_never_runs() {
+    let evil = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;";
+    let html = page(&troubled(evil));
+    assert!(!html.contains("<script>") && !html.contains("<img"), "{html}");
+    assert!(html.contains("&quot;'&gt;&lt;script&gt;alert(1)&lt;/script&gt;"), "{html}");
+    // In an attribute too: the quote does not end it.
+    assert!(html.contains("data-key=\"lane-&quot;'&gt;"), "{html}");
+}
+
+#[test]
+fn the_page_brings_no_script_or_style_of_its_own_and_asks_nobody_else_for_one() {
+    let html = page(&troubled("x"));
+    assert_eq!(html.matches("<script").count(), 1);
+    assert!(html.contains("<script type=\"module\" src=\"status.js\"></script>"));
+    assert!(!Regex::new("<style|<[^>]* (style|on[a-z]+)=").unwrap().is_match(&html), "{html}");
+    for source in html.split(" src=\"").skip(1).chain(html.split("<link ").skip(1)) {
+        let source = source.split('>').next().unwrap();
+        assert!(!source.contains("//"), "{source}");
+    }
+}
+
+#[test]
+fn a_bot_in_trouble_says_what_is_missing_what_waits_and_why() {
+    let status = troubled("the reason");
+    let html = page(&status);
+    assert!(html.contains("<title>NOT READY – signl4-rocketchat</title>"), "{html}");
+    for words in [
+        "not connected",
+        "Offline since",
+        "Next attempt",
+        "tried 2 times",
+        "1 step, the last: ",
+        "not a member, cannot reply",
+    ] {
+        assert!(html.contains(words), "{words}");
+    }
+    assert!(part(&status, "readiness").contains("<li>the reason</li>"));
+    assert!(
+        part(&status, "overview").contains("<p class=\"number\" data-tone=\"bad\">4</p>"),
+        "3 deliveries, 1 event"
+    );
+    assert!(part(&status, "outbox").contains("1 event from SIGNL4 not handled yet"));
+    assert!(part(&status, "log").contains("×7"));
+    assert!(part(&status, "alerts").contains("href=\"https://chat.example.com/channel/x?msg=m1\""));
+}
+
+#[test]
+fn a_bot_that_is_well_says_so() {
+    let html = page(&idle());
+    for words in [
+        "<title>Ready",
+        "online",
+        "every room the bot is in",
+        "Everything is delivered.",
+        "None since the start.",
+    ] {
+        assert!(html.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn a_store_that_does_not_answer_is_told_and_nothing_is_made_up() {
+    let status = Status { stored: Err("the store does not answer".into()), ..idle() };
+    assert!(part(&status, "overview").contains("the store does not answer"));
+    assert!(!page(&status).contains("Everything is delivered."));
+    assert!(!part(&status, "alerts").contains("No alerts"));
+}
+
+#[test]
+fn a_part_is_the_same_text_as_long_as_what_it_shows_is_the_same() {
+    let later = Status { taken_at: now() + 1.hour(), ..idle() };
+    for (one, other) in parts(&idle()).into_iter().zip(parts(&later)) {
+        assert_eq!(one.1.into_string(), other.1.into_string(), "{}", one.0);
+    }
+}
+
+#[test]
+fn of_very_many_rooms_some_are_named_and_the_others_counted() {
+    let seat = |number: usize| {
+        let room =
+            Room { id: RoomId::new("r"), name: Some(format!("room-{number}")), kind: RoomKind::Channel };
+        Seat { room, joined: true }
+    };
+    let mut status = idle();
+    status.watched[0].rooms = (0..1_000).map(seat).collect();
+    let rooms = part(&status, "rooms");
+    assert!(rooms.contains("#room-59<") && !rooms.contains("#room-60<"), "{rooms}");
+    assert!(rooms.contains("and 940 more"));
+}

@@ -1,0 +1,120 @@
+//! Whether the bot can do its work, and what is missing.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
+
+use crate::{rocketchat::realtime::ConnectionState, store::Store};
+
+/// A store that takes longer than this for one small write is not well.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long whoever only looks is content with the last answer: trying the store is a write that reaches the disk.
+const RECENT: Duration = Duration::from_secs(5);
+
+/// The answer of `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether nothing is missing.
+    pub ready: bool,
+    /// What is missing, for a person.
+    pub missing: Vec<String>,
+}
+
+impl Readiness {
+    /// Ready is who hears Rocket.Chat and can write the store.
+    pub(super) fn of(connection: &ConnectionState, store: Option<String>) -> Self {
+        let connection = match connection {
+            ConnectionState::Online { .. } => None,
+            ConnectionState::Waiting { reason, retry_at } => {
+                let at = retry_at.strftime("%H:%M:%S UTC");
+                Some(format!("Rocket.Chat is not connected ({reason}); next attempt at {at}"))
+            }
+            ConnectionState::Stopped(Some(fatal)) => Some(format!("Rocket.Chat is not connected ({fatal})")),
+            other => Some(format!("Rocket.Chat is not connected ({})", other.name())),
+        };
+        let missing: Vec<String> = connection.into_iter().chain(store).collect();
+        Self { ready: missing.is_empty(), missing }
+    }
+}
+
+/// Tries whether the store takes writes. Clones share the last answer.
+#[derive(Clone, Debug)]
+pub(super) struct StoreProbe {
+    store: Store,
+    last: Arc<Mutex<Option<Answer>>>,
+}
+
+/// What the store said, and when.
+#[derive(Clone, Debug)]
+struct Answer {
+    at: Instant,
+    problem: Option<String>,
+}
+
+impl StoreProbe {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, last: Arc::default() }
+    }
+
+    /// What is wrong with the store now.
+    pub(super) async fn problem(&self) -> Option<String> {
+        let mut last = self.last.lock().await;
+        self.ask(&mut last).await
+    }
+
+    /// What was wrong with it a moment ago.
+    pub(super) async fn recent_problem(&self) -> Option<String> {
+        let mut last = self.last.lock().await;
+        match &*last {
+            Some(Answer { at, problem }) if at.elapsed() < RECENT => problem.clone(),
+            _ => self.ask(&mut last).await,
+        }
+    }
+
+    async fn ask(&self, last: &mut Option<Answer>) -> Option<String> {
+        let problem = match timeout(STORE_PATIENCE, self.store.check_writable()).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("the store does not answer".to_owned()),
+        };
+        *last = Some(Answer { at: Instant::now(), problem: problem.clone() });
+        problem
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::rocketchat::{
+        Fatal,
+        realtime::{LostReason, Scope},
+    };
+
+    #[test]
+    fn whatever_is_missing_is_named() {
+        let online = ConnectionState::Online { since: Timestamp::UNIX_EPOCH, scope: Scope::AllRooms };
+        assert_eq!(Readiness::of(&online, None), Readiness { ready: true, missing: vec![] });
+
+        let waiting =
+            ConnectionState::Waiting { reason: LostReason::HalfOpen, retry_at: Timestamp::UNIX_EPOCH };
+        let both = Readiness::of(&waiting, Some("the store's disk is full".into()));
+        assert!(!both.ready);
+        assert_eq!(
+            both.missing,
+            [
+                "Rocket.Chat is not connected (nothing came from the server any more); next attempt at 00:00:00 UTC",
+                "the store's disk is full"
+            ]
+        );
+
+        let stopped = ConnectionState::Stopped(Some(Fatal::SecondFactor));
+        let missing = Readiness::of(&stopped, None).missing;
+        assert!(missing[0].contains("second factor"), "{missing:?}");
+    }
+}

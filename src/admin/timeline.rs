@@ -1,0 +1,367 @@
+//! The story of one alert: what it was raised by, what was done for it and what came back, in the order of time.
+
+use jiff::Timestamp;
+use url::Url;
+
+use super::{Carries, Directory, LaneLabel};
+use crate::{
+    alerting::message_url,
+    rocketchat::{Room, RoomId, RoomKind},
+    store::{Alert, AlertState, AlertTrail, DeliveryState, DeliveryTrail, EventTrail},
+};
+
+/// Longest name of a person that is shown, in characters.
+const LONGEST_NAME: usize = 80;
+
+/// An alert as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Story {
+    /// The id that follows it through the log.
+    pub(super) id: String,
+    pub(super) trigger: String,
+    /// The room's name for people.
+    pub(super) room: String,
+    /// The message in Rocket.Chat.
+    pub(super) link: String,
+    pub(super) queued_at: Timestamp,
+    /// How it stands, in a word or two.
+    pub(super) state: &'static str,
+    pub(super) tone: Tone,
+    /// In the order of time; at least one.
+    pub(super) steps: Vec<Step>,
+}
+
+/// One step of an alert's story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) at: Timestamp,
+    pub(super) tone: Tone,
+    pub(super) what: String,
+    /// An id or a reason.
+    pub(super) detail: Option<String>,
+    /// When it is tried again.
+    pub(super) next: Option<Timestamp>,
+}
+
+/// Whether something is good news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// As it should be, and somebody cares for it.
+    Good,
+    /// On its way.
+    Plain,
+    /// Not yet as it should be.
+    Waiting,
+    /// As it should not be.
+    Bad,
+    /// Over, or never meant to be.
+    Quiet,
+}
+
+/// Tells stories, and has what it takes besides the store.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Teller<'a> {
+    /// The server's address.
+    pub(super) server: &'a Url,
+    pub(super) directory: &'a dyn Directory,
+    pub(super) lanes: &'a [LaneLabel],
+}
+
+impl Teller<'_> {
+    /// Tells an alert's story.
+    pub(super) fn tell(&self, trail: &AlertTrail) -> Story {
+        let alert = &trail.alert;
+        let room = self.directory.room(&alert.room).unwrap_or_else(|| unknown(&alert.room));
+        let mut steps = vec![beginning(alert)];
+        steps.extend(trail.deliveries.iter().map(|delivery| {
+            let label = self.lanes.iter().find(|label| label.lane == delivery.lane);
+            let name = label.map_or(delivery.lane.as_str(), |label| label.name.as_str());
+            step(alert, delivery, label.map(|label| label.carries), name)
+        }));
+        steps.extend(trail.events.iter().map(happened));
+        steps.sort_by_key(|step| step.at);
+        let (state, tone) = standing(alert, &trail.events);
+        Story {
+            id: alert.id.to_string(),
+            trigger: alert.trigger.clone(),
+            room: shown(&room),
+            link: message_url(self.server, &room, &alert.message).into(),
+            queued_at: alert.created_at,
+            state,
+            tone,
+            steps,
+        }
+    }
+}
+
+/// A room's name for people.
+pub(super) fn shown(room: &Room) -> String {
+    match (&room.name, room.kind) {
+        (_, RoomKind::Direct) => "direct message".to_owned(),
+        (Some(name), _) => format!("#{name}"),
+        (None, _) => room.id.to_string(),
+    }
+}
+
+fn unknown(id: &RoomId) -> Room {
+    Room { id: id.clone(), name: None, kind: RoomKind::Other }
+}
+
+fn beginning(alert: &Alert) -> Step {
+    let (tone, what) = match alert.state {
+        AlertState::Suppressed => (Tone::Quiet, "Message matched, held back by the trigger's cooldown"),
+        _ => (Tone::Plain, "Message matched, alert queued"),
+    };
+    Step { at: alert.created_at, tone, what: what.to_owned(), detail: None, next: None }
+}
+
+fn step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<Carries>, name: &str) -> Step {
+    let (subject, done) = match carries {
+        Some(Carries::Alerts) => ("Alert", format!("Sent to {name}")),
+        Some(Carries::Replies) => ("Reply", "Reply posted in the thread".to_owned()),
+        Some(Carries::Reactions) => ("Reaction", "Reaction put on the message".to_owned()),
+        None => ("Delivery", format!("Delivered to {name}")),
+    };
+    let error = delivery.last_error.clone();
+    let (at, tone, what, detail, next) = match delivery.state {
+        DeliveryState::Delivered(at) => {
+            let detail = answer(alert).filter(|_| carries == Some(Carries::Alerts));
+            (at, Tone::Good, done, detail, None)
+        }
+        DeliveryState::Failed(at) => (at, Tone::Bad, format!("{subject} given up"), error, None),
+        DeliveryState::Waiting(_) if delivery.attempts == 0 => {
+            (delivery.created_at, Tone::Waiting, format!("{subject} waits for its turn"), None, None)
+        }
+        DeliveryState::Waiting(next) => {
+            let what = format!("{subject} not delivered yet, {}", tried(delivery.attempts));
+            (delivery.created_at, Tone::Waiting, what, error, Some(next))
+        }
+    };
+    Step { at, tone, what, detail, next }
+}
+
+/// How often something was tried.
+pub(super) fn tried(attempts: u32) -> String {
+    match attempts {
+        1 => "tried once".to_owned(),
+        times => format!("tried {times} times"),
+    }
+}
+
+/// What SIGNL4 answered, and whether it may have been paged more than once.
+fn answer(alert: &Alert) -> Option<String> {
+    let named = alert.event_id.as_ref().map(|event_id| format!("eventId {event_id}"));
+    let again = (alert.unanswered > 0 && alert.event_id.is_some()).then(|| {
+        format!("calls without an answer before: {}, so there may be a second page", alert.unanswered)
+    });
+    let answer: Vec<String> =
+        named.or_else(|| Some("without an eventId".into())).into_iter().chain(again).collect();
+    Some(answer.join("; "))
+}
+
+fn happened(event: &EventTrail) -> Step {
+    let (tone, what) = match event.happening.as_str() {
+        "raised" => (Tone::Plain, "Raised at SIGNL4"),
+        "acknowledged" => (Tone::Good, "Acknowledged"),
+        "closed" => (Tone::Good, "Closed"),
+        "annotated" => (Tone::Plain, "Annotated"),
+        "escalated" => (Tone::Waiting, "Escalated"),
+        "unattended" => (Tone::Bad, "Nobody answered or is on duty"),
+        "failed" => (Tone::Bad, "SIGNL4 could reach nobody"),
+        other => (Tone::Plain, other),
+    };
+    let by = event.actor.as_ref().map(|actor| actor.chars().take(LONGEST_NAME).collect::<String>());
+    let what = by.map_or_else(|| what.to_owned(), |by| format!("{what} by {by}"));
+    let detail = match event.correlation.as_str() {
+        "external_id" => Some("its alert was found by the ExternalID".to_owned()),
+        "unanswered" => Some("taken to be about this alert, whose call was never answered".to_owned()),
+        _ => None,
+    };
+    Step { at: event.received_at, tone, what, detail, next: None }
+}
+
+/// How an alert stands: by the last event that changed it, or else by what became of its call.
+fn standing(alert: &Alert, events: &[EventTrail]) -> (&'static str, Tone) {
+    let changed = events.iter().rev().find_map(|event| match event.happening.as_str() {
+        "acknowledged" => Some(("acknowledged", Tone::Good)),
+        "closed" => Some(("closed", Tone::Quiet)),
+        "unattended" => Some(("unattended", Tone::Bad)),
+        "failed" => Some(("reached nobody", Tone::Bad)),
+        "escalated" => Some(("escalated", Tone::Waiting)),
+        _ => None,
+    });
+    changed.unwrap_or(match alert.state {
+        AlertState::Queued => ("waiting", Tone::Waiting),
+        AlertState::Sent => ("sent", Tone::Plain),
+        AlertState::NotSent => ("not sent", Tone::Bad),
+        AlertState::Suppressed => ("held back", Tone::Quiet),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+    use crate::{
+        admin::WatchedBy,
+        rocketchat::MessageId,
+        signl4::EventId,
+        store::{AlertId, Lane},
+    };
+
+    /// Knows the one room of these tests.
+    #[derive(Debug)]
+    struct OneRoom;
+
+    impl Directory for OneRoom {
+        fn room(&self, id: &RoomId) -> Option<Room> {
+            let name = Some("operations".to_owned());
+            (id.as_str() == "r1").then(|| Room { id: id.clone(), name, kind: RoomKind::Group })
+        }
+
+        fn watched(&self) -> Vec<WatchedBy> {
+            Vec::new()
+        }
+
+        fn lanes(&self) -> Vec<LaneLabel> {
+            Vec::new()
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + second.seconds()
+    }
+
+    fn alert(state: AlertState) -> Alert {
+        Alert {
+            id: AlertId::default(),
+            message: MessageId::new("m1"),
+            trigger: "signl4".into(),
+            room: RoomId::new("r1"),
+            thread: MessageId::new("m1"),
+            external_id: "r1".into(),
+            state,
+            event_id: (state == AlertState::Sent).then(|| EventId::new("2518_4ee5")),
+            unanswered: 0,
+            told_waiting: false,
+            created_at: at(0),
+        }
+    }
+
+    fn delivery(lane: &str, state: DeliveryState) -> DeliveryTrail {
+        DeliveryTrail { lane: Lane::new(lane), state, attempts: 1, created_at: at(0), last_error: None }
+    }
+
+    fn event(second: i64, happening: &str, actor: Option<&str>) -> EventTrail {
+        EventTrail {
+            happening: happening.into(),
+            actor: actor.map(Into::into),
+            correlation: "event_id".into(),
+            received_at: at(second),
+        }
+    }
+
+    fn tell(alert: Alert, deliveries: Vec<DeliveryTrail>, events: Vec<EventTrail>) -> Story {
+        let label = |lane, carries| LaneLabel { lane: Lane::new(lane), name: format!("<{lane}>"), carries };
+        let lanes = [
+            label("signl4", Carries::Alerts),
+            label("reply", Carries::Replies),
+            label("reaction", Carries::Reactions),
+        ];
+        let server = Url::parse("https://chat.example.com/sub/").unwrap();
+        let teller = Teller { server: &server, directory: &OneRoom, lanes: &lanes };
+        teller.tell(&AlertTrail { alert, deliveries, events })
+    }
+
+    fn whats(story: &Story) -> Vec<&str> {
+        story.steps.iter().map(|step| step.what.as_str()).collect()
+    }
+
+    #[test]
+    fn a_story_is_told_in_the_order_of_time() {
+        let story = tell(
+            alert(AlertState::Sent),
+            vec![
+                delivery("signl4", DeliveryState::Delivered(at(1))),
+                delivery("reaction", DeliveryState::Delivered(at(2))),
+                delivery("reply", DeliveryState::Delivered(at(4))),
+            ],
+            vec![event(3, "acknowledged", Some("Rene")), event(5, "unheard of", None)],
+        );
+        assert_eq!(
+            whats(&story),
+            [
+                "Message matched, alert queued",
+                "Sent to <signl4>",
+                "Reaction put on the message",
+                "Acknowledged by Rene",
+                "Reply posted in the thread",
+                "unheard of",
+            ]
+        );
+        assert_eq!(story.steps[1].detail.as_deref(), Some("eventId 2518_4ee5"));
+        assert_eq!(story.steps[4].detail, None);
+        assert_eq!((story.state, story.tone), ("acknowledged", Tone::Good));
+        assert_eq!(story.link, "https://chat.example.com/sub/group/operations?msg=m1");
+        assert_eq!(story.room, "#operations");
+    }
+
+    #[test]
+    fn what_waits_says_why_and_when_it_is_tried_again() {
+        let waiting = DeliveryTrail {
+            attempts: 2,
+            last_error: Some("SIGNL4 answered 503".into()),
+            ..delivery("signl4", DeliveryState::Waiting(at(9)))
+        };
+        let story = tell(alert(AlertState::Queued), vec![waiting], vec![]);
+        assert_eq!((story.state, story.tone), ("waiting", Tone::Waiting));
+        let step = &story.steps[1];
+        assert_eq!(step.what, "Alert not delivered yet, tried 2 times");
+        assert_eq!((step.detail.as_deref(), step.next), (Some("SIGNL4 answered 503"), Some(at(9))));
+    }
+
+    #[test]
+    fn what_is_given_up_says_why() {
+        let failed = DeliveryTrail {
+            last_error: Some("SIGNL4 does not know this team".into()),
+            ..delivery("signl4", DeliveryState::Failed(at(1)))
+        };
+        let story = tell(alert(AlertState::NotSent), vec![failed], vec![]);
+        assert_eq!((story.state, story.tone), ("not sent", Tone::Bad));
+        assert_eq!(whats(&story)[1], "Alert given up");
+        assert_eq!(story.steps[1].detail.as_deref(), Some("SIGNL4 does not know this team"));
+    }
+
+    #[test]
+    fn a_second_page_that_may_have_gone_out_is_told() {
+        let doubtful = Alert { unanswered: 1, ..alert(AlertState::Sent) };
+        let story = tell(doubtful, vec![delivery("signl4", DeliveryState::Delivered(at(1)))], vec![]);
+        assert!(story.steps[1].detail.as_ref().unwrap().contains("second page"), "{story:?}");
+    }
+
+    #[test]
+    fn an_alert_stands_as_the_last_event_that_changed_it_says() {
+        for (happened, state, tone) in [
+            (&["acknowledged", "closed", "annotated"][..], "closed", Tone::Quiet),
+            (&["unattended", "acknowledged"], "acknowledged", Tone::Good),
+            (&["acknowledged", "escalated"], "escalated", Tone::Waiting),
+            (&["unattended"], "unattended", Tone::Bad),
+            (&["failed"], "reached nobody", Tone::Bad),
+            (&["raised", "annotated"], "sent", Tone::Plain),
+        ] {
+            let events = happened.iter().zip(1..).map(|(happening, at)| event(at, happening, None)).collect();
+            let story = tell(alert(AlertState::Sent), vec![], events);
+            assert_eq!((story.state, story.tone), (state, tone), "{happened:?}");
+        }
+        assert_eq!(tell(alert(AlertState::Suppressed), vec![], vec![]).state, "held back");
+    }
+
+    #[test]
+    fn rooms_and_lanes_that_are_no_longer_known_are_told_by_their_ids() {
+        let elsewhere = Alert { room: RoomId::new("r2"), ..alert(AlertState::Sent) };
+        let story = tell(elsewhere, vec![delivery("signl4:gone", DeliveryState::Delivered(at(1)))], vec![]);
+        assert_eq!(story.room, "r2");
+        assert_eq!(whats(&story)[1], "Delivered to signl4:gone");
+    }
+}

@@ -1,0 +1,135 @@
+//! What the admin listener is given to look at.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{
+    notice::chat_labels,
+    pager::pager_label,
+    rooms::{Known, Rooms},
+    settings::Current,
+};
+use crate::{
+    admin::{BotView, Directory, LaneLabel, Seat, WatchedBy},
+    alerting::{RoomPattern, Trigger},
+    logging,
+    rocketchat::{Account, Room, RoomId, realtime::Realtime},
+    store::Store,
+    telemetry::Exposition,
+};
+
+/// The view of a bot that starts now. From here on is counted.
+pub(super) fn view(
+    current: &Current,
+    account: &Arc<Account>,
+    rooms: &Arc<Rooms>,
+    store: &Store,
+    realtime: &Realtime,
+) -> BotView {
+    BotView {
+        account: account.clone(),
+        connection: realtime.state(),
+        frames: realtime.counts(),
+        directory: Arc::new(Names { current: current.clone(), rooms: rooms.clone() }),
+        store: store.clone(),
+        log: logging::recent(),
+        metrics: Exposition::start(),
+        started_at: Timestamp::now(),
+    }
+}
+
+/// The names of things, by the configuration that holds.
+#[derive(Debug)]
+struct Names {
+    current: Current,
+    rooms: Arc<Rooms>,
+}
+
+impl Directory for Names {
+    fn room(&self, id: &RoomId) -> Option<Room> {
+        self.rooms.get(id)
+    }
+
+    fn watched(&self) -> Vec<WatchedBy> {
+        let (settings, rooms) = (self.current.now(), self.rooms.all());
+        settings.config.triggers.iter().map(|trigger| watched_by(trigger, &rooms)).collect()
+    }
+
+    fn lanes(&self) -> Vec<LaneLabel> {
+        let settings = self.current.now();
+        let pagers = settings.config.signl4.webhooks().map(|(team, _)| pager_label(&team));
+        pagers.chain(chat_labels()).collect()
+    }
+}
+
+fn watched_by(trigger: &Trigger, rooms: &[Known]) -> WatchedBy {
+    let watched = rooms.iter().filter(|known| trigger.watches(&known.room, known.joined));
+    let mut rooms: Vec<Seat> =
+        watched.map(|known| Seat { room: known.room.clone(), joined: known.joined }).collect();
+    rooms.sort_by(|one, other| (&one.room.name, &one.room.id).cmp(&(&other.room.name, &other.room.id)));
+    let finds = |pattern: &RoomPattern| rooms.iter().any(|seat| pattern.matches(&seat.room, seat.joined));
+    let unfound = trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
+    WatchedBy { trigger: trigger.name.clone(), team: pager_label(&trigger.team).name, rooms, unfound }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Config, Sources},
+        rocketchat::RoomKind,
+    };
+
+    fn names(toml: &str) -> Names {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = format!(
+            "[rocketchat]\nurl = \"https://chat.example.com\"\nuser_id = \"u\"\nauth_token = \"{t}\"\n\
+             [signl4]\nwebhook_url = \"https://connect.signl4.com/webhook/{t}\"\n\
+             [listener]\nsecret = \"{t}\"\n{toml}",
+            t = "a-secret-of-some-length-0123456789"
+        );
+        std::fs::write(file.path(), text).unwrap();
+        let config = Config::load(&Sources { path: Some(file.path().to_owned()), env: vec![] }).unwrap();
+        Names { current: Current::new(config), rooms: Arc::default() }
+    }
+
+    #[test]
+    fn each_trigger_tells_its_rooms_by_name_and_what_it_did_not_find() {
+        let names = names(
+            "[[trigger]]\nname = \"t\"\npattern = \"x\"\nrooms = [\"ops-*\", \"#general\", \"id:gone\"]\n",
+        );
+        for (id, name, joined) in
+            [("2", "ops-b", true), ("1", "ops-a", false), ("GENERAL", "general", true), ("4", "other", true)]
+        {
+            let room = Room { id: RoomId::new(id), name: Some(name.into()), kind: RoomKind::Channel };
+            names.rooms.learn(room, joined);
+        }
+        let [watched] = &names.watched()[..] else { panic!("one trigger") };
+        let seats: Vec<(&str, bool)> =
+            watched.rooms.iter().map(|seat| (seat.room.name.as_deref().unwrap(), seat.joined)).collect();
+        assert_eq!(seats, [("general", true), ("ops-a", false), ("ops-b", true)]);
+        assert_eq!(watched.unfound, ["id:gone"]);
+        assert_eq!((watched.trigger.as_str(), watched.team.as_str()), ("t", "SIGNL4"));
+        assert_eq!(names.room(&RoomId::new("4")).unwrap().name.as_deref(), Some("other"));
+    }
+
+    #[test]
+    fn every_lane_has_a_name() {
+        let names = names(
+            "[[signl4.team]]\nname = \"night\"\nwebhook_url = \"https://connect.signl4.com/webhook/another-secret-of-some-length\"\n",
+        );
+        let lanes: Vec<String> =
+            names.lanes().into_iter().map(|label| format!("{} = {}", label.lane, label.name)).collect();
+        assert_eq!(
+            lanes,
+            [
+                "signl4 = SIGNL4",
+                "signl4:night = SIGNL4 team night",
+                "rocketchat:reply = Rocket.Chat: replies",
+                "rocketchat:confirmation = Rocket.Chat: confirmations",
+                "rocketchat:reaction = Rocket.Chat: reactions",
+            ]
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! Whether SIGNL4 would reach the listener under the address that the world knows.
+//!
+//! SIGNL4's own way in cannot be walked from here. A call from this machine to the public address walks most of it: the
+//! name, the proxy, its certificate and its path. The call is a POST without a body, which the listener refuses with 400
+//! and stores nowhere, while to whoever does not know the secret it says 404.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use reqwest::{StatusCode, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use url::Url;
+
+use super::report::Remark;
+use super::server::is_loopback;
+use crate::rocketchat::Connector;
+
+/// How long the call may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// What is read of the answer at most, in bytes; the listener's has some fifty.
+const MAX_ANSWER: usize = 4096;
+
+/// The address under which SIGNL4 reaches the listener, without `/signl4/…`: `https://bot.example.com`, with a sub-path
+/// where a proxy takes one off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl(Url);
+
+/// Why a text is no public address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}: write for example https://bot.example.com")]
+pub struct InvalidPublicUrl(&'static str);
+
+impl FromStr for PublicUrl {
+    type Err = InvalidPublicUrl;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut url = Url::parse(text.trim()).map_err(|_| InvalidPublicUrl("is not a URL"))?;
+        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+            return Err(InvalidPublicUrl("is not an http or https URL"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidPublicUrl("has a user name or a password in it"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(InvalidPublicUrl("has a ? or # part"));
+        }
+        if url.path().contains("/signl4") {
+            return Err(InvalidPublicUrl("has the path already, which holds the secret"));
+        }
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
+        Ok(Self(url))
+    }
+}
+
+impl PublicUrl {
+    /// The URL without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    fn is_tls_or_loopback(&self) -> bool {
+        self.0.scheme() == "https" || self.0.host_str().is_some_and(is_loopback)
+    }
+}
+
+/// Calls the listener by its public address.
+pub(super) async fn probe(connector: &Connector, url: &PublicUrl, secret: &SecretString) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    if !url.is_tls_or_loopback() {
+        let text = format!("{} is http: the listener's secret passes the internet unencrypted", url.as_str());
+        remarks.push(Remark::warning(
+            text,
+            "put a proxy with TLS before it, or set listener.tls_cert and tls_key",
+        ));
+    }
+    remarks.push(match call(connector, url, secret).await {
+        Ok((status, ours)) => judge(url, status, ours),
+        Err(reason) => Remark::warning(
+            format!("{} cannot be tried from here: {reason}", url.as_str()),
+            "open it from another network: while the bot runs it answers 404",
+        ),
+    });
+    remarks
+}
+
+async fn call(
+    connector: &Connector,
+    url: &PublicUrl,
+    secret: &SecretString,
+) -> Result<(StatusCode, bool), String> {
+    let told = |error: reqwest::Error| innermost(&error.without_url());
+    let client = connector.client_builder().redirect(redirect::Policy::none()).timeout(PATIENCE);
+    let client = client.build().map_err(told)?;
+    let address = format!("{}/signl4/{}", url.as_str(), secret.expose_secret());
+    let mut answer = client.post(address).send().await.map_err(told)?;
+    let status = answer.status();
+    let mut body = Vec::new();
+    while body.len() < MAX_ANSWER
+        && let Ok(Some(chunk)) = answer.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    let ours = serde_json::from_slice::<Value>(&body).is_ok_and(|body| body["error"].is_string());
+    Ok((status, ours))
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut deepest = error;
+    while let Some(deeper) = deepest.source() {
+        deepest = deeper;
+    }
+    deepest.to_string()
+}
+
+fn judge(url: &PublicUrl, status: StatusCode, ours: bool) -> Remark {
+    let shown = url.as_str();
+    match status {
+        StatusCode::BAD_REQUEST if ours => {
+            Remark::fine(format!("{shown} leads to the bot, and the secret fits"))
+        }
+        StatusCode::NOT_FOUND => Remark::problem(
+            format!("{shown} answers, but not as the bot does that has this secret (404)"),
+            "start the bot; let the proxy pass /signl4/ on with its whole path; restart a bot whose secret has changed",
+        ),
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            Remark::problem(
+                format!("{shown} is a proxy that does not reach the bot ({status})"),
+                "start the bot, and let the proxy pass calls on to listener.bind",
+            )
+        }
+        status if status.is_redirection() => Remark::problem(
+            format!("{shown} redirects ({status}), which SIGNL4 may not follow"),
+            "give the address to which it redirects",
+        ),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Remark::problem(
+            format!("{shown} asks for a login or turns calls away ({status})"),
+            "let the proxy pass POST /signl4/ on without a login",
+        ),
+        status => Remark::problem(
+            format!("{shown} answers in another way than the bot does ({status})"),
+            "let the proxy pass POST /signl4/ on to listener.bind",
+        ),
+    }
+}

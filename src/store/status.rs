@@ -1,0 +1,214 @@
+//! What the status page and the metrics ask: how much waits and why, and what became of the last alerts.
+//!
+//! Asked again and again by whoever watches, so nothing here reads what was settled long ago, and nothing reads a body.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use sqlx::{FromRow, Row, sqlite::SqliteRow};
+
+use super::{
+    Alert, Lane, Store, StoreError,
+    rows::{millis, timestamp},
+};
+
+/// Deliveries, and events, that are read for the alerts of one page.
+const TRAIL_LIMIT: u32 = 1_000;
+
+/// The reason is that of the lane's oldest failed attempt: it is what the rows behind it wait for.
+pub(super) const LANES: &str = "SELECT d.lane, d.created_at, d.attempts, d.not_before, \
+    (SELECT count(*) FROM delivery c WHERE c.lane = d.lane AND c.state = 'waiting') AS waiting, \
+    (SELECT f.last_error FROM delivery f WHERE f.lane = d.lane AND f.state = 'waiting' AND f.last_error IS NOT NULL \
+    ORDER BY f.id LIMIT 1) AS last_error \
+    FROM delivery d WHERE d.id IN (SELECT min(id) FROM delivery WHERE state = 'waiting' GROUP BY lane) ORDER BY d.lane";
+pub(super) const INBOX: &str = "SELECT count(*), min(received_at) FROM event WHERE state = 'waiting'";
+/// By row number: the newest are found without reading the others.
+pub(super) const LAST_ALERTS: &str =
+    "SELECT * FROM alert WHERE id > (SELECT max(id) FROM alert) - ? AND created_at >= ? ORDER BY id DESC";
+pub(super) const DELIVERIES_OF: &str = "SELECT alert_id, lane, state, attempts, not_before, created_at, settled_at, \
+    last_error FROM delivery WHERE alert_id IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT ?";
+pub(super) const EVENTS_OF: &str = "SELECT alert_id, happening, actor, outcome, received_at FROM event \
+    WHERE alert_id IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?";
+
+/// What waits in one lane of the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneDepth {
+    /// The lane.
+    pub lane: Lane,
+    /// How many rows wait in it; at least one.
+    pub waiting: u64,
+    /// When the oldest of them was queued.
+    pub oldest: Timestamp,
+    /// How often the oldest was tried.
+    pub attempts: u32,
+    /// When the oldest may be tried next.
+    pub not_before: Timestamp,
+    /// Why the lane does not move, in the words of its oldest failed attempt.
+    pub last_error: Option<String>,
+}
+
+/// What waits in the inbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InboxDepth {
+    /// How many notifications wait.
+    pub waiting: u64,
+    /// When the oldest of them came.
+    pub oldest: Option<Timestamp>,
+}
+
+/// An alert with everything that was done for it and all that came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertTrail {
+    /// The alert.
+    pub alert: Alert,
+    /// Its rows of the outbox, the oldest first.
+    pub deliveries: Vec<DeliveryTrail>,
+    /// The notifications about it, in the order in which they came.
+    pub events: Vec<EventTrail>,
+}
+
+/// A row of the outbox without what it delivers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryTrail {
+    /// Where it goes.
+    pub lane: Lane,
+    /// What became of it.
+    pub state: DeliveryState,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was queued.
+    pub created_at: Timestamp,
+    /// Why the last attempt failed, where it did.
+    pub last_error: Option<String>,
+}
+
+/// What has become of a row of the outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// It waits, and is not tried before this time.
+    Waiting(Timestamp),
+    /// It arrived at this time.
+    Delivered(Timestamp),
+    /// It was given up at this time.
+    Failed(Timestamp),
+}
+
+/// A settled notification without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventTrail {
+    /// What happened, a short name.
+    pub happening: String,
+    /// Who did it.
+    pub actor: Option<String>,
+    /// How its alert was found, a short name.
+    pub correlation: String,
+    /// When it came.
+    pub received_at: Timestamp,
+}
+
+impl Store {
+    /// What waits in each lane in which something does.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn outbox_depth(&self) -> Result<Vec<LaneDepth>, StoreError> {
+        Ok(sqlx::query_as(LANES).fetch_all(&self.readers).await?)
+    }
+
+    /// What waits in the inbox.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn inbox_depth(&self) -> Result<InboxDepth, StoreError> {
+        let (waiting, oldest): (i64, Option<i64>) = sqlx::query_as(INBOX).fetch_one(&self.readers).await?;
+        Ok(InboxDepth { waiting: waiting.unsigned_abs(), oldest: oldest.map(timestamp) })
+    }
+
+    /// The last alerts, at most `limit` and none queued before `since`; the newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn last_alerts(&self, limit: u32, since: Timestamp) -> Result<Vec<AlertTrail>, StoreError> {
+        // One snapshot: an event must not appear beside an alert that was not sent yet.
+        let mut snapshot = self.readers.begin().await?;
+        let alerts: Vec<Alert> =
+            sqlx::query_as(LAST_ALERTS).bind(limit).bind(millis(since)).fetch_all(&mut *snapshot).await?;
+        let ids =
+            serde_json::Value::from(alerts.iter().map(|alert| alert.id.0).collect::<Vec<_>>()).to_string();
+        let deliveries: Vec<Of<DeliveryTrail>> =
+            sqlx::query_as(DELIVERIES_OF).bind(&ids).bind(TRAIL_LIMIT).fetch_all(&mut *snapshot).await?;
+        let events: Vec<Of<EventTrail>> =
+            sqlx::query_as(EVENTS_OF).bind(&ids).bind(TRAIL_LIMIT).fetch_all(&mut *snapshot).await?;
+        let (mut deliveries, mut events) = (by_alert(deliveries), by_alert(events));
+        let trail = |alert: Alert| AlertTrail {
+            deliveries: deliveries.remove(&alert.id.0).unwrap_or_default(),
+            events: events.remove(&alert.id.0).unwrap_or_default(),
+            alert,
+        };
+        Ok(alerts.into_iter().map(trail).collect())
+    }
+}
+
+/// A row, and the row number of the alert it belongs to.
+struct Of<T> {
+    alert: i64,
+    row: T,
+}
+
+/// Sorts rows that came newest first by their alerts, oldest first.
+fn by_alert<T>(rows: Vec<Of<T>>) -> HashMap<i64, Vec<T>> {
+    let mut sorted: HashMap<i64, Vec<T>> = HashMap::new();
+    for Of { alert, row } in rows.into_iter().rev() {
+        sorted.entry(alert).or_default().push(row);
+    }
+    sorted
+}
+
+impl<'r, T: FromRow<'r, SqliteRow>> FromRow<'r, SqliteRow> for Of<T> {
+    fn from_row(row: &'r SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self { alert: row.try_get("alert_id")?, row: T::from_row(row)? })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for LaneDepth {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            lane: Lane::new(row.try_get::<String, _>("lane")?),
+            waiting: row.try_get::<i64, _>("waiting")?.unsigned_abs(),
+            oldest: timestamp(row.try_get("created_at")?),
+            attempts: row.try_get("attempts")?,
+            not_before: timestamp(row.try_get("not_before")?),
+            last_error: row.try_get("last_error")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for DeliveryTrail {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let state: String = row.try_get("state")?;
+        let settled_at = timestamp(row.try_get::<Option<i64>, _>("settled_at")?.unwrap_or_default());
+        Ok(Self {
+            lane: Lane::new(row.try_get::<String, _>("lane")?),
+            state: match state.as_str() {
+                "waiting" => DeliveryState::Waiting(timestamp(row.try_get("not_before")?)),
+                "delivered" => DeliveryState::Delivered(settled_at),
+                // The table's CHECK allows no fourth.
+                _ => DeliveryState::Failed(settled_at),
+            },
+            attempts: row.try_get("attempts")?,
+            created_at: timestamp(row.try_get("created_at")?),
+            last_error: row.try_get("last_error")?,
+        })
+    }
+}
+
+impl FromRow<'_, SqliteRow> for EventTrail {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            happening: row.try_get::<Option<String>, _>("happening")?.unwrap_or_default(),
+            actor: row.try_get("actor")?,
+            correlation: row.try_get::<Option<String>, _>("outcome")?.unwrap_or_default(),
+            received_at: timestamp(row.try_get("received_at")?),
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! What is counted as it happens. Before [`Exposition::start`](super::Exposition::start) nothing is.
+
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+
+use super::catalogue::{
+    ALERT_DELIVERY, ALERTS, EVENTS, HTTP_ERRORS, MATCHES, MESSAGES_SEEN, RECONNECTS, REPLIES,
+};
+
+/// What is posted to Rocket.Chat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoticeKind {
+    Reply,
+    Reaction,
+}
+
+impl NoticeKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Reply => "reply",
+            Self::Reaction => "reaction",
+        }
+    }
+}
+
+/// The triggers were asked about a message.
+pub(crate) fn message_seen() {
+    counter!(MESSAGES_SEEN.name).increment(1);
+}
+
+/// A message set off a trigger.
+pub(crate) fn matched(trigger: &str) {
+    counter!(MATCHES.name, "trigger" => trigger.to_owned()).increment(1);
+}
+
+/// An alert came into a state, by the name the store keeps.
+pub(crate) fn alert(state: &'static str) {
+    counter!(ALERTS.name, "state" => state).increment(1);
+}
+
+/// SIGNL4 took an alert, so long after it was queued.
+pub(crate) fn alert_sent(after: Duration) {
+    histogram!(ALERT_DELIVERY.name).record(after);
+}
+
+/// A realtime session ended, or did not come to stand.
+pub(crate) fn reconnect(reason: &'static str) {
+    counter!(RECONNECTS.name, "reason" => reason).increment(1);
+}
+
+/// An event of SIGNL4's was handled.
+pub(crate) fn event(happening: &'static str, correlation: &'static str) {
+    counter!(EVENTS.name, "type" => happening, "correlation" => correlation).increment(1);
+}
+
+/// A reply or reaction reached its end.
+pub(crate) fn notice(kind: NoticeKind, posted: bool) {
+    counter!(REPLIES.name, "kind" => kind.name(), "result" => result(posted)).increment(1);
+}
+
+fn result(posted: bool) -> &'static str {
+    if posted { "posted" } else { "failed" }
+}
+
+/// Makes the series whose growth somebody is to be alerted of begin at zero: of a series that begins at one Prometheus
+/// sees no growth.
+pub(super) fn begin_at_zero() {
+    counter!(MESSAGES_SEEN.name).increment(0);
+    for state in ["queued", "sent", "not_sent", "suppressed"] {
+        counter!(ALERTS.name, "state" => state).increment(0);
+    }
+    // Registered without a value: a bot that has sent nothing yet shows an empty histogram.
+    let _ = histogram!(ALERT_DELIVERY.name);
+    for kind in [NoticeKind::Reply, NoticeKind::Reaction] {
+        for posted in [true, false] {
+            counter!(REPLIES.name, "kind" => kind.name(), "result" => result(posted)).increment(0);
+        }
+    }
+    for peer in ["signl4", "rocketchat"] {
+        for code in ["400", "401", "403", "404", "429", "500", "502", "503", "connect", "timeout", "broken"] {
+            counter!(HTTP_ERRORS.name, "peer" => peer, "code" => code).increment(0);
+        }
+    }
+}
+
+/// The same for a trigger, which may be added while the bot runs.
+pub(super) fn expect_matches(trigger: &str) {
+    counter!(MATCHES.name, "trigger" => trigger.to_owned()).increment(0);
+}

@@ -1,0 +1,170 @@
+//! From counters and samples to the text that Prometheus reads.
+
+use std::sync::OnceLock;
+
+use metrics::{
+    Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, with_local_recorder,
+};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::{
+    Kind, METRICS, Metric,
+    catalogue::ALERT_DELIVERY,
+    counted::{begin_at_zero, expect_matches},
+};
+
+/// The bounds of the histogram of delivery times, in seconds: from a call that goes well to the longest patience.
+const DELIVERY_BUCKETS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
+
+/// The counters of this process, of which there is one set however many bots run in it.
+static COUNTERS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// What was read when the metrics were asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    name: &'static str,
+    kind: Kind,
+    labels: Vec<(&'static str, String)>,
+    value: f64,
+}
+
+impl Sample {
+    /// A value of a metric without labels.
+    pub fn new(metric: &Metric, value: f64) -> Self {
+        Self { name: metric.name, kind: metric.kind, labels: Vec::new(), value }
+    }
+
+    /// With one more label.
+    #[must_use]
+    pub fn with(mut self, label: &'static str, value: impl Into<String>) -> Self {
+        self.labels.push((label, value.into()));
+        self
+    }
+}
+
+/// Turns what was counted, and what was read just now, into text.
+#[derive(Clone)]
+pub struct Exposition {
+    counters: PrometheusHandle,
+}
+
+impl Exposition {
+    /// Starts to count, unless this process does already.
+    pub fn start() -> Self {
+        let counters = COUNTERS.get_or_init(|| {
+            let recorder = recorder();
+            let handle = recorder.handle();
+            // Fails only where somebody else's recorder is in place already; then ours stays empty.
+            let _ = metrics::set_global_recorder(recorder);
+            describe();
+            begin_at_zero();
+            handle
+        });
+        Self { counters: counters.clone() }
+    }
+
+    /// Makes the counters of these triggers begin at zero, where they have not begun.
+    pub fn begin_at_zero<'a>(&self, triggers: impl Iterator<Item = &'a str>) {
+        triggers.for_each(expect_matches);
+    }
+
+    /// All of it in Prometheus' text format.
+    pub fn render(&self, samples: &[Sample]) -> String {
+        // A recorder of its own for each scrape: a lane or room that is gone leaves nothing behind.
+        let recorder = recorder();
+        with_local_recorder(&recorder, || {
+            describe();
+            samples.iter().for_each(record);
+        });
+        self.counters.render() + &recorder.handle().render()
+    }
+
+    /// Folds recorded times into their histogram. Where nobody asks for the metrics they would pile up otherwise.
+    pub fn tidy(&self) {
+        self.counters.run_upkeep();
+    }
+}
+
+impl std::fmt::Debug for Exposition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Exposition")
+    }
+}
+
+fn recorder() -> PrometheusRecorder {
+    let builder = PrometheusBuilder::new();
+    let histogram = Matcher::Full(ALERT_DELIVERY.name.to_owned());
+    match builder.set_buckets_for_metric(histogram, &DELIVERY_BUCKETS) {
+        Ok(builder) => builder,
+        // It fails for an empty list of bounds alone.
+        Err(_) => PrometheusBuilder::new(),
+    }
+    .build_recorder()
+}
+
+fn describe() {
+    for metric in METRICS {
+        match metric.kind {
+            Kind::Counter => describe_counter!(metric.name, metric.help),
+            Kind::Gauge => describe_gauge!(metric.name, metric.help),
+            Kind::Histogram => describe_histogram!(metric.name, metric.help),
+        }
+    }
+}
+
+fn record(sample: &Sample) {
+    let labels: Vec<Label> =
+        sample.labels.iter().map(|(name, value)| Label::new(*name, value.clone())).collect();
+    match sample.kind {
+        // Counted elsewhere, as a whole number; it is read here, not added to.
+        Kind::Counter => counter!(sample.name, labels).absolute(sample.value as u64),
+        Kind::Gauge | Kind::Histogram => gauge!(sample.name, labels).set(sample.value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::catalogue::{FRAMES_RECEIVED, OUTBOX_DELIVERIES};
+
+    #[test]
+    fn samples_and_counters_stand_in_one_text_each_with_its_help() {
+        let exposition = Exposition::start();
+        exposition.begin_at_zero(["night watch"].into_iter());
+        let text = exposition.render(&[
+            Sample::new(&OUTBOX_DELIVERIES, 3.0).with("lane", "signl4:\"odd\"\nname"),
+            Sample::new(&FRAMES_RECEIVED, 7.0),
+        ]);
+        for line in [
+            "signl4_bot_matches_total{trigger=\"night watch\"} 0",
+            "signl4_bot_outbox_deliveries{lane=\"signl4:\\\"odd\\\"\\nname\"} 3",
+            "signl4_bot_frames_received_total 7",
+            "signl4_bot_alert_delivery_seconds_bucket{le=\"+Inf\"} 0",
+            "# TYPE signl4_bot_alert_delivery_seconds histogram",
+        ] {
+            assert!(text.lines().any(|written| written == line), "{line}\n{text}");
+        }
+        let families: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+        for family in families {
+            assert_eq!(text.matches(&format!("# HELP {family} ")).count(), 1, "{family}");
+        }
+    }
+
+    #[test]
+    fn what_was_sampled_before_is_gone_when_it_is_sampled_no_longer() {
+        let exposition = Exposition::start();
+        let lane = Sample::new(&OUTBOX_DELIVERIES, 3.0).with("lane", "gone");
+        assert!(exposition.render(&[lane]).contains("gone"));
+        assert!(!exposition.render(&[]).contains("gone"));
+    }
+
+    #[test]
+    fn several_bots_in_one_process_share_the_counters() {
+        let (one, other) = (Exposition::start(), Exposition::start());
+        one.begin_at_zero(["one"].into_iter());
+        other.begin_at_zero(["other"].into_iter());
+        let text = one.render(&[]);
+        assert!(text.contains("trigger=\"one\"") && text.contains("trigger=\"other\""), "{text}");
+    }
+}

@@ -1,0 +1,313 @@
+//! The private listener, end to end: what it tells of the real binary between both simulators, and whom it tells.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+#[path = "bridge/stage.rs"]
+mod stage;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use reqwest::{Response, StatusCode};
+use sandbox::signl4::{Times, WebhookFault};
+use serde_json::{Value, json};
+use stage::{SOON, Stage, http};
+use tokio::time::{Instant, sleep, timeout};
+
+const TOKEN: &str = "an-admin-token-of-some-length";
+
+/// What the private listener answers.
+struct Admin {
+    url: String,
+}
+
+impl Admin {
+    fn of(stage: &Stage) -> Self {
+        Self { url: stage.admin_url() }
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        http().get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    async fn text(&self, path: &str) -> String {
+        self.get(path).await.error_for_status().unwrap().text().await.unwrap()
+    }
+
+    async fn readyz(&self) -> (StatusCode, Value) {
+        let answer = self.get("/readyz").await;
+        (answer.status(), answer.json().await.unwrap())
+    }
+
+    async fn metrics(&self) -> Metrics {
+        Metrics::read(&self.text("/metrics").await)
+    }
+
+    /// Waits until the text of a path has all of these in it; gives the text.
+    async fn wait_for(&self, path: &str, parts: &[&str]) -> String {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let text = self.text(path).await;
+            if parts.iter().all(|part| text.contains(part)) {
+                return text;
+            }
+            assert!(Instant::now() < deadline, "{path} has not all of {parts:?}:\n{text}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until the listener answers at all.
+    async fn wait_until_alive(&self) {
+        let deadline = Instant::now() + SOON;
+        while http().get(format!("{}/healthz", self.url)).send().await.is_err() {
+            assert!(Instant::now() < deadline, "nobody listens on {}", self.url);
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// A scrape, read as strictly as the format asks for.
+struct Metrics(BTreeMap<String, f64>);
+
+impl Metrics {
+    fn read(text: &str) -> Self {
+        let mut samples = BTreeMap::new();
+        let mut described = (String::new(), String::new());
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            if let Some(help) = line.strip_prefix("# HELP ") {
+                described.0 = help.split(' ').next().unwrap().to_owned();
+            } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+                described.1 = kind.split(' ').next().unwrap().to_owned();
+            } else {
+                let (series, value) = line.rsplit_once(' ').unwrap();
+                let family = &described.1;
+                assert_eq!(described.0, *family, "described before its samples: {line}");
+                assert!(series.starts_with(family.as_str()), "{line} stands under {family}");
+                let before = samples.insert(series.to_owned(), value.parse().unwrap());
+                assert_eq!(before, None, "twice: {line}");
+            }
+        }
+        Self(samples)
+    }
+
+    #[track_caller]
+    fn get(&self, series: &str) -> f64 {
+        *self.0.get(series).unwrap_or_else(|| panic!("no {series} in {:#?}", self.0))
+    }
+}
+
+#[tokio::test]
+async fn readyz_says_what_is_missing_and_that_nothing_is() {
+    let stage = Stage::set().await;
+    let admin = Admin::of(&stage);
+    stage.chat.faults().set(|switches| switches.refuse_connections = true);
+    let mut bot = stage.launch();
+    admin.wait_until_alive().await;
+    let (status, body) = admin.readyz().await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(body["ready"], json!(false));
+    assert!(body["missing"][0].as_str().unwrap().starts_with("Rocket.Chat is not connected"), "{body}");
+    assert_eq!(admin.text("/healthz").await, "ok\n", "alive all the same");
+
+    stage.chat.faults().set(|switches| switches.refuse_connections = false);
+    bot.wait_until_ready().await;
+    assert_eq!(admin.readyz().await, (StatusCode::OK, json!({"ready": true, "missing": []})));
+}
+
+#[tokio::test]
+async fn the_metrics_tell_of_an_alert_and_its_acknowledgement() {
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    let admin = Admin::of(&stage);
+    stage.say("nothing to see here");
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    admin
+        .wait_for(
+            "/metrics",
+            &[
+                "signl4_bot_replies_total{kind=\"reply\",result=\"posted\"} 1",
+                "signl4_bot_replies_total{kind=\"reaction\",result=\"posted\"} 1",
+                "signl4_bot_inbox_events 0",
+            ],
+        )
+        .await;
+
+    assert_eq!(
+        admin.get("/metrics").await.headers()[CONTENT_TYPE],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    let metrics = admin.metrics().await;
+    for (series, value) in [
+        ("signl4_bot_ready", 1.0),
+        ("signl4_bot_store_up", 1.0),
+        ("signl4_bot_connection_state{state=\"online\"}", 1.0),
+        ("signl4_bot_connection_state{state=\"waiting\"}", 0.0),
+        ("signl4_bot_watched_rooms{trigger=\"signl4\"}", 1.0),
+        ("signl4_bot_messages_seen_total", 2.0),
+        ("signl4_bot_matches_total{trigger=\"signl4\"}", 1.0),
+        ("signl4_bot_alerts_total{state=\"queued\"}", 1.0),
+        ("signl4_bot_alerts_total{state=\"sent\"}", 1.0),
+        ("signl4_bot_alerts_total{state=\"not_sent\"}", 0.0),
+        ("signl4_bot_alert_delivery_seconds_count", 1.0),
+        ("signl4_bot_alert_delivery_seconds_bucket{le=\"+Inf\"}", 1.0),
+        ("signl4_bot_events_total{type=\"acknowledged\",correlation=\"event_id\"}", 1.0),
+        ("signl4_bot_outbox_deliveries{lane=\"signl4\"}", 0.0),
+        ("signl4_bot_outbox_oldest_age_seconds{lane=\"rocketchat:reply\"}", 0.0),
+        ("signl4_bot_inbox_events", 0.0),
+        ("signl4_bot_http_errors_total{peer=\"signl4\",code=\"404\"}", 0.0),
+        ("signl4_bot_frames_skipped_total", 0.0),
+        (&format!("signl4_bot_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), 1.0),
+    ] {
+        assert_eq!(metrics.get(series), value, "{series}");
+    }
+    assert!(metrics.get("signl4_bot_frames_received_total") > 0.0);
+    assert!(metrics.get("signl4_bot_start_time_seconds") > 1_700_000_000.0);
+    assert!(metrics.0.keys().all(|series| series.starts_with("signl4_bot_")), "{:?}", metrics.0.keys());
+}
+
+#[tokio::test]
+async fn the_metrics_tell_of_refusals_interruptions_and_what_waits() {
+    let stage = Stage::set().await;
+    let mut bot = stage.start().await;
+    let admin = Admin::of(&stage);
+    stage.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    stage.say("SIGNL4 the secret is wrong");
+    admin.wait_for("/metrics", &["signl4_bot_alerts_total{state=\"not_sent\"} 1"]).await;
+    stage.signl4.refuse().await;
+    stage.say("SIGNL4 nobody answers");
+    let waiting = "signl4_bot_outbox_deliveries{lane=\"signl4\"} 1";
+    let refused = "signl4_bot_http_errors_total{peer=\"signl4\",code=\"connect\"} 1";
+    admin.wait_for("/metrics", &[waiting, refused]).await;
+    stage.chat.faults().set(|switches| switches.refuse_connections = true);
+    stage.chat.faults().cut_connections();
+    let lost = "signl4_bot_reconnects_total{reason=";
+    admin.wait_for("/metrics", &[lost, "signl4_bot_ready 0"]).await;
+    stage.chat.faults().set(|switches| switches.refuse_connections = false);
+    bot.wait_until_ready().await;
+    let metrics = admin.metrics().await;
+    assert_eq!(metrics.get("signl4_bot_http_errors_total{peer=\"signl4\",code=\"404\"}"), 1.0);
+    assert!(metrics.get("signl4_bot_outbox_oldest_age_seconds{lane=\"signl4\"}") > 0.0);
+    assert!(metrics.0.keys().any(|series| series.starts_with(lost)));
+}
+
+#[tokio::test]
+async fn the_status_page_tells_an_alerts_story_and_no_text() {
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    let admin = Admin::of(&stage);
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    stage.signl4.acknowledge_with_note(&alert.id, "Rene", "with a wrench").unwrap();
+    let link = format!("{}/channel/operations?msg={}", stage.chat.url().trim_end_matches('/'), message.id);
+    let page = admin
+        .wait_for(
+            "/",
+            &[
+                &format!("href=\"{link}\""),
+                "Message in #operations",
+                "Message matched, alert queued",
+                "Sent to SIGNL4",
+                &format!("eventId {}", alert.event_id),
+                "Acknowledged by Rene",
+                "Reply posted in the thread",
+                ">acknowledged</span>",
+                "Nothing waits",
+                "#operations</li>",
+            ],
+        )
+        .await;
+    for text in ["pump", "wrench", "Alert acknowledged.", &stage.token, stage::LISTENER_SECRET] {
+        assert!(!page.contains(text), "{text} is on the page:\n{page}");
+    }
+}
+
+#[tokio::test]
+async fn the_status_page_tells_what_waits_why_and_what_went_wrong() {
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    let admin = Admin::of(&stage);
+    stage.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    stage.say("SIGNL4 the secret is wrong");
+    admin.wait_for("/", &[">not sent</span>", "Alert given up", "secret is wrong"]).await;
+    stage.signl4.refuse().await;
+    stage.say("SIGNL4 nobody answers");
+    let page =
+        admin.wait_for("/", &["<code>signl4</code>", "SIGNL4 cannot be reached", "Next attempt"]).await;
+    assert!(page.contains("lane=signl4 delivery="), "the log's last errors:\n{page}");
+}
+
+#[tokio::test]
+async fn what_changes_is_pushed_to_an_open_page() {
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    let mut events = Admin::of(&stage).get("/events").await.error_for_status().unwrap();
+    assert_eq!(events.headers()[CONTENT_TYPE], "text/event-stream");
+    let mut stream = String::new();
+    let mut wait_for = async |part: &str| {
+        while !stream.contains(part) {
+            let chunk = timeout(SOON, events.chunk()).await.unwrap().unwrap().unwrap();
+            stream.push_str(&String::from_utf8_lossy(&chunk));
+        }
+        std::mem::take(&mut stream)
+    };
+    let whole = wait_for("\n\n").await;
+    for part in ["readiness", "overview", "alerts", "outbox", "rooms", "log"] {
+        assert!(whole.contains(&format!("\"{part}\":")), "{part} is not in {whole}");
+    }
+    stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    let told = wait_for(&format!("eventId {}", alert.event_id)).await;
+    assert!(!told.contains("\"rooms\":"), "only what changed is sent: {told}");
+    stage.signl4.close(&alert.id, "Rene").unwrap();
+    wait_for("Closed by Rene").await;
+}
+
+#[tokio::test]
+async fn an_open_page_does_not_keep_the_bot_from_stopping() {
+    let stage = Stage::set().await;
+    let bot = stage.start().await;
+    let mut events = Admin::of(&stage).get("/events").await;
+    events.chunk().await.unwrap().unwrap();
+    assert!(bot.stop().await.success());
+    while events.chunk().await.unwrap().is_some() {}
+}
+
+#[tokio::test]
+async fn with_a_token_nothing_but_healthz_is_open() {
+    let mut stage = Stage::set().await;
+    stage.configure(&format!("token = {TOKEN:?}"));
+    let bot = stage.launch();
+    let admin = Admin::of(&stage);
+    admin.wait_until_alive().await;
+    for path in ["/", "/events", "/readyz", "/metrics", "/status.js", "/status.css", "/nowhere"] {
+        let answer = admin.get(path).await;
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{path}");
+        let ways: Vec<_> = answer.headers().get_all(WWW_AUTHENTICATE).iter().collect();
+        assert!(ways[0].to_str().unwrap().starts_with("Basic "), "a browser asks for it: {ways:?}");
+        assert_eq!(answer.text().await.unwrap(), "the admin token is missing or wrong\n");
+    }
+    let page = format!("{}/", admin.url);
+    let wrong = http().get(&page).bearer_auth("an-admin-token-of-some-lengtH").send().await.unwrap();
+    assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
+    let right = [http().get(&page).bearer_auth(TOKEN), http().get(&page).basic_auth("anybody", Some(TOKEN))];
+    for right in right {
+        let answer = right.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(!answer.text().await.unwrap().contains(TOKEN));
+    }
+    bot.wait_for_log(&["with a wrong token was turned away"]).await;
+    assert!(!bot.log().contains(TOKEN));
+}
+
+#[tokio::test]
+async fn without_a_token_a_web_site_in_somebodys_browser_is_not_answered() {
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    let page = http().get(format!("{}/", stage.admin_url()));
+    let answer = page.header(HOST, "evil.example").header(AUTHORIZATION, "Bearer x").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+}

@@ -1,0 +1,52 @@
+//! What lies in `contrib/` speaks of metrics that there are. `contrib/check.sh` has promtool look at the rest.
+
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::collections::BTreeSet;
+
+use regex::Regex;
+use serde_json::Value;
+use signl4_rocketchat::telemetry::METRICS;
+
+const RULES: &str = include_str!("../contrib/prometheus-rules.yml");
+const RULE_TESTS: &str = include_str!("../contrib/prometheus-rules.test.yml");
+const DASHBOARD: &str = include_str!("../contrib/grafana-dashboard.json");
+
+fn named(text: &str) -> BTreeSet<&str> {
+    let names = Regex::new("signl4_bot_[a-z0-9_]+").unwrap();
+    names.find_iter(text).map(|name| name.as_str().trim_end_matches("_bucket")).collect()
+}
+
+#[test]
+fn rules_and_dashboard_name_only_metrics_that_the_bot_has() {
+    let known: BTreeSet<&str> = METRICS.iter().map(|metric| metric.name).collect();
+    for text in [RULES, RULE_TESTS, DASHBOARD] {
+        let unknown: BTreeSet<&str> = &named(text) - &known;
+        assert_eq!(unknown, BTreeSet::new());
+    }
+}
+
+#[test]
+fn the_dashboard_shows_every_metric_that_is_not_only_for_rules() {
+    let shown = named(DASHBOARD);
+    let hidden: Vec<&str> =
+        METRICS.iter().map(|metric| metric.name).filter(|name| !shown.contains(name)).collect();
+    assert_eq!(hidden, ["signl4_bot_store_up"]);
+}
+
+#[test]
+fn no_panel_of_the_dashboard_lies_on_another_one() {
+    let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let place = |panel: &Value, key: &str| panel["gridPos"][key].as_u64().unwrap();
+    let mut taken = BTreeSet::new();
+    let mut ids = BTreeSet::new();
+    for panel in panels {
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{}", panel["title"]);
+        let (x, y, w, h) = (place(panel, "x"), place(panel, "y"), place(panel, "w"), place(panel, "h"));
+        assert!(x + w <= 24, "{}", panel["title"]);
+        for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
+            assert!(taken.insert(cell), "{} lies on another panel", panel["title"]);
+        }
+    }
+}

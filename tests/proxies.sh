@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# The reverse proxies of contrib/proxy against the running bot: the right call arrives, every other one is turned away by the
+# proxy, and no log holds the secret. Needs nginx and caddy (Debian packages), openssl, curl, and the program built.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+program=${CARGO_TARGET_DIR:-target}/debug/signl4-rocketchat
+work=$(mktemp -d)
+secret=a-listener-secret-of-some-length
+started=()
+finish() {
+  for process in "${started[@]}"; do kill "$process" 2>/dev/null || true; done
+  wait 2>/dev/null || true
+  rm -rf "$work"
+}
+trap finish EXIT
+chmod 755 "$work"
+
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+listener=$(free_port) nginx=$(free_port) caddy=$(free_port) nowhere=$(free_port)
+
+# The listener serves before Rocket.Chat is reached; here it never is.
+cat >"$work/bot.toml" <<TOML
+[rocketchat]
+url = "http://127.0.0.1:$nowhere"
+user_id = "nobody"
+auth_token = "a-token-of-the-test"
+[signl4]
+webhook_url = "http://127.0.0.1:$nowhere/webhook/abcdefghij"
+[listener]
+bind = "127.0.0.1:$listener"
+secret = "$secret"
+[admin]
+bind = "127.0.0.1:$(free_port)"
+[store]
+url = "sqlite://$work/bot.db"
+TOML
+"$program" run --config "$work/bot.toml" 2>"$work/bot.log" &
+started+=($!)
+
+openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=bot.example.com -addext subjectAltName=DNS:bot.example.com \
+  -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
+
+# The snippets as they are, but for addresses and files.
+sed -e "s|listen 443 ssl|listen 127.0.0.1:$nginx ssl|; s|127.0.0.1:8080|127.0.0.1:$listener|" \
+  -e "s|/etc/ssl/bot.example.com/fullchain.pem|$work/cert.pem|; s|/etc/ssl/bot.example.com/privkey.pem|$work/key.pem|" \
+  -e "s|/var/log/nginx/error.log|$work/nginx-error.log|" contrib/proxy/nginx.conf >"$work/site.conf"
+cat >"$work/nginx.conf" <<CONF
+pid $work/nginx.pid;
+error_log $work/nginx-error.log;
+events {}
+http {
+  access_log $work/nginx-access.log;
+  client_body_temp_path $work/body; proxy_temp_path $work/proxy; fastcgi_temp_path $work/fastcgi;
+  uwsgi_temp_path $work/uwsgi; scgi_temp_path $work/scgi;
+  include $work/site.conf;
+}
+CONF
+nginx -q -t -c "$work/nginx.conf" -e "$work/nginx-error.log"
+nginx -c "$work/nginx.conf" -e "$work/nginx-error.log" -g 'daemon off;' &
+started+=($!)
+
+sed -e "0,/^{/s|^{|{\n\tadmin off\n\tauto_https disable_redirects|" \
+  -e "s|^bot.example.com {|https://bot.example.com:$caddy {\n\ttls $work/cert.pem $work/key.pem|" \
+  -e "s|127.0.0.1:8080|127.0.0.1:$listener|" contrib/proxy/Caddyfile >"$work/Caddyfile"
+XDG_DATA_HOME=$work XDG_CONFIG_HOME=$work caddy run --config "$work/Caddyfile" --adapter caddyfile 2>"$work/caddy.log" &
+started+=($!)
+
+# ask PORT METHOD PATH: the status of the answer.
+ask() {
+  # HTTP/1.1: curl takes an early answer over HTTP/2, the body unread, for a failure.
+  curl --http1.1 --silent --output /dev/null --write-out '%{http_code}' --noproxy '*' --max-time 10 --cacert "$work/cert.pem" \
+    --resolve "bot.example.com:$1:127.0.0.1" --request "$2" --header 'content-type: application/json' \
+    --data '{"eventType":1,"id":"a-test-event-'"$1"'"}' "https://bot.example.com:$1$3" || true
+}
+
+# expect NAME STATUSES PORT METHOD PATH
+expect() {
+  local status
+  status=$(ask "$3" "$4" "$5")
+  if [[ " $2 " != *" $status "* ]]; then
+    echo "$1: $4 $5 is answered with $status, not $2" >&2
+    tail -n 5 "$work"/*.log >&2
+    exit 1
+  fi
+}
+
+for name in nginx caddy; do
+  port=${!name}
+  for _ in $(seq 100); do
+    if [ "$(ask "$port" POST "/signl4/$secret")" = 200 ]; then break; fi
+    sleep 0.2
+  done
+  expect "$name" 200 "$port" POST "/signl4/$secret"
+  expect "$name" 404 "$port" POST /signl4/another-secret-of-some-length
+  expect "$name" "403 404 405" "$port" GET "/signl4/$secret"
+  expect "$name" 404 "$port" POST /
+  expect "$name" 404 "$port" POST /healthz
+  echo "$name passes SIGNL4's calls on, and nothing else"
+done
+
+# What the proxies write when the bot is down is where a secret would show.
+kill "${started[0]}"
+wait "${started[0]}" || true
+for name in nginx caddy; do
+  expect "$name" 502 "${!name}" POST "/signl4/$secret"
+done
+if grep -l "$secret" "$work"/*.log; then
+  echo "a log holds the secret" >&2
+  exit 1
+fi
+echo "no log holds the secret"

@@ -1,0 +1,119 @@
+//! `check --json`, and `check --public-url`: whether SIGNL4 would find the bot.
+
+use std::fs;
+
+use axum::{Router, http::StatusCode, routing::post};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::process::Child;
+
+use super::scene::{Scene, free_address, wait_until_ready};
+
+const SECRET: &str = "a-listener-secret-of-some-length";
+
+/// What `check --json` says with more arguments, and its exit code.
+async fn check(scene: &Scene, more: &[&str]) -> (Value, i32) {
+    let config = format!(
+        "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n[signl4]\nwebhook_url = {:?}\n\
+         [listener]\nbind = \"127.0.0.1:0\"\nsecret = {SECRET:?}\n[admin]\nbind = \"127.0.0.1:0\"\n\
+         [[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"#operations\", \"#oprations\"]\n",
+        scene.chat.url(),
+        scene.bot.id,
+        scene.token,
+        scene.webhook_url,
+    );
+    fs::write(scene.path("bot.toml"), config).unwrap();
+    let output = scene.run(&[&["check", "--json"], more].concat()).await;
+    let said = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    (said, output.status.code().unwrap())
+}
+
+/// What was found of a subject.
+fn found<'a>(said: &'a Value, subject: &str) -> Vec<&'a Value> {
+    said["findings"].as_array().unwrap().iter().filter(|finding| finding["subject"] == subject).collect()
+}
+
+/// The running bot with this secret, and the address of its listener.
+async fn bot(scene: &Scene, secret: &str) -> (String, Child) {
+    let (listener, admin) = (free_address(), free_address());
+    let running = scene.start(&[
+        ("SIGNL4_BOT_ROCKETCHAT__URL", &scene.chat.url()),
+        ("SIGNL4_BOT_ROCKETCHAT__USER_ID", &scene.bot.id),
+        ("SIGNL4_BOT_ROCKETCHAT__AUTH_TOKEN", &scene.token),
+        ("SIGNL4_BOT_SIGNL4__WEBHOOK_URL", &scene.webhook_url),
+        ("SIGNL4_BOT_LISTENER__SECRET", secret),
+        ("SIGNL4_BOT_LISTENER__BIND", &listener),
+        ("SIGNL4_BOT_ADMIN__BIND", &admin),
+        ("SIGNL4_BOT_STORE__URL", "sqlite://running.db"),
+    ]);
+    wait_until_ready(&admin).await;
+    (format!("http://{listener}"), running)
+}
+
+#[tokio::test]
+async fn findings_are_told_as_json_with_the_same_exit_code() {
+    let scene = Scene::set().await;
+    let (said, code) = check(&scene, &[]).await;
+    assert_eq!((code, &said["works"]), (1, &Value::Bool(false)), "{said:#}");
+    assert_eq!(said["webhook"], "http://127.0.0.1:0/signl4/<listener.secret>");
+    for finding in said["findings"].as_array().unwrap() {
+        for key in ["section", "subject", "what"] {
+            assert!(finding[key].as_str().is_some_and(|text| !text.is_empty()), "{finding}");
+        }
+        assert!(["fine", "warning", "problem"].contains(&finding["state"].as_str().unwrap()), "{finding}");
+        assert_eq!(finding["mend"].is_string(), finding["state"] != "fine", "{finding}");
+    }
+    let [room] = found(&said, "#oprations")[..] else { panic!("{said:#}") };
+    assert_eq!((&room["state"], &room["trigger"]), (&"problem".into(), &"signl4".into()));
+    assert_eq!(found(&said, "#operations")[0]["state"], "fine");
+    assert!(!said.to_string().contains(SECRET) && !said.to_string().contains(&scene.token));
+}
+
+#[tokio::test]
+async fn a_public_address_that_leads_to_the_bot_is_told_so() {
+    let scene = Scene::set().await;
+    let (url, _running) = bot(&scene, SECRET).await;
+    let (said, _) = check(&scene, &["--public-url", &url]).await;
+    let [finding] = found(&said, "public URL")[..] else { panic!("{said:#}") };
+    assert_eq!(finding["state"], "fine", "{finding}");
+    assert_eq!(said["webhook"], format!("{url}/signl4/<listener.secret>"));
+}
+
+#[tokio::test]
+async fn a_public_address_that_leads_elsewhere_is_a_problem_with_its_remedy() {
+    let scene = Scene::set().await;
+    let (url, _running) = bot(&scene, "another-secret-of-some-length").await;
+    let (said, _) = check(&scene, &["--public-url", &url]).await;
+    let finding = found(&said, "public URL")[0];
+    assert_eq!(finding["state"], "problem", "{finding}");
+    assert!(finding["what"].as_str().unwrap().contains("404"), "{finding}");
+
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/bot", socket.local_addr().unwrap());
+    let proxy = Router::new().route("/bot/signl4/{secret}", post(|| async { StatusCode::BAD_GATEWAY }));
+    tokio::spawn(async move { axum::serve(socket, proxy).await });
+    let (said, _) = check(&scene, &["--public-url", &url]).await;
+    let finding = found(&said, "public URL")[0];
+    assert_eq!(finding["state"], "problem", "{finding}");
+    assert!(finding["what"].as_str().unwrap().contains("proxy that does not reach the bot"), "{finding}");
+}
+
+#[tokio::test]
+async fn a_public_address_that_cannot_be_called_from_here_is_only_a_warning() {
+    let scene = Scene::set().await;
+    // Bound, so that nobody else takes the port, and not listening.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    let (said, _) = check(&scene, &["--public-url", &url]).await;
+    let finding = found(&said, "public URL")[0];
+    assert_eq!(finding["state"], "warning", "{finding}");
+    assert!(finding["what"].as_str().unwrap().contains("cannot be tried from here"), "{finding}");
+}
+
+#[tokio::test]
+async fn a_public_address_that_holds_the_secret_already_is_refused() {
+    let scene = Scene::set().await;
+    let output = scene.run(&["check", "--public-url", "https://bot.example.com/signl4/abc"]).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}

@@ -1,0 +1,124 @@
+//! `docs/transcript.md` shows what really happens. To write it anew:
+//! `WRITE_TRANSCRIPT=1 cargo test --test setup transcript`
+
+use std::fs;
+use std::time::Duration;
+
+use regex::Regex;
+use sandbox::rocketchat::{Message, NewMessage};
+use secrecy::ExposeSecret;
+use signl4_rocketchat::config::{Config, Sources};
+
+use super::scene::{Scene, free_address, wait_until_ready};
+use super::terminal::Terminal;
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/transcript.md");
+const SOON: Duration = Duration::from_secs(60);
+
+const INTRODUCTION: &str = "\
+# A set-up from nothing
+
+What an administrator sees from the first command to the first reply, against the simulated Rocket.Chat and SIGNL4 that come
+with this program. A test makes this file (`tests/setup/transcript.rs`) and fails when it is no longer true. Addresses, IDs and
+secrets are replaced; what is typed without being shown does not appear here either.
+
+";
+
+#[tokio::test]
+async fn the_transcript_shows_what_happens() {
+    let scene = Scene::set().await;
+    let (listener, admin) = (free_address(), free_address());
+    let variables = [("SIGNL4_BOT_LISTENER__BIND", &*listener), ("SIGNL4_BOT_ADMIN__BIND", &*admin)];
+    let open = |command: &str| Terminal::open(scene.dir(), &[command], &variables);
+
+    let init = open("init");
+    init.answer("Rocket.Chat's address", &scene.chat.url()).await;
+    init.answer("by a token or by a password", "").await;
+    init.answer("user ID", &scene.bot.id).await;
+    init.answer("token (not shown)", &scene.token).await;
+    init.answer("Webhook URL of the SIGNL4 team (not shown)", &scene.webhook_url).await;
+    init.answer("Rooms to watch", "#operations").await;
+    init.answer("Address under which SIGNL4", &format!("http://{listener}")).await;
+    assert_eq!(init.end().await, 0, "{}", init.shown());
+
+    let check = open("check");
+    assert_eq!(check.end().await, 0, "{}", check.shown());
+
+    let secret = secret(&scene);
+    scene.signl4.set_outbound_url(&format!("http://{listener}/signl4/{secret}"));
+    let run = open("run");
+    let (message, thread) = talk(&scene, &admin).await;
+    run.interrupt();
+    assert_eq!(run.end().await, 0, "{}", run.shown());
+
+    let told = format!(
+        "{INTRODUCTION}## Set up\n\n{}## Check\n\n{}## Run\n\n```console\n$ signl4-rocketchat run\n```\n\n\
+         It logs in and listens. Now somebody writes in #operations, Rene's phone rings, and he acknowledges, writes a note and\n\
+         closes. In the chat it looks so (the emoji is the bot's reaction: the alert was sent):\n\n{}",
+        block("init", &init.shown()),
+        block("check", &check.shown()),
+        shown(&scene, &message, &thread),
+    );
+    hold(&clean(
+        told,
+        &scene,
+        &[(&listener, "127.0.0.1:8080"), (&admin, "127.0.0.1:9090"), (&secret, "Zq3…")],
+    ));
+}
+
+/// A message, its alert, and everything that is said in its thread.
+async fn talk(scene: &Scene, admin: &str) -> (Message, Vec<Message>) {
+    wait_until_ready(admin).await;
+    let text = NewMessage::text("SIGNL4 pump 3 is down");
+    let message = scene.chat.post(&scene.room, &scene.alice, text).unwrap();
+    let alert = scene.signl4.wait_for_alerts(1, SOON).await.unwrap().remove(0);
+    scene.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
+    scene.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    scene.chat.wait_for_replies(&message, 1, SOON).await.unwrap();
+    scene.signl4.annotate(&alert.id, "Rene", "On my way, ten minutes").unwrap();
+    scene.chat.wait_for_replies(&message, 2, SOON).await.unwrap();
+    scene.signl4.close(&alert.id, "Rene").unwrap();
+    let thread = scene.chat.wait_for_replies(&message, 3, SOON).await.unwrap();
+    (message, thread)
+}
+
+fn secret(scene: &Scene) -> String {
+    let sources = Sources { path: Some(scene.path("bot.toml")), env: Vec::new() };
+    Config::load(&sources).unwrap().listener.secret.expose_secret().to_owned()
+}
+
+fn block(command: &str, shown: &str) -> String {
+    format!("```console\n$ signl4-rocketchat {command}\n{}\n```\n\n", shown.trim_end())
+}
+
+fn shown(scene: &Scene, message: &Message, thread: &[Message]) -> String {
+    let reaction = scene.chat.message(message).unwrap().reacted_with(":rotating_light:").len();
+    assert_eq!(reaction, 1);
+    let replies: String = thread.iter().map(|reply| format!("  └ SIGNL4  {}\n", reply.text)).collect();
+    format!("```\n#operations\n  anna      {}   🚨\n{replies}```\n", message.text)
+}
+
+/// The text with everything in it that is another each time replaced.
+fn clean(mut text: String, scene: &Scene, more: &[(&str, &str)]) -> String {
+    let (chat, dir) = (scene.chat.url(), scene.dir().canonicalize().unwrap().display().to_string());
+    let fixed = [
+        (chat.as_str(), "http://127.0.0.1:3000"),
+        (dir.as_str(), "/home/admin"),
+        (scene.bot.id.as_str(), "aobEdbYhXfu5hkeqG"),
+    ];
+    for (from, to) in more.iter().copied().chain(fixed) {
+        text = text.replace(from, to);
+    }
+    for secret in [&scene.token, &scene.webhook_url] {
+        assert!(!text.contains(secret.as_str()), "a secret:\n{text}");
+    }
+    Regex::new(r"[ \t]+\n").unwrap().replace_all(&text, "\n").into_owned()
+}
+
+fn hold(text: &str) {
+    if std::env::var_os("WRITE_TRANSCRIPT").is_some() {
+        fs::write(FILE, text).unwrap();
+    }
+    let kept = fs::read_to_string(FILE).unwrap_or_default();
+    assert_eq!(kept, text, "write it anew: WRITE_TRANSCRIPT=1 cargo test --test setup transcript");
+}
