@@ -31,7 +31,8 @@ fn the_reference_has_every_key_with_its_default_and_its_variable() {
         std::fs::write(FILE, &text).unwrap();
     }
     let kept = std::fs::read_to_string(FILE).unwrap_or_default();
-    assert_eq!(kept, text, "write it anew: WRITE_REFERENCE=1 cargo test --lib reference");
+    let other = kept.lines().zip(text.lines()).find(|(kept, made)| kept != made);
+    assert!(kept == text, "{other:?}; write it anew: WRITE_REFERENCE=1 cargo test --lib reference");
     let keys =
         lines().into_iter().filter(|line| matches!(line, Line::Setting { key, .. } if !key.is_empty()));
     assert_eq!(text.matches("\n- **`").count(), keys.count());

@@ -271,3 +271,21 @@ fn a_webhook_url_needs_its_secret_and_never_shows_it() {
         assert!(WebhookUrl::parse(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn the_end_of_a_webhook_url_is_told_from_a_placeholder() {
+    let plausible = |end: &str| {
+        let url = WebhookUrl::parse(&format!("https://connect.signl4.com/webhook/{end}"));
+        url.unwrap().has_plausible_secret()
+    };
+    for secret in ["m5xk3qv7ty", "0f9a8b7c6d5e4f3a", "Abc-DEF_0123"] {
+        assert!(plausible(secret), "{secret}");
+    }
+    for placeholder in ["abc", "team-secret", "YOUR_TEAM_ID", "your-secret-here", "abc.def.ghi", "…"] {
+        assert!(
+            !WebhookUrl::parse(&format!("https://connect.signl4.com/webhook/{placeholder}"))
+                .is_ok_and(|url| url.has_plausible_secret()),
+            "{placeholder}"
+        );
+    }
+}
