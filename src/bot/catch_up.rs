@@ -45,6 +45,8 @@ const PAGE: usize = 100;
 pub(super) struct CatchUp {
     ears: Arc<Ears>,
     session: Arc<Session>,
+    /// Rooms that were to be read and were not: their cursors stay until they are.
+    unread: HashSet<RoomId>,
     /// What messages are judged by. Where it changes, another reading takes over.
     settings: Arc<Settings>,
 }
@@ -58,18 +60,18 @@ struct Tally {
     rooms: usize,
     messages: usize,
     alerts: usize,
-    /// Rooms that were to be read and were not.
-    unread: Vec<RoomId>,
+    /// Rooms where something is older than the look back.
+    cut_off: usize,
 }
 
 impl CatchUp {
     pub(super) fn new(ears: Arc<Ears>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
-        Self { ears, session, settings }
+        Self { ears, session, settings, unread: HashSet::new() }
     }
 
     /// Reads every watched room up to now, and then again and again what is new. Aborted at any point it loses nothing:
     /// the next one starts from the cursors.
-    pub(super) async fn run(self) {
+    pub(super) async fn run(mut self) {
         let mut since = self.full_round().await;
         loop {
             sleep(self.ears.look_again).await;
@@ -78,7 +80,8 @@ impl CatchUp {
     }
 
     /// Reads every room that changed since it was last read. Returns up to when everything is settled.
-    async fn full_round(&self) -> Timestamp {
+    async fn full_round(&mut self) -> Timestamp {
+        self.unread.clear();
         let changed = self.list_rooms().await;
         // The call has measured the server's clock.
         self.ears.keep_time().await;
@@ -87,27 +90,30 @@ impl CatchUp {
         let settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let watched = self.ears.rooms.all_watched(self.triggers());
-        if changed.is_some() {
-            self.forget_unwatched(&watched, progress.keys()).await;
-        }
-        let mut tally = Tally::default();
+        self.forget_unwatched(&watched, progress.keys()).await;
+        let mut due = Vec::new();
         for known in watched {
             let id = &known.room.id;
             let from = match progress.get(id) {
                 Some(progress) => *progress,
                 None => self.start_watching(&known, settled).await,
             };
-            let at = changed.as_ref().and_then(|changed| changed.get(id).copied().flatten());
+            let at = changed.get(id).copied().flatten();
             if at.is_none_or(|at| at >= from.cursor - OVERLAP) {
-                self.read(&known, from, &mut tally).await;
+                due.push((known, from));
             }
         }
+        self.session.rooms_are_listed();
+        let mut tally = Tally::default();
+        for (known, from) in due {
+            self.read(&known, from, &mut tally).await;
+        }
         info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
-        self.settle_until(begun, &tally.unread).await
+        self.settle_until(begun, &tally).await
     }
 
     /// Reads the rooms that changed after `since`. Returns up to when everything is settled.
-    async fn round_of_news(&self, since: Timestamp) -> Timestamp {
+    async fn round_of_news(&mut self, since: Timestamp) -> Timestamp {
         let Ok(changed) = patiently("the rooms cannot be listed", || self.ears.rest.rooms(Some(since))).await
         else {
             return since;
@@ -119,44 +125,58 @@ impl CatchUp {
         let begun = self.session.arrived();
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let mut tally = Tally::default();
-        for info in changed.updated {
-            let known = self.ears.rooms.learn(info.room, true);
-            if !known.is_watched(self.triggers()) {
-                continue;
+        let mut due = std::mem::take(&mut self.unread);
+        due.extend(changed.updated.into_iter().map(|info| self.ears.rooms.learn(info.room, true).room.id));
+        for known in self.ears.rooms.all_watched(self.triggers()) {
+            if !known.joined {
+                // Not in the list; it is read at the next session.
+                self.unread.insert(known.room.id);
+            } else if due.contains(&known.room.id) {
+                let from = match progress.get(&known.room.id) {
+                    Some(progress) => *progress,
+                    None => self.start_watching(&known, Some(since)).await,
+                };
+                self.read(&known, from, &mut tally).await;
             }
-            let from = match progress.get(&known.room.id) {
-                Some(progress) => *progress,
-                None => self.start_watching(&known, Some(since)).await,
-            };
-            self.read(&known, from, &mut tally).await;
         }
-        // Rooms that the bot is not in are not in the list; they are read at the next session.
-        let outside = self.ears.rooms.all_watched(self.triggers()).into_iter().filter(|known| !known.joined);
-        tally.unread.extend(outside.map(|known| known.room.id));
         debug!(rooms = tally.rooms, messages = tally.messages, "looked for what the stream did not bring");
         if tally.alerts > 0 {
             info!(alerts = tally.alerts, "found messages that match before the stream brought them");
         }
-        self.settle_until(begun, &tally.unread).await
+        self.settle_until(begun, &tally).await
     }
 
     fn triggers(&self) -> &TriggerSet {
         &self.settings.config.triggers
     }
 
-    /// Notes that everything up to there is settled, but for these rooms. Should the server's clock have been set back
+    /// Notes that everything up to there is settled, but for the rooms that were not read. Should the server's clock have been set back
     /// meanwhile, it is less, for no cursor may stand in the future.
-    async fn settle_until(&self, at: Timestamp, unread: &[RoomId]) -> Timestamp {
+    async fn settle_until(&self, at: Timestamp, tally: &Tally) -> Timestamp {
+        if tally.cut_off > 0 {
+            let horizon = self.session.horizon();
+            warn!(rooms = tally.cut_off, before = %horizon, "away for longer than rocketchat.catch_up: what was written in these rooms before is not looked at");
+        }
         let at = at.min(self.session.arrived());
-        insist("the cursors cannot be moved", || self.ears.store.set_settled_until(at, unread)).await;
+        let unread: Vec<RoomId> = self.unread.iter().cloned().collect();
+        insist("the cursors cannot be moved", || self.ears.store.set_settled_until(at, &unread)).await;
         at
     }
 
-    /// Brings the directory up to date. Returns when each room of the bot's last changed; `None` where the server does
-    /// not tell, so that all that is known stays as it is.
-    async fn list_rooms(&self) -> Option<Changed> {
-        let rooms = patiently("the rooms cannot be listed", || self.ears.rest.rooms(None)).await;
-        let rooms = rooms.inspect_err(|error| warn!(%error, "the rooms are not listed")).ok()?.updated;
+    /// Brings the directory up to date, and returns when each room of the bot's last changed. No server refuses this to
+    /// an account for good, and without it nobody knows what is to be read.
+    async fn list_rooms(&self) -> Changed {
+        let mut failures = 0;
+        let rooms = loop {
+            match self.ears.rest.rooms(None).await {
+                Ok(rooms) => break rooms.updated,
+                Err(error) => {
+                    warn!(%error, "the rooms cannot be listed; trying again");
+                    wait_after(&error, failures).await;
+                    failures += 1;
+                }
+            }
+        };
         self.ears.rooms.keep_joined(&rooms.iter().map(|info| &info.room.id).collect());
         let changed = rooms.into_iter().map(|info| {
             let changed = info.updated_at.max(info.last_message_at);
@@ -164,7 +184,7 @@ impl CatchUp {
             self.ears.rooms.learn(info.room, true);
             (id, changed)
         });
-        Some(changed.collect())
+        changed.collect()
     }
 
     /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may.
@@ -243,7 +263,7 @@ impl CatchUp {
             }
             Some(settled) => self.joined_after(known, settled).await.unwrap_or(self.session.begun()),
         };
-        let since = insist("a room cannot be noted", || self.ears.store.watch_room(id, since)).await;
+        let since = self.ears.watch_room(id, since).await;
         Progress { since, cursor: since }
     }
 
@@ -259,15 +279,13 @@ impl CatchUp {
     }
 
     /// Reads one room, page by page, and notes it where the server refuses.
-    async fn read(&self, known: &Known, from: Progress, tally: &mut Tally) {
+    async fn read(&mut self, known: &Known, from: Progress, tally: &mut Tally) {
         if self.settings.config.rocketchat.catch_up.is_zero() {
             return;
         }
         let id = &known.room.id;
         let horizon = self.session.horizon();
-        if from.cursor < horizon {
-            warn!(room = %id, from = %from.cursor, to = %horizon, "away for longer than rocketchat.catch_up: what was written then is not looked at");
-        }
+        tally.cut_off += usize::from(from.cursor < horizon);
         tally.rooms += 1;
         let mut next = Some(from.cursor.max(horizon) - OVERLAP);
         while let Some(since) = next {
@@ -276,7 +294,7 @@ impl CatchUp {
                 Ok(page) => next = self.take(known, from, page, tally).await,
                 Err(error) => {
                     warn!(room = %id, %error, "a room was not read");
-                    tally.unread.push(id.clone());
+                    self.unread.insert(id.clone());
                     return;
                 }
             }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{notice::Notices, settings::Current};
+use super::{notice::Notices, session::reach, settings::Current};
 use crate::{
     alerting::{ReplyKind, ReplyWords},
     store::{Store, StoreError},
@@ -16,8 +16,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(5);
 /// How often settled rows are removed.
 const PURGE: Duration = Duration::from_secs(3600);
-/// How long a message is remembered at the least, however short the look back.
-const REMEMBER_AT_LEAST: Duration = Duration::from_secs(24 * 3600);
+/// How much longer a message is remembered than it may alert, for clocks differ.
+const REMEMBER_LONGER: Duration = Duration::from_hours(1);
 
 /// The keeper of the house.
 pub(super) struct Housekeeping {
@@ -65,8 +65,7 @@ impl Housekeeping {
     async fn purge(&self) -> Result<(), StoreError> {
         let settings = self.current.now();
         let config = &settings.config;
-        // Longer than any look back.
-        let remember = config.rocketchat.catch_up.max(REMEMBER_AT_LEAST) * 2;
+        let remember = reach(config.rocketchat.catch_up) + REMEMBER_LONGER;
         let now = Timestamp::now();
         let removed = self.store.purge(now - config.store.keep, now - remember).await?;
         if removed > 0 {

@@ -12,8 +12,8 @@ use super::{
     settings::Current,
 };
 use crate::{
-    alerting::{Place, ReplyKind, ReplyWords, place},
-    signl4::{Happening, Notification},
+    alerting::{FoundBy, Place, ReplyKind, ReplyWords, place},
+    signl4::{EventId, Happening, Notification},
     store::{EventOutcome, NewDelivery, Store, StoreError, StoredEvent},
     telemetry,
 };
@@ -111,7 +111,9 @@ impl Inbox {
         };
         let correlation = place.map_or("none", Place::name);
         let happening = notification.happening.name();
-        let outcome = EventOutcome { correlation, alert, happening, actor: notification.user.as_deref() };
+        let (actor, claimed) =
+            (notification.user.as_deref(), place.and_then(|place| claimed(notification, place)));
+        let outcome = EventOutcome { correlation, alert, happening, actor, claimed };
         self.store.settle_event(event, &outcome, reply).await?;
         telemetry::event(happening, correlation);
         Ok(())
@@ -146,6 +148,14 @@ fn reply(
         (own, note) => own.or(note)?,
     };
     Some(Reply::new(room.clone(), thread, text).queued(kind, alert))
+}
+
+/// The name that an event gives to an alert that was raised without our knowing: the next event is not guessed at.
+fn claimed<'a>(notification: &'a Notification, place: &Place) -> Option<&'a EventId> {
+    match place {
+        Place::Thread { by: FoundBy::Unanswered, .. } => notification.alert.as_ref()?.event_id.as_ref(),
+        _ => None,
+    }
 }
 
 fn reply_kind(happening: Happening) -> Option<ReplyKind> {

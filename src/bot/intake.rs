@@ -55,12 +55,17 @@ impl Intake {
             return Ok(0);
         }
         let digest = digest(&message.text);
-        let sight = match self.store.digest_of(&message.id).await? {
+        // Most messages come more than once, and need no write lock to be told so.
+        if self.store.digest_of(&message.id).await? == Some(digest) {
+            return Ok(0);
+        }
+        let mut transaction = self.store.intake().await?;
+        // Again under the lock: the stream and the catch-up may bring the same one at the same time.
+        let sight = match transaction.digest_of(&message.id).await? {
             Some(known) if known == digest => return Ok(0),
             Some(_) => Sight::NewText,
             None => Sight::First,
         };
-        let mut transaction = self.store.intake().await?;
         let (mut added, mut too_old) = (Vec::new(), false);
         for found in around.config.triggers.matches(message, &around.known.room, around.known.joined) {
             match judge(&found, message, sight, around.oldest) {

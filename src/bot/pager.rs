@@ -67,7 +67,7 @@ impl Destination for Pager {
         };
         self.store.mark_in_flight(alert.id).await?;
         Ok(match self.client.raise(&self.url, &event).await {
-            Ok(event_id) => self.sent(&alert, event_id),
+            Ok(event_id) => self.sent(&self.as_it_stands(alert).await, event_id),
             Err(error) => self.failed(&alert, error),
         })
     }
@@ -87,6 +87,11 @@ impl Pager {
         };
         let tried = humantime::format_duration(retry_for);
         Ok(Some(format!("{}; tried for {tried}", last.as_deref().unwrap_or("SIGNL4 took no alerts"))))
+    }
+
+    /// The alert after its call, which may have taken so long that its thread was told of the delay.
+    async fn as_it_stands(&self, before: Alert) -> Alert {
+        self.store.alert(before.id).await.ok().flatten().unwrap_or(before)
     }
 
     fn sent(&self, alert: &Alert, event_id: Option<crate::signl4::EventId>) -> Attempt {

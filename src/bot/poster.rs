@@ -27,6 +27,9 @@ const SHORT_REPLY: usize = 400;
 /// Rocket.Chat's code for a message over the server's limit.
 const TOO_LONG: &str = "error-message-size-exceeded";
 
+/// How often a call is made that is refused without a code: the waits between add up to about half a minute.
+const ATTEMPTS_WITHOUT_REASON: u32 = 5;
+
 /// Posts replies and reactions.
 pub(super) struct Poster {
     rest: RestClient,
@@ -55,7 +58,7 @@ impl Destination for Arc<Poster> {
                 telemetry::notice(kind, true);
                 Attempt { outcome: Outcome::Delivered, change: None, then: vec![] }
             }
-            Err(error) if !error.is_retryable() || age > settings.config.signl4.retry_for => {
+            Err(error) if is_final(&error, delivery.attempts) || age > settings.config.signl4.retry_for => {
                 telemetry::notice(kind, false);
                 Attempt {
                     outcome: Outcome::Failed { reason: error.to_string(), rest: Duration::ZERO },
@@ -81,21 +84,26 @@ impl Poster {
 
     /// Posts a reply; without alias and avatar where they are refused, and shorter where it is too long.
     async fn post(&self, reply: &Reply, settings: &Arc<Settings>) -> Result<(), RestError> {
-        match self.send(reply, LONGEST_REPLY, settings).await {
-            Err(error) if error.is_missing_impersonation() && self.note_refusal(settings) => {
-                warn!(
-                    "this account may not post under an alias: replies come under its own name. Give it the role \"bot\" or the permission message-impersonate, or set rocketchat.alias = \"\""
-                );
-                self.send(reply, LONGEST_REPLY, settings).await
+        let mut most = LONGEST_REPLY;
+        loop {
+            let plain = self.is_refused(settings);
+            match self.send(reply, most, settings, plain).await {
+                Err(error) if error.is_missing_impersonation() && !plain => self.note_refusal(settings),
+                Err(error) if error.code() == Some(TOO_LONG) && most > SHORT_REPLY => most = SHORT_REPLY,
+                done => return done,
             }
-            Err(error) if error.code() == Some(TOO_LONG) => self.send(reply, SHORT_REPLY, settings).await,
-            done => done,
         }
     }
 
-    async fn send(&self, reply: &Reply, most: usize, settings: &Arc<Settings>) -> Result<(), RestError> {
+    async fn send(
+        &self,
+        reply: &Reply,
+        most: usize,
+        settings: &Settings,
+        plain: bool,
+    ) -> Result<(), RestError> {
         let appearance = &settings.config.rocketchat;
-        let (alias, avatar) = match self.is_refused(settings) {
+        let (alias, avatar) = match plain {
             true => (None, None),
             false => (appearance.alias.clone(), appearance.avatar.as_ref().map(ToString::to_string)),
         };
@@ -117,10 +125,14 @@ impl Poster {
         refused.as_ref().is_some_and(|refused| Arc::ptr_eq(refused, settings))
     }
 
-    /// `false` where it is noted already.
-    fn note_refusal(&self, settings: &Arc<Settings>) -> bool {
+    /// From now on the bot posts under its own name; said once, though several lanes may learn it at the same time.
+    fn note_refusal(&self, settings: &Arc<Settings>) {
         let before = self.refused.lock().unwrap_or_else(PoisonError::into_inner).replace(settings.clone());
-        before.is_none_or(|before| !Arc::ptr_eq(&before, settings))
+        if before.is_none_or(|before| !Arc::ptr_eq(&before, settings)) {
+            warn!(
+                "this account may not post under an alias: replies come under its own name. Give it the role \"bot\" or the permission message-impersonate, or set rocketchat.alias = \"\""
+            );
+        }
     }
 }
 
@@ -130,6 +142,12 @@ fn log(notice: &Notice, delivery: &Delivery) {
         Notice::Reply(reply) => info!(alert, reply = %reply.id, room = %reply.room, "reply posted"),
         Notice::Reaction { message, .. } => info!(alert, message_id = %message, "reaction added"),
     }
+}
+
+/// Whether there is no point in trying again. A refusal without a code may be of a server that is in trouble itself, with
+/// its database for example: it gets a few more chances.
+fn is_final(error: &RestError, attempts: u32) -> bool {
+    !error.is_retryable() && (error.code().is_some() || attempts + 1 >= ATTEMPTS_WITHOUT_REASON)
 }
 
 fn stand_in(reply: &Reply, delivery: &Delivery) -> NewDelivery {

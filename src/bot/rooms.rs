@@ -18,9 +18,9 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Whether some trigger watches a room like this.
+    /// Whether some trigger watches a room like this. Only of a public channel anything is heard without being in it.
     pub(super) fn is_watched(&self, triggers: &TriggerSet) -> bool {
-        triggers.watches(&self.room, self.joined)
+        (self.joined || self.room.kind == RoomKind::Channel) && triggers.watches(&self.room, self.joined)
     }
 }
 

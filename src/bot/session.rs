@@ -1,6 +1,12 @@
 //! What holds for one realtime session: who the bot is, and what time it is at the server.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -12,6 +18,8 @@ use crate::rocketchat::{Account, UserId};
 pub(super) const SKEW: Duration = Duration::from_secs(2);
 /// How long a message may travel.
 const TRAVEL: Duration = Duration::from_secs(60);
+/// Half of the time a message may wait for its turn at the least, however short the look back.
+const REACH_AT_LEAST: Duration = Duration::from_hours(24);
 /// How far the clocks of the server and its database, and ours as far as it is known, may be apart.
 pub(super) const CLOCKS: Duration = Duration::from_secs(30);
 
@@ -23,17 +31,19 @@ pub(super) struct Session {
     account: Arc<Account>,
     /// How far back messages missed while away still alert; zero for never.
     catch_up: Duration,
+    /// Whether the watched rooms were listed, and each was noted.
+    listed: AtomicBool,
 }
 
 impl Session {
-    pub(super) fn new(me: UserId, account: Arc<Account>, catch_up: Duration) -> Self {
-        Self { me, begun: Instant::now(), account, catch_up }
+    /// A session that came to stand at `begun`, which is earlier than it is heard of where the store was slow.
+    pub(super) fn new(me: UserId, begun: Instant, account: Arc<Account>, catch_up: Duration) -> Self {
+        Self { me, begun, account, catch_up, listed: AtomicBool::new(false) }
     }
 
     /// The same session under other settings.
     pub(super) fn under(&self, settings: &Settings) -> Self {
-        let (me, account) = (self.me.clone(), self.account.clone());
-        Self { me, begun: self.begun, account, catch_up: settings.config.rocketchat.catch_up }
+        Self::new(self.me.clone(), self.begun, self.account.clone(), settings.config.rocketchat.catch_up)
     }
 
     /// Whether the settings changed while it lasts.
@@ -62,10 +72,25 @@ impl Session {
         just_now < self.server_now() - TRAVEL
     }
 
-    /// Since when a room is watched that was first heard of by something of this time: since then, unless that is long
-    /// ago, as it is where a reaction brings back an old message.
-    pub(super) fn watching_since(&self, heard: Timestamp) -> Timestamp {
-        heard.max(self.server_now() - TRAVEL).max(self.begun())
+    /// Since when a room is watched that was first heard of by a message stamped with this time: since a little before,
+    /// for messages come out of order. The message itself may be older, as it is where a reaction brings it back.
+    pub(super) fn heard_since(&self, stamped: Timestamp) -> Timestamp {
+        stamped.saturating_sub(TRAVEL).map_or(stamped, |earlier| earlier.max(self.begun()))
+    }
+
+    /// Since when a room is watched that came to be so at this time, by the clock of one of the servers.
+    pub(super) fn changed_at(&self, changed: Timestamp) -> Timestamp {
+        changed.checked_sub(SKEW).map_or(changed, |earlier| earlier.max(self.begun()))
+    }
+
+    /// Notes that every watched room is noted that was there when the rooms were listed.
+    pub(super) fn rooms_are_listed(&self) {
+        self.listed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that is so. Until then a room that is not noted may be one that was joined while the bot was away.
+    pub(super) fn has_listed_rooms(&self) -> bool {
+        self.listed.load(Ordering::Relaxed)
     }
 
     /// What was written before never alerts in a room that is watched since `since`.
@@ -73,12 +98,15 @@ impl Session {
         since.max(self.horizon())
     }
 
-    /// The time before which nothing alerts, however long a room is watched: `catch_up` ago, or the start of the
-    /// session where the past is never looked at.
+    /// The time before which nothing alerts, however long a room is watched: `catch_up` before the session began. It
+    /// stands still while the session lasts, so that nothing becomes too old because the store or the server was slow,
+    /// but for what may be forgotten already.
     pub(super) fn horizon(&self) -> Timestamp {
-        match self.catch_up {
-            Duration::ZERO => self.begun(),
-            _ => self.server_now() - self.catch_up,
-        }
+        (self.begun() - self.catch_up).max(self.server_now() - reach(self.catch_up))
     }
+}
+
+/// How long after it was written a message may still alert. It is remembered for longer.
+pub(super) fn reach(catch_up: Duration) -> Duration {
+    catch_up.max(REACH_AT_LEAST) * 2
 }

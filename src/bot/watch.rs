@@ -1,12 +1,12 @@
 //! Listens to the realtime session: every message goes to the intake, every change of rooms into the directory, and
 //! every new session first reads what was missed.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, error, info, warn};
@@ -32,6 +32,8 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(2);
 /// How long a measured clock is believed.
 const MEASURE_CLOCK: Duration = Duration::from_secs(5);
+/// How long measuring it may hold up a message.
+const MEASURE_WITHIN: Duration = Duration::from_secs(5);
 /// The longest wait between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -64,13 +66,16 @@ pub(super) struct Watch {
     catching_up: Option<AbortOnDropHandle<()>>,
     /// When the server's clock was last measured because of a message.
     measured: Option<Instant>,
+    /// The channels that the bot asked to join because of a message of this session.
+    asked_to_join: HashSet<RoomId>,
 }
 
 impl Watch {
     pub(super) fn new(ears: Arc<Ears>, current: &Current) -> Self {
         let mut changes = current.changes();
         let settings = changes.borrow_and_update().clone();
-        Self { ears, settings, changes, session: None, catching_up: None, measured: None }
+        let asked_to_join = HashSet::new();
+        Self { ears, settings, changes, session: None, catching_up: None, measured: None, asked_to_join }
     }
 
     /// Handles events until cancelled or the sender is gone.
@@ -100,10 +105,11 @@ impl Watch {
             self.adopt().await;
         }
         match event {
-            RealtimeEvent::Ready { session, identity, .. } => {
+            RealtimeEvent::Ready { session, identity, since, .. } => {
                 info!(session, user = identity.username, "listening; reading what was missed");
                 let session = Arc::new(Session::new(
                     identity.user_id,
+                    since,
                     self.ears.rest.account().clone(),
                     self.settings.config.rocketchat.catch_up,
                 ));
@@ -127,6 +133,7 @@ impl Watch {
 
     fn read_missed(&mut self, session: Arc<Session>) {
         self.session = Some(session.clone());
+        self.asked_to_join.clear();
         let catch_up = CatchUp::new(self.ears.clone(), session, self.settings.clone());
         self.catching_up = Some(AbortOnDropHandle::new(tokio::spawn(catch_up.run())));
     }
@@ -146,7 +153,7 @@ impl Watch {
             match (known.is_watched(&before.config.triggers), known.is_watched(triggers)) {
                 (false, true) => {
                     let since = self.ears.time_of(self.settings.since);
-                    insist("a room cannot be noted", || self.ears.store.watch_room(id, since)).await;
+                    self.ears.watch_room(id, since).await;
                 }
                 (true, false) => {
                     insist("a room cannot be forgotten", || self.ears.store.forget_room(id)).await;
@@ -173,28 +180,28 @@ impl Watch {
         if session.is_doubted_by(message.updated_at) {
             self.measure_clock().await;
         }
-        let since = self.since(&message.room, &session, message.sent_at).await;
+        let since = self.since(&message.room, &session, session.heard_since(message.updated_at)).await;
         let (config, oldest) = (&self.settings.config, session.oldest(since));
         let around = Circumstances { config, me: &session.me, known: &known, oldest };
         self.ears.settle(message, around).await;
-        if !known.joined && config.rocketchat.auto_join {
+        // Once: one that cannot be joined must not hold up each message after its own.
+        let may_join = !known.joined && config.rocketchat.auto_join;
+        if may_join && self.asked_to_join.insert(message.room.clone()) {
             self.ears.join(&known).await;
         }
     }
 
     /// Measures the server's clock, not too often; every REST call does. Without it a message written after the clock
-    /// was set back would be taken for one from before the room was watched.
+    /// was set back would be taken for one from before the room was watched. Where REST fails the messages do not wait:
+    /// should the clock turn out to have been set back, the catch-up judges them again.
     async fn measure_clock(&mut self) {
         if self.measured.is_some_and(|at| at.elapsed() < MEASURE_CLOCK) {
             return;
         }
-        let mut failures = 0;
-        while let Err(error) = self.ears.rest.server_info().await
-            && error.is_retryable()
-        {
-            debug!(%error, "the server's clock cannot be read; asking again");
-            wait_after(&error, failures).await;
-            failures += 1;
+        match timeout(MEASURE_WITHIN, self.ears.rest.server_info()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => debug!(%error, "the server's clock cannot be read"),
+            Err(_) => debug!("the server's clock cannot be read in time"),
         }
         self.measured = Some(Instant::now());
         self.ears.keep_time().await;
@@ -222,25 +229,26 @@ impl Watch {
         }
     }
 
-    /// Since when the room is watched; from `heard` on where it was not heard of before.
-    async fn since(&self, room: &RoomId, session: &Session, heard: Timestamp) -> Timestamp {
+    /// Since when the room is watched; from this time on where it was not watched before. That is not noted before the
+    /// rooms are listed: a room that was joined while the bot was away is watched for longer, and noted then.
+    async fn since(&self, room: &RoomId, session: &Session, from: Timestamp) -> Timestamp {
         let store = &self.ears.store;
         match insist("a room cannot be read", || store.watched_since(room)).await {
             Some(since) => since,
-            None => {
-                let from = session.watching_since(heard);
-                insist("a room cannot be noted", || store.watch_room(room, from)).await
-            }
+            None if !session.has_listed_rooms() => from,
+            None => self.ears.watch_room(room, from).await,
         }
     }
 
     async fn follow(&mut self, change: RoomChange) {
         match change {
-            RoomChange::Joined(Subscription { room, joined_at, .. })
-            | RoomChange::Subscription(Subscription { room, joined_at, .. }) => {
-                self.described(room, joined_at).await;
+            RoomChange::Joined(Subscription { room, joined_at, .. }) => self.described(room, joined_at).await,
+            RoomChange::Subscription(Subscription { room, updated_at, .. }) => {
+                self.described(room.clone(), self.newly_watched(&room, updated_at)).await;
             }
-            RoomChange::Room(info) => self.described(info.room, None).await,
+            RoomChange::Room(info) => {
+                self.described(info.room.clone(), self.newly_watched(&info.room, info.updated_at)).await;
+            }
             RoomChange::Left(room) => {
                 self.ears.rooms.left(&room);
                 self.dropped(&room).await;
@@ -252,15 +260,25 @@ impl Watch {
         }
     }
 
-    /// A room of the bot's, which may be watched from now on, or no longer.
-    async fn described(&mut self, room: Room, joined_at: Option<Timestamp>) {
+    /// When a room that changed came to be watched by that. One never heard of, or watched before, was there all the time:
+    /// the server tells of it because of a message, which may come after this.
+    fn newly_watched(&self, room: &Room, changed: Option<Timestamp>) -> Option<Timestamp> {
+        let rooms = &self.ears.rooms;
+        changed
+            .filter(|_| rooms.contains(&room.id) && !rooms.watched(&room.id, &self.settings.config.triggers))
+    }
+
+    /// A room of the bot's, which may be watched from now on, or no longer. `changed` says when it came to be so.
+    async fn described(&mut self, room: Room, changed: Option<Timestamp>) {
         let known = self.ears.rooms.learn(room, true);
         match (self.watches(&known), self.session.clone()) {
             (true, Some(session)) => {
-                // The message that changed the room may be heard after this, and its time is the server's own.
-                let heard = joined_at.unwrap_or_else(|| session.server_now() - SKEW);
-                let since = self.since(&known.room.id, &session, heard).await;
-                debug!(room = %known.room.id, %since, "watching a room");
+                let room = &known.room.id;
+                let since = match changed {
+                    Some(changed) => self.ears.watch_room(room, session.changed_at(changed)).await,
+                    None => self.since(room, &session, session.begun()).await,
+                };
+                debug!(%room, %since, "watching a room");
             }
             (true, None) => {}
             (false, _) => self.dropped(&known.room.id).await,
@@ -279,6 +297,11 @@ impl Ears {
     /// When that was, by the server's clock as far as it was measured; rather a little too early than too late.
     pub(super) fn time_of(&self, moment: Instant) -> Timestamp {
         Timestamp::now() + self.rest.account().clock_offset().unwrap_or_default() - moment.elapsed() - SKEW
+    }
+
+    /// Notes that a room is watched from this time on, unless it is so already. Returns since when it is.
+    pub(super) async fn watch_room(&self, room: &RoomId, from: Timestamp) -> Timestamp {
+        insist("a room cannot be noted", || self.store.watch_room(room, from)).await
     }
 
     /// Takes note of the server's clock as it was last measured.

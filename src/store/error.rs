@@ -23,6 +23,11 @@ pub enum StoreError {
         /// What the system says.
         reason: String,
     },
+    /// Another program, which is no bot, writes to the file and does not come to an end.
+    #[error(
+        "another program keeps the store locked ({0}); close it, be it a database tool or a backup. Until then what is new waits"
+    )]
+    Locked(#[source] sqlx::Error),
     /// The file is no database, or a damaged one.
     #[error("the store is damaged or no SQLite database ({0}); move the file away or restore a backup")]
     Corrupt(#[source] sqlx::Error),
@@ -39,13 +44,14 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        // Primary result codes of SQLite: 11 CORRUPT, 13 FULL, 26 NOTADB; extended codes carry them in the low byte.
+        // Primary result codes of SQLite: 5 BUSY, 11 CORRUPT, 13 FULL, 26 NOTADB; extended codes carry them in the low byte.
         let code = error
             .as_database_error()
             .and_then(|error| error.code())
             .and_then(|code| code.parse::<u32>().ok())
             .map(|code| code & 0xff);
         match code {
+            Some(5) => Self::Locked(error),
             Some(11 | 26) => Self::Corrupt(error),
             Some(13) => Self::Full(error),
             _ => Self::Failed(error),

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
+use sqlx::{FromRow, Row, Sqlite, Transaction, sqlite::SqliteRow};
 
 use super::{
     Alert, AlertId, NewDelivery, Store, StoreError, outbox,
     rows::{millis, timestamp},
 };
-use crate::signl4::{AlertRef, NotificationId};
+use crate::signl4::{AlertRef, EventId, NotificationId};
 
 /// No notification is ever told to wait longer. One that would was postponed before the clock was set back, and is due.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -18,6 +18,8 @@ pub(super) const DUE: &str = "SELECT * FROM event WHERE state = 'waiting' AND (n
     ORDER BY seq LIMIT 1";
 pub(super) const EARLIEST: &str = "SELECT min(not_before) FROM event WHERE state = 'waiting'";
 pub(super) const BY_EVENT: &str = "SELECT * FROM alert WHERE event_id = ? ORDER BY id DESC LIMIT 1";
+pub(super) const BY_CLAIM: &str =
+    "SELECT * FROM alert WHERE id = (SELECT alert_id FROM claim WHERE event_id = ?)";
 /// An alert that never left, because of a cooldown, cannot be meant.
 pub(super) const BY_EXTERNAL: &str =
     "SELECT * FROM alert WHERE external_id = ? AND state <> 'suppressed' ORDER BY id DESC LIMIT 2";
@@ -58,12 +60,14 @@ pub struct EventOutcome<'a> {
     pub happening: &'a str,
     /// Who did it.
     pub actor: Option<&'a str>,
+    /// SIGNL4's name for the alert, where a call raised it whose answer never came.
+    pub claimed: Option<&'a EventId>,
 }
 
 /// The alerts a notification may be about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidates {
-    /// The alert SIGNL4 named so when it took it.
+    /// The alert SIGNL4 named so when it took it, or that claimed the name since.
     pub by_event: Option<Alert>,
     /// Up to two alerts with that ExternalID, the newest first: one, or more than one.
     pub by_external: Vec<Alert>,
@@ -122,8 +126,12 @@ impl Store {
         // One snapshot: were the answer to the call stored between two of these, it would be in none of them.
         let mut snapshot = self.readers.begin().await?;
         if let Some(event_id) = &alert.event_id {
-            found.by_event =
-                sqlx::query_as(BY_EVENT).bind(event_id.as_str()).fetch_optional(&mut *snapshot).await?;
+            for statement in [BY_EVENT, BY_CLAIM] {
+                if found.by_event.is_none() {
+                    let named = sqlx::query_as(statement).bind(event_id.as_str());
+                    found.by_event = named.fetch_optional(&mut *snapshot).await?;
+                }
+            }
         }
         if let Some(external_id) = &alert.external_id {
             found.by_external =
@@ -136,7 +144,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Settles a notification and queues its reply, if it has one: both or neither.
+    /// Settles a notification, queues its reply, and keeps the name that it gives to an alert, if there are such: all or
+    /// nothing.
     ///
     /// # Errors
     /// When the store fails; then nothing holds.
@@ -160,8 +169,13 @@ impl Store {
         .bind(event.seq)
         .execute(&mut *tx)
         .await?;
-        if let (1, Some(reply)) = (settled.rows_affected(), reply) {
-            outbox::insert(&mut tx, reply, now).await?;
+        if settled.rows_affected() == 1 {
+            if let Some(reply) = reply {
+                outbox::insert(&mut tx, reply, now).await?;
+            }
+            if let (Some(alert), Some(name)) = (outcome.alert, outcome.claimed) {
+                claim(&mut tx, alert, name).await?;
+            }
         }
         tx.commit().await?;
         self.changed();
@@ -180,4 +194,22 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+/// Keeps an alert's name. A call raises one alert at the most, so one that was lost has found its own.
+async fn claim(
+    tx: &mut Transaction<'static, Sqlite>,
+    alert: AlertId,
+    name: &EventId,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO claim (event_id, alert_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
+        .bind(name.as_str())
+        .bind(alert.0)
+        .execute(&mut **tx)
+        .await?;
+    sqlx::query("UPDATE alert SET unanswered = unanswered - 1 WHERE id = ? AND unanswered > 0")
+        .bind(alert.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }

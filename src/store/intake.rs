@@ -14,16 +14,16 @@ use crate::rocketchat::{MessageId, RoomId};
 pub(super) const LAST_PAGED: &str = "SELECT created_at FROM alert \
     WHERE trigger_name = ? AND room_id = ? AND state IN ('queued', 'sent') ORDER BY created_at DESC LIMIT 1";
 
+const DIGEST: &str = "SELECT digest FROM seen WHERE message_id = ?";
+
 impl Store {
     /// The digest of the message's text when it was last settled.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn digest_of(&self, message: &MessageId) -> Result<Option<i64>, StoreError> {
-        let row: Option<(i64,)> = sqlx::query_as("SELECT digest FROM seen WHERE message_id = ?")
-            .bind(message.as_str())
-            .fetch_optional(&self.readers)
-            .await?;
+        let row: Option<(i64,)> =
+            sqlx::query_as(DIGEST).bind(message.as_str()).fetch_optional(&self.readers).await?;
         Ok(row.map(|(digest,)| digest))
     }
 
@@ -46,6 +46,16 @@ pub struct Intake<'a> {
 }
 
 impl Intake<'_> {
+    /// The digest of the message's text when it was last settled; nobody changes it until this one is.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn digest_of(&mut self, message: &MessageId) -> Result<Option<i64>, StoreError> {
+        let row: Option<(i64,)> =
+            sqlx::query_as(DIGEST).bind(message.as_str()).fetch_optional(&mut *self.tx).await?;
+        Ok(row.map(|(digest,)| digest))
+    }
+
     /// How long ago the trigger last alerted in the room, where it did within `period`. Suppressed alerts do not count,
     /// or a steady flood would be suppressed for ever; nor do those that were given up, for they paged nobody.
     ///

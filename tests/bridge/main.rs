@@ -2,14 +2,22 @@
 //! SIGNL4, over real sockets. One file a promise; `stage` is where they are played.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test")]
 
+mod catching_up_is_bounded;
+mod delivery_ends_well;
 mod events_appear_once;
 mod every_match_pages;
 mod growth;
 mod nobody_gets_in;
+mod nothing_is_passed_over;
 mod pairs_alert_once;
+mod rejected_replies_hold_up_nobody;
 mod reload_changes_live;
+mod rooms_are_followed;
 mod stage;
 mod storms;
 mod systemd_is_told;
+mod the_account_in_trouble;
 mod the_author_learns;
 mod the_log_tells;
+mod the_store_in_trouble;
+mod through_a_proxy;

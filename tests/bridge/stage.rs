@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use rand::RngExt;
 use sandbox::rocketchat::{self, Message, NewRoom, NewUser, RocketChat, Room, User};
-use sandbox::signl4::{self, Alert, Signl4};
+use sandbox::signl4::{self, Alert, Signl4, Times, WebhookFault};
 use serde_json::{Value, json};
 use signl4_rocketchat::bot::{RunError, Tempo};
 use signl4_rocketchat::config::{Config, Sources};
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
@@ -26,6 +27,8 @@ pub const SOON: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 /// The secret in the path that SIGNL4 posts to.
 pub const LISTENER_SECRET: &str = "a-listener-secret-of-some-length";
+/// The bot's password.
+const PASSWORD: &str = "a bot's password";
 /// The team that is paged.
 pub const TEAM: &str = "operations";
 
@@ -43,6 +46,9 @@ pub struct Stage {
     listener_port: u16,
     admin_port: u16,
     more_config: String,
+    has_password: bool,
+    /// More lines of its table `[rocketchat]`.
+    chat_config: String,
     /// Further lines of `[listener]`.
     more_listener: String,
     environment: Vec<(String, String)>,
@@ -62,7 +68,7 @@ impl Stage {
         let signl4 = Signl4::start(signl4).await.unwrap();
         let alice = chat.create_user("alice").unwrap();
         let bob = chat.create_user("bob").unwrap();
-        let bot = chat.create_user(NewUser::bot("signl4.bot").password("a bot's password")).unwrap();
+        let bot = chat.create_user(NewUser::bot("signl4.bot").password(PASSWORD)).unwrap();
         let token = chat.create_token(&bot).unwrap();
         let room = chat.create_room(NewRoom::channel("operations").members([&alice, &bob, &bot])).unwrap();
         let listener_port = free_port();
@@ -78,6 +84,8 @@ impl Stage {
             listener_port,
             admin_port: free_port(),
             more_config: String::new(),
+            has_password: false,
+            chat_config: String::new(),
             more_listener: String::new(),
             environment: Vec::new(),
             dir: TempDir::new().unwrap(),
@@ -89,6 +97,41 @@ impl Stage {
     pub fn configure(&mut self, toml: &str) {
         self.more_config.push_str(toml);
         self.more_config.push('\n');
+    }
+
+    /// The bot joins no channel by itself.
+    pub fn without_joining(mut self) -> Self {
+        self.chat_config.push_str("auto_join = false\n");
+        self
+    }
+
+    /// The bot logs in with its password instead of a token.
+    pub fn by_password(mut self) -> Self {
+        self.has_password = true;
+        self
+    }
+
+    /// Messages missed while away alert so far back.
+    pub fn looking_back(mut self, catch_up: &str) -> Self {
+        self.chat_config.push_str(&format!("catch_up = {catch_up:?}\n"));
+        self
+    }
+
+    /// Another process begins to write to the store and does not come to an end.
+    pub async fn lock_store(&self) -> StoreLock {
+        let mut connection = self.open_store().await;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        StoreLock(connection)
+    }
+
+    /// Changes the store of the bot's process behind its back.
+    pub async fn alter_store(&self, sql: &'static str) {
+        sqlx::query(sql).execute(&mut self.open_store().await).await.unwrap();
+    }
+
+    async fn open_store(&self) -> SqliteConnection {
+        let url = format!("sqlite://{}", self.dir.path().join("signl4-rocketchat.db").display());
+        SqliteConnection::connect(&url).await.unwrap()
     }
 
     /// Puts other lines at the end of `[listener]`.
@@ -132,10 +175,20 @@ impl Stage {
 
     /// Runs the bot inside this process, where its times can be shortened. Dropped, it stops.
     pub async fn start_inside(&self, tempo: Tempo) -> AbortOnDropHandle<Result<(), RunError>> {
+        self.start_inside_with(tempo, |_| {}).await
+    }
+
+    /// The same with a configuration that no file may hold.
+    pub async fn start_inside_with(
+        &self,
+        tempo: Tempo,
+        change: impl FnOnce(&mut Config),
+    ) -> AbortOnDropHandle<Result<(), RunError>> {
         let store =
             format!("\n[store]\nurl = \"sqlite://{}\"\n", self.dir.path().join("inside.db").display());
         let config = self.write_config(&format!("{}{store}", self.bot_toml()));
-        let config = Config::load(&Sources { path: Some(config), env: vec![] }).unwrap();
+        let mut config = Config::load(&Sources { path: Some(config), env: vec![] }).unwrap();
+        change(&mut config);
         let bot = signl4_rocketchat::bot::Bot::start(config, tempo).await.unwrap();
         let bot = AbortOnDropHandle::new(tokio::spawn(bot.run()));
         let deadline = Instant::now() + SOON;
@@ -179,12 +232,15 @@ impl Stage {
     }
 
     fn bot_toml(&self) -> String {
+        let account = match self.has_password {
+            true => format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}"),
+            false => format!("user_id = {:?}\nauth_token = {:?}", self.bot.id, self.token),
+        };
         let tables = format!(
-            "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n\n[signl4]\nwebhook_url = {:?}\n\n\
+            "[rocketchat]\nurl = {:?}\n{account}\n{}\n[signl4]\nwebhook_url = {:?}\n\n\
              [listener]\nbind = \"127.0.0.1:{}\"\nsecret = {LISTENER_SECRET:?}\n{}\n\n[admin]\nbind = \"127.0.0.1:{}\"\n",
             self.chat.url(),
-            self.bot.id,
-            self.token,
+            self.chat_config,
             self.signl4.webhook_url(TEAM),
             self.listener_port,
             self.more_listener,
@@ -204,6 +260,15 @@ impl Stage {
     /// Alice writes a message into the room.
     pub fn say(&self, text: &str) -> Message {
         self.chat.post(&self.room, &self.alice, text).unwrap()
+    }
+
+    /// Alice writes a message that becomes two alerts, since SIGNL4's answer to the first call is lost.
+    pub async fn say_with_lost_answer(&self, text: &str) -> Message {
+        self.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
+        let message = self.say(text);
+        let twice = |alerts: &[Alert]| alerts.iter().filter(|alert| alert.text == text).count() == 2;
+        self.signl4.wait_until(SOON, |alerts, _| twice(alerts)).await.unwrap();
+        message
     }
 
     /// Waits for the alert that a text raised.
@@ -272,6 +337,26 @@ pub fn status_event(id: &str, alert: &Value, status: u16) -> Value {
     json!({"eventType": 201, "id": id, "user": {"username": "Rene"}, "alert": alert})
 }
 
+/// Looks for what the stream dropped all the time.
+pub fn quick() -> Tempo {
+    Tempo { look_again: Duration::from_millis(200), ..Tempo::default() }
+}
+
+/// The store of the bot's process, locked.
+pub struct StoreLock(SqliteConnection);
+
+impl StoreLock {
+    /// Waits until the bot has been refused once more.
+    pub async fn hold_for_another_failure(&self, bot: &Bot) {
+        const REFUSED: &[&str] = &["a message cannot be settled"];
+        bot.wait_for_logs(bot.count_in_log(REFUSED) + 1, REFUSED).await;
+    }
+
+    pub async fn release(mut self) {
+        sqlx::query("ROLLBACK").execute(&mut self.0).await.unwrap();
+    }
+}
+
 /// The bot as a process. Dropped, it is killed.
 pub struct Bot {
     child: Child,
@@ -296,11 +381,21 @@ impl Bot {
 
     /// Waits until a line of the log has all of these in it.
     pub async fn wait_for_log(&self, parts: &[&str]) {
+        self.wait_for_logs(1, parts).await;
+    }
+
+    /// Waits until so many lines of the log have all of these in them.
+    pub async fn wait_for_logs(&self, count: usize, parts: &[&str]) {
         let deadline = Instant::now() + SOON;
-        while !self.log().lines().any(|line| parts.iter().all(|part| line.contains(part))) {
-            assert!(Instant::now() < deadline, "no line has {parts:?}:\n{}", self.log());
+        while self.count_in_log(parts) < count {
+            assert!(Instant::now() < deadline, "fewer than {count} lines have {parts:?}:\n{}", self.log());
             sleep(LOOK).await;
         }
+    }
+
+    /// How many lines of the log have all of these in them.
+    pub fn count_in_log(&self, parts: &[&str]) -> usize {
+        self.log().lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     }
 
     /// Waits until something holds that is seen in the log.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::LostReason;
 use crate::rocketchat::rest::{RoomInfo, Subscription};
@@ -23,6 +24,8 @@ pub enum RealtimeEvent {
         scope: Scope,
         /// Server's clock minus ours, exact to about a second, if known.
         clock_offset: Option<SignedDuration>,
+        /// When it came to stand, which a slow receiver learns later.
+        since: Instant,
     },
     /// A message was posted, or posted before and changed in any way: the same `_id` comes again at an edit, a
     /// reaction, a link preview, a reply in its thread.

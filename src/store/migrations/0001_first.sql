@@ -29,6 +29,14 @@ CREATE INDEX alert_paged ON alert (trigger_name, room_id, created_at) WHERE stat
 CREATE INDEX alert_late ON alert (created_at) WHERE state = 'queued' AND told_waiting = 0;
 CREATE INDEX alert_settled ON alert (settled_at) WHERE settled_at IS NOT NULL;
 
+-- SIGNL4's names for alerts raised by calls whose answers never came, each learned from the first event that bore it:
+-- what follows under that name belongs to the same alert, whatever else is lost later.
+CREATE TABLE claim (
+    event_id TEXT    PRIMARY KEY,
+    alert_id INTEGER NOT NULL REFERENCES alert (id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX claim_alert ON claim (alert_id);
+
 -- The outbox: what has to leave this house, to SIGNL4 or to Rocket.Chat. A row leaves `waiting` only when it is settled.
 CREATE TABLE delivery (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -5,7 +5,7 @@ use jiff::{Timestamp, ToSpan};
 use super::fixture::{Fixture, ROOM, new_alert, outcome, pager, replies, reply, retry};
 use crate::{
     signl4::{AlertRef, EventId, NotificationId},
-    store::{AlertChange, AlertState, StoredEvent},
+    store::{AlertChange, AlertState, EventOutcome, StoredEvent},
 };
 
 async fn receive(fixture: &Fixture, id: &str) -> bool {
@@ -170,4 +170,23 @@ async fn a_call_under_way_is_told_for_its_external_id_alone() {
     assert!(!in_flight("other").await);
     fixture.sent(Some("e1")).await;
     assert!(!in_flight(ROOM).await);
+}
+
+#[tokio::test]
+async fn a_name_that_an_alert_claimed_finds_it_and_uses_up_one_lost_answer() {
+    let fixture = Fixture::new().await;
+    let alert = fixture.queue("m1").await;
+    fixture.store.mark_in_flight(alert.id).await.unwrap();
+    let fixture = fixture.restarted().await;
+    receive(&fixture, "n1").await;
+    let event = next(&fixture, Timestamp::now()).await.unwrap();
+    let name = EventId::new("lost");
+    let outcome = EventOutcome { alert: Some(alert.id), claimed: Some(&name), ..outcome("unanswered") };
+    for _ in 0..2 {
+        fixture.store.settle_event(&event, &outcome, None).await.unwrap();
+    }
+    let found = fixture.store.candidates(&reference(Some("lost"), Some(ROOM))).await.unwrap();
+    assert_eq!(found.by_event.map(|alert| (alert.id, alert.unanswered)), Some((alert.id, 0)));
+    let other = fixture.store.candidates(&reference(Some("another"), Some(ROOM))).await.unwrap();
+    assert!(other.by_event.is_none() && other.unanswered.is_none(), "{other:?}");
 }

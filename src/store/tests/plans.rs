@@ -28,6 +28,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         inbox::DUE,
         inbox::EARLIEST,
         inbox::BY_EVENT,
+        inbox::BY_CLAIM,
         inbox::BY_EXTERNAL,
         inbox::UNANSWERED,
         inbox::IN_FLIGHT,

@@ -24,8 +24,13 @@ impl Fixture {
     async fn happened(&self, id: &str, alert: &Alert, happening: &str) {
         self.store.receive_event(&NotificationId::new(id), "{}").await.unwrap();
         let event = self.store.next_event(Timestamp::now()).await.unwrap().unwrap();
-        let settled =
-            EventOutcome { correlation: "event_id", alert: Some(alert.id), happening, actor: Some("Rene") };
+        let settled = EventOutcome {
+            correlation: "event_id",
+            alert: Some(alert.id),
+            happening,
+            actor: Some("Rene"),
+            claimed: None,
+        };
         let reply = NewDelivery { alert: Some(alert.id), ..reply(alert.thread.as_str(), happening) };
         self.store.settle_event(&event, &settled, Some(&reply)).await.unwrap();
     }

@@ -167,7 +167,13 @@ impl Protocol<'_> {
             );
         }
         let clock_offset = self.account.clock_offset();
-        let ready = RealtimeEvent::Ready { session: self.session, identity, scope, clock_offset };
+        let ready = RealtimeEvent::Ready {
+            session: self.session,
+            identity,
+            scope,
+            clock_offset,
+            since: Instant::now(),
+        };
         self.actions.push_back(Action::Tell(ready));
         self.actions.extend(self.held.drain(..).map(Action::Tell));
         Ok(())

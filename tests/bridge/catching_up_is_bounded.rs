@@ -1,0 +1,114 @@
+//! Catching up costs what there is to read, and looks back no further than it is told to.
+
+use std::time::Duration;
+
+use sandbox::rocketchat::{NewMessage, NewRoom, Room};
+
+use crate::stage::{SOON, Stage};
+
+/// Rooms of the bot's beside #operations.
+const ROOMS: usize = 30;
+
+#[tokio::test]
+async fn the_calls_after_a_reconnect_follow_the_rooms_with_news_and_not_the_rooms() {
+    let stage = Stage::set().await;
+    let room = |at| NewRoom::channel(format!("room-{at}")).members([&stage.alice, &stage.bot]);
+    let rooms: Vec<Room> = (0..ROOMS).map(|at| stage.chat.create_room(room(at)).unwrap()).collect();
+    let bot = stage.start().await;
+    for room in &rooms {
+        stage.chat.post(room, &stage.alice, "good morning").unwrap();
+    }
+    stage.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    // Long enough for every room to be noted as read: what comes late is looked for a while.
+    stage.chat.clock_forward(Duration::from_secs(600));
+    stage.reconnect(&bot, || ()).await;
+    let before = stage.chat.calls().len();
+    stage
+        .reconnect(&bot, || {
+            for room in &rooms[..2] {
+                stage.chat.post(room, &stage.alice, format!("SIGNL4 in {}", room.name)).unwrap();
+            }
+        })
+        .await;
+    stage.wait_for_texts(&["SIGNL4 in room-0", "SIGNL4 in room-1"]).await;
+    let calls = stage.chat.calls().split_off(before);
+    let read = calls.iter().filter(|call| call.route == "chat.syncMessages").count();
+    assert_eq!(read, 2, "{calls:?}");
+    let lists =
+        calls.iter().filter(|call| call.route != "chat.syncMessages" && !call.route.contains("react"));
+    assert!(lists.count() <= 8, "{calls:?}");
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_look_back_is_told_of_once_and_alerts_not() {
+    let stage = Stage::set().await.looking_back("1h");
+    let other = NewRoom::channel("other").members([&stage.alice, &stage.bot]);
+    let other = stage.chat.create_room(other).unwrap();
+    let bot = stage.start().await;
+    stage.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    stage.say("SIGNL4 three hours ago");
+    stage.chat.post(&other, &stage.alice, "SIGNL4 as long ago").unwrap();
+    stage.chat.clock_forward(Duration::from_secs(3 * 3600));
+    stage.say("SIGNL4 just now");
+    let bot = stage.start().await;
+    stage.alert("SIGNL4 just now").await;
+    bot.wait_for_log(&["caught up"]).await;
+    stage.flush().await;
+    assert_eq!(stage.pages(), ["SIGNL4 just now"]);
+    assert_eq!(bot.count_in_log(&["away for longer than rocketchat.catch_up"]), 1, "{}", bot.log());
+}
+
+#[tokio::test]
+async fn without_a_look_back_nothing_that_was_missed_alerts_and_no_room_is_read() {
+    let stage = Stage::set().await.looking_back("0s");
+    let bot = stage.start().await;
+    stage.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    let missed = NewMessage::text("SIGNL4 missed").at(stage.chat.now() - 5_000);
+    let missed = stage.chat.post(&stage.room, &stage.alice, missed).unwrap();
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    stage.chat.react(&missed, &stage.bob, ":eyes:").unwrap();
+    stage.flush().await;
+    assert!(stage.pages().is_empty(), "{:?}", stage.pages());
+    assert!(stage.chat.calls_of("chat.syncMessages").is_empty());
+}
+
+#[tokio::test]
+async fn more_messages_than_a_page_holds_are_read_page_by_page_by_old_servers_and_new_ones() {
+    for unpaged in [false, true] {
+        let stage = Stage::set().await;
+        stage.chat.faults().set(|switches| switches.unpaged_sync = unpaged);
+        let bot = stage.start().await;
+        stage.flush().await;
+        bot.kill().await;
+        let now = stage.chat.now();
+        for at in 0..250 {
+            let text = if at % 50 == 0 { format!("SIGNL4 number {at}") } else { format!("small talk {at}") };
+            // Many share a millisecond.
+            stage.chat.post(&stage.room, &stage.alice, NewMessage::text(text).at(now + at / 100)).unwrap();
+        }
+        let _bot = stage.start().await;
+        let wanted: Vec<String> = (0..5).map(|at| format!("SIGNL4 number {}", at * 50)).collect();
+        stage.wait_for_texts(&wanted.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        stage.flush().await;
+        assert_eq!(stage.pages().len(), wanted.len(), "{:?}", stage.pages());
+    }
+}
+
+impl Stage {
+    /// Cuts the bot off, lets something happen, and waits until the bot has caught up.
+    async fn reconnect(&self, bot: &crate::stage::Bot, meanwhile: impl FnOnce()) {
+        let so_far = bot.count_in_log(&["caught up"]);
+        self.chat.faults().set(|switches| switches.refuse_connections = true);
+        self.chat.faults().cut_connections();
+        self.chat.wait_for(SOON, |chat| (chat.sessions_of(&self.bot) == 0).then_some(())).await.unwrap();
+        meanwhile();
+        self.chat.faults().set(|switches| switches.refuse_connections = false);
+        bot.wait_for_logs(so_far + 1, &["caught up"]).await;
+    }
+}

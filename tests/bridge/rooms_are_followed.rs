@@ -1,0 +1,149 @@
+//! Rooms that are joined, renamed, left, archived or deleted while the bot runs are followed without a restart.
+
+use sandbox::rocketchat::{NewMessage, NewRoom, Room};
+
+use crate::stage::{SOON, Stage};
+
+/// A stage whose bot watches #operations, every room named ops-…, and the group "night".
+async fn watching() -> Stage {
+    let mut stage = Stage::set().await;
+    stage.configure(
+        "[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"ops-*\", \"night\"]",
+    );
+    stage.without_joining()
+}
+
+impl Stage {
+    /// A message that is a little old already, so that a room watched from now on leaves it alone.
+    fn say_earlier(&self, room: &Room, text: &str) {
+        let written =
+            NewMessage::text(text).at(self.chat.now() - 10_000).updated_at(self.chat.now() - 10_000);
+        self.chat.post(room, &self.alice, written).unwrap();
+    }
+
+    fn say_in(&self, room: &Room, text: &str) {
+        self.chat.post(room, &self.alice, text).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_room_renamed_into_a_pattern_is_watched_from_then_on() {
+    let stage = watching().await;
+    let room = stage.chat.create_room(NewRoom::group("dev").members([&stage.alice, &stage.bot])).unwrap();
+    let _bot = stage.start().await;
+    stage.say_earlier(&room, "SIGNL4 before");
+    stage.flush().await;
+    stage.chat.rename(&room, "ops-dev").unwrap();
+    stage.say_in(&room, "SIGNL4 after");
+    stage.alert("SIGNL4 after").await;
+    stage.flush().await;
+    assert_eq!(stage.pages(), ["SIGNL4 after"]);
+}
+
+#[tokio::test]
+async fn a_room_renamed_out_of_every_pattern_is_not_watched_any_more_and_its_past_stays_past() {
+    let stage = watching().await;
+    let room = stage.chat.create_room(NewRoom::group("ops-dev").members([&stage.alice, &stage.bot])).unwrap();
+    let bot = stage.start().await;
+    stage.say_in(&room, "SIGNL4 before");
+    stage.alert("SIGNL4 before").await;
+    stage.chat.rename(&room, "dev").unwrap();
+    stage.say_in(&room, "SIGNL4 between");
+    stage.flush().await;
+    bot.kill().await;
+    stage.say_earlier(&room, "SIGNL4 while down");
+    let _bot = stage.start().await;
+    stage.flush().await;
+    stage.chat.rename(&room, "ops-dev").unwrap();
+    stage.say_in(&room, "SIGNL4 after");
+    stage.alert("SIGNL4 after").await;
+    stage.flush().await;
+    assert_eq!(stage.pages(), ["SIGNL4 before", "SIGNL4 after"]);
+}
+
+#[tokio::test]
+async fn a_group_that_the_bot_is_removed_from_and_invited_to_again_alerts_on_nothing_in_between() {
+    let stage = watching().await;
+    let group = stage.chat.create_room(NewRoom::group("night").members([&stage.alice, &stage.bot])).unwrap();
+    let _bot = stage.start_inside(crate::stage::quick()).await;
+    stage.say_in(&group, "SIGNL4 before");
+    stage.alert("SIGNL4 before").await;
+    stage.chat.kick(&group, &stage.bot, &stage.alice).unwrap();
+    stage.flush().await;
+    stage.say_earlier(&group, "SIGNL4 among ourselves");
+    stage.chat.join(&group, &stage.bot).unwrap();
+    stage.say_in(&group, "SIGNL4 after");
+    stage.alert("SIGNL4 after").await;
+    let rounds = stage.chat.calls_of("rooms.get").len();
+    // The room has news, so the next rounds read it.
+    let read =
+        stage.chat.wait_for(SOON, |chat| (chat.calls_of("rooms.get").len() > rounds + 3).then_some(()));
+    tokio::join!(async { read.await.unwrap() }, async {
+        for _ in 0..10 {
+            stage.flush().await;
+        }
+    });
+    assert_eq!(stage.pages(), ["SIGNL4 before", "SIGNL4 after"]);
+}
+
+#[tokio::test]
+async fn a_room_that_the_bot_is_invited_to_while_it_runs_is_heard_at_once_and_caught_up_after_an_outage() {
+    let stage = watching().await;
+    let bot = stage.start().await;
+    let room = stage.chat.create_room(NewRoom::group("ops-new").members([&stage.alice])).unwrap();
+    stage.say_earlier(&room, "SIGNL4 before the invitation");
+    stage.chat.join(&room, &stage.bot).unwrap();
+    stage.say_in(&room, "SIGNL4 at once");
+    stage.alert("SIGNL4 at once").await;
+    stage.flush().await;
+    bot.kill().await;
+    stage.say_in(&room, "SIGNL4 while down");
+    let _bot = stage.start().await;
+    stage.alert("SIGNL4 while down").await;
+    stage.flush().await;
+    assert_eq!(stage.pages(), ["SIGNL4 at once", "SIGNL4 while down"]);
+}
+
+#[tokio::test]
+async fn a_room_that_the_bot_was_invited_to_while_it_was_down_alerts_on_what_was_said_since() {
+    let stage = watching().await;
+    let bot = stage.start().await;
+    stage.flush().await;
+    // The rooms are noted as read up to a little before now; the invitation comes after that.
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    let room = stage.chat.create_room(NewRoom::group("ops-new").members([&stage.alice])).unwrap();
+    stage.say_earlier(&room, "SIGNL4 before the invitation");
+    stage.chat.join(&room, &stage.bot).unwrap();
+    stage.say_in(&room, "SIGNL4 since");
+    let _bot = stage.start().await;
+    stage.alert("SIGNL4 since").await;
+    stage.flush().await;
+    assert_eq!(stage.pages(), ["SIGNL4 since"]);
+}
+
+#[tokio::test]
+async fn a_room_that_is_deleted_or_archived_disturbs_no_other_before_and_after_a_restart() {
+    let stage = watching().await;
+    let members = [&stage.alice, &stage.bot];
+    let gone = stage.chat.create_room(NewRoom::channel("ops-gone").members(members)).unwrap();
+    let shelved = stage.chat.create_room(NewRoom::channel("ops-shelved").members(members)).unwrap();
+    let bot = stage.start().await;
+    for room in [&gone, &shelved] {
+        stage.say_in(room, &format!("SIGNL4 in {}", room.name));
+    }
+    stage.wait_for_texts(&["SIGNL4 in ops-gone", "SIGNL4 in ops-shelved"]).await;
+    stage.chat.delete_room(&gone).unwrap();
+    stage.chat.set_archived(&shelved, true).unwrap();
+    stage.flush().await;
+    bot.kill().await;
+    stage.say("SIGNL4 while down");
+    let mut bot = stage.start().await;
+    stage.alert("SIGNL4 while down").await;
+    stage.chat.set_archived(&shelved, false).unwrap();
+    stage.say_in(&shelved, "SIGNL4 taken up again");
+    stage.alert("SIGNL4 taken up again").await;
+    stage.flush().await;
+    assert_eq!(stage.pages().len(), 4, "{:?}", stage.pages());
+    bot.assert_runs();
+}

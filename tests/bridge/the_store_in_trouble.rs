@@ -1,0 +1,95 @@
+//! A store that is locked or damaged is a clear error that stops nothing that can go on, and nothing is lost once it is
+//! mended. (A disk that is full: `src/store/tests/trouble.rs`.)
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::stage::{Stage, status_event};
+
+const STORE: &str = "signl4-rocketchat.db";
+
+#[tokio::test]
+async fn a_store_that_another_program_keeps_locked_is_named_at_the_start() {
+    let stage = Stage::set().await;
+    assert!(stage.start().await.stop().await.success());
+    let lock = stage.lock_store().await;
+    let mut bot = stage.launch();
+    assert_eq!(bot.wait().await.code(), Some(1));
+    assert!(bot.log().contains("store.url: another program"), "{}", bot.log());
+    lock.release().await;
+    let _bot = stage.start().await;
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_named_at_the_start_and_left_as_it_is() {
+    let stage = Stage::set().await;
+    let rubbish = "this is no database\n".repeat(1_000);
+    fs::write(stage.path(STORE), &rubbish).unwrap();
+    let mut bot = stage.launch();
+    assert_eq!(bot.wait().await.code(), Some(1));
+    assert!(bot.log().contains("store.url") && bot.log().contains("damaged"), "{}", bot.log());
+    assert_eq!(fs::read_to_string(stage.path(STORE)).unwrap(), rubbish);
+}
+
+#[tokio::test]
+async fn while_the_store_is_locked_events_are_refused_and_afterwards_everything_arrives_once() {
+    let stage = Stage::set().await;
+    let mut bot = stage.start().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    bot.wait_for_log(&["alert sent"]).await;
+    let lock = stage.lock_store().await;
+    let event = status_event("n1", &json!({"eventId": alert.event_id}), 2);
+    let (refused, _) = tokio::join!(stage.post_event(&event), async {
+        stage.say("SIGNL4 pump 4 is down");
+        bot.wait_for_log(&["a message cannot be settled"]).await;
+    });
+    assert!(refused.0 == 503 || refused.0 == 408, "{refused:?}");
+    bot.assert_runs();
+    lock.release().await;
+    stage.alert("SIGNL4 pump 4 is down").await;
+    assert_eq!(stage.post_event(&event).await.0, 200);
+    assert_eq!(stage.post_event(&event).await.0, 200);
+    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    stage.flush().await;
+    assert_eq!(stage.replies(&message).len(), 1);
+    assert_eq!(stage.pages().len(), 2, "{:?}", stage.pages());
+}
+
+#[tokio::test]
+async fn a_store_that_locks_between_signl4s_answer_and_our_commit_costs_no_second_page() {
+    use sandbox::signl4::{Times, WebhookFault};
+    let stage = Stage::set().await;
+    let bot = stage.start().await;
+    stage.flush().await;
+    stage.signl4.faults().webhook(WebhookFault::Slow(std::time::Duration::from_secs(2)), Times::Next(1));
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    let lock = stage.lock_store().await;
+    bot.wait_for_log(&["an outcome cannot be stored"]).await;
+    lock.release().await;
+    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    stage.flush().await;
+    assert_eq!(stage.pages(), ["SIGNL4 pump 3 is down"]);
+}
+
+#[tokio::test]
+async fn while_one_part_of_the_store_is_broken_the_others_go_on_and_after_its_repair_nothing_is_missing() {
+    let stage = Stage::set().await;
+    let mut bot = stage.start().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    stage.flush().await;
+    stage.alter_store("ALTER TABLE seen RENAME TO broken").await;
+    stage.say("SIGNL4 into the ruins");
+    bot.wait_for_log(&["a message cannot be settled"]).await;
+    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    bot.assert_runs();
+    stage.alter_store("ALTER TABLE broken RENAME TO seen").await;
+    stage.alert("SIGNL4 into the ruins").await;
+    stage.flush().await;
+    assert_eq!(stage.pages().len(), 2, "{:?}", stage.pages());
+}

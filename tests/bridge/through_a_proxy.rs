@@ -1,0 +1,87 @@
+//! The proxies of the environment hold for REST, for SIGNL4 and, by CONNECT, for the WebSocket.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::stage::Stage;
+
+/// A small HTTP proxy that notes the request lines it is given.
+struct Proxy {
+    url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    /// `open` lets everybody pass; otherwise everybody has to show a password first.
+    async fn start(open: bool) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let notes = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let notes = notes.clone();
+                // A connection that breaks is the clients' to notice.
+                tokio::spawn(async move { pass(client, open, &notes).await.ok() });
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn was_asked_for(&self, line: &str) -> bool {
+        self.asked.lock().unwrap().iter().any(|asked| asked.starts_with(line))
+    }
+}
+
+async fn pass(mut client: TcpStream, open: bool, asked: &Mutex<Vec<String>>) -> std::io::Result<()> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await?);
+    }
+    let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
+    asked.lock().unwrap().push(line.clone());
+    if !open {
+        let refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+        return client.write_all(refusal).await;
+    }
+    let target = line.split_whitespace().nth(1).unwrap_or_default().to_owned();
+    let authority = target.trim_start_matches("http://").split('/').next().unwrap_or_default().to_owned();
+    let mut server = TcpStream::connect(authority).await?;
+    if line.starts_with("CONNECT ") {
+        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
+    } else {
+        server.write_all(&head).await?;
+    }
+    copy_bidirectional(&mut client, &mut server).await.map(drop)
+}
+
+#[tokio::test]
+async fn rest_signl4_and_the_web_socket_go_through_the_proxy_also_after_the_line_was_cut() {
+    let (mut stage, proxy) = (Stage::set().await, Proxy::start(true).await);
+    stage.set_variable("HTTP_PROXY", &proxy.url);
+    stage.set_variable("NO_PROXY", "");
+    let bot = stage.start().await;
+    let message = stage.say("SIGNL4 through the proxy");
+    let alert = stage.alert("SIGNL4 through the proxy").await;
+    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    let chat = stage.chat.address();
+    assert!(proxy.was_asked_for(&format!("CONNECT {chat} ")));
+    assert!(proxy.was_asked_for(&format!("GET http://{chat}/api/v1/")));
+    assert!(proxy.was_asked_for(&format!("POST {}", stage.signl4.url())));
+    stage.chat.faults().cut_connections();
+    bot.wait_for_logs(2, &["the realtime session stands"]).await;
+    stage.flush().await;
+}
+
+#[tokio::test]
+async fn a_proxy_that_wants_a_password_is_named_as_the_reason() {
+    let (mut stage, proxy) = (Stage::set().await, Proxy::start(false).await);
+    stage.set_variable("HTTP_PROXY", &proxy.url);
+    stage.set_variable("NO_PROXY", "");
+    let mut bot = stage.launch();
+    bot.wait_for_log(&["no realtime session", "407"]).await;
+    bot.assert_runs();
+}
