@@ -5,5 +5,6 @@ mod init;
 mod outside;
 mod pages;
 mod scene;
+mod secrets_dir;
 mod terminal;
 mod transcript;
