@@ -227,3 +227,19 @@ async fn an_event_of_an_alert_that_is_not_ours_is_never_put_into_a_thread() {
     let all = stage.chat.messages(&stage.room);
     assert!(!all.iter().any(|message| message.text == "Rene: Alert acknowledged."), "{all:?}");
 }
+
+#[tokio::test]
+async fn an_event_for_a_room_that_comes_before_the_rooms_are_listed_is_posted_into_it() {
+    let stage = Stage::set().await;
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    stage.chat.faults().rest_always("rooms.get", RestFault::status(503));
+    let _bot = stage.start().await;
+    let of_the_room = json!({"eventId": "another-installations", "externalEventId": stage.room.id});
+    assert_eq!(stage.post_event(&status_event("n1", &of_the_room, 4)).await.0, 200);
+    let posted = stage.chat.wait_for(SOON, |chat| {
+        chat.messages(&stage.room).into_iter().find(|message| message.text == "Rene: Alert closed.")
+    });
+    assert_eq!(posted.await.unwrap().thread_id, None, "a plain message in the room");
+}
