@@ -96,7 +96,8 @@ impl Inbox {
         let place = place(reference, found, waited < LONGEST_WAIT, is_watched);
         if place == Place::Later {
             debug!(event = %notification.id, "event waits for the answer to our own call");
-            return self.store.postpone_event(event, now + LOOK_AGAIN).await;
+            let external_id = reference.external_id.as_deref().unwrap_or_default();
+            return self.store.postpone_event(event, external_id, now + LOOK_AGAIN).await;
         }
         let reply = reply(&notification, kind, &place, Notices::new(&config.replies));
         log(&notification, &place);

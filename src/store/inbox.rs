@@ -28,6 +28,12 @@ pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = ? A
 pub(super) const IN_FLIGHT: &str =
     "SELECT EXISTS (SELECT 1 FROM alert WHERE external_id = ? AND in_flight = 1)";
 
+/// What was waited for may be known now.
+pub(super) const HURRY: &str = "UPDATE event SET not_before = ?1 WHERE state = 'waiting' AND not_before > ?1";
+/// Not for a call whose answer came meanwhile: whatever came later would pass.
+pub(super) const POSTPONE: &str = "UPDATE event SET not_before = ? WHERE seq = ? AND EXISTS \
+    (SELECT 1 FROM alert WHERE external_id = ? AND in_flight = 1)";
+
 /// A notification that waits to be correlated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
@@ -182,18 +188,31 @@ impl Store {
         Ok(())
     }
 
-    /// Lets a notification wait: what it belongs to may be known later.
+    /// Lets a notification wait for the answer to a call, as long as one for an alert with that ExternalID is under way.
+    /// With the answer it becomes due again, so that notifications keep their order.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn postpone_event(&self, event: &StoredEvent, until: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE event SET not_before = ? WHERE seq = ?")
+    pub async fn postpone_event(
+        &self,
+        event: &StoredEvent,
+        external_id: &str,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(POSTPONE)
             .bind(millis(until))
             .bind(event.seq)
+            .bind(external_id)
             .execute(&self.writer)
             .await?;
         Ok(())
     }
+}
+
+/// Makes due what waits for the answer to a call.
+pub(super) async fn hurry(tx: &mut Transaction<'static, Sqlite>, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query(HURRY).bind(millis(now)).execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Keeps an alert's name. A call raises one alert at the most, so one that was lost has found its own.
