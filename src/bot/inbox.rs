@@ -96,8 +96,7 @@ impl Inbox {
         let place = place(reference, found, waited < LONGEST_WAIT, is_watched);
         if place == Place::Later {
             debug!(event = %notification.id, "event waits for the answer to our own call");
-            let external_id = reference.external_id.as_deref().unwrap_or_default();
-            return self.store.postpone_event(event, external_id, now + LOOK_AGAIN).await;
+            return self.store.postpone_event(event, reference, now + LOOK_AGAIN).await;
         }
         let reply = reply(&notification, kind, &place, Notices::new(&config.replies));
         log(&notification, &place);

@@ -109,6 +109,18 @@ async fn an_event_that_overtakes_the_answer_to_our_own_call_finds_its_thread() {
 }
 
 #[tokio::test]
+async fn an_event_without_an_external_id_that_overtakes_the_answer_finds_its_thread() {
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    stage.signl4.faults().webhook(WebhookFault::Slow(std::time::Duration::from_secs(2)), Times::Next(1));
+    stage.signl4.faults().outbound(OutboundFault::Reshape(Reshape::NoExternalId), Times::Always);
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+}
+
+#[tokio::test]
 async fn an_alert_whose_answer_was_lost_still_gets_its_events() {
     let stage = Stage::set().await;
     let bot = stage.start().await;
