@@ -23,9 +23,9 @@ use tracing::{debug, info, warn};
 use super::{
     intake::Circumstances,
     rooms::Known,
-    session::Session,
+    session::{SKEW, Session},
     settings::Settings,
-    watch::{Clock, Ears, insist, wait_after},
+    watch::{Ears, insist, wait_after},
 };
 use crate::{
     alerting::TriggerSet,
@@ -40,13 +40,17 @@ use crate::{
 const OVERLAP: Duration = Duration::from_secs(10);
 /// Channels on one page of the list.
 const PAGE: usize = 100;
+/// Rocket.Chat's code for a room that is not there (`rooms.info` in `app/api/server/v1/rooms.ts`).
+const NO_SUCH_ROOM: &str = "error-room-not-found";
 
 /// The reading that goes with one session.
 pub(super) struct CatchUp {
     ears: Arc<Ears>,
     session: Arc<Session>,
-    /// Rooms that were to be read and were not: their cursors stay until they are.
+    /// Rooms that were to be read and were not, or could not even be found: their cursors stay until they are.
     unread: HashSet<RoomId>,
+    /// How often the server's clock was set back before the last full round: any later one asks for another.
+    set_backs: u64,
     /// What messages are judged by. Where it changes, another reading takes over.
     settings: Arc<Settings>,
 }
@@ -66,7 +70,8 @@ struct Tally {
 
 impl CatchUp {
     pub(super) fn new(ears: Arc<Ears>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
-        Self { ears, session, settings, unread: HashSet::new() }
+        let set_backs = ears.set_backs();
+        Self { ears, session, settings, set_backs, unread: HashSet::new() }
     }
 
     /// Reads every watched room up to now, and then again and again what is new. Aborted at any point it loses nothing:
@@ -82,15 +87,16 @@ impl CatchUp {
     /// Reads every room that changed since it was last read. Returns up to when everything is settled.
     async fn full_round(&mut self) -> Timestamp {
         self.unread.clear();
+        self.set_backs = self.ears.set_backs();
         let changed = self.list_rooms().await;
         // The call has measured the server's clock.
         self.ears.keep_time().await;
         let begun = self.session.arrived();
-        self.find_channels().await;
+        let sure = self.find_channels().await;
         let settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let watched = self.ears.rooms.all_watched(self.triggers());
-        self.forget_unwatched(&watched, progress.keys()).await;
+        self.forget_unwatched(&watched, progress.keys(), sure).await;
         let mut due = Vec::new();
         for known in watched {
             let id = &known.room.id;
@@ -118,20 +124,22 @@ impl CatchUp {
         else {
             return since;
         };
-        if self.ears.keep_time().await == Clock::SetBack {
+        self.ears.keep_time().await;
+        if self.ears.set_backs() != self.set_backs {
             // What changed since then changed before `since`, so the list lacks it.
             return self.full_round().await;
         }
         let begun = self.session.arrived();
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let mut tally = Tally::default();
-        let mut due = std::mem::take(&mut self.unread);
-        due.extend(changed.updated.into_iter().map(|info| self.ears.rooms.learn(info.room, true).room.id));
+        let unread = std::mem::take(&mut self.unread);
+        let news: HashSet<RoomId> =
+            changed.updated.into_iter().map(|info| self.ears.rooms.learn(info.room, true).room.id).collect();
         for known in self.ears.rooms.all_watched(self.triggers()) {
             if !known.joined {
                 // Not in the list; it is read at the next session.
                 self.unread.insert(known.room.id);
-            } else if due.contains(&known.room.id) {
+            } else if news.contains(&known.room.id) || unread.contains(&known.room.id) {
                 let from = match progress.get(&known.room.id) {
                     Some(progress) => *progress,
                     None => self.start_watching(&known, Some(since)).await,
@@ -139,6 +147,7 @@ impl CatchUp {
                 self.read(&known, from, &mut tally).await;
             }
         }
+        self.unread.extend(unread.into_iter().filter(|id| !self.ears.rooms.contains(id)));
         debug!(rooms = tally.rooms, messages = tally.messages, "looked for what the stream did not bring");
         if tally.alerts > 0 {
             info!(alerts = tally.alerts, "found messages that match before the stream brought them");
@@ -187,30 +196,34 @@ impl CatchUp {
         changed.collect()
     }
 
-    /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may.
-    async fn find_channels(&self) {
+    /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may. Returns whether the
+    /// server said of each what it is or that it is not: a room that it would not look up now may be watched all the same.
+    async fn find_channels(&self) -> bool {
         let joined: Vec<Room> = self.ears.rooms.joined();
         let unfound = self.triggers().unfound(joined.iter());
+        let mut sure = true;
         for id in unfound.ids {
             let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
-            self.meet(found, id.as_str()).await;
+            sure &= self.meet(found, id.as_str()).await;
         }
         for name in unfound.names {
             let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_name(name)).await;
-            self.meet(found, name).await;
+            sure &= self.meet(found, name).await;
         }
         if unfound.channels {
-            self.list_channels().await;
+            sure &= self.list_channels().await;
         }
+        sure
     }
 
-    async fn list_channels(&self) {
+    /// Returns whether all of them were listed.
+    async fn list_channels(&self) -> bool {
         let mut offset = 0;
         loop {
             let page =
                 patiently("the channels cannot be listed", || self.ears.rest.channels(offset, PAGE)).await;
             let page = page.inspect_err(|error| warn!(%error, "the channels are not listed"));
-            let Ok(page) = page else { return };
+            let Ok(page) = page else { return false };
             offset += page.items.len();
             let last = page.items.is_empty() || offset >= page.total;
             for info in page.items {
@@ -221,13 +234,14 @@ impl CatchUp {
                 }
             }
             if last {
-                return;
+                return true;
             }
         }
     }
 
-    /// Takes a room that triggers name into the directory, and joins it where that is wanted and possible.
-    async fn meet(&self, found: Result<RoomInfo, RestError>, wanted: &str) {
+    /// Takes a room that triggers name into the directory, and joins it where that is wanted and possible. Returns whether
+    /// the server has said what it is or that it is not.
+    async fn meet(&self, found: Result<RoomInfo, RestError>, wanted: &str) -> bool {
         match found {
             Ok(info) if info.archived => warn!(room = %info.room.id, "a watched room is archived"),
             Ok(info) => {
@@ -236,15 +250,29 @@ impl CatchUp {
                     self.ears.join(&known).await;
                 }
             }
-            Err(error) => warn!(room = wanted, %error, "a watched room cannot be found; is the bot in it?"),
+            Err(error) => {
+                warn!(room = wanted, %error, "a watched room cannot be found; is the bot in it?");
+                return error.code() == Some(NO_SUCH_ROOM);
+            }
         }
+        true
     }
 
-    /// Rooms that are no longer watched lose their cursor: what was said there meanwhile must not alert later.
-    async fn forget_unwatched(&self, watched: &[Known], stored: impl Iterator<Item = &RoomId>) {
+    /// Rooms that are no longer watched lose their cursor: what was said there meanwhile must not alert later. One that
+    /// nobody knows keeps it, unless it is `sure` that it is not to be found.
+    async fn forget_unwatched(
+        &mut self,
+        watched: &[Known],
+        stored: impl Iterator<Item = &RoomId>,
+        sure: bool,
+    ) {
         let watched: HashSet<&RoomId> = watched.iter().map(|known| &known.room.id).collect();
         for room in stored.filter(|room| !watched.contains(room)) {
-            insist("a room cannot be forgotten", || self.ears.store.forget_room(room)).await;
+            if sure || self.ears.rooms.contains(room) {
+                insist("a room cannot be forgotten", || self.ears.store.forget_room(room)).await;
+            } else {
+                self.unread.insert(room.clone());
+            }
         }
     }
 
@@ -267,7 +295,8 @@ impl CatchUp {
         Progress { since, cursor: since }
     }
 
-    /// When the bot came into the room, where that was after `settled`.
+    /// When the bot came into the room, where that was after `settled`; rather too early, where the server's clock was set
+    /// back since then and nobody knows by which one it was stamped.
     async fn joined_after(&self, known: &Known, settled: Timestamp) -> Option<Timestamp> {
         if !known.joined {
             return None;
@@ -275,7 +304,9 @@ impl CatchUp {
         let id = &known.room.id;
         let subscription =
             patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
-        subscription.ok()??.joined_at.filter(|joined| *joined > settled)
+        let joined = subscription.ok()??.joined_at.filter(|joined| *joined > settled)?;
+        let back = insist("the clock cannot be read", || self.ears.store.set_back_since_settled()).await;
+        Some(if back.is_zero() { joined } else { settled.max(joined - back - SKEW) })
     }
 
     /// Reads one room, page by page, and notes it where the server refuses.

@@ -27,6 +27,9 @@ const ROW_BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::fro
 /// First and longest wait of a lane whose last attempts all failed.
 const LANE_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
+/// How often a delivery is tried at least before it is given up for its age; with the waits between, some minutes.
+const LEAST_ATTEMPTS: u32 = 10;
+
 /// What a destination says of one attempt.
 #[derive(Debug)]
 pub(super) struct Attempt {
@@ -188,6 +191,14 @@ impl<D: Destination> Worker<D> {
     }
 }
 
+/// Whether a delivery that failed once more is to be given up. Age alone does not tell: a clock that was wrong when the
+/// row was written, as on a machine that starts without a battery, makes it a day old at once, and a bot that was off
+/// has not tried at all meanwhile.
+pub(super) fn tried_long_enough(delivery: &Delivery, retry_for: Duration, now: Timestamp) -> bool {
+    let least = (retry_for.as_secs() / 60).min(LEAST_ATTEMPTS.into());
+    u64::from(delivery.attempts) + 1 >= least && until(now, delivery.created_at) > retry_for
+}
+
 fn until(at: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }
@@ -202,6 +213,7 @@ fn backoff((first, longest): (Duration, Duration), failures: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::DeliveryId;
 
     #[test]
     fn backoff_grows_to_its_limit_and_never_beyond() {
@@ -210,5 +222,21 @@ mod tests {
             assert!(wait >= ROW_BACKOFF.0.mul_f64(0.75) && wait <= ROW_BACKOFF.1, "{failures}: {wait:?}");
         }
         assert!(backoff(ROW_BACKOFF, 3) > backoff(ROW_BACKOFF, 0) * 4);
+    }
+
+    #[test]
+    fn what_looks_old_is_not_given_up_before_it_was_really_tried() {
+        const DAY: Duration = Duration::from_hours(24);
+        let now = Timestamp::now();
+        let over = |attempts, age: Duration, retry_for| {
+            let (id, body, alert) = (DeliveryId::default(), String::new(), None);
+            let delivery = Delivery { id, body, alert, attempts, created_at: now - age };
+            tried_long_enough(&delivery, retry_for, now)
+        };
+        assert!(!over(3, DAY * 365, DAY), "the clock was set");
+        assert!(over(9, DAY * 365, DAY));
+        assert!(!over(5_000, DAY, DAY));
+        assert!(over(1, Duration::from_secs(121), Duration::from_secs(120)), "the last of two tries");
+        assert!(!over(0, Duration::from_secs(121), Duration::from_secs(120)));
     }
 }

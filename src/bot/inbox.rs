@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     alerting::{FoundBy, Place, ReplyKind, ReplyWords, place},
+    rocketchat::RoomId,
     signl4::{EventId, Happening, Notification},
     store::{EventOutcome, NewDelivery, Store, StoreError, StoredEvent},
     telemetry,
@@ -86,11 +87,16 @@ impl Inbox {
         let found = self.store.candidates(reference).await?;
         let settings = self.current.now();
         let config = &settings.config;
-        let place =
-            place(reference, found, waited < LONGEST_WAIT, |room| self.rooms.watched(room, &config.triggers));
+        // After a start the rooms are known only once they are listed; the store knows them from before.
+        let noted = match &reference.external_id {
+            Some(id) => self.store.watched_since(&RoomId::new(id.as_str())).await?.is_some(),
+            None => false,
+        };
+        let is_watched = |room: &RoomId| noted || self.rooms.watched(room, &config.triggers);
+        let place = place(reference, found, waited < LONGEST_WAIT, is_watched);
         if place == Place::Later {
             debug!(event = %notification.id, "event waits for the answer to our own call");
-            return self.store.postpone_event(event, now + LOOK_AGAIN).await;
+            return self.store.postpone_event(event, reference, now + LOOK_AGAIN).await;
         }
         let reply = reply(&notification, kind, &place, Notices::new(&config.replies));
         log(&notification, &place);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    drain::{Attempt, Destination, Outcome},
+    drain::{Attempt, Destination, Outcome, tried_long_enough},
     notice::Notices,
     settings::Current,
 };
@@ -59,36 +59,18 @@ impl Destination for Pager {
                 then: vec![],
             });
         };
-        if let Some(reason) = self.too_old(delivery).await? {
-            return Ok(self.give_up(&alert, reason, Duration::ZERO));
-        }
         let Ok(event) = serde_json::from_str(&delivery.body) else {
             return Ok(self.give_up(&alert, "its row in the store is damaged".into(), Duration::ZERO));
         };
         self.store.mark_in_flight(alert.id).await?;
         Ok(match self.client.raise(&self.url, &event).await {
             Ok(event_id) => self.sent(&self.as_it_stands(alert).await, event_id),
-            Err(error) => self.failed(&alert, error),
+            Err(error) => self.failed(&alert, error, delivery),
         })
     }
 }
 
 impl Pager {
-    async fn too_old(&self, delivery: &Delivery) -> Result<Option<String>, StoreError> {
-        let age =
-            Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
-        let retry_for = self.current.now().config.signl4.retry_for;
-        if age <= retry_for || delivery.attempts == 0 {
-            return Ok(None);
-        }
-        let last = match delivery.alert {
-            Some(alert) => self.store.waiting_because(alert).await?,
-            None => None,
-        };
-        let tried = humantime::format_duration(retry_for);
-        Ok(Some(format!("{}; tried for {tried}", last.as_deref().unwrap_or("SIGNL4 took no alerts"))))
-    }
-
     /// The alert after its call, which may have taken so long that its thread was told of the delay.
     async fn as_it_stands(&self, before: Alert) -> Alert {
         self.store.alert(before.id).await.ok().flatten().unwrap_or(before)
@@ -104,13 +86,20 @@ impl Pager {
         }
     }
 
-    fn failed(&self, alert: &Alert, error: RaiseError) -> Attempt {
-        let reason = error.to_string();
+    fn failed(&self, alert: &Alert, error: RaiseError, delivery: &Delivery) -> Attempt {
+        let why = error.to_string();
         let (outcome, maybe_raised) = match error {
             RaiseError::Rejected { reason } => return self.give_up(alert, reason, REST_AFTER_REJECTION),
-            RaiseError::Throttled { until } => (Outcome::Paused { until, reason }, false),
-            RaiseError::Unavailable { maybe_raised, .. } => (Outcome::Retry { reason }, maybe_raised),
+            RaiseError::Throttled { until } => (Outcome::Paused { until, reason: why.clone() }, false),
+            RaiseError::Unavailable { maybe_raised, .. } => {
+                (Outcome::Retry { reason: why.clone() }, maybe_raised)
+            }
         };
+        let retry_for = self.current.now().config.signl4.retry_for;
+        if tried_long_enough(delivery, retry_for, Timestamp::now()) {
+            let tried = humantime::format_duration(retry_for);
+            return self.give_up(alert, format!("{why}; tried for {tried}"), Duration::ZERO);
+        }
         Attempt { outcome, change: Some(AlertChange::StillQueued { maybe_raised }), then: vec![] }
     }
 

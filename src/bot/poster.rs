@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tracing::{field::display, info, warn};
 
 use super::{
-    drain::{Attempt, Destination, Outcome},
+    drain::{Attempt, Destination, Outcome, tried_long_enough},
     notice::{Notice, Reply},
     settings::{Current, Settings},
 };
@@ -43,8 +43,6 @@ impl Destination for Arc<Poster> {
         let Ok(notice) = serde_json::from_str::<Notice>(&delivery.body) else {
             return Ok(failed("its row in the store is damaged"));
         };
-        let age =
-            Duration::try_from(Timestamp::now().duration_since(delivery.created_at)).unwrap_or_default();
         let settings = self.current.now();
         let (kind, outcome, then) = match &notice {
             Notice::Reply(reply) => (NoticeKind::Reply, self.post(reply, &settings).await, None),
@@ -58,7 +56,10 @@ impl Destination for Arc<Poster> {
                 telemetry::notice(kind, true);
                 Attempt { outcome: Outcome::Delivered, change: None, then: vec![] }
             }
-            Err(error) if is_final(&error, delivery.attempts) || age > settings.config.signl4.retry_for => {
+            Err(error)
+                if is_final(&error, delivery.attempts)
+                    || tried_long_enough(delivery, settings.config.signl4.retry_for, Timestamp::now()) =>
+            {
                 telemetry::notice(kind, false);
                 Attempt {
                     outcome: Outcome::Failed { reason: error.to_string(), rest: Duration::ZERO },

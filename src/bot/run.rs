@@ -1,6 +1,10 @@
 //! Starts the parts, watches over them and stops them together.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use tokio::{
     net::TcpListener,
@@ -291,6 +295,7 @@ impl Bot {
             intake: Intake { store: shared.store.clone() },
             rooms: shared.rooms.clone(),
             look_again: tempo.look_again,
+            set_backs: AtomicU64::default(),
         };
         let (sender, events) = mpsc::channel(EVENTS);
         let watch = Watch::new(Arc::new(ears), &shared.current);

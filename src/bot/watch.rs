@@ -1,9 +1,16 @@
 //! Listens to the realtime session: every message goes to the intake, every change of rooms into the directory, and
 //! every new session first reads what was missed.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, timeout},
@@ -45,15 +52,8 @@ pub(super) struct Ears {
     pub(super) rooms: Arc<Rooms>,
     /// How often it is looked for what the stream may have dropped.
     pub(super) look_again: Duration,
-}
-
-/// What became of the server's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Clock {
-    /// It runs; set forward, it only makes us read more than we must.
-    Runs,
-    /// It was set back, and all that is kept by it with it.
-    SetBack,
+    /// How often the server's clock was found to be set back.
+    pub(super) set_backs: AtomicU64,
 }
 
 /// The consumer of realtime events.
@@ -78,11 +78,13 @@ impl Watch {
         Self { ears, settings, changes, session: None, catching_up: None, measured: None, asked_to_join }
     }
 
-    /// Handles events until cancelled or the sender is gone.
+    /// Handles events until cancelled or the sender is gone, or until the reading that goes with the session has died:
+    /// without it nothing that the stream drops would be found.
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<RealtimeEvent>, cancel: CancellationToken) {
         loop {
             tokio::select! {
                 () = cancel.cancelled() => break,
+                () = death_of(&mut self.catching_up) => break,
                 Ok(()) = self.changes.changed() => tokio::select! {
                     () = cancel.cancelled() => break,
                     () = self.adopt() => {}
@@ -304,16 +306,19 @@ impl Ears {
         insist("a room cannot be noted", || self.store.watch_room(room, from)).await
     }
 
-    /// Takes note of the server's clock as it was last measured.
-    pub(super) async fn keep_time(&self) -> Clock {
-        let Some(ahead) = self.rest.account().clock_offset() else { return Clock::Runs };
-        match insist("the clock cannot be noted", || self.store.note_clock(ahead, CLOCKS)).await {
-            Some(moved) if moved.is_negative() => {
-                warn!(by = ?moved.unsigned_abs(), "the server's clock was set back, or ours forward");
-                Clock::SetBack
-            }
-            _ => Clock::Runs,
+    /// Takes note of the server's clock as it was last measured. Set forward, it only makes us read more than we must.
+    pub(super) async fn keep_time(&self) {
+        let Some(ahead) = self.rest.account().clock_offset() else { return };
+        let moved = insist("the clock cannot be noted", || self.store.note_clock(ahead, CLOCKS)).await;
+        if let Some(moved) = moved.filter(SignedDuration::is_negative) {
+            self.set_backs.fetch_add(1, Ordering::Relaxed);
+            warn!(by = ?moved.unsigned_abs(), "the server's clock was set back, or ours forward");
         }
+    }
+
+    /// How often the server's clock was set back so far: times that were noted before are in the future since then.
+    pub(super) fn set_backs(&self) -> u64 {
+        self.set_backs.load(Ordering::Relaxed)
     }
 
     /// Settles one message, as often as it takes. Returns how many alerts it raised.
@@ -331,6 +336,14 @@ impl Ears {
             }
             Err(error) => warn!(%room, %error, "cannot join a watched channel; invite the bot"),
         }
+    }
+}
+
+/// Ends when a reading does: by itself it never does, so it has panicked.
+async fn death_of(reading: &mut Option<AbortOnDropHandle<()>>) {
+    match reading {
+        Some(reading) => drop(reading.await),
+        None => std::future::pending().await,
     }
 }
 

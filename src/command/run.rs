@@ -25,7 +25,12 @@ pub async fn run(path: Option<PathBuf>) -> Result<(), Failure> {
     let stop = stop_on_signals()?;
     // Listened for from the start: without that the signal would end the process.
     let hangups = listen(SignalKind::hangup())?;
-    let bot = Bot::start(config, Tempo::default()).await?;
+    info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    let bot = tokio::select! {
+        // A store that another program keeps locked is waited for: no reason to keep who wants it stopped waiting too.
+        () = stop.cancelled() => return Ok(()),
+        bot = Bot::start(config, Tempo::default()) => bot?,
+    };
     let stopper = bot.stopper();
     tokio::spawn(async move {
         stop.cancelled().await;

@@ -25,8 +25,15 @@ pub(super) const BY_EXTERNAL: &str =
     "SELECT * FROM alert WHERE external_id = ? AND state <> 'suppressed' ORDER BY id DESC LIMIT 2";
 pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = ? AND unanswered > 0 \
     ORDER BY event_id IS NOT NULL, id DESC LIMIT 1";
+/// Few calls are under way at any time. A notification without an ExternalID may be about each of them.
 pub(super) const IN_FLIGHT: &str =
-    "SELECT EXISTS (SELECT 1 FROM alert WHERE external_id = ? AND in_flight = 1)";
+    "SELECT EXISTS (SELECT 1 FROM alert WHERE in_flight = 1 AND (?1 IS NULL OR external_id = ?1))";
+
+/// What was waited for may be known now.
+pub(super) const HURRY: &str = "UPDATE event SET not_before = ?1 WHERE state = 'waiting' AND not_before > ?1";
+/// Not for a call whose answer came meanwhile: whatever came later would pass.
+pub(super) const POSTPONE: &str = "UPDATE event SET not_before = ?1 WHERE seq = ?2 AND EXISTS \
+    (SELECT 1 FROM alert WHERE in_flight = 1 AND (?3 IS NULL OR external_id = ?3))";
 
 /// A notification that waits to be correlated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +80,7 @@ pub struct Candidates {
     pub by_external: Vec<Alert>,
     /// The newest alert with that ExternalID that may have been raised without our getting the answer.
     pub unanswered: Option<Alert>,
-    /// Whether a call for an alert with that ExternalID is under way at this moment.
+    /// Whether a call for an alert with that ExternalID is under way at this moment; any call, where it has none.
     pub in_flight: bool,
 }
 
@@ -138,9 +145,9 @@ impl Store {
                 sqlx::query_as(BY_EXTERNAL).bind(external_id).fetch_all(&mut *snapshot).await?;
             found.unanswered =
                 sqlx::query_as(UNANSWERED).bind(external_id).fetch_optional(&mut *snapshot).await?;
-            (found.in_flight,) =
-                sqlx::query_as(IN_FLIGHT).bind(external_id).fetch_one(&mut *snapshot).await?;
         }
+        (found.in_flight,) =
+            sqlx::query_as(IN_FLIGHT).bind(&alert.external_id).fetch_one(&mut *snapshot).await?;
         Ok(found)
     }
 
@@ -182,18 +189,30 @@ impl Store {
         Ok(())
     }
 
-    /// Lets a notification wait: what it belongs to may be known later.
+    /// Lets a notification wait for the answer to a call, as long as one is under way that it may be about. With the answer it becomes due again, so that notifications keep their order.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn postpone_event(&self, event: &StoredEvent, until: Timestamp) -> Result<(), StoreError> {
-        sqlx::query("UPDATE event SET not_before = ? WHERE seq = ?")
+    pub async fn postpone_event(
+        &self,
+        event: &StoredEvent,
+        alert: &AlertRef,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query(POSTPONE)
             .bind(millis(until))
             .bind(event.seq)
+            .bind(&alert.external_id)
             .execute(&self.writer)
             .await?;
         Ok(())
     }
+}
+
+/// Makes due what waits for the answer to a call.
+pub(super) async fn hurry(tx: &mut Transaction<'static, Sqlite>, now: Timestamp) -> Result<(), StoreError> {
+    sqlx::query(HURRY).bind(millis(now)).execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Keeps an alert's name. A call raises one alert at the most, so one that was lost has found its own.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Alert, AlertId, Delivery, Lane, NewDelivery, Store, StoreError,
+    Alert, AlertId, Delivery, Lane, NewDelivery, Store, StoreError, inbox,
     rows::{millis, timestamp},
 };
 use crate::signl4::EventId;
@@ -299,5 +299,5 @@ async fn change_alert(
     .bind(alert.0)
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    inbox::hurry(tx, now).await
 }

@@ -69,6 +69,7 @@ impl Store {
         .bind(millis(at))
         .execute(&mut *tx)
         .await?;
+        sqlx::query("DELETE FROM fact WHERE name = 'set_back'").execute(&mut *tx).await?;
         Ok(tx.commit().await?)
     }
 
@@ -81,6 +82,18 @@ impl Store {
             .fetch_optional(&self.readers)
             .await?;
         Ok(row.map(|(at,)| timestamp(at)))
+    }
+
+    /// How far the server's clock was set back since everything was last settled. By so much may what it stamped since then
+    /// be ahead.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn set_back_since_settled(&self) -> Result<Duration, StoreError> {
+        let row: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'set_back'")
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(Duration::from_millis(row.map_or(0, |(back,)| back.unsigned_abs())))
     }
 
     /// When the first session of all began, by the server's clock: the given time, where there was none before.
@@ -136,6 +149,13 @@ impl Store {
             .bind(back)
             .execute(&mut *tx)
             .await?;
+        sqlx::query(
+            "INSERT INTO fact (name, value) VALUES ('set_back', -?1) \
+             ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
+        )
+        .bind(back)
+        .execute(&mut *tx)
+        .await?;
         sqlx::query(
             "INSERT INTO fact (name, value) VALUES ('clock_ahead', ?) \
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",

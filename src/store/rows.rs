@@ -16,7 +16,7 @@ use crate::{
 pub struct AlertId(pub(super) i64);
 
 /// Row number of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DeliveryId(pub(super) i64);
 
 impl fmt::Display for AlertId {

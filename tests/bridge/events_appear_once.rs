@@ -109,6 +109,18 @@ async fn an_event_that_overtakes_the_answer_to_our_own_call_finds_its_thread() {
 }
 
 #[tokio::test]
+async fn an_event_without_an_external_id_that_overtakes_the_answer_finds_its_thread() {
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    stage.signl4.faults().webhook(WebhookFault::Slow(std::time::Duration::from_secs(2)), Times::Next(1));
+    stage.signl4.faults().outbound(OutboundFault::Reshape(Reshape::NoExternalId), Times::Always);
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+}
+
+#[tokio::test]
 async fn an_alert_whose_answer_was_lost_still_gets_its_events() {
     let stage = Stage::set().await;
     let bot = stage.start().await;
@@ -226,4 +238,20 @@ async fn an_event_of_an_alert_that_is_not_ours_is_never_put_into_a_thread() {
     assert!(stage.replies(&message).is_empty());
     let all = stage.chat.messages(&stage.room);
     assert!(!all.iter().any(|message| message.text == "Rene: Alert acknowledged."), "{all:?}");
+}
+
+#[tokio::test]
+async fn an_event_for_a_room_that_comes_before_the_rooms_are_listed_is_posted_into_it() {
+    let stage = Stage::set().await;
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    stage.chat.faults().rest_always("rooms.get", RestFault::status(503));
+    let _bot = stage.start().await;
+    let of_the_room = json!({"eventId": "another-installations", "externalEventId": stage.room.id});
+    assert_eq!(stage.post_event(&status_event("n1", &of_the_room, 4)).await.0, 200);
+    let posted = stage.chat.wait_for(SOON, |chat| {
+        chat.messages(&stage.room).into_iter().find(|message| message.text == "Rene: Alert closed.")
+    });
+    assert_eq!(posted.await.unwrap().thread_id, None, "a plain message in the room");
 }

@@ -18,6 +18,7 @@ mod storms;
 mod systemd_is_told;
 mod the_account_in_trouble;
 mod the_author_learns;
+mod the_clock_is_set;
 mod the_log_tells;
 mod the_store_in_trouble;
 mod through_a_proxy;

@@ -1,6 +1,6 @@
 //! Rooms that are joined, renamed, left, archived or deleted while the bot runs are followed without a restart.
 
-use sandbox::rocketchat::{NewMessage, NewRoom, Room};
+use sandbox::rocketchat::{NewMessage, NewRoom, RestFault, Room};
 
 use crate::stage::{SOON, Stage};
 
@@ -146,4 +146,27 @@ async fn a_room_that_is_deleted_or_archived_disturbs_no_other_before_and_after_a
     stage.flush().await;
     assert_eq!(stage.pages().len(), 4, "{:?}", stage.pages());
     bot.assert_runs();
+}
+
+#[tokio::test]
+async fn a_room_that_the_server_will_not_look_up_after_a_restart_loses_nothing() {
+    let mut stage = Stage::set().await.without_joining();
+    stage
+        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"plaza\"]");
+    let plaza = stage.chat.create_room(NewRoom::channel("plaza").members([&stage.alice])).unwrap();
+    let bot = stage.start().await;
+    stage.say_in(&plaza, "SIGNL4 one");
+    bot.wait_for_log(&["alert sent"]).await;
+    bot.kill().await;
+    stage.say_in(&plaza, "SIGNL4 two");
+    // So that it is from well before the sessions that follow.
+    stage.chat.clock_forward(std::time::Duration::from_secs(60));
+    stage.chat.faults().rest_always("rooms.info", RestFault::status(400));
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    stage.chat.faults().clear();
+    let _bot = stage.start().await;
+    stage.alert("SIGNL4 two").await;
+    assert_eq!(stage.texts(), ["SIGNL4 one", "SIGNL4 two"]);
 }

@@ -279,8 +279,12 @@ impl Stage {
 
     /// Waits until there is an alert of each of these texts.
     pub async fn wait_for_texts(&self, texts: &[&str]) {
+        self.wait_for_texts_within(texts, SOON).await;
+    }
+
+    async fn wait_for_texts_within(&self, texts: &[&str], deadline: Duration) {
         let all = |alerts: &[Alert]| texts.iter().all(|text| alerts.iter().any(|alert| alert.text == *text));
-        let waited = self.signl4.wait_until(SOON, |alerts, _| all(alerts)).await;
+        let waited = self.signl4.wait_until(deadline, |alerts, _| all(alerts)).await;
         waited.unwrap_or_else(|error| panic!("{texts:?}: {error}; there are {:?}", self.texts()));
     }
 
@@ -292,9 +296,14 @@ impl Stage {
     /// Writes one more message that matches, and waits for its alert: messages are looked at in turn, so whatever the
     /// ones before it asked for has been done by then.
     pub async fn flush(&self) {
+        self.flush_within(SOON).await;
+    }
+
+    /// The same after so many messages that it may take longer.
+    pub async fn flush_within(&self, deadline: Duration) {
         let text = format!("SIGNL4 flush {}", unique());
         self.say(&text);
-        self.alert(&text).await;
+        self.wait_for_texts_within(&[&text], deadline).await;
     }
 
     /// Alerts that are not those of [`Stage::flush`].

@@ -2,6 +2,7 @@
 //! mended. (A disk that is full: `src/store/tests/trouble.rs`.)
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -19,6 +20,19 @@ async fn a_store_that_another_program_keeps_locked_is_named_at_the_start() {
     assert!(bot.log().contains("store.url: another program"), "{}", bot.log());
     lock.release().await;
     let _bot = stage.start().await;
+}
+
+#[tokio::test]
+async fn a_bot_that_waits_for_a_locked_store_is_stopped_at_once() {
+    let stage = Stage::set().await;
+    assert!(stage.start().await.stop().await.success());
+    let lock = stage.lock_store().await;
+    let bot = stage.launch();
+    bot.wait_for_log(&["starting"]).await;
+    let asked = Instant::now();
+    assert!(bot.stop().await.success());
+    assert!(asked.elapsed() < Duration::from_secs(5), "it waited for the store: {:?}", asked.elapsed());
+    lock.release().await;
 }
 
 #[tokio::test]

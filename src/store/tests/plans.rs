@@ -32,6 +32,8 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         inbox::BY_EXTERNAL,
         inbox::UNANSWERED,
         inbox::IN_FLIGHT,
+        inbox::HURRY,
+        inbox::POSTPONE,
         intake::LAST_PAGED,
         status::LANES,
         status::INBOX,

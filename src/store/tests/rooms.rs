@@ -58,11 +58,18 @@ async fn what_is_kept_by_the_servers_clock_is_set_back_with_it() {
     assert_eq!(fixture.store.settled_until().await.unwrap(), Some(at(80 - 3_600)));
     assert_eq!(fixture.store.watched_since(&room("r")).await.unwrap(), Some(at(50 - 3_600)));
     assert_eq!(note(-3_595).await, None, "once");
-    assert_eq!(note(5).await, Some(SignedDuration::from_hours(1)));
+    let set_back = async || fixture.store.set_back_since_settled().await.unwrap();
+    assert_eq!(set_back().await, Duration::from_hours(1));
+    assert_eq!(note(-3_655).await, Some(SignedDuration::from_mins(-1)));
+    assert_eq!(set_back().await, Duration::from_mins(61));
+    fixture.store.set_settled_until(at(80 - 3_660), &[]).await.unwrap();
+    assert_eq!(set_back().await, Duration::ZERO);
+    assert_eq!(note(5).await, Some(SignedDuration::from_mins(61)));
+    assert_eq!(set_back().await, Duration::ZERO);
     let progress = fixture.store.progress().await.unwrap()[&room("r")];
     assert_eq!(
         progress.cursor,
-        at(80 - 3_600),
+        at(80 - 3_660),
         "set forward, a clock moves no cursor past what was not read"
     );
 }

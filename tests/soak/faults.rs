@@ -1,0 +1,307 @@
+//! What strikes: every switch of both servers, and the bot's own process. Not drawn is only what by its meaning ends an
+//! alert or the bot: an answer of SIGNL4 that says no for good (400, 404), an account that is switched off, a room from
+//! which the bot is thrown out. Those have tests of their own in `tests/bridge`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::RngExt;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use sandbox::rocketchat::{Refusal, RestFault, Switches};
+use sandbox::signl4::{OutboundFault, Reshape, Times, WebhookFault};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::Soak;
+use super::stage::StoreLock;
+
+/// How often each kind of fault struck.
+#[derive(Debug, Default)]
+pub struct Strikes(BTreeMap<&'static str, usize>);
+
+impl Strikes {
+    fn count(&mut self, kind: &'static str) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+}
+
+impl std::fmt::Display for Strikes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let parts: Vec<String> = self.0.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
+/// A fault that is taken back after a while.
+pub struct Striking {
+    until: Instant,
+    fault: Fault,
+}
+
+enum Fault {
+    Switch(Switch),
+    Signl4Refuses,
+    RestAway,
+    BotDead,
+    StoreLocked(StoreLock),
+}
+
+/// One of the switches of the simulated Rocket.Chat.
+#[derive(Clone, Copy)]
+struct Switch {
+    name: &'static str,
+    /// Open connections are cut when it is switched on, since it only meets new ones.
+    cuts: bool,
+    set: fn(&mut Switches),
+}
+
+const SWITCHES: &[Switch] = &[
+    Switch { name: "refuse_connections", cuts: true, set: |switches| switches.refuse_connections = true },
+    Switch { name: "accept_then_close", cuts: true, set: |switches| switches.accept_then_close = true },
+    Switch { name: "stall", cuts: false, set: |switches| switches.stall = true },
+    Switch {
+        name: "delay_frames",
+        cuts: false,
+        set: |switches| switches.delay_frames = Duration::from_millis(400),
+    },
+    Switch { name: "refuse_connect", cuts: true, set: |switches| switches.refuse_connect = true },
+    Switch { name: "greet", cuts: true, set: |switches| switches.greet = true },
+    Switch {
+        name: "ping_before_connected",
+        cuts: true,
+        set: |switches| switches.ping_before_connected = true,
+    },
+    Switch { name: "updated_first", cuts: true, set: |switches| switches.updated_first = true },
+    Switch { name: "nested_args", cuts: false, set: |switches| switches.nested_args = true },
+    Switch { name: "omit_room_name", cuts: false, set: |switches| switches.omit_room_name = true },
+    Switch { name: "duplicate_messages", cuts: false, set: |switches| switches.duplicate_messages = true },
+    Switch { name: "reverse_messages", cuts: false, set: |switches| switches.reverse_messages = true },
+    Switch { name: "withhold_messages", cuts: false, set: |switches| switches.withhold_messages = true },
+];
+
+/// The REST calls that the bot makes.
+const ROUTES: &[&str] = &[
+    "*",
+    "chat.getMessage",
+    "chat.react",
+    "chat.sendMessage",
+    "chat.syncMessages",
+    "info",
+    "me",
+    "rooms.get",
+    "subscriptions.get",
+];
+
+impl Soak {
+    pub(super) async fn strike(&mut self) {
+        match self.rng.random_range(0..22) {
+            0 => self.cut(),
+            1..=5 => self.switch(),
+            6 => self.begin("SIGNL4 refuses", Fault::Signl4Refuses, 3_000),
+            7 => {
+                self.stage.chat.faults().rest_always("*", RestFault::bad_gateway());
+                self.begin("REST away", Fault::RestAway, 2_000);
+            }
+            8 | 9 => self.kill().await,
+            10 => self.stop().await,
+            11 => self.reload().await,
+            12 => self.lock_the_store().await,
+            13 | 14 => self.trip_the_webhook(),
+            15 | 16 => self.trip_the_notifications(),
+            17 | 18 => self.trip_the_rest_api(),
+            19 => self.trip_the_entrance(),
+            _ => self.move_the_clock(),
+        }
+    }
+
+    fn begin(&mut self, kind: &'static str, fault: Fault, longest: u64) {
+        self.strikes.count(kind);
+        let lasts = Duration::from_millis(self.rng.random_range(100..longest));
+        self.striking.push(Striking { until: Instant::now() + lasts, fault });
+    }
+
+    fn cut(&mut self) {
+        self.strikes.count("cut");
+        self.stage.chat.faults().cut_connections();
+    }
+
+    fn switch(&mut self) {
+        let switch = *SWITCHES.choose(&mut self.rng).unwrap();
+        self.begin(switch.name, Fault::Switch(switch), 3_000);
+        self.set_switches();
+        if switch.cuts {
+            self.stage.chat.faults().cut_connections();
+        }
+    }
+
+    /// Sets the switches to what the installation is like and what strikes at the moment.
+    pub(super) fn set_switches(&self) {
+        self.stage.chat.faults().set(|switches| {
+            *switches = Switches::default();
+            switches.streamer = self.installation.streamer;
+            switches.unpaged_sync = self.installation.unpaged;
+            for striking in &self.striking {
+                if let Fault::Switch(switch) = &striking.fault {
+                    (switch.set)(switches);
+                }
+            }
+        });
+    }
+
+    async fn kill(&mut self) {
+        if let Some(bot) = self.bot.take() {
+            bot.kill().await;
+            self.begin("SIGKILL", Fault::BotDead, 2_000);
+        }
+    }
+
+    async fn stop(&mut self) {
+        if let Some(bot) = self.bot.take() {
+            // Before that it does not listen to signals.
+            bot.wait_for_log(&["\"starting\""]).await;
+            let asked = Instant::now();
+            let status = bot.stop().await;
+            assert!(status.success(), "SIGTERM: {status}\n{}", self.log());
+            assert!(asked.elapsed() < Duration::from_secs(10), "SIGTERM: {:?}", asked.elapsed());
+            self.begin("SIGTERM", Fault::BotDead, 2_000);
+        }
+    }
+
+    /// SIGHUP, as soon as the bot is so far that it listens to signals.
+    async fn reload(&mut self) {
+        let Some(bot) = &mut self.bot else { return };
+        if bot.count_in_log(&["\"started\""]) > 0 {
+            bot.reload().await;
+            self.strikes.count("SIGHUP");
+        }
+    }
+
+    /// A running bot waits. One that starts gives up, as it must when another one has the store, so none is started.
+    async fn lock_the_store(&mut self) {
+        let locked = |striking: &Striking| matches!(striking.fault, Fault::StoreLocked(_));
+        if self.bot.is_some() && !self.striking.iter().any(locked) {
+            let lock = self.stage.lock_store().await;
+            self.begin("store locked", Fault::StoreLocked(lock), 3_000);
+        }
+    }
+
+    fn trip_the_webhook(&mut self) {
+        let fault = match self.rng.random_range(0..10) {
+            0 => WebhookFault::Status(500),
+            1 => WebhookFault::Status(502),
+            2 => WebhookFault::Status(503),
+            3 => WebhookFault::Throttled(Duration::from_secs(1)),
+            4 => WebhookFault::LoseAnswer,
+            5 => WebhookFault::Body("rubbish".to_owned()),
+            6 => WebhookFault::Body(String::new()),
+            7 => WebhookFault::EventBeforeAnswer,
+            8 => WebhookFault::NeverAnswer,
+            _ => WebhookFault::Slow(Duration::from_millis(800)),
+        };
+        self.strikes.count("webhook");
+        self.stage.signl4.faults().webhook(fault, Times::Next(1));
+    }
+
+    fn trip_the_notifications(&mut self) {
+        let fault = match self.rng.random_range(0..10) {
+            0 | 1 => OutboundFault::Duplicate,
+            2 | 3 => OutboundFault::AfterNext,
+            4 => OutboundFault::Delay(Duration::from_secs(1)),
+            5 => OutboundFault::Drop,
+            6 => OutboundFault::Reshape(Reshape::NullUser),
+            7 => OutboundFault::Reshape(Reshape::NoEventId),
+            8 => OutboundFault::Reshape(Reshape::NoExternalId),
+            _ => OutboundFault::Reshape(Reshape::ExtraFields),
+        };
+        self.strikes.count("notifications");
+        self.stage.signl4.faults().outbound(fault, Times::Next(2));
+    }
+
+    fn trip_the_rest_api(&mut self) {
+        let fault = match self.rng.random_range(0..9) {
+            0 => RestFault::status(500),
+            1 => RestFault::status(503),
+            2 => RestFault::TooManyRequests { reset_in: Duration::from_secs(1) },
+            3 => RestFault::LostAnswer,
+            4 => RestFault::Cut,
+            5 => RestFault::NoAnswer,
+            6 => RestFault::bad_gateway(),
+            7 => RestFault::plain_unauthorized(),
+            _ => RestFault::Slow(Duration::from_millis(700)),
+        };
+        self.strikes.count("REST");
+        self.stage.chat.faults().rest_next(ROUTES.choose(&mut self.rng).unwrap(), 2, fault);
+    }
+
+    /// The next session is refused its login or its subscription, by a server that is starting up or has had enough.
+    fn trip_the_entrance(&mut self) {
+        let refusal = draw_refusal(&mut self.rng);
+        let count = self.rng.random_range(1..3);
+        let faults = self.stage.chat.faults();
+        match self.rng.random_ratio(1, 2) {
+            true => faults.refuse_logins(count, refusal),
+            false => faults.refuse_subscriptions(count, refusal),
+        }
+        faults.cut_connections();
+        self.strikes.count("entrance");
+    }
+
+    fn move_the_clock(&mut self) {
+        let by = Duration::from_secs(self.rng.random_range(1..3_600));
+        self.strikes.count("clock");
+        match self.installation.clock_goes_back {
+            true => self.stage.chat.clock_back(by),
+            false => self.stage.chat.clock_forward(by),
+        }
+    }
+
+    /// Ends the faults whose time is over.
+    pub(super) async fn take_back(&mut self, now: Instant) {
+        let (over, still): (Vec<_>, Vec<_>) =
+            self.striking.drain(..).partition(|striking| striking.until <= now);
+        self.striking = still;
+        let mut starts = false;
+        for striking in over {
+            match striking.fault {
+                Fault::Switch(_) | Fault::Signl4Refuses => {}
+                Fault::RestAway => self.stage.chat.faults().clear_rest(),
+                Fault::BotDead => starts = true,
+                Fault::StoreLocked(lock) => lock.release().await,
+            }
+        }
+        self.set_switches();
+        match self.striking.iter().any(|striking| matches!(striking.fault, Fault::Signl4Refuses)) {
+            true => self.stage.signl4.refuse().await,
+            false => self.stage.signl4.listen_again().await.unwrap(),
+        }
+        if starts {
+            self.release_the_store().await;
+            self.bot = Some(self.stage.launch());
+        }
+    }
+
+    async fn release_the_store(&mut self) {
+        for striking in std::mem::take(&mut self.striking) {
+            match striking.fault {
+                Fault::StoreLocked(lock) => lock.release().await,
+                _ => self.striking.push(striking),
+            }
+        }
+    }
+
+    /// Ends everything.
+    pub(super) async fn end_all(&mut self) {
+        self.stage.chat.faults().clear();
+        self.stage.signl4.faults().clear();
+        self.take_back(Instant::now() + Duration::from_secs(3_600)).await;
+    }
+}
+
+fn draw_refusal(rng: &mut StdRng) -> Refusal {
+    match rng.random_range(0..2) {
+        0 => Refusal::plain("the database is not there yet"),
+        _ => Refusal::meteor("too-many-requests", "Error, too many requests.")
+            .with_details(json!({"timeToReset": 1_500})),
+    }
+}

@@ -1,0 +1,263 @@
+//! The randomized soak: messages and events flow while faults drawn at random strike both servers and the bot, and at the
+//! end every matching message has its alert and every event its reply, once and in the right thread.
+//!
+//! `SOAK_SECONDS=600 SOAK_SEED=7 cargo test --test soak -- --nocapture` runs longer, and repeats a run that failed: the
+//! seed of every run is printed first. Only the order in which two machines' packets meet is not in the seed's hand.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "what fails here fails the test, and its seed is to be read"
+)]
+
+mod faults;
+#[path = "../bridge/stage.rs"]
+mod stage;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use faults::{Strikes, Striking};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt, SeedableRng};
+use sandbox::rocketchat::{Heartbeat, Limit, Limits, Message, NewRoom, Options, Room};
+use sandbox::signl4::Alert;
+use stage::{Bot, Stage};
+use tokio::time::{Instant, sleep};
+
+/// How long the short run in the tests takes.
+const USUAL_SECONDS: u64 = 25;
+/// How long everything may take to come to rest once the faults are over.
+const REST: Duration = Duration::from_secs(180);
+/// How many rooms there may be.
+const MOST_ROOMS: usize = 12;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_strikes_every_match_alerts_once_and_every_event_appears_once_in_its_thread() {
+    let seconds = number("SOAK_SECONDS").unwrap_or(USUAL_SECONDS);
+    let seed = number("SOAK_SEED").unwrap_or_else(rand::random);
+    println!("SOAK_SEED={seed} SOAK_SECONDS={seconds}");
+    let mut soak = Soak::set(seed).await;
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        soak.step().await;
+        let pause = soak.rng.random_range(0..120);
+        sleep(Duration::from_millis(pause)).await;
+    }
+    soak.come_to_rest().await;
+    soak.check_alerts();
+    soak.check_replies().await;
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|value| value.parse().ok())
+}
+
+/// What kind of installation a run is in: as much of the seed as does not change while it runs.
+#[derive(Debug)]
+struct Installation {
+    /// Microservices, whose streamer answers in another way than the monolith.
+    streamer: bool,
+    /// The account has no `api-bypass-rate-limit`, and Meteor counts the calls of DDP.
+    limited: bool,
+    /// `chat.syncMessages` knows no paging yet.
+    unpaged: bool,
+    /// In which direction the server's clock jumps. In one run always in the same: set back and forward again while nobody
+    /// looks, a clock leaves no trace, and messages with times that were read long ago.
+    clock_goes_back: bool,
+}
+
+impl Installation {
+    fn draw(rng: &mut StdRng) -> Self {
+        Self {
+            streamer: rng.random_ratio(1, 3),
+            limited: rng.random_ratio(1, 3),
+            unpaged: rng.random_ratio(1, 3),
+            clock_goes_back: rng.random_ratio(1, 2),
+        }
+    }
+
+    fn options(&self, seed: u64) -> Options {
+        // As strict as the real ones within a window, but with windows short enough that a storm ends today.
+        let quick = Limits {
+            logins: Some(Limit::per_seconds(5, 10)),
+            methods: Some(Limit::per_seconds(10, 2)),
+            all_methods: Some(Limit::per_seconds(600, 60)),
+            rest: Some(Limit::per_seconds(10, 1)),
+        };
+        Options {
+            seed,
+            limits: if self.limited { quick } else { Limits::OFF },
+            heartbeat: if self.streamer { Heartbeat::STREAMER } else { Heartbeat::MONOLITH },
+            version: if self.unpaged { "7.5.0" } else { "8.0.1" }.to_owned(),
+            ..Options::default()
+        }
+    }
+}
+
+struct Soak {
+    stage: Stage,
+    rng: StdRng,
+    installation: Installation,
+    rooms: Vec<Room>,
+    bot: Option<Bot>,
+    /// Messages that match, by the text that matches.
+    written: BTreeMap<String, Message>,
+    /// Messages that do not match yet.
+    harmless: Vec<Message>,
+    /// Faults that are over at a time.
+    striking: Vec<Striking>,
+    strikes: Strikes,
+    next: u32,
+}
+
+impl Soak {
+    async fn set(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let installation = Installation::draw(&mut rng);
+        println!("{installation:?}");
+        let stage = Stage::set_with(installation.options(seed), sandbox::signl4::Options::default()).await;
+        if !installation.limited {
+            stage.chat.grant(&stage.bot, "api-bypass-rate-limit").unwrap();
+        }
+        let members = [&stage.alice, &stage.bob, &stage.bot];
+        let rooms = vec![
+            stage.room.clone(),
+            stage.chat.create_room(NewRoom::channel("plant").members(members)).unwrap(),
+            stage.chat.create_room(NewRoom::group("night").members(members)).unwrap(),
+            stage.chat.create_room(NewRoom::direct([&stage.alice, &stage.bot])).unwrap(),
+        ];
+        let mut soak = Self {
+            stage,
+            rng,
+            installation,
+            rooms,
+            bot: None,
+            written: BTreeMap::new(),
+            harmless: Vec::new(),
+            striking: Vec::new(),
+            strikes: Strikes::default(),
+            next: 0,
+        };
+        soak.set_switches();
+        soak.bot = Some(soak.stage.start().await);
+        soak
+    }
+
+    async fn step(&mut self) {
+        self.take_back(Instant::now()).await;
+        if let Some(bot) = &mut self.bot {
+            bot.assert_runs();
+        }
+        match self.rng.random_range(0..100) {
+            0..30 => self.write(),
+            30..40 => self.emit_again(),
+            40..44 => self.edit_until_it_matches(),
+            44..46 => self.change_the_rooms(),
+            46..75 => self.act_on_the_phone(),
+            _ => self.strike().await,
+        }
+    }
+
+    fn text(&mut self, prefix: &str) -> String {
+        self.next += 1;
+        format!("{prefix} {:04}", self.next)
+    }
+
+    fn write(&mut self) {
+        let room = self.rooms.choose(&mut self.rng).unwrap().clone();
+        if self.rng.random_ratio(1, 4) {
+            let text = format!("nothing to see {}", self.rng.next_u32());
+            let message = self.stage.chat.post(&room, &self.stage.alice, text).unwrap();
+            return self.harmless.push(message);
+        }
+        let text = self.text("SIGNL4 number");
+        let parent =
+            self.stage.chat.messages(&room).into_iter().filter(|message| message.thread_id.is_none());
+        let parent = parent.collect::<Vec<_>>().choose(&mut self.rng).cloned();
+        let message = match parent {
+            Some(parent) if self.rng.random_ratio(1, 5) => {
+                self.stage.chat.reply(&parent, &self.stage.alice, text.as_str()).unwrap()
+            }
+            _ => self.stage.chat.post(&room, &self.stage.alice, text.as_str()).unwrap(),
+        };
+        self.written.insert(text, message);
+    }
+
+    fn emit_again(&mut self) {
+        let messages: Vec<Message> = self.written.values().cloned().collect();
+        let Some(message) = messages.choose(&mut self.rng) else { return };
+        let (chat, bob) = (&self.stage.chat, &self.stage.bob);
+        match self.rng.random_range(0..4) {
+            0 => drop(chat.react(message, bob, ":eyes:")),
+            1 => drop(chat.pin(message).unwrap()),
+            2 => drop(chat.reply(message, &self.stage.alice, "looking into it").unwrap()),
+            _ => chat.replay(message),
+        }
+    }
+
+    /// An edit while the bot is away is only noticed where the room changes afterwards, so a message follows it.
+    fn edit_until_it_matches(&mut self) {
+        let Some(message) = self.harmless.pop() else { return };
+        let text = self.text("SIGNL4 edited");
+        let message = self.stage.chat.edit(&message, &self.stage.alice, &text).unwrap();
+        self.stage.chat.post(&message.room_id, &self.stage.alice, "edited the above").unwrap();
+        self.written.insert(text, message);
+    }
+
+    /// A room gets another name, or the bot is taken into a new one, where the talk begins at once.
+    fn change_the_rooms(&mut self) {
+        let number = self.rng.next_u32();
+        if self.rooms.len() < MOST_ROOMS && self.rng.random_ratio(1, 2) {
+            let members = [&self.stage.alice, &self.stage.bob, &self.stage.bot];
+            let room = NewRoom::channel(format!("new-{number}")).members(members);
+            self.rooms.push(self.stage.chat.create_room(room).unwrap());
+        } else {
+            self.stage.chat.rename(&self.rooms[1], &format!("plant-{number}")).unwrap();
+        }
+    }
+
+    fn act_on_the_phone(&mut self) {
+        let alerts = self.stage.signl4.alerts();
+        let Some(alert) = alerts.choose(&mut self.rng) else { return };
+        let signl4 = &self.stage.signl4;
+        // What the alert's state does not allow is refused, and nothing comes of it.
+        let _ = match self.rng.random_range(0..12) {
+            0..3 => signl4.acknowledge(&alert.id, "Rene"),
+            3 => signl4.close(&alert.id, "Mia"),
+            4 => signl4.escalate(&alert.id),
+            5 => signl4.nobody_on_duty(&alert.id),
+            6 => {
+                signl4.send_test_event();
+                Ok(())
+            }
+            _ => {
+                let note = format!("note {}", self.rng.next_u64());
+                signl4.annotate(&alert.id, "Jonas", &note)
+            }
+        };
+    }
+
+    /// Ends every fault, starts the bot anew, and waits until nothing is missing any more.
+    async fn come_to_rest(&mut self) {
+        self.end_all().await;
+        if let Some(bot) = self.bot.take() {
+            bot.kill().await;
+        }
+        self.bot = Some(self.stage.start().await);
+        let texts: BTreeSet<String> = self.written.keys().cloned().collect();
+        let all = |alerts: &[Alert]| texts.iter().all(|text| alerts.iter().any(|alert| alert.text == *text));
+        let waited = self.stage.signl4.wait_until(REST, |alerts, _| all(alerts)).await;
+        if waited.is_err() {
+            let raised: BTreeSet<String> = self.stage.texts().into_iter().collect();
+            let lost: Vec<_> = texts.difference(&raised).map(|text| (text, &self.written[text])).collect();
+            panic!("LOST: {lost:#?}\n{}", self.log());
+        }
+        self.stage.signl4.wait_for_delivery(REST).await.unwrap();
+    }
+
+    fn log(&self) -> String {
+        self.stage.logs().join("\n--- started anew ---\n")
+    }
+}
