@@ -1,5 +1,7 @@
 # A static program in an empty image. Built on Alpine, whose C library is musl.
 FROM rust:1.95-alpine AS build
+# Not pinned: Alpine keeps the newest of each package alone, so a build with a version in it soon fails.
+# hadolint ignore=DL3018
 RUN apk add --no-cache gcc musl-dev
 WORKDIR /build
 COPY . .

@@ -6,8 +6,6 @@
 mod access;
 mod certificate;
 mod connections;
-mod seldom;
-mod strangers;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +18,7 @@ use axum::{
         DefaultBodyLimit, Path, Request, State,
         rejection::{BytesRejection, PathRejection},
     },
-    http::{StatusCode, header},
+    http::StatusCode,
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::post,
@@ -36,13 +34,15 @@ use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutLayer;
 use tracing::{debug, error, info, warn};
 
-use crate::{signl4::Notification, store::Store};
+use crate::{
+    signl4::Notification,
+    store::Store,
+    strangers::{Seldom, Strangers, too_often},
+};
 pub use access::Access;
 use certificate::Look;
 pub use certificate::{Certificate, CertificateError};
 use connections::{Bounds, Peer};
-use seldom::Seldom;
-use strangers::Strangers;
 
 /// Largest body that is read, in bytes. A real event has about one thousand.
 const MAX_BODY: usize = 1024 * 1024;
@@ -101,11 +101,7 @@ impl Door {
         }
         match self.strangers.note(from, now) {
             None => StatusCode::NOT_FOUND.into_response(),
-            Some(wait) => {
-                let seconds = wait.as_secs().max(1).to_string();
-                let headers = [(header::RETRY_AFTER, seconds), (header::CONNECTION, "close".to_owned())];
-                (StatusCode::TOO_MANY_REQUESTS, headers).into_response()
-            }
+            Some(wait) => too_often(wait),
         }
     }
 }

@@ -8,7 +8,7 @@ mod stage;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode};
 use sandbox::signl4::{Times, WebhookFault};
 use serde_json::{Value, json};
@@ -299,8 +299,36 @@ async fn with_a_token_nothing_but_healthz_is_open() {
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(!answer.text().await.unwrap().contains(TOKEN));
     }
-    bot.wait_for_log(&["with a wrong token was turned away"]).await;
+    bot.wait_for_log(&["with a wrong token were turned away"]).await;
     assert!(!bot.log().contains(TOKEN));
+}
+
+#[tokio::test]
+async fn who_shows_wrong_tokens_too_often_is_told_to_wait_and_the_right_one_still_passes() {
+    let mut stage = Stage::set().await;
+    stage.configure(&format!("token = {TOKEN:?}"));
+    let bot = stage.launch();
+    let admin = Admin::of(&stage);
+    admin.wait_until_alive().await;
+    let page = format!("{}/", admin.url);
+    let wrong = async || http().get(&page).basic_auth("ops", Some("guessed")).send().await.unwrap();
+    // Counted anew after a minute: should that fall between these calls, ten more are still too many.
+    let mut refused = Vec::new();
+    while refused.len() < 21 && refused.last() != Some(&StatusCode::TOO_MANY_REQUESTS) {
+        refused.push(wrong().await.status());
+    }
+    let (last, before) = refused.split_last().unwrap();
+    assert_eq!(*last, StatusCode::TOO_MANY_REQUESTS);
+    assert!(
+        before.len() >= 10 && before.iter().all(|status| *status == StatusCode::UNAUTHORIZED),
+        "{before:?}"
+    );
+    let wait: u64 = wrong().await.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(admin.get("/").await.status(), StatusCode::UNAUTHORIZED, "a browser is asked for it");
+    assert_eq!(http().get(&page).bearer_auth(TOKEN).send().await.unwrap().status(), StatusCode::OK);
+    let told = bot.log().matches("with a wrong token were turned away").count();
+    assert!((1..=2).contains(&told), "once a minute, not {told} times");
 }
 
 #[tokio::test]

@@ -253,6 +253,14 @@ async fn an_account_without_the_role_bot_is_told_what_it_lacks() {
 }
 
 #[tokio::test]
+async fn an_account_that_may_do_everything_is_a_warning() {
+    let scene = Scene::of(NewUser::bot("signl4.bot").role("admin")).await;
+    let said = scene.check().await;
+    said.works();
+    said.has('!', &["account", "@signl4.bot", "administrator", "role admin", "role bot is enough"]);
+}
+
+#[tokio::test]
 async fn a_password_logs_in_as_well_and_leaves_no_login_behind() {
     let mut scene = Scene::set().await;
     scene.rocketchat = format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}\n");

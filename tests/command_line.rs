@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
 use std::{
+    io::{BufRead, BufReader},
     path::Path,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 const SECRET: &str = "s3cret-of-the-tests";
@@ -207,4 +208,23 @@ fn a_dry_run_needs_one_room_not_several() {
 fn event(report: &str) -> serde_json::Value {
     let (from, to) = (report.find('{').unwrap(), report.rfind('}').unwrap());
     serde_json::from_str(&report[from..=to]).unwrap()
+}
+
+#[test]
+fn the_demo_starts_where_there_are_no_certificates_as_in_an_empty_image() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("none.pem"), "").unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
+        .args(["demo", "--port", "0"])
+        .env("SSL_CERT_FILE", directory.path().join("none.pem"))
+        .env("SSL_CERT_DIR", directory.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The lines end where the demo does.
+    let told = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let found = told.into_iter().any(|line| line.contains("http://127.0.0.1:"));
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert!(found, "the demo ended before it said where it is");
 }

@@ -57,3 +57,25 @@ fn every_page_of_the_documentation_is_reached_from_the_readme() {
         assert!(readme.contains(&name), "{name}");
     }
 }
+
+#[test]
+fn every_picture_is_small_told_in_words_and_shown_in_the_readme() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let picture = Regex::new(r"!\[([^\]]*)\]\(([^)\s]+)\)").unwrap();
+    let shown: BTreeSet<PathBuf> = picture
+        .captures_iter(&readme)
+        .map(|found| {
+            assert!(found[1].len() > 20, "what is to be seen on {}?", &found[2]);
+            root.join(&found[2])
+        })
+        .collect();
+    let kept: BTreeSet<PathBuf> =
+        fs::read_dir(root.join("docs/images")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(shown, kept);
+    for path in shown {
+        let bytes = fs::read(&path).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG\r\n"), "{}", path.display());
+        assert!(bytes.len() < 150 << 10, "{} has {} bytes", path.display(), bytes.len());
+    }
+}

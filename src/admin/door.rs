@@ -3,11 +3,17 @@
 //! With `admin.token` set, a caller shows it: as a bearer token, or as the password of HTTP Basic authentication with
 //! any user name, which is what a browser asks a person for. Without a token the listener is bound to loopback; a web
 //! site in a browser on this machine must then not reach it through a name of its own (DNS rebinding).
+//!
+//! Who shows wrong tokens too often is told to wait, as at the public listener. Who shows none does not count: that is
+//! how every browser begins.
 
-use std::net::IpAddr;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{AppendHeaders, IntoResponse, Response},
@@ -16,7 +22,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio::time::Instant;
 use tracing::warn;
+
+use crate::strangers::{Seldom, Strangers, too_often};
 
 /// Nothing from other hosts, no inline script or style, no frame around it, no copy kept.
 const BROWSER_RULES: [(HeaderName, HeaderValue); 4] = [
@@ -42,11 +51,14 @@ const CHALLENGES: [&str; 2] = [
 pub(super) struct Door {
     /// SHA-256 of the token: digests are of one length, so that comparing them tells nothing of the length either.
     token: Option<[u8; 32]>,
+    strangers: Arc<Strangers>,
+    turned_away: Arc<Seldom>,
 }
 
 impl Door {
     pub(super) fn new(token: Option<&SecretString>) -> Self {
-        Self { token: token.map(|token| Sha256::digest(token.expose_secret()).into()) }
+        let token = token.map(|token| Sha256::digest(token.expose_secret()).into());
+        Self { token, strangers: Arc::default(), turned_away: Arc::default() }
     }
 
     fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
@@ -55,13 +67,27 @@ impl Door {
             None => check_host(headers),
         }
     }
+
+    fn turn_away(&self, refused: Refused, from: IpAddr, now: Instant) -> Response {
+        if refused == Refused::WrongToken {
+            if let Some(calls) = self.turned_away.happened(now) {
+                warn!(calls, %from, "calls of the admin listener with a wrong token were turned away");
+            }
+            if let Some(wait) = self.strangers.note(from, now) {
+                return too_often(wait);
+            }
+        }
+        refused.into_response()
+    }
 }
 
 /// Why a call may not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
-    /// The token is missing or wrong.
-    Token,
+    /// No token was shown.
+    NoToken,
+    /// Another token was shown.
+    WrongToken,
     /// It was addressed to a name that may be anybody's.
     Host,
 }
@@ -69,7 +95,7 @@ enum Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self {
-            Self::Token => {
+            Self::NoToken | Self::WrongToken => {
                 let ways = CHALLENGES.map(|way| (header::WWW_AUTHENTICATE, way));
                 let reason = "the admin token is missing or wrong\n";
                 (StatusCode::UNAUTHORIZED, AppendHeaders(ways), reason).into_response()
@@ -83,10 +109,15 @@ impl IntoResponse for Refused {
 }
 
 /// Lets a call through if it may come in.
-pub(super) async fn keep(State(door): State<Door>, request: Request, next: Next) -> Response {
+pub(super) async fn keep(
+    State(door): State<Door>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
     match door.check(request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(refused) => refused.into_response(),
+        Err(refused) => door.turn_away(refused, from.ip(), Instant::now()),
     }
 }
 
@@ -105,10 +136,7 @@ fn check_token(token: &[u8; 32], headers: &HeaderMap) -> Result<(), Refused> {
     if bool::from(given.ct_eq(token)) {
         return Ok(());
     }
-    if shown.is_some() {
-        warn!("a call of the admin listener with a wrong token was turned away");
-    }
-    Err(Refused::Token)
+    Err(if shown.is_some() { Refused::WrongToken } else { Refused::NoToken })
 }
 
 /// What `Authorization` shows: `Bearer {token}`, or `Basic {base64 of user:token}`.

@@ -1,6 +1,6 @@
 //! Which path leads where, and how long a call may take.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -58,6 +58,7 @@ pub async fn serve(
     };
     let desk = Desk { photographer: photographer.clone(), seats: live::seats(), cancel: cancel.clone() };
     let router = router(desk, Door::new(token.as_ref()));
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
         served = axum::serve(socket, router).with_graceful_shutdown(cancel.cancelled_owned()) => served,
         // Never ends: the metrics are tidied for ever.

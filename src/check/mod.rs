@@ -8,13 +8,14 @@
 //! | --- | --- |
 //! | `examine` | all probes together |
 //! | `server`, `census`, `teams`, `machine` | the probes: Rocket.Chat, its rooms, SIGNL4, this machine |
-//! | `rights`, `judge` | what follows from what they brought |
+//! | `rights`, `judge`, `encryption` | what follows from what they brought |
 //! | `report` | the findings |
 //! | `print`, `layout`, `json` | their text, and their JSON for a program |
 //! | `outside` | whether SIGNL4 would reach the listener |
 //! | `trial` | single probes, for whoever is setting up |
 
 mod census;
+mod encryption;
 mod examine;
 mod json;
 mod judge;

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
+use super::encryption::Flaw;
 use super::report::Remark;
 use super::server::is_loopback;
 use crate::rocketchat::Connector;
@@ -77,10 +78,7 @@ pub(super) async fn probe(connector: &Connector, url: &PublicUrl, secret: &Secre
     }
     remarks.push(match call(connector, url, secret).await {
         Ok((status, ours)) => judge(url, status, ours),
-        Err(reason) => Remark::warning(
-            format!("{} cannot be tried from here: {reason}", url.as_str()),
-            "open it from another network: while the bot runs it answers 404",
-        ),
+        Err(reason) => unanswered(url, &reason),
     });
     remarks
 }
@@ -104,6 +102,19 @@ async fn call(
     }
     let ours = serde_json::from_slice::<Value>(&body).is_ok_and(|body| body["error"].is_string());
     Ok((status, ours))
+}
+
+fn unanswered(url: &PublicUrl, reason: &str) -> Remark {
+    match Flaw::of(reason) {
+        Some(flaw) => Remark::problem(
+            format!("{} cannot be trusted, so that SIGNL4 would not call it: {reason}", url.as_str()),
+            flaw.mend_public(),
+        ),
+        None => Remark::warning(
+            format!("{} cannot be tried from here: {reason}", url.as_str()),
+            "open it from another network: while the bot runs it answers 404",
+        ),
+    }
 }
 
 fn innermost(error: &dyn std::error::Error) -> String {

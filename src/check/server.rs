@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::census::{Census, obliging};
+use super::encryption::Flaw;
 use super::judge::Judge;
 use super::report::{Finding, Remark, RoomFinding};
 use super::rights::{IMPERSONATE, NO_RATE_LIMIT, Rights};
@@ -24,6 +25,9 @@ const OLDEST: u32 = 6;
 const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(30);
 /// How long a realtime session may take to come to stand: longer than each of its steps.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The role that may do everything, which the bot never needs.
+const ADMIN: &str = "admin";
 
 /// What to do about trouble within the server.
 const AGAIN: &str = "run this check again; if it stays, look into Rocket.Chat's own log";
@@ -146,6 +150,9 @@ fn unreachable(url: &ServerUrl, error: &RestError) -> Remark {
         RestError::Unavailable { reason, .. } => reason.clone(),
         other => other.to_string(),
     };
+    if let Some(flaw) = Flaw::of(&reason) {
+        return Remark::problem(format!("{url} cannot be trusted: {reason}"), flaw.mend());
+    }
     Remark::problem(
         format!("{url} does not answer as Rocket.Chat does: {reason}"),
         "check rocketchat.url, and that this machine reaches it, directly or by the proxy that HTTPS_PROXY names",
@@ -251,6 +258,14 @@ pub(super) fn of_account(me: &Me) -> Remark {
         return Remark::problem(
             format!("@{name} is deactivated"),
             "activate it under Administration > Users",
+        );
+    }
+    if me.roles.iter().any(|role| role == ADMIN) {
+        return Remark::warning(
+            format!(
+                "@{name} is logged in, and is an administrator: whoever has its secret has the whole server"
+            ),
+            format!("take the role {ADMIN} from it; the role bot is enough"),
         );
     }
     match me.roles.as_slice() {

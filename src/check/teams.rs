@@ -2,6 +2,7 @@
 
 use futures_util::future::join_all;
 
+use super::encryption::Flaw;
 use super::report::{Finding, Remark};
 use super::server::is_loopback;
 use crate::alerting::TeamName;
@@ -39,10 +40,11 @@ pub(super) async fn look(client: &WebhookClient, team: TeamName, url: &WebhookUr
         Ok(()) => {
             Remark::fine(format!("{host} answers; the team's secret is not tried, for that would page"))
         }
-        Err(reason) => Remark::problem(
-            format!("{host}: {reason}"),
-            "let this machine reach it, directly or by the proxy that HTTPS_PROXY names",
-        ),
+        Err(reason) => {
+            let unreached = "let this machine reach it, directly or by the proxy that HTTPS_PROXY names";
+            let mend = Flaw::of(&reason).map_or(unreached, Flaw::mend);
+            Remark::problem(format!("{host}: {reason}"), mend)
+        }
     };
     let mut findings = vec![Finding::new(team.to_string(), reached)];
     if !url.is_tls() && !is_loopback(host) {

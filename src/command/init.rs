@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::Failure;
 use crate::check::{PublicUrl, webhook_base};
-use crate::config::{Config, answer};
-use crate::setup::{Given, SetupError, Terminal, draft, interview, refuse_existing, write};
+use crate::config::answer;
+use crate::setup::{Given, SetupError, Target, Terminal, Written, interview};
 
 /// What `init` need not ask. Secrets come from files, from the environment, or are typed: a flag can be seen by everybody
 /// on the machine.
@@ -45,7 +45,10 @@ pub struct InitOptions {
     /// The file to write.
     #[arg(long, default_value = "bot.toml", value_name = "bot.toml")]
     output: PathBuf,
-    /// Replace the file where it is there.
+    /// Write each secret to a file of its own in this directory, for systemd and containers, and only its path to bot.toml.
+    #[arg(long, value_name = "DIR")]
+    secrets_dir: Option<PathBuf>,
+    /// Replace what is there already.
     #[arg(long)]
     force: bool,
     /// Ask nothing, even on a terminal.
@@ -53,17 +56,16 @@ pub struct InitOptions {
     yes: bool,
 }
 
-/// Writes the file, which nobody but this user can read.
+/// Writes the file, and the secrets so that nobody but this user can read them.
 ///
 /// # Errors
-/// [`Failure::Setup`]; then nothing is written.
+/// [`Failure::Setup`]; then there is no new `bot.toml`.
 pub async fn init(options: InitOptions) -> Result<(), Failure> {
-    refuse_existing(&options.output, options.force)?;
-    let (output, force) = (options.output.clone(), options.force);
+    let target = Target::new(options.output.clone(), options.secrets_dir.clone(), options.force)?;
     let terminal = if options.yes { None } else { Terminal::of_process() };
     let answers = interview(given(options)?, terminal).await?;
-    let config = write(&output, &draft(&answers), force)?;
-    tell(&output, &config, answers.public_url.as_ref());
+    let written = target.write(&answers)?;
+    tell(target.output(), &written, answers.public_url.as_ref());
     Ok(())
 }
 
@@ -96,11 +98,19 @@ fn secret(flag: &str, file: Option<PathBuf>, variable: &str) -> Result<Option<Se
 
 /// The one place that shows a secret, and only to whoever sits in front of the terminal.
 #[expect(clippy::print_stdout, reason = "what the command is for")]
-fn tell(output: &Path, config: &Config, public: Option<&PublicUrl>) {
+fn tell(output: &Path, Written { config, secrets }: &Written, public: Option<&PublicUrl>) {
     let base = webhook_base(config, public);
     let secret =
         if stdout().is_terminal() { config.listener.secret.expose_secret() } else { "<listener.secret>" };
-    println!("\nWrote {}, which nobody but you can read: it holds the secrets.", output.display());
+    let written = output.display();
+    if secrets.is_empty() {
+        println!("\nWrote {written}, which nobody but you can read: it holds the secrets.");
+    } else {
+        println!("\nWrote {written}, and the secrets that it needs, which nobody but you can read:\n");
+        for file in secrets {
+            println!("  {}", file.display());
+        }
+    }
     println!("\nIn the SIGNL4 portal, make an outbound webhook with this URL, which is a secret too:");
     println!("\n  {base}/signl4/{secret}\n");
     if base.contains('<') {

@@ -21,7 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, error, warn};
 
-use super::{Access, CALL_TIMEOUT, seldom::Seldom};
+use super::{Access, CALL_TIMEOUT};
+use crate::strangers::Seldom;
 
 /// The most that is read of a call's head, in bytes. A real one has some hundred.
 const MAX_HEAD: usize = 16 * 1024;

@@ -1,19 +1,19 @@
 //! The text of `bot.toml`: `bot.toml.example` with the answers in it, so that every key stays explained.
 
-use rand::distr::{Alphanumeric, SampleString};
 use secrecy::{ExposeSecret, SecretString};
 use toml::Value;
 
 use super::Answers;
+use super::secrets::Secret;
 use crate::config::Account;
 
 const EXAMPLE: &str = include_str!("../../bot.toml.example");
 /// What the example says before its first explanation is of how to fill it in.
 const EXPLANATIONS: &str = "# A line such as";
-const HEAD: &str = "# signl4-rocketchat: written by `signl4-rocketchat init`. It holds secrets: let nobody but the bot read it. Try it with\n\
-                    #\n#     signl4-rocketchat check\n#\n";
-/// Characters of the listener's secret: 190 bits.
-const SECRET_LENGTH: usize = 32;
+const HEAD: &str = "# signl4-rocketchat: written by `signl4-rocketchat init`.";
+const HOLDS_SECRETS: &str = " It holds secrets: let nobody but the bot read it. Try it with";
+const NAMES_FILES: &str = " Its secrets stand in the files that it names. Try it with";
+const HOW_TO_TRY: &str = "\n#\n#     signl4-rocketchat check\n#\n";
 
 /// One key of the example, and what becomes of its line.
 struct Change {
@@ -23,12 +23,14 @@ struct Change {
     value: Option<Value>,
 }
 
-/// The whole file, with a secret of its own for the listener.
-pub(crate) fn draft(answers: &Answers) -> SecretString {
+/// The whole file.
+pub(super) fn draft(answers: &Answers, secrets: &[Secret]) -> SecretString {
     let mut changes = changes(answers);
+    changes.extend(secrets.iter().flat_map(changes_for));
     let explained = EXAMPLE.find(EXPLANATIONS).map_or(EXAMPLE, |at| &EXAMPLE[at..]);
     let mut table = "";
-    let mut text = HEAD.to_owned();
+    let all_in_files = secrets.iter().all(|secret| secret.file.is_some());
+    let mut text = [HEAD, if all_in_files { NAMES_FILES } else { HOLDS_SECRETS }, HOW_TO_TRY].concat();
     for line in explained.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
         if bare.starts_with('[') {
@@ -47,24 +49,15 @@ pub(crate) fn draft(answers: &Answers) -> SecretString {
 }
 
 fn changes(answers: &Answers) -> Vec<Change> {
-    let change = |table, key, value| Change { table, key, value };
-    let text = |text: &str| Some(Value::String(text.to_owned()));
-    let secret = |secret: &SecretString| text(secret.expose_secret());
-    let mut changes = vec![
-        change("rocketchat", "url", text(&answers.url.to_string())),
-        change("signl4", "webhook_url", secret(&answers.webhook_url)),
-        change("listener", "secret", text(&Alphanumeric.sample_string(&mut rand::rng(), SECRET_LENGTH))),
-    ];
+    let mut changes = vec![change("rocketchat", "url", text(&answers.url.to_string()))];
     match &answers.account {
-        Account::Token { user_id, auth_token } => changes.extend([
-            change("rocketchat", "user_id", text(user_id.as_str())),
-            change("rocketchat", "auth_token", secret(auth_token)),
-        ]),
-        Account::Password { username, password } => changes.extend([
+        Account::Token { user_id, .. } => {
+            changes.push(change("rocketchat", "user_id", text(user_id.as_str())));
+        }
+        Account::Password { username, .. } => changes.extend([
             change("rocketchat", "user_id", None),
             change("rocketchat", "auth_token", None),
             change("rocketchat", "username", text(username)),
-            change("rocketchat", "password", secret(password)),
         ]),
     }
     if !answers.rooms.is_empty() {
@@ -74,8 +67,28 @@ fn changes(answers: &Answers) -> Vec<Change> {
     changes
 }
 
+/// What a secret makes of its own key, and of the one that names its file.
+fn changes_for(secret: &Secret) -> Vec<Change> {
+    match &secret.file {
+        None => vec![change(secret.table, secret.key, text(secret.value.expose_secret()))],
+        Some(file) => vec![
+            change(secret.table, secret.key, None),
+            change(secret.table, secret.file_key, text(&file.to_string_lossy())),
+        ],
+    }
+}
+
+fn change(table: &'static str, key: &'static str, value: Option<Value>) -> Change {
+    Change { table, key, value }
+}
+
+fn text(text: &str) -> Option<Value> {
+    Some(Value::String(text.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::secrets::secrets;
     use super::*;
     use crate::config::{Config, Sources};
     use crate::rocketchat::UserId;
@@ -90,7 +103,7 @@ mod tests {
             rooms: rooms.iter().map(|room| (*room).to_owned()).collect(),
             public_url: None,
         };
-        let text = draft(&answers).expose_secret().to_owned();
+        let text = draft(&answers, &secrets(&answers)).expose_secret().to_owned();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bot.toml");
         std::fs::write(&path, &text).unwrap();
@@ -131,14 +144,5 @@ mod tests {
         assert!(!text.contains("FILL IN"), "{text}");
         let comments = |text: &str| text.lines().filter(|line| line.starts_with("# ")).count();
         assert!(comments(&text) + 3 > comments(EXAMPLE), "{text}");
-    }
-
-    #[test]
-    fn no_two_files_have_the_same_secret() {
-        let secret =
-            || loaded(token("a-token-of-the-test"), &[]).1.listener.secret.expose_secret().to_owned();
-        let one = secret();
-        assert_eq!(one.len(), SECRET_LENGTH);
-        assert_ne!(one, secret());
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::ConfigErrors;
 
-/// Nothing was written.
+/// No `bot.toml` was written.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// There is nobody to ask for what is missing.
@@ -23,15 +23,22 @@ pub enum SetupError {
     #[error("init: {0}")]
     Tried(String),
     /// A file must not be lost.
-    #[error("init: {} is there already: name another with --output, or replace it with --force", .0.display())]
-    Exists(PathBuf),
+    #[error("init: {} is there already: name another place with {flag}, or replace it with --force", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+        /// The flag that names another place.
+        flag: &'static str,
+    },
     /// The file cannot be written.
-    #[error("init: {} cannot be written ({why}): name a file in a directory that is yours with --output", .path.display())]
+    #[error("init: {} cannot be written ({why}): name a place in a directory that is yours with {flag}", .path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
         /// Why not.
         why: io::Error,
+        /// The flag that names another place.
+        flag: &'static str,
     },
     /// What was written, together with the environment, is no configuration.
     #[error(transparent)]
@@ -44,6 +51,6 @@ pub enum SetupError {
 impl SetupError {
     /// Whether the call was wrong, rather than what it met.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Missing(_) | Self::Wrong { .. } | Self::Exists(_) | Self::Config(_))
+        matches!(self, Self::Missing(_) | Self::Wrong { .. } | Self::Exists { .. } | Self::Config(_))
     }
 }

@@ -6,19 +6,22 @@
 //! | `interview` | asks for the rest, and tries each answer |
 //! | `terminal` | a person to ask |
 //! | `draft` | the text of the file, made from `bot.toml.example` |
-//! | `file` | writes it so that nobody else ever sees it, whole or not at all |
+//! | `secrets` | the secrets in it, or the files that hold them instead |
+//! | `file` | writes all of it so that nobody else ever sees a secret, whole or not at all |
 
 mod answers;
 mod draft;
 mod error;
 mod file;
 mod interview;
+mod secrets;
 mod terminal;
 
 pub use error::SetupError;
 
 pub(crate) use answers::{Answers, Given};
-pub(crate) use draft::draft;
-pub(crate) use file::{refuse_existing, write};
+pub(crate) use file::{Target, Written};
 pub(crate) use interview::interview;
 pub(crate) use terminal::Terminal;
+
+use draft::draft;

@@ -1,9 +1,11 @@
 //! From nothing to a watched room, as an administrator does it: `init`, `check`, `run`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
+mod encryption;
 mod init;
 mod outside;
 mod pages;
 mod scene;
+mod secrets_dir;
 mod terminal;
 mod transcript;

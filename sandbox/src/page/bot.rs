@@ -47,7 +47,8 @@ impl BotWatch {
         };
         // Another part of the process may have chosen a provider already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        // As in the simulated SIGNL4: plain http on loopback needs no authorities.
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(PATIENCE).build()?;
         let (sender, state) = watch::channel(BotState::Away);
         tokio::spawn(life.run_until_cancelled_owned(async move {
             loop {

@@ -1,7 +1,9 @@
-//! Counts the calls that come without the right secret, and says when an address made too many.
+//! Counts the calls that come without the right secret to either listener, and says when an address made too many.
 //!
 //! Behind a reverse proxy every caller has the proxy's address. So an address is only ever refused what it could not get
 //! anyway: the right secret passes, whoever else calls from there.
+
+mod seldom;
 
 use std::{
     collections::HashMap,
@@ -10,9 +12,15 @@ use std::{
     time::Duration,
 };
 
+use axum::{
+    http::{StatusCode, header},
+    response::{AppendHeaders, IntoResponse, Response},
+};
 use tokio::time::Instant;
 
-/// Wrong calls of one address in a [`WINDOW`] that are answered like any page that is not there.
+pub(crate) use seldom::Seldom;
+
+/// Wrong calls of one address in a [`WINDOW`] that are answered as a single one is.
 const PER_WINDOW: u32 = 10;
 /// How long calls are counted together.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -21,14 +29,14 @@ const MAX_ADDRESSES: usize = 4096;
 
 /// The book of wrong calls.
 #[derive(Debug, Default)]
-pub(super) struct Strangers {
+pub(crate) struct Strangers {
     /// Since when an address is counted, and how often it called.
     addresses: Mutex<HashMap<IpAddr, (Instant, u32)>>,
 }
 
 impl Strangers {
     /// Notes a wrong call. Where its address called too often: after which time it may come again.
-    pub(super) fn note(&self, from: IpAddr, now: Instant) -> Option<Duration> {
+    pub(crate) fn note(&self, from: IpAddr, now: Instant) -> Option<Duration> {
         let from = network(from);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if addresses.len() >= MAX_ADDRESSES && !addresses.contains_key(&from) {
@@ -44,6 +52,13 @@ impl Strangers {
         *calls = calls.saturating_add(1);
         (*calls > PER_WINDOW).then(|| *since + WINDOW - now)
     }
+}
+
+/// The answer to an address that called too often.
+pub(crate) fn too_often(wait: Duration) -> Response {
+    let seconds = wait.as_secs().max(1).to_string();
+    let headers = [(header::RETRY_AFTER, seconds), (header::CONNECTION, "close".to_owned())];
+    (StatusCode::TOO_MANY_REQUESTS, AppendHeaders(headers)).into_response()
 }
 
 /// What one caller has to itself: an address, and with IPv6 all 2^64 of a network.

@@ -12,11 +12,11 @@ const BETWEEN: Duration = Duration::from_secs(60);
 
 /// Lets a line of the log through once a minute.
 #[derive(Debug, Default)]
-pub(super) struct Seldom(Mutex<(Option<Instant>, u64)>);
+pub(crate) struct Seldom(Mutex<(Option<Instant>, u64)>);
 
 impl Seldom {
     /// Notes that something happened. Where it is time for a line: how often it did since the last one.
-    pub(super) fn happened(&self, now: Instant) -> Option<u64> {
+    pub(crate) fn happened(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (told_at, untold) = &mut *state;
         *untold += 1;

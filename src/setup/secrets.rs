@@ -1,0 +1,92 @@
+//! The secrets of `bot.toml`: within it, or each in a file of its own, by the names under which
+//! `contrib/signl4-rocketchat.service` and `compose.yaml` look for them.
+
+use std::path::{Path, PathBuf};
+
+use rand::distr::{Alphanumeric, SampleString};
+use secrecy::SecretString;
+
+use super::Answers;
+use crate::config::Account;
+
+/// Characters of the listener's secret: 190 bits.
+const LISTENER_SECRET_LENGTH: usize = 32;
+
+const TOKEN: &str = "rocketchat-token";
+const PASSWORD: &str = "rocketchat-password";
+const WEBHOOK_URL: &str = "signl4-webhook";
+const LISTENER_SECRET: &str = "listener-secret";
+/// Every name that such a file may have.
+pub(super) const FILE_NAMES: [&str; 4] = [TOKEN, PASSWORD, WEBHOOK_URL, LISTENER_SECRET];
+
+/// A secret, the key that it belongs to, and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Secret {
+    pub(super) table: &'static str,
+    pub(super) key: &'static str,
+    /// The key that names a file instead.
+    pub(super) file_key: &'static str,
+    /// What such a file is called.
+    pub(super) file_name: &'static str,
+    pub(super) value: SecretString,
+    /// The file; `None` where it stands in `bot.toml` itself.
+    pub(super) file: Option<PathBuf>,
+}
+
+impl Secret {
+    /// The same, kept in the file that belongs to it in this directory.
+    pub(super) fn kept_in(self, directory: &Path) -> Self {
+        Self { file: Some(directory.join(self.file_name)), ..self }
+    }
+}
+
+/// The secrets among the answers, and a new one for the listener.
+pub(super) fn secrets(answers: &Answers) -> Vec<Secret> {
+    let secret = |table, key, file_key, file_name, value| Secret {
+        table,
+        key,
+        file_key,
+        file_name,
+        value,
+        file: None,
+    };
+    let account = match &answers.account {
+        Account::Token { auth_token, .. } => {
+            secret("rocketchat", "auth_token", "auth_token_file", TOKEN, auth_token.clone())
+        }
+        Account::Password { password, .. } => {
+            secret("rocketchat", "password", "password_file", PASSWORD, password.clone())
+        }
+    };
+    let listener = Alphanumeric.sample_string(&mut rand::rng(), LISTENER_SECRET_LENGTH);
+    vec![
+        account,
+        secret("signl4", "webhook_url", "webhook_url_file", WEBHOOK_URL, answers.webhook_url.clone()),
+        secret("listener", "secret", "secret_file", LISTENER_SECRET, listener.into()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rocketchat::UserId;
+    use secrecy::ExposeSecret;
+
+    #[test]
+    fn no_two_listeners_have_the_same_secret() {
+        let answers = Answers {
+            url: "https://chat.example.com".parse().unwrap(),
+            account: Account::Token { user_id: UserId::new("bot-id"), auth_token: "a-token".into() },
+            webhook_url: "https://connect.signl4.com/webhook/abcdefghij".into(),
+            rooms: Vec::new(),
+            public_url: None,
+        };
+        let listener = || {
+            let made = secrets(&answers).into_iter().find(|secret| secret.file_name == LISTENER_SECRET);
+            made.unwrap().value.expose_secret().to_owned()
+        };
+        let one = listener();
+        assert_eq!(one.len(), LISTENER_SECRET_LENGTH);
+        assert_ne!(one, listener());
+    }
+}

@@ -1,0 +1,83 @@
+//! `check` where an encrypted connection does not come to stand: what it says has to be enough to mend it.
+
+use std::fs;
+use std::sync::Arc;
+
+use rustls::pki_types::PrivateKeyDer;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use super::scene::Scene;
+
+/// Shows a certificate that nobody has signed; gives its address.
+async fn self_signed() -> String {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let (acceptor, socket) =
+        (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = socket.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = socket.accept().await {
+            let acceptor = acceptor.clone();
+            // The other end hangs up as soon as it sees the certificate.
+            tokio::spawn(async move { acceptor.accept(stream).await.map(drop) });
+        }
+    });
+    address
+}
+
+/// What `check` finds of these, by subject.
+async fn problem(scene: &Scene, chat: &str, webhook: &str, public: &str, subject: &str) -> (String, String) {
+    let config = format!(
+        "[rocketchat]\nurl = {chat:?}\nuser_id = {:?}\nauth_token = {:?}\n[signl4]\nwebhook_url = {webhook:?}\n\
+         [listener]\nbind = \"127.0.0.1:0\"\nsecret = \"a-listener-secret-of-some-length\"\n\
+         [admin]\nbind = \"127.0.0.1:0\"\n",
+        scene.bot.id, scene.token,
+    );
+    fs::write(scene.path("bot.toml"), config).unwrap();
+    let output = scene.run(&["check", "--json", "--public-url", public]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = said["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["subject"] == subject);
+    let found = found.unwrap_or_else(|| panic!("nothing about {subject}: {said:#}"));
+    assert_eq!(found["state"], "problem", "{found}");
+    let text = |key: &str| found[key].as_str().unwrap().to_owned();
+    (text("what"), text("mend"))
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_signed_is_told_with_what_to_do_about_it() {
+    let scene = Scene::set().await;
+    let url = format!("https://{}", self_signed().await);
+    let webhook = format!("{url}/webhook/abcdefghij12");
+    for subject in ["server", "[signl4]"] {
+        let (what, mend) = problem(&scene, &url, &webhook, &url, subject).await;
+        assert!(what.contains("invalid peer certificate"), "{what}");
+        assert!(mend.contains("public authority") && mend.contains("SSL_CERT_FILE"), "{mend}");
+    }
+    let (what, mend) = problem(&scene, &url, &webhook, &url, "public URL").await;
+    assert!(what.contains("SIGNL4 would not call it"), "{what}");
+    assert!(mend.contains("listener.tls_cert") && !mend.contains("SSL_CERT_FILE"), "{mend}");
+}
+
+#[tokio::test]
+async fn https_at_a_port_without_it_is_told_so() {
+    let scene = Scene::set().await;
+    let encrypted = |url: &str| url.replace("http://", "https://");
+    let (chat, webhook) = (encrypted(&scene.chat.url()), encrypted(&scene.webhook_url));
+    for subject in ["server", "[signl4]"] {
+        let (_, mend) = problem(&scene, &chat, &webhook, &chat, subject).await;
+        assert!(mend.contains("port") && mend.contains("http://"), "{mend}");
+    }
+    let (_, mend) = problem(&scene, &chat, &webhook, &chat, "public URL").await;
+    assert!(mend.contains("listener.tls_cert"), "{mend}");
+}

@@ -1,0 +1,130 @@
+//! `init --secrets-dir`: what the systemd unit and `compose.yaml` expect is what is written.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::ExposeSecret;
+use signl4_rocketchat::config::{Account, Config, Sources};
+
+use super::scene::{PASSWORD, Scene, text};
+
+const UNIT: &str = include_str!("../../contrib/signl4-rocketchat.service");
+const COMPOSE: &str = include_str!("../../compose.yaml");
+const FILES: [&str; 3] = ["rocketchat-token", "signl4-webhook", "listener-secret"];
+
+fn flags(scene: &Scene) -> Vec<String> {
+    [scene.flags(), vec!["--secrets-dir".into(), "secrets".into()]].concat()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+fn load(path: PathBuf, env: Vec<(String, String)>) -> Config {
+    Config::load(&Sources { path: Some(path), env }).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// The secret of the account and the one of the listener.
+fn secrets(config: &Config) -> (String, String) {
+    let account = match &config.rocketchat.account {
+        Account::Token { auth_token, .. } => auth_token,
+        Account::Password { password, .. } => password,
+    };
+    (account.expose_secret().to_owned(), config.listener.secret.expose_secret().to_owned())
+}
+
+#[tokio::test]
+async fn each_secret_stands_in_a_file_that_nobody_else_reads_and_none_in_bot_toml() {
+    let scene = Scene::set().await;
+    let output = scene.run(&flags(&scene)).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let written = scene.read("bot.toml");
+    assert_eq!((mode(&scene.path("bot.toml")), mode(&scene.path("secrets"))), (0o644, 0o700));
+    for name in FILES {
+        let path = scene.path("secrets").join(name);
+        assert_eq!(mode(&path), 0o600, "{name}");
+        let secret = fs::read_to_string(&path).unwrap();
+        assert!(!written.contains(secret.trim_end()), "{name}:\n{written}");
+        assert!(text(&output.stdout).contains(path.to_str().unwrap()), "{output:?}");
+    }
+    assert_eq!(fs::read_dir(scene.path("secrets")).unwrap().count(), FILES.len());
+    assert_eq!(scene.read("secrets/rocketchat-token"), format!("{}\n", scene.token));
+    assert_eq!(scene.read("secrets/signl4-webhook"), format!("{}\n", scene.webhook_url));
+    let listener = scene.read("secrets/listener-secret").trim_end().to_owned();
+    // The paths are absolute: it loads wherever the bot is started.
+    assert_eq!(secrets(&load(scene.path("bot.toml"), Vec::new())), (scene.token.clone(), listener));
+}
+
+#[tokio::test]
+async fn the_unit_finds_its_credentials_and_the_bot_needs_nothing_but_their_copies() {
+    let scene = Scene::set().await;
+    assert_eq!(scene.run(&flags(&scene)).await.status.code(), Some(0));
+    let before = secrets(&load(scene.path("bot.toml"), Vec::new()));
+    let credentials = scene.path("credentials");
+    fs::create_dir(&credentials).unwrap();
+    let loaded = UNIT.lines().filter_map(|line| line.strip_prefix("LoadCredential="));
+    let loaded: Vec<&str> = loaded
+        .map(|credential| {
+            let (name, source) = credential.split_once(':').unwrap();
+            let file = source.strip_prefix("/etc/signl4-rocketchat/").unwrap();
+            fs::rename(scene.path("secrets").join(file), credentials.join(name)).unwrap();
+            name
+        })
+        .collect();
+    assert_eq!(loaded, FILES);
+    let settings = UNIT.lines().filter_map(|line| line.strip_prefix("Environment="));
+    let env = settings.map(|setting| {
+        let (name, value) = setting.split_once('=').unwrap();
+        (name.to_owned(), value.replace("%d", credentials.to_str().unwrap()))
+    });
+    assert_eq!(secrets(&load(scene.path("bot.toml"), env.collect())), before);
+}
+
+#[test]
+fn compose_reads_the_same_files() {
+    for name in FILES {
+        assert!(COMPOSE.contains(&format!("file: ./secrets/{name}\n")), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_password_has_a_file_of_its_own_which_the_unit_names() {
+    let scene = Scene::set().await;
+    let url = scene.chat.url();
+    let account = ["init", "--url", &url, "--username", "signl4.bot", "--password-file", "password"];
+    let more = ["--webhook-url-file", "webhook", "--secrets-dir", "."];
+    let output = scene.run(&[account.as_slice(), &more].concat()).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(scene.read("rocketchat-password"), format!("{PASSWORD}\n"));
+    assert_eq!(secrets(&load(scene.path("bot.toml"), Vec::new())).0, PASSWORD);
+    assert!(UNIT.contains("/etc/signl4-rocketchat/rocketchat-password\n"));
+}
+
+#[tokio::test]
+async fn no_secret_that_is_there_is_lost() {
+    let scene = Scene::set().await;
+    fs::create_dir(scene.path("secrets")).unwrap();
+    fs::write(scene.path("secrets/listener-secret"), "mine").unwrap();
+    let output = scene.run(&flags(&scene)).await;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let line = text(&output.stderr);
+    assert!(line.contains("listener-secret") && line.contains("--secrets-dir"), "{line}");
+    assert!(scene.chat.calls().is_empty() && !scene.path("bot.toml").exists());
+    assert_eq!(scene.read("secrets/listener-secret"), "mine");
+
+    let output = scene.run(&[flags(&scene), vec!["--force".into()]].concat()).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(mode(&scene.path("secrets/listener-secret")), 0o600);
+    load(scene.path("bot.toml"), Vec::new());
+}
+
+#[tokio::test]
+async fn where_the_secrets_cannot_be_written_there_is_no_bot_toml() {
+    let scene = Scene::set().await;
+    fs::write(scene.path("secrets"), "a file").unwrap();
+    let output = scene.run(&flags(&scene)).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).contains("--secrets-dir"), "{output:?}");
+    assert!(!scene.path("bot.toml").exists());
+}
