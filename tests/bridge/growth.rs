@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sandbox::rocketchat::NewRoom;
+
 use crate::stage::Stage;
 
 /// Messages heard between two looks.
@@ -20,10 +22,15 @@ async fn memory_does_not_grow_with_the_messages_heard() {
     let bot = stage.start().await;
     let mut held = Vec::new();
     for batch in 0..batches {
+        // A room of their own that goes afterwards, or the simulator would be busy with its past alone.
+        let room = NewRoom::channel(format!("batch-{batch}")).members([&stage.alice, &stage.bot]);
+        let room = stage.chat.create_room(room).unwrap();
         for at in 0..BATCH {
-            stage.say(&format!("nothing to see here, number {at} of {batch}"));
+            let text = format!("nothing to see here, number {at} of {batch}");
+            stage.chat.post(&room, &stage.alice, text).unwrap();
         }
         stage.flush_within(BATCH_DEADLINE).await;
+        stage.chat.delete_room(&room).unwrap();
         held.push(bot.resident_kib());
         println!("{} messages, {} KiB", (batch + 1) * BATCH, bot.resident_kib());
     }
