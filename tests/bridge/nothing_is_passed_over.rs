@@ -168,3 +168,23 @@ async fn rounds_that_find_nothing_new_move_no_cursor_past_a_message_of_the_strea
     stage.flush().await;
     assert_eq!(stage.pages().len(), texts.len(), "{:?}", stage.pages());
 }
+
+/// A stage whose bot also watches the channel "plaza", which it is not in.
+async fn with_a_plaza() -> Stage {
+    let mut stage = Stage::set().await;
+    stage
+        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"plaza\"]");
+    stage
+}
+
+#[tokio::test]
+async fn a_first_message_stamped_by_a_clock_that_is_ahead_hides_none_of_those_after_it() {
+    let stage = with_a_plaza().await.without_joining();
+    let _bot = stage.start().await;
+    stage.flush().await;
+    let plaza = stage.chat.create_room(NewRoom::channel("plaza").members([&stage.alice])).unwrap();
+    let ahead = NewMessage::text("hello").updated_at(stage.chat.now() + 3_600_000);
+    stage.chat.post(&plaza, &stage.alice, ahead).unwrap();
+    stage.chat.post(&plaza, &stage.alice, "SIGNL4 by a clock that is right").unwrap();
+    stage.alert("SIGNL4 by a clock that is right").await;
+}
