@@ -10,6 +10,8 @@
 //! An edit of an older message in a room where nothing else happened while the bot was away is not noticed: it does not
 //! change the room.
 
+mod beginning;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -22,10 +24,11 @@ use tracing::{debug, info, warn};
 
 use super::{
     intake::Circumstances,
+    patience::{at_most, insist, patiently, wait_after},
     rooms::Known,
-    session::{SKEW, Session},
+    session::Session,
     settings::Settings,
-    watch::{Ears, insist, wait_after},
+    watch::Ears,
 };
 use crate::{
     alerting::TriggerSet,
@@ -40,6 +43,8 @@ use crate::{
 const OVERLAP: Duration = Duration::from_secs(10);
 /// Channels on one page of the list.
 const PAGE: usize = 100;
+/// How often it is asked for one room in a round before the others have their turn. The waits between add up to 14 s.
+const TRIES: u32 = 4;
 /// Rocket.Chat's code for a room that is not there (`rooms.info` in `app/api/server/v1/rooms.ts`).
 const NO_SUCH_ROOM: &str = "error-room-not-found";
 
@@ -49,6 +54,12 @@ pub(super) struct CatchUp {
     session: Arc<Session>,
     /// Rooms that were to be read and were not, or could not even be found: their cursors stay until they are.
     unread: HashSet<RoomId>,
+    /// Those of them that the next round reads in any case: the server did not answer for them.
+    failed: HashSet<RoomId>,
+    /// Whether the server did not answer for some room that triggers name: the next round is a full one.
+    unanswered: bool,
+    /// Up to when everything was settled when the last full round began.
+    settled: Option<Timestamp>,
     /// How often the server's clock was set back before the last full round: any later one asks for another.
     set_backs: u64,
     /// What messages are judged by. Where it changes, another reading takes over.
@@ -71,7 +82,8 @@ struct Tally {
 impl CatchUp {
     pub(super) fn new(ears: Arc<Ears>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
         let set_backs = ears.set_backs();
-        Self { ears, session, settings, set_backs, unread: HashSet::new() }
+        let (unread, failed) = (HashSet::new(), HashSet::new());
+        Self { ears, session, settings, set_backs, unread, failed, unanswered: false, settled: None }
     }
 
     /// Reads every watched room up to now, and then again and again what is new. Aborted at any point it loses nothing:
@@ -87,13 +99,15 @@ impl CatchUp {
     /// Reads every room that changed since it was last read. Returns up to when everything is settled.
     async fn full_round(&mut self) -> Timestamp {
         self.unread.clear();
+        self.failed.clear();
+        self.unanswered = false;
         self.set_backs = self.ears.set_backs();
         let changed = self.list_rooms().await;
         // The call has measured the server's clock.
         self.ears.keep_time().await;
         let begun = self.session.arrived();
+        self.settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
         let sure = self.find_channels().await;
-        let settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
         let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let watched = self.ears.rooms.all_watched(self.triggers());
         self.forget_unwatched(&watched, progress.keys(), sure).await;
@@ -102,7 +116,7 @@ impl CatchUp {
             let id = &known.room.id;
             let from = match progress.get(id) {
                 Some(progress) => *progress,
-                None => self.start_watching(&known, settled).await,
+                None => self.start_watching(&known, self.settled).await,
             };
             let at = changed.get(id).copied().flatten();
             if at.is_none_or(|at| at >= from.cursor - OVERLAP) {
@@ -125,18 +139,27 @@ impl CatchUp {
             return since;
         };
         self.ears.keep_time().await;
-        if self.ears.set_backs() != self.set_backs {
-            // What changed since then changed before `since`, so the list lacks it.
+        // Where the clock was set back, what changed since then changed before `since`, so the list lacks it.
+        if self.unanswered || self.ears.set_backs() != self.set_backs {
             return self.full_round().await;
         }
         let begun = self.session.arrived();
-        let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
+        let mut progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
         let mut tally = Tally::default();
-        let unread = std::mem::take(&mut self.unread);
-        let news: HashSet<RoomId> =
-            changed.updated.into_iter().map(|info| self.ears.rooms.learn(info.room, true).room.id).collect();
+        let (unread, failed) = (std::mem::take(&mut self.unread), std::mem::take(&mut self.failed));
+        let mut news = HashSet::new();
+        for info in changed.updated {
+            let known = Known { room: info.room, joined: true };
+            let id = known.room.id.clone();
+            // Noted before it is known: whoever hears of it in between must not take it for one watched all the time.
+            if known.is_watched(self.triggers()) && !progress.contains_key(&id) {
+                progress.insert(id.clone(), self.start_watching(&known, Some(since)).await);
+            }
+            self.ears.rooms.learn(known.room, true);
+            news.insert(id);
+        }
         for known in self.ears.rooms.all_watched(self.triggers()) {
-            if !known.joined {
+            if !known.joined && !failed.contains(&known.room.id) {
                 // Not in the list; it is read at the next session.
                 self.unread.insert(known.room.id);
             } else if news.contains(&known.room.id) || unread.contains(&known.room.id) {
@@ -198,16 +221,18 @@ impl CatchUp {
 
     /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may. Returns whether the
     /// server said of each what it is or that it is not: a room that it would not look up now may be watched all the same.
-    async fn find_channels(&self) -> bool {
-        let joined: Vec<Room> = self.ears.rooms.joined();
-        let unfound = self.triggers().unfound(joined.iter());
+    async fn find_channels(&mut self) -> bool {
+        const WHAT: &str = "a room cannot be looked up";
+        let (ears, settings) = (self.ears.clone(), self.settings.clone());
+        let joined: Vec<Room> = ears.rooms.joined();
+        let unfound = settings.config.triggers.unfound(joined.iter());
         let mut sure = true;
         for id in unfound.ids {
-            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_id(id)).await;
+            let found = at_most(self.tries(), WHAT, || ears.rest.room_by_id(id)).await;
             sure &= self.meet(found, id.as_str()).await;
         }
         for name in unfound.names {
-            let found = patiently("a room cannot be looked up", || self.ears.rest.room_by_name(name)).await;
+            let found = at_most(self.tries(), WHAT, || ears.rest.room_by_name(name)).await;
             sure &= self.meet(found, name).await;
         }
         if unfound.channels {
@@ -216,14 +241,25 @@ impl CatchUp {
         sure
     }
 
+    /// How often it is asked for a room: once, where it was in vain before. The rooms that the bot is in wait to be read.
+    fn tries(&self) -> u32 {
+        if self.unanswered { 1 } else { TRIES }
+    }
+
     /// Returns whether all of them were listed.
-    async fn list_channels(&self) -> bool {
+    async fn list_channels(&mut self) -> bool {
+        let ears = self.ears.clone();
         let mut offset = 0;
         loop {
-            let page =
-                patiently("the channels cannot be listed", || self.ears.rest.channels(offset, PAGE)).await;
-            let page = page.inspect_err(|error| warn!(%error, "the channels are not listed"));
-            let Ok(page) = page else { return false };
+            let listing = || ears.rest.channels(offset, PAGE);
+            let page = match at_most(self.tries(), "the channels cannot be listed", listing).await {
+                Ok(page) => page,
+                Err(error) => {
+                    warn!(%error, "the channels are not listed");
+                    self.unanswered |= error.is_retryable();
+                    return false;
+                }
+            };
             offset += page.items.len();
             let last = page.items.is_empty() || offset >= page.total;
             for info in page.items {
@@ -241,10 +277,11 @@ impl CatchUp {
 
     /// Takes a room that triggers name into the directory, and joins it where that is wanted and possible. Returns whether
     /// the server has said what it is or that it is not.
-    async fn meet(&self, found: Result<RoomInfo, RestError>, wanted: &str) -> bool {
+    async fn meet(&mut self, found: Result<RoomInfo, RestError>, wanted: &str) -> bool {
         match found {
             Ok(info) if info.archived => warn!(room = %info.room.id, "a watched room is archived"),
             Ok(info) => {
+                self.watch_from_birth(&info).await;
                 let known = self.ears.rooms.learn(info.room, false);
                 if self.settings.config.rocketchat.auto_join && known.room.kind == RoomKind::Channel {
                     self.ears.join(&known).await;
@@ -252,6 +289,7 @@ impl CatchUp {
             }
             Err(error) => {
                 warn!(room = wanted, %error, "a watched room cannot be found; is the bot in it?");
+                self.unanswered |= error.is_retryable();
                 return error.code() == Some(NO_SUCH_ROOM);
             }
         }
@@ -276,39 +314,6 @@ impl CatchUp {
         }
     }
 
-    /// Watches a room from now on; from the moment the bot was invited where that was after `settled`, and at the very
-    /// beginning since the first session, whatever has become of that.
-    async fn start_watching(&self, known: &Known, settled: Option<Timestamp>) -> Progress {
-        let id = &known.room.id;
-        let since = match settled {
-            // These are looked for since the settings name them.
-            _ if !known.joined && self.session.is_older_than(&self.settings) => {
-                self.ears.time_of(self.settings.since)
-            }
-            None => {
-                let begun = self.session.begun();
-                insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await
-            }
-            Some(settled) => self.joined_after(known, settled).await.unwrap_or(self.session.begun()),
-        };
-        let since = self.ears.watch_room(id, since).await;
-        Progress { since, cursor: since }
-    }
-
-    /// When the bot came into the room, where that was after `settled`; rather too early, where the server's clock was set
-    /// back since then and nobody knows by which one it was stamped.
-    async fn joined_after(&self, known: &Known, settled: Timestamp) -> Option<Timestamp> {
-        if !known.joined {
-            return None;
-        }
-        let id = &known.room.id;
-        let subscription =
-            patiently("a subscription cannot be read", || self.ears.rest.subscription(id)).await;
-        let joined = subscription.ok()??.joined_at.filter(|joined| *joined > settled)?;
-        let back = insist("the clock cannot be read", || self.ears.store.set_back_since_settled()).await;
-        Some(if back.is_zero() { joined } else { settled.max(joined - back - SKEW) })
-    }
-
     /// Reads one room, page by page, and notes it where the server refuses.
     async fn read(&mut self, known: &Known, from: Progress, tally: &mut Tally) {
         if self.settings.config.rocketchat.catch_up.is_zero() {
@@ -320,12 +325,17 @@ impl CatchUp {
         tally.rooms += 1;
         let mut next = Some(from.cursor.max(horizon) - OVERLAP);
         while let Some(since) = next {
-            let page = patiently("a room cannot be read", || self.ears.rest.sync_messages(id, since)).await;
-            match page {
+            let reading = || self.ears.rest.sync_messages(id, since);
+            // Once for each, where another one was asked for in vain: the sound ones answer at once.
+            let tries = if self.failed.is_empty() { TRIES } else { 1 };
+            match at_most(tries, "a room cannot be read", reading).await {
                 Ok(page) => next = self.take(known, from, page, tally).await,
                 Err(error) => {
                     warn!(room = %id, %error, "a room was not read");
                     self.unread.insert(id.clone());
+                    if error.is_retryable() {
+                        self.failed.insert(id.clone());
+                    }
                     return;
                 }
             }
@@ -354,23 +364,5 @@ impl CatchUp {
                 .await;
         }
         page.next
-    }
-}
-
-/// Repeats a call until the server answers it, with yes or no. A new session aborts the wait.
-async fn patiently<T, F: Future<Output = Result<T, RestError>>>(
-    what: &str,
-    mut call: impl FnMut() -> F,
-) -> Result<T, RestError> {
-    let mut failures = 0;
-    loop {
-        match call().await {
-            Err(error) if error.is_retryable() => {
-                warn!(%error, "{what}; trying again");
-                wait_after(&error, failures).await;
-                failures += 1;
-            }
-            done => return done,
-        }
     }
 }

@@ -12,12 +12,14 @@ mod intake;
 mod notice;
 mod pager;
 mod pagers;
+mod patience;
 mod poster;
 mod reload;
 mod rooms;
 mod run;
 mod session;
 mod settings;
+mod unplaced;
 mod view;
 mod watch;
 

@@ -68,7 +68,10 @@ fn reactions_lane() -> Lane {
 
 fn lane_of(kind: ReplyKind) -> Lane {
     match kind {
-        ReplyKind::Sent | ReplyKind::Queued | ReplyKind::Suppressed => confirmations_lane(),
+        // A delay goes the way of its end, or the end might be told first.
+        ReplyKind::Sent | ReplyKind::Queued | ReplyKind::Delayed | ReplyKind::Suppressed => {
+            confirmations_lane()
+        }
         _ => replies_lane(),
     }
 }

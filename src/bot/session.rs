@@ -75,12 +75,20 @@ impl Session {
     /// Since when a room is watched that was first heard of by a message stamped with this time: since a little before,
     /// for messages come out of order. The message itself may be older, as it is where a reaction brings it back.
     pub(super) fn heard_since(&self, stamped: Timestamp) -> Timestamp {
+        let stamped = self.not_ahead(stamped);
         stamped.saturating_sub(TRAVEL).map_or(stamped, |earlier| earlier.max(self.begun()))
     }
 
     /// Since when a room is watched that came to be so at this time, by the clock of one of the servers.
     pub(super) fn changed_at(&self, changed: Timestamp) -> Timestamp {
+        let changed = self.not_ahead(changed);
         changed.checked_sub(SKEW).map_or(changed, |earlier| earlier.max(self.begun()))
+    }
+
+    /// A time that one of the servers stamped, as it may be believed: where its clock is ahead of the others', whatever they
+    /// stamp until then would be older than that.
+    pub(super) fn not_ahead(&self, stamped: Timestamp) -> Timestamp {
+        stamped.min(self.server_now())
     }
 
     /// Notes that every watched room is noted that was there when the rooms were listed.

@@ -13,36 +13,34 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     catch_up::CatchUp,
     intake::{Circumstances, Intake},
+    patience::{insist, pause_after},
     rooms::{Known, Rooms},
     session::{CLOCKS, SKEW, Session},
     settings::{Current, Settings},
+    unplaced::{Heard, Unplaced},
 };
 use crate::{
     rocketchat::{
         Message, Room, RoomId,
-        realtime::{RealtimeEvent, RoomChange, RoomHint},
+        realtime::{RealtimeEvent, RoomChange},
         rest::{RestClient, RestError, Subscription},
     },
-    store::{Store, StoreError},
+    store::Store,
     telemetry,
 };
 
-/// The wait after the store or the server failed, before the same message is tried again.
-const PAUSE: Duration = Duration::from_secs(2);
 /// How long a measured clock is believed.
 const MEASURE_CLOCK: Duration = Duration::from_secs(5);
-/// How long measuring it may hold up a message.
-const MEASURE_WITHIN: Duration = Duration::from_secs(5);
-/// The longest wait between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long measuring it, or asking for a room, may hold up the messages.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// What listening and catching up have in common.
 pub(super) struct Ears {
@@ -68,14 +66,24 @@ pub(super) struct Watch {
     measured: Option<Instant>,
     /// The channels that the bot asked to join because of a message of this session.
     asked_to_join: HashSet<RoomId>,
+    /// Messages whose rooms the server would not describe yet.
+    unplaced: Unplaced,
 }
 
 impl Watch {
     pub(super) fn new(ears: Arc<Ears>, current: &Current) -> Self {
         let mut changes = current.changes();
         let settings = changes.borrow_and_update().clone();
-        let asked_to_join = HashSet::new();
-        Self { ears, settings, changes, session: None, catching_up: None, measured: None, asked_to_join }
+        Self {
+            ears,
+            settings,
+            changes,
+            session: None,
+            catching_up: None,
+            measured: None,
+            asked_to_join: HashSet::new(),
+            unplaced: Unplaced::default(),
+        }
     }
 
     /// Handles events until cancelled or the sender is gone, or until the reading that goes with the session has died:
@@ -88,6 +96,10 @@ impl Watch {
                 Ok(()) = self.changes.changed() => tokio::select! {
                     () = cancel.cancelled() => break,
                     () = self.adopt() => {}
+                },
+                () = self.unplaced.due() => tokio::select! {
+                    () = cancel.cancelled() => break,
+                    () = self.place() => {}
                 },
                 event = events.recv() => match event {
                     // Cancelled in the middle of a message, it is not settled and comes again after the restart.
@@ -121,12 +133,13 @@ impl Watch {
                 self.read_missed(session);
             }
             RealtimeEvent::Message { message, participant, room } => {
-                self.hear(&message, participant, &room).await;
+                self.hear(Heard { message, participant, hint: room }).await;
             }
             RealtimeEvent::RoomsChanged(change) => self.follow(change).await,
             RealtimeEvent::Lost { reason, retry_in } => {
                 self.session = None;
                 self.catching_up = None;
+                self.unplaced.clear();
                 telemetry::reconnect(reason.name());
                 debug!(reason = reason.name(), ?retry_in, "not listening");
             }
@@ -172,24 +185,42 @@ impl Watch {
         known.is_watched(&self.settings.config.triggers)
     }
 
-    /// Settles one message of the stream, as often as it takes.
-    async fn hear(&mut self, message: &Message, participant: Option<bool>, hint: &RoomHint) {
+    /// Settles one message of the stream, as often as it takes; it waits apart where nobody knows its room.
+    async fn hear(&mut self, heard: Heard) {
         let Some(session) = self.session.clone() else { return };
-        let Some(known) = self.room_of(&message.room, participant, hint).await else { return };
-        if !self.watches(&known) {
-            return;
+        match self.room_of(&heard).await {
+            Place::Known(known) if self.watches(&known) => {
+                self.settle(&heard.message, &known, &session).await;
+            }
+            Place::Known(_) | Place::Nowhere => {}
+            Place::NotToldYet => {
+                let room = heard.message.room.clone();
+                if !self.unplaced.put(heard) {
+                    warn!(%room, "a message whose room the server does not describe is left to the catch-up");
+                }
+            }
         }
+    }
+
+    /// Asks once more for the room of messages that wait for it.
+    async fn place(&mut self) {
+        for heard in self.unplaced.take() {
+            self.hear(heard).await;
+        }
+    }
+
+    async fn settle(&mut self, message: &Message, known: &Known, session: &Arc<Session>) {
         if session.is_doubted_by(message.updated_at) {
             self.measure_clock().await;
         }
-        let since = self.since(&message.room, &session, session.heard_since(message.updated_at)).await;
+        let since = self.since(&message.room, session, session.heard_since(message.updated_at)).await;
         let (config, oldest) = (&self.settings.config, session.oldest(since));
-        let around = Circumstances { config, me: &session.me, known: &known, oldest };
+        let around = Circumstances { config, me: &session.me, known, oldest };
         self.ears.settle(message, around).await;
         // Once: one that cannot be joined must not hold up each message after its own.
         let may_join = !known.joined && config.rocketchat.auto_join;
         if may_join && self.asked_to_join.insert(message.room.clone()) {
-            self.ears.join(&known).await;
+            self.ears.join(known).await;
         }
     }
 
@@ -200,7 +231,7 @@ impl Watch {
         if self.measured.is_some_and(|at| at.elapsed() < MEASURE_CLOCK) {
             return;
         }
-        match timeout(MEASURE_WITHIN, self.ears.rest.server_info()).await {
+        match timeout(ANSWER_WITHIN, self.ears.rest.server_info()).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => debug!(%error, "the server's clock cannot be read"),
             Err(_) => debug!("the server's clock cannot be read in time"),
@@ -209,24 +240,31 @@ impl Watch {
         self.ears.keep_time().await;
     }
 
-    /// The message's room. `None` where the server knows no such room.
-    async fn room_of(&self, id: &RoomId, participant: Option<bool>, hint: &RoomHint) -> Option<Known> {
-        let mut failures = 0;
-        loop {
-            if let Some(known) = self.ears.rooms.complete(id, hint, participant) {
-                return Some(known);
+    /// The message's room. The server is asked no longer than other messages can wait.
+    async fn room_of(&mut self, heard: &Heard) -> Place {
+        let id = &heard.message.room;
+        if let Some(known) = self.ears.rooms.complete(id, &heard.hint, heard.participant) {
+            return Place::Known(known);
+        }
+        if !self.unplaced.may_ask() {
+            return Place::NotToldYet;
+        }
+        let asking = timeout(ANSWER_WITHIN, self.ears.rest.room_by_id(id));
+        let answer = asking.await.unwrap_or_else(|_| Err(RestError::unclear("no answer in time")));
+        match answer {
+            Ok(info) => {
+                self.unplaced.answered();
+                Place::Known(self.ears.rooms.learn(info.room, heard.participant.unwrap_or(true)))
             }
-            match self.ears.rest.room_by_id(id).await {
-                Ok(info) => return Some(self.ears.rooms.learn(info.room, participant.unwrap_or(true))),
-                Err(RestError::Rejected { reason, .. }) => {
-                    warn!(room = %id, %reason, "a message of a room that the server will not describe is skipped");
-                    return None;
-                }
-                Err(error) => {
-                    debug!(room = %id, %error, "the message's room is not known yet; asking again");
-                    wait_after(&error, failures).await;
-                    failures += 1;
-                }
+            Err(RestError::Rejected { reason, .. }) => {
+                self.unplaced.answered();
+                warn!(room = %id, %reason, "a message of a room that the server will not describe is skipped");
+                Place::Nowhere
+            }
+            Err(error) => {
+                debug!(room = %id, %error, "the message's room is not known yet; asking again");
+                self.unplaced.not_before(pause_after(&error, self.unplaced.failures()));
+                Place::NotToldYet
             }
         }
     }
@@ -339,35 +377,19 @@ impl Ears {
     }
 }
 
+/// Where a message was written.
+enum Place {
+    Known(Known),
+    /// In a room that the server knows nothing of.
+    Nowhere,
+    /// In one that it did not describe when it was asked.
+    NotToldYet,
+}
+
 /// Ends when a reading does: by itself it never does, so it has panicked.
 async fn death_of(reading: &mut Option<AbortOnDropHandle<()>>) {
     match reading {
         Some(reading) => drop(reading.await),
         None => std::future::pending().await,
     }
-}
-
-/// Repeats what the store refuses until it takes it: a message that is not settled must not be passed over.
-pub(super) async fn insist<T, F: Future<Output = Result<T, StoreError>>>(
-    what: &str,
-    mut act: impl FnMut() -> F,
-) -> T {
-    loop {
-        match act().await {
-            Ok(done) => return done,
-            Err(error) => error!(%error, "{what}; trying again"),
-        }
-        sleep(PAUSE).await;
-    }
-}
-
-/// Waits as long as the error asks for, and longer from one failure to the next.
-pub(super) async fn wait_after(error: &RestError, failures: u32) {
-    let wait = match error {
-        RestError::RateLimited { until } => {
-            Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(PAUSE)
-        }
-        _ => PAUSE.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE),
-    };
-    sleep(wait.max(PAUSE)).await;
 }

@@ -72,6 +72,13 @@ impl WebhookUrl {
         Ok(Self { url: SecretString::from(String::from(url)), host, is_tls, has_plausible_secret })
     }
 
+    /// What an answer says, without the secret: some servers repeat the URL that they were called by.
+    fn blackened(&self, answer: &[u8]) -> Vec<u8> {
+        let path = self.url.expose_secret().split(['?', '#']).next().unwrap_or_default();
+        let secret = path.rsplit('/').next().unwrap_or_default();
+        String::from_utf8_lossy(answer).replace(secret, "…").into_bytes()
+    }
+
     /// The host it leads to, which is safe to show.
     pub fn host(&self) -> &str {
         &self.host
@@ -175,7 +182,7 @@ impl WebhookClient {
         }
         count_error(status.as_u16().to_string());
         let pause = pause_of(answer.headers(), Timestamp::now());
-        Err(refusal(status, pause, &read(answer).await.unwrap_or_default()))
+        Err(refusal(status, pause, &url.blackened(&read(answer).await.unwrap_or_default())))
     }
 
     /// Looks whether SIGNL4 answers at all, without a secret and so without paging anybody.

@@ -31,9 +31,11 @@ pub(super) const RECOVER: &str =
     "UPDATE alert SET unanswered = unanswered + 1, in_flight = 0 WHERE in_flight = 1";
 pub(super) const PURGE_DELIVERIES: &str =
     "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE settled_at < ? LIMIT ?)";
-/// An alert stays as long as anything that belongs to it.
+/// An alert stays as long as anything that belongs to it, and as long as its message is remembered: without it an edit of
+/// the message would page again.
 pub(super) const PURGE_ALERTS: &str = "DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE settled_at < ? \
-    AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.alert_id = alert.id) LIMIT ?)";
+    AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.alert_id = alert.id) \
+    AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.message_id = alert.message_id) LIMIT ?)";
 pub(super) const PURGE_EVENTS: &str =
     "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE settled_at < ? LIMIT ?)";
 pub(super) const PURGE_SEEN: &str =
@@ -111,18 +113,17 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Removes settled alerts, deliveries and events older than `settled`, and digests of messages not seen since
-    /// `seen`. Returns how many rows went.
+    /// Removes digests of messages not seen since `seen`, and settled deliveries, alerts and events older than `settled`. Returns how many rows went.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn purge(&self, settled: Timestamp, seen: Timestamp) -> Result<u64, StoreError> {
         let mut removed = 0;
         for (statement, before) in [
+            (PURGE_SEEN, seen),
             (PURGE_DELIVERIES, settled),
             (PURGE_ALERTS, settled),
             (PURGE_EVENTS, settled),
-            (PURGE_SEEN, seen),
         ] {
             removed += self.remove_all(statement, before).await?;
         }

@@ -168,3 +168,95 @@ async fn rounds_that_find_nothing_new_move_no_cursor_past_a_message_of_the_strea
     stage.flush().await;
     assert_eq!(stage.pages().len(), texts.len(), "{:?}", stage.pages());
 }
+
+/// A stage whose bot also watches the channel "plaza", which it is not in.
+async fn with_a_plaza() -> Stage {
+    let mut stage = Stage::set().await;
+    stage
+        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"plaza\"]");
+    stage
+}
+
+#[tokio::test]
+async fn a_room_that_cannot_be_looked_up_keeps_no_other_from_being_read() {
+    let stage = with_a_plaza().await;
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    stage.say("SIGNL4 nobody listens");
+    stage.chat.faults().rest_always("rooms.info", RestFault::status(503));
+    let _bot = stage.start().await;
+    stage.alert("SIGNL4 nobody listens").await;
+}
+
+#[tokio::test]
+async fn rooms_that_cannot_be_read_keep_no_other_from_being_read_and_are_read_later() {
+    let stage = Stage::set().await;
+    let members = [&stage.alice, &stage.bot];
+    let rooms: Vec<_> = (0..4)
+        .map(|at| stage.chat.create_room(NewRoom::group(format!("room-{at}")).members(members)).unwrap())
+        .collect();
+    let _bot = stage.start_inside(quick()).await;
+    stage.flush().await;
+    stage.chat.faults().set(|switches| switches.refuse_connections = true);
+    stage.chat.faults().cut_connections();
+    let texts: Vec<String> = rooms.iter().map(|room| format!("SIGNL4 in {}", room.name)).collect();
+    for (room, text) in rooms.iter().zip(&texts) {
+        stage.chat.post(room, &stage.alice, text.as_str()).unwrap();
+    }
+    // Whatever the order in which they are read, a broken one comes before a sound one.
+    for room in &rooms[..3] {
+        stage.chat.faults().rest_always_in(room, "chat.syncMessages", RestFault::status(503));
+    }
+    stage.chat.clock_forward(Duration::from_secs(300));
+    stage.chat.faults().set(|switches| switches.refuse_connections = false);
+    stage.wait_for_texts(&[&texts[3]]).await;
+    stage.chat.faults().clear_rest();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    stage.wait_for_texts(&texts).await;
+    stage.flush().await;
+    assert_eq!(stage.pages().len(), texts.len(), "{:?}", stage.pages());
+}
+
+#[tokio::test]
+async fn a_message_of_a_room_that_cannot_be_looked_up_holds_up_no_other_and_pages_later() {
+    let stage = with_a_plaza().await.without_joining();
+    stage.chat.faults().set(|switches| switches.omit_room_name = true);
+    let _bot = stage.start().await;
+    stage.flush().await;
+    stage.chat.faults().rest_always("rooms.info", RestFault::status(503));
+    let plaza = stage.chat.create_room(NewRoom::channel("plaza").members([&stage.alice])).unwrap();
+    stage.chat.post(&plaza, &stage.alice, "SIGNL4 on the plaza").unwrap();
+    stage.say("SIGNL4 not behind it");
+    stage.alert("SIGNL4 not behind it").await;
+    stage.chat.faults().clear_rest();
+    stage.alert("SIGNL4 on the plaza").await;
+}
+
+#[tokio::test]
+async fn a_first_message_stamped_by_a_clock_that_is_ahead_hides_none_of_those_after_it() {
+    let stage = with_a_plaza().await.without_joining();
+    let _bot = stage.start().await;
+    stage.flush().await;
+    let plaza = stage.chat.create_room(NewRoom::channel("plaza").members([&stage.alice])).unwrap();
+    let ahead = NewMessage::text("hello").updated_at(stage.chat.now() + 3_600_000);
+    stage.chat.post(&plaza, &stage.alice, ahead).unwrap();
+    stage.chat.post(&plaza, &stage.alice, "SIGNL4 by a clock that is right").unwrap();
+    stage.alert("SIGNL4 by a clock that is right").await;
+}
+
+#[tokio::test]
+async fn a_room_of_which_nobody_says_when_the_bot_was_invited_keeps_no_other_from_being_read() {
+    let stage = Stage::set().await;
+    let bot = stage.start().await;
+    stage.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    let members = [&stage.alice, &stage.bot];
+    let room = stage.chat.create_room(NewRoom::group("new").members(members)).unwrap();
+    stage.chat.post(&room, &stage.alice, "SIGNL4 in the new room").unwrap();
+    stage.say("SIGNL4 nobody listens");
+    stage.chat.faults().rest_always("subscriptions.getOne", RestFault::status(503));
+    let _bot = stage.start().await;
+    stage.wait_for_texts(&["SIGNL4 nobody listens", "SIGNL4 in the new room"]).await;
+}

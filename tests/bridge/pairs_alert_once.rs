@@ -127,3 +127,25 @@ async fn a_cooldown_holds_back_further_pages_and_the_thread_is_told() {
     stage.wait_for_reply(&second, "No new alert: \"signl4\" raised one here a short while ago.").await;
     assert_eq!(stage.texts(), ["SIGNL4 first"]);
 }
+
+#[tokio::test]
+async fn an_edit_pages_nobody_again_however_soon_the_store_forgets_what_is_settled() {
+    let mut stage = Stage::set().await;
+    stage.configure("[store]\nkeep = \"24h\"");
+    let bot = stage.start().await;
+    let message = stage.say("SIGNL4 pump 3");
+    bot.wait_for_log(&["reaction added"]).await;
+    bot.kill().await;
+    for table in [
+        "UPDATE alert SET settled_at = settled_at - 90000000",
+        "UPDATE delivery SET settled_at = settled_at - 90000000",
+        "UPDATE seen SET seen_at = seen_at - 90000000",
+    ] {
+        stage.alter_store(table).await;
+    }
+    let bot = stage.start().await;
+    bot.wait_for_log(&["removed rows that were settled long ago"]).await;
+    stage.chat.edit(&message, &stage.alice, "SIGNL4 pump 3, no, pump 4").unwrap();
+    stage.flush().await;
+    assert_eq!(stage.pages(), ["SIGNL4 pump 3"]);
+}

@@ -1,6 +1,8 @@
 //! Rooms that are joined, renamed, left, archived or deleted while the bot runs are followed without a restart.
 
-use sandbox::rocketchat::{NewMessage, NewRoom, RestFault, Room};
+use std::time::Duration;
+
+use sandbox::rocketchat::{NewMessage, NewRoom, RestFault, RocketChat, Room};
 
 use crate::stage::{SOON, Stage};
 
@@ -19,6 +21,13 @@ impl Stage {
         let written =
             NewMessage::text(text).at(self.chat.now() - 10_000).updated_at(self.chat.now() - 10_000);
         self.chat.post(room, &self.alice, written).unwrap();
+    }
+
+    /// Waits until it was looked so many times more for what the stream may have dropped.
+    async fn wait_for_rounds(&self, more: usize) {
+        let rounds = self.chat.calls_of("rooms.get").len() + more;
+        let looked = |chat: &RocketChat| (chat.calls_of("rooms.get").len() > rounds).then_some(());
+        self.chat.wait_for(SOON, looked).await.unwrap();
     }
 
     fn say_in(&self, room: &Room, text: &str) {
@@ -45,12 +54,16 @@ async fn a_room_renamed_out_of_every_pattern_is_not_watched_any_more_and_its_pas
     let stage = watching().await;
     let room = stage.chat.create_room(NewRoom::group("ops-dev").members([&stage.alice, &stage.bot])).unwrap();
     let bot = stage.start().await;
+    // A round that is under way reads the room by the name it had when the round began.
+    bot.wait_for_log(&["caught up"]).await;
     stage.say_in(&room, "SIGNL4 before");
     stage.alert("SIGNL4 before").await;
     stage.chat.rename(&room, "dev").unwrap();
     stage.say_in(&room, "SIGNL4 between");
     stage.flush().await;
     bot.kill().await;
+    // A room is watched from a little too early on: what was said must be from before that.
+    stage.chat.clock_forward(Duration::from_secs(60));
     stage.say_earlier(&room, "SIGNL4 while down");
     let _bot = stage.start().await;
     stage.flush().await;
@@ -169,4 +182,41 @@ async fn a_room_that_the_server_will_not_look_up_after_a_restart_loses_nothing()
     let _bot = stage.start().await;
     stage.alert("SIGNL4 two").await;
     assert_eq!(stage.texts(), ["SIGNL4 one", "SIGNL4 two"]);
+}
+
+#[tokio::test]
+async fn a_channel_made_while_the_bot_was_down_alerts_on_what_was_said_there_since() {
+    let mut stage = Stage::set().await;
+    stage
+        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"ops-*\"]");
+    let bot = stage.start().await;
+    stage.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    let room = stage.chat.create_room(NewRoom::channel("ops-new").members([&stage.alice])).unwrap();
+    stage.say_in(&room, "SIGNL4 in the new channel");
+    // So that it is from well before the next session.
+    stage.chat.clock_forward(Duration::from_secs(60));
+    let _bot = stage.start().await;
+    stage.alert("SIGNL4 in the new channel").await;
+    stage.flush().await;
+    assert_eq!(stage.pages(), ["SIGNL4 in the new channel"]);
+}
+
+#[tokio::test]
+async fn a_room_whose_renaming_is_learned_by_a_round_before_the_stream_tells_it_alerts_on_nothing_before() {
+    let stage = watching().await;
+    let room = stage.chat.create_room(NewRoom::group("dev").members([&stage.alice, &stage.bot])).unwrap();
+    let _bot = stage.start_inside(crate::stage::quick()).await;
+    stage.flush().await;
+    stage.say_in(&room, "SIGNL4 before");
+    stage.flush().await;
+    // Rounds look back a little, for clocks differ; only a message from before that can tell.
+    tokio::time::sleep(Duration::from_secs(33)).await;
+    stage.chat.faults().set(|switches| switches.stall = true);
+    stage.chat.rename(&room, "ops-dev").unwrap();
+    stage.say_in(&room, "SIGNL4 after");
+    stage.alert("SIGNL4 after").await;
+    stage.wait_for_rounds(3).await;
+    assert_eq!(stage.pages(), ["SIGNL4 after"]);
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sandbox::rocketchat::RestFault;
 use sandbox::signl4::{Times, WebhookFault};
 use signl4_rocketchat::bot::Tempo;
 
@@ -72,4 +73,26 @@ async fn an_alert_that_does_not_get_through_is_told_once_in_its_thread_and_again
     stage.wait_for_reply(&message, "Alert sent.").await;
     assert_eq!(stage.replies(&message).len(), 2);
     assert_eq!(stage.pages(), ["SIGNL4 pump 3 is down"]);
+}
+
+#[tokio::test]
+async fn a_delay_is_told_before_its_end_also_where_the_thread_could_not_be_written_to_meanwhile() {
+    let stage = Stage::set().await;
+    let _bot = stage.start_inside(Tempo { late_after: Duration::from_millis(200), ..Tempo::default() }).await;
+    stage.chat.faults().rest_always("chat.sendMessage", RestFault::status(503));
+    stage.signl4.refuse().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let tried = |times: usize| {
+        stage
+            .chat
+            .wait_for(SOON, move |chat| (chat.calls_of("chat.sendMessage").len() >= times).then_some(()))
+    };
+    tried(3).await.unwrap();
+    stage.signl4.listen_again().await.unwrap();
+    stage.alert("SIGNL4 pump 3 is down").await;
+    tried(5).await.unwrap();
+    stage.chat.faults().clear_rest();
+    stage.wait_for_reply(&message, "Alert sent.").await;
+    let told = stage.replies(&message);
+    assert!(told.len() == 2 && told[1] == "Alert sent.", "{told:?}");
 }

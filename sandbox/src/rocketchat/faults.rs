@@ -97,6 +97,8 @@ impl RestFault {
 #[derive(Debug)]
 struct Planned {
     route: String,
+    /// The one room (`roomId`) whose calls it meets; `None`: whatever the call is about.
+    room: Option<String>,
     /// `None`: until cleared.
     left: Option<u32>,
     fault: RestFault,
@@ -162,12 +164,21 @@ impl Faults {
 
     /// Plans a fault for the next `count` calls of a route (`chat.sendMessage`; `*` is every route).
     pub fn rest_next(&self, route: &str, count: u32, fault: RestFault) {
-        self.plans().rest.push(Planned { route: route.to_owned(), left: Some(count), fault });
+        self.plan(route, None, Some(count), fault);
     }
 
     /// Plans a fault for every call of a route (`*` is every route) until [`clear_rest`](Self::clear_rest).
     pub fn rest_always(&self, route: &str, fault: RestFault) {
-        self.plans().rest.push(Planned { route: route.to_owned(), left: None, fault });
+        self.plan(route, None, None, fault);
+    }
+
+    /// The same for the calls of a route that are about one room.
+    pub fn rest_always_in(&self, room: impl AsRef<str>, route: &str, fault: RestFault) {
+        self.plan(route, Some(room.as_ref().to_owned()), None, fault);
+    }
+
+    fn plan(&self, route: &str, room: Option<String>, left: Option<u32>, fault: RestFault) {
+        self.plans().rest.push(Planned { route: route.to_owned(), room, left, fault });
     }
 
     /// Forgets the planned REST faults.
@@ -196,10 +207,14 @@ impl Faults {
         self.plans().subscriptions.pop_front()
     }
 
-    /// The fault planned for a call of this route, the oldest plan first.
-    pub(super) fn next_rest_fault(&self, route: &str) -> Option<RestFault> {
+    /// The fault planned for a call of this route, about this room if any, the oldest plan first.
+    pub(super) fn next_rest_fault(&self, route: &str, room: Option<&str>) -> Option<RestFault> {
         let mut plans = self.plans();
-        let at = plans.rest.iter().position(|plan| plan.route == "*" || plan.route == route)?;
+        let is_meant = |plan: &Planned| {
+            (plan.route == "*" || plan.route == route)
+                && (plan.room.is_none() || plan.room.as_deref() == room)
+        };
+        let at = plans.rest.iter().position(is_meant)?;
         let plan = plans.rest.get_mut(at)?;
         let fault = plan.fault.clone();
         if let Some(left) = &mut plan.left {

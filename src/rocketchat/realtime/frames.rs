@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 use crate::rocketchat::account::LoginRequest;
 use crate::rocketchat::wire;
 
+/// The longest wait that a server is believed to ask for. Its limits are in seconds; most of a day would be deaf for that long.
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+
 /// What we send.
 pub(super) enum ClientFrame {
     /// Always the first frame.
@@ -195,7 +198,7 @@ impl DdpError {
             reason: bounded(reason),
             time_to_reset: wait
                 .filter(|ms| (0.0..86_400_000.0).contains(ms))
-                .map(|ms| Duration::from_millis(ms as u64)),
+                .map(|ms| Duration::from_millis(ms as u64).min(LONGEST_WAIT)),
         }
     }
 

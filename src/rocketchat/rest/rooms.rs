@@ -27,6 +27,8 @@ pub struct RoomInfo {
     pub muted: Vec<String>,
     /// Whether joining it takes a code (`joinCodeRequired`).
     pub needs_join_code: bool,
+    /// `ts`: when it was made.
+    pub created_at: Option<Timestamp>,
     /// `lm`: when the last message was posted.
     pub last_message_at: Option<Timestamp>,
     /// `_updatedAt`.
@@ -147,6 +149,7 @@ pub(crate) fn room_info(document: &Value) -> Option<RoomInfo> {
         unmuted: wire::texts(document, "unmuted"),
         muted: wire::texts(document, "muted"),
         needs_join_code: wire::flag(document, "joinCodeRequired"),
+        created_at: wire::time_of(document, "ts"),
         last_message_at: wire::time_of(document, "lm"),
         updated_at: wire::time_of(document, "_updatedAt"),
     })

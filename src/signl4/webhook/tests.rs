@@ -289,3 +289,16 @@ fn the_end_of_a_webhook_url_is_told_from_a_placeholder() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_url_gives_the_secret_to_nobody() {
+    for status in [400, 403, 405, 410] {
+        let words =
+            format!("The requested resource '/webhook/{SECRET}' does not support http method 'POST'.");
+        let error = refused(ResponseTemplate::new(status).set_body_json(json!({ "message": words }))).await;
+        assert!(
+            matches!(&error, RaiseError::Rejected { reason } if reason.contains("/webhook/…")),
+            "{error:?}"
+        );
+    }
+}

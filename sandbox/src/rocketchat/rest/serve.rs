@@ -72,10 +72,11 @@ async fn answer(shared: &Shared, peer: &Peer, call: Incoming) -> Response {
         status: None,
     });
     shared.wake();
-    let answer = match shared.faults.next_rest_fault(&call.route) {
-        None => carry_out(shared, &call),
-        Some(fault) => with_fault(shared, peer, &call, fault).await,
-    };
+    let answer =
+        match shared.faults.next_rest_fault(&call.route, call.query.get("roomId").map(String::as_str)) {
+            None => carry_out(shared, &call),
+            Some(fault) => with_fault(shared, peer, &call, fault).await,
+        };
     shared.journal.answered(number, answer.status);
     shared.wake();
     respond(shared, answer)

@@ -190,6 +190,9 @@ fn too_many_requests_say_how_long_to_wait_in_results_and_in_nosubs() {
             "{absurd}"
         );
     }
+    let endless = error(json!({"timeToReset": 80_000_000}));
+    let longest = Some(Duration::from_secs(15 * 60));
+    assert_eq!(wait(json!({"msg": "nosub", "id": "1", "error": endless})), longest, "not most of a day");
 }
 
 #[test]
