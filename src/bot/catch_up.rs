@@ -182,8 +182,8 @@ impl CatchUp {
         &self.settings.config.triggers
     }
 
-    /// Notes that everything up to there is settled, but for the rooms that were not read. Should the server's clock have been set back
-    /// meanwhile, it is less, for no cursor may stand in the future.
+    /// Notes that everything up to there is settled, but for the rooms that were not read. Should the server's clock have
+    /// been set back meanwhile, it is less, for no cursor may stand in the future.
     async fn settle_until(&self, at: Timestamp, tally: &Tally) -> Timestamp {
         if tally.cut_off > 0 {
             let horizon = self.session.horizon();
@@ -191,7 +191,12 @@ impl CatchUp {
         }
         let at = at.min(self.session.arrived());
         let unread: Vec<RoomId> = self.unread.iter().cloned().collect();
-        insist("the cursors cannot be moved", || self.ears.store.set_settled_until(at, &unread)).await;
+        insist("the cursors cannot be moved", async || match self.unanswered {
+            // A room that was not told of yet may have been made since then.
+            true => self.ears.store.advance_cursors(at, &unread).await,
+            false => self.ears.store.set_settled_until(at, &unread).await,
+        })
+        .await;
         at
     }
 

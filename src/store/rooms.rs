@@ -3,6 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
+use sqlx::{Sqlite, Transaction};
 
 use super::{
     Store, StoreError,
@@ -51,17 +52,19 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn set_settled_until(&self, at: Timestamp, except: &[RoomId]) -> Result<(), StoreError> {
-        let except =
-            serde_json::Value::from(except.iter().map(RoomId::as_str).collect::<Vec<_>>()).to_string();
+    pub async fn advance_cursors(&self, to: Timestamp, except: &[RoomId]) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE room SET cursor = ?1 WHERE cursor < ?1 AND id NOT IN (SELECT value FROM json_each(?2))",
-        )
-        .bind(millis(at))
-        .bind(except)
-        .execute(&mut *tx)
-        .await?;
+        advance(&mut tx, to, except).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The same where every watched room is known: one that is found later was not there before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn set_settled_until(&self, at: Timestamp, except: &[RoomId]) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        advance(&mut tx, at, except).await?;
         sqlx::query(
             "INSERT INTO fact (name, value) VALUES ('settled_until', ?) \
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -191,4 +194,20 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+async fn advance(
+    tx: &mut Transaction<'static, Sqlite>,
+    to: Timestamp,
+    except: &[RoomId],
+) -> Result<(), StoreError> {
+    let except = serde_json::Value::from(except.iter().map(RoomId::as_str).collect::<Vec<_>>()).to_string();
+    sqlx::query(
+        "UPDATE room SET cursor = ?1 WHERE cursor < ?1 AND id NOT IN (SELECT value FROM json_each(?2))",
+    )
+    .bind(millis(to))
+    .bind(except)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }

@@ -204,6 +204,28 @@ async fn a_channel_made_while_the_bot_was_down_alerts_on_what_was_said_there_sin
 }
 
 #[tokio::test]
+async fn a_channel_made_while_the_bot_was_down_and_told_of_only_to_a_later_bot_loses_nothing() {
+    let mut stage = Stage::set().await;
+    stage
+        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"ops-*\"]");
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    let room = stage.chat.create_room(NewRoom::channel("ops-new").members([&stage.alice])).unwrap();
+    stage.say_in(&room, "SIGNL4 in the new channel");
+    // So that it is from well before the sessions that follow.
+    stage.chat.clock_forward(Duration::from_secs(60));
+    stage.chat.faults().rest_always("channels.list", RestFault::status(503));
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    stage.chat.clock_forward(Duration::from_secs(60));
+    stage.chat.faults().clear();
+    let _bot = stage.start().await;
+    stage.alert("SIGNL4 in the new channel").await;
+}
+
+#[tokio::test]
 async fn a_room_whose_renaming_is_learned_by_a_round_before_the_stream_tells_it_alerts_on_nothing_before() {
     let stage = watching().await;
     let room = stage.chat.create_room(NewRoom::group("dev").members([&stage.alice, &stage.bot])).unwrap();
@@ -212,7 +234,8 @@ async fn a_room_whose_renaming_is_learned_by_a_round_before_the_stream_tells_it_
     stage.say_in(&room, "SIGNL4 before");
     stage.flush().await;
     // Rounds look back a little, for clocks differ; only a message from before that can tell.
-    tokio::time::sleep(Duration::from_secs(33)).await;
+    stage.chat.clock_forward(Duration::from_secs(60));
+    stage.wait_for_rounds(2).await;
     stage.chat.faults().set(|switches| switches.stall = true);
     stage.chat.rename(&room, "ops-dev").unwrap();
     stage.say_in(&room, "SIGNL4 after");

@@ -23,10 +23,7 @@ impl CatchUp {
             _ if !known.joined && self.session.is_older_than(&self.settings) => {
                 self.ears.time_of(self.settings.since)
             }
-            None => {
-                let begun = self.session.begun();
-                insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await
-            }
+            None => self.first_session().await,
             // It was not watched then, or it would be noted.
             Some(settled) => {
                 self.joined_after(known, settled).await.unwrap_or(self.session.begun().max(settled))
@@ -34,6 +31,11 @@ impl CatchUp {
         };
         let since = self.ears.watch_room(id, since).await;
         Progress { since, cursor: since }
+    }
+
+    async fn first_session(&self) -> Timestamp {
+        let begun = self.session.begun();
+        insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await
     }
 
     /// When the bot came into the room, where that was after `settled`; rather too early, where the server does not tell.
@@ -62,7 +64,11 @@ impl CatchUp {
 
     /// Watches a channel from its beginning where it was made while nobody looked: a bot that was there had heard it all.
     pub(super) async fn watch_from_birth(&self, info: &RoomInfo) {
-        let Some((settled, made)) = self.settled.zip(info.created_at) else { return };
+        let Some(made) = info.created_at else { return };
+        let settled = match self.settled {
+            Some(settled) => settled,
+            None => self.first_session().await,
+        };
         let known = Known { room: info.room.clone(), joined: false };
         if made > settled && known.is_watched(self.triggers()) {
             let since = self.by_this_clock(made, settled).await;
