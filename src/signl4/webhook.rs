@@ -224,10 +224,11 @@ fn refusal(status: StatusCode, pause: Timestamp, body: &[u8]) -> RaiseError {
         404 => RaiseError::Rejected {
             reason: "SIGNL4 does not know this team (404): the webhook URL's secret is wrong".into(),
         },
-        // The way there asks for a password (407), or for another try in its own definition.
-        407 | 408 | 425 => {
-            RaiseError::Unavailable { maybe_raised: false, reason: format!("SIGNL4 answered {status}") }
-        }
+        // SIGNL4 itself never says these: it is a proxy or a filter on the way, and may be mended.
+        401 | 403 | 407 | 408 | 425 => RaiseError::Unavailable {
+            maybe_raised: false,
+            reason: format!("something on the way to SIGNL4 answered {status}"),
+        },
         301..=303 | 307 | 308 => RaiseError::Unavailable {
             maybe_raised: false,
             reason: format!(

@@ -13,6 +13,7 @@ mod pairs_alert_once;
 mod rejected_replies_hold_up_nobody;
 mod reload_changes_live;
 mod rooms_are_followed;
+mod rubbish_changes_nothing;
 mod stage;
 mod storms;
 mod systemd_is_told;

@@ -111,6 +111,12 @@ impl Stage {
         self
     }
 
+    /// The bot posts under this name and picture.
+    pub fn posing(mut self, alias: &str, avatar: &str) -> Self {
+        self.chat_config.push_str(&format!("alias = {alias:?}\navatar = {avatar:?}\n"));
+        self
+    }
+
     /// Messages missed while away alert so far back.
     pub fn looking_back(mut self, catch_up: &str) -> Self {
         self.chat_config.push_str(&format!("catch_up = {catch_up:?}\n"));

@@ -19,6 +19,23 @@ async fn an_alert_that_went_out_is_shown_by_a_reaction() {
 }
 
 #[tokio::test]
+async fn an_alert_that_went_out_is_not_told_where_nobody_wants_that_and_its_events_are() {
+    let mut stage = Stage::set().await;
+    stage.configure("[replies]\non_sent = \"none\"");
+    let stage = stage.posing("Night watch", "https://chat.example.com/watch.png");
+    let bot = stage.start().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    bot.wait_for_log(&["alert sent"]).await;
+    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    let reply = stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    assert_eq!(reply.alias.as_deref(), Some("Night watch"));
+    assert_eq!(reply.avatar.as_deref(), Some("https://chat.example.com/watch.png"));
+    assert_eq!(stage.replies(&message).len(), 1, "{:?}", stage.replies(&message));
+    assert!(stage.chat.message(&message).unwrap().reactions.is_empty());
+}
+
+#[tokio::test]
 async fn an_alert_that_went_out_is_told_in_words_where_the_administrator_likes_that_better() {
     let mut stage = Stage::set().await;
     stage.configure("[replies]\non_sent = \"reply\"\nsent = \"Paged.\"");

@@ -109,7 +109,7 @@ async fn a_taken_event_whose_answer_breaks_off_is_no_failure() {
 #[tokio::test]
 async fn a_bad_body_or_secret_is_rejected_for_good_and_says_which() {
     for (status, words) in
-        [(400, "invalid"), (404, "secret is wrong"), (401, "401"), (405, "405"), (413, "413")]
+        [(400, "invalid"), (404, "secret is wrong"), (405, "405"), (413, "413"), (422, "422")]
     {
         let error = refused(ResponseTemplate::new(status)).await;
         let RaiseError::Rejected { reason } = error else { panic!("{status}: {error:?}") };
@@ -129,6 +129,8 @@ async fn server_errors_redirects_and_what_asks_for_another_try_are_tried_again()
         (504, true),
         (302, false),
         (307, false),
+        (401, false),
+        (403, false),
         (407, false),
         (408, false),
         (425, false),
@@ -292,7 +294,7 @@ fn the_end_of_a_webhook_url_is_told_from_a_placeholder() {
 
 #[tokio::test]
 async fn an_answer_that_repeats_the_url_gives_the_secret_to_nobody() {
-    for status in [400, 403, 405, 410] {
+    for status in [400, 405, 410, 422] {
         let words =
             format!("The requested resource '/webhook/{SECRET}' does not support http method 'POST'.");
         let error = refused(ResponseTemplate::new(status).set_body_json(json!({ "message": words }))).await;
