@@ -11,6 +11,7 @@
 //! change the room.
 
 mod beginning;
+mod finding;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -32,21 +33,14 @@ use super::{
 };
 use crate::{
     alerting::TriggerSet,
-    rocketchat::{
-        Room, RoomId, RoomKind,
-        rest::{RestError, RoomInfo, SyncPage},
-    },
+    rocketchat::{RoomId, rest::SyncPage},
     store::Progress,
 };
 
 /// How far behind its cursor a room is read again: messages come out of order, and several share a millisecond.
 const OVERLAP: Duration = Duration::from_secs(10);
-/// Channels on one page of the list.
-const PAGE: usize = 100;
 /// How often it is asked for one room in a round before the others have their turn. The waits between add up to 14 s.
 const TRIES: u32 = 4;
-/// Rocket.Chat's code for a room that is not there (`rooms.info` in `app/api/server/v1/rooms.ts`).
-const NO_SUCH_ROOM: &str = "error-room-not-found";
 
 /// The reading that goes with one session.
 pub(super) struct CatchUp {
@@ -107,29 +101,55 @@ impl CatchUp {
         self.ears.keep_time().await;
         let begun = self.session.arrived();
         self.settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
+        let mut tally = Tally::default();
+        // What was missed in the bot's own rooms waits for no long list of channels.
+        let joined: Vec<Known> =
+            self.ears.rooms.all_watched(self.triggers()).into_iter().filter(|known| known.joined).collect();
+        let due = self.due(&joined, &self.progress().await, &changed).await;
+        self.read_all(due, &mut tally).await;
         let sure = self.find_channels().await;
-        let progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
+        let progress = self.progress().await;
         let watched = self.ears.rooms.all_watched(self.triggers());
         self.forget_unwatched(&watched, progress.keys(), sure).await;
+        let read: HashSet<&RoomId> = joined.iter().map(|known| &known.room.id).collect();
+        let others: Vec<Known> = watched.into_iter().filter(|known| !read.contains(&known.room.id)).collect();
+        let due = self.due(&others, &progress, &changed).await;
+        self.session.rooms_are_listed();
+        self.read_all(due, &mut tally).await;
+        info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
+        self.settle_until(begun, &tally).await
+    }
+
+    async fn progress(&self) -> HashMap<RoomId, Progress> {
+        insist("the cursors cannot be read", || self.ears.store.progress()).await
+    }
+
+    /// Those of the rooms that may have news, each with how far it was read. All of them are noted as watched.
+    async fn due(
+        &self,
+        rooms: &[Known],
+        progress: &HashMap<RoomId, Progress>,
+        changed: &Changed,
+    ) -> Vec<(Known, Progress)> {
         let mut due = Vec::new();
-        for known in watched {
+        for known in rooms {
             let id = &known.room.id;
             let from = match progress.get(id) {
                 Some(progress) => *progress,
-                None => self.start_watching(&known, self.settled).await,
+                None => self.start_watching(known, self.settled).await,
             };
             let at = changed.get(id).copied().flatten();
             if at.is_none_or(|at| at >= from.cursor - OVERLAP) {
-                due.push((known, from));
+                due.push((known.clone(), from));
             }
         }
-        self.session.rooms_are_listed();
-        let mut tally = Tally::default();
+        due
+    }
+
+    async fn read_all(&mut self, due: Vec<(Known, Progress)>, tally: &mut Tally) {
         for (known, from) in due {
-            self.read(&known, from, &mut tally).await;
+            self.read(&known, from, tally).await;
         }
-        info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
-        self.settle_until(begun, &tally).await
     }
 
     /// Reads the rooms that changed after `since`. Returns up to when everything is settled.
@@ -144,7 +164,7 @@ impl CatchUp {
             return self.full_round().await;
         }
         let begun = self.session.arrived();
-        let mut progress = insist("the cursors cannot be read", || self.ears.store.progress()).await;
+        let mut progress = self.progress().await;
         let mut tally = Tally::default();
         let (unread, failed) = (std::mem::take(&mut self.unread), std::mem::take(&mut self.failed));
         let mut news = HashSet::new();
@@ -222,83 +242,6 @@ impl CatchUp {
             (id, changed)
         });
         changed.collect()
-    }
-
-    /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may. Returns whether the
-    /// server said of each what it is or that it is not: a room that it would not look up now may be watched all the same.
-    async fn find_channels(&mut self) -> bool {
-        const WHAT: &str = "a room cannot be looked up";
-        let (ears, settings) = (self.ears.clone(), self.settings.clone());
-        let joined: Vec<Room> = ears.rooms.joined();
-        let unfound = settings.config.triggers.unfound(joined.iter());
-        let mut sure = true;
-        for id in unfound.ids {
-            let found = at_most(self.tries(), WHAT, || ears.rest.room_by_id(id)).await;
-            sure &= self.meet(found, id.as_str()).await;
-        }
-        for name in unfound.names {
-            let found = at_most(self.tries(), WHAT, || ears.rest.room_by_name(name)).await;
-            sure &= self.meet(found, name).await;
-        }
-        if unfound.channels {
-            sure &= self.list_channels().await;
-        }
-        sure
-    }
-
-    /// How often it is asked for a room: once, where it was in vain before. The rooms that the bot is in wait to be read.
-    fn tries(&self) -> u32 {
-        if self.unanswered { 1 } else { TRIES }
-    }
-
-    /// Returns whether all of them were listed.
-    async fn list_channels(&mut self) -> bool {
-        let ears = self.ears.clone();
-        let mut offset = 0;
-        loop {
-            let listing = || ears.rest.channels(offset, PAGE);
-            let page = match at_most(self.tries(), "the channels cannot be listed", listing).await {
-                Ok(page) => page,
-                Err(error) => {
-                    warn!(%error, "the channels are not listed");
-                    self.unanswered |= error.is_retryable();
-                    return false;
-                }
-            };
-            offset += page.items.len();
-            let last = page.items.is_empty() || offset >= page.total;
-            for info in page.items {
-                if !self.ears.rooms.contains(&info.room.id)
-                    && (Known { room: info.room.clone(), joined: false }).is_watched(self.triggers())
-                {
-                    self.meet(Ok(info), "").await;
-                }
-            }
-            if last {
-                return true;
-            }
-        }
-    }
-
-    /// Takes a room that triggers name into the directory, and joins it where that is wanted and possible. Returns whether
-    /// the server has said what it is or that it is not.
-    async fn meet(&mut self, found: Result<RoomInfo, RestError>, wanted: &str) -> bool {
-        match found {
-            Ok(info) if info.archived => warn!(room = %info.room.id, "a watched room is archived"),
-            Ok(info) => {
-                self.watch_from_birth(&info).await;
-                let known = self.ears.rooms.learn(info.room, false);
-                if self.settings.config.rocketchat.auto_join && known.room.kind == RoomKind::Channel {
-                    self.ears.join(&known).await;
-                }
-            }
-            Err(error) => {
-                warn!(room = wanted, %error, "a watched room cannot be found; is the bot in it?");
-                self.unanswered |= error.is_retryable();
-                return error.code() == Some(NO_SUCH_ROOM);
-            }
-        }
-        true
     }
 
     /// Rooms that are no longer watched lose their cursor: what was said there meanwhile must not alert later. One that

@@ -142,8 +142,9 @@ async fn a_channel_that_cannot_be_joined_is_not_tried_again_at_each_message() {
     stage.configure(
         "[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"walled\"]",
     );
-    let _bot = stage.start().await;
-    stage.flush().await;
+    let bot = stage.start().await;
+    // It has looked for channels by then.
+    bot.wait_for_log(&["caught up"]).await;
     let room = stage.chat.create_room(NewRoom::channel("walled").members([&stage.alice])).unwrap();
     stage.chat.faults().rest_always("channels.join", RestFault::status(400));
     let texts = ["SIGNL4 a", "SIGNL4 b", "SIGNL4 c", "SIGNL4 d"];
@@ -259,4 +260,19 @@ async fn a_room_of_which_nobody_says_when_the_bot_was_invited_keeps_no_other_fro
     stage.chat.faults().rest_always("subscriptions.getOne", RestFault::status(503));
     let _bot = stage.start().await;
     stage.wait_for_texts(&["SIGNL4 nobody listens", "SIGNL4 in the new room"]).await;
+}
+
+#[tokio::test]
+async fn what_was_missed_in_the_bots_own_rooms_waits_for_no_list_of_channels() {
+    let mut stage = Stage::set().await;
+    stage
+        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"ops-*\"]");
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    stage.say("SIGNL4 while down");
+    let later = RestFault::TooManyRequests { reset_in: Duration::from_secs(300) };
+    stage.chat.faults().rest_always("channels.list", later);
+    let _bot = stage.start().await;
+    stage.alert("SIGNL4 while down").await;
 }

@@ -71,7 +71,8 @@ impl CatchUp {
         };
         let known = Known { room: info.room.clone(), joined: false };
         if made > settled && known.is_watched(self.triggers()) {
-            let since = self.by_this_clock(made, settled).await;
+            // Before that there was nothing, and the next message may have been stamped by another server's clock.
+            let since = self.by_this_clock(made, settled).await - SKEW;
             self.ears.watch_room(&known.room.id, since).await;
         }
     }
