@@ -30,6 +30,25 @@ async fn a_storm_is_delivered_whole_at_signl4s_pace_oldest_first_and_the_threads
     assert!(stage.replies(&messages[0]).is_empty(), "the first one did not wait");
 }
 
+/// `cargo test --test bridge commercial -- --ignored`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes nine minutes: SIGNL4 takes 600 alerts in one"]
+async fn five_thousand_messages_at_once_are_delivered_whole_and_oldest_first_at_the_commercial_plans_pace() {
+    const STORM: usize = 5_000;
+    let options = sandbox::signl4::Options { plan: Plan::Commercial, ..Default::default() };
+    let stage = Stage::set_with(sandbox::rocketchat::Options::default(), options).await;
+    let bot = stage.start().await;
+    let texts: Vec<String> = (0..STORM).map(|at| format!("SIGNL4 number {at:04}")).collect();
+    let messages: Vec<_> = texts.iter().map(|text| stage.say(text)).collect();
+    stage.signl4.wait_for_alerts(STORM, Duration::from_secs(1_800)).await.unwrap();
+    assert_eq!(stage.texts(), texts);
+    let queued = "Many alerts at once: this one waits its turn and goes out by itself.";
+    stage.wait_for_reply(&messages[STORM - 1], queued).await;
+    let throttled = bot.count_in_log(&["paused", "throttles"]);
+    println!("{throttled} calls were throttled");
+    assert!(throttled <= 20, "the limit is learned from the answers, not run against: {throttled}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn five_thousand_messages_at_once_all_arrive_and_an_acknowledgement_does_not_wait_for_them() {
     const STORM: usize = 5_000;
