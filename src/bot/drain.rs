@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rand::RngExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     store::{
@@ -44,8 +44,8 @@ pub(super) struct Attempt {
 /// What came of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// It arrived.
-    Delivered,
+    /// It arrived. Where the destination says so, it takes nothing more before a time.
+    Delivered { pause: Option<Timestamp> },
     /// It never will; the lane rests for a moment where the destination limits errors.
     Failed { reason: String, rest: Duration },
     /// The destination is in trouble: the row waits, and its lane for a moment too.
@@ -141,9 +141,13 @@ impl<D: Destination> Worker<D> {
 
     fn judge(&mut self, outcome: Outcome, delivery: &Delivery, now: Timestamp) -> (Settlement, Wait) {
         match outcome {
-            Outcome::Delivered => {
+            Outcome::Delivered { pause } => {
                 self.failures = 0;
-                (Settlement::Delivered, Wait::No)
+                let wait = pause.map_or(Wait::No, |at| {
+                    debug!(lane = %self.lane, until = %at, "the limit is reached");
+                    Wait::Firmly(until(at, now))
+                });
+                (Settlement::Delivered, wait)
             }
             Outcome::Failed { reason, rest } => {
                 error!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), %reason, "given up");

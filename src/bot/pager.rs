@@ -12,7 +12,7 @@ use super::{
 use crate::{
     admin::{Carries, LaneLabel},
     alerting::{ReplyKind, ReplyWords, TeamName},
-    signl4::{RaiseError, WebhookClient, WebhookUrl},
+    signl4::{RaiseError, Raised, WebhookClient, WebhookUrl},
     store::{Alert, AlertChange, Delivery, Lane, Store, StoreError},
 };
 
@@ -64,7 +64,7 @@ impl Destination for Pager {
         };
         self.store.mark_in_flight(alert.id).await?;
         Ok(match self.client.raise(&self.url, &event).await {
-            Ok(event_id) => self.sent(&self.as_it_stands(alert).await, event_id),
+            Ok(raised) => self.sent(&self.as_it_stands(alert).await, raised),
             Err(error) => self.failed(&alert, error, delivery),
         })
     }
@@ -76,12 +76,12 @@ impl Pager {
         self.store.alert(before.id).await.ok().flatten().unwrap_or(before)
     }
 
-    fn sent(&self, alert: &Alert, event_id: Option<crate::signl4::EventId>) -> Attempt {
+    fn sent(&self, alert: &Alert, raised: Raised) -> Attempt {
         let settings = self.current.now();
         let notices = Notices::new(&settings.config.replies);
         Attempt {
-            outcome: Outcome::Delivered,
-            change: Some(AlertChange::Sent(event_id)),
+            outcome: Outcome::Delivered { pause: raised.pause },
+            change: Some(AlertChange::Sent(raised.event_id)),
             then: notices.sent(alert, self.team.as_str()).into_iter().collect(),
         }
     }

@@ -54,7 +54,7 @@ impl Destination for Arc<Poster> {
             Ok(()) => {
                 log(&notice, delivery);
                 telemetry::notice(kind, true);
-                Attempt { outcome: Outcome::Delivered, change: None, then: vec![] }
+                Attempt { outcome: Outcome::Delivered { pause: None }, change: None, then: vec![] }
             }
             Err(error)
                 if is_final(&error, delivery.attempts)

@@ -10,4 +10,4 @@ mod webhook;
 pub use event::AlertEvent;
 pub use ids::{EventId, NotificationId};
 pub use notification::{AlertRef, Happening, NotAnEvent, Notification};
-pub use webhook::{InvalidWebhookUrl, RaiseError, WebhookClient, WebhookUrl};
+pub use webhook::{InvalidWebhookUrl, RaiseError, Raised, WebhookClient, WebhookUrl};

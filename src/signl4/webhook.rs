@@ -28,6 +28,8 @@ const DEFAULT_PAUSE: SignedDuration = SignedDuration::from_secs(15);
 /// The shortest and the longest wait a 429 may ask for: the longest documented block is an hour.
 const SHORTEST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
+/// The longest pause that is made before SIGNL4 refuses a call.
+const LONGEST_HOLDING_BACK: SignedDuration = SignedDuration::from_mins(1);
 
 /// A webhook URL. Its path holds the secret, so it never shows itself.
 #[derive(Clone)]
@@ -144,6 +146,15 @@ pub enum RaiseError {
     },
 }
 
+/// An alert that SIGNL4 took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raised {
+    /// SIGNL4's name for it; `None` where the answer had none that can be read.
+    pub event_id: Option<EventId>,
+    /// Where this call was the last that the limits allow: when they are lifted. Who calls before is blocked for longer.
+    pub pause: Option<Timestamp>,
+}
+
 /// Raises alerts through webhook URLs.
 #[derive(Clone, Debug)]
 pub struct WebhookClient {
@@ -168,17 +179,18 @@ impl WebhookClient {
         Ok(Self { http })
     }
 
-    /// Raises one alert. `None` where SIGNL4 took it but gave no readable `eventId`.
+    /// Raises one alert.
     ///
     /// # Errors
     /// See [`RaiseError`]: wait, give up, or repeat.
-    pub async fn raise(&self, url: &WebhookUrl, event: &Value) -> Result<Option<EventId>, RaiseError> {
+    pub async fn raise(&self, url: &WebhookUrl, event: &Value) -> Result<Raised, RaiseError> {
         let sent = self.http.post(url.url.expose_secret()).json(event).send().await;
         let answer = sent.map_err(|error| unavailable(&error))?;
         let status = answer.status();
         if status.is_success() {
+            let pause = last_allowed(answer.headers(), Timestamp::now());
             // The alert is raised whatever the body holds: failing here would page twice.
-            return Ok(event_id(&read(answer).await.unwrap_or_default()));
+            return Ok(Raised { event_id: event_id(&read(answer).await.unwrap_or_default()), pause });
         }
         count_error(status.as_u16().to_string());
         let pause = pause_of(answer.headers(), Timestamp::now());
@@ -267,6 +279,13 @@ fn pause_of(headers: &HeaderMap, now: Timestamp) -> Timestamp {
         Some(wait) => wait.clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
         None => DEFAULT_PAUSE,
     }
+}
+
+/// Until when to hold back after a call that was taken, where `X-RateLimit-Remaining` says that it was the last one. Not
+/// longer than the limits per minute ask for: an answer with 429 tells about the others.
+fn last_allowed(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+    let remaining: u64 = header(headers, "x-ratelimit-remaining")?.parse().ok()?;
+    (remaining == 0).then(|| pause_of(headers, now).min(now + LONGEST_HOLDING_BACK))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -25,6 +25,10 @@ fn url_at(origin: &str) -> WebhookUrl {
 }
 
 async fn raise(answer: ResponseTemplate) -> Result<Option<EventId>, RaiseError> {
+    Ok(raised(answer).await?.event_id)
+}
+
+async fn raised(answer: ResponseTemplate) -> Result<Raised, RaiseError> {
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .and(path(format!("/webhook/{SECRET}")))
@@ -103,7 +107,29 @@ async fn a_taken_event_whose_answer_breaks_off_is_no_failure() {
             .await
             .unwrap();
     });
-    assert_eq!(outcome, Ok(None));
+    assert_eq!(outcome.map(|raised| raised.event_id), Ok(None));
+}
+
+#[tokio::test]
+async fn the_last_call_that_the_limits_allow_says_when_they_are_lifted() {
+    let answer = |remaining: &str, seconds| {
+        let reset = (Timestamp::now() + SignedDuration::from_secs(seconds)).as_second();
+        ResponseTemplate::new(201)
+            .set_body_json(json!({"eventId": "e1"}))
+            .insert_header("X-RateLimit-Remaining", remaining)
+            .insert_header("X-RateLimit-Reset", reset.to_string())
+    };
+    let pause = async |answer| {
+        let pause = raised(answer).await.unwrap().pause?;
+        Some(pause.duration_since(Timestamp::now()).as_secs_f64())
+    };
+    for remaining in ["1", "149", "", "none", "-1"] {
+        assert_eq!(pause(answer(remaining, 9)).await, None, "{remaining}");
+    }
+    let wait = pause(answer("0", 9)).await.unwrap();
+    assert!((6.0..=10.0).contains(&wait), "{wait}");
+    let endless = pause(answer("0", 3_000)).await.unwrap();
+    assert!(endless <= 60.0, "{endless}: a 429 tells about an hour");
 }
 
 #[tokio::test]
