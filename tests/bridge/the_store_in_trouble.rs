@@ -5,8 +5,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio::time::timeout;
 
-use crate::stage::{Stage, status_event};
+use crate::stage::{SOON, Stage, http, status_event};
 
 const STORE: &str = "signl4-rocketchat.db";
 
@@ -106,4 +107,30 @@ async fn while_one_part_of_the_store_is_broken_the_others_go_on_and_after_its_re
     stage.alert("SIGNL4 into the ruins").await;
     stage.flush().await;
     assert_eq!(stage.pages().len(), 2, "{:?}", stage.pages());
+}
+
+#[tokio::test]
+async fn while_the_store_takes_no_writes_the_bot_is_not_ready_and_the_metrics_say_so() {
+    let stage = Stage::set().await;
+    let mut bot = stage.start().await;
+    let admin = async |path: &str| {
+        let answer = http().get(format!("{}{path}", stage.admin_url())).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert!(admin("/metrics").await.1.contains("signl4_bot_ready 1"));
+    let lock = stage.lock_store().await;
+    // Who only looks is content with an answer of a few seconds ago.
+    let told = async {
+        loop {
+            if let (503, told) = admin("/readyz").await {
+                return told;
+            }
+        }
+    };
+    let told = timeout(SOON, told).await.unwrap();
+    assert!(told.contains("store"), "{told}");
+    assert!(admin("/metrics").await.1.contains("signl4_bot_ready 0"));
+    assert_eq!(admin("/healthz").await.0, 200, "it is alive");
+    lock.release().await;
+    bot.wait_until_ready().await;
 }
