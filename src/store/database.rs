@@ -113,7 +113,8 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Removes digests of messages not seen since `seen`, and settled deliveries, alerts and events older than `settled`. Returns how many rows went.
+    /// Removes digests of messages not seen since `seen`, and settled deliveries, alerts and events older than `settled`.
+    /// Returns how many rows went.
     ///
     /// # Errors
     /// When the store fails.

@@ -75,7 +75,7 @@ async fn a_message_missed_after_the_first_session_pages_though_a_later_one_was_h
 #[tokio::test]
 async fn the_first_messages_of_a_channel_that_come_in_reverse_page_each() {
     let mut stage = Stage::set().await;
-    stage.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"new\"]");
+    stage.watch(&["operations", "new"]);
     let stage = stage.without_joining();
     let _bot = stage.start().await;
     stage.flush().await;
@@ -139,9 +139,7 @@ async fn an_old_message_that_comes_again_while_rest_is_dead_holds_up_no_other() 
 #[tokio::test]
 async fn a_channel_that_cannot_be_joined_is_not_tried_again_at_each_message() {
     let mut stage = Stage::set().await;
-    stage.configure(
-        "[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"walled\"]",
-    );
+    stage.watch(&["operations", "walled"]);
     let bot = stage.start().await;
     // It has looked for channels by then.
     bot.wait_for_log(&["caught up"]).await;
@@ -173,8 +171,7 @@ async fn rounds_that_find_nothing_new_move_no_cursor_past_a_message_of_the_strea
 /// A stage whose bot also watches the channel "plaza", which it is not in.
 async fn with_a_plaza() -> Stage {
     let mut stage = Stage::set().await;
-    stage
-        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"plaza\"]");
+    stage.watch(&["operations", "plaza"]);
     stage
 }
 
@@ -265,8 +262,7 @@ async fn a_room_of_which_nobody_says_when_the_bot_was_invited_keeps_no_other_fro
 #[tokio::test]
 async fn what_was_missed_in_the_bots_own_rooms_waits_for_no_list_of_channels() {
     let mut stage = Stage::set().await;
-    stage
-        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"ops-*\"]");
+    stage.watch(&["operations", "ops-*"]);
     let bot = stage.start().await;
     bot.wait_for_log(&["caught up"]).await;
     bot.kill().await;

@@ -9,9 +9,7 @@ use crate::stage::{SOON, Stage};
 /// A stage whose bot watches #operations, every room named ops-…, and the group "night".
 async fn watching() -> Stage {
     let mut stage = Stage::set().await;
-    stage.configure(
-        "[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"ops-*\", \"night\"]",
-    );
+    stage.watch(&["operations", "ops-*", "night"]);
     stage.without_joining()
 }
 
@@ -164,8 +162,7 @@ async fn a_room_that_is_deleted_or_archived_disturbs_no_other_before_and_after_a
 #[tokio::test]
 async fn a_room_that_the_server_will_not_look_up_after_a_restart_loses_nothing() {
     let mut stage = Stage::set().await.without_joining();
-    stage
-        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"plaza\"]");
+    stage.watch(&["operations", "plaza"]);
     let plaza = stage.chat.create_room(NewRoom::channel("plaza").members([&stage.alice])).unwrap();
     let bot = stage.start().await;
     stage.say_in(&plaza, "SIGNL4 one");
@@ -187,8 +184,7 @@ async fn a_room_that_the_server_will_not_look_up_after_a_restart_loses_nothing()
 #[tokio::test]
 async fn a_channel_made_while_the_bot_was_down_alerts_on_what_was_said_there_since() {
     let mut stage = Stage::set().await;
-    stage
-        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"ops-*\"]");
+    stage.watch(&["operations", "ops-*"]);
     let bot = stage.start().await;
     stage.flush().await;
     bot.wait_for_log(&["caught up"]).await;
@@ -206,8 +202,7 @@ async fn a_channel_made_while_the_bot_was_down_alerts_on_what_was_said_there_sin
 #[tokio::test]
 async fn a_channel_made_while_the_bot_was_down_and_told_of_only_to_a_later_bot_loses_nothing() {
     let mut stage = Stage::set().await;
-    stage
-        .configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"ops-*\"]");
+    stage.watch(&["operations", "ops-*"]);
     let bot = stage.start().await;
     bot.wait_for_log(&["caught up"]).await;
     bot.kill().await;

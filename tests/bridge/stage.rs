@@ -99,6 +99,11 @@ impl Stage {
         self.more_config.push('\n');
     }
 
+    /// The trigger "signl4" watches these rooms alone.
+    pub fn watch(&mut self, rooms: &[&str]) {
+        self.configure(&format!("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = {rooms:?}"));
+    }
+
     /// The bot joins no channel by itself.
     pub fn without_joining(mut self) -> Self {
         self.chat_config.push_str("auto_join = false\n");
