@@ -282,10 +282,12 @@ fn pause_of(headers: &HeaderMap, now: Timestamp) -> Timestamp {
 }
 
 /// Until when to hold back after a call that was taken, where `X-RateLimit-Remaining` says that it was the last one. Not
-/// longer than the limits per minute ask for: an answer with 429 tells about the others.
+/// longer than the limits per minute ask for: an answer with 429 tells about the others. Where there is no limit nothing
+/// remains of it either.
 fn last_allowed(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
-    let remaining: u64 = header(headers, "x-ratelimit-remaining")?.parse().ok()?;
-    (remaining == 0).then(|| pause_of(headers, now).min(now + LONGEST_HOLDING_BACK))
+    let number = |name| header(headers, name)?.parse::<u64>().ok();
+    let is_last = number("x-ratelimit-limit")? > 0 && number("x-ratelimit-remaining")? == 0;
+    is_last.then(|| pause_of(headers, now).min(now + LONGEST_HOLDING_BACK))
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

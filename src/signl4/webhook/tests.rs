@@ -112,13 +112,15 @@ async fn a_taken_event_whose_answer_breaks_off_is_no_failure() {
 
 #[tokio::test]
 async fn the_last_call_that_the_limits_allow_says_when_they_are_lifted() {
-    let answer = |remaining: &str, seconds| {
+    let answer_within = |limit: &str, remaining: &str, seconds| {
         let reset = (Timestamp::now() + SignedDuration::from_secs(seconds)).as_second();
         ResponseTemplate::new(201)
             .set_body_json(json!({"eventId": "e1"}))
+            .insert_header("X-RateLimit-Limit", limit)
             .insert_header("X-RateLimit-Remaining", remaining)
             .insert_header("X-RateLimit-Reset", reset.to_string())
     };
+    let answer = |remaining: &str, seconds| answer_within("150", remaining, seconds);
     let pause = async |answer| {
         let pause = raised(answer).await.unwrap().pause?;
         Some(pause.duration_since(Timestamp::now()).as_secs_f64())
@@ -126,6 +128,7 @@ async fn the_last_call_that_the_limits_allow_says_when_they_are_lifted() {
     for remaining in ["1", "149", "", "none", "-1"] {
         assert_eq!(pause(answer(remaining, 9)).await, None, "{remaining}");
     }
+    assert_eq!(pause(answer_within("0", "0", 9)).await, None, "no limit");
     let wait = pause(answer("0", 9)).await.unwrap();
     assert!((6.0..=10.0).contains(&wait), "{wait}");
     let endless = pause(answer("0", 3_000)).await.unwrap();
