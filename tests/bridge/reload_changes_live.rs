@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
-use sandbox::rocketchat::{Message, NewRoom, Options};
+use sandbox::rocketchat::{NewRoom, Options};
 use sandbox::signl4::{self, Team};
 
-use tokio::time::sleep;
-
 use crate::stage::{Bot, Stage, TEAM};
+
+/// The bot knows the server's clock to two seconds. Messages of some seconds before a room is watched are read all the same,
+/// and must not page.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(3);
 
 /// A trigger for `word` in `room`, which pages `team`.
 fn trigger(word: &str, room: &str, more: &str) -> String {
@@ -24,14 +26,6 @@ impl Stage {
     fn assert_never_reconnected(&self, bot: &Bot) {
         assert_eq!(self.chat.sessions_of(&self.bot), 1);
         assert_eq!(bot.log().matches("the realtime session stands").count(), 1, "{}", bot.log());
-    }
-
-    /// Waits until what happens from then on is later than the message for the bot too, which knows the server's clock to
-    /// two seconds. Messages of some seconds before a room is watched are read all the same, and must not page.
-    async fn wait_until_past(&self, message: &Message) {
-        while self.chat.now() < message.ts + 3_000 {
-            sleep(Duration::from_millis(50)).await;
-        }
     }
 }
 
@@ -117,7 +111,7 @@ async fn a_room_is_watched_from_the_change_on_and_forgotten_with_the_next() {
     let bot = stage.start().await;
     let say = |stage: &Stage, text: &str| stage.chat.post(&plant, &stage.alice, text).unwrap();
     let before = say(&stage, "pump 1");
-    stage.wait_until_past(&before).await;
+    stage.wait_until_past(&before, CLOCKS_DIFFER).await;
     stage.reconfigure(&both);
     bot.reload().await;
     say(&stage, "pump 2");
@@ -125,7 +119,7 @@ async fn a_room_is_watched_from_the_change_on_and_forgotten_with_the_next() {
     stage.reconfigure(&here);
     bot.reload().await;
     let between = say(&stage, "pump 3");
-    stage.wait_until_past(&between).await;
+    stage.wait_until_past(&between, CLOCKS_DIFFER).await;
     stage.reconfigure(&both);
     bot.reload().await;
     say(&stage, "pump 4");

@@ -317,6 +317,14 @@ impl Stage {
         self.wait_for_texts_within(&[&text], deadline).await;
     }
 
+    /// Waits until the message is so old, by the server's clock.
+    pub async fn wait_until_past(&self, message: &Message, age: Duration) {
+        let age = i64::try_from(age.as_millis()).unwrap();
+        while self.chat.now() < message.ts + age {
+            sleep(LOOK).await;
+        }
+    }
+
     /// Alerts that are not those of [`Stage::flush`].
     pub fn pages(&self) -> Vec<String> {
         self.texts().into_iter().filter(|text| !text.starts_with("SIGNL4 flush ")).collect()
