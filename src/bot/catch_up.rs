@@ -12,6 +12,7 @@
 
 mod beginning;
 mod finding;
+mod older;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
+use self::older::PassedOver;
 use super::{
     intake::Circumstances,
     patience::{at_most, insist, patiently, wait_after},
@@ -69,8 +71,8 @@ struct Tally {
     rooms: usize,
     messages: usize,
     alerts: usize,
-    /// Rooms where something is older than the look back.
-    cut_off: usize,
+    /// What was older than the look back.
+    older: PassedOver,
 }
 
 impl CatchUp {
@@ -117,7 +119,9 @@ impl CatchUp {
         self.session.rooms_are_listed();
         self.read_all(due, &mut tally).await;
         info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
-        self.settle_until(begun, &tally).await
+        let settled = self.settle_until(begun).await;
+        self.tell_of_older(tally.older).await;
+        settled
     }
 
     async fn progress(&self) -> HashMap<RoomId, Progress> {
@@ -195,7 +199,9 @@ impl CatchUp {
         if tally.alerts > 0 {
             info!(alerts = tally.alerts, "found messages that match before the stream brought them");
         }
-        self.settle_until(begun, &tally).await
+        let settled = self.settle_until(begun).await;
+        self.tell_of_older(tally.older).await;
+        settled
     }
 
     fn triggers(&self) -> &TriggerSet {
@@ -204,11 +210,7 @@ impl CatchUp {
 
     /// Notes that everything up to there is settled, but for the rooms that were not read. Should the server's clock have
     /// been set back meanwhile, it is less, for no cursor may stand in the future.
-    async fn settle_until(&self, at: Timestamp, tally: &Tally) -> Timestamp {
-        if tally.cut_off > 0 {
-            let horizon = self.session.horizon();
-            warn!(rooms = tally.cut_off, before = %horizon, "away for longer than rocketchat.catch_up: what was written in these rooms before is not looked at");
-        }
+    async fn settle_until(&self, at: Timestamp) -> Timestamp {
         let at = at.min(self.session.arrived());
         let unread: Vec<RoomId> = self.unread.iter().cloned().collect();
         insist("the cursors cannot be moved", async || match self.unanswered {
@@ -269,7 +271,7 @@ impl CatchUp {
         }
         let id = &known.room.id;
         let horizon = self.session.horizon();
-        tally.cut_off += usize::from(from.cursor < horizon);
+        let mut cut_off = from.cursor < horizon;
         tally.rooms += 1;
         let mut next = Some(from.cursor.max(horizon) - OVERLAP);
         while let Some(since) = next {
@@ -277,7 +279,12 @@ impl CatchUp {
             // Once for each, where another one was asked for in vain: the sound ones answer at once.
             let tries = if self.failed.is_empty() { TRIES } else { 1 };
             match at_most(tries, "a room cannot be read", reading).await {
-                Ok(page) => next = self.take(known, from, page, tally).await,
+                Ok(page) => {
+                    next = self.take(known, from, page, tally).await;
+                    if std::mem::take(&mut cut_off) {
+                        tally.older.add_room(known, from.cursor);
+                    }
+                }
                 Err(error) => {
                     warn!(room = %id, %error, "a room was not read");
                     self.unread.insert(id.clone());
@@ -302,6 +309,7 @@ impl CatchUp {
         let around = Circumstances { config: &self.settings.config, me: &self.session.me, known, oldest };
         for message in &page.messages {
             tally.alerts += self.ears.settle(message, around).await;
+            self.count_older(message, known, from.cursor, &mut tally.older).await;
         }
         tally.messages += page.messages.len();
         let last = page.messages.iter().map(|message| message.updated_at).max();

@@ -41,7 +41,7 @@ async fn the_calls_after_a_reconnect_follow_the_rooms_with_news_and_not_the_room
 }
 
 #[tokio::test]
-async fn what_is_older_than_the_look_back_is_told_of_once_and_alerts_not() {
+async fn what_is_older_than_the_look_back_is_counted_and_told_of_once_and_alerts_not() {
     let stage = Stage::set().await.looking_back("1h");
     let other = NewRoom::channel("other").members([&stage.alice, &stage.bot]);
     let other = stage.chat.create_room(other).unwrap();
@@ -49,16 +49,44 @@ async fn what_is_older_than_the_look_back_is_told_of_once_and_alerts_not() {
     stage.flush().await;
     bot.wait_for_log(&["caught up"]).await;
     bot.kill().await;
-    stage.say("SIGNL4 three hours ago");
+    let old = stage.say("SIGNL4 three hours ago");
+    stage.say("small talk");
     stage.chat.post(&other, &stage.alice, "SIGNL4 as long ago").unwrap();
     stage.chat.clock_forward(Duration::from_secs(3 * 3600));
     stage.say("SIGNL4 just now");
+    // Changed lately, and yet as old as it is.
+    stage.chat.react(&old, &stage.bob, ":eyes:").unwrap();
     let bot = stage.start().await;
     stage.alert("SIGNL4 just now").await;
     bot.wait_for_log(&["caught up"]).await;
     stage.flush().await;
     assert_eq!(stage.pages(), ["SIGNL4 just now"]);
-    assert_eq!(bot.count_in_log(&["away for longer than rocketchat.catch_up"]), 1, "{}", bot.log());
+    const TOLD: &str = "away for longer than rocketchat.catch_up";
+    bot.wait_for_log(&[TOLD]).await;
+    stage.reconnect(&bot, || ()).await;
+    stage.flush().await;
+    let counted = [TOLD, r#""rooms":2"#, r#""messages":3"#, r#""matching":2"#, r#""all_counted":true"#];
+    assert_eq!((bot.count_in_log(&counted), bot.count_in_log(&[TOLD])), (1, 1), "{}", bot.log());
+}
+
+/// What a round reads only for a number takes no calls from the rooms that have news.
+#[tokio::test]
+async fn no_more_than_some_pages_are_read_only_to_count() {
+    let stage = Stage::set().await.looking_back("1h");
+    let bot = stage.start().await;
+    stage.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    for at in 0..700 {
+        stage.say(&format!("small talk {at}"));
+        stage.chat.clock_forward(Duration::from_secs(1));
+    }
+    stage.chat.clock_forward(Duration::from_secs(3 * 3600));
+    let before = stage.chat.calls_of("chat.syncMessages").len();
+    let bot = stage.start().await;
+    bot.wait_for_log(&["away for longer than rocketchat.catch_up", r#""all_counted":false"#]).await;
+    let read = stage.chat.calls_of("chat.syncMessages").len() - before;
+    assert_eq!(read, 6, "one for what may alert, and five to count");
 }
 
 #[tokio::test]
