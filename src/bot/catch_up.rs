@@ -5,13 +5,15 @@
 //! through the same intake, which takes each message once. Only what was read here moves a room's cursor: a stream
 //! that loses a message loses none for good. The number of calls follows the number of rooms with news, not the number
 //! of rooms: whatever is posted in a room, in a thread too, changes the room (`notifyUsersOnMessage` in Rocket.Chat's
-//! source), and rooms that did not change are not read.
+//! source), and rooms that did not change are not read. Channels that the bot is not in are told of by the list of
+//! channels, where a trigger has a glob; otherwise they are read once a session.
 //!
 //! An edit of an older message in a room where nothing else happened while the bot was away is not noticed: it does not
 //! change the room.
 
 mod beginning;
 mod finding;
+mod listing;
 mod older;
 
 use std::{
@@ -24,6 +26,7 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
+pub(super) use self::listing::Listing;
 use self::older::PassedOver;
 use super::{
     intake::Circumstances,
@@ -52,6 +55,8 @@ pub(super) struct CatchUp {
     unread: HashSet<RoomId>,
     /// Those of them that the next round reads in any case: the server did not answer for them.
     failed: HashSet<RoomId>,
+    /// Whether the list of channels tells of rooms that triggers mean.
+    lists_channels: bool,
     /// Whether the server did not answer for some room that triggers name: the next round is a full one.
     unanswered: bool,
     /// Up to when everything was settled when the last full round began.
@@ -79,7 +84,17 @@ impl CatchUp {
     pub(super) fn new(ears: Arc<Ears>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
         let set_backs = ears.set_backs();
         let (unread, failed) = (HashSet::new(), HashSet::new());
-        Self { ears, session, settings, set_backs, unread, failed, unanswered: false, settled: None }
+        Self {
+            ears,
+            session,
+            settings,
+            set_backs,
+            unread,
+            failed,
+            lists_channels: false,
+            unanswered: false,
+            settled: None,
+        }
     }
 
     /// Reads every watched room up to now, and then again and again what is new. Aborted at any point it loses nothing:
@@ -142,12 +157,21 @@ impl CatchUp {
                 Some(progress) => *progress,
                 None => self.start_watching(known, self.settled).await,
             };
-            let at = changed.get(id).copied().flatten();
-            if at.is_none_or(|at| at >= from.cursor - OVERLAP) {
+            let has_news = match known.joined {
+                true => changed.get(id).copied().flatten().is_none_or(|at| may_be_new(at, from)),
+                false => self.changed_since(id, Some(from)),
+            };
+            if has_news {
                 due.push((known.clone(), from));
             }
         }
         due
+    }
+
+    /// Whether a room that the bot is not in may have news, as far as it was told.
+    fn changed_since(&self, id: &RoomId, from: Option<Progress>) -> bool {
+        let changed = self.ears.listing.changed_at(id);
+        changed.zip(from).is_none_or(|(at, from)| may_be_new(at, from))
     }
 
     async fn read_all(&mut self, due: Vec<(Known, Progress)>, tally: &mut Tally) {
@@ -182,16 +206,24 @@ impl CatchUp {
             self.ears.rooms.learn(known.room, true);
             news.insert(id);
         }
+        let listed = self.lists_channels && self.list_channels().await;
         for known in self.ears.rooms.all_watched(self.triggers()) {
-            if !known.joined && !failed.contains(&known.room.id) {
-                // Not in the list; it is read at the next session.
-                self.unread.insert(known.room.id);
-            } else if news.contains(&known.room.id) || unread.contains(&known.room.id) {
-                let from = match progress.get(&known.room.id) {
-                    Some(progress) => *progress,
+            let id = &known.room.id;
+            let from = progress.get(id).copied();
+            let is_told_of = known.joined || listed && self.ears.listing.tells_of(id);
+            let has_news = match known.joined {
+                true => news.contains(id) || unread.contains(id),
+                false => failed.contains(id) || is_told_of && self.changed_since(id, from),
+            };
+            if has_news {
+                let from = match from {
+                    Some(progress) => progress,
                     None => self.start_watching(&known, Some(since)).await,
                 };
                 self.read(&known, from, &mut tally).await;
+            } else if !is_told_of || unread.contains(id) {
+                // Whether there is something new shows at the next session.
+                self.unread.insert(known.room.id);
             }
         }
         self.unread.extend(unread.into_iter().filter(|id| !self.ears.rooms.contains(id)));
@@ -238,7 +270,7 @@ impl CatchUp {
         };
         self.ears.rooms.keep_joined(&rooms.iter().map(|info| &info.room.id).collect());
         let changed = rooms.into_iter().map(|info| {
-            let changed = info.updated_at.max(info.last_message_at);
+            let changed = info.changed_at();
             let id = info.room.id.clone();
             self.ears.rooms.learn(info.room, true);
             (id, changed)
@@ -321,4 +353,9 @@ impl CatchUp {
         }
         page.next
     }
+}
+
+/// Whether what changed a room then may not have been read yet.
+fn may_be_new(changed: Timestamp, from: Progress) -> bool {
+    changed >= from.cursor - OVERLAP
 }

@@ -37,8 +37,8 @@ impl Rooms {
     }
 
     /// The room of this id.
-    pub(super) fn get(&self, id: &RoomId) -> Option<Room> {
-        self.read().get(id).map(|known| known.room.clone())
+    pub(super) fn get(&self, id: &RoomId) -> Option<Known> {
+        self.read().get(id).cloned()
     }
 
     /// Every room, watched or not.
@@ -60,6 +60,15 @@ impl Rooms {
     pub(super) fn learn(&self, room: Room, joined: bool) -> Known {
         let known = Known { room, joined };
         self.write().insert(known.room.id.clone(), known.clone());
+        known
+    }
+
+    /// Notes a room as it is described by who does not tell whether the bot is in it.
+    pub(super) fn describe(&self, room: Room) -> Known {
+        let mut rooms = self.write();
+        let joined = rooms.get(&room.id).is_some_and(|known| known.joined);
+        let known = Known { room, joined };
+        rooms.insert(known.room.id.clone(), known.clone());
         known
     }
 

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
+    catch_up::Listing,
     drain::drain,
     housekeeping::Housekeeping,
     inbox::Inbox,
@@ -294,6 +295,7 @@ impl Bot {
             store: shared.store.clone(),
             intake: Intake { store: shared.store.clone() },
             rooms: shared.rooms.clone(),
+            listing: Listing::default(),
             look_again: tempo.look_again,
             set_backs: AtomicU64::default(),
         };

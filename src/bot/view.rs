@@ -48,7 +48,7 @@ struct Names {
 
 impl Directory for Names {
     fn room(&self, id: &RoomId) -> Option<Room> {
-        self.rooms.get(id)
+        self.rooms.get(id).map(|known| known.room)
     }
 
     fn watched(&self) -> Vec<WatchedBy> {

@@ -19,7 +19,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info, warn};
 
 use super::{
-    catch_up::CatchUp,
+    catch_up::{CatchUp, Listing},
     intake::{Circumstances, Intake},
     patience::{insist, pause_after},
     rooms::{Known, Rooms},
@@ -48,6 +48,7 @@ pub(super) struct Ears {
     pub(super) store: Store,
     pub(super) intake: Intake,
     pub(super) rooms: Arc<Rooms>,
+    pub(super) listing: Listing,
     /// How often it is looked for what the stream may have dropped.
     pub(super) look_again: Duration,
     /// How often the server's clock was found to be set back.

@@ -41,6 +41,36 @@ async fn the_calls_after_a_reconnect_follow_the_rooms_with_news_and_not_the_room
 }
 
 #[tokio::test]
+async fn after_a_reconnect_only_channels_that_changed_are_listed_and_read() {
+    let mut stage = Stage::set().await;
+    stage.watch(&["operations", "ops-*"]);
+    let stage = stage.without_joining();
+    for at in 0..250 {
+        stage.chat.create_room(NewRoom::channel(format!("chatter-{at}")).members([&stage.alice])).unwrap();
+    }
+    let room = |at| NewRoom::channel(format!("ops-{at}")).members([&stage.alice]);
+    let rooms: Vec<Room> = (0..ROOMS).map(|at| stage.chat.create_room(room(at)).unwrap()).collect();
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    let listed = stage.chat.calls_of("channels.list").len();
+    assert!(listed >= 3, "the first list is whole: {listed}");
+    stage.chat.clock_forward(Duration::from_secs(600));
+    stage.reconnect(&bot, || ()).await;
+    let before = stage.chat.calls().len();
+    stage
+        .reconnect(&bot, || {
+            for room in &rooms[..2] {
+                stage.chat.post(room, &stage.alice, format!("SIGNL4 in {}", room.name)).unwrap();
+            }
+        })
+        .await;
+    stage.wait_for_texts(&["SIGNL4 in ops-0", "SIGNL4 in ops-1"]).await;
+    let calls = stage.chat.calls().split_off(before);
+    let count = |route| calls.iter().filter(|call| call.route == route).count();
+    assert_eq!((count("channels.list"), count("chat.syncMessages")), (1, 2), "{calls:?}");
+}
+
+#[tokio::test]
 async fn what_is_older_than_the_look_back_is_counted_and_told_of_once_and_alerts_not() {
     let stage = Stage::set().await.looking_back("1h");
     let other = NewRoom::channel("other").members([&stage.alice, &stage.bot]);

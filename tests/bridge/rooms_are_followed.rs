@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandbox::rocketchat::{NewMessage, NewRoom, RestFault, RocketChat, Room};
 
-use crate::stage::{SOON, Stage};
+use crate::stage::{SOON, Stage, quick};
 
 /// A stage whose bot watches #operations, every room named ops-…, and the group "night".
 async fn watching() -> Stage {
@@ -220,6 +220,37 @@ async fn a_channel_made_while_the_bot_was_down_and_told_of_only_to_a_later_bot_l
     stage.chat.faults().clear();
     let _bot = stage.start().await;
     stage.alert("SIGNL4 in the new channel").await;
+}
+
+#[tokio::test]
+async fn a_channel_that_the_stream_is_silent_about_is_found_and_read_within_a_round() {
+    let stage = watching().await;
+    let _bot = stage.start_inside(quick()).await;
+    stage.flush().await;
+    stage.wait_for_rounds(1).await;
+    stage.chat.faults().set(|switches| switches.withhold_messages = true);
+    let room = stage.chat.create_room(NewRoom::channel("ops-new").members([&stage.alice])).unwrap();
+    stage.say_in(&room, "SIGNL4 in the new channel");
+    stage.alert("SIGNL4 in the new channel").await;
+    stage.say_in(&room, "SIGNL4 again");
+    stage.alert("SIGNL4 again").await;
+}
+
+#[tokio::test]
+async fn a_channel_renamed_out_of_a_pattern_while_nobody_listened_is_not_watched_any_more() {
+    let stage = watching().await;
+    let room = stage.chat.create_room(NewRoom::channel("ops-old").members([&stage.alice])).unwrap();
+    let _bot = stage.start_inside(quick()).await;
+    stage.flush().await;
+    stage.wait_for_rounds(1).await;
+    stage.chat.faults().set(|switches| switches.withhold_messages = true);
+    stage.chat.rename(&room, "lounge").unwrap();
+    stage.wait_for_rounds(2).await;
+    stage.say_in(&room, "SIGNL4 in the lounge");
+    stage.say_in(&stage.room, "SIGNL4 in operations");
+    stage.wait_for_rounds(2).await;
+    stage.alert("SIGNL4 in operations").await;
+    assert_eq!(stage.pages(), ["SIGNL4 in operations"]);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Rooms, channels and subscriptions over REST.
 
+use std::time::Duration;
+
 use sandbox::rocketchat::{NewRoom, RocketChat};
 use serde_json::{Value, json};
 
@@ -98,6 +100,23 @@ async fn rooms_info_finds_by_id_and_name_what_the_user_may_see() {
     ] {
         let answer = rest.get("rooms.info", &[query]).await;
         assert_eq!((answer.status, &answer.body["error"]), (400, &json!(error)));
+    }
+}
+
+#[tokio::test]
+async fn channels_are_sorted_as_they_are_asked_for() {
+    let Office { chat, alice, bot, .. } = Office::open().await;
+    let lobby = chat.create_room(NewRoom::channel("lobby").members([&alice])).unwrap();
+    chat.create_room("yard").unwrap();
+    chat.clock_forward(Duration::from_secs(1));
+    chat.post(&lobby, &alice, "hello").unwrap();
+    let rest = Rest::of(&chat, &bot);
+    let first = async |sort: &str| rest.get("channels.list", &[("sort", sort), ("count", "1")]).await;
+    assert_eq!(first(r#"{"_updatedAt":-1}"#).await.body["channels"][0]["name"], "lobby");
+    assert_eq!(first(r#"{"name":-1}"#).await.body["channels"][0]["name"], "yard");
+    for wrong in ["_updatedAt", r#"{"name":2}"#, "[1]"] {
+        let refused = first(wrong).await;
+        assert_eq!((refused.status, &refused.body["errorType"]), (400, &json!("error-invalid-sort")));
     }
 }
 

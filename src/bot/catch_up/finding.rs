@@ -1,8 +1,9 @@
 //! Finds the rooms that triggers mean and the bot is not in.
 
+use jiff::Timestamp;
 use tracing::warn;
 
-use super::{CatchUp, TRIES};
+use super::{CatchUp, TRIES, listing::Terms};
 use crate::{
     bot::{patience::at_most, rooms::Known},
     rocketchat::{
@@ -13,6 +14,8 @@ use crate::{
 
 /// Channels on one page of the list.
 const PAGE: usize = 100;
+/// How many of them come again on the next page: where one is deleted meanwhile, the others move up.
+const SEAM: usize = 5;
 /// Rocket.Chat's code for a room that is not there (`rooms.info` in `app/api/server/v1/rooms.ts`).
 const NO_SUCH_ROOM: &str = "error-room-not-found";
 
@@ -33,8 +36,12 @@ impl CatchUp {
             let found = at_most(self.tries(), WHAT, || ears.rest.room_by_name(name)).await;
             sure &= self.meet(found, name).await;
         }
-        if unfound.channels {
-            sure &= self.list_channels().await;
+        self.lists_channels = unfound.channels;
+        if self.lists_channels {
+            let listed = self.list_channels().await;
+            // Refused, it is not asked for again while the session lasts.
+            self.lists_channels = listed || self.unanswered;
+            sure &= listed;
         }
         sure
     }
@@ -44,9 +51,11 @@ impl CatchUp {
         if self.unanswered { 1 } else { TRIES }
     }
 
-    /// Returns whether all of them were listed.
-    async fn list_channels(&mut self) -> bool {
+    /// Lists the public channels that changed since they were listed last. Returns whether that is known of each.
+    pub(super) async fn list_channels(&mut self) -> bool {
         let ears = self.ears.clone();
+        let terms = Terms { set_backs: self.set_backs, settings: self.settings.since };
+        let (since, begun) = (ears.listing.up_to(terms), self.session.arrived());
         let mut offset = 0;
         loop {
             let listing = || ears.rest.channels(offset, PAGE);
@@ -58,18 +67,32 @@ impl CatchUp {
                     return false;
                 }
             };
-            offset += page.items.len();
-            let last = page.items.is_empty() || offset >= page.total;
+            let next = offset + page.items.len();
+            let last = next >= page.total || next <= offset + SEAM || goes_back_to(&page.items, since);
             for info in page.items {
-                if !self.ears.rooms.contains(&info.room.id)
-                    && (Known { room: info.room.clone(), joined: false }).is_watched(self.triggers())
-                {
-                    self.meet(Ok(info), "").await;
-                }
+                self.take_listed(info).await;
             }
             if last {
+                ears.listing.is_read_up_to(begun, terms);
                 return true;
             }
+            offset = next - SEAM;
+        }
+    }
+
+    async fn take_listed(&mut self, info: RoomInfo) {
+        self.ears.listing.note_listed(&info);
+        let now = Known { room: info.room.clone(), joined: false };
+        match self.ears.rooms.get(&info.room.id) {
+            // Whoever is in a room is told more of it.
+            Some(before) if before.joined => {}
+            Some(before) if before.is_watched(self.triggers()) || !now.is_watched(self.triggers()) => {
+                self.ears.rooms.describe(info.room);
+            }
+            _ if now.is_watched(self.triggers()) => {
+                self.meet(Ok(info), "").await;
+            }
+            _ => {}
         }
     }
 
@@ -80,8 +103,12 @@ impl CatchUp {
             Ok(info) if info.archived => warn!(room = %info.room.id, "a watched room is archived"),
             Ok(info) => {
                 self.watch_from_birth(&info).await;
-                let known = self.ears.rooms.learn(info.room, false);
-                if self.settings.config.rocketchat.auto_join && known.room.kind == RoomKind::Channel {
+                self.ears.listing.note(&info);
+                let known = self.ears.rooms.describe(info.room);
+                if !known.joined
+                    && self.settings.config.rocketchat.auto_join
+                    && known.room.kind == RoomKind::Channel
+                {
                     self.ears.join(&known).await;
                 }
             }
@@ -93,4 +120,11 @@ impl CatchUp {
         }
         true
     }
+}
+
+/// Whether a page, the latest changed first, reaches what was told before. A server that sorts in another way is read to
+/// the end.
+fn goes_back_to(page: &[RoomInfo], since: Option<Timestamp>) -> bool {
+    let sorted = page.is_sorted_by(|a, b| a.updated_at >= b.updated_at);
+    since.is_some_and(|since| sorted && page.iter().any(|info| info.updated_at.is_some_and(|at| at < since)))
 }

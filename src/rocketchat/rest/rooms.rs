@@ -35,6 +35,13 @@ pub struct RoomInfo {
     pub updated_at: Option<Timestamp>,
 }
 
+impl RoomInfo {
+    /// When anything happened in it last, a message in a thread included.
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        self.updated_at.max(self.last_message_at)
+    }
+}
+
 /// That the account is in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
@@ -115,9 +122,14 @@ impl RestClient {
         self.call(Call::post("channels.join", &json!({ "roomId": room }))).await.map(drop)
     }
 
-    /// The public channels (`channels.list`), joined or not, in pages of `count`.
+    /// The public channels (`channels.list`), joined or not, in pages of `count`, the latest changed first: what is posted in
+    /// a channel changes it too. `sort` is read by `parseJsonQuery` in Rocket.Chat's `app/api/server/helpers`.
     pub async fn channels(&self, offset: usize, count: usize) -> Result<Page<RoomInfo>, RestError> {
-        let query = [("offset", offset.to_string()), ("count", count.to_string())];
+        let query = [
+            ("offset", offset.to_string()),
+            ("count", count.to_string()),
+            ("sort", r#"{"_updatedAt":-1}"#.to_owned()),
+        ];
         let answer = self.call(Call::get("channels.list", &query).listing()).await?;
         let items = listed(&answer, "channels", room_info);
         let total = answer.get("total").and_then(Value::as_u64).unwrap_or_default();

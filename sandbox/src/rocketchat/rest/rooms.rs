@@ -1,5 +1,7 @@
 //! Rooms, channels and the caller's subscriptions to them.
 
+use std::cmp::Ordering;
+
 use serde_json::{Value, json};
 
 use super::answer::Failure;
@@ -51,13 +53,41 @@ pub(super) fn channel(world: &mut World, request: &Request<'_>) -> Result<Value,
     Ok(json!({ "channel": find_channel(world, request)?.document() }))
 }
 
-/// Public channels, joined or not, by name.
+/// Public channels, joined or not, by name unless `sort` says otherwise.
 pub(super) fn channels(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
     let (offset, count) = request.page();
-    let mut all: Vec<&Room> = world.rooms.values().filter(|room| room.kind == RoomKind::Channel).collect();
-    all.sort_by(|a, b| a.name.cmp(&b.name));
-    let page: Vec<Value> = all.iter().skip(offset).take(count).map(|room| room.document()).collect();
-    Ok(json!({ "count": page.len(), "channels": page, "offset": offset, "total": all.len() }))
+    let order = order(request.text("sort").unwrap_or(r#"{"name":1}"#))?;
+    let channels = world.rooms.values().filter(|room| room.kind == RoomKind::Channel);
+    let mut all: Vec<Value> = channels.map(|room| room.document()).collect();
+    all.sort_by(|a, b| compare(a, b, &order));
+    let total = all.len();
+    let page: Vec<Value> = all.into_iter().skip(offset).take(count).collect();
+    Ok(json!({ "count": page.len(), "channels": page, "offset": offset, "total": total }))
+}
+
+/// Fields to sort by, and whether the largest comes first (`parseJsonQuery`).
+fn order(text: &str) -> Result<Vec<(String, bool)>, Refusal> {
+    let wrong = || {
+        Refusal::meteor("error-invalid-sort", format!("Invalid sort parameter provided: \"{text}\""))
+            .with_details(json!({ "helperMethod": "parseJsonQuery" }))
+    };
+    let Ok(Value::Object(fields)) = serde_json::from_str(text) else { return Err(wrong()) };
+    let fields = fields.into_iter().map(|(field, direction)| match direction.as_i64() {
+        Some(1) => Ok((field, false)),
+        Some(-1) => Ok((field, true)),
+        _ => Err(wrong()),
+    });
+    fields.collect()
+}
+
+/// By the fields in their order: texts and times.
+fn compare(a: &Value, b: &Value, order: &[(String, bool)]) -> Ordering {
+    let by_field = order.iter().map(|(field, falling)| {
+        let (a, b) = (&a[field], &b[field]);
+        let rising = a.as_str().cmp(&b.as_str()).then(a["$date"].as_i64().cmp(&b["$date"].as_i64()));
+        if *falling { rising.reverse() } else { rising }
+    });
+    by_field.fold(Ordering::Equal, Ordering::then)
 }
 
 pub(super) fn join(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
