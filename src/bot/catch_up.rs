@@ -29,12 +29,12 @@ use tracing::{debug, info, warn};
 pub(super) use self::listing::Listing;
 use self::older::PassedOver;
 use super::{
+    ears::Ears,
     intake::Circumstances,
     patience::{at_most, insist, patiently, wait_after},
     rooms::Known,
     session::Session,
     settings::Settings,
-    watch::Ears,
 };
 use crate::{
     alerting::TriggerSet,

@@ -6,6 +6,7 @@
 
 mod catch_up;
 mod drain;
+mod ears;
 mod housekeeping;
 mod inbox;
 mod intake;

@@ -1,10 +1,6 @@
 //! Starts the parts, watches over them and stops them together.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -16,11 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    catch_up::Listing,
     drain::drain,
+    ears::Ears,
     housekeeping::Housekeeping,
     inbox::Inbox,
-    intake::Intake,
     notice::chat_lanes,
     pagers::{Pagers, Tools},
     poster::Poster,
@@ -28,7 +23,7 @@ use super::{
     rooms::Rooms,
     settings::Current,
     view::view,
-    watch::{Ears, Watch},
+    watch::Watch,
 };
 use crate::{
     admin::{self, BotView},
@@ -290,15 +285,8 @@ impl Bot {
     }
 
     fn start_watch(&mut self, shared: &Shared, realtime: Realtime, tempo: Tempo) {
-        let ears = Ears {
-            rest: shared.rest.clone(),
-            store: shared.store.clone(),
-            intake: Intake { store: shared.store.clone() },
-            rooms: shared.rooms.clone(),
-            listing: Listing::default(),
-            look_again: tempo.look_again,
-            set_backs: AtomicU64::default(),
-        };
+        let (rest, store, rooms) = (shared.rest.clone(), shared.store.clone(), shared.rooms.clone());
+        let ears = Ears::new(rest, store, rooms, tempo.look_again);
         let (sender, events) = mpsc::channel(EVENTS);
         let watch = Watch::new(Arc::new(ears), &shared.current);
         self.part("intake of messages", watch.run(events, shared.cancel.clone()));

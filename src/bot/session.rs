@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::settings::Settings;
@@ -58,7 +58,7 @@ impl Session {
 
     /// Now, by the server's clock. Measured anew by every REST call: a server's clock may be set while we listen.
     pub(super) fn server_now(&self) -> Timestamp {
-        Timestamp::now() + self.account.clock_offset().unwrap_or(SignedDuration::ZERO)
+        self.account.server_now().unwrap_or_else(Timestamp::now)
     }
 
     /// What was written before has surely arrived wherever messages are read from.

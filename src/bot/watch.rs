@@ -1,16 +1,9 @@
 //! Listens to the realtime session: every message goes to the intake, every change of rooms into the directory, and
 //! every new session first reads what was missed.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, timeout},
@@ -19,11 +12,12 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info, warn};
 
 use super::{
-    catch_up::{CatchUp, Listing},
-    intake::{Circumstances, Intake},
+    catch_up::CatchUp,
+    ears::Ears,
+    intake::Circumstances,
     patience::{insist, pause_after},
-    rooms::{Known, Rooms},
-    session::{CLOCKS, SKEW, Session},
+    rooms::Known,
+    session::Session,
     settings::{Current, Settings},
     unplaced::{Heard, Unplaced},
 };
@@ -31,9 +25,8 @@ use crate::{
     rocketchat::{
         Message, Room, RoomId,
         realtime::{RealtimeEvent, RoomChange},
-        rest::{RestClient, RestError, Subscription},
+        rest::{RestError, Subscription},
     },
-    store::Store,
     telemetry,
 };
 
@@ -41,19 +34,6 @@ use crate::{
 const MEASURE_CLOCK: Duration = Duration::from_secs(5);
 /// How long measuring it, or asking for a room, may hold up the messages.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-
-/// What listening and catching up have in common.
-pub(super) struct Ears {
-    pub(super) rest: RestClient,
-    pub(super) store: Store,
-    pub(super) intake: Intake,
-    pub(super) rooms: Arc<Rooms>,
-    pub(super) listing: Listing,
-    /// How often it is looked for what the stream may have dropped.
-    pub(super) look_again: Duration,
-    /// How often the server's clock was found to be set back.
-    pub(super) set_backs: AtomicU64,
-}
 
 /// The consumer of realtime events.
 pub(super) struct Watch {
@@ -331,50 +311,6 @@ impl Watch {
             return;
         }
         insist("a room cannot be forgotten", || self.ears.store.forget_room(room)).await;
-    }
-}
-
-impl Ears {
-    /// When that was, by the server's clock as far as it was measured; rather a little too early than too late.
-    pub(super) fn time_of(&self, moment: Instant) -> Timestamp {
-        Timestamp::now() + self.rest.account().clock_offset().unwrap_or_default() - moment.elapsed() - SKEW
-    }
-
-    /// Notes that a room is watched from this time on, unless it is so already. Returns since when it is.
-    pub(super) async fn watch_room(&self, room: &RoomId, from: Timestamp) -> Timestamp {
-        insist("a room cannot be noted", || self.store.watch_room(room, from)).await
-    }
-
-    /// Takes note of the server's clock as it was last measured. Set forward, it only makes us read more than we must.
-    pub(super) async fn keep_time(&self) {
-        let Some(ahead) = self.rest.account().clock_offset() else { return };
-        let moved = insist("the clock cannot be noted", || self.store.note_clock(ahead, CLOCKS)).await;
-        if let Some(moved) = moved.filter(SignedDuration::is_negative) {
-            self.set_backs.fetch_add(1, Ordering::Relaxed);
-            warn!(by = ?moved.unsigned_abs(), "the server's clock was set back, or ours forward");
-        }
-    }
-
-    /// How often the server's clock was set back so far: times that were noted before are in the future since then.
-    pub(super) fn set_backs(&self) -> u64 {
-        self.set_backs.load(Ordering::Relaxed)
-    }
-
-    /// Settles one message, as often as it takes. Returns how many alerts it raised.
-    pub(super) async fn settle(&self, message: &Message, around: Circumstances<'_>) -> usize {
-        insist("a message cannot be settled", || self.intake.settle(message, around)).await
-    }
-
-    /// Joins a watched public channel, so that the bot may reply there. Failing is no reason not to alert.
-    pub(super) async fn join(&self, known: &Known) {
-        let room = &known.room.id;
-        match self.rest.join_channel(room).await {
-            Ok(()) => {
-                info!(%room, "joined a watched channel");
-                self.rooms.learn(known.room.clone(), true);
-            }
-            Err(error) => warn!(%room, %error, "cannot join a watched channel; invite the bot"),
-        }
     }
 }
 

@@ -138,9 +138,15 @@ impl Account {
         Ok(self.login().await?.identity.clone())
     }
 
-    /// Server's clock minus ours, exact to about a second; unknown before the first REST answer.
+    /// What time it is at the server, exact to about a second; unknown before the first REST answer. Ours being set does not
+    /// move it.
+    pub fn server_now(&self) -> Option<Timestamp> {
+        self.clock.now()
+    }
+
+    /// Server's clock minus ours.
     pub fn clock_offset(&self) -> Option<SignedDuration> {
-        self.clock.offset()
+        self.server_now().map(|server| server.duration_since(Timestamp::now()))
     }
 
     pub(super) fn connector(&self) -> &Connector {

@@ -22,6 +22,6 @@ pub use inbox::{Candidates, EventOutcome, StoredEvent};
 pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{AlertChange, Next, Settlement};
-pub use rooms::Progress;
+pub use rooms::{ClockChange, Progress};
 pub use rows::{Alert, AlertId, AlertState, Delivery, DeliveryId, Lane, NewAlert, NewDelivery};
 pub use status::{AlertTrail, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, LaneDepth};

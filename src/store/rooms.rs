@@ -20,6 +20,19 @@ pub struct Progress {
     pub cursor: Timestamp,
 }
 
+/// How far the measured distance of two clocks may be off that did not change: HTTP tells whole seconds, and a call's way
+/// there may take longer than its way back.
+const MEASURED_TO: SignedDuration = SignedDuration::from_secs(4);
+
+/// Which clock was set, and by how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockChange {
+    /// The server's, as far as anybody can tell.
+    Theirs(SignedDuration),
+    /// That of this machine.
+    Ours(SignedDuration),
+}
+
 impl Store {
     /// The progress of every room that was ever watched.
     ///
@@ -125,15 +138,17 @@ impl Store {
 
     /// Notes how far the server's clock is ahead of ours. Where that is less than was noted by more than `tolerance`, it
     /// was set back: all that is kept by it is set back too, or messages written from now on would pass for old ones.
-    /// Where it is more, only that is noted: what is kept stays, and more is read than must be. Returns the change.
+    /// Where it is more, only that is noted: what is kept stays, and more is read than must be. The same where `ours`
+    /// explains it: by how much our own clock was set since then, as far as that is known. `None` where nothing changed.
     ///
     /// # Errors
     /// When the store fails; then nothing holds.
     pub async fn note_clock(
         &self,
         ahead: SignedDuration,
+        ours: SignedDuration,
         tolerance: Duration,
-    ) -> Result<Option<SignedDuration>, StoreError> {
+    ) -> Result<Option<ClockChange>, StoreError> {
         let ahead = i64::try_from(ahead.as_millis()).unwrap_or_default();
         let mut tx = self.write().await?;
         let noted: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'clock_ahead'")
@@ -143,7 +158,14 @@ impl Store {
         if noted.is_some() && Duration::from_millis(moved.unsigned_abs()) <= tolerance {
             return Ok(None);
         }
-        let back = moved.min(0);
+        let change = match SignedDuration::from_millis(moved) {
+            moved if (moved + ours).abs() <= MEASURED_TO => ClockChange::Ours(-moved),
+            moved => ClockChange::Theirs(moved),
+        };
+        let back = match change {
+            ClockChange::Ours(_) => 0,
+            ClockChange::Theirs(_) => moved.min(0),
+        };
         sqlx::query("UPDATE room SET since = since + ?1, cursor = cursor + ?1")
             .bind(back)
             .execute(&mut *tx)
@@ -167,7 +189,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(noted.map(|_| SignedDuration::from_millis(moved)))
+        Ok(noted.map(|_| change))
     }
 
     /// Since when a room is watched; `None` where it is not.

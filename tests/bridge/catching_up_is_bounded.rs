@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandbox::rocketchat::{NewMessage, NewRoom, Room};
 
-use crate::stage::{SOON, Stage};
+use crate::stage::Stage;
 
 /// Rooms of the bot's beside #operations.
 const ROOMS: usize = 30;
@@ -155,18 +155,5 @@ async fn more_messages_than_a_page_holds_are_read_page_by_page_by_old_servers_an
         stage.wait_for_texts(&wanted.iter().map(String::as_str).collect::<Vec<_>>()).await;
         stage.flush().await;
         assert_eq!(stage.pages().len(), wanted.len(), "{:?}", stage.pages());
-    }
-}
-
-impl Stage {
-    /// Cuts the bot off, lets something happen, and waits until the bot has caught up.
-    async fn reconnect(&self, bot: &crate::stage::Bot, meanwhile: impl FnOnce()) {
-        let so_far = bot.count_in_log(&["caught up"]);
-        self.chat.faults().set(|switches| switches.refuse_connections = true);
-        self.chat.faults().cut_connections();
-        self.chat.wait_for(SOON, |chat| (chat.sessions_of(&self.bot) == 0).then_some(())).await.unwrap();
-        meanwhile();
-        self.chat.faults().set(|switches| switches.refuse_connections = false);
-        bot.wait_for_logs(so_far + 1, &["caught up"]).await;
     }
 }

@@ -167,6 +167,17 @@ impl Stage {
         self.write_config(&self.bot_toml());
     }
 
+    /// Cuts the bot off, lets something happen, and waits until the bot has caught up.
+    pub async fn reconnect(&self, bot: &Bot, meanwhile: impl FnOnce()) {
+        let so_far = bot.count_in_log(&["caught up"]);
+        self.chat.faults().set(|switches| switches.refuse_connections = true);
+        self.chat.faults().cut_connections();
+        self.chat.wait_for(SOON, |chat| (chat.sessions_of(&self.bot) == 0).then_some(())).await.unwrap();
+        meanwhile();
+        self.chat.faults().set(|switches| switches.refuse_connections = false);
+        bot.wait_for_logs(so_far + 1, &["caught up"]).await;
+    }
+
     /// The URL of the bot's public listener, without a secret.
     pub fn listener_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.listener_port)

@@ -127,6 +127,21 @@ async fn a_personal_access_token_is_shown_to_me_with_its_user() {
 }
 
 #[tokio::test]
+async fn the_clock_of_what_stands_before_the_server_is_not_the_servers() {
+    let mut pages = foreign();
+    // That one is the server's own.
+    pages.pop();
+    for page in pages {
+        let server = MockServer::start().await;
+        let page = page.insert_header("Date", "Tue, 15 Nov 1994 08:12:31 GMT");
+        Mock::given(path("/api/v1/me")).respond_with(page).mount(&server).await;
+        let account = with_token(&server);
+        let _ = account.log_in().await;
+        assert_eq!(account.clock_offset(), None);
+    }
+}
+
+#[tokio::test]
 async fn a_dead_personal_access_token_is_fatal_and_the_error_says_the_way_out() {
     for dead in dead_token() {
         let server = MockServer::start().await;

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::error::Error as _;
+use std::{error::Error as _, time::Instant};
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use metrics::{SharedString, counter};
@@ -35,31 +35,30 @@ pub(crate) async fn exchange(
     limit: usize,
     clock: &ServerClock,
 ) -> Result<Answer, RestError> {
-    let sent = Timestamp::now();
+    let sent = Instant::now();
     let response = request.send().await.map_err(failed)?;
-    let answered = Timestamp::now();
+    let answered = Instant::now();
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let date = date(&headers);
-    if let Some(date) = date {
-        clock.observe(date, sent, answered);
-    }
     if response.status().is_redirection() {
         count_error(status.to_string());
         return Err(redirected(&headers));
     }
     let body = read(response, limit).await?;
     let json = serde_json::from_slice::<Value>(&body).ok();
-    let times = RateLimitTimes { headers: &headers, date, now: answered };
-    match (json, status) {
-        (Some(json), 200..300) if Refusal::read(&json).is_none() => {
-            Ok(Answer { body: json, exhausted_until: times.exhausted() })
-        }
-        (json, _) => {
-            count_error(status.to_string());
-            Err(sort(status, json.as_ref().and_then(Refusal::read), &times))
-        }
+    let refusal = json.as_ref().and_then(Refusal::read);
+    let json = json.filter(|_| (200..300).contains(&status) && refusal.is_none());
+    // The page of a proxy tells the proxy's time.
+    if let Some(date) = date.filter(|_| json.is_some() || refusal.is_some()) {
+        clock.observe(date, sent, answered);
     }
+    let times = RateLimitTimes { headers: &headers, date, now: Timestamp::now() };
+    if let Some(body) = json {
+        return Ok(Answer { body, exhausted_until: times.exhausted() });
+    }
+    count_error(status.to_string());
+    Err(sort(status, refusal, &times))
 }
 
 /// What a refusing body says.

@@ -45,8 +45,7 @@ impl RestClient {
         let answer = account.exchange("info", request, MAX_BODY).await?.body;
         let version =
             wire::filled(&answer, "version").or_else(|| wire::filled(answer.get("info")?, "version"));
-        let time = account.clock_offset().and_then(|offset| Timestamp::now().checked_add(offset).ok());
-        Ok(ServerInfo { version: version.map(str::to_owned), time })
+        Ok(ServerInfo { version: version.map(str::to_owned), time: account.server_now() })
     }
 
     /// Asks who the account is (`me`).

@@ -5,7 +5,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::fixture::Fixture;
-use crate::{rocketchat::RoomId, store::Progress};
+use crate::{
+    rocketchat::RoomId,
+    store::{ClockChange, Progress},
+};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()
@@ -46,13 +49,14 @@ async fn what_is_kept_by_the_servers_clock_is_set_back_with_it() {
     let fixture = Fixture::new().await;
     let note = async |seconds| {
         let tolerance = Duration::from_secs(30);
-        fixture.store.note_clock(SignedDuration::from_secs(seconds), tolerance).await.unwrap()
+        let (ahead, ours) = (SignedDuration::from_secs(seconds), SignedDuration::ZERO);
+        fixture.store.note_clock(ahead, ours, tolerance).await.unwrap()
     };
     assert_eq!(note(5).await, None, "noted for the first time");
     fixture.store.watch_room(&room("r"), at(50)).await.unwrap();
     fixture.store.set_settled_until(at(80), &[]).await.unwrap();
     assert_eq!(note(20).await, None, "clocks drift");
-    assert_eq!(note(-3_595).await, Some(SignedDuration::from_hours(-1)));
+    assert_eq!(note(-3_595).await, Some(ClockChange::Theirs(SignedDuration::from_hours(-1))));
     let progress = fixture.store.progress().await.unwrap()[&room("r")];
     assert_eq!(progress, Progress { since: at(50 - 3_600), cursor: at(80 - 3_600) });
     assert_eq!(fixture.store.settled_until().await.unwrap(), Some(at(80 - 3_600)));
@@ -60,11 +64,11 @@ async fn what_is_kept_by_the_servers_clock_is_set_back_with_it() {
     assert_eq!(note(-3_595).await, None, "once");
     let set_back = async || fixture.store.set_back_since_settled().await.unwrap();
     assert_eq!(set_back().await, Duration::from_hours(1));
-    assert_eq!(note(-3_655).await, Some(SignedDuration::from_mins(-1)));
+    assert_eq!(note(-3_655).await, Some(ClockChange::Theirs(SignedDuration::from_mins(-1))));
     assert_eq!(set_back().await, Duration::from_mins(61));
     fixture.store.set_settled_until(at(80 - 3_660), &[]).await.unwrap();
     assert_eq!(set_back().await, Duration::ZERO);
-    assert_eq!(note(5).await, Some(SignedDuration::from_mins(61)));
+    assert_eq!(note(5).await, Some(ClockChange::Theirs(SignedDuration::from_mins(61))));
     assert_eq!(set_back().await, Duration::ZERO);
     let progress = fixture.store.progress().await.unwrap()[&room("r")];
     assert_eq!(
@@ -75,6 +79,23 @@ async fn what_is_kept_by_the_servers_clock_is_set_back_with_it() {
 }
 
 #[tokio::test]
+async fn a_clock_of_ours_that_was_set_moves_nothing_that_is_kept() {
+    let fixture = Fixture::new().await;
+    let (hour, tolerance) = (SignedDuration::from_hours(1), Duration::from_secs(30));
+    let note = async |ahead, ours| fixture.store.note_clock(ahead, ours, tolerance).await.unwrap();
+    note(SignedDuration::ZERO, SignedDuration::ZERO).await;
+    fixture.store.watch_room(&room("r"), at(50)).await.unwrap();
+    // HTTP tells whole seconds.
+    let measured = hour - SignedDuration::from_secs(1);
+    assert_eq!(note(-hour, measured).await, Some(ClockChange::Ours(hour)));
+    assert_eq!(cursor(&fixture, "r").await, at(50));
+    assert_eq!(note(-hour, SignedDuration::ZERO).await, None, "it is noted");
+    // A machine that slept looks as if its clock had been set; that explains nothing of this.
+    assert_eq!(note(-hour * 2, hour * 8).await, Some(ClockChange::Theirs(-hour)));
+    assert_eq!(cursor(&fixture, "r").await, at(50 - 3_600));
+}
+
+#[tokio::test]
 async fn the_first_session_of_all_is_remembered_and_follows_the_clock() {
     let fixture = Fixture::new().await;
     assert_eq!(fixture.store.first_session(at(10)).await.unwrap(), at(10));
@@ -82,7 +103,7 @@ async fn the_first_session_of_all_is_remembered_and_follows_the_clock() {
     assert_eq!(fixture.store.first_session(at(70)).await.unwrap(), at(10));
     for seconds in [0, -60] {
         let ahead = SignedDuration::from_secs(seconds);
-        fixture.store.note_clock(ahead, Duration::from_secs(30)).await.unwrap();
+        fixture.store.note_clock(ahead, SignedDuration::ZERO, Duration::from_secs(30)).await.unwrap();
     }
     assert_eq!(fixture.store.first_session(at(70)).await.unwrap(), at(-50));
 }

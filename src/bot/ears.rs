@@ -1,0 +1,124 @@
+//! What listening and catching up have in common: the server, the store, the rooms and the time.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::{sync::Mutex, time::Instant};
+use tracing::{info, warn};
+
+use super::{
+    catch_up::Listing,
+    intake::{Circumstances, Intake},
+    patience::insist,
+    rooms::{Known, Rooms},
+    session::{CLOCKS, SKEW},
+};
+use crate::{
+    rocketchat::{Message, RoomId, rest::RestClient},
+    store::{ClockChange, Store},
+};
+
+/// What listening and catching up have in common.
+pub(super) struct Ears {
+    pub(super) rest: RestClient,
+    pub(super) store: Store,
+    pub(super) intake: Intake,
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) listing: Listing,
+    /// How often it is looked for what the stream may have dropped.
+    pub(super) look_again: Duration,
+    /// What this machine's clock was like when the server's was last noted.
+    noted: Mutex<Option<OurClock>>,
+    /// How often the server's clock was found to be set back.
+    set_backs: AtomicU64,
+}
+
+impl Ears {
+    pub(super) fn new(rest: RestClient, store: Store, rooms: Arc<Rooms>, look_again: Duration) -> Self {
+        Self {
+            intake: Intake { store: store.clone() },
+            rest,
+            store,
+            rooms,
+            listing: Listing::default(),
+            look_again,
+            noted: Mutex::default(),
+            set_backs: AtomicU64::default(),
+        }
+    }
+
+    /// When that was, by the server's clock as far as it was measured; rather a little too early than too late.
+    pub(super) fn time_of(&self, moment: Instant) -> Timestamp {
+        self.rest.account().server_now().unwrap_or_else(Timestamp::now) - moment.elapsed() - SKEW
+    }
+
+    /// Notes that a room is watched from this time on, unless it is so already. Returns since when it is.
+    pub(super) async fn watch_room(&self, room: &RoomId, from: Timestamp) -> Timestamp {
+        insist("a room cannot be noted", || self.store.watch_room(room, from)).await
+    }
+
+    /// Takes note of the server's clock as it was last measured. Set forward, it only makes us read more than we must.
+    pub(super) async fn keep_time(&self) {
+        let Some(ahead) = self.rest.account().clock_offset() else { return };
+        let mut noted = self.noted.lock().await;
+        let ours = noted.get_or_insert_with(OurClock::now).set_by();
+        let noting = || self.store.note_clock(ahead, ours, CLOCKS);
+        let Some(change) = insist("the clock cannot be noted", noting).await else { return };
+        *noted = Some(OurClock::now());
+        match change {
+            ClockChange::Ours(by) => warn!(?by, "the clock of this machine was set"),
+            ClockChange::Theirs(by) if by.is_negative() => {
+                self.set_backs.fetch_add(1, Ordering::Relaxed);
+                warn!(by = ?by.unsigned_abs(), "the server's clock was set back, or ours forward");
+            }
+            ClockChange::Theirs(_) => {}
+        }
+    }
+
+    /// How often the server's clock was set back so far: times that were noted before are in the future since then.
+    pub(super) fn set_backs(&self) -> u64 {
+        self.set_backs.load(Ordering::Relaxed)
+    }
+
+    /// Settles one message, as often as it takes. Returns how many alerts it raised.
+    pub(super) async fn settle(&self, message: &Message, around: Circumstances<'_>) -> usize {
+        insist("a message cannot be settled", || self.intake.settle(message, around)).await
+    }
+
+    /// Joins a watched public channel, so that the bot may reply there. Failing is no reason not to alert.
+    pub(super) async fn join(&self, known: &Known) {
+        let room = &known.room.id;
+        match self.rest.join_channel(room).await {
+            Ok(()) => {
+                info!(%room, "joined a watched channel");
+                self.rooms.learn(known.room.clone(), true);
+            }
+            Err(error) => warn!(%room, %error, "cannot join a watched channel; invite the bot"),
+        }
+    }
+}
+
+/// The two clocks of this machine at one moment: the one that may be set, and the one that only goes on.
+#[derive(Clone, Copy, Debug)]
+struct OurClock {
+    wall: Timestamp,
+    steady: std::time::Instant,
+}
+
+impl OurClock {
+    fn now() -> Self {
+        Self { wall: Timestamp::now(), steady: std::time::Instant::now() }
+    }
+
+    /// By how much the clock was set since then. A machine that slept looks the same.
+    fn set_by(self) -> SignedDuration {
+        let passed = SignedDuration::try_from(self.steady.elapsed()).unwrap_or(SignedDuration::MAX);
+        Timestamp::now().duration_since(self.wall).saturating_sub(passed)
+    }
+}
