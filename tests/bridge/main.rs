@@ -2,6 +2,7 @@
 //! SIGNL4, over real sockets. One file a promise; `stage` is where they are played.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test")]
 
+mod a_lost_connection_is_named;
 mod catching_up_is_bounded;
 mod delivery_ends_well;
 mod events_appear_once;

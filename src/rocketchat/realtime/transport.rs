@@ -12,8 +12,9 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::http::header::{HeaderValue, USER_AGENT};
-use tokio_tungstenite::tungstenite::{Error, error::CapacityError, protocol::WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, protocol::WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::{LostReason, proxy};
@@ -115,15 +116,26 @@ async fn upgrade(server: &ServerUrl, wire: Box<dyn Wire>) -> Result<Socket, Lost
 fn not_upgraded(error: &Error) -> LostReason {
     match error {
         Error::Http(response) => LostReason::Handshake(format!("HTTP {}", response.status().as_u16())),
+        Error::Protocol(ProtocolError::HandshakeIncomplete) => LostReason::ClosedByServer(None),
+        Error::Io(error) if is_closed(error) => LostReason::ClosedByServer(None),
         Error::Io(error) => LostReason::Network(error.to_string()),
         other => LostReason::Handshake(other.to_string()),
     }
 }
 
+/// Whether it was closed before it read what was sent: some servers take every connection, and drop it when they cannot
+/// serve it.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
+}
+
 /// What an error of an open socket means.
 pub(super) fn broken(error: &Error) -> LostReason {
     match error {
-        Error::ConnectionClosed | Error::AlreadyClosed => LostReason::ClosedByServer(None),
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => LostReason::ClosedByServer(None),
         Error::Capacity(CapacityError::MessageTooLong { size, .. }) => {
             LostReason::Protocol(format!("a frame of {size} bytes"))
         }

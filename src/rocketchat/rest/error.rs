@@ -13,6 +13,8 @@ pub enum RestError {
         reason: String,
         /// Whether the call may have taken effect all the same.
         effect: Effect,
+        /// What kept the call from the server, where that is known to be one of these.
+        obstacle: Option<Obstacle>,
     },
     /// The server wants no more calls of this kind for now (429, `error-too-many-requests`). The call took no effect.
     #[error("Rocket.Chat asks for fewer calls until {until}")]
@@ -48,6 +50,17 @@ pub enum Effect {
     None,
     /// The call may have been executed; only the answer is missing.
     Unknown,
+}
+
+/// What kept a call from the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The host's name leads nowhere.
+    Dns,
+    /// Nobody listens there.
+    Refused,
+    /// No encrypted connection came to stand.
+    Tls,
 }
 
 impl RestError {
@@ -87,10 +100,10 @@ impl RestError {
     }
 
     pub(crate) fn unreachable(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), effect: Effect::None }
+        Self::Unavailable { reason: reason.into(), effect: Effect::None, obstacle: None }
     }
 
     pub(crate) fn unclear(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), effect: Effect::Unknown }
+        Self::Unavailable { reason: reason.into(), effect: Effect::Unknown, obstacle: None }
     }
 }

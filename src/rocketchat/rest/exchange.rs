@@ -3,14 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error as _, time::Instant};
+use std::{error::Error, io, time::Instant};
 
 use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use metrics::{SharedString, counter};
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use serde_json::Value;
 
-use super::RestError;
+use super::{Effect, Obstacle, RestError};
 use crate::rocketchat::{clock::ServerClock, wire};
 
 /// Largest body of an ordinary answer, in bytes.
@@ -220,17 +220,31 @@ fn failed(error: reqwest::Error) -> RestError {
     if error.is_timeout() && !error.is_connect() {
         return RestError::unclear("no answer in time");
     }
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason = cause.to_string();
-        source = cause.source();
+    let causes: Vec<&(dyn Error + 'static)> =
+        std::iter::successors(error.source(), |cause| (*cause).source()).collect();
+    let reason = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
+    let before_it_was_sent = error.is_connect() || error.is_builder();
+    RestError::Unavailable {
+        reason: bounded(&reason),
+        effect: if before_it_was_sent { Effect::None } else { Effect::Unknown },
+        obstacle: causes.into_iter().find_map(obstacle),
     }
-    if error.is_connect() || error.is_builder() {
-        RestError::unreachable(bounded(&reason))
-    } else {
-        RestError::unclear(bounded(&reason))
+}
+
+fn obstacle(cause: &(dyn Error + 'static)) -> Option<Obstacle> {
+    // The type that hyper has for it is not for others to see.
+    if cause.to_string().starts_with("dns error") {
+        return Some(Obstacle::Dns);
     }
+    if cause.is::<rustls::Error>() {
+        return Some(Obstacle::Tls);
+    }
+    let error = cause.downcast_ref::<io::Error>()?;
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        return Some(Obstacle::Refused);
+    }
+    // It is no cause of itself, as far as `source` tells.
+    obstacle(error.get_ref()?)
 }
 
 /// Why no answer came, in one word.

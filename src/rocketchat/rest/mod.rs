@@ -14,7 +14,7 @@ mod sync;
 mod tests;
 
 pub use client::RestClient;
-pub use error::{Effect, RestError};
+pub use error::{Effect, Obstacle, RestError};
 pub use messages::{Delivery, OutgoingMessage};
 pub use rooms::{Changes, Page, RoomInfo, Subscription};
 pub(crate) use rooms::{room_info, subscription};

@@ -1,0 +1,118 @@
+//! Whatever keeps the bot from listening has a reason with a name: in the log, on the status page and, where it is not over
+//! at once, in what `/readyz` says is missing.
+
+use std::time::{Duration, Instant};
+
+use sandbox::rocketchat::Refusal;
+use tokio::net::TcpListener;
+use tokio::time::{sleep, timeout};
+
+use crate::stage::{Bot, Stage, http};
+
+/// How long a server may be silent before the bot takes the connection for dead, and a little for the machine.
+const HALF_OPEN: Duration = Duration::from_secs(45 + 10);
+
+impl Stage {
+    /// Waits until a session ended, or did not come to stand, for the reason of this name.
+    async fn named_in_log(&self, bot: &Bot, name: &str) {
+        bot.wait_for_log(&["no realtime session", &format!(r#""name":"{name}""#)]).await;
+    }
+
+    /// Waits until the reason of this name stands in the log, and these words of it on the status page.
+    async fn told(&self, bot: &Bot, name: &str, words: &str) {
+        self.named_in_log(bot, name).await;
+        let page = async |path: &str| {
+            let answer = http().get(format!("{}{path}", self.admin_url())).send().await.ok()?;
+            answer.text().await.ok()
+        };
+        let told = async {
+            while !(page("/").await.is_some_and(|page| page.contains(words))
+                && page("/readyz").await.is_some_and(|missing| missing.contains(words)))
+            {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), told).await.unwrap_or_else(|_| panic!("{words:?} is told nowhere"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_accepts_and_closes_or_refuses_or_is_not_there() {
+    let stage = Stage::set().await;
+    let bot = stage.start().await;
+    let faults = stage.chat.faults();
+    faults.set(|switches| switches.accept_then_close = true);
+    faults.cut_connections();
+    stage.told(&bot, "closed_by_server", "the server closed the connection").await;
+    faults.clear();
+    faults.set(|switches| switches.refuse_connect = true);
+    stage.told(&bot, "connect_failed", "does not speak this version of DDP").await;
+    faults.clear();
+    stage.chat.stop().await;
+    stage.told(&bot, "refused", "refuses connections").await;
+    stage.chat.restart().await.unwrap();
+    stage.flush().await;
+}
+
+#[tokio::test]
+async fn subscriptions_that_are_refused_while_the_server_starts() {
+    let stage = Stage::set().await;
+    let refusal = Refusal::meteor(404, "Subscription 'stream-room-messages' not found");
+    stage.chat.faults().refuse_subscriptions(1_000, refusal);
+    let bot = stage.launch();
+    stage.told(&bot, "nosub", "the server ended the subscription").await;
+    stage.chat.faults().clear();
+    stage.flush().await;
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_and_a_forced_logout() {
+    let stage = Stage::set().await.by_password();
+    let bot = stage.start().await;
+    // Or the catch-up may be the first to learn that the token is dead.
+    bot.wait_for_log(&["caught up"]).await;
+    stage.chat.expire_tokens(&stage.bot).unwrap();
+    stage.chat.faults().cut_connections();
+    stage.named_in_log(&bot, "token_expired").await;
+    stage.flush().await;
+    stage.chat.force_logout(&stage.bot).unwrap();
+    stage.named_in_log(&bot, "forced_logout").await;
+    stage.flush().await;
+}
+
+#[tokio::test]
+async fn a_name_that_leads_nowhere() {
+    let mut stage = Stage::set().await;
+    stage.set_variable("SIGNL4_BOT_ROCKETCHAT__URL", "http://no-such-host.invalid");
+    let bot = stage.launch();
+    stage.told(&bot, "dns", "cannot be resolved").await;
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls() {
+    let mut stage = Stage::set().await;
+    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    stage.set_variable("SIGNL4_BOT_ROCKETCHAT__URL", &format!("https://{}", plain.local_addr().unwrap()));
+    tokio::spawn(async move {
+        while let Ok((client, _)) = plain.accept().await {
+            client.writable().await.unwrap();
+            client.try_write(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        }
+    });
+    let bot = stage.launch();
+    stage.told(&bot, "tls", "TLS failed").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_is_half_open() {
+    let stage = Stage::set().await;
+    let bot = stage.start().await;
+    stage.flush().await;
+    stage.chat.stall_now();
+    let since = Instant::now();
+    while bot.count_in_log(&["no realtime session", r#""name":"half_open""#]) == 0 {
+        assert!(since.elapsed() < HALF_OPEN, "{}", bot.log());
+        sleep(Duration::from_millis(100)).await;
+    }
+    stage.flush().await;
+}
