@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "several test binaries play on it, not each with all of it")]
 
 use std::fs::{self, File};
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -52,6 +53,8 @@ pub struct Stage {
     /// Further lines of `[listener]`.
     more_listener: String,
     environment: Vec<(String, String)>,
+    /// A command that becomes the bot, whose own command comes after it.
+    through: Vec<String>,
     dir: TempDir,
     /// How many bots were started.
     started: AtomicU32,
@@ -88,6 +91,7 @@ impl Stage {
             chat_config: String::new(),
             more_listener: String::new(),
             environment: Vec::new(),
+            through: Vec::new(),
             dir: TempDir::new().unwrap(),
             started: AtomicU32::new(0),
         }
@@ -154,6 +158,17 @@ impl Stage {
     /// Sets a variable for every bot that is started from now on.
     pub fn set_variable(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Every bot that is started from now on has a disk of its own for its store, of so many KiB. It lasts as long as the bot.
+    pub fn with_a_small_disk(mut self, kib: u32) -> Self {
+        let place = self.path("disk");
+        fs::create_dir(&place).unwrap();
+        let mount = format!("mount -t tmpfs -o size={kib}k tmpfs {} && exec \"$0\" \"$@\"", place.display());
+        let unshare = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &mount];
+        self.through = unshare.map(str::to_owned).to_vec();
+        self.set_variable("SIGNL4_BOT_STORE__URL", &format!("sqlite://{}/bot.db", place.display()));
+        self
     }
 
     /// A path that no other stage has.
@@ -237,8 +252,10 @@ impl Stage {
         let config = self.write_config(&self.bot_toml());
         let started = self.started.fetch_add(1, Ordering::Relaxed);
         let log = self.dir.path().join(format!("{started:04}.log"));
-        let child = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
-            .args(["run", "--log-format", "json", "--config"])
+        let run = [env!("CARGO_BIN_EXE_signl4-rocketchat"), "run", "--log-format", "json", "--config"];
+        let mut command = self.through.iter().map(String::as_str).chain(run);
+        let child = Command::new(command.next().unwrap())
+            .args(command)
             .arg(&config)
             .current_dir(self.dir.path())
             .env("RUST_LOG", "trace")
@@ -456,6 +473,20 @@ impl Bot {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Fills the disk that it has for its store, to the last byte. Removing the file gives it back.
+    pub fn fill_disk(&self, stage: &Stage) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.child.id().unwrap()));
+        let filler = root.join(stage.path("disk/filler").strip_prefix("/").unwrap());
+        let mut file = File::create(&filler).unwrap();
+        let full = loop {
+            if let Err(error) = file.write_all(&[0; 512]) {
+                break error;
+            }
+        };
+        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+        filler
     }
 
     /// Panics if it has ended by itself.

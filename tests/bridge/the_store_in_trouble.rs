@@ -1,5 +1,5 @@
 //! A store that is locked or damaged is a clear error that stops nothing that can go on, and nothing is lost once it is
-//! mended. (A disk that is full: `src/store/tests/trouble.rs`.)
+//! mended.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -133,4 +133,29 @@ async fn while_the_store_takes_no_writes_the_bot_is_not_ready_and_the_metrics_sa
     assert_eq!(admin("/healthz").await.0, 200, "it is alive");
     lock.release().await;
     bot.wait_until_ready().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a Linux with user namespaces, to mount a disk"]
+async fn while_the_disk_is_full_events_are_refused_and_afterwards_everything_arrives_once() {
+    let stage = Stage::set().await.with_a_small_disk(8 * 1024);
+    let mut bot = stage.start().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    bot.wait_for_log(&["alert sent"]).await;
+    let filler = bot.fill_disk(&stage);
+    stage.say("SIGNL4 pump 4 is down");
+    bot.wait_for_log(&["a message cannot be settled", "disk"]).await;
+    let event = status_event("n1", &json!({"eventId": alert.event_id}), 2);
+    assert_eq!(stage.post_event(&event).await.0, 503);
+    let ready = http().get(format!("{}/readyz", stage.admin_url())).send().await.unwrap();
+    assert!(ready.text().await.unwrap().contains("disk"), "{}", bot.log());
+    bot.assert_runs();
+    fs::remove_file(filler).unwrap();
+    stage.alert("SIGNL4 pump 4 is down").await;
+    assert_eq!(stage.post_event(&event).await.0, 200);
+    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    stage.flush().await;
+    assert_eq!(stage.replies(&message).len(), 1);
+    assert_eq!(stage.pages(), ["SIGNL4 pump 3 is down", "SIGNL4 pump 4 is down"]);
 }
