@@ -69,13 +69,17 @@ impl Ears {
         let mut noted = self.noted.lock().await;
         let ours = noted.get_or_insert_with(OurClock::now).set_by();
         let noting = || self.store.note_clock(ahead, ours, CLOCKS);
-        let Some(change) = insist("the clock cannot be noted", noting).await else { return };
-        *noted = Some(OurClock::now());
+        let change = insist("the clock cannot be noted", noting).await;
+        // What it was set by counts once. A little of it may be no more than the measuring.
+        if change.is_some() || ours.unsigned_abs() > CLOCKS {
+            *noted = Some(OurClock::now());
+        }
+        let Some(change) = change else { return };
         match change {
             ClockChange::Ours(by) => warn!(?by, "the clock of this machine was set"),
             ClockChange::Theirs(by) if by.is_negative() => {
                 self.set_backs.fetch_add(1, Ordering::Relaxed);
-                warn!(by = ?by.unsigned_abs(), "the server's clock was set back, or ours forward");
+                warn!(by = ?by.unsigned_abs(), "the server's clock was set back");
             }
             ClockChange::Theirs(_) => {}
         }

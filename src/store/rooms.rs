@@ -22,7 +22,7 @@ pub struct Progress {
 
 /// How far the measured distance of two clocks may be off that did not change: HTTP tells whole seconds, and a call's way
 /// there may take longer than its way back.
-const MEASURED_TO: SignedDuration = SignedDuration::from_secs(4);
+const MEASURED_TO: Duration = Duration::from_secs(4);
 
 /// Which clock was set, and by how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,10 +136,10 @@ impl Store {
         Ok(())
     }
 
-    /// Notes how far the server's clock is ahead of ours. Where that is less than was noted by more than `tolerance`, it
-    /// was set back: all that is kept by it is set back too, or messages written from now on would pass for old ones.
-    /// Where it is more, only that is noted: what is kept stays, and more is read than must be. The same where `ours`
-    /// explains it: by how much our own clock was set since then, as far as that is known. `None` where nothing changed.
+    /// Notes how far the server's clock is ahead of ours, which was set by `ours` since that was noted, as far as that is
+    /// known. Where the server's was set back by more than `tolerance`, all that is kept by it is set back too, or messages
+    /// written from now on would pass for old ones. Where it was set forward, only that is noted: what is kept stays, and
+    /// more is read than must be. `None` where nothing changed.
     ///
     /// # Errors
     /// When the store fails; then nothing holds.
@@ -154,17 +154,14 @@ impl Store {
         let noted: Option<(i64,)> = sqlx::query_as("SELECT value FROM fact WHERE name = 'clock_ahead'")
             .fetch_optional(&mut *tx)
             .await?;
-        let moved = noted.map_or(0, |(noted,)| ahead.saturating_sub(noted));
-        if noted.is_some() && Duration::from_millis(moved.unsigned_abs()) <= tolerance {
+        let moved = SignedDuration::from_millis(noted.map_or(0, |(noted,)| ahead.saturating_sub(noted)));
+        let change = change_of(moved, ours, tolerance);
+        if noted.is_some() && change.is_none() {
             return Ok(None);
         }
-        let change = match SignedDuration::from_millis(moved) {
-            moved if (moved + ours).abs() <= MEASURED_TO => ClockChange::Ours(-moved),
-            moved => ClockChange::Theirs(moved),
-        };
         let back = match change {
-            ClockChange::Ours(_) => 0,
-            ClockChange::Theirs(_) => moved.min(0),
+            Some(ClockChange::Theirs(by)) => i64::try_from(by.as_millis()).unwrap_or_default().min(0),
+            Some(ClockChange::Ours(_)) | None => 0,
         };
         sqlx::query("UPDATE room SET since = since + ?1, cursor = cursor + ?1")
             .bind(back)
@@ -189,7 +186,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(noted.map(|_| change))
+        Ok(change)
     }
 
     /// Since when a room is watched; `None` where it is not.
@@ -232,4 +229,19 @@ async fn advance(
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Which clock was set, where the server's is `moved` ahead of ours more than it was. A machine that slept looks as if its
+/// clock had been set forward, so what that explains is believed only where it explains all; otherwise the worse is taken.
+fn change_of(moved: SignedDuration, ours: SignedDuration, tolerance: Duration) -> Option<ClockChange> {
+    let beyond = |by: SignedDuration| by.unsigned_abs() > tolerance;
+    let theirs = moved.saturating_add(ours);
+    if theirs.unsigned_abs() <= MEASURED_TO {
+        return beyond(moved).then_some(ClockChange::Ours(ours));
+    }
+    let worse = moved.min(theirs);
+    if worse.is_negative() && beyond(worse) {
+        return Some(ClockChange::Theirs(worse));
+    }
+    beyond(moved).then_some(ClockChange::Theirs(moved))
 }

@@ -114,3 +114,21 @@ async fn however_our_own_clock_is_set_what_the_stream_dropped_pages_once() {
     stage.flush().await;
     assert_eq!(stage.pages().len(), texts.len(), "{:?}", stage.pages());
 }
+
+#[tokio::test]
+#[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
+async fn our_own_clock_set_back_together_with_the_servers_hides_no_message() {
+    let mut stage = Stage::set().await;
+    let clock = OurClock::of(&mut stage);
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    stage.flush().await;
+    // One machine, whose clock was wrong when it started.
+    clock.set("-3600");
+    stage.chat.clock_back(HOUR);
+    stage.chat.faults().set(|switches| switches.withhold_messages = true);
+    stage.say("SIGNL4 not told of");
+    stage.reconnect(&bot, || ()).await;
+    stage.alert("SIGNL4 not told of").await;
+    assert_eq!(bot.count_in_log(&["the server's clock was set back"]), 1, "{}", bot.log());
+}

@@ -87,11 +87,25 @@ async fn a_clock_of_ours_that_was_set_moves_nothing_that_is_kept() {
     fixture.store.watch_room(&room("r"), at(50)).await.unwrap();
     // HTTP tells whole seconds.
     let measured = hour - SignedDuration::from_secs(1);
-    assert_eq!(note(-hour, measured).await, Some(ClockChange::Ours(hour)));
+    assert_eq!(note(-hour, measured).await, Some(ClockChange::Ours(measured)));
     assert_eq!(cursor(&fixture, "r").await, at(50));
     assert_eq!(note(-hour, SignedDuration::ZERO).await, None, "it is noted");
+    assert_eq!(note(-hour, hour * 8).await, None, "both were set forward, or this machine slept");
     // A machine that slept looks as if its clock had been set; that explains nothing of this.
     assert_eq!(note(-hour * 2, hour * 8).await, Some(ClockChange::Theirs(-hour)));
+    assert_eq!(cursor(&fixture, "r").await, at(50 - 3_600));
+}
+
+#[tokio::test]
+async fn clocks_of_one_machine_are_set_back_together_and_what_is_kept_with_them() {
+    let fixture = Fixture::new().await;
+    let (hour, tolerance) = (SignedDuration::from_hours(1), Duration::from_secs(30));
+    let note = async |ours| fixture.store.note_clock(SignedDuration::ZERO, ours, tolerance).await.unwrap();
+    note(SignedDuration::ZERO).await;
+    fixture.store.watch_room(&room("r"), at(50)).await.unwrap();
+    assert_eq!(note(-hour).await, Some(ClockChange::Theirs(-hour)));
+    assert_eq!(cursor(&fixture, "r").await, at(50 - 3_600));
+    assert_eq!(note(hour).await, None, "set forward, nothing moves");
     assert_eq!(cursor(&fixture, "r").await, at(50 - 3_600));
 }
 
