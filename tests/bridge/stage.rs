@@ -398,6 +398,31 @@ pub fn quick() -> Tempo {
     Tempo { look_again: Duration::from_millis(200), ..Tempo::default() }
 }
 
+/// The clock of the machine that the bot runs on, which may be set while it runs. The one that only goes on is left alone.
+pub struct OurClock(PathBuf);
+
+impl OurClock {
+    /// For every bot that is started from now on. `None` where `LIBFAKETIME` does not name `libfaketimeMT.so.1`.
+    pub fn of(stage: &mut Stage) -> Option<Self> {
+        let library = std::env::var("LIBFAKETIME").ok()?;
+        let file = stage.path("clock");
+        stage.set_variable("LD_PRELOAD", &library);
+        stage.set_variable("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap());
+        stage.set_variable("FAKETIME_NO_CACHE", "1");
+        stage.set_variable("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        let clock = Self(file);
+        clock.set(0);
+        Some(clock)
+    }
+
+    /// Sets it to so many seconds ahead of the time.
+    pub fn set(&self, ahead: i64) {
+        let new = self.0.with_extension("new");
+        fs::write(&new, format!("{ahead:+}\n")).unwrap();
+        fs::rename(new, &self.0).unwrap();
+    }
+}
+
 /// The store of the bot's process, locked.
 pub struct StoreLock(SqliteConnection);
 

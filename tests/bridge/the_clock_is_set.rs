@@ -1,12 +1,12 @@
 //! The server's clock is set while rooms are joined and messages are written, or our own: nothing passes for old because of
 //! that, and nothing for new.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use sandbox::rocketchat::NewRoom;
 use signl4_rocketchat::bot::Tempo;
 
-use crate::stage::Stage;
+use crate::stage::{OurClock, Stage};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -38,41 +38,11 @@ async fn a_set_back_that_a_message_told_of_lets_the_next_round_pass_over_nothing
     stage.alert("SIGNL4 not told of").await;
 }
 
-/// The clock of the machine that the bot runs on, which may be set while it runs. What only goes on is left alone.
-struct OurClock(PathBuf);
-
-impl OurClock {
-    fn of(stage: &mut Stage) -> Self {
-        let Ok(library) = std::env::var("LIBFAKETIME") else {
-            panic!("LIBFAKETIME names libfaketimeMT.so.1")
-        };
-        let file = stage.path("clock");
-        let clock = Self(file.clone());
-        clock.set("+0");
-        for (name, value) in [
-            ("LD_PRELOAD", library.as_str()),
-            ("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap()),
-            ("FAKETIME_NO_CACHE", "1"),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ] {
-            stage.set_variable(name, value);
-        }
-        clock
-    }
-
-    /// Sets it to so many seconds ahead of the time, or behind: `+3600`.
-    fn set(&self, ahead: &str) {
-        let new = self.0.with_extension("new");
-        fs::write(&new, format!("{ahead}\n")).unwrap();
-        fs::rename(new, &self.0).unwrap();
-    }
-}
-
 #[tokio::test]
 #[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
 async fn our_own_clock_set_forward_pages_for_nothing_from_before_a_room_was_watched() {
     let mut stage = Stage::set().await;
-    let clock = OurClock::of(&mut stage);
+    let clock = OurClock::of(&mut stage).unwrap();
     let room = stage.chat.create_room(NewRoom::group("new").members([&stage.alice])).unwrap();
     stage.chat.post(&room, &stage.alice, "SIGNL4 before the bot came").unwrap();
     stage.chat.clock_forward(HOUR / 60);
@@ -81,7 +51,7 @@ async fn our_own_clock_set_forward_pages_for_nothing_from_before_a_room_was_watc
     stage.chat.join(&room, &stage.bot).unwrap();
     stage.chat.post(&room, &stage.alice, "SIGNL4 to the bot").unwrap();
     stage.alert("SIGNL4 to the bot").await;
-    clock.set("+3600");
+    clock.set(3600);
     stage.reconnect(&bot, || ()).await;
     stage.chat.post(&room, &stage.alice, "SIGNL4 after that").unwrap();
     stage.alert("SIGNL4 after that").await;
@@ -94,11 +64,11 @@ async fn our_own_clock_set_forward_pages_for_nothing_from_before_a_room_was_watc
 #[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
 async fn however_our_own_clock_is_set_what_the_stream_dropped_pages_once() {
     let mut stage = Stage::set().await;
-    let clock = OurClock::of(&mut stage);
+    let clock = OurClock::of(&mut stage).unwrap();
     let bot = stage.start().await;
     bot.wait_for_log(&["caught up"]).await;
     let mut texts = Vec::new();
-    for ahead in ["+90000", "-90000", "+3600", "+0"] {
+    for ahead in [90_000, -90_000, 3_600, 0] {
         stage.chat.faults().set(|switches| switches.withhold_messages = true);
         let dropped = format!("SIGNL4 before {ahead}");
         stage.say(&dropped);
@@ -119,12 +89,12 @@ async fn however_our_own_clock_is_set_what_the_stream_dropped_pages_once() {
 #[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
 async fn our_own_clock_set_back_together_with_the_servers_hides_no_message() {
     let mut stage = Stage::set().await;
-    let clock = OurClock::of(&mut stage);
+    let clock = OurClock::of(&mut stage).unwrap();
     let bot = stage.start().await;
     bot.wait_for_log(&["caught up"]).await;
     stage.flush().await;
     // One machine, whose clock was wrong when it started.
-    clock.set("-3600");
+    clock.set(-3600);
     stage.chat.clock_back(HOUR);
     stage.chat.faults().set(|switches| switches.withhold_messages = true);
     stage.say("SIGNL4 not told of");

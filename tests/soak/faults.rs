@@ -95,7 +95,7 @@ const ROUTES: &[&str] = &[
 
 impl Soak {
     pub(super) async fn strike(&mut self) {
-        match self.rng.random_range(0..22) {
+        match self.rng.random_range(0..23) {
             0 => self.cut(),
             1..=5 => self.switch(),
             6 => self.begin("SIGNL4 refuses", Fault::Signl4Refuses, 3_000),
@@ -111,6 +111,7 @@ impl Soak {
             15 | 16 => self.trip_the_notifications(),
             17 | 18 => self.trip_the_rest_api(),
             19 => self.trip_the_entrance(),
+            20 => self.set_our_clock(),
             _ => self.move_the_clock(),
         }
     }
@@ -253,6 +254,17 @@ impl Soak {
         match self.installation.clock_goes_back {
             true => self.stage.chat.clock_back(by),
             false => self.stage.chat.clock_forward(by),
+        }
+    }
+
+    /// Where the server's clock goes back, ours does not: gone back together while the bot is down, they leave no trace.
+    fn set_our_clock(&mut self) {
+        let by = self.rng.random_range(1..3_600);
+        let back = !self.installation.clock_goes_back && self.rng.random_ratio(1, 2);
+        if let Some(clock) = &self.our_clock {
+            self.ahead += if back { -by } else { by };
+            clock.set(self.ahead);
+            self.strikes.count("our clock");
         }
     }
 

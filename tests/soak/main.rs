@@ -2,7 +2,8 @@
 //! end every matching message has its alert and every event its reply, once and in the right thread.
 //!
 //! `SOAK_SECONDS=600 SOAK_SEED=7 cargo test --test soak -- --nocapture` runs longer, and repeats a run that failed: the
-//! seed of every run is printed first. Only the order in which two machines' packets meet is not in the seed's hand.
+//! seed of every run is printed first. Only the order in which two machines' packets meet is not in the seed's hand. Where
+//! `LIBFAKETIME` names `libfaketimeMT.so.1`, the clock of the bot's own machine is set as well.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -23,7 +24,7 @@ use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use sandbox::rocketchat::{Heartbeat, Limit, Limits, Message, NewRoom, Options, Room};
 use sandbox::signl4::Alert;
-use stage::{Bot, Stage};
+use stage::{Bot, OurClock, Stage};
 use tokio::time::{Instant, sleep};
 
 /// How long the short run in the tests takes.
@@ -109,6 +110,9 @@ struct Soak {
     /// Faults that are over at a time.
     striking: Vec<Striking>,
     strikes: Strikes,
+    our_clock: Option<OurClock>,
+    /// How far it was set ahead, in seconds.
+    ahead: i64,
     next: u32,
 }
 
@@ -119,7 +123,8 @@ impl Soak {
         println!("{installation:?}");
         let stage = Stage::set_with(installation.options(seed), sandbox::signl4::Options::default()).await;
         // In a long run the clock goes forward for days while hardly a session lasts: nothing of that is to be too old.
-        let stage = stage.looking_back("2000h");
+        let mut stage = stage.looking_back("2000h");
+        let our_clock = OurClock::of(&mut stage);
         if !installation.limited {
             stage.chat.grant(&stage.bot, "api-bypass-rate-limit").unwrap();
         }
@@ -140,6 +145,8 @@ impl Soak {
             harmless: Vec::new(),
             striking: Vec::new(),
             strikes: Strikes::default(),
+            our_clock,
+            ahead: 0,
             next: 0,
         };
         soak.set_switches();
