@@ -29,6 +29,8 @@ const POLL: Duration = Duration::from_secs(30);
 const STORE_PAUSE: Duration = Duration::from_secs(2);
 /// Who acts where SIGNL4 names nobody.
 const NOBODY: &str = "SIGNL4";
+/// What a note says that came without a text: the app takes pictures and recordings too.
+const NO_TEXT: &str = "(a note without text)";
 
 /// Turns stored events into replies until cancelled.
 pub(super) struct Inbox {
@@ -137,9 +139,10 @@ fn reply(
         Place::Room(room) => (room, None, None),
         Place::Nowhere | Place::Later => return None,
     };
+    let without = if kind == ReplyKind::Annotated { NO_TEXT } else { "" };
     let words = ReplyWords {
         user: notification.user.as_deref().unwrap_or(NOBODY),
-        text: notification.note.as_deref().unwrap_or_default(),
+        text: notification.note.as_deref().unwrap_or(without),
         team: notification.team.as_deref().unwrap_or_default(),
         ..ReplyWords::default()
     };

@@ -52,6 +52,18 @@ async fn a_note_typed_with_the_acknowledgement_stands_below_it() {
 }
 
 #[tokio::test]
+async fn a_note_without_a_text_says_so() {
+    let stage = Stage::set().await;
+    let _bot = stage.start().await;
+    let message = stage.say("SIGNL4 pump 3 is down");
+    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    let mut note = status_event("n1", &json!({"eventId": alert.event_id}), 0);
+    note["eventType"] = json!(203);
+    assert_eq!(stage.post_event(&note).await.0, 200);
+    stage.wait_for_reply(&message, "Rene: (a note without text)").await;
+}
+
+#[tokio::test]
 async fn two_alerts_in_one_room_get_their_replies_each_in_its_own_thread() {
     let stage = Stage::set().await;
     let _bot = stage.start().await;
