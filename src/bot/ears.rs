@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::{sync::Mutex, time::Instant};
 use tracing::{info, warn};
 
 use super::{
     catch_up::Listing,
     intake::{Circumstances, Intake},
+    our_clock::OurClock,
     patience::insist,
     rooms::{Known, Rooms},
     session::{CLOCKS, SKEW},
@@ -105,24 +106,5 @@ impl Ears {
             }
             Err(error) => warn!(%room, %error, "cannot join a watched channel; invite the bot"),
         }
-    }
-}
-
-/// The two clocks of this machine at one moment: the one that may be set, and the one that only goes on.
-#[derive(Clone, Copy, Debug)]
-struct OurClock {
-    wall: Timestamp,
-    steady: std::time::Instant,
-}
-
-impl OurClock {
-    fn now() -> Self {
-        Self { wall: Timestamp::now(), steady: std::time::Instant::now() }
-    }
-
-    /// By how much the clock was set since then. A machine that slept looks the same.
-    fn set_by(self) -> SignedDuration {
-        let passed = SignedDuration::try_from(self.steady.elapsed()).unwrap_or(SignedDuration::MAX);
-        Timestamp::now().duration_since(self.wall).saturating_sub(passed)
     }
 }

@@ -1,21 +1,24 @@
-//! What has to happen though nobody calls: telling threads of late alerts, and forgetting what is long settled.
+//! What has to happen though nobody calls: telling threads of late alerts, letting nothing wait for a clock that was set
+//! back, and forgetting what is long settled.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{notice::Notices, session::reach, settings::Current};
+use super::{notice::Notices, our_clock::OurClock, session::reach, settings::Current};
 use crate::{
     alerting::{ReplyKind, ReplyWords},
     store::{Store, StoreError},
 };
 
-/// How often late alerts are looked for.
+/// How often late alerts are looked for, and the clock looked at.
 const LOOK: Duration = Duration::from_secs(5);
 /// How often settled rows are removed.
 const PURGE: Duration = Duration::from_secs(3600);
+/// A clock that goes back by less is only kept right.
+const SET_BACK: SignedDuration = SignedDuration::from_secs(-1);
 /// How much longer a message is remembered than it may alert, for clocks differ.
 const REMEMBER_LONGER: Duration = Duration::from_hours(1);
 
@@ -29,18 +32,29 @@ pub(super) struct Housekeeping {
 
 impl Housekeeping {
     pub(super) async fn run(self, cancel: CancellationToken) {
+        let mut clock = OurClock::now();
         let mut look = tokio::time::interval(LOOK.min(self.late_after));
         let mut purge = tokio::time::interval(PURGE);
         loop {
             let done = tokio::select! {
                 () = cancel.cancelled() => return,
-                _ = look.tick() => self.tell_late().await,
+                _ = look.tick() => self.look(&mut clock).await,
                 _ = purge.tick() => self.purge().await,
             };
             if let Err(error) = done {
                 error!(%error, "the store cannot be read or written; trying again");
             }
         }
+    }
+
+    async fn look(&self, clock: &mut OurClock) -> Result<(), StoreError> {
+        let by = clock.set_by();
+        if by < SET_BACK {
+            warn!(by = ?by.unsigned_abs(), "the clock of this machine was set back");
+            self.store.clock_was_set_back(by.unsigned_abs()).await?;
+        }
+        *clock = OurClock::now();
+        self.tell_late().await
     }
 
     /// An alert that waits is told of once: whether SIGNL4 fails, or it is only not its turn yet.

@@ -11,6 +11,7 @@ mod housekeeping;
 mod inbox;
 mod intake;
 mod notice;
+mod our_clock;
 mod pager;
 mod pagers;
 mod patience;

@@ -241,8 +241,8 @@ impl Account {
         request: reqwest::RequestBuilder,
         limit: usize,
     ) -> Result<Answer, RestError> {
-        if let Some(until) = self.limits.closed_until(route, Timestamp::now()) {
-            return Err(RestError::RateLimited { until });
+        if let Some(wait) = self.limits.closed_for(route) {
+            return Err(RestError::RateLimited { until: Timestamp::now() + wait });
         }
         let outcome = exchange(request, limit, &self.clock).await;
         match &outcome {

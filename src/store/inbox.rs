@@ -30,7 +30,7 @@ pub(super) const IN_FLIGHT: &str =
     "SELECT EXISTS (SELECT 1 FROM alert WHERE in_flight = 1 AND (?1 IS NULL OR external_id = ?1))";
 
 /// What was waited for may be known now.
-pub(super) const HURRY: &str = "UPDATE event SET not_before = ?1 WHERE state = 'waiting' AND not_before > ?1";
+pub(super) const HURRY: &str = "UPDATE event SET not_before = 0 WHERE state = 'waiting' AND not_before > 0";
 /// Not for a call whose answer came meanwhile: whatever came later would pass.
 pub(super) const POSTPONE: &str = "UPDATE event SET not_before = ?1 WHERE seq = ?2 AND EXISTS \
     (SELECT 1 FROM alert WHERE in_flight = 1 AND (?3 IS NULL OR external_id = ?3))";
@@ -92,11 +92,10 @@ impl Store {
     pub async fn receive_event(&self, id: &NotificationId, body: &str) -> Result<bool, StoreError> {
         let now = millis(Timestamp::now());
         let inserted = sqlx::query(
-            "INSERT INTO event (id, body, not_before, received_at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO event (id, body, not_before, received_at) VALUES (?, ?, 0, ?) ON CONFLICT (id) DO NOTHING",
         )
         .bind(id.as_str())
         .bind(body)
-        .bind(now)
         .bind(now)
         .execute(&self.writer)
         .await?;
@@ -210,8 +209,8 @@ impl Store {
 }
 
 /// Makes due what waits for the answer to a call.
-pub(super) async fn hurry(tx: &mut Transaction<'static, Sqlite>, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query(HURRY).bind(millis(now)).execute(&mut **tx).await?;
+pub(super) async fn hurry(tx: &mut Transaction<'static, Sqlite>) -> Result<(), StoreError> {
+    sqlx::query(HURRY).execute(&mut **tx).await?;
     Ok(())
 }
 

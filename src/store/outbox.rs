@@ -74,9 +74,9 @@ pub(super) const WAITING_BECAUSE: &str = "SELECT w.last_error FROM delivery w \
     WHERE w.state = 'waiting' AND w.last_error IS NOT NULL AND w.lane = \
     (SELECT d.lane FROM delivery d WHERE d.alert_id = ? AND d.state = 'waiting' ORDER BY d.id LIMIT 1) \
     ORDER BY w.id LIMIT 1";
-pub(super) const ADOPT: &str = "UPDATE delivery SET lane = ?1, not_before = ?2 WHERE state = 'waiting' AND lane NOT IN (SELECT value FROM json_each(?3)) \
+pub(super) const ADOPT: &str = "UPDATE delivery SET lane = ?1, not_before = 0 WHERE state = 'waiting' AND lane NOT IN (SELECT value FROM json_each(?2)) \
     RETURNING alert_id";
-pub(super) const HURRY: &str = "UPDATE delivery SET not_before = ?1 WHERE state = 'waiting' AND lane = ?2";
+pub(super) const HURRY: &str = "UPDATE delivery SET not_before = 0 WHERE state = 'waiting' AND lane = ?";
 pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE lane = ? AND state = 'waiting'";
 
 impl Store {
@@ -202,9 +202,8 @@ impl Store {
         into: &Lane,
     ) -> Result<Vec<Option<AlertId>>, StoreError> {
         let known = serde_json::Value::from(lanes.iter().map(Lane::as_str).collect::<Vec<_>>()).to_string();
-        let now = millis(Timestamp::now());
         let moved: Vec<(Option<i64>,)> =
-            sqlx::query_as(ADOPT).bind(into.as_str()).bind(now).bind(known).fetch_all(&self.writer).await?;
+            sqlx::query_as(ADOPT).bind(into.as_str()).bind(known).fetch_all(&self.writer).await?;
         if !moved.is_empty() {
             self.changed();
         }
@@ -216,7 +215,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn hurry(&self, lane: &Lane) -> Result<(), StoreError> {
-        sqlx::query(HURRY).bind(millis(Timestamp::now())).bind(lane.as_str()).execute(&self.writer).await?;
+        sqlx::query(HURRY).bind(lane.as_str()).execute(&self.writer).await?;
         self.changed();
         Ok(())
     }
@@ -238,13 +237,12 @@ pub(super) async fn insert(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO delivery (lane, ordering, body, alert_id, not_before, created_at) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO delivery (lane, ordering, body, alert_id, not_before, created_at) VALUES (?, ?, ?, ?, 0, ?)",
     )
     .bind(delivery.lane.as_str())
     .bind(&delivery.ordering)
     .bind(delivery.body.to_string())
     .bind(delivery.alert.map(|alert| alert.0))
-    .bind(millis(now))
     .bind(millis(now))
     .execute(&mut **tx)
     .await?;
@@ -299,5 +297,5 @@ async fn change_alert(
     .bind(alert.0)
     .execute(&mut **tx)
     .await?;
-    inbox::hurry(tx, now).await
+    inbox::hurry(tx).await
 }

@@ -170,6 +170,11 @@ impl<'r, T: FromRow<'r, SqliteRow>> FromRow<'r, SqliteRow> for Of<T> {
     }
 }
 
+/// From when on a row is due; one that is at once is it since it was written.
+fn not_before(row: &SqliteRow) -> sqlx::Result<Timestamp> {
+    Ok(timestamp(row.try_get::<i64, _>("not_before")?.max(row.try_get("created_at")?)))
+}
+
 impl FromRow<'_, SqliteRow> for LaneDepth {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         Ok(Self {
@@ -177,7 +182,7 @@ impl FromRow<'_, SqliteRow> for LaneDepth {
             waiting: row.try_get::<i64, _>("waiting")?.unsigned_abs(),
             oldest: timestamp(row.try_get("created_at")?),
             attempts: row.try_get("attempts")?,
-            not_before: timestamp(row.try_get("not_before")?),
+            not_before: not_before(row)?,
             last_error: row.try_get("last_error")?,
         })
     }
@@ -190,7 +195,7 @@ impl FromRow<'_, SqliteRow> for DeliveryTrail {
         Ok(Self {
             lane: Lane::new(row.try_get::<String, _>("lane")?),
             state: match state.as_str() {
-                "waiting" => DeliveryState::Waiting(timestamp(row.try_get("not_before")?)),
+                "waiting" => DeliveryState::Waiting(not_before(row)?),
                 "delivered" => DeliveryState::Delivered(settled_at),
                 // The table's CHECK allows no fourth.
                 _ => DeliveryState::Failed(settled_at),

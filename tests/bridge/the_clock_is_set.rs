@@ -102,3 +102,25 @@ async fn our_own_clock_set_back_together_with_the_servers_hides_no_message() {
     stage.alert("SIGNL4 not told of").await;
     assert_eq!(bot.count_in_log(&["the server's clock was set back"]), 1, "{}", bot.log());
 }
+
+#[tokio::test]
+#[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
+async fn our_own_clock_set_back_keeps_no_alert_waiting_for_it() {
+    let mut stage = Stage::set().await;
+    let clock = OurClock::of(&mut stage).unwrap();
+    let bot = stage.start().await;
+    stage.signl4.refuse().await;
+    stage.say("SIGNL4 while it runs");
+    bot.wait_for_log(&["not delivered yet"]).await;
+    clock.set(-3_600);
+    stage.signl4.listen_again().await.unwrap();
+    stage.alert("SIGNL4 while it runs").await;
+    stage.signl4.refuse().await;
+    stage.say("SIGNL4 before a restart");
+    bot.wait_for_logs(2, &["not delivered yet", r#""attempts":1"#]).await;
+    bot.kill().await;
+    clock.set(-7_200);
+    stage.signl4.listen_again().await.unwrap();
+    let _bot = stage.start().await;
+    stage.alert("SIGNL4 before a restart").await;
+}

@@ -17,7 +17,7 @@ use crate::rocketchat::{clock::ServerClock, wire};
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
 /// How long to hold back where the server names no time, and the longest it is believed.
 const DEFAULT_WAIT: SignedDuration = SignedDuration::from_secs(60);
-pub(crate) const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(15 * 60);
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(15 * 60);
 /// Longest text kept of a server's error.
 const MAX_REASON: usize = 300;
 

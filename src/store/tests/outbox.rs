@@ -280,3 +280,50 @@ async fn what_waits_for_something_that_is_no_longer_so_is_due_at_once() {
     fixture.store.adopt_orphans(&[replies()], &network).await.unwrap();
     assert_eq!(fixture.due(&network).await.alert, Some(alert.id), "the new way is tried at once");
 }
+
+#[tokio::test]
+async fn what_failed_is_tried_at_once_after_a_restart_and_what_was_told_to_pause_is_not() {
+    for (settlement, at_once) in [
+        (retry(Timestamp::now() + 1.hour(), "no answer"), true),
+        (Settlement::Retry { at: Timestamp::now() + 1.hour(), reason: None }, false),
+    ] {
+        let fixture = Fixture::new().await;
+        fixture.queue("m1").await;
+        fixture.settle(&fixture.due(&pager()).await, settlement).await;
+        let fixture = fixture.restarted().await;
+        assert_eq!(matches!(next(&fixture, &pager()).await, Next::Due(_)), at_once);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_is_set_back_with_our_clock() {
+    let fixture = Fixture::new().await;
+    let at = Timestamp::now() + 1.hour();
+    fixture.queue("m1").await;
+    fixture.settle(&fixture.due(&pager()).await, retry(at, "no answer")).await;
+    fixture.store.clock_was_set_back(Duration::from_mins(20)).await.unwrap();
+    let Next::At(due) = next(&fixture, &pager()).await else { panic!("it is due or gone") };
+    assert_eq!(due.as_millisecond(), (at - 20.minutes()).as_millisecond());
+    fixture.store.clock_was_set_back(Duration::from_hours(24 * 365 * 100)).await.unwrap();
+    fixture.due(&pager()).await;
+}
+
+#[tokio::test]
+async fn an_alert_is_as_old_as_it_is_after_our_clock_was_set_back() {
+    let fixture = Fixture::new().await;
+    let written = fixture.queue("m1").await.created_at;
+    let ahead = "UPDATE alert SET created_at = created_at + 3600000";
+    sqlx::query(ahead).execute(&fixture.store.writer).await.unwrap();
+    let late = async || fixture.store.late_alerts(Timestamp::now() + 1.second()).await.unwrap();
+    assert_eq!(late().await, []);
+    fixture.store.clock_was_set_back(Duration::from_hours(1)).await.unwrap();
+    assert_eq!(late().await[0].created_at, written);
+}
+
+#[tokio::test]
+async fn a_row_that_was_written_before_our_clock_was_set_back_is_due() {
+    let fixture = Fixture::new().await;
+    fixture.queue("m1").await;
+    let before = Timestamp::now() - 1.hour();
+    assert!(matches!(fixture.store.next_delivery(&pager(), before).await.unwrap(), Next::Due(_)));
+}
