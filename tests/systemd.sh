@@ -103,13 +103,14 @@ work=$(mktemp -d)
 machine=
 finish() {
   [ -z "$machine" ] || kill "$machine" 2>/dev/null || true
-  rm -rf "$work"
+  rm -rf --one-file-system "$work"
 }
 trap finish EXIT
-# The program needs the C library that it was built with, or a later one.
+# What debootstrap mounts is seen by it alone, and gone when it is. The program needs the C library that it was built with, or a
+# later one.
 suite=${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
-debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,linux-image-amd64,curl,jq "$suite" "$work/root" >"$work/log" ||
-  { tail "$work/log" >&2 && exit 1; }
+unshare --mount debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,linux-image-amd64,curl,jq \
+  "$suite" "$work/root" >"$work/log" || { tail "$work/log" >&2 && exit 1; }
 install "$built/signl4-rocketchat" tests/systemd.sh "$work/root/usr/bin/"
 install "$built/examples/world" "$work/root/usr/bin/world.example"
 install --mode 644 contrib/signl4-rocketchat.service "$work/root/etc/systemd/system/"
