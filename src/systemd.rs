@@ -33,30 +33,44 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-/// Tells where the connection stands and feeds the watchdog, until dropped.
-pub async fn accompany(connection: watch::Receiver<ConnectionState>, store: Store) {
-    tokio::join!(tell_status(connection), feed_watchdog(store));
+/// Tells where the connection stands and why the last reload was refused, and feeds the watchdog, until dropped.
+///
+/// `refusal` is empty while the bot runs with the configuration that it was last given.
+pub async fn accompany(
+    connection: watch::Receiver<ConnectionState>,
+    refusal: watch::Receiver<String>,
+    store: Store,
+) {
+    tokio::join!(tell_status(connection, refusal), feed_watchdog(store));
 }
 
-async fn tell_status(mut connection: watch::Receiver<ConnectionState>) {
+async fn tell_status(mut connection: watch::Receiver<ConnectionState>, mut refusal: watch::Receiver<String>) {
     loop {
-        let status = status(&connection.borrow_and_update());
+        let status = status(&connection.borrow_and_update(), &refusal.borrow_and_update());
         tell(&[NotifyState::Status(&status)]);
-        if connection.changed().await.is_err() {
+        let changed = tokio::select! {
+            changed = connection.changed() => changed,
+            changed = refusal.changed() => changed,
+        };
+        if changed.is_err() {
             return;
         }
     }
 }
 
 /// One line: a line break would begin another message to systemd.
-fn status(connection: &ConnectionState) -> String {
-    let text = match connection {
+fn status(connection: &ConnectionState, refusal: &str) -> String {
+    let mut text = match connection {
         ConnectionState::Online { since, .. } => format!("connected to Rocket.Chat since {since:.0}"),
         ConnectionState::Waiting { reason, retry_at } => {
             format!("Rocket.Chat is not connected ({reason}); next attempt at {retry_at:.0}")
         }
         other => format!("Rocket.Chat is not connected ({})", other.name()),
     };
+    // A reload that changes nothing is no failure to systemctl, so this is where one sees it.
+    if let Some(problem) = refusal.lines().next() {
+        text = format!("{text}; the last reload changed nothing: {problem}");
+    }
     text.replace(char::is_control, " ")
 }
 
@@ -92,7 +106,7 @@ mod tests {
     fn a_status_is_one_line_whatever_the_server_says() {
         let reason = LostReason::Login("no\nREADY=1".into());
         let waiting = ConnectionState::Waiting { reason, retry_at: Timestamp::UNIX_EPOCH };
-        let status = status(&waiting);
+        let status = status(&waiting, "");
         assert!(status.contains("no READY=1") && !status.contains('\n'), "{status}");
     }
 }

@@ -11,6 +11,7 @@ use signl4_rocketchat::telemetry::METRICS;
 const RULES: &str = include_str!("../contrib/prometheus-rules.yml");
 const RULE_TESTS: &str = include_str!("../contrib/prometheus-rules.test.yml");
 const DASHBOARD: &str = include_str!("../contrib/grafana-dashboard.json");
+const UNIT: &str = include_str!("../contrib/signl4-rocketchat.service");
 
 fn named(text: &str) -> BTreeSet<&str> {
     let names = Regex::new("signl4_bot_[a-z0-9_]+").unwrap();
@@ -49,4 +50,13 @@ fn no_panel_of_the_dashboard_lies_on_another_one() {
             assert!(taken.insert(cell), "{} lies on another panel", panel["title"]);
         }
     }
+}
+
+/// /bin/kill, for one, is missing where Debian's procps is not installed.
+#[test]
+fn the_unit_starts_nothing_but_the_bot_and_the_shell() {
+    let commands = UNIT.lines().filter_map(|line| line.strip_prefix("Exec")?.split_once('='));
+    let programs: BTreeSet<&str> =
+        commands.filter_map(|(_, command)| command.split_whitespace().next()).collect();
+    assert_eq!(programs, BTreeSet::from(["/bin/sh", "/usr/bin/signl4-rocketchat"]));
 }

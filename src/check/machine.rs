@@ -16,11 +16,13 @@ use crate::store::{Condition, Store, StoreError};
 pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     let store = Store::inspect(&config.store.url).await;
     let running = matches!(store, Ok((_, Condition::InUse)));
+    // Then it may be another file than the one of the bot that listens.
+    let relative = matches!(&store, Ok((path, _)) if path.is_relative());
     let mut findings = vec![Finding::new("store", of_store(store))];
     for (subject, key, bind) in
         [("listener", "listener.bind", config.listener.bind), ("admin", "admin.bind", config.admin.bind)]
     {
-        findings.push(Finding::new(subject, address(key, bind, running).await));
+        findings.push(Finding::new(subject, address(key, bind, running, relative).await));
     }
     findings.extend(config.listener.tls.as_ref().map(|files| Finding::new("listener", certificate(files))));
     findings
@@ -60,7 +62,7 @@ fn of_store(found: Result<(PathBuf, Condition), StoreError>) -> Remark {
 }
 
 /// Whether an address can be listened on. A bot that runs already listens there.
-async fn address(key: &str, bind: SocketAddr, running: bool) -> Remark {
+async fn address(key: &str, bind: SocketAddr, running: bool, relative: bool) -> Remark {
     let error = match TcpListener::bind(bind).await {
         Ok(_) if bind.ip().is_loopback() => {
             return Remark::fine(format!("{bind} is free; only this machine reaches it"));
@@ -74,7 +76,14 @@ async fn address(key: &str, bind: SocketAddr, running: bool) -> Remark {
         }
         ErrorKind::AddrInUse => Remark::problem(
             format!("{bind} is in use: by a bot that runs with another store, or by another program"),
-            format!("stop what listens there, or set {key} to another port"),
+            if relative {
+                format!(
+                    "if that is this bot, check in its working directory, from where store.url counts (with \
+                     systemd /var/lib/signl4-rocketchat); or else stop it, or set {key} to another port"
+                )
+            } else {
+                format!("stop what listens there, or set {key} to another port")
+            },
         ),
         ErrorKind::PermissionDenied => Remark::problem(
             format!("{bind} may not be listened on by this user"),

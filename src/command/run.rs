@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
     task::spawn_blocking,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -38,14 +39,21 @@ pub async fn run(path: Option<PathBuf>) -> Result<(), Failure> {
         stopper.cancel();
     });
     systemd::ready();
-    let telling = systemd::accompany(bot.connection(), bot.store());
+    let (refusal, refusals) = watch::channel(String::new());
+    let telling = systemd::accompany(bot.connection(), refusals, bot.store());
     let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
-    let _reloading = AbortOnDropHandle::new(tokio::spawn(reload_on(hangups, path, bot.reloader())));
+    let reloading = reload_on(hangups, path, bot.reloader(), refusal);
+    let _reloading = AbortOnDropHandle::new(tokio::spawn(reloading));
     Ok(bot.run().await?)
 }
 
-/// Reads the configuration again at every SIGHUP. One that is wrong changes nothing.
-async fn reload_on(mut hangups: Signal, path: Option<PathBuf>, reloader: Reloader) {
+/// Reads the configuration again at every SIGHUP. One that is wrong changes nothing, and `refusal` holds why.
+async fn reload_on(
+    mut hangups: Signal,
+    path: Option<PathBuf>,
+    reloader: Reloader,
+    refusal: watch::Sender<String>,
+) {
     while hangups.recv().await.is_some() {
         info!(signal = "SIGHUP", "reading the configuration again");
         systemd::reloading();
@@ -61,6 +69,7 @@ async fn reload_on(mut hangups: Signal, path: Option<PathBuf>, reloader: Reloade
         if !problems.is_empty() {
             error!("the configuration is wrong, so nothing changed");
         }
+        refusal.send_replace(problems);
         systemd::ready();
     }
 }

@@ -16,7 +16,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The file cannot be opened or created.
-    #[error("{path}: cannot open the store ({reason}); check that its directory exists and is writable")]
+    #[error(
+        "{path}: cannot open the store ({reason}); check that its directory exists, and that both are writable to the user the bot runs as"
+    )]
     Open {
         /// The database file.
         path: PathBuf,

@@ -55,6 +55,22 @@ async fn it_hears_of_readiness_of_a_reload_and_of_the_end() {
 }
 
 #[tokio::test]
+async fn the_status_says_why_a_reload_changed_nothing_until_one_does() {
+    let mut stage = Stage::set().await;
+    let systemd = Systemd::listen(&mut stage);
+    let mut bot = stage.launch();
+    bot.wait_until_ready().await;
+    stage.reconfigure("[wrong");
+    bot.reload().await;
+    let status = systemd.wait_for("the last reload changed nothing: ").await;
+    assert!(status.contains("connected to Rocket.Chat") && status.contains("bot.toml:"), "{status}");
+    stage.reconfigure("");
+    bot.reload().await;
+    let status = systemd.wait_for("STATUS=").await;
+    assert!(!status.contains("reload"), "{status}");
+}
+
+#[tokio::test]
 async fn the_bot_is_ready_while_rocket_chat_is_away_and_says_so_in_its_status() {
     let mut stage = Stage::set().await;
     let systemd = Systemd::listen(&mut stage);
