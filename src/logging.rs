@@ -16,6 +16,7 @@
 //! `message matched` over `alert sent` and `event placed` to `reply posted`. An event bears its own `event` until it is
 //! placed. A message's id stands in `message_id`: `message` is what the line says.
 
+mod journal;
 mod recent;
 
 use std::io::{self, IsTerminal};
@@ -24,10 +25,12 @@ use tracing::{Level, Metadata};
 use tracing_subscriber::{
     EnvFilter, Layer,
     filter::{FilterFn, LevelFilter, ParseError},
+    fmt::writer::BoxMakeWriter,
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
 
+use journal::Journal;
 pub use recent::{Line, Recent, recent};
 
 /// How a line of the log looks.
@@ -66,7 +69,11 @@ pub fn start(format: LogFormat, usual: &str) -> Result<(), InvalidFilter> {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let wanted = if wanted.trim().is_empty() { usual } else { &wanted };
     let filter = EnvFilter::builder().parse(wanted)?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    let writer = match journal::is_stderr() {
+        true => BoxMakeWriter::new(Journal),
+        false => BoxMakeWriter::new(io::stderr),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let on_terminal = io::stderr().is_terminal();
     let lines = match format.settled(on_terminal) {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),

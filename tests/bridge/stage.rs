@@ -171,6 +171,13 @@ impl Stage {
         self
     }
 
+    /// Every bot that is started from now on is told that its log goes to systemd's journal.
+    pub fn with_a_journal(mut self) -> Self {
+        let told = "JOURNAL_STREAM=$(stat --dereference --format %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"";
+        self.through = ["sh", "-c", told].map(str::to_owned).to_vec();
+        self
+    }
+
     /// A path that no other stage has.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)

@@ -77,7 +77,7 @@ async fn the_bot_is_ready_while_rocket_chat_is_away_and_says_so_in_its_status() 
     stage.chat.stop().await;
     let _bot = stage.launch();
     systemd.wait_for("READY=1").await;
-    let status = systemd.wait_for("STATUS=Rocket.Chat is not connected (Rocket.Chat").await;
+    let status = systemd.wait_for("STATUS=Rocket.Chat is not connected (the server refuses connections").await;
     assert!(status.contains("next attempt at "), "{status}");
 }
 
@@ -90,4 +90,17 @@ async fn the_watchdog_is_fed_more_often_than_it_bites() {
     for _ in 0..3 {
         systemd.wait_for("WATCHDOG=1").await;
     }
+}
+
+#[tokio::test]
+async fn its_journal_gets_the_priority_of_each_line() {
+    let stage = Stage::set().await.with_a_journal();
+    let bot = stage.start().await;
+    stage.chat.faults().cut_connections();
+    bot.wait_for_log(&["no realtime session"]).await;
+    let log = bot.log();
+    for (text, start) in [("\"starting\"", "<6>{"), ("no realtime session", "<4>{"), ("frame", "<7>{")] {
+        assert!(log.lines().any(|line| line.contains(text) && line.starts_with(start)), "{text}: {log}");
+    }
+    assert!(log.lines().all(|line| line.starts_with('<')), "{log}");
 }
