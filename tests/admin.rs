@@ -243,7 +243,9 @@ async fn the_status_page_tells_what_waits_why_and_what_went_wrong() {
 #[tokio::test]
 async fn what_changes_is_pushed_to_an_open_page() {
     let stage = Stage::set().await;
-    let _bot = stage.start().await;
+    let bot = stage.start().await;
+    // From then on the rooms stay as they are.
+    bot.wait_for_log(&["caught up"]).await;
     let mut events = Admin::of(&stage).get("/events").await.error_for_status().unwrap();
     assert_eq!(events.headers()[CONTENT_TYPE], "text/event-stream");
     let mut stream = String::new();
