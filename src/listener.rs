@@ -6,6 +6,7 @@
 mod access;
 mod certificate;
 mod connections;
+mod guests;
 #[cfg(test)]
 mod tests;
 

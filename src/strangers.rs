@@ -62,7 +62,7 @@ pub(crate) fn too_often(wait: Duration) -> Response {
 }
 
 /// What one caller has to itself: an address, and with IPv6 all 2^64 of a network.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (!0 << 64)).into(),
         address => address,

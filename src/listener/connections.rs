@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, error, warn};
 
-use super::{Access, CALL_TIMEOUT};
+use super::{Access, CALL_TIMEOUT, guests::Guests};
 use crate::strangers::Seldom;
 
 /// The most that is read of a call's head, in bytes. A real one has some hundred.
@@ -34,6 +34,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Bounds {
     /// Connections at the same time; further ones wait to be accepted.
     pub(super) connections: usize,
+    /// Those of them that one caller from the internet may hold; what it opens beyond is closed at once.
+    pub(super) of_one_caller: usize,
     /// How long a TLS handshake may take.
     pub(super) handshake: Duration,
     /// How long a call's head may take, and how long a connection may be idle.
@@ -46,6 +48,7 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             connections: 256,
+            of_one_caller: 32,
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
             lifetime: Duration::from_secs(300),
@@ -76,15 +79,28 @@ pub(super) async fn serve(
 ) {
     let hall = Hall { router, access, bounds, cancel, failed_handshakes: Seldom::default() };
     let hall = Arc::new(hall);
+    let guests = Guests::new(bounds.of_one_caller);
+    let turned_away = Seldom::default();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             () = hall.cancel.cancelled() => break,
             Some(ended) = connections.join_next() => reap(ended),
             accepted = socket.accept(), if connections.len() < bounds.connections => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(hall.clone().receive(stream, peer));
-                }
+                Ok((stream, peer)) => match guests.enter(peer.ip()) {
+                    Some(guest) => {
+                        let receiving = hall.clone().receive(stream, peer);
+                        connections.spawn(async move {
+                            let _guest = guest;
+                            receiving.await;
+                        });
+                    }
+                    None => {
+                        if let Some(times) = turned_away.happened(Instant::now()) {
+                            warn!(times, from = %peer.ip(), "a caller holds too many connections; further ones are closed");
+                        }
+                    }
+                },
                 Err(error) => {
                     warn!(%error, "a connection cannot be accepted");
                     sleep(ACCEPT_PAUSE).await;
