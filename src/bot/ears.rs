@@ -18,7 +18,7 @@ use super::{
     our_clock::OurClock,
     patience::insist,
     rooms::{Known, Rooms},
-    session::{CLOCKS, SKEW},
+    session::{CLOCKS, SKEW, Session},
 };
 use crate::{
     rocketchat::{Message, RoomId, rest::RestClient},
@@ -83,6 +83,17 @@ impl Ears {
                 warn!(by = ?by.unsigned_abs(), "the server's clock was set back");
             }
             ClockChange::Theirs(_) => {}
+        }
+    }
+
+    /// Should the server's clock have been set back while no bot ran, together with ours so that nothing tells of it: what is
+    /// kept by it may lie in the future, and whatever is written until then would be passed over.
+    pub(super) async fn leave_the_future(&self, session: &Session) {
+        let leaving = || self.store.leave_the_future(session.server_now(), CLOCKS, session.horizon());
+        if insist("the future cannot be left", leaving).await {
+            warn!(
+                "the clocks were set back while nobody saw it; all that rocketchat.catch_up reaches is read again"
+            );
         }
     }
 

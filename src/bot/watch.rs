@@ -109,6 +109,7 @@ impl Watch {
                     self.settings.config.rocketchat.catch_up,
                 ));
                 self.ears.keep_time().await;
+                self.ears.leave_the_future(&session).await;
                 let begun = session.begun();
                 insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await;
                 self.read_missed(session);

@@ -4,6 +4,7 @@
 //! This part knows rows and transactions. It does not know why a message alerts or what a reply says, and it talks to
 //! no server.
 
+mod clocks;
 mod database;
 mod error;
 mod inbox;
@@ -16,12 +17,13 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use clocks::ClockChange;
 pub use database::Store;
 pub use error::StoreError;
 pub use inbox::{Candidates, EventOutcome, StoredEvent};
 pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{AlertChange, Next, Settlement};
-pub use rooms::{ClockChange, Progress};
+pub use rooms::Progress;
 pub use rows::{Alert, AlertId, AlertState, Delivery, DeliveryId, Lane, NewAlert, NewDelivery};
 pub use status::{AlertTrail, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, LaneDepth};

@@ -124,3 +124,28 @@ async fn our_own_clock_set_back_keeps_no_alert_waiting_for_it() {
     let _bot = stage.start().await;
     stage.alert("SIGNL4 before a restart").await;
 }
+
+#[tokio::test]
+#[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
+async fn clocks_set_back_together_while_the_bot_is_down_hide_no_message() {
+    let mut stage = Stage::set().await;
+    let clock = OurClock::of(&mut stage).unwrap();
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    // The room is watched for longer than the clocks are set back.
+    stage.chat.clock_forward(HOUR * 2);
+    clock.set(7_200);
+    stage.reconnect(&bot, || drop(stage.say("SIGNL4 hours later"))).await;
+    bot.wait_for_log(&["alert sent"]).await;
+    bot.kill().await;
+    clock.set(3_600);
+    stage.chat.clock_back(HOUR);
+    stage.say("SIGNL4 while it is down");
+    let room = stage.chat.create_room(NewRoom::group("new").members([&stage.alice, &stage.bot])).unwrap();
+    stage.chat.post(&room, &stage.alice, "SIGNL4 in a new room").unwrap();
+    let bot = stage.start().await;
+    stage.wait_for_texts(&["SIGNL4 while it is down", "SIGNL4 in a new room"]).await;
+    stage.flush().await;
+    assert_eq!(stage.pages().len(), 3, "{:?}", stage.pages());
+    assert_eq!(bot.count_in_log(&["the clocks were set back while nobody saw it"]), 1);
+}

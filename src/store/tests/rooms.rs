@@ -110,6 +110,29 @@ async fn clocks_of_one_machine_are_set_back_together_and_what_is_kept_with_them(
 }
 
 #[tokio::test]
+async fn what_lies_in_the_future_is_taken_back_and_everything_read_again() {
+    let fixture = Fixture::new().await;
+    let leave = async |now| {
+        let tolerance = Duration::from_secs(30);
+        fixture.store.leave_the_future(at(now), tolerance, at(now - 3_600)).await.unwrap()
+    };
+    for (name, since, cursor) in [("old", -9_000, 500), ("young", 300, 500), ("future", 490, 500)] {
+        fixture.store.watch_room(&room(name), at(since)).await.unwrap();
+        fixture.store.advance_cursor(&room(name), at(cursor)).await.unwrap();
+    }
+    fixture.store.set_settled_until(at(500), &[]).await.unwrap();
+    assert!(!leave(480).await, "clocks differ");
+    assert_eq!(cursor(&fixture, "old").await, at(500));
+    assert!(leave(400).await);
+    let progress = fixture.store.progress().await.unwrap();
+    assert_eq!(progress[&room("old")], Progress { since: at(-9_000), cursor: at(400 - 3_600) });
+    assert_eq!(progress[&room("young")], Progress { since: at(300), cursor: at(300) });
+    assert_eq!(progress[&room("future")], Progress { since: at(400), cursor: at(400) });
+    assert_eq!(fixture.store.settled_until().await.unwrap(), Some(at(400 - 3_600)));
+    assert!(!leave(400).await, "once");
+}
+
+#[tokio::test]
 async fn the_first_session_of_all_is_remembered_and_follows_the_clock() {
     let fixture = Fixture::new().await;
     assert_eq!(fixture.store.first_session(at(10)).await.unwrap(), at(10));
