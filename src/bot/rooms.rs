@@ -18,9 +18,14 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Whether some trigger watches the room whether the bot is in it or not: then joining it is no beginning.
+    pub(super) fn is_watched_from_outside(&self, triggers: &TriggerSet) -> bool {
+        self.room.kind == RoomKind::Channel && triggers.watches(&self.room, false)
+    }
+
     /// Whether some trigger watches a room like this. Only of a public channel anything is heard without being in it.
     pub(super) fn is_watched(&self, triggers: &TriggerSet) -> bool {
-        (self.joined || self.room.kind == RoomKind::Channel) && triggers.watches(&self.room, self.joined)
+        self.joined && triggers.watches(&self.room, true) || self.is_watched_from_outside(triggers)
     }
 }
 

@@ -264,7 +264,11 @@ impl Watch {
 
     async fn follow(&mut self, change: RoomChange) {
         match change {
-            RoomChange::Joined(Subscription { room, joined_at, .. }) => self.described(room, joined_at).await,
+            RoomChange::Joined(Subscription { room, joined_at, .. }) => {
+                let known = Known { room, joined: true };
+                let from_outside = known.is_watched_from_outside(&self.settings.config.triggers);
+                self.described(known.room, joined_at.filter(|_| !from_outside)).await;
+            }
             RoomChange::Subscription(Subscription { room, updated_at, .. }) => {
                 self.described(room.clone(), self.newly_watched(&room, updated_at)).await;
             }

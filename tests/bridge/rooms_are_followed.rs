@@ -199,6 +199,28 @@ async fn a_channel_made_while_the_bot_was_down_alerts_on_what_was_said_there_sin
     assert_eq!(stage.pages(), ["SIGNL4 in the new channel"]);
 }
 
+/// By a message that the stream brings before the rooms are listed, the bot joins the channel.
+#[tokio::test]
+async fn a_channel_made_while_the_bot_was_down_that_is_joined_before_it_is_listed_loses_nothing() {
+    for watched in ["ops-*", "ops-new"] {
+        let mut stage = Stage::set().await;
+        stage.watch(&["operations", watched]);
+        let bot = stage.start().await;
+        bot.wait_for_log(&["caught up"]).await;
+        bot.kill().await;
+        let room = stage.chat.create_room(NewRoom::channel("ops-new").members([&stage.alice])).unwrap();
+        stage.say_in(&room, "SIGNL4 before anybody listened");
+        stage.chat.clock_forward(Duration::from_secs(60));
+        let slow = RestFault::Slow(Duration::from_secs(2));
+        stage.chat.faults().rest_always("rooms.get", slow);
+        let bot = stage.launch();
+        bot.wait_for_log(&["listening; reading what was missed"]).await;
+        stage.say_in(&room, "SIGNL4 by the stream");
+        bot.wait_for_log(&["joined a watched channel"]).await;
+        stage.wait_for_texts(&["SIGNL4 by the stream", "SIGNL4 before anybody listened"]).await;
+    }
+}
+
 #[tokio::test]
 async fn a_channel_made_while_the_bot_was_down_and_told_of_only_to_a_later_bot_loses_nothing() {
     let mut stage = Stage::set().await;

@@ -67,6 +67,8 @@ struct Installation {
     /// In which direction the server's clock jumps. In one run always in the same: set back and forward again while nobody
     /// looks, a clock leaves no trace, and messages with times that were read long ago.
     clock_goes_back: bool,
+    /// New channels are made without the bot: it has to find those that a pattern names, and to join them.
+    uninvited: bool,
 }
 
 impl Installation {
@@ -76,6 +78,7 @@ impl Installation {
             limited: rng.random_ratio(1, 3),
             unpaged: rng.random_ratio(1, 3),
             clock_goes_back: rng.random_ratio(1, 2),
+            uninvited: rng.random_ratio(1, 2),
         }
     }
 
@@ -125,6 +128,7 @@ impl Soak {
         // In a long run the clock goes forward for days while hardly a session lasts: nothing of that is to be too old.
         let mut stage = stage.looking_back("2000h");
         let our_clock = OurClock::of(&mut stage);
+        stage.watch(&["*", "new-*"]);
         if !installation.limited {
             stage.chat.grant(&stage.bot, "api-bypass-rate-limit").unwrap();
         }
@@ -215,11 +219,12 @@ impl Soak {
         self.written.insert(text, message);
     }
 
-    /// A room gets another name, or the bot is taken into a new one, where the talk begins at once.
+    /// A room gets another name, or there is a new one, where the talk begins at once.
     fn change_the_rooms(&mut self) {
         let number = self.rng.next_u32();
         if self.rooms.len() < MOST_ROOMS && self.rng.random_ratio(1, 2) {
-            let members = [&self.stage.alice, &self.stage.bob, &self.stage.bot];
+            let invited = (!self.installation.uninvited).then_some(&self.stage.bot);
+            let members = [&self.stage.alice, &self.stage.bob].into_iter().chain(invited);
             let room = NewRoom::channel(format!("new-{number}")).members(members);
             self.rooms.push(self.stage.chat.create_room(room).unwrap());
         } else {

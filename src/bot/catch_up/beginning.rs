@@ -25,9 +25,10 @@ impl CatchUp {
             }
             None => self.first_session().await,
             // It was not watched then, or it would be noted.
-            Some(settled) => {
-                self.joined_after(known, settled).await.unwrap_or(self.session.begun().max(settled))
-            }
+            Some(settled) => match self.made_after(known, settled).await {
+                Some(since) => since,
+                None => self.joined_after(known, settled).await.unwrap_or(self.session.begun().max(settled)),
+            },
         };
         let since = self.ears.watch_room(id, since).await;
         Progress { since, cursor: since }
@@ -36,6 +37,19 @@ impl CatchUp {
     async fn first_session(&self) -> Timestamp {
         let begun = self.session.begun();
         insist("the first session cannot be noted", || self.ears.store.first_session(begun)).await
+    }
+
+    /// When a channel was made that the bot has joined since, and that is watched whether it is in it or not; where that was
+    /// after `settled`. Rather too early, where the server does not tell.
+    async fn made_after(&self, known: &Known, settled: Timestamp) -> Option<Timestamp> {
+        if !known.joined || !known.is_watched_from_outside(self.triggers()) {
+            return None;
+        }
+        let reading = || self.ears.rest.room_by_id(&known.room.id);
+        match at_most(TRIES, "a room cannot be looked up", reading).await {
+            Ok(info) => self.birth(&info, settled).await,
+            Err(error) => error.is_retryable().then_some(settled),
+        }
     }
 
     /// When the bot came into the room, where that was after `settled`; rather too early, where the server does not tell.
@@ -64,16 +78,22 @@ impl CatchUp {
 
     /// Watches a channel from its beginning where it was made while nobody looked: a bot that was there had heard it all.
     pub(super) async fn watch_from_birth(&self, info: &RoomInfo) {
-        let Some(made) = info.created_at else { return };
         let settled = match self.settled {
             Some(settled) => settled,
             None => self.first_session().await,
         };
         let known = Known { room: info.room.clone(), joined: false };
-        if made > settled && known.is_watched(self.triggers()) {
-            // Before that there was nothing, and the next message may have been stamped by another server's clock.
-            let since = self.by_this_clock(made, settled).await - SKEW;
+        if known.is_watched(self.triggers())
+            && let Some(since) = self.birth(info, settled).await
+        {
             self.ears.watch_room(&known.room.id, since).await;
         }
+    }
+
+    /// When a room was made, where that was after `settled`.
+    async fn birth(&self, info: &RoomInfo, settled: Timestamp) -> Option<Timestamp> {
+        let made = info.created_at.filter(|made| *made > settled)?;
+        // Before that there was nothing, and the next message may have been stamped by another server's clock.
+        Some(self.by_this_clock(made, settled).await - SKEW)
     }
 }

@@ -87,6 +87,8 @@ impl CatchUp {
             // Whoever is in a room is told more of it.
             Some(before) if before.joined => {}
             Some(before) if before.is_watched(self.triggers()) || !now.is_watched(self.triggers()) => {
+                // A message may have told of it before.
+                self.watch_from_birth(&info).await;
                 self.ears.rooms.describe(info.room);
             }
             _ if now.is_watched(self.triggers()) => {
