@@ -133,8 +133,8 @@ impl CatchUp {
         let due = self.due(&others, &progress, &changed).await;
         self.session.rooms_are_listed();
         self.read_all(due, &mut tally).await;
-        info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
         let settled = self.settle_until(begun).await;
+        info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
         self.tell_of_older(tally.older).await;
         settled
     }
