@@ -39,10 +39,8 @@ impl CatchUp {
             sure &= self.meet(found, name).await;
         }
         self.lists_channels = unfound.channels;
-        if self.lists_channels {
-            sure &= self.list_channels().await;
-        }
-        sure
+        self.listed = self.lists_channels && self.list_channels().await;
+        sure && self.listed == unfound.channels
     }
 
     /// How often it is asked for a room: once, where it was in vain before. The rooms that the bot is in wait to be read.
@@ -120,7 +118,13 @@ impl CatchUp {
             Ok(info) if info.archived => warn!(room = %info.room.id, "a watched room is archived"),
             Ok(info) => {
                 self.watch_from_birth(&info).await;
+                // Noted before it is known: whoever hears of it in between must not take it for one watched all the time.
+                let unjoined = Known { room: info.room.clone(), joined: false };
+                if unjoined.is_watched(self.triggers()) {
+                    self.start_watching(&unjoined, self.settled).await;
+                }
                 self.ears.listing.note(&info);
+                self.met.insert(info.room.id.clone());
                 let known = self.ears.rooms.describe(info.room);
                 if !known.joined
                     && self.settings.config.rocketchat.auto_join
