@@ -126,10 +126,10 @@ impl CatchUp {
         self.met.clear();
         self.unanswered = false;
         self.is_full = true;
-        self.set_backs = self.ears.set_backs();
         let changed = self.list_rooms().await;
-        // The call has measured the server's clock.
+        // The call has measured the server's clock. Whatever is read from here on is judged by that.
         self.ears.keep_time().await;
+        self.set_backs = self.ears.set_backs();
         let begun = self.session.arrived();
         self.settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
         let mut tally = Tally::default();

@@ -88,6 +88,35 @@ async fn a_channel_that_the_server_will_not_look_up_is_passed_over_by_nobody() {
 }
 
 #[tokio::test]
+async fn a_set_back_of_the_servers_clock_ends_no_list_too_early() {
+    let stage = listening().await;
+    let room = stage.channel("ops-1");
+    let chatter = stage.chatter();
+    let bot = stage.start().await;
+    bot.wait_for_log(&["caught up"]).await;
+    stage.chat.clock_forward(180 * MINUTE);
+    for other in &chatter {
+        stage.write(other, "small talk");
+    }
+    stage.chat.clock_forward(10 * MINUTE);
+    stage.reconnect(&bot, || ()).await;
+    // The bot learns the time, and does not read the channel for some minutes.
+    stage.chat.clock_forward(5 * MINUTE);
+    stage.chat.faults().rest_always("channels.list", RestFault::status(400));
+    stage.chat.faults().rest_always_in(&room, "chat.syncMessages", RestFault::status(400));
+    stage.reconnect(&bot, || ()).await;
+    stage.chat.faults().clear_rest();
+    stage
+        .reconnect(&bot, || {
+            stage.chat.clock_back(60 * MINUTE);
+            stage.write(&room, "SIGNL4 by another time");
+            stage.chat.clock_forward(2 * MINUTE);
+        })
+        .await;
+    stage.alert("SIGNL4 by another time").await;
+}
+
+#[tokio::test]
 async fn a_channel_that_changes_while_the_pages_are_read_is_read_all_the_same() {
     let stage = listening().await;
     let room = stage.channel("ops-1");
