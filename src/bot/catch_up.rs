@@ -55,11 +55,19 @@ pub(super) struct CatchUp {
     unread: HashSet<RoomId>,
     /// Those of them that the next round reads in any case: the server did not answer for them.
     failed: HashSet<RoomId>,
+    /// Those of them that the server would not let us read. Where the bot is not in one, that is tried once a session.
+    refused: HashSet<RoomId>,
     /// Whether the list of channels tells of rooms that triggers mean.
     lists_channels: bool,
+    /// Whether this round has read that list.
+    listed: bool,
+    /// The rooms that this round looked up or found in that list for the first time.
+    met: HashSet<RoomId>,
+    /// Whether this round is a full one.
+    is_full: bool,
     /// Whether the server did not answer for some room that triggers name: the next round is a full one.
     unanswered: bool,
-    /// Up to when everything was settled when the last full round began.
+    /// Up to when everything was settled when the round began.
     settled: Option<Timestamp>,
     /// How often the server's clock was set back before the last full round: any later one asks for another.
     set_backs: u64,
@@ -83,15 +91,18 @@ struct Tally {
 impl CatchUp {
     pub(super) fn new(ears: Arc<Ears>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
         let set_backs = ears.set_backs();
-        let (unread, failed) = (HashSet::new(), HashSet::new());
         Self {
             ears,
             session,
             settings,
             set_backs,
-            unread,
-            failed,
+            unread: HashSet::new(),
+            failed: HashSet::new(),
+            refused: HashSet::new(),
             lists_channels: false,
+            listed: false,
+            met: HashSet::new(),
+            is_full: true,
             unanswered: false,
             settled: None,
         }
@@ -111,11 +122,14 @@ impl CatchUp {
     async fn full_round(&mut self) -> Timestamp {
         self.unread.clear();
         self.failed.clear();
+        self.refused.clear();
+        self.met.clear();
         self.unanswered = false;
-        self.set_backs = self.ears.set_backs();
+        self.is_full = true;
         let changed = self.list_rooms().await;
-        // The call has measured the server's clock.
+        // The call has measured the server's clock. Whatever is read from here on is judged by that.
         self.ears.keep_time().await;
+        self.set_backs = self.ears.set_backs();
         let begun = self.session.arrived();
         self.settled = insist("the last session cannot be read", || self.ears.store.settled_until()).await;
         let mut tally = Tally::default();
@@ -133,8 +147,8 @@ impl CatchUp {
         let due = self.due(&others, &progress, &changed).await;
         self.session.rooms_are_listed();
         self.read_all(due, &mut tally).await;
-        info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
         let settled = self.settle_until(begun).await;
+        info!(rooms = tally.rooms, messages = tally.messages, alerts = tally.alerts, "caught up");
         self.tell_of_older(tally.older).await;
         settled
     }
@@ -159,13 +173,19 @@ impl CatchUp {
             };
             let has_news = match known.joined {
                 true => changed.get(id).copied().flatten().is_none_or(|at| may_be_new(at, from)),
-                false => self.changed_since(id, Some(from)),
+                false => !self.is_told_of(id) || self.changed_since(id, Some(from)),
             };
             if has_news {
                 due.push((known.clone(), from));
             }
         }
         due
+    }
+
+    /// Whether the server told in this round when a room changed last that the bot is not in. What it told in another says
+    /// nothing of what was written since.
+    fn is_told_of(&self, id: &RoomId) -> bool {
+        self.met.contains(id) || self.listed && self.ears.listing.tells_of(id)
     }
 
     /// Whether a room that the bot is not in may have news, as far as it was told.
@@ -192,6 +212,8 @@ impl CatchUp {
             return self.full_round().await;
         }
         let begun = self.session.arrived();
+        (self.is_full, self.settled) = (false, Some(since));
+        self.met.clear();
         let mut progress = self.progress().await;
         let mut tally = Tally::default();
         let (unread, failed) = (std::mem::take(&mut self.unread), std::mem::take(&mut self.failed));
@@ -206,14 +228,17 @@ impl CatchUp {
             self.ears.rooms.learn(known.room, true);
             news.insert(id);
         }
-        let listed = self.lists_channels && self.list_channels().await;
+        self.listed = self.lists_channels && self.list_channels().await;
+        let progress = self.progress().await;
         for known in self.ears.rooms.all_watched(self.triggers()) {
             let id = &known.room.id;
             let from = progress.get(id).copied();
-            let is_told_of = known.joined || listed && self.ears.listing.tells_of(id);
+            let is_told_of = known.joined || self.is_told_of(id);
             let has_news = match known.joined {
-                true => news.contains(id) || unread.contains(id),
-                false => failed.contains(id) || is_told_of && self.changed_since(id, from),
+                // One that was just joined is not among the news yet.
+                true => news.contains(id) || unread.contains(id) || self.met.contains(id),
+                false if failed.contains(id) => true,
+                false => is_told_of && !self.refused.contains(id) && self.changed_since(id, from),
             };
             if has_news {
                 let from = match from {
@@ -320,9 +345,8 @@ impl CatchUp {
                 Err(error) => {
                     warn!(room = %id, %error, "a room was not read");
                     self.unread.insert(id.clone());
-                    if error.is_retryable() {
-                        self.failed.insert(id.clone());
-                    }
+                    let again = if error.is_retryable() { &mut self.failed } else { &mut self.refused };
+                    again.insert(id.clone());
                     return;
                 }
             }

@@ -66,14 +66,16 @@ impl Ears {
 
     /// Takes note of the server's clock as it was last measured. Set forward, it only makes us read more than we must.
     pub(super) async fn keep_time(&self) {
-        let Some(ahead) = self.rest.account().clock_offset() else { return };
         let mut noted = self.noted.lock().await;
-        let ours = noted.get_or_insert_with(OurClock::now).set_by();
+        // Both are of one moment: our clock may be set while this waits for its turn, or for the store.
+        let (ahead, now) = (self.rest.account().clock_offset(), OurClock::now());
+        let Some(ahead) = ahead else { return };
+        let ours = noted.get_or_insert(now).set_by();
         let noting = || self.store.note_clock(ahead, ours, CLOCKS);
         let change = insist("the clock cannot be noted", noting).await;
         // What it was set by counts once. A little of it may be no more than the measuring.
         if change.is_some() || ours.unsigned_abs() > CLOCKS {
-            *noted = Some(OurClock::now());
+            *noted = Some(now);
         }
         let Some(change) = change else { return };
         match change {

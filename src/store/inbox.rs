@@ -29,7 +29,7 @@ pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = ? A
 pub(super) const IN_FLIGHT: &str =
     "SELECT EXISTS (SELECT 1 FROM alert WHERE in_flight = 1 AND (?1 IS NULL OR external_id = ?1))";
 
-/// What was waited for may be known now.
+/// What was waited for may be known now. Here and in the outbox, 0 is at once, whatever the clock says.
 pub(super) const HURRY: &str = "UPDATE event SET not_before = 0 WHERE state = 'waiting' AND not_before > 0";
 /// Not for a call whose answer came meanwhile: whatever came later would pass.
 pub(super) const POSTPONE: &str = "UPDATE event SET not_before = ?1 WHERE seq = ?2 AND EXISTS \

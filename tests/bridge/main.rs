@@ -4,6 +4,7 @@
 
 mod a_lost_connection_is_named;
 mod catching_up_is_bounded;
+mod channels_are_told_of_by_a_list;
 mod delivery_ends_well;
 mod events_appear_once;
 mod every_match_pages;

@@ -20,7 +20,7 @@ impl CatchUp {
         let id = &known.room.id;
         let since = match settled {
             // These are looked for since the settings name them.
-            _ if !known.joined && self.session.is_older_than(&self.settings) => {
+            _ if self.is_full && !known.joined && self.session.is_older_than(&self.settings) => {
                 self.ears.time_of(self.settings.since)
             }
             None => self.first_session().await,

@@ -16,6 +16,8 @@ use crate::{
 const PAGE: usize = 100;
 /// How many of them come again on the next page: where one is deleted meanwhile, the others move up.
 const SEAM: usize = 5;
+/// How often the list is read in one round. A channel is passed over only where it changes between two pages each time.
+const MOST_PASSES: u32 = 4;
 /// Rocket.Chat's code for a room that is not there (`rooms.info` in `app/api/server/v1/rooms.ts`).
 const NO_SUCH_ROOM: &str = "error-room-not-found";
 
@@ -37,13 +39,8 @@ impl CatchUp {
             sure &= self.meet(found, name).await;
         }
         self.lists_channels = unfound.channels;
-        if self.lists_channels {
-            let listed = self.list_channels().await;
-            // Refused, it is not asked for again while the session lasts.
-            self.lists_channels = listed || self.unanswered;
-            sure &= listed;
-        }
-        sure
+        self.listed = self.lists_channels && self.list_channels().await;
+        sure && self.listed == unfound.channels
     }
 
     /// How often it is asked for a room: once, where it was in vain before. The rooms that the bot is in wait to be read.
@@ -53,10 +50,23 @@ impl CatchUp {
 
     /// Lists the public channels that changed since they were listed last. Returns whether that is known of each.
     pub(super) async fn list_channels(&mut self) -> bool {
-        let ears = self.ears.clone();
         let terms = Terms { set_backs: self.set_backs, settings: self.settings.since };
-        let (since, begun) = (ears.listing.up_to(terms), self.session.arrived());
-        let mut offset = 0;
+        // A channel that changes while the pages are read leaves one that is still to come for the first one.
+        for _ in 0..MOST_PASSES {
+            let (since, begun) = (self.ears.listing.up_to(terms), self.session.arrived());
+            let Some(pages) = self.list_pages(since).await else { return false };
+            self.ears.listing.is_read_up_to(begun, terms);
+            if pages == 1 {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Reads the list up to what was told before. Returns how many pages that were; `None` where the server gives no more.
+    async fn list_pages(&mut self, since: Option<Timestamp>) -> Option<u32> {
+        let ears = self.ears.clone();
+        let (mut offset, mut pages) = (0, 0);
         loop {
             let listing = || ears.rest.channels(offset, PAGE);
             let page = match at_most(self.tries(), "the channels cannot be listed", listing).await {
@@ -64,17 +74,22 @@ impl CatchUp {
                 Err(error) => {
                     warn!(%error, "the channels are not listed");
                     self.unanswered |= error.is_retryable();
-                    return false;
+                    // Refused, it is not asked for again while the session lasts.
+                    self.lists_channels = error.is_retryable();
+                    return None;
                 }
             };
+            pages += 1;
             let next = offset + page.items.len();
             let last = next >= page.total || next <= offset + SEAM || goes_back_to(&page.items, since);
             for info in page.items {
-                self.take_listed(info).await;
+                // What did not change since then was taken then.
+                if info.updated_at.zip(since).is_none_or(|(at, since)| at >= since) {
+                    self.take_listed(info).await;
+                }
             }
             if last {
-                ears.listing.is_read_up_to(begun, terms);
-                return true;
+                return Some(pages);
             }
             offset = next - SEAM;
         }
@@ -105,7 +120,13 @@ impl CatchUp {
             Ok(info) if info.archived => warn!(room = %info.room.id, "a watched room is archived"),
             Ok(info) => {
                 self.watch_from_birth(&info).await;
+                // Noted before it is known: whoever hears of it in between must not take it for one watched all the time.
+                let unjoined = Known { room: info.room.clone(), joined: false };
+                if unjoined.is_watched(self.triggers()) {
+                    self.start_watching(&unjoined, self.settled).await;
+                }
                 self.ears.listing.note(&info);
+                self.met.insert(info.room.id.clone());
                 let known = self.ears.rooms.describe(info.room);
                 if !known.joined
                     && self.settings.config.rocketchat.auto_join

@@ -45,7 +45,7 @@ CREATE TABLE delivery (
     alert_id   INTEGER REFERENCES alert (id) ON DELETE CASCADE,
     state      TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
     attempts   INTEGER NOT NULL DEFAULT 0,
-    not_before INTEGER NOT NULL, -- 0: at once, whatever the clock says
+    not_before INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     settled_at INTEGER,
     last_error TEXT,
@@ -63,7 +63,7 @@ CREATE TABLE event (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     id          TEXT    NOT NULL UNIQUE, -- the notification's top-level id: a repetition is the same row
     state       TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'settled')),
-    not_before  INTEGER NOT NULL,        -- 0: at once, whatever the clock says
+    not_before  INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     settled_at  INTEGER,
     outcome     TEXT,                    -- how it was correlated, once settled
