@@ -6,7 +6,7 @@
 //! that loses a message loses none for good. The number of calls follows the number of rooms with news, not the number
 //! of rooms: whatever is posted in a room, in a thread too, changes the room (`notifyUsersOnMessage` in Rocket.Chat's
 //! source), and rooms that did not change are not read. Channels that the bot is not in are told of by the list of
-//! channels, where a trigger has a glob; otherwise they are read once a session.
+//! channels, where a trigger has a glob; otherwise they are looked up once a session.
 //!
 //! An edit of an older message in a room where nothing else happened while the bot was away is not noticed: it does not
 //! change the room.
@@ -14,6 +14,7 @@
 mod beginning;
 mod finding;
 mod listing;
+mod news;
 mod older;
 
 use std::{
@@ -24,14 +25,14 @@ use std::{
 
 use jiff::Timestamp;
 use tokio::time::sleep;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 pub(super) use self::listing::Listing;
 use self::older::PassedOver;
 use super::{
     ears::Ears,
     intake::Circumstances,
-    patience::{at_most, insist, patiently, wait_after},
+    patience::{at_most, insist, wait_after},
     rooms::Known,
     session::Session,
     settings::Settings,
@@ -198,67 +199,6 @@ impl CatchUp {
         for (known, from) in due {
             self.read(&known, from, tally).await;
         }
-    }
-
-    /// Reads the rooms that changed after `since`. Returns up to when everything is settled.
-    async fn round_of_news(&mut self, since: Timestamp) -> Timestamp {
-        let Ok(changed) = patiently("the rooms cannot be listed", || self.ears.rest.rooms(Some(since))).await
-        else {
-            return since;
-        };
-        self.ears.keep_time().await;
-        // Where the clock was set back, what changed since then changed before `since`, so the list lacks it.
-        if self.unanswered || self.ears.set_backs() != self.set_backs {
-            return self.full_round().await;
-        }
-        let begun = self.session.arrived();
-        (self.is_full, self.settled) = (false, Some(since));
-        self.met.clear();
-        let mut progress = self.progress().await;
-        let mut tally = Tally::default();
-        let (unread, failed) = (std::mem::take(&mut self.unread), std::mem::take(&mut self.failed));
-        let mut news = HashSet::new();
-        for info in changed.updated {
-            let known = Known { room: info.room, joined: true };
-            let id = known.room.id.clone();
-            // Noted before it is known: whoever hears of it in between must not take it for one watched all the time.
-            if known.is_watched(self.triggers()) && !progress.contains_key(&id) {
-                progress.insert(id.clone(), self.start_watching(&known, Some(since)).await);
-            }
-            self.ears.rooms.learn(known.room, true);
-            news.insert(id);
-        }
-        self.listed = self.lists_channels && self.list_channels().await;
-        let progress = self.progress().await;
-        for known in self.ears.rooms.all_watched(self.triggers()) {
-            let id = &known.room.id;
-            let from = progress.get(id).copied();
-            let is_told_of = known.joined || self.is_told_of(id);
-            let has_news = match known.joined {
-                // One that was just joined is not among the news yet.
-                true => news.contains(id) || unread.contains(id) || self.met.contains(id),
-                false if failed.contains(id) => true,
-                false => is_told_of && !self.refused.contains(id) && self.changed_since(id, from),
-            };
-            if has_news {
-                let from = match from {
-                    Some(progress) => progress,
-                    None => self.start_watching(&known, Some(since)).await,
-                };
-                self.read(&known, from, &mut tally).await;
-            } else if !is_told_of || unread.contains(id) {
-                // Whether there is something new shows at the next session.
-                self.unread.insert(known.room.id);
-            }
-        }
-        self.unread.extend(unread.into_iter().filter(|id| !self.ears.rooms.contains(id)));
-        debug!(rooms = tally.rooms, messages = tally.messages, "looked for what the stream did not bring");
-        if tally.alerts > 0 {
-            info!(alerts = tally.alerts, "found messages that match before the stream brought them");
-        }
-        let settled = self.settle_until(begun).await;
-        self.tell_of_older(tally.older).await;
-        settled
     }
 
     fn triggers(&self) -> &TriggerSet {

@@ -157,6 +157,18 @@ async fn a_channel_that_a_round_finds_and_joins_is_read_by_it() {
 }
 
 #[tokio::test]
+async fn what_the_stream_dropped_in_the_bots_own_rooms_waits_for_no_list() {
+    let stage = listening().await;
+    let _bot = stage.start_inside(Tempo { look_again: Duration::from_secs(4), ..Tempo::default() }).await;
+    // Right after it the next round is some seconds away.
+    stage.wait_for_lists(2).await;
+    stage.chat.faults().set(|switches| switches.withhold_messages = true);
+    stage.chat.faults().rest_always("channels.list", RestFault::NoAnswer);
+    stage.say("SIGNL4 in operations");
+    stage.alert("SIGNL4 in operations").await;
+}
+
+#[tokio::test]
 async fn a_channel_renamed_into_a_pattern_is_watched_since_the_last_round_however_young_it_is() {
     let stage = listening().await;
     let _bot = stage.start_inside(quick()).await;

@@ -132,8 +132,9 @@ impl RestClient {
         ];
         let answer = self.call(Call::get("channels.list", &query).listing()).await?;
         let items = listed(&answer, "channels", room_info);
-        let total = answer.get("total").and_then(Value::as_u64).unwrap_or_default();
-        Ok(Page { items, total: usize::try_from(total).unwrap_or(usize::MAX) })
+        // Untold, the list ends where a page is empty.
+        let total = answer.get("total").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
+        Ok(Page { items, total: total.unwrap_or(usize::MAX) })
     }
 }
 
