@@ -29,10 +29,10 @@ const PURGED_AT_ONCE: u32 = 500;
 
 pub(super) const RECOVER: &str =
     "UPDATE alert SET unanswered = unanswered + 1, in_flight = 0 WHERE in_flight = 1";
-/// What failed is tried again at once: the clock may have been set back while nobody ran, and the wait then has no end. A
-/// destination that asked for a pause is left its pause.
+/// Whatever waits is tried at once: the clock may have been set back while nobody ran, and nobody knows when a wait then
+/// ends. A destination that asked for a pause gets one call, and asks again.
 pub(super) const RETRY_AT_ONCE: &str =
-    "UPDATE delivery SET not_before = 0 WHERE state = 'waiting' AND last_error IS NOT NULL";
+    "UPDATE delivery SET not_before = 0 WHERE state = 'waiting' AND not_before > 0";
 /// What is from later than now was written before; how late it is, and whether a cooldown lasts, goes by its age.
 pub(super) const SET_ALERTS_BACK: &str =
     "UPDATE alert SET created_at = created_at - ?1 WHERE created_at > ?2";
