@@ -51,7 +51,8 @@ impl CatchUp {
         }
         self.listed = self.lists_channels && self.list_channels().await;
         let progress = self.progress().await;
-        for known in self.ears.rooms.all_watched(self.triggers()) {
+        let others = self.ears.rooms.all_watched(self.triggers()).into_iter();
+        for known in others.filter(|known| !read.contains(&known.room.id)) {
             let id = &known.room.id;
             let from = progress.get(id).copied();
             let is_told_of = self.is_told_of(id);
@@ -59,9 +60,6 @@ impl CatchUp {
             let has_news = self.met.contains(id)
                 || failed.contains(id)
                 || is_told_of && !self.refused.contains(id) && self.changed_since(id, from);
-            if read.contains(id) {
-                continue;
-            }
             if has_news {
                 self.read_news(&known, from, &mut tally).await;
             } else if !known.joined && (!is_told_of || unread.contains(id)) {
