@@ -91,7 +91,9 @@ impl Ears {
     /// Should the server's clock have been set back while no bot ran, together with ours so that nothing tells of it: what is
     /// kept by it may lie in the future, and whatever is written until then would be passed over.
     pub(super) async fn leave_the_future(&self, session: &Session) {
-        let leaving = || self.store.leave_the_future(session.server_now(), CLOCKS, session.horizon());
+        // Before it is measured, what is kept by it may only seem to lie in the future.
+        let Some(now) = self.rest.account().server_now() else { return };
+        let leaving = || self.store.leave_the_future(now, CLOCKS, session.horizon());
         if insist("the future cannot be left", leaving).await {
             warn!(
                 "the clocks were set back while nobody saw it; all that rocketchat.catch_up reaches is read again"
