@@ -42,11 +42,7 @@ pub mod command;
 pub mod config;
 pub mod listener;
 pub mod logging;
-pub mod rocketchat;
-#[cfg(test)]
-mod rubbish;
 pub mod setup;
-pub mod signl4;
 pub mod store;
 mod strangers;
 pub mod systemd;

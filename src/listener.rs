@@ -36,7 +36,6 @@ use tower_http::timeout::TimeoutLayer;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    signl4::Notification,
     store::Store,
     strangers::{Seldom, Strangers, too_often},
 };
@@ -44,6 +43,7 @@ pub use access::Access;
 use certificate::Look;
 pub use certificate::{Certificate, CertificateError};
 use connections::{Bounds, Peer};
+use signl4::Notification;
 
 /// Largest body that is read, in bytes. A real event has about one thousand.
 const MAX_BODY: usize = 1024 * 1024;

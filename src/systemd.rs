@@ -13,7 +13,8 @@ use tokio::{
 };
 use tracing::warn;
 
-use crate::{rocketchat::realtime::ConnectionState, store::Store};
+use crate::store::Store;
+use rocketchat::realtime::ConnectionState;
 
 /// The bot runs, or goes on after [`reloading`].
 pub fn ready() {
@@ -100,7 +101,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::rocketchat::realtime::LostReason;
+    use rocketchat::realtime::LostReason;
 
     #[test]
     fn a_status_is_one_line_whatever_the_server_says() {

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{listener::Desk, page, status::Photographer};
-use crate::rocketchat::realtime::ConnectionState;
+use rocketchat::realtime::ConnectionState;
 
 /// Changes that come within this time are told together: in a storm there are thousands a second.
 const GATHER: Duration = Duration::from_millis(400);

@@ -7,13 +7,13 @@ use tokio::time::timeout;
 
 use super::{BotView, WatchedBy, status::Photographer};
 use crate::{
-    rocketchat::realtime::ConnectionState,
     store::{InboxDepth, LaneDepth, StoreError},
     telemetry::{
         BUILD_INFO, CONNECTION_STATE, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS, INBOX_OLDEST_AGE,
         OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, START_TIME, STORE_UP, Sample, WATCHED_ROOMS,
     },
 };
+use rocketchat::realtime::ConnectionState;
 
 /// How long the store may take to tell what waits.
 const STORE_PATIENCE: Duration = Duration::from_secs(3);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::rocketchat::realtime::ConnectionState;
+use rocketchat::realtime::ConnectionState;
 
 /// When the connection was last seen to be gone; nothing while it stands.
 #[derive(Clone, Debug)]

@@ -8,7 +8,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{rocketchat::realtime::ConnectionState, store::Store};
+use crate::store::Store;
+use rocketchat::realtime::ConnectionState;
 
 /// A store that takes longer than this for one small write is not well.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
@@ -91,7 +92,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::rocketchat::{
+    use rocketchat::{
         Fatal,
         realtime::{LostReason, Scope},
     };

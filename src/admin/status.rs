@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     logging::Line,
-    rocketchat::realtime::ConnectionState,
     store::{InboxDepth, LaneDepth, StoreError},
 };
+use rocketchat::realtime::ConnectionState;
 
 /// How long the store may take to tell all that is shown.
 const STORE_PATIENCE: Duration = Duration::from_secs(3);

@@ -6,9 +6,9 @@ use url::Url;
 use super::{Carries, Directory, LaneLabel};
 use crate::{
     alerting::message_url,
-    rocketchat::{Room, RoomId, RoomKind},
     store::{Alert, AlertState, AlertTrail, DeliveryState, DeliveryTrail, EventTrail},
 };
+use rocketchat::{Room, RoomId, RoomKind};
 
 /// Longest name of a person that is shown, in characters.
 const LONGEST_NAME: usize = 80;
@@ -205,10 +205,10 @@ mod tests {
     use super::*;
     use crate::{
         admin::WatchedBy,
-        rocketchat::MessageId,
-        signl4::EventId,
         store::{AlertId, Lane},
     };
+    use rocketchat::MessageId;
+    use signl4::EventId;
 
     /// Knows the one room of these tests.
     #[derive(Debug)]

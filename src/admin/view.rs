@@ -7,12 +7,12 @@ use tokio::sync::watch;
 
 use crate::{
     logging::Recent,
-    rocketchat::{
-        Account, Room, RoomId,
-        realtime::{ConnectionState, FrameCounts},
-    },
     store::{Lane, Store},
     telemetry::Exposition,
+};
+use rocketchat::{
+    Account, Room, RoomId,
+    realtime::{ConnectionState, FrameCounts},
 };
 
 /// The parts of a running bot that may be looked at. Cheap to clone.

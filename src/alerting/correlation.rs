@@ -11,11 +11,9 @@
 //! A notification may overtake the answer to the call that caused it. While such a call is under way, an unknown
 //! `eventId` waits.
 
-use crate::{
-    rocketchat::RoomId,
-    signl4::AlertRef,
-    store::{Alert, Candidates},
-};
+use crate::store::{Alert, Candidates};
+use rocketchat::RoomId;
+use signl4::AlertRef;
 
 /// Where a notification belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,11 +97,9 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{
-        rocketchat::MessageId,
-        signl4::EventId,
-        store::{AlertId, AlertState},
-    };
+    use crate::store::{AlertId, AlertState};
+    use rocketchat::MessageId;
+    use signl4::EventId;
 
     const ROOM: &str = "GENERAL";
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use super::{DEFAULT_TITLE, EventTemplates, RoomPattern, TeamName, Template, Trigger};
-use crate::rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
+use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
 
 /// A message of Anna's in `#general`, written at noon of 2026-01-02.
 pub(super) fn message(text: &str) -> Message {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use globset::{Glob, GlobBuilder, GlobMatcher};
 
-use crate::rocketchat::{Room, RoomId};
+use rocketchat::{Room, RoomId};
 
 /// One entry of a trigger's `rooms`.
 ///
@@ -121,7 +121,7 @@ impl fmt::Display for RoomPattern {
 mod tests {
     use super::super::fixtures::{general, room};
     use super::*;
-    use crate::rocketchat::RoomKind;
+    use rocketchat::RoomKind;
 
     fn matches(pattern: &str, room: &Room) -> bool {
         RoomPattern::parse(pattern).unwrap().matches(room, true)

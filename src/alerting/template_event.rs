@@ -6,7 +6,7 @@ use minijinja::{Value, context};
 use url::Url;
 
 use super::{RenderError, Template, Trigger, Vocabulary};
-use crate::rocketchat::{Message, MessageId, Room, RoomKind};
+use rocketchat::{Message, MessageId, Room, RoomKind};
 
 /// The title of an alert whose trigger gives none.
 pub(crate) const DEFAULT_TITLE: &str = "Alert from Rocket.Chat";

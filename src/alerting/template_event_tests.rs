@@ -7,7 +7,7 @@ use url::Url;
 
 use super::fixtures::{event, general, message, room, trigger};
 use super::{RenderedEvent, Trigger, TriggerSet, is_location, message_url, render_event};
-use crate::rocketchat::{Author, Message, MessageId, Room, RoomKind};
+use rocketchat::{Author, Message, MessageId, Room, RoomKind};
 
 fn server() -> Url {
     "https://chat.example.com/sub/".parse().unwrap()

@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::rooms::same_name;
 use super::{EventTemplates, RoomPattern};
-use crate::rocketchat::{Author, Message, Room};
+use rocketchat::{Author, Message, Room};
 
 /// A rule that turns a message into an alert.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ impl fmt::Display for TeamName {
 mod tests {
     use super::super::fixtures::{general, message, room, trigger};
     use super::*;
-    use crate::rocketchat::{MessageId, RoomKind};
+    use rocketchat::{MessageId, RoomKind};
 
     fn admits(trigger: &Trigger, message: &Message) -> bool {
         trigger.admits(message, &general(), true)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::{Regex, RegexSet, RegexSetBuilder};
 
 use super::{RoomPattern, Trigger};
-use crate::rocketchat::{Message, MessageKind, Room, RoomId};
+use rocketchat::{Message, MessageKind, Room, RoomId};
 
 /// How much memory the patterns of all triggers together may take once compiled, in bytes.
 const SIZE_LIMIT: usize = 16 << 20;
@@ -127,7 +127,7 @@ impl TriggerSet {
 mod tests {
     use super::super::fixtures::{general, message, room, trigger};
     use super::*;
-    use crate::rocketchat::RoomKind;
+    use rocketchat::RoomKind;
 
     fn set(triggers: impl IntoIterator<Item = Trigger>) -> TriggerSet {
         TriggerSet::new(triggers.into_iter().collect()).unwrap()

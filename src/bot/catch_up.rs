@@ -37,11 +37,8 @@ use super::{
     session::Session,
     settings::Settings,
 };
-use crate::{
-    alerting::TriggerSet,
-    rocketchat::{RoomId, rest::SyncPage},
-    store::Progress,
-};
+use crate::{alerting::TriggerSet, store::Progress};
+use rocketchat::{RoomId, rest::SyncPage};
 
 /// How far behind its cursor a room is read again: messages come out of order, and several share a millisecond.
 const OVERLAP: Duration = Duration::from_secs(10);

@@ -20,10 +20,8 @@ use super::{
     rooms::{Known, Rooms},
     session::{CLOCKS, SKEW, Session},
 };
-use crate::{
-    rocketchat::{Message, RoomId, rest::RestClient},
-    store::{ClockChange, Store},
-};
+use crate::store::{ClockChange, Store};
+use rocketchat::{Message, RoomId, rest::RestClient};
 
 /// What listening and catching up have in common.
 pub(super) struct Ears {

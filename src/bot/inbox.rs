@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{
     alerting::{FoundBy, Place, ReplyKind, ReplyWords, place},
-    rocketchat::RoomId,
-    signl4::{EventId, Happening, Notification},
     store::{EventOutcome, NewDelivery, Store, StoreError, StoredEvent},
     telemetry,
 };
+use rocketchat::RoomId;
+use signl4::{EventId, Happening, Notification};
 
 /// How long an event may wait for the answer to the call that caused it: longer than any call lasts.
 const LONGEST_WAIT: Duration = Duration::from_secs(25);

@@ -10,11 +10,11 @@ use super::{notice::Notices, pager::pager_lane, rooms::Known};
 use crate::{
     alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event},
     config::Config,
-    rocketchat::{Message, MessageKind, Room, ServerUrl, UserId},
-    signl4::AlertEvent,
     store::{Alert, AlertState, Intake as Transaction, NewAlert, NewDelivery, Store, StoreError},
     telemetry,
 };
+use rocketchat::{Message, MessageKind, Room, ServerUrl, UserId};
+use signl4::AlertEvent;
 
 /// Settles messages, however and how often they come.
 pub(super) struct Intake {

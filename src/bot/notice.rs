@@ -7,9 +7,9 @@ use tracing::error;
 use crate::{
     admin::{Carries, LaneLabel},
     alerting::{OnSent, Replies, ReplyKind, ReplyWords},
-    rocketchat::{MessageId, RoomId},
     store::{Alert, AlertId, Lane, NewDelivery},
 };
+use rocketchat::{MessageId, RoomId};
 
 /// The alphabet of Meteor's random ids: no letters that people mix up.
 const ID_ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz";

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     admin::{Carries, LaneLabel},
     alerting::{ReplyKind, ReplyWords, TeamName},
-    signl4::{RaiseError, Raised, WebhookClient, WebhookUrl},
     store::{Alert, AlertChange, Delivery, Lane, Store, StoreError},
 };
+use signl4::{RaiseError, Raised, WebhookClient, WebhookUrl};
 
 /// SIGNL4 allows a wrong secret or an invalid event ten times a minute: after one, the lane rests so long.
 const REST_AFTER_REJECTION: Duration = Duration::from_secs(6);

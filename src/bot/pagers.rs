@@ -23,9 +23,9 @@ use super::{
 use crate::{
     alerting::TeamName,
     config::Signl4,
-    signl4::{WebhookClient, WebhookUrl},
     store::{Lane, Store, StoreError},
 };
+use signl4::{WebhookClient, WebhookUrl};
 
 /// How often it is looked for alerts of teams that are gone: a message that is judged at the moment of a change may
 /// still page one.

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
-use crate::{rocketchat::rest::RestError, store::StoreError};
+use crate::store::StoreError;
+use rocketchat::rest::RestError;
 
 /// The wait after the store or the server failed, before the same is tried again.
 const PAUSE: Duration = Duration::from_secs(2);

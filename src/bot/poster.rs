@@ -15,10 +15,10 @@ use super::{
 };
 use crate::{
     alerting::ReplyKind,
-    rocketchat::rest::{OutgoingMessage, RestClient, RestError},
     store::{Delivery, NewDelivery, StoreError},
     telemetry::{self, NoticeKind},
 };
+use rocketchat::rest::{OutgoingMessage, RestClient, RestError};
 
 /// Rocket.Chat takes 5,000 characters unless the administrator says otherwise; a reply stays below.
 const LONGEST_REPLY: usize = 4_000;

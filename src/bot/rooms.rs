@@ -5,10 +5,8 @@ use std::{
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-use crate::{
-    alerting::TriggerSet,
-    rocketchat::{Room, RoomId, RoomKind, realtime::RoomHint},
-};
+use crate::alerting::TriggerSet;
+use rocketchat::{Room, RoomId, RoomKind, realtime::RoomHint};
 
 /// A room and whether the bot is in it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -29,14 +29,14 @@ use crate::{
     admin::{self, BotView},
     config::Config,
     listener::{self, Access, CertificateError},
-    rocketchat::{
-        Account, Connector, ConnectorError, Fatal,
-        realtime::{ConnectionState, Realtime},
-        rest::RestClient,
-    },
-    signl4::WebhookClient,
     store::{Store, StoreError},
 };
+use rocketchat::{
+    Account, Connector, ConnectorError, Fatal,
+    realtime::{ConnectionState, Realtime},
+    rest::RestClient,
+};
+use signl4::WebhookClient;
 
 /// How long the parts have to finish what they are doing once the bot is told to stop.
 const GRACE: Duration = Duration::from_secs(9);

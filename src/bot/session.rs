@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::settings::Settings;
-use crate::rocketchat::{Account, UserId};
+use rocketchat::{Account, UserId};
 
 /// How far the server's clock may be from what was measured: HTTP tells whole seconds.
 pub(super) const SKEW: Duration = Duration::from_secs(2);

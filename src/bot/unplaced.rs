@@ -7,7 +7,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::rocketchat::{Message, RoomId, realtime::RoomHint};
+use rocketchat::{Message, RoomId, realtime::RoomHint};
 
 /// Messages that may wait. Further ones are left to the catch-up, which reads every room that the bot is in.
 const MOST: usize = 4_096;

@@ -14,10 +14,10 @@ use crate::{
     admin::{BotView, Directory, LaneLabel, Seat, WatchedBy},
     alerting::{RoomPattern, Trigger},
     logging,
-    rocketchat::{Account, Room, RoomId, realtime::Realtime},
     store::Store,
     telemetry::Exposition,
 };
+use rocketchat::{Account, Room, RoomId, realtime::Realtime};
 
 /// The view of a bot that starts now. From here on is counted.
 pub(super) fn view(
@@ -76,10 +76,8 @@ fn watched_by(trigger: &Trigger, rooms: &[Known]) -> WatchedBy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        config::{Config, Sources},
-        rocketchat::RoomKind,
-    };
+    use crate::config::{Config, Sources};
+    use rocketchat::RoomKind;
 
     fn names(toml: &str) -> Names {
         let file = tempfile::NamedTempFile::new().unwrap();

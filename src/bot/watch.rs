@@ -21,13 +21,11 @@ use super::{
     settings::{Current, Settings},
     unplaced::{Heard, Unplaced},
 };
-use crate::{
-    rocketchat::{
-        Message, Room, RoomId,
-        realtime::{RealtimeEvent, RoomChange},
-        rest::{RestError, Subscription},
-    },
-    telemetry,
+use crate::telemetry;
+use rocketchat::{
+    Message, Room, RoomId,
+    realtime::{RealtimeEvent, RoomChange},
+    rest::{RestError, Subscription},
 };
 
 /// How long a measured clock is believed.

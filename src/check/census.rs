@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 
 use crate::alerting::{RoomPattern, TriggerSet};
-use crate::rocketchat::rest::{RestClient, RestError, RoomInfo};
-use crate::rocketchat::{Room, RoomId};
+use rocketchat::rest::{RestClient, RestError, RoomInfo};
+use rocketchat::{Room, RoomId};
 
 /// Channels on one page of the list.
 const PAGE: usize = 100;

@@ -3,7 +3,7 @@
 use super::report::{Finding, Remark, Report, Section};
 use super::{PublicUrl, machine, outside, server, teams};
 use crate::config::Config;
-use crate::rocketchat::Connector;
+use rocketchat::Connector;
 
 /// Looks at everything that `run` needs. Pages nobody, posts nothing, joins nothing, leaves no file behind, and does
 /// not disturb a bot that runs; with a public address, this one's log tells of a call that was refused. Takes as long as

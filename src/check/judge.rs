@@ -7,8 +7,8 @@ use super::report::{Grade, Remark, RoomFinding};
 use super::rights::{JOIN_WITHOUT_CODE, POST_READONLY, Rights, VIEW_JOINED};
 use crate::alerting::{RoomPattern, Trigger, TriggerSet};
 use crate::config::alike;
-use crate::rocketchat::rest::RoomInfo;
-use crate::rocketchat::{Room, RoomId, RoomKind};
+use rocketchat::rest::RoomInfo;
+use rocketchat::{Room, RoomId, RoomKind};
 
 /// Rooms with something to say about them that are listed beneath one entry.
 const MOST_PARTS: usize = 12;

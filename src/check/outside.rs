@@ -15,7 +15,7 @@ use url::Url;
 use super::encryption::Flaw;
 use super::report::Remark;
 use super::server::is_loopback;
-use crate::rocketchat::Connector;
+use rocketchat::Connector;
 
 /// How long the call may take.
 const PATIENCE: Duration = Duration::from_secs(10);

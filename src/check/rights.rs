@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::rocketchat::rest::Permission;
+use rocketchat::rest::Permission;
 
 /// Posting under another name or picture (`validateMessage` in Rocket.Chat's `sendMessage.ts`).
 pub(super) const IMPERSONATE: &str = "message-impersonate";

@@ -15,9 +15,9 @@ use super::judge::Judge;
 use super::report::{Finding, Remark, RoomFinding};
 use super::rights::{IMPERSONATE, NO_RATE_LIMIT, Rights};
 use crate::config::{self, Config};
-use crate::rocketchat::realtime::{LostReason, Realtime, RealtimeEvent, Scope};
-use crate::rocketchat::rest::{Me, RestClient, RestError, ServerInfo};
-use crate::rocketchat::{Account, Connector, LoginError, ServerUrl};
+use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent, Scope};
+use rocketchat::rest::{Me, RestClient, RestError, ServerInfo};
+use rocketchat::{Account, Connector, LoginError, ServerUrl};
 
 /// Major versions of Rocket.Chat below this one are not what the bot was made for.
 const OLDEST: u32 = 6;
@@ -243,7 +243,7 @@ fn heard(scope: &Scope) -> Remark {
             Remark::fine(format!("connected, logged in, and {heard} rooms are heard one by one"))
         }
         Scope::EachRoom { refused, .. } => {
-            let rooms: Vec<&str> = refused.iter().map(crate::rocketchat::RoomId::as_str).collect();
+            let rooms: Vec<&str> = refused.iter().map(rocketchat::RoomId::as_str).collect();
             Remark::warning(
                 format!("the server does not let the bot hear these rooms: {}", rooms.join(", ")),
                 "check the bot's rights in them",

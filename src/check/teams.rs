@@ -7,8 +7,8 @@ use super::report::{Finding, Remark};
 use super::server::is_loopback;
 use crate::alerting::TeamName;
 use crate::config::Config;
-use crate::rocketchat::Connector;
-use crate::signl4::{WebhookClient, WebhookUrl};
+use rocketchat::Connector;
+use signl4::{WebhookClient, WebhookUrl};
 
 /// Asks the host of every team's webhook for a sign of life.
 pub(super) async fn probe(config: &Config, connector: &Connector) -> Vec<Finding> {

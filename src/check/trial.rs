@@ -7,9 +7,9 @@ use super::report::Finding;
 use super::{server, teams};
 use crate::alerting::TeamName;
 use crate::config::Account;
-use crate::rocketchat::rest::RestClient;
-use crate::rocketchat::{self, Connector, Credentials, ServerUrl, UserId};
-use crate::signl4::{WebhookClient, WebhookUrl};
+use rocketchat::rest::RestClient;
+use rocketchat::{self, Connector, Credentials, ServerUrl, UserId};
+use signl4::{WebhookClient, WebhookUrl};
 
 /// Tries answers one by one, by the same probes as the whole check.
 pub(crate) struct Trial {

@@ -16,8 +16,8 @@ use crate::{
     alerting::{Match, Trigger, TriggerSet},
     bot::event_of,
     config::{Config, Sources},
-    rocketchat::{Message, Room},
 };
+use rocketchat::{Message, Room};
 
 /// What comes first in an event as it is shown; the rest follows in the order of its names, SIGNL4's own keys last.
 const FIRST: [&str; 5] = ["title", "message", "user", "channel", "link"];

@@ -12,8 +12,8 @@ use super::Failure;
 use crate::{
     admin::Readiness,
     config::{Admin, Config, Sources},
-    rocketchat::Connector,
 };
+use rocketchat::Connector;
 
 /// A health check that takes longer is itself unwell.
 const PATIENCE: Duration = Duration::from_secs(5);

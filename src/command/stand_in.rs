@@ -2,10 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::{
-    alerting::{RoomGlob, RoomPattern, RoomPatternError, Trigger},
-    rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId},
-};
+use crate::alerting::{RoomGlob, RoomPattern, RoomPatternError, Trigger};
+use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
 
 /// Who writes where it does not matter who.
 pub(super) const ANYBODY: &str = "alice";

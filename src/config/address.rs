@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::problem::{Fault, quoted};
-use crate::signl4::WebhookUrl;
+use signl4::WebhookUrl;
 
 /// An `http` or `https` URL without credentials.
 pub(super) fn web_url(text: &str, fix: &str) -> Result<Url, Fault> {

@@ -7,8 +7,8 @@ use secrecy::SecretString;
 
 use super::problem::Fault;
 use super::{address, rocketchat, secret, trigger};
-use crate::rocketchat::ServerUrl;
-use crate::signl4::WebhookUrl;
+use ::rocketchat::ServerUrl;
+use signl4::WebhookUrl;
 
 /// `rocketchat.url`
 pub(crate) fn server_url(text: &str) -> Result<ServerUrl, String> {

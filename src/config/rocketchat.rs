@@ -8,7 +8,7 @@ use url::Url;
 use super::address::{base_url, web_url};
 use super::problem::Fault;
 use super::section::Section;
-use crate::rocketchat::{Credentials, ServerUrl, ServerUrlError, UserId};
+use rocketchat::{Credentials, ServerUrl, ServerUrlError, UserId};
 
 /// `[rocketchat]`
 #[derive(Clone, Debug)]

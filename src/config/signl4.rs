@@ -10,7 +10,7 @@ use super::address::{base_url, webhook_url};
 use super::problem::{Fault, quoted};
 use super::section::{Section, Setting};
 use crate::alerting::TeamName;
-use crate::signl4::WebhookUrl;
+use signl4::WebhookUrl;
 
 /// `[signl4]`
 #[derive(Clone, Debug)]

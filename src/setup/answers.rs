@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use crate::check::PublicUrl;
 use crate::config::Account;
-use crate::rocketchat::ServerUrl;
+use rocketchat::ServerUrl;
 
 /// What the flags and the environment say. Everything may be missing.
 #[derive(Clone, Debug, Default)]

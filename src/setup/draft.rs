@@ -91,7 +91,7 @@ mod tests {
     use super::super::secrets::secrets;
     use super::*;
     use crate::config::{Config, Sources};
-    use crate::rocketchat::UserId;
+    use rocketchat::UserId;
 
     const NASTY: &str = r##"a "quoted" \ # = 'one'"##;
 

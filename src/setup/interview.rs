@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use super::{Answers, Given, SetupError, Terminal};
 use crate::check::{Finding, Grade, PublicUrl, Trial};
 use crate::config::{Account, answer};
-use crate::rocketchat::{ServerUrl, UserId};
+use rocketchat::{ServerUrl, UserId};
 
 const WEBHOOK_URL: &str = "--webhook-url-file";
 const ROOMS: &str =

@@ -69,7 +69,7 @@ pub(super) fn secrets(answers: &Answers) -> Vec<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rocketchat::UserId;
+    use rocketchat::UserId;
     use secrecy::ExposeSecret;
 
     #[test]

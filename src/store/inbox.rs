@@ -9,7 +9,7 @@ use super::{
     Alert, AlertId, NewDelivery, Store, StoreError, outbox,
     rows::{millis, timestamp},
 };
-use crate::signl4::{AlertRef, EventId, NotificationId};
+use signl4::{AlertRef, EventId, NotificationId};
 
 /// No notification is ever told to wait longer. One that would was postponed before the clock was set back, and is due.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);

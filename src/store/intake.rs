@@ -9,7 +9,7 @@ use super::{
     Alert, AlertState, NewAlert, NewDelivery, Store, StoreError, outbox,
     rows::{millis, timestamp},
 };
-use crate::rocketchat::{MessageId, RoomId};
+use rocketchat::{MessageId, RoomId};
 
 pub(super) const LAST_PAGED: &str = "SELECT created_at FROM alert \
     WHERE trigger_name = ? AND room_id = ? AND state IN ('queued', 'sent') ORDER BY created_at DESC LIMIT 1";

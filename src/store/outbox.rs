@@ -9,7 +9,7 @@ use super::{
     Alert, AlertId, Delivery, Lane, NewDelivery, Store, StoreError, inbox,
     rows::{millis, timestamp},
 };
-use crate::signl4::EventId;
+use signl4::EventId;
 
 /// No wait that the program ever asks for is longer. A row that would wait longer was written before the clock was set
 /// back, and is due.

@@ -9,7 +9,7 @@ use super::{
     Store, StoreError,
     rows::{millis, timestamp},
 };
-use crate::rocketchat::RoomId;
+use rocketchat::RoomId;
 
 /// How far a watched room was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
-use crate::{
-    rocketchat::{MessageId, RoomId},
-    signl4::EventId,
-};
+use rocketchat::{MessageId, RoomId};
+use signl4::EventId;
 
 /// Row number of an alert; also the id that follows it through the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rocketchat::realtime::{ConnectionState, LostReason, RealtimeEvent};
+use rocketchat::{Credentials, Fatal, UserId};
 use sandbox::rocketchat::{Refusal, RestFault};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
-use signl4_rocketchat::rocketchat::realtime::{ConnectionState, LostReason, RealtimeEvent};
-use signl4_rocketchat::rocketchat::{Credentials, Fatal, UserId};
 
 use crate::listener::{Listener, PASSWORD, Stage, timing};
 

@@ -1,9 +1,9 @@
 //! The habits in which servers and their versions differ: none of them is a trouble.
 
+use rocketchat::realtime::{ConnectionState, RealtimeEvent, RoomHint, Scope};
+use rocketchat::{MessageKind, RoomKind};
 use sandbox::rocketchat::{Heartbeat, NewMessage, Options, RestFault, Switches};
 use serde_json::json;
-use signl4_rocketchat::rocketchat::realtime::{ConnectionState, RealtimeEvent, RoomHint, Scope};
-use signl4_rocketchat::rocketchat::{MessageKind, RoomKind};
 
 use crate::listener::{Listener, Stage, timing, until};
 

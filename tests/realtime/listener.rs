@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sandbox::rocketchat::{NewMessage, NewRoom, NewUser, Options, RocketChat, Room, User};
-use secrecy::SecretString;
-use signl4_rocketchat::rocketchat::realtime::{
+use rocketchat::realtime::{
     ConnectionState, FrameCounts, LostReason, Realtime, RealtimeEvent, Scope, Timing,
 };
-use signl4_rocketchat::rocketchat::{Account, Connector, Credentials, Fatal, Message, UserId};
+use rocketchat::{Account, Connector, Credentials, Fatal, Message, UserId};
+use sandbox::rocketchat::{NewMessage, NewRoom, NewUser, Options, RocketChat, Room, User};
+use secrecy::SecretString;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use rocketchat::realtime::{RealtimeEvent, RoomChange, Scope};
 use sandbox::rocketchat::{Limit, Limits, NewRoom, Options, Refusal};
-use signl4_rocketchat::rocketchat::realtime::{RealtimeEvent, RoomChange, Scope};
 
 use crate::listener::{Listener, Stage};
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use rocketchat::realtime::{ConnectionState, LostReason, Realtime, RealtimeEvent, Timing};
 use sandbox::rocketchat::{Refusal, RestFault};
 use serde_json::json;
-use signl4_rocketchat::rocketchat::realtime::{ConnectionState, LostReason, Realtime, RealtimeEvent, Timing};
 
 use crate::listener::{Listener, SOON, Stage, timing, until};
 

@@ -3,13 +3,11 @@
 use maud::{Markup, html};
 
 use super::words::{badge, count, time_ago};
-use crate::{
-    admin::{
-        status::{Status, Stored},
-        timeline::Tone,
-    },
-    rocketchat::realtime::{ConnectionState, Scope},
+use crate::admin::{
+    status::{Status, Stored},
+    timeline::Tone,
 };
+use rocketchat::realtime::{ConnectionState, Scope};
 
 /// The window's title.
 pub(super) fn title(status: &Status) -> &'static str {

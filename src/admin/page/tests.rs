@@ -11,11 +11,11 @@ use crate::{
         timeline::{Step, Story, Tone},
     },
     logging::Line,
-    rocketchat::{
-        Room, RoomId, RoomKind,
-        realtime::{ConnectionState, LostReason, Scope},
-    },
     store::{InboxDepth, Lane, LaneDepth},
+};
+use rocketchat::{
+    Room, RoomId, RoomKind,
+    realtime::{ConnectionState, LostReason, Scope},
 };
 
 fn now() -> Timestamp {

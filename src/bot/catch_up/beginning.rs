@@ -9,9 +9,9 @@ use crate::{
         rooms::Known,
         session::SKEW,
     },
-    rocketchat::rest::RoomInfo,
     store::Progress,
 };
+use rocketchat::rest::RoomInfo;
 
 impl CatchUp {
     /// Watches a room from now on; from the moment the bot was invited where that was after `settled`, and at the very

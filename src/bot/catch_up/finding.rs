@@ -4,12 +4,10 @@ use jiff::Timestamp;
 use tracing::warn;
 
 use super::{CatchUp, TRIES, listing::Terms};
-use crate::{
-    bot::{patience::at_most, rooms::Known},
-    rocketchat::{
-        Room, RoomKind,
-        rest::{RestError, RoomInfo},
-    },
+use crate::bot::{patience::at_most, rooms::Known};
+use rocketchat::{
+    Room, RoomKind,
+    rest::{RestError, RoomInfo},
 };
 
 /// Channels on one page of the list.

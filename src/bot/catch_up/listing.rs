@@ -9,7 +9,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::rocketchat::{RoomId, rest::RoomInfo};
+use rocketchat::{RoomId, rest::RoomInfo};
 
 /// Kept from one session to the next.
 #[derive(Debug, Default)]

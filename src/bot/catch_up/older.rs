@@ -7,10 +7,8 @@ use jiff::Timestamp;
 use tracing::{debug, warn};
 
 use super::CatchUp;
-use crate::{
-    bot::{patience::insist, rooms::Known},
-    rocketchat::{Message, MessageId, MessageKind},
-};
+use crate::bot::{patience::insist, rooms::Known};
+use rocketchat::{Message, MessageId, MessageKind};
 
 /// Most pages that a round reads only to count what is on them. Without `api-bypass-rate-limit` an account has ten calls of
 /// this kind a minute, and the rooms with news need them.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::check::census::Joined;
 use crate::config::{Config, Sources};
-use crate::rocketchat::rest::{Permission, room_info};
+use rocketchat::rest::{Permission, room_info};
 
 /// The triggers of a `bot.toml` with one trigger that watches these rooms.
 fn triggers(rooms: &[&str]) -> TriggerSet {

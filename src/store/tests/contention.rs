@@ -6,11 +6,9 @@ use jiff::Timestamp;
 use tokio::{task::JoinSet, time::timeout};
 
 use super::fixture::{Fixture, ROOM, new_alert, outcome, pager, replies, reply};
-use crate::{
-    rocketchat::{MessageId, RoomId},
-    signl4::{AlertRef, EventId, NotificationId},
-    store::{AlertState, Next, Settlement},
-};
+use crate::store::{AlertState, Next, Settlement};
+use rocketchat::{MessageId, RoomId};
+use signl4::{AlertRef, EventId, NotificationId};
 
 /// Far longer than anything here takes.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -4,14 +4,12 @@ use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{
-    rocketchat::{MessageId, RoomId},
-    signl4::EventId,
-    store::{
-        Alert, AlertChange, AlertState, Delivery, EventOutcome, Lane, NewAlert, NewDelivery, Next,
-        Settlement, Store,
-    },
+use crate::store::{
+    Alert, AlertChange, AlertState, Delivery, EventOutcome, Lane, NewAlert, NewDelivery, Next, Settlement,
+    Store,
 };
+use rocketchat::{MessageId, RoomId};
+use signl4::EventId;
 
 pub(super) const ROOM: &str = "GENERAL";
 

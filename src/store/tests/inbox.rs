@@ -3,10 +3,8 @@
 use jiff::{Timestamp, ToSpan};
 
 use super::fixture::{Fixture, ROOM, new_alert, outcome, pager, replies, reply, retry};
-use crate::{
-    signl4::{AlertRef, EventId, NotificationId},
-    store::{AlertChange, AlertState, EventOutcome, StoredEvent},
-};
+use crate::store::{AlertChange, AlertState, EventOutcome, StoredEvent};
+use signl4::{AlertRef, EventId, NotificationId};
 
 async fn receive(fixture: &Fixture, id: &str) -> bool {
     fixture.store.receive_event(&NotificationId::new(id), &format!("body of {id}")).await.unwrap()

@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use super::fixture::{Fixture, ROOM, call, new_alert, pager};
-use crate::{
-    rocketchat::{MessageId, RoomId},
-    store::{Alert, AlertChange, AlertState, Settlement},
-};
+use crate::store::{Alert, AlertChange, AlertState, Settlement};
+use rocketchat::{MessageId, RoomId};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -5,10 +5,8 @@ use std::time::Duration;
 use jiff::{Timestamp, ToSpan};
 
 use super::fixture::{Fixture, call, new_alert, pager, replies, reply, retry};
-use crate::{
-    signl4::EventId,
-    store::{AlertChange, AlertState, Delivery, Lane, NewDelivery, Next, Settlement},
-};
+use crate::store::{AlertChange, AlertState, Delivery, Lane, NewDelivery, Next, Settlement};
+use signl4::EventId;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

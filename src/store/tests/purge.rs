@@ -3,11 +3,9 @@
 use jiff::{Timestamp, ToSpan};
 
 use super::fixture::{Fixture, new_alert, outcome, reply};
-use crate::{
-    rocketchat::MessageId,
-    signl4::NotificationId,
-    store::{AlertState, NewDelivery, Settlement},
-};
+use crate::store::{AlertState, NewDelivery, Settlement};
+use rocketchat::MessageId;
+use signl4::NotificationId;
 
 /// A moment that all rows so far lie before.
 fn later() -> Timestamp {

@@ -5,10 +5,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::fixture::Fixture;
-use crate::{
-    rocketchat::RoomId,
-    store::{ClockChange, Progress},
-};
+use crate::store::{ClockChange, Progress};
+use rocketchat::RoomId;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + second).unwrap()

@@ -3,13 +3,11 @@
 use jiff::{Timestamp, ToSpan};
 
 use super::fixture::{Fixture, outcome, pager, replies, reply, retry};
-use crate::{
-    signl4::NotificationId,
-    store::{
-        Alert, AlertState, AlertTrail, DeliveryState, EventOutcome, InboxDepth, LaneDepth, NewDelivery,
-        Settlement,
-    },
+use crate::store::{
+    Alert, AlertState, AlertTrail, DeliveryState, EventOutcome, InboxDepth, LaneDepth, NewDelivery,
+    Settlement,
 };
+use signl4::NotificationId;
 
 impl Fixture {
     async fn lanes(&self) -> Vec<LaneDepth> {

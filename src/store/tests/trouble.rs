@@ -1,11 +1,9 @@
 //! A disk that fills up: an error for each write, nothing half done, and work goes on once there is space again.
 
 use super::fixture::{Fixture, new_alert, pager, reply};
-use crate::{
-    rocketchat::MessageId,
-    signl4::{EventId, NotificationId},
-    store::{AlertChange, AlertState, Settlement, StoreError},
-};
+use crate::store::{AlertChange, AlertState, Settlement, StoreError};
+use rocketchat::MessageId;
+use signl4::{EventId, NotificationId};
 
 impl Fixture {
     /// Lets the file grow no further, as a full disk does; SQLite tells both with the same code.

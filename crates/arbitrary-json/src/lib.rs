@@ -1,0 +1,60 @@
+//! Rubbish for property tests: any JSON, and documents with anything in the place of a field.
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use serde_json::Value;
+
+/// So many cases, the same ones in every run; `PROPTEST_RNG_SEED` draws others.
+pub fn repeatable(cases: u32) -> ProptestConfig {
+    let config = ProptestConfig::with_cases(cases);
+    match config.rng_seed {
+        RngSeed::Random => ProptestConfig { rng_seed: RngSeed::Fixed(4), ..config },
+        RngSeed::Fixed(_) => config,
+    }
+}
+
+/// Any JSON, mostly small.
+pub fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        (0_i64..20).prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(".{0,8}", inner, 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+/// The document with `with` in the place that `at` happens to lead to.
+pub fn mutated(mut document: Value, at: usize, with: &Value) -> Value {
+    replace(&mut document, at, with);
+    document
+}
+
+fn replace(value: &mut Value, at: usize, with: &Value) {
+    let size = match value {
+        Value::Object(fields) => fields.len(),
+        Value::Array(items) => items.len(),
+        _ => 0,
+    };
+    if size == 0 || at.is_multiple_of(7) {
+        return *value = with.clone();
+    }
+    let (which, deeper) = (at % size, at / size);
+    match value {
+        Value::Object(fields) => {
+            if let Some((_, inner)) = fields.iter_mut().nth(which) {
+                replace(inner, deeper, with);
+            }
+        }
+        Value::Array(items) => replace(&mut items[which], deeper, with),
+        _ => {}
+    }
+}

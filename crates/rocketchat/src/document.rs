@@ -1,0 +1,213 @@
+//! Reads a message from the document that DDP or REST sends.
+
+use serde_json::Value;
+
+use super::readable::readable_text;
+use super::{Author, Message, MessageId, MessageKind, RoomId, RoomKind, UserId, wire};
+
+/// Why a document is no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// It is not an object.
+    #[error("the document is not an object")]
+    NotAnObject,
+    /// It lacks what every message has.
+    #[error("the document has no usable \"{0}\"")]
+    Missing(&'static str),
+}
+
+impl Message {
+    /// Reads a message from its document, as it came in a stream's `args` or in an answer of the REST API.
+    ///
+    /// `_id`, `rid`, `u._id` and a time must be there; everything else may be missing or of the wrong type.
+    pub fn from_document(document: &Value) -> Result<Self, MessageError> {
+        if !document.is_object() {
+            return Err(MessageError::NotAnObject);
+        }
+        let id = required(document, "_id", "_id")?;
+        let room = required(document, "rid", "rid")?;
+        let user = document.get("u").unwrap_or(&Value::Null);
+        let author_id = required(user, "_id", "u._id")?;
+        let written = wire::time_of(document, "ts");
+        let updated = wire::time_of(document, "_updatedAt");
+        let sent_at = written.or(updated).ok_or(MessageError::Missing("ts"))?;
+        Ok(Self {
+            id: MessageId::new(id),
+            room: RoomId::new(room),
+            thread: wire::filled(document, "tmid").map(MessageId::new),
+            text: readable_text(document),
+            author: Author {
+                id: UserId::new(author_id),
+                username: wire::filled(user, "username").unwrap_or(author_id).to_owned(),
+                name: wire::filled(user, "name").map(str::to_owned),
+            },
+            kind: kind(wire::text(document, "t")),
+            from_integration: document.get("bot").is_some_and(is_set),
+            sent_at,
+            edited_at: wire::time_of(document, "editedAt"),
+            updated_at: updated.unwrap_or(sent_at),
+        })
+    }
+}
+
+impl RoomKind {
+    /// From the one letter `t` (or `roomType`) of a room.
+    pub fn from_letter(letter: &str) -> Self {
+        match letter {
+            "c" => Self::Channel,
+            "p" => Self::Group,
+            "d" => Self::Direct,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn required<'a>(document: &'a Value, key: &str, name: &'static str) -> Result<&'a str, MessageError> {
+    wire::filled(document, key).ok_or(MessageError::Missing(name))
+}
+
+fn kind(t: Option<&str>) -> MessageKind {
+    match t {
+        None | Some("") => MessageKind::Plain,
+        Some("e2e") => MessageKind::Encrypted,
+        Some(other) => MessageKind::System(other.to_owned()),
+    }
+}
+
+/// `bot` is an object (`{"i": integration}`) where it is meant, and `null` or `false` where it is not.
+fn is_set(value: &Value) -> bool {
+    !matches!(value, Value::Null | Value::Bool(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use arbitrary_json::{any_json, mutated, repeatable};
+
+    fn over_ddp() -> Value {
+        json!({
+            "_id": "m1", "rid": "GENERAL", "msg": "SIGNL4 pump 3 is down",
+            "ts": {"$date": 1_696_417_505_309_i64},
+            "u": {"_id": "u1", "username": "rene", "name": "René"},
+            "_updatedAt": {"$date": 1_696_417_505_400_i64},
+        })
+    }
+
+    #[test]
+    fn a_document_of_the_stream_is_read_whole() {
+        assert_eq!(
+            Message::from_document(&over_ddp()).unwrap(),
+            Message {
+                id: MessageId::new("m1"),
+                room: RoomId::new("GENERAL"),
+                thread: None,
+                text: "SIGNL4 pump 3 is down".into(),
+                author: Author { id: UserId::new("u1"), username: "rene".into(), name: Some("René".into()) },
+                kind: MessageKind::Plain,
+                from_integration: false,
+                sent_at: Timestamp::from_millisecond(1_696_417_505_309).unwrap(),
+                edited_at: None,
+                updated_at: Timestamp::from_millisecond(1_696_417_505_400).unwrap(),
+            }
+        );
+    }
+
+    #[test]
+    fn the_same_document_over_rest_is_the_same_message() {
+        let mut rest = over_ddp();
+        rest["ts"] = json!("2023-10-04T11:05:05.309Z");
+        rest["_updatedAt"] = json!("2023-10-04T11:05:05.400Z");
+        assert_eq!(Message::from_document(&rest), Message::from_document(&over_ddp()));
+    }
+
+    #[test]
+    fn threads_edits_integrations_and_kinds_are_told() {
+        let mut document = over_ddp();
+        document["tmid"] = json!("parent");
+        document["editedAt"] = json!({"$date": 1_696_417_506_000_i64});
+        document["bot"] = json!({"i": "integration"});
+        document["t"] = json!("uj");
+        let message = Message::from_document(&document).unwrap();
+        assert_eq!(message.thread, Some(MessageId::new("parent")));
+        assert_eq!(message.edited_at, Timestamp::from_millisecond(1_696_417_506_000).ok());
+        assert!(message.from_integration);
+        assert_eq!(message.kind, MessageKind::System("uj".into()));
+
+        document["t"] = json!("e2e");
+        document["bot"] = json!(null);
+        let message = Message::from_document(&document).unwrap();
+        assert_eq!(message.kind, MessageKind::Encrypted);
+        assert!(!message.from_integration);
+    }
+
+    #[test]
+    fn a_document_without_what_every_message_has_is_an_error() {
+        for (path, name) in [("/_id", "_id"), ("/rid", "rid"), ("/u/_id", "u._id"), ("/u", "u._id")] {
+            for broken in [json!(null), json!(""), json!(7), json!({}), json!([])] {
+                let mut document = over_ddp();
+                *document.pointer_mut(path).unwrap() = broken.clone();
+                let error = Message::from_document(&document).unwrap_err();
+                assert_eq!(error, MessageError::Missing(name), "{path} = {broken}");
+            }
+        }
+        assert_eq!(Message::from_document(&json!([])), Err(MessageError::NotAnObject));
+    }
+
+    #[test]
+    fn one_time_stands_in_for_the_other_and_none_is_an_error() {
+        let mut document = over_ddp();
+        document["ts"] = json!("rubbish");
+        let message = Message::from_document(&document).unwrap();
+        assert_eq!(message.sent_at, message.updated_at);
+        document["_updatedAt"] = json!(null);
+        assert_eq!(Message::from_document(&document), Err(MessageError::Missing("ts")));
+    }
+
+    #[test]
+    fn fields_of_a_wrong_type_are_as_good_as_missing() {
+        let mut document = over_ddp();
+        for key in ["msg", "tmid", "t", "editedAt", "attachments"] {
+            document[key] = json!({"a": [1, null]});
+        }
+        document["u"]["username"] = json!(12);
+        let message = Message::from_document(&document).unwrap();
+        assert_eq!((message.text.as_str(), message.author.username.as_str()), ("", "u1"));
+    }
+
+    fn with_everything() -> Value {
+        let mut document = over_ddp();
+        document["tmid"] = json!("parent");
+        document["editedAt"] = json!({"$date": 1_696_417_506_000_i64});
+        document["attachments"] = json!([
+            {"title": "PROBLEM", "text": "pressure", "fields": [{"title": "Severity", "value": 3}],
+             "attachments": [{"text": "deeper"}]},
+            {"message_link": "https://chat.example.com/channel/general?msg=abc", "text": "quoted"},
+        ]);
+        document["reactions"] = json!({":eyes:": {"usernames": ["rene"]}});
+        document
+    }
+
+    proptest! {
+        #![proptest_config(repeatable(10_000))]
+
+        #[test]
+        fn a_mutated_document_is_a_message_of_sense_or_an_error(
+            at in any::<usize>(), with in any_json(), also_at in any::<usize>(), also_with in any_json(),
+        ) {
+            let document = mutated(mutated(with_everything(), at, &with), also_at, &also_with);
+            if let Ok(message) = Message::from_document(&document) {
+                prop_assert!(!message.id.as_str().is_empty() && !message.author.id.as_str().is_empty());
+                for time in [Some(message.sent_at), Some(message.updated_at), message.edited_at] {
+                    let year = SignedDuration::from_hours(24 * 366);
+                    let time = time.unwrap_or_default();
+                    prop_assert!(time.checked_add(year).is_ok() && time.checked_sub(year).is_ok());
+                }
+            }
+        }
+    }
+}

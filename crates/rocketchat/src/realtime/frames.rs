@@ -1,0 +1,233 @@
+//! DDP frames: the few we send, and what a server may send, read leniently.
+//!
+//! A frame that is not understood is a typed error for the session to count and skip; one that is understood but not
+//! of interest is [`ServerFrame::Other`]. Nothing a server sends may panic or end a session but what DDP says ends it.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use crate::account::LoginRequest;
+use crate::wire;
+
+/// The longest wait that a server is believed to ask for. Its limits are in seconds; most of a day would be deaf for that long.
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// What we send.
+pub(super) enum ClientFrame {
+    /// Always the first frame.
+    Connect,
+    /// The method `login`.
+    Login { id: String, login: LoginRequest },
+    /// A subscription to one event of a stream.
+    Sub { id: String, stream: &'static str, event: String },
+    /// The end of a subscription.
+    Unsub { id: String },
+    /// Are you there?
+    Ping,
+    /// Yes.
+    Pong { id: Option<String> },
+}
+
+impl ClientFrame {
+    /// The frame as JSON text. That of a login holds the token.
+    pub(super) fn encode(&self) -> String {
+        let frame = match self {
+            Self::Connect => json!({"msg": "connect", "version": "1", "support": ["1"]}),
+            Self::Login { id, login } => {
+                json!({"msg": "method", "method": "login", "id": id, "params": [login_params(login)]})
+            }
+            // `false`: no `added` frame beside `ready`.
+            Self::Sub { id, stream, event } => {
+                json!({"msg": "sub", "id": id, "name": stream, "params": [event, false]})
+            }
+            Self::Unsub { id } => json!({"msg": "unsub", "id": id}),
+            Self::Ping => json!({"msg": "ping"}),
+            Self::Pong { id: Some(id) } => json!({"msg": "pong", "id": id}),
+            Self::Pong { id: None } => json!({"msg": "pong"}),
+        };
+        frame.to_string()
+    }
+}
+
+impl fmt::Debug for ClientFrame {
+    /// The frame without what proves who we are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Login { id, .. } => write!(f, "Login {{ id: {id:?}, <redacted> }}"),
+            other => f.write_str(&other.encode()),
+        }
+    }
+}
+
+fn login_params(login: &LoginRequest) -> Value {
+    match login {
+        LoginRequest::Resume(login) => json!({"resume": login.token.expose_secret()}),
+        LoginRequest::Password { username, digest } => json!({
+            "user": if username.contains('@') { json!({"email": username}) } else { json!({"username": username}) },
+            "password": {"digest": digest.expose_secret(), "algorithm": "sha-256"},
+        }),
+    }
+}
+
+/// What a server sends.
+#[derive(Debug)]
+pub(super) enum ServerFrame {
+    /// The answer to `connect`.
+    Connected,
+    /// The other answer to `connect`.
+    Failed,
+    /// Are you there?
+    Ping { id: Option<String> },
+    /// The answer to a method. A streamer leaves an empty result out.
+    Result { id: String, outcome: Result<Value, DdpError> },
+    /// These subscriptions stand.
+    Ready { subs: Vec<String> },
+    /// This subscription was refused or has ended; without an error, by somebody's will.
+    Nosub { id: String, error: Option<DdpError> },
+    /// A stream says something.
+    Changed { stream: String, event: String, args: Vec<Value> },
+    /// The server did not understand us.
+    Error { reason: String },
+    /// A frame that is of no interest here: greeting, `pong`, `updated`, `added`, whatever is new.
+    Other,
+}
+
+/// An error of DDP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DdpError {
+    /// `error`, a number or a text on the wire.
+    pub(super) code: String,
+    /// `reason`, else `message`.
+    pub(super) reason: String,
+    /// `details.timeToReset` of `too-many-requests`.
+    pub(super) time_to_reset: Option<Duration>,
+}
+
+/// Why a frame cannot be read. Says nothing of its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FrameError {
+    #[error("not JSON")]
+    NotJson,
+    #[error("not an object")]
+    NotAnObject,
+    #[error("no \"{0}\"")]
+    Missing(&'static str),
+}
+
+impl ServerFrame {
+    /// Reads one frame.
+    pub(super) fn decode(text: &str) -> Result<Self, FrameError> {
+        let mut frame: Value = serde_json::from_str(text).map_err(|_| FrameError::NotJson)?;
+        if !frame.is_object() {
+            return Err(FrameError::NotAnObject);
+        }
+        let Some(msg) = wire::text(&frame, "msg") else {
+            // The monolith's greeting is the one frame that has none.
+            return if frame.get("server_id").is_some() {
+                Ok(Self::Other)
+            } else {
+                Err(FrameError::Missing("msg"))
+            };
+        };
+        let id = frame.get("id").and_then(wire::code);
+        Ok(match msg {
+            "connected" => Self::Connected,
+            "failed" => Self::Failed,
+            "ping" => Self::Ping { id },
+            "result" => {
+                Self::Result { id: id.ok_or(FrameError::Missing("id"))?, outcome: outcome(&mut frame) }
+            }
+            "ready" => Self::Ready { subs: ids(&frame, "subs").ok_or(FrameError::Missing("subs"))? },
+            "nosub" => {
+                let error = frame.get("error").filter(|error| !error.is_null()).map(DdpError::read);
+                Self::Nosub { id: id.ok_or(FrameError::Missing("id"))?, error }
+            }
+            "changed" => changed(&mut frame)?,
+            // `offendingMessage` comes along, which may be our own login: nothing of it is kept.
+            "error" => Self::Error { reason: bounded(wire::text(&frame, "reason").unwrap_or_default()) },
+            _ => Self::Other,
+        })
+    }
+}
+
+fn outcome(frame: &mut Value) -> Result<Value, DdpError> {
+    match frame.get("error").filter(|error| !error.is_null()) {
+        Some(error) => Err(DdpError::read(error)),
+        None => Ok(frame.get_mut("result").map(Value::take).unwrap_or_default()),
+    }
+}
+
+/// `fields.eventName` and `fields.args` of a stream; a change of a collection has neither.
+fn changed(frame: &mut Value) -> Result<ServerFrame, FrameError> {
+    let stream = wire::text(frame, "collection").ok_or(FrameError::Missing("collection"))?.to_owned();
+    let Some(fields) = frame.get_mut("fields") else { return Ok(ServerFrame::Other) };
+    let Some(event) = wire::text(fields, "eventName").map(str::to_owned) else {
+        return Ok(ServerFrame::Other);
+    };
+    match fields.get_mut("args").map(Value::take) {
+        Some(Value::Array(args)) => Ok(ServerFrame::Changed { stream, event, args }),
+        None | Some(Value::Null) => Ok(ServerFrame::Changed { stream, event, args: Vec::new() }),
+        Some(_) => Err(FrameError::Missing("args")),
+    }
+}
+
+/// What is kept of a server's words: enough for a line in the log.
+fn bounded(words: &str) -> String {
+    words.chars().take(200).collect()
+}
+
+fn ids(frame: &Value, key: &str) -> Option<Vec<String>> {
+    Some(frame.get(key)?.as_array()?.iter().filter_map(wire::code).collect())
+}
+
+impl DdpError {
+    /// `{error, reason?, message?, details?}`, or a bare text or number.
+    fn read(error: &Value) -> Self {
+        let code = error.get("error").or(Some(error)).and_then(wire::code).unwrap_or_default();
+        let reason =
+            wire::filled(error, "reason").or_else(|| wire::filled(error, "message")).unwrap_or_default();
+        let wait = error.pointer("/details/timeToReset").and_then(Value::as_f64);
+        Self {
+            code,
+            reason: bounded(reason),
+            time_to_reset: wait
+                .filter(|ms| (0.0..86_400_000.0).contains(ms))
+                .map(|ms| Duration::from_millis(ms as u64).min(LONGEST_WAIT)),
+        }
+    }
+
+    /// Whether the server asks to slow down.
+    pub(super) fn is_rate_limit(&self) -> bool {
+        self.code.contains("too-many-requests")
+    }
+
+    /// Whether the server says that this account may not, as against not now. While a server starts up it answers 404
+    /// or 500 to what it will take a moment later.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "not-allowed" | "error-not-allowed" | "401" | "403" | "unauthorized" | "error-unauthorized"
+        )
+    }
+}
+
+impl fmt::Display for DdpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason.as_str() {
+            "" => f.write_str(&self.code),
+            reason => write!(f, "{reason} ({})", self.code),
+        }
+    }
+}
+
+/// What a login answers: whose it is, and the token where a new one was made.
+pub(super) fn login_result(result: &Value) -> Option<(String, Option<SecretString>)> {
+    let id = wire::filled(result, "id")?.to_owned();
+    Some((id, wire::filled(result, "token").map(|token| SecretString::from(token.to_owned()))))
+}

@@ -1,0 +1,97 @@
+//! What is heard: messages, and changes of the account and its rooms.
+
+use serde_json::Value;
+
+use super::subscribing::{FORCE_LOGOUT, ROOMS_CHANGED, SUBSCRIPTIONS_CHANGED};
+use super::{Action, End, Phase, Protocol};
+use crate::RoomId;
+use crate::realtime::frames::ClientFrame;
+use crate::realtime::stream::{self, NOTIFY_USER, ROOM_MESSAGES};
+use crate::realtime::{LostReason, RealtimeEvent, RoomChange};
+
+/// Messages that came before the session stood are kept for afterwards, so many. The rest is for the catch-up, which
+/// follows then.
+pub(super) const MAX_HELD: usize = 4_096;
+
+impl Protocol<'_> {
+    pub(super) fn changed(&mut self, stream: &str, event: &str, args: &[Value]) -> Result<(), End> {
+        match stream {
+            ROOM_MESSAGES => self.messages(args),
+            NOTIFY_USER => match self.own_topic(event) {
+                Some(FORCE_LOGOUT) => return Err(LostReason::ForcedLogout.into()),
+                Some(SUBSCRIPTIONS_CHANGED) => {
+                    if let Some(change) = self.known.subscription_changed(args) {
+                        self.subscription_changed(change);
+                    }
+                }
+                Some(ROOMS_CHANGED) => {
+                    if let Some(change) = self.known.room_changed(args) {
+                        self.tell(RealtimeEvent::RoomsChanged(change));
+                    }
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// What `<uid>/<topic>` is about, if it is about us.
+    fn own_topic<'e>(&self, event: &'e str) -> Option<&'e str> {
+        let (user, topic) = event.split_once('/')?;
+        (user == self.identity.as_ref()?.user_id.as_str()).then_some(topic)
+    }
+
+    fn messages(&mut self, args: &[Value]) {
+        for read in stream::messages(args) {
+            match read {
+                Ok(streamed) => self.tell(RealtimeEvent::Message {
+                    message: Box::new(streamed.message),
+                    participant: streamed.participant,
+                    room: streamed.room,
+                }),
+                Err(error) => {
+                    self.counts.count_skipped();
+                    tracing::debug!(%error, "skipped a message that cannot be read");
+                }
+            }
+        }
+    }
+
+    fn subscription_changed(&mut self, change: RoomChange) {
+        let Some(rooms) = &mut self.each_room else { return self.tell(RealtimeEvent::RoomsChanged(change)) };
+        match &change {
+            RoomChange::Joined(subscription) => {
+                let room = subscription.room.id.clone();
+                rooms.want(room.clone());
+                self.joining.insert(room, change);
+            }
+            RoomChange::Left(room) => {
+                self.joining.remove(room);
+                let id = rooms.forget(room);
+                self.tell(RealtimeEvent::RoomsChanged(change));
+                if let Some(id) = id {
+                    self.send(ClientFrame::Unsub { id });
+                }
+            }
+            _ => self.tell(RealtimeEvent::RoomsChanged(change)),
+        }
+    }
+
+    /// Tells of a joined room, now that its subscription is answered: whoever then asks for its past misses nothing.
+    pub(super) fn announce(&mut self, room: &RoomId) {
+        if let Some(change) = self.joining.remove(room) {
+            self.tell(RealtimeEvent::RoomsChanged(change));
+        }
+    }
+
+    fn tell(&mut self, event: RealtimeEvent) {
+        if matches!(self.phase, Phase::Online) {
+            self.actions.push_back(Action::Tell(event));
+        } else if self.held.len() < MAX_HELD {
+            self.held.push_back(event);
+        } else {
+            self.dropped += 1;
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Why a session ended, or did not come to stand.
+
+use std::time::Duration;
+
+use crate::rest::{Obstacle, RestError};
+
+/// A named reason. All of them are tried again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LostReason {
+    /// The host's name leads nowhere.
+    #[error("the server's name cannot be resolved: {0}")]
+    Dns(String),
+    /// Nobody listens there.
+    #[error("the server refuses connections: {0}")]
+    Refused(String),
+    /// Too slow; what, is named.
+    #[error("{0} took too long")]
+    Timeout(&'static str),
+    /// No encrypted connection, mostly for a certificate that is not trusted.
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    /// The proxy of the environment would not connect.
+    #[error("the proxy failed: {0}")]
+    Proxy(String),
+    /// The server answered, but not as a WebSocket.
+    #[error("no WebSocket there: {0}")]
+    Handshake(String),
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Network(String),
+    /// The server answered `failed` to `connect`.
+    #[error("the server does not speak this version of DDP")]
+    ConnectFailed,
+    /// REST, which the login needs, is not available.
+    #[error("{0}")]
+    Rest(String),
+    /// The login was answered with an error that says nothing against the account.
+    #[error("the login failed: {0}")]
+    Login(String),
+    /// The token was dead; a new one follows where there is a password.
+    #[error("the token has expired or was revoked")]
+    TokenExpired,
+    /// The server wants fewer calls.
+    #[error("the server asks to slow down")]
+    RateLimited {
+        /// For how long, where it said so.
+        wait: Option<Duration>,
+    },
+    /// The subscription to the messages was refused or taken back.
+    #[error("the server ended the subscription: {0}")]
+    Nosub(String),
+    /// Nothing came for so long that the connection must be dead.
+    #[error("nothing came from the server any more")]
+    HalfOpen,
+    /// The server closed the connection, with this code if any.
+    #[error("the server closed the connection{}", close_code(*.0))]
+    ClosedByServer(Option<u16>),
+    /// The server logged the account out.
+    #[error("the server logged the account out")]
+    ForcedLogout,
+    /// The server said what no DDP server says.
+    #[error("the server broke the protocol: {0}")]
+    Protocol(String),
+}
+
+impl LostReason {
+    /// A short stable name for logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Dns(_) => "dns",
+            Self::Refused(_) => "refused",
+            Self::Timeout(_) => "timeout",
+            Self::Tls(_) => "tls",
+            Self::Proxy(_) => "proxy",
+            Self::Handshake(_) => "handshake",
+            Self::Network(_) => "network",
+            Self::ConnectFailed => "connect_failed",
+            Self::Rest(_) => "rest",
+            Self::Login(_) => "login",
+            Self::TokenExpired => "token_expired",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Nosub(_) => "nosub",
+            Self::HalfOpen => "half_open",
+            Self::ClosedByServer(_) => "closed_by_server",
+            Self::ForcedLogout => "forced_logout",
+            Self::Protocol(_) => "protocol",
+        }
+    }
+
+    /// How long the server asked to be left alone.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { wait } => *wait,
+            _ => None,
+        }
+    }
+}
+
+impl From<RestError> for LostReason {
+    fn from(error: RestError) -> Self {
+        match error {
+            RestError::RateLimited { until } => {
+                let wait = until.duration_since(jiff::Timestamp::now());
+                Self::RateLimited { wait: Some(wait.try_into().unwrap_or_default()) }
+            }
+            RestError::Unavailable { reason, obstacle: Some(obstacle), .. } => match obstacle {
+                Obstacle::Dns => Self::Dns(reason),
+                Obstacle::Refused => Self::Refused(reason),
+                Obstacle::Tls => Self::Tls(reason),
+            },
+            error => Self::Rest(error.to_string()),
+        }
+    }
+}
+
+fn close_code(code: Option<u16>) -> String {
+    code.map(|code| format!(" (code {code})")).unwrap_or_default()
+}

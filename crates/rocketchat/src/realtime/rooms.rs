@@ -1,0 +1,155 @@
+//! Reads changes of the account's rooms, and tells each once.
+//!
+//! A server says `updated` of a room and of its subscription at every message, for the counters in them. What is told
+//! on is only what a listener can act on, so the last telling is remembered.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::RoomChange;
+use crate::rest::{RoomInfo, Subscription, room_info, subscription};
+use crate::{RoomId, wire};
+
+/// How many rooms are remembered before all are forgotten, which costs no more than a repeated telling.
+const MAX_REMEMBERED: usize = 50_000;
+
+/// What was last told of each room.
+#[derive(Debug, Default)]
+pub(super) struct KnownRooms {
+    rooms: HashMap<RoomId, RoomInfo>,
+    subscriptions: HashMap<RoomId, Subscription>,
+    /// The room of each subscription, since a removed one may name only itself.
+    by_subscription: HashMap<String, RoomId>,
+}
+
+impl KnownRooms {
+    /// Takes in `subscriptions-changed`: `["inserted" | "updated" | "removed", document]`.
+    pub(super) fn subscription_changed(&mut self, args: &[Value]) -> Option<RoomChange> {
+        let (action, document) = action(args)?;
+        if action == "removed" {
+            return self.subscription_removed(document);
+        }
+        let now = subscription(document)?;
+        self.bound();
+        let room = now.room.id.clone();
+        if let Some(id) = &now.id {
+            self.by_subscription.insert(id.clone(), room.clone());
+        }
+        let before = self.subscriptions.insert(room, now.clone());
+        if action == "inserted" {
+            return Some(RoomChange::Joined(now));
+        }
+        let same = before.is_some_and(|before| Subscription { updated_at: now.updated_at, ..before } == now);
+        (!same).then_some(RoomChange::Subscription(now))
+    }
+
+    fn subscription_removed(&mut self, document: &Value) -> Option<RoomChange> {
+        let by_id = wire::filled(document, "_id").and_then(|id| self.by_subscription.remove(id));
+        let room = wire::filled(document, "rid").map(RoomId::new).or(by_id)?;
+        self.subscriptions.remove(&room);
+        Some(RoomChange::Left(room))
+    }
+
+    /// Takes in `rooms-changed`: `["inserted" | "updated" | "removed", document]`.
+    pub(super) fn room_changed(&mut self, args: &[Value]) -> Option<RoomChange> {
+        let (action, document) = action(args)?;
+        if action == "removed" {
+            let room = RoomId::new(wire::filled(document, "_id")?);
+            self.rooms.remove(&room);
+            return Some(RoomChange::Deleted(room));
+        }
+        let now = room_info(document)?;
+        self.bound();
+        let before = self.rooms.insert(now.room.id.clone(), now.clone());
+        let same = before.is_some_and(|before| {
+            RoomInfo { updated_at: now.updated_at, last_message_at: now.last_message_at, ..before } == now
+        });
+        (!same).then_some(RoomChange::Room(now))
+    }
+
+    fn bound(&mut self) {
+        if self.rooms.len() + self.by_subscription.len() >= MAX_REMEMBERED {
+            *self = Self::default();
+        }
+    }
+}
+
+/// `[action, document]`, nested once or not.
+fn action(args: &[Value]) -> Option<(&str, &Value)> {
+    match args {
+        [Value::String(action), document, ..] => Some((action, document)),
+        [Value::Array(inner), ..] => match inner.as_slice() {
+            [Value::String(action), document, ..] => Some((action, document)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn subscribed(known: &mut KnownRooms, args: Value) -> Option<RoomChange> {
+        known.subscription_changed(args.as_array().unwrap())
+    }
+
+    fn room(known: &mut KnownRooms, args: Value) -> Option<RoomChange> {
+        known.room_changed(args.as_array().unwrap())
+    }
+
+    #[test]
+    fn a_join_and_a_leave_are_told_with_their_room() {
+        let mut known = KnownRooms::default();
+        let joined =
+            subscribed(&mut known, json!(["inserted", {"_id": "s1", "rid": "r1", "t": "c", "name": "ops"}]));
+        assert!(matches!(joined, Some(RoomChange::Joined(joined)) if joined.room.id == RoomId::new("r1")));
+        let left = Some(RoomChange::Left(RoomId::new("r1")));
+        assert_eq!(
+            subscribed(&mut known, json!(["removed", {"_id": "s1"}])),
+            left,
+            "by the subscription alone"
+        );
+        assert_eq!(subscribed(&mut known, json!(["removed", {"_id": "s2", "rid": "r1"}])), left);
+        assert_eq!(
+            subscribed(&mut known, json!(["removed", {"_id": "s3"}])),
+            None,
+            "of a room never heard of"
+        );
+    }
+
+    #[test]
+    fn a_message_in_a_room_is_no_change_of_the_room() {
+        let mut known = KnownRooms::default();
+        let at = |ms: i64, name: &str| {
+            json!(["updated", {"_id": "r1", "rid": "r1", "t": "p", "name": name, "lm": {"$date": ms},
+                               "_updatedAt": {"$date": ms}, "unread": ms, "msgs": ms}])
+        };
+        assert!(room(&mut known, at(1, "ops")).is_some(), "first heard of");
+        assert_eq!(room(&mut known, at(2, "ops")), None);
+        assert!(room(&mut known, at(3, "ops2")).is_some(), "renamed");
+        assert!(subscribed(&mut known, at(1, "ops")).is_some());
+        assert_eq!(subscribed(&mut known, at(2, "ops")), None);
+        assert!(subscribed(&mut known, at(3, "ops2")).is_some());
+    }
+
+    #[test]
+    fn rubbish_changes_nothing() {
+        let mut known = KnownRooms::default();
+        for args in [
+            json!([]),
+            json!([1]),
+            json!(["updated"]),
+            json!(["updated", 7]),
+            json!([["removed"]]),
+            json!([{}]),
+        ] {
+            assert_eq!((subscribed(&mut known, args.clone()), room(&mut known, args)), (None, None));
+        }
+        let nested = room(&mut known, json!([["removed", {"_id": "r1"}]]));
+        assert_eq!(nested, Some(RoomChange::Deleted(RoomId::new("r1"))));
+    }
+}

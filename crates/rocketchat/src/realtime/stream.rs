@@ -1,0 +1,102 @@
+//! Reads what a stream says: messages, and changes of the account's rooms.
+
+use serde_json::Value;
+
+use super::RoomHint;
+use crate::{Message, MessageError, RoomKind, wire};
+
+/// The stream of messages. Its event is a room's ID, or `__my_messages__` for all rooms.
+pub(super) const ROOM_MESSAGES: &str = "stream-room-messages";
+/// The event of [`ROOM_MESSAGES`] that covers all rooms.
+pub(super) const MY_MESSAGES: &str = "__my_messages__";
+/// The stream of what concerns one account. Its events are `<uid>/<topic>`.
+pub(super) const NOTIFY_USER: &str = "stream-notify-user";
+
+/// A message as the stream brought it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct StreamedMessage {
+    pub(super) message: Message,
+    pub(super) participant: Option<bool>,
+    pub(super) room: RoomHint,
+}
+
+/// Reads the messages of a stream's `args`: `[message, about]`, `[message]`, and nested as some versions do:
+/// `[[message], about]`, `[[message, about]]`.
+pub(super) fn messages(args: &[Value]) -> Vec<Result<StreamedMessage, MessageError>> {
+    let flat: Vec<&Value> = args.iter().flat_map(unnested).collect();
+    let about = flat.iter().find(|value| is_about(value)).copied().unwrap_or(&Value::Null);
+    let read = |document: &&Value| {
+        Ok(StreamedMessage {
+            message: Message::from_document(document)?,
+            participant: about.get("roomParticipant").and_then(Value::as_bool),
+            room: RoomHint {
+                kind: wire::filled(about, "roomType").map(RoomKind::from_letter),
+                name: wire::filled(about, "roomName").map(str::to_owned),
+            },
+        })
+    };
+    flat.iter().filter(|value| !is_about(value)).map(read).collect()
+}
+
+fn unnested(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(inner) => inner,
+        other => std::slice::from_ref(other),
+    }
+}
+
+/// What accompanies a message has no `_id`, and at least one of these. Versions and rooms differ in which.
+fn is_about(value: &Value) -> bool {
+    value.is_object()
+        && value.get("_id").is_none()
+        && ["roomParticipant", "roomType", "roomName"].iter().any(|key| value.get(key).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn document(id: &str) -> Value {
+        json!({"_id": id, "rid": "r", "msg": "hello", "ts": {"$date": 1}, "u": {"_id": "u", "username": "rene"}})
+    }
+
+    fn about() -> Value {
+        json!({"roomParticipant": true, "roomType": "c", "roomName": "general"})
+    }
+
+    fn read(args: Value) -> Vec<Result<StreamedMessage, MessageError>> {
+        messages(args.as_array().unwrap())
+    }
+
+    #[test]
+    fn a_message_is_found_in_every_nesting() {
+        let plain = read(json!([document("m"), about()]));
+        let streamed = plain[0].as_ref().unwrap();
+        assert_eq!(streamed.message.id.as_str(), "m");
+        assert_eq!(streamed.participant, Some(true));
+        assert_eq!(streamed.room, RoomHint { kind: Some(RoomKind::Channel), name: Some("general".into()) });
+        assert_eq!(read(json!([[document("m")], about()])), plain);
+        assert_eq!(read(json!([[document("m"), about()]])), plain);
+    }
+
+    #[test]
+    fn nothing_said_about_the_room_is_nothing_known() {
+        let bare = read(json!([document("m")]));
+        assert_eq!((bare[0].as_ref().unwrap().participant, bare.len()), (None, 1));
+        let unnamed = read(json!([document("m"), {"roomParticipant": false, "roomType": "d"}]));
+        let unnamed = unnamed[0].as_ref().unwrap();
+        assert_eq!(unnamed.participant, Some(false));
+        assert_eq!(unnamed.room, RoomHint { kind: Some(RoomKind::Direct), name: None });
+    }
+
+    #[test]
+    fn several_messages_at_once_are_all_read_and_rubbish_is_an_error_each() {
+        let read = read(json!([[document("a"), document("b"), 7, null], about()]));
+        let ids: Vec<_> = read.iter().flatten().map(|streamed| streamed.message.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"]);
+        assert_eq!(read.iter().filter(|message| message.is_err()).count(), 2);
+        assert!(messages(&[]).is_empty());
+    }
+}

@@ -1,0 +1,152 @@
+//! Keeps a session running for ever: login, socket, conversation, and again after a wait.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::Backoff;
+use super::liveness::Liveness;
+use super::outlet::Outlet;
+use super::protocol::{End, Protocol};
+use super::session::Session;
+use super::{ConnectionState, FrameCounts, LostReason, RealtimeEvent, Timing, transport};
+use crate::account::LoginRequest;
+use crate::{Account, Fatal, LoginError, RestClient};
+
+/// The realtime session of an account, kept running for ever.
+#[derive(Debug)]
+pub struct Realtime {
+    account: Arc<Account>,
+    rest: RestClient,
+    timing: Timing,
+    state: watch::Sender<ConnectionState>,
+    counts: Arc<FrameCounts>,
+    sessions: AtomicU64,
+}
+
+/// How an attempt at a session ended.
+struct Outcome {
+    /// `None` when nobody takes the events any more.
+    end: Option<End>,
+    /// How long the session held, if it came to stand.
+    lived: Option<Duration>,
+}
+
+impl Realtime {
+    /// The realtime session of `account`, not running yet.
+    pub fn new(account: Arc<Account>) -> Self {
+        Self {
+            rest: RestClient::new(Arc::clone(&account)),
+            account,
+            timing: Timing::default(),
+            state: watch::Sender::new(ConnectionState::Connecting { attempt: 1 }),
+            counts: Arc::default(),
+            sessions: AtomicU64::new(0),
+        }
+    }
+
+    /// With other times than the default ones.
+    #[must_use]
+    pub fn with_timing(self, timing: Timing) -> Self {
+        Self { timing, ..self }
+    }
+
+    /// Where the session stands, now and at each change.
+    pub fn state(&self) -> watch::Receiver<ConnectionState> {
+        self.state.subscribe()
+    }
+
+    /// Counts what came in.
+    pub fn counts(&self) -> Arc<FrameCounts> {
+        Arc::clone(&self.counts)
+    }
+
+    /// Runs for ever: whatever ends a session, the next one follows. `Ok` when cancelled, or when the receiver of the
+    /// events is dropped; an error only for what somebody must mend.
+    ///
+    /// A slow receiver is waited for without losing an event or the connection.
+    pub async fn run(
+        &self,
+        events: mpsc::Sender<RealtimeEvent>,
+        cancel: CancellationToken,
+    ) -> Result<(), Fatal> {
+        let mut outlet = Outlet::new(events);
+        let outcome = cancel.run_until_cancelled(self.keep_running(&mut outlet)).await;
+        let outcome = outcome.unwrap_or(Ok(()));
+        self.state.send_replace(ConnectionState::Stopped(outcome.clone().err()));
+        outcome
+    }
+
+    async fn keep_running(&self, outlet: &mut Outlet) -> Result<(), Fatal> {
+        let mut backoff = Backoff::new(&self.timing);
+        loop {
+            self.state.send_replace(ConnectionState::Connecting { attempt: backoff.attempt() });
+            let Outcome { end, lived } = self.attempt(outlet).await;
+            let reason = match end {
+                None => return Ok(()),
+                Some(End::Fatal(fatal)) => return Err(fatal),
+                Some(End::TokenRefused(reason)) => self.account.token_refused(reason),
+                Some(End::Lost(reason)) => reason,
+            };
+            let wait = backoff.next(lived, reason.wait(), rand::random());
+            self.lost(reason, wait, outlet);
+            if outlet.flow_during(sleep(wait)).await.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn lost(&self, reason: LostReason, wait: Duration, outlet: &mut Outlet) {
+        tracing::warn!(%reason, name = reason.name(), retry_in = ?wait, "no realtime session");
+        let retry_at = SignedDuration::try_from(wait)
+            .ok()
+            .and_then(|wait| Timestamp::now().checked_add(wait).ok())
+            .unwrap_or(Timestamp::MAX);
+        self.state.send_replace(ConnectionState::Waiting { reason: reason.clone(), retry_at });
+        outlet.push(RealtimeEvent::Lost { reason, retry_in: wait });
+    }
+
+    /// One session, from the login to its end.
+    async fn attempt(&self, outlet: &mut Outlet) -> Outcome {
+        let opened = match outlet.flow_during(self.open()).await {
+            None => return Outcome { end: None, lived: None },
+            Some(Err(end)) => return Outcome { end: Some(end), lived: None },
+            Some(Ok(opened)) => opened,
+        };
+        let (login, socket) = opened;
+        let now = Instant::now();
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut session = Session {
+            socket,
+            protocol: Protocol::new(&self.account, &self.timing, &self.counts, number, login, now),
+            liveness: Liveness::new(&self.timing, now),
+            rest: &self.rest,
+            send_within: self.timing.send,
+            state: &self.state,
+            ready_at: None,
+        };
+        let end = session.run(outlet).await;
+        session.close().await;
+        Outcome { end, lived: session.ready_at.map(|since| since.elapsed()) }
+    }
+
+    /// What to log in with, and an open socket.
+    async fn open(&self) -> Result<(LoginRequest, transport::Socket), End> {
+        let login = self.account.login_request().await.map_err(|error| match error {
+            LoginError::Fatal(fatal) => End::Fatal(fatal),
+            LoginError::RestDisabled(reason) => End::Lost(LostReason::Login(reason)),
+            LoginError::NotNow(error) => End::Lost(error.into()),
+        })?;
+        let opening = transport::open(self.account.connector(), self.account.server());
+        let socket = timeout(self.timing.step, opening)
+            .await
+            .map_err(|_| LostReason::Timeout("connecting"))
+            .and_then(std::convert::identity)?;
+        Ok((login, socket))
+    }
+}

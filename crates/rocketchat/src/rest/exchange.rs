@@ -1,0 +1,268 @@
+//! One HTTP exchange: a request out, a bounded body in, and the answer sorted into success and kinds of error.
+
+#[cfg(test)]
+mod tests;
+
+use std::{error::Error, io, time::Instant};
+
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+use metrics::{SharedString, counter};
+use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use serde_json::Value;
+
+use super::{Effect, Obstacle, RestError};
+use crate::{clock::ServerClock, wire};
+
+/// Largest body of an ordinary answer, in bytes.
+pub(crate) const MAX_BODY: usize = 1024 * 1024;
+/// How long to hold back where the server names no time, and the longest it is believed.
+const DEFAULT_WAIT: SignedDuration = SignedDuration::from_secs(60);
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(15 * 60);
+/// Longest text kept of a server's error.
+const MAX_REASON: usize = 300;
+
+/// A successful answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) body: Value,
+    /// Until when the route takes no further call: the answer said that this was the last one.
+    pub(crate) exhausted_until: Option<Timestamp>,
+}
+
+/// Sends a request and reads its answer.
+pub(crate) async fn exchange(
+    request: reqwest::RequestBuilder,
+    limit: usize,
+    clock: &ServerClock,
+) -> Result<Answer, RestError> {
+    let sent = Instant::now();
+    let response = request.send().await.map_err(failed)?;
+    let answered = Instant::now();
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let date = date(&headers);
+    if response.status().is_redirection() {
+        count_error(status.to_string());
+        return Err(redirected(&headers));
+    }
+    let body = read(response, limit).await?;
+    let json = serde_json::from_slice::<Value>(&body).ok();
+    let refusal = json.as_ref().and_then(Refusal::read);
+    let json = json.filter(|_| (200..300).contains(&status) && refusal.is_none());
+    // The page of a proxy tells the proxy's time.
+    if let Some(date) = date.filter(|_| json.is_some() || refusal.is_some()) {
+        clock.observe(date, sent, answered);
+    }
+    let times = RateLimitTimes { headers: &headers, date, now: Timestamp::now() };
+    if let Some(body) = json {
+        return Ok(Answer { body, exhausted_until: times.exhausted() });
+    }
+    count_error(status.to_string());
+    Err(sort(status, refusal, &times))
+}
+
+/// What a refusing body says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Refusal {
+    code: String,
+    reason: String,
+}
+
+impl Refusal {
+    /// `{success:false, error, errorType?, details?}`, or `{status:"error", error?, message?}` of the login and of 7.x
+    /// and before. Anything else does not come from Rocket.Chat's API, but from what stands before it.
+    fn read(body: &Value) -> Option<Self> {
+        let is_refusal = body.get("success") == Some(&Value::Bool(false))
+            || wire::text(body, "status").is_some_and(|status| status == "error");
+        if !is_refusal {
+            return None;
+        }
+        let error = body.get("error").and_then(wire::code).unwrap_or_default();
+        let message = wire::filled(body, "message").unwrap_or(&error);
+        let code = wire::filled(body, "errorType")
+            .map(str::to_owned)
+            .or_else(|| bracketed_code(&error).map(str::to_owned))
+            .or_else(|| bracketed_code(message).map(str::to_owned))
+            .unwrap_or_else(|| if is_code(&error) { error.clone() } else { String::new() });
+        Some(Self { code, reason: bounded(message) })
+    }
+}
+
+/// The code at the end of a Meteor error's text: `Not allowed [error-not-allowed]`.
+fn bracketed_code(text: &str) -> Option<&str> {
+    let (_, code) = text.trim_end().strip_suffix(']')?.rsplit_once('[')?;
+    is_code(code).then_some(code)
+}
+
+fn is_code(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn sort(status: u16, refusal: Option<Refusal>, times: &RateLimitTimes<'_>) -> RestError {
+    let Some(Refusal { code, reason }) = refusal else { return foreign(status, times) };
+    if status == 429 || code.contains("too-many-requests") {
+        return RestError::RateLimited { until: times.refused(&reason) };
+    }
+    match status {
+        // From 8.0 on, a missing right may be answered 401 as well, with this code; a dead token has none.
+        401 if matches!(code.as_str(), "error-unauthorized" | "error-forbidden") => {
+            RestError::Rejected { status, code, reason }
+        }
+        401 => RestError::Unauthorized { code, reason: format!("{reason} (HTTP 401)") },
+        200..500 => RestError::Rejected { status, code, reason },
+        _ => RestError::unclear(format!("HTTP {status}")),
+    }
+}
+
+/// Sorts an answer that is not Rocket.Chat's: of a reverse proxy, or of the server while its API is not up yet. It says
+/// nothing about the account or the call, so it is no reason to give up either.
+fn foreign(status: u16, times: &RateLimitTimes<'_>) -> RestError {
+    match status {
+        429 => RestError::RateLimited { until: times.refused("") },
+        413 | 414 | 431 => RestError::Rejected {
+            status,
+            code: String::new(),
+            reason: format!("the call is too large for what stands before Rocket.Chat (HTTP {status})"),
+        },
+        // The one of these that may come after the call was passed on.
+        408 => RestError::unclear(format!("HTTP {status}")),
+        400..500 => RestError::unreachable(format!(
+            "HTTP {status}, not from Rocket.Chat itself but from what stands before it"
+        )),
+        200..300 => RestError::unclear(format!("HTTP {status} with an answer that is not Rocket.Chat's")),
+        _ => RestError::unclear(format!("HTTP {status}")),
+    }
+}
+
+/// The times an answer names, read by our own clock.
+struct RateLimitTimes<'a> {
+    headers: &'a HeaderMap,
+    date: Option<Timestamp>,
+    now: Timestamp,
+}
+
+impl RateLimitTimes<'_> {
+    /// When a call that was turned away may be made again.
+    fn refused(&self, reason: &str) -> Timestamp {
+        let wait = self.reset().or_else(|| self.retry_after()).or_else(|| spoken_wait(reason));
+        self.now + bounded_wait(wait)
+    }
+
+    /// When the next call may be made, where this one was the last of its window.
+    fn exhausted(&self) -> Option<Timestamp> {
+        let remaining: i64 = self.number("x-ratelimit-remaining")?;
+        (remaining <= 0).then(|| self.reset()).flatten().map(|wait| self.now + bounded_wait(Some(wait)))
+    }
+
+    /// `X-RateLimit-Reset`, epoch milliseconds by the server's clock, which its `Date` tells.
+    fn reset(&self) -> Option<SignedDuration> {
+        let reset = Timestamp::from_millisecond(self.number("x-ratelimit-reset")?).ok()?;
+        Some(reset.duration_since(self.date.unwrap_or(self.now)))
+    }
+
+    fn retry_after(&self) -> Option<SignedDuration> {
+        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+        Some(SignedDuration::from_secs(seconds))
+    }
+
+    fn number(&self, header: &str) -> Option<i64> {
+        self.headers.get(header)?.to_str().ok()?.trim().parse().ok()
+    }
+}
+
+/// "You must wait 23 seconds before trying this endpoint again."
+fn spoken_wait(reason: &str) -> Option<SignedDuration> {
+    let (_, rest) = reason.split_once("must wait ")?;
+    let seconds = rest.split_whitespace().next()?.parse().ok()?;
+    Some(SignedDuration::from_secs(seconds))
+}
+
+fn bounded_wait(wait: Option<SignedDuration>) -> SignedDuration {
+    wait.filter(|wait| wait.is_positive())
+        .unwrap_or(DEFAULT_WAIT)
+        .clamp(SignedDuration::from_secs(1), LONGEST_WAIT)
+}
+
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok().map(|date| date.timestamp())
+}
+
+fn redirected(headers: &HeaderMap) -> RestError {
+    let host = headers
+        .get(LOCATION)
+        .and_then(|to| url::Url::parse(to.to_str().ok()?).ok())
+        .and_then(|url| url.host_str().map(|host| format!("{}://{host}", url.scheme())));
+    RestError::unreachable(match host {
+        Some(host) => format!("the server redirects to {host}; use that as its URL"),
+        None => "the server redirects; use the URL it redirects to".to_owned(),
+    })
+}
+
+async fn read(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, RestError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > limit {
+            return Err(RestError::Rejected {
+                status: response.status().as_u16(),
+                code: "answer-too-large".to_owned(),
+                reason: format!("the answer is larger than {limit} bytes"),
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// A request that got no answer. The URL may hold what nobody should read in a log, so it is left out.
+fn failed(error: reqwest::Error) -> RestError {
+    let error = error.without_url();
+    count_error(silence(&error));
+    if error.is_timeout() && !error.is_connect() {
+        return RestError::unclear("no answer in time");
+    }
+    let causes: Vec<&(dyn Error + 'static)> =
+        std::iter::successors(error.source(), |cause| (*cause).source()).collect();
+    let reason = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
+    let before_it_was_sent = error.is_connect() || error.is_builder();
+    RestError::Unavailable {
+        reason: bounded(&reason),
+        effect: if before_it_was_sent { Effect::None } else { Effect::Unknown },
+        obstacle: causes.into_iter().find_map(obstacle),
+    }
+}
+
+fn obstacle(cause: &(dyn Error + 'static)) -> Option<Obstacle> {
+    // The type that hyper has for it is not for others to see.
+    if cause.to_string().starts_with("dns error") {
+        return Some(Obstacle::Dns);
+    }
+    if cause.is::<rustls::Error>() {
+        return Some(Obstacle::Tls);
+    }
+    let error = cause.downcast_ref::<io::Error>()?;
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        return Some(Obstacle::Refused);
+    }
+    // It is no cause of itself, as far as `source` tells.
+    obstacle(error.get_ref()?)
+}
+
+/// Why no answer came, in one word.
+fn silence(error: &reqwest::Error) -> &'static str {
+    if error.is_connect() {
+        "connect"
+    } else if error.is_timeout() {
+        "timeout"
+    } else {
+        "broken"
+    }
+}
+
+/// Counts a failed call by its status, or by why there was none.
+fn count_error(code: impl Into<SharedString>) {
+    counter!("signl4_bot_http_errors_total", "peer" => "rocketchat", "code" => code.into()).increment(1);
+}
+
+fn bounded(text: &str) -> String {
+    text[..text.floor_char_boundary(MAX_REASON)].to_owned()
+}

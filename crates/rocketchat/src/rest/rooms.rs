@@ -1,0 +1,219 @@
+//! Rooms and the account's subscriptions to them.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::client::Call;
+use super::sync::iso;
+use super::{RestClient, RestError};
+use crate::{Room, RoomId, RoomKind, wire};
+
+/// A room and what the bot must know to use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomInfo {
+    /// The room.
+    pub room: Room,
+    /// `fname`: the name shown to people where it differs from the room's (discussions, names with spaces).
+    pub display_name: Option<String>,
+    /// Whether messages are end-to-end encrypted, so that no bot can read them.
+    pub encrypted: bool,
+    /// Whether it is archived: nobody can post.
+    pub archived: bool,
+    /// Whether only some can post (`ro`).
+    pub read_only: bool,
+    /// `unmuted`: usernames that may post although it is read-only.
+    pub unmuted: Vec<String>,
+    /// `muted`: usernames that may not post.
+    pub muted: Vec<String>,
+    /// Whether joining it takes a code (`joinCodeRequired`).
+    pub needs_join_code: bool,
+    /// `ts`: when it was made.
+    pub created_at: Option<Timestamp>,
+    /// `lm`: when the last message was posted.
+    pub last_message_at: Option<Timestamp>,
+    /// `_updatedAt`.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl RoomInfo {
+    /// When anything happened in it last, a message in a thread included.
+    pub fn changed_at(&self) -> Option<Timestamp> {
+        self.updated_at.max(self.last_message_at)
+    }
+}
+
+/// That the account is in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// `_id` of the subscription itself.
+    pub id: Option<String>,
+    /// The room.
+    pub room: Room,
+    /// `fname`.
+    pub display_name: Option<String>,
+    /// The account's roles in this room (`owner`, `moderator`, …).
+    pub roles: Vec<String>,
+    /// Whether the room is archived.
+    pub archived: bool,
+    /// `ts`: when the account came into the room.
+    pub joined_at: Option<Timestamp>,
+    /// `_updatedAt`.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// What is there, or has changed since a given time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes<T> {
+    /// There, new or changed.
+    pub updated: Vec<T>,
+    /// The `_id`s of what is gone: of rooms, or of subscriptions ([`Subscription::id`], not the room's). Only told
+    /// when asked since a given time.
+    pub removed: Vec<String>,
+}
+
+/// One page of a longer list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// How many there are in all.
+    pub total: usize,
+}
+
+impl RestClient {
+    /// The rooms the account is in (`rooms.get`), all or those changed since; a new message changes its room.
+    pub async fn rooms(&self, updated_since: Option<Timestamp>) -> Result<Changes<RoomInfo>, RestError> {
+        let answer = self.call(Call::get("rooms.get", &since(updated_since)).listing()).await?;
+        Ok(Changes { updated: listed(&answer, "update", room_info), removed: removed(&answer) })
+    }
+
+    /// The account's subscriptions (`subscriptions.get`), all or those changed since.
+    pub async fn subscriptions(
+        &self,
+        updated_since: Option<Timestamp>,
+    ) -> Result<Changes<Subscription>, RestError> {
+        let answer = self.call(Call::get("subscriptions.get", &since(updated_since)).listing()).await?;
+        Ok(Changes { updated: listed(&answer, "update", subscription), removed: removed(&answer) })
+    }
+
+    /// One room by its `_id` (`rooms.info`).
+    pub async fn room_by_id(&self, room: &RoomId) -> Result<RoomInfo, RestError> {
+        self.room(("roomId", room.to_string())).await
+    }
+
+    /// One room by its name, without `#` (`rooms.info`).
+    pub async fn room_by_name(&self, name: &str) -> Result<RoomInfo, RestError> {
+        self.room(("roomName", name.to_owned())).await
+    }
+
+    async fn room(&self, by: (&str, String)) -> Result<RoomInfo, RestError> {
+        let answer = self.call(Call::get("rooms.info", &[by])).await?;
+        answer.get("room").and_then(room_info).ok_or_else(|| RestError::unclear("an answer without a room"))
+    }
+
+    /// The account's subscription to a room (`subscriptions.getOne`); `None` where it is not in it.
+    pub async fn subscription(&self, room: &RoomId) -> Result<Option<Subscription>, RestError> {
+        let answer = self.call(Call::get("subscriptions.getOne", &[("roomId", room.to_string())])).await?;
+        Ok(answer.get("subscription").and_then(subscription))
+    }
+
+    /// Joins a public channel (`channels.join`); joining again does nothing.
+    pub async fn join_channel(&self, room: &RoomId) -> Result<(), RestError> {
+        self.call(Call::post("channels.join", &json!({ "roomId": room }))).await.map(drop)
+    }
+
+    /// The public channels (`channels.list`), joined or not, in pages of `count`, the latest changed first: what is posted in
+    /// a channel changes it too. `sort` is read by `parseJsonQuery` in Rocket.Chat's `app/api/server/helpers`.
+    pub async fn channels(&self, offset: usize, count: usize) -> Result<Page<RoomInfo>, RestError> {
+        let query = [
+            ("offset", offset.to_string()),
+            ("count", count.to_string()),
+            ("sort", r#"{"_updatedAt":-1}"#.to_owned()),
+        ];
+        let answer = self.call(Call::get("channels.list", &query).listing()).await?;
+        let items = listed(&answer, "channels", room_info);
+        // Untold, the list ends where a page is empty.
+        let total = answer.get("total").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
+        Ok(Page { items, total: total.unwrap_or(usize::MAX) })
+    }
+}
+
+fn since(updated_since: Option<Timestamp>) -> Vec<(&'static str, String)> {
+    updated_since.map(|time| ("updatedSince", iso(time))).into_iter().collect()
+}
+
+fn listed<T>(answer: &Value, key: &str, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+    let list = answer.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(read).collect()
+}
+
+fn removed(answer: &Value) -> Vec<String> {
+    listed(answer, "remove", |gone| wire::filled(gone, "_id").map(str::to_owned))
+}
+
+/// Reads a room's document, of REST or of `rooms-changed`.
+pub fn room_info(document: &Value) -> Option<RoomInfo> {
+    Some(RoomInfo {
+        room: room(document, "_id")?,
+        display_name: wire::filled(document, "fname").map(str::to_owned),
+        encrypted: wire::flag(document, "encrypted"),
+        archived: wire::flag(document, "archived"),
+        read_only: wire::flag(document, "ro"),
+        unmuted: wire::texts(document, "unmuted"),
+        muted: wire::texts(document, "muted"),
+        needs_join_code: wire::flag(document, "joinCodeRequired"),
+        created_at: wire::time_of(document, "ts"),
+        last_message_at: wire::time_of(document, "lm"),
+        updated_at: wire::time_of(document, "_updatedAt"),
+    })
+}
+
+/// Reads a subscription's document, of REST or of `subscriptions-changed`.
+pub(crate) fn subscription(document: &Value) -> Option<Subscription> {
+    Some(Subscription {
+        id: wire::filled(document, "_id").map(str::to_owned),
+        room: room(document, "rid")?,
+        display_name: wire::filled(document, "fname").map(str::to_owned),
+        roles: wire::texts(document, "roles"),
+        archived: wire::flag(document, "archived"),
+        joined_at: wire::time_of(document, "ts"),
+        updated_at: wire::time_of(document, "_updatedAt"),
+    })
+}
+
+fn room(document: &Value, id: &str) -> Option<Room> {
+    let kind = RoomKind::from_letter(wire::text(document, "t").unwrap_or_default());
+    // A subscription to a direct message is named after the other one, which is no name of the room.
+    let name = wire::filled(document, "name").filter(|_| kind != RoomKind::Direct);
+    Some(Room { id: RoomId::new(wire::filled(document, id)?), name: name.map(str::to_owned), kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_is_read_from_its_document() {
+        let info = room_info(&json!({
+            "_id": "r1", "t": "p", "name": "ops", "fname": "Ops Team", "encrypted": true, "ro": true,
+            "lm": "2023-10-04T11:05:05.309Z", "_updatedAt": "2023-10-04T11:05:05.309Z", "usersCount": 3,
+        }))
+        .unwrap();
+        assert_eq!(
+            info.room,
+            Room { id: RoomId::new("r1"), name: Some("ops".into()), kind: RoomKind::Group }
+        );
+        assert_eq!(info.display_name.as_deref(), Some("Ops Team"));
+        assert!(info.encrypted && info.read_only && !info.archived);
+        assert_eq!(info.last_message_at, Timestamp::from_millisecond(1_696_417_505_309).ok());
+        assert_eq!(room_info(&json!({"t": "c", "name": "no id"})), None);
+    }
+
+    #[test]
+    fn a_direct_message_has_no_name_of_its_own() {
+        let direct =
+            subscription(&json!({"rid": "d1", "t": "d", "name": "rene", "roles": ["owner", 3]})).unwrap();
+        assert_eq!(direct.room, Room { id: RoomId::new("d1"), name: None, kind: RoomKind::Direct });
+        assert_eq!(direct.roles, ["owner"]);
+    }
+}

@@ -1,0 +1,74 @@
+//! A simple server, and a client that has a password for it.
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use wiremock::matchers::{header, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::{Account, Connector, Credentials, RestClient};
+
+/// A server on which the bot can log in; its first token is `first`, and so on.
+pub(super) struct Chat {
+    pub(super) server: MockServer,
+    pub(super) client: RestClient,
+}
+
+impl Chat {
+    /// With a client that is logged in already.
+    pub(super) async fn new() -> Self {
+        let chat = Self::without_login().await;
+        chat.takes_password("first", 1).await;
+        chat.client.account().log_in().await.unwrap();
+        chat
+    }
+
+    pub(super) async fn without_login() -> Self {
+        let server = MockServer::start().await;
+        let client = client(&server.uri());
+        Self { server, client }
+    }
+
+    /// The next `times` logins get this token, and there are so many.
+    pub(super) async fn takes_password(&self, token: &str, times: u64) {
+        let data = json!({"userId": "bot", "authToken": token, "me": {"username": "signl4.bot"}});
+        Mock::given(path("/api/v1/login"))
+            .respond_with(ok(json!({"status": "success", "data": data})))
+            .up_to_n_times(times)
+            .expect(times)
+            .mount(&self.server)
+            .await;
+    }
+
+    /// This token is answered so on this route, so many times.
+    pub(super) async fn answers(&self, route: &str, token: &str, answer: ResponseTemplate, times: u64) {
+        Mock::given(path(format!("/api/v1/{route}")))
+            .and(header("X-Auth-Token", token))
+            .and(header("X-User-Id", "bot"))
+            .respond_with(answer)
+            .expect(times)
+            .mount(&self.server)
+            .await;
+    }
+}
+
+pub(super) fn client(url: &str) -> RestClient {
+    let credentials =
+        Credentials::Password { username: "signl4.bot".into(), password: SecretString::from("pa55word") };
+    let account = Account::new(url.parse().unwrap(), credentials, Connector::new().unwrap());
+    RestClient::new(Arc::new(account))
+}
+
+pub(super) fn ok(body: Value) -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(body)
+}
+
+pub(super) fn refused(status: u16, body: Value) -> ResponseTemplate {
+    ResponseTemplate::new(status).set_body_json(body)
+}
+
+/// How 8.x turns away a call whose token it does not know.
+pub(super) fn logged_out() -> ResponseTemplate {
+    refused(401, json!({"success": false, "error": "You must be logged in to do this."}))
+}

@@ -1,0 +1,335 @@
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{any, body_json, header, method, path},
+};
+
+use super::*;
+
+const SECRET: &str = "s3cr3t-of-the-team";
+
+fn client() -> WebhookClient {
+    client_with(reqwest::Client::builder())
+}
+
+fn client_with(http: reqwest::ClientBuilder) -> WebhookClient {
+    // Another test may have done so before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    WebhookClient::new(http.no_proxy()).unwrap()
+}
+
+fn url_at(origin: &str) -> WebhookUrl {
+    WebhookUrl::parse(&format!("{origin}/webhook/{SECRET}")).unwrap()
+}
+
+async fn raise(answer: ResponseTemplate) -> Result<Option<EventId>, RaiseError> {
+    Ok(raised(answer).await?.event_id)
+}
+
+async fn raised(answer: ResponseTemplate) -> Result<Raised, RaiseError> {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path(format!("/webhook/{SECRET}")))
+        .and(header("content-type", "application/json"))
+        .and(body_json(json!({"title": "t"})))
+        .respond_with(answer)
+        .expect(1)
+        .mount(&server)
+        .await;
+    client().raise(&url_at(&server.uri()), &json!({"title": "t"})).await
+}
+
+async fn refused(answer: ResponseTemplate) -> RaiseError {
+    let error = raise(answer).await.unwrap_err();
+    assert!(!format!("{error} {error:?}").contains(SECRET), "{error:?}");
+    error
+}
+
+/// What becomes of a call to a server that does this with the connection.
+async fn raise_at<F>(http: reqwest::ClientBuilder, serve: impl FnOnce(TcpStream) -> F) -> (bool, String)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = url_at(&format!("http://{}", listener.local_addr().unwrap()));
+    let client = client_with(http);
+    let event = json!({"title": "t"});
+    let (outcome, stream) = tokio::join!(client.raise(&url, &event), async {
+        let (stream, _) = listener.accept().await.unwrap();
+        serve(stream).await;
+    });
+    let () = stream;
+    let RaiseError::Unavailable { maybe_raised, reason } = outcome.unwrap_err() else { panic!() };
+    assert!(!reason.contains(SECRET), "{reason}");
+    (maybe_raised, reason)
+}
+
+async fn read_request(stream: &mut TcpStream) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"}") {
+        let mut chunk = [0; 1024];
+        let read = stream.read(&mut chunk).await.unwrap();
+        assert!(read > 0);
+        request.extend_from_slice(&chunk[..read]);
+    }
+}
+
+#[tokio::test]
+async fn any_2xx_is_received_and_its_event_id_is_kept() {
+    let body = json!({"eventId": "2518088743722201372_4ee5617b"});
+    for status in [200, 201, 202] {
+        let id = raise(ResponseTemplate::new(status).set_body_json(&body)).await.unwrap();
+        assert_eq!(id.unwrap().as_str(), "2518088743722201372_4ee5617b");
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_answer_to_a_taken_event_is_no_failure() {
+    let huge = format!(r#"{{"eventId":"{}"}}"#, "x".repeat(MAX_ANSWER));
+    for body in ["", "OK", "[]", r#"{"eventId":7}"#, r#"{"eventId":" "}"#, "<html></html>", &huge] {
+        assert_eq!(raise(ResponseTemplate::new(201).set_body_string(body)).await, Ok(None));
+    }
+    assert_eq!(raise(ResponseTemplate::new(204)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_taken_event_whose_answer_breaks_off_is_no_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = url_at(&format!("http://{}", listener.local_addr().unwrap()));
+    let (client, event) = (client(), json!({"title": "t"}));
+    let (outcome, ()) = tokio::join!(client.raise(&url, &event), async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await;
+        stream
+            .write_all(b"HTTP/1.1 201 Created\r\nContent-Length: 60\r\n\r\n{\"eventId\":\"25")
+            .await
+            .unwrap();
+    });
+    assert_eq!(outcome.map(|raised| raised.event_id), Ok(None));
+}
+
+#[tokio::test]
+async fn the_last_call_that_the_limits_allow_says_when_they_are_lifted() {
+    let answer_within = |limit: &str, remaining: &str, seconds| {
+        let reset = (Timestamp::now() + SignedDuration::from_secs(seconds)).as_second();
+        ResponseTemplate::new(201)
+            .set_body_json(json!({"eventId": "e1"}))
+            .insert_header("X-RateLimit-Limit", limit)
+            .insert_header("X-RateLimit-Remaining", remaining)
+            .insert_header("X-RateLimit-Reset", reset.to_string())
+    };
+    let answer = |remaining: &str, seconds| answer_within("150", remaining, seconds);
+    let pause = async |answer| {
+        let pause = raised(answer).await.unwrap().pause?;
+        Some(pause.duration_since(Timestamp::now()).as_secs_f64())
+    };
+    for remaining in ["1", "149", "", "none", "-1"] {
+        assert_eq!(pause(answer(remaining, 9)).await, None, "{remaining}");
+    }
+    assert_eq!(pause(answer_within("0", "0", 9)).await, None, "no limit");
+    let wait = pause(answer("0", 9)).await.unwrap();
+    assert!((6.0..=10.0).contains(&wait), "{wait}");
+    let endless = pause(answer("0", 3_000)).await.unwrap();
+    assert!(endless <= 60.0, "{endless}: a 429 tells about an hour");
+}
+
+#[tokio::test]
+async fn a_bad_body_or_secret_is_rejected_for_good_and_says_which() {
+    for (status, words) in
+        [(400, "invalid"), (404, "secret is wrong"), (405, "405"), (413, "413"), (422, "422")]
+    {
+        let error = refused(ResponseTemplate::new(status)).await;
+        let RaiseError::Rejected { reason } = error else { panic!("{status}: {error:?}") };
+        assert!(reason.contains(words), "{status}: {reason}");
+    }
+    let told = ResponseTemplate::new(400).set_body_json(json!({"message": "Body is empty. ".repeat(100)}));
+    let RaiseError::Rejected { reason } = refused(told).await else { panic!() };
+    assert!(reason.contains("Body is empty") && reason.len() < 300, "{reason}");
+}
+
+#[tokio::test]
+async fn server_errors_redirects_and_what_asks_for_another_try_are_tried_again() {
+    for (status, maybe) in [
+        (500, true),
+        (502, true),
+        (503, true),
+        (504, true),
+        (302, false),
+        (307, false),
+        (401, false),
+        (403, false),
+        (407, false),
+        (408, false),
+        (425, false),
+    ] {
+        let error = refused(ResponseTemplate::new(status)).await;
+        let RaiseError::Unavailable { maybe_raised, .. } = error else { panic!("{status}: {error:?}") };
+        assert_eq!(maybe_raised, maybe, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(201)).expect(0).mount(&elsewhere).await;
+    for status in [301, 302, 303, 307, 308] {
+        let to = format!("{}/webhook/{SECRET}", elsewhere.uri());
+        let error = refused(ResponseTemplate::new(status).insert_header("Location", to)).await;
+        assert!(error.to_string().contains("redirects"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn throttling_waits_as_long_as_the_answer_says() {
+    let before = Timestamp::now();
+    let reset = before.as_second() + 40;
+    let answer = ResponseTemplate::new(429).insert_header("X-RateLimit-Reset", reset.to_string());
+    let RaiseError::Throttled { until } = refused(answer).await else { panic!() };
+    let wait = until.duration_since(before).as_secs();
+    // The answer's Date has whole seconds, and the call takes its time.
+    assert!((38..=60).contains(&wait), "{wait} s");
+}
+
+#[tokio::test]
+async fn an_unreachable_server_has_surely_raised_nothing() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = url_at(&format!("http://{}", socket.local_addr().unwrap()));
+    drop(socket);
+    let error = client().raise(&url, &json!({})).await.unwrap_err();
+    let RaiseError::Unavailable { maybe_raised, reason } = error else { panic!("{error:?}") };
+    assert!(!maybe_raised && reason.contains("cannot be reached"), "{reason}");
+    assert!(!reason.contains(SECRET), "{reason}");
+}
+
+#[tokio::test]
+async fn a_server_that_fails_at_tls_has_surely_raised_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = url_at(&format!("https://{}", listener.local_addr().unwrap()));
+    let (client, event) = (client_over_tls(), json!({}));
+    let (outcome, ()) = tokio::join!(client.raise(&url, &event), async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    });
+    let RaiseError::Unavailable { maybe_raised, .. } = outcome.unwrap_err() else { panic!() };
+    assert!(!maybe_raised);
+}
+
+fn client_over_tls() -> WebhookClient {
+    let connector = rocketchat::Connector::new().unwrap();
+    WebhookClient::new(connector.client_builder().no_proxy()).unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_before_the_answer_leaves_open_whether_an_alert_was_raised() {
+    let (maybe_raised, reason) = raise_at(reqwest::Client::builder(), |mut stream| async move {
+        read_request(&mut stream).await;
+    })
+    .await;
+    assert!(maybe_raised, "{reason}");
+
+    let (maybe_raised, reason) = raise_at(reqwest::Client::builder(), |mut stream| async move {
+        read_request(&mut stream).await;
+        stream.write_all(b"SSH-2.0-OpenSSH\r\n").await.unwrap();
+    })
+    .await;
+    assert!(maybe_raised, "{reason}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_leaves_open_whether_an_alert_was_raised() {
+    let (maybe_raised, reason) = raise_at(reqwest::Client::builder(), |mut stream| async move {
+        read_request(&mut stream).await;
+        // From here on nothing but the clock moves.
+        tokio::time::pause();
+        tokio::time::sleep(CALL_TIMEOUT * 2).await;
+    })
+    .await;
+    assert!(maybe_raised && reason.contains("in time"), "{reason}");
+}
+
+#[tokio::test]
+async fn reaching_out_pages_nobody_and_keeps_the_secret() {
+    let server = MockServer::start().await;
+    Mock::given(method("GET"))
+        .and(path("/"))
+        .respond_with(ResponseTemplate::new(404))
+        .expect(1)
+        .mount(&server)
+        .await;
+    assert_eq!(client().reach(&url_at(&server.uri())).await, Ok(()));
+    let gone = server.uri();
+    drop(server);
+    // The port may be taken again by a test beside this one, which then answers; it is never told the secret.
+    if let Err(reason) = client().reach(&url_at(&gone)).await {
+        assert!(!reason.contains(SECRET), "{reason}");
+    }
+}
+
+#[test]
+fn the_time_of_a_429_is_read_by_the_servers_clock_and_kept_sane() {
+    let now = Timestamp::from_second(1_700_000_000).unwrap();
+    let wait = |headers: &[(&'static str, &str)]| {
+        let headers =
+            headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        pause_of(&headers, now).as_second() - now.as_second()
+    };
+    assert_eq!(wait(&[("x-ratelimit-reset", "1700000020")]), 20);
+    // The server's clock is an hour ahead of ours.
+    let ahead = [("x-ratelimit-reset", "1700003620"), ("date", "Tue, 14 Nov 2023 23:13:20 GMT")];
+    assert_eq!(wait(&ahead), 20);
+    assert_eq!(wait(&[("x-ratelimit-reset", "1699999990")]), 1, "over already");
+    assert_eq!(wait(&[("x-ratelimit-reset", "1800000000")]), 3600, "absurd");
+    assert_eq!(wait(&[("x-ratelimit-reset", "1700000020000")]), 15, "milliseconds");
+    assert_eq!(wait(&[("x-ratelimit-reset", "soon"), ("retry-after", "7")]), 7);
+    assert_eq!(wait(&[]), 15);
+}
+
+#[test]
+fn a_webhook_url_needs_its_secret_and_never_shows_it() {
+    let url = WebhookUrl::parse(&format!(" https://connect.signl4.com/webhook/{SECRET}\n")).unwrap();
+    assert_eq!(url.host(), "connect.signl4.com");
+    assert!(!format!("{url:?}").contains(SECRET));
+    for wrong in [
+        "connect.signl4.com/webhook/x",
+        "ftp://connect.signl4.com/webhook/x",
+        "https://connect.signl4.com/webhook/",
+        "https://connect.signl4.com/webhook",
+        "https://connect.signl4.com/webhook/{team-secret}",
+        "https://connect.signl4.com",
+    ] {
+        assert!(WebhookUrl::parse(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_end_of_a_webhook_url_is_told_from_a_placeholder() {
+    let plausible = |end: &str| {
+        let url = WebhookUrl::parse(&format!("https://connect.signl4.com/webhook/{end}"));
+        url.unwrap().has_plausible_secret()
+    };
+    for secret in ["m5xk3qv7ty", "0f9a8b7c6d5e4f3a", "Abc-DEF_0123"] {
+        assert!(plausible(secret), "{secret}");
+    }
+    for placeholder in ["abc", "team-secret", "YOUR_TEAM_ID", "your-secret-here", "abc.def.ghi", "…"] {
+        assert!(
+            !WebhookUrl::parse(&format!("https://connect.signl4.com/webhook/{placeholder}"))
+                .is_ok_and(|url| url.has_plausible_secret()),
+            "{placeholder}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_url_gives_the_secret_to_nobody() {
+    for status in [400, 405, 410, 422] {
+        let words =
+            format!("The requested resource '/webhook/{SECRET}' does not support http method 'POST'.");
+        let error = refused(ResponseTemplate::new(status).set_body_json(json!({ "message": words }))).await;
+        assert!(
+            matches!(&error, RaiseError::Rejected { reason } if reason.contains("/webhook/…")),
+            "{error:?}"
+        );
+    }
+}
