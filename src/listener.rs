@@ -146,7 +146,7 @@ async fn receive(State(door): State<Door>, body: Result<Bytes, BytesRejection>) 
     let text = String::from_utf8_lossy(&body);
     match door.store.receive_event(&notification.id, &text).await {
         Ok(new) => {
-            let (event, kind) = (&notification.id, notification.happening.name());
+            let (event, kind) = (&notification.id, notification.event_kind.name());
             match new {
                 true => info!(%event, kind, event_type = notification.event_type, "event received"),
                 false => debug!(%event, kind, "event received again"),

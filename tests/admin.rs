@@ -155,8 +155,8 @@ async fn the_metrics_tell_of_an_alert_and_its_acknowledgement() {
         ("signl4_bot_alert_delivery_seconds_count", 1.0),
         ("signl4_bot_alert_delivery_seconds_bucket{le=\"+Inf\"}", 1.0),
         ("signl4_bot_events_total{type=\"acknowledged\",correlation=\"event_id\"}", 1.0),
-        ("signl4_bot_outbox_deliveries{lane=\"signl4\"}", 0.0),
-        ("signl4_bot_outbox_oldest_age_seconds{lane=\"rocketchat:reply\"}", 0.0),
+        ("signl4_bot_outbox_deliveries{queue=\"signl4\"}", 0.0),
+        ("signl4_bot_outbox_oldest_age_seconds{queue=\"rocketchat:reply\"}", 0.0),
         ("signl4_bot_inbox_events", 0.0),
         ("signl4_bot_http_errors_total{peer=\"signl4\",code=\"404\"}", 0.0),
         ("signl4_bot_frames_skipped_total", 0.0),
@@ -179,7 +179,7 @@ async fn the_metrics_tell_of_refusals_interruptions_and_what_waits() {
     admin.wait_for("/metrics", &["signl4_bot_alerts_total{state=\"not_sent\"} 1"]).await;
     stage.signl4.refuse().await;
     stage.say("SIGNL4 nobody answers");
-    let waiting = "signl4_bot_outbox_deliveries{lane=\"signl4\"} 1";
+    let waiting = "signl4_bot_outbox_deliveries{queue=\"signl4\"} 1";
     let refused = "signl4_bot_http_errors_total{peer=\"signl4\",code=\"connect\"} 1";
     admin.wait_for("/metrics", &[waiting, refused]).await;
     stage.chat.faults().set(|switches| switches.refuse_connections = true);
@@ -190,7 +190,7 @@ async fn the_metrics_tell_of_refusals_interruptions_and_what_waits() {
     bot.wait_until_ready().await;
     let metrics = admin.metrics().await;
     assert_eq!(metrics.get("signl4_bot_http_errors_total{peer=\"signl4\",code=\"404\"}"), 1.0);
-    assert!(metrics.get("signl4_bot_outbox_oldest_age_seconds{lane=\"signl4\"}") > 0.0);
+    assert!(metrics.get("signl4_bot_outbox_oldest_age_seconds{queue=\"signl4\"}") > 0.0);
     assert!(metrics.0.keys().any(|series| series.starts_with(lost)));
 }
 
@@ -237,7 +237,7 @@ async fn the_status_page_tells_what_waits_why_and_what_went_wrong() {
     stage.say("SIGNL4 nobody answers");
     let page =
         admin.wait_for("/", &["<code>signl4</code>", "SIGNL4 cannot be reached", "Next attempt"]).await;
-    assert!(page.contains("lane=signl4 delivery="), "the log's last errors:\n{page}");
+    assert!(page.contains("queue=signl4 delivery="), "the log's last errors:\n{page}");
 }
 
 #[tokio::test]

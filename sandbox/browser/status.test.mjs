@@ -138,8 +138,8 @@ test("an interruption, what it makes wait, and its end are seen as they happen",
   await eventually(() => down.getAttribute("aria-checked"), "true");
   await operator.enter("operations");
   await operator.write("SIGNL4 is anybody there");
-  const lane = me.page.locator("#outbox tbody tr", { hasText: "SIGNL4" });
-  await eventually(() => lane.innerText(), /cannot be reached/);
+  const queue = me.page.locator("#outbox tbody tr", { hasText: "SIGNL4" });
+  await eventually(() => queue.innerText(), /cannot be reached/);
   await eventually(() => badge(newest(me.page)), "waiting");
 
   await cut.click();

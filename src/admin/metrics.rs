@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{BotView, WatchedBy, status::Photographer};
 use crate::{
-    store::{InboxDepth, LaneDepth, StoreError},
+    store::{InboxDepth, QueueDepth, StoreError},
     telemetry::{
         BUILD_INFO, CONNECTION_STATE, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS, INBOX_OLDEST_AGE,
         OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, START_TIME, STORE_UP, Sample, WATCHED_ROOMS,
@@ -37,16 +37,16 @@ pub(super) async fn scrape(photographer: &Photographer) -> String {
     samples.extend(watched.iter().map(rooms));
     let depth = timeout(STORE_PATIENCE, depth(bot)).await;
     match depth {
-        Ok(Ok((lanes, inbox))) => {
+        Ok(Ok((queues, inbox))) => {
             samples.push(Sample::new(&STORE_UP, 1.0));
-            samples.extend(waiting(bot, &lanes, &inbox, Timestamp::now()));
+            samples.extend(waiting(bot, &queues, &inbox, Timestamp::now()));
         }
         Ok(Err(_)) | Err(_) => samples.push(Sample::new(&STORE_UP, 0.0)),
     }
     bot.metrics.render(&samples)
 }
 
-async fn depth(bot: &BotView) -> Result<(Vec<LaneDepth>, InboxDepth), StoreError> {
+async fn depth(bot: &BotView) -> Result<(Vec<QueueDepth>, InboxDepth), StoreError> {
     Ok((bot.store.outbox_depth().await?, bot.store.inbox_depth().await?))
 }
 
@@ -61,22 +61,22 @@ fn rooms(watched: &WatchedBy) -> Sample {
     Sample::new(&WATCHED_ROOMS, watched.rooms.len() as f64).with("trigger", watched.trigger.clone())
 }
 
-/// Lanes in which nothing waits are there too, with zero.
-fn waiting(bot: &BotView, lanes: &[LaneDepth], inbox: &InboxDepth, now: Timestamp) -> Vec<Sample> {
-    let idle = bot.directory.lanes().into_iter().map(|label| label.lane);
-    let idle = idle.filter(|lane| lanes.iter().all(|depth| depth.lane != *lane));
-    let lane = |metric, value: f64, lane: &str| Sample::new(metric, value).with("lane", lane);
+/// Queues in which nothing waits are there too, with zero.
+fn waiting(bot: &BotView, queues: &[QueueDepth], inbox: &InboxDepth, now: Timestamp) -> Vec<Sample> {
+    let idle = bot.directory.queues().into_iter().map(|label| label.queue);
+    let idle = idle.filter(|queue| queues.iter().all(|depth| depth.queue != *queue));
+    let queue = |metric, value: f64, queue: &str| Sample::new(metric, value).with("queue", queue);
     let mut samples = vec![
         Sample::new(&INBOX_EVENTS, inbox.waiting as f64),
         Sample::new(&INBOX_OLDEST_AGE, inbox.oldest.map_or(0.0, |oldest| seconds(oldest, now))),
     ];
     for idle in idle {
-        samples.push(lane(&OUTBOX_DELIVERIES, 0.0, idle.as_str()));
-        samples.push(lane(&OUTBOX_OLDEST_AGE, 0.0, idle.as_str()));
+        samples.push(queue(&OUTBOX_DELIVERIES, 0.0, idle.as_str()));
+        samples.push(queue(&OUTBOX_OLDEST_AGE, 0.0, idle.as_str()));
     }
-    for depth in lanes {
-        samples.push(lane(&OUTBOX_DELIVERIES, depth.waiting as f64, depth.lane.as_str()));
-        samples.push(lane(&OUTBOX_OLDEST_AGE, seconds(depth.oldest, now), depth.lane.as_str()));
+    for depth in queues {
+        samples.push(queue(&OUTBOX_DELIVERIES, depth.waiting as f64, depth.queue.as_str()));
+        samples.push(queue(&OUTBOX_OLDEST_AGE, seconds(depth.oldest, now), depth.queue.as_str()));
     }
     samples
 }

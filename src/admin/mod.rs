@@ -26,4 +26,4 @@ mod view;
 
 pub use listener::serve;
 pub use readiness::Readiness;
-pub use view::{BotView, Carries, Directory, LaneLabel, Seat, WatchedBy};
+pub use view::{BotView, Carries, Directory, QueueLabel, Seat, WatchedBy};

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     logging::Line,
-    store::{InboxDepth, LaneDepth, StoreError},
+    store::{InboxDepth, QueueDepth, StoreError},
 };
 use rocketchat::realtime::ConnectionState;
 
@@ -45,8 +45,8 @@ pub(super) struct Status {
 /// What stands in the store.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stored {
-    /// Every lane in which something waits, by its name for people.
-    pub(super) waiting: Vec<(String, LaneDepth)>,
+    /// Every queue in which something waits, by its name for people.
+    pub(super) waiting: Vec<(String, QueueDepth)>,
     pub(super) inbox: InboxDepth,
     /// The last alerts, the newest first.
     pub(super) alerts: Vec<Story>,
@@ -102,13 +102,13 @@ impl Photographer {
     async fn stored(&self, now: Timestamp) -> Result<Stored, StoreError> {
         let store = &self.bot.store;
         let server = self.bot.account.server().base();
-        let names = self.bot.directory.lanes();
-        let teller = Teller { server, directory: &*self.bot.directory, lanes: &names };
+        let names = self.bot.directory.queues();
+        let teller = Teller { server, directory: &*self.bot.directory, queues: &names };
         let alerts = store.last_alerts(ALERTS, now - DAYS).await?;
-        let lanes = store.outbox_depth().await?;
-        let named = lanes.into_iter().map(|depth| {
-            let name = names.iter().find(|label| label.lane == depth.lane).map(|label| label.name.clone());
-            (name.unwrap_or_else(|| depth.lane.to_string()), depth)
+        let queues = store.outbox_depth().await?;
+        let named = queues.into_iter().map(|depth| {
+            let name = names.iter().find(|label| label.queue == depth.queue).map(|label| label.name.clone());
+            (name.unwrap_or_else(|| depth.queue.to_string()), depth)
         });
         Ok(Stored {
             waiting: named.collect(),

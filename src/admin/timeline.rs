@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Carries, Directory, LaneLabel};
+use super::{Carries, Directory, QueueLabel};
 use crate::{
     alerting::message_url,
     store::{Alert, AlertState, AlertTrail, DeliveryState, DeliveryTrail, EventTrail},
@@ -64,7 +64,7 @@ pub(super) struct Teller<'a> {
     /// The server's address.
     pub(super) server: &'a Url,
     pub(super) directory: &'a dyn Directory,
-    pub(super) lanes: &'a [LaneLabel],
+    pub(super) queues: &'a [QueueLabel],
 }
 
 impl Teller<'_> {
@@ -74,8 +74,8 @@ impl Teller<'_> {
         let room = self.directory.room(&alert.room).unwrap_or_else(|| unknown(&alert.room));
         let mut steps = vec![beginning(alert)];
         steps.extend(trail.deliveries.iter().map(|delivery| {
-            let label = self.lanes.iter().find(|label| label.lane == delivery.lane);
-            let name = label.map_or(delivery.lane.as_str(), |label| label.name.as_str());
+            let label = self.queues.iter().find(|label| label.queue == delivery.queue);
+            let name = label.map_or(delivery.queue.as_str(), |label| label.name.as_str());
             step(alert, delivery, label.map(|label| label.carries), name)
         }));
         steps.extend(trail.events.iter().map(happened));
@@ -160,7 +160,7 @@ fn answer(alert: &Alert) -> Option<String> {
 }
 
 fn happened(event: &EventTrail) -> Step {
-    let (tone, what) = match event.happening.as_str() {
+    let (tone, what) = match event.event_kind.as_str() {
         "raised" => (Tone::Plain, "Raised at SIGNL4"),
         "acknowledged" => (Tone::Good, "Acknowledged"),
         "closed" => (Tone::Good, "Closed"),
@@ -182,7 +182,7 @@ fn happened(event: &EventTrail) -> Step {
 
 /// How an alert stands: by the last event that changed it, or else by what became of its call.
 fn standing(alert: &Alert, events: &[EventTrail]) -> (&'static str, Tone) {
-    let changed = events.iter().rev().find_map(|event| match event.happening.as_str() {
+    let changed = events.iter().rev().find_map(|event| match event.event_kind.as_str() {
         "acknowledged" => Some(("acknowledged", Tone::Good)),
         "closed" => Some(("closed", Tone::Quiet)),
         "unattended" => Some(("unattended", Tone::Bad)),
@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use crate::{
         admin::WatchedBy,
-        store::{AlertId, Lane},
+        store::{AlertId, Queue},
     };
     use rocketchat::MessageId;
     use signl4::EventId;
@@ -224,7 +224,7 @@ mod tests {
             Vec::new()
         }
 
-        fn lanes(&self) -> Vec<LaneLabel> {
+        fn queues(&self) -> Vec<QueueLabel> {
             Vec::new()
         }
     }
@@ -249,13 +249,13 @@ mod tests {
         }
     }
 
-    fn delivery(lane: &str, state: DeliveryState) -> DeliveryTrail {
-        DeliveryTrail { lane: Lane::new(lane), state, attempts: 1, created_at: at(0), last_error: None }
+    fn delivery(queue: &str, state: DeliveryState) -> DeliveryTrail {
+        DeliveryTrail { queue: Queue::new(queue), state, attempts: 1, created_at: at(0), last_error: None }
     }
 
-    fn event(second: i64, happening: &str, actor: Option<&str>) -> EventTrail {
+    fn event(second: i64, event_kind: &str, actor: Option<&str>) -> EventTrail {
         EventTrail {
-            happening: happening.into(),
+            event_kind: event_kind.into(),
             actor: actor.map(Into::into),
             correlation: "event_id".into(),
             received_at: at(second),
@@ -263,14 +263,15 @@ mod tests {
     }
 
     fn tell(alert: Alert, deliveries: Vec<DeliveryTrail>, events: Vec<EventTrail>) -> Story {
-        let label = |lane, carries| LaneLabel { lane: Lane::new(lane), name: format!("<{lane}>"), carries };
-        let lanes = [
+        let label =
+            |queue, carries| QueueLabel { queue: Queue::new(queue), name: format!("<{queue}>"), carries };
+        let queues = [
             label("signl4", Carries::Alerts),
             label("reply", Carries::Replies),
             label("reaction", Carries::Reactions),
         ];
         let server = Url::parse("https://chat.example.com/sub/").unwrap();
-        let teller = Teller { server: &server, directory: &OneRoom, lanes: &lanes };
+        let teller = Teller { server: &server, directory: &OneRoom, queues: &queues };
         teller.tell(&AlertTrail { alert, deliveries, events })
     }
 
@@ -350,7 +351,8 @@ mod tests {
             (&["failed"], "reached nobody", Tone::Bad),
             (&["raised", "annotated"], "sent", Tone::Plain),
         ] {
-            let events = happened.iter().zip(1..).map(|(happening, at)| event(at, happening, None)).collect();
+            let events =
+                happened.iter().zip(1..).map(|(event_kind, at)| event(at, event_kind, None)).collect();
             let story = tell(alert(AlertState::Sent), vec![], events);
             assert_eq!((story.state, story.tone), (state, tone), "{happened:?}");
         }

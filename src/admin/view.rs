@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::{
     logging::Recent,
-    store::{Lane, Store},
+    store::{Queue, Store},
     telemetry::Exposition,
 };
 use rocketchat::{
@@ -44,8 +44,8 @@ pub trait Directory: std::fmt::Debug + Send + Sync {
     /// What each trigger watches, in the order of the configuration.
     fn watched(&self) -> Vec<WatchedBy>;
 
-    /// Every lane of the outbox, in the order in which they are shown.
-    fn lanes(&self) -> Vec<LaneLabel>;
+    /// Every queue of the outbox, in the order in which they are shown.
+    fn queues(&self) -> Vec<QueueLabel>;
 }
 
 /// What one trigger watches.
@@ -70,18 +70,18 @@ pub struct Seat {
     pub joined: bool,
 }
 
-/// What a lane of the outbox is for a person.
+/// What a queue of the outbox is for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneLabel {
-    /// The lane.
-    pub lane: Lane,
+pub struct QueueLabel {
+    /// The queue.
+    pub queue: Queue,
     /// What it is for a person.
     pub name: String,
     /// What goes there.
     pub carries: Carries,
 }
 
-/// What a lane carries.
+/// What a queue carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Carries {
     /// Alerts, to a SIGNL4 team.

@@ -1,7 +1,7 @@
-//! The worker that drains one lane of the outbox, whatever its destination.
+//! The worker that drains one queue of the outbox, whatever its destination.
 //!
-//! A row leaves only when it is settled. A failure of one row delays that row, and for a moment its lane; it never
-//! stops the lane, and lanes never wait for each other.
+//! A row leaves only when it is settled. A failure of one row delays that row, and for a moment its queue; it never
+//! stops the queue, and queues never wait for each other.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     store::{
-        AlertChange, AlertId, AlertState, Delivery, Lane, NewDelivery, Next, Settlement, Store, StoreError,
+        AlertChange, AlertId, AlertState, Delivery, NewDelivery, Next, Queue, Settlement, Store, StoreError,
     },
     telemetry,
 };
@@ -24,8 +24,8 @@ const POLL: Duration = Duration::from_secs(30);
 const STORE_PAUSE: Duration = Duration::from_secs(2);
 /// First and longest wait of one row between two attempts.
 const ROW_BACKOFF: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
-/// First and longest wait of a lane whose last attempts all failed.
-const LANE_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+/// First and longest wait of a queue whose last attempts all failed.
+const QUEUE_BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
 /// How often a delivery is tried at least before it is given up for its age; with the waits between, some minutes.
 const LEAST_ATTEMPTS: u32 = 10;
@@ -46,15 +46,15 @@ pub(super) struct Attempt {
 pub(super) enum Outcome {
     /// It arrived. Where the destination says so, it takes nothing more before a time.
     Delivered { pause: Option<Timestamp> },
-    /// It never will; the lane rests for a moment where the destination limits errors.
+    /// It never will; the queue rests for a moment where the destination limits errors.
     Failed { reason: String, rest: Duration },
-    /// The destination is in trouble: the row waits, and its lane for a moment too.
+    /// The destination is in trouble: the row waits, and its queue for a moment too.
     Retry { reason: String },
     /// The destination takes nothing before this time.
     Paused { until: Timestamp, reason: String },
 }
 
-/// Where a lane leads to.
+/// Where a queue leads to.
 pub(super) trait Destination: Send + Sync {
     /// Tries one delivery. Must end by itself within its own timeouts.
     ///
@@ -63,14 +63,14 @@ pub(super) trait Destination: Send + Sync {
     fn attempt(&self, delivery: &Delivery) -> impl Future<Output = Result<Attempt, StoreError>> + Send;
 }
 
-/// Drains a lane until cancelled. An attempt under way at that moment is finished and settled first.
-pub(super) async fn drain<D: Destination>(lane: Lane, to: D, store: Store, cancel: CancellationToken) {
-    let mut worker = Worker { changes: store.changes(), lane, to, store, cancel, failures: 0 };
+/// Drains a queue until cancelled. An attempt under way at that moment is finished and settled first.
+pub(super) async fn drain<D: Destination>(queue: Queue, to: D, store: Store, cancel: CancellationToken) {
+    let mut worker = Worker { changes: store.changes(), queue, to, store, cancel, failures: 0 };
     while !worker.cancel.is_cancelled() {
         match worker.step().await {
             Ok(wait) => worker.rest(wait).await,
             Err(error) => {
-                error!(lane = %worker.lane, %error, "the outbox cannot be read or written; trying again");
+                error!(queue = %worker.queue, %error, "the outbox cannot be read or written; trying again");
                 worker.rest(Wait::Firmly(STORE_PAUSE)).await;
             }
         }
@@ -89,12 +89,12 @@ enum Wait {
 }
 
 struct Worker<D> {
-    lane: Lane,
+    queue: Queue,
     to: D,
     store: Store,
     changes: watch::Receiver<()>,
     cancel: CancellationToken,
-    /// Attempts that failed in a row: the lane's health.
+    /// Attempts that failed in a row: the queue's health.
     failures: u32,
 }
 
@@ -103,7 +103,7 @@ impl<D: Destination> Worker<D> {
         // Armed before the query, so that a row added after it wakes the worker.
         self.changes.mark_unchanged();
         let now = Timestamp::now();
-        match self.store.next_delivery(&self.lane, now).await? {
+        match self.store.next_delivery(&self.queue, now).await? {
             Next::Due(delivery) => self.deliver(&delivery).await,
             Next::At(at) => Ok(Wait::ForNews(until(at, now).min(POLL))),
             Next::Empty => Ok(Wait::ForNews(POLL)),
@@ -126,9 +126,9 @@ impl<D: Destination> Worker<D> {
         match change {
             AlertChange::Sent(event_id) => {
                 match event_id {
-                    Some(event_id) => info!(%alert, %event_id, lane = %self.lane, "alert sent"),
+                    Some(event_id) => info!(%alert, %event_id, queue = %self.queue, "alert sent"),
                     None => {
-                        warn!(%alert, lane = %self.lane, "alert sent, but SIGNL4's answer names no eventId")
+                        warn!(%alert, queue = %self.queue, "alert sent, but SIGNL4's answer names no eventId")
                     }
                 }
                 telemetry::alert(AlertState::Sent.name());
@@ -144,24 +144,24 @@ impl<D: Destination> Worker<D> {
             Outcome::Delivered { pause } => {
                 self.failures = 0;
                 let wait = pause.map_or(Wait::No, |at| {
-                    debug!(lane = %self.lane, until = %at, "the limit is reached");
+                    debug!(queue = %self.queue, until = %at, "the limit is reached");
                     Wait::Firmly(until(at, now))
                 });
                 (Settlement::Delivered, wait)
             }
             Outcome::Failed { reason, rest } => {
-                error!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), %reason, "given up");
+                error!(queue = %self.queue, delivery = %delivery.id, alert = delivery.alert.map(display), %reason, "given up");
                 (Settlement::Failed { reason }, Wait::Firmly(rest))
             }
             Outcome::Retry { reason } => {
                 let at = now + backoff(ROW_BACKOFF, delivery.attempts);
-                let rest = backoff(LANE_BACKOFF, self.failures);
+                let rest = backoff(QUEUE_BACKOFF, self.failures);
                 self.failures = self.failures.saturating_add(1);
-                info!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), attempts = delivery.attempts + 1, %reason, retry_at = %at, "not delivered yet");
+                info!(queue = %self.queue, delivery = %delivery.id, alert = delivery.alert.map(display), attempts = delivery.attempts + 1, %reason, retry_at = %at, "not delivered yet");
                 (Settlement::Retry { at, reason: Some(reason) }, Wait::Firmly(rest))
             }
             Outcome::Paused { until: at, reason } => {
-                info!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), until = %at, %reason, "paused");
+                info!(queue = %self.queue, delivery = %delivery.id, alert = delivery.alert.map(display), until = %at, %reason, "paused");
                 (Settlement::Retry { at, reason: None }, Wait::Firmly(until(at, now)))
             }
         }
@@ -176,7 +176,7 @@ impl<D: Destination> Worker<D> {
         then: &[NewDelivery],
     ) {
         while let Err(error) = self.store.settle_delivery(delivery, settlement, change, then).await {
-            error!(lane = %self.lane, delivery = %delivery.id, alert = delivery.alert.map(display), %error, "an outcome cannot be stored; trying again");
+            error!(queue = %self.queue, delivery = %delivery.id, alert = delivery.alert.map(display), %error, "an outcome cannot be stored; trying again");
             tokio::time::sleep(STORE_PAUSE).await;
         }
     }

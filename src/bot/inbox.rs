@@ -17,7 +17,7 @@ use crate::{
     telemetry,
 };
 use rocketchat::RoomId;
-use signl4::{EventId, Happening, Notification};
+use signl4::{EventId, EventKind, Notification};
 
 /// How long an event may wait for the answer to the call that caused it: longer than any call lasts.
 const LONGEST_WAIT: Duration = Duration::from_secs(25);
@@ -81,8 +81,8 @@ impl Inbox {
                 return self.store.settle_event(event, &outcome, None).await;
             }
         };
-        let (Some(kind), Some(reference)) = (reply_kind(notification.happening), &notification.alert) else {
-            info!(event = %notification.id, kind = notification.happening.name(), "event without a reply");
+        let (Some(kind), Some(reference)) = (reply_kind(notification.event_kind), &notification.alert) else {
+            info!(event = %notification.id, kind = notification.event_kind.name(), "event without a reply");
             return self.settle(event, &notification, None, None).await;
         };
         let waited = Duration::try_from(now.duration_since(event.received_at)).unwrap_or(LONGEST_WAIT);
@@ -118,12 +118,12 @@ impl Inbox {
             _ => None,
         };
         let correlation = place.map_or("none", Place::name);
-        let happening = notification.happening.name();
+        let event_kind = notification.event_kind.name();
         let (actor, claimed) =
             (notification.user.as_deref(), place.and_then(|place| claimed(notification, place)));
-        let outcome = EventOutcome { correlation, alert, happening, actor, claimed };
+        let outcome = EventOutcome { correlation, alert, event_kind, actor, claimed };
         self.store.settle_event(event, &outcome, reply).await?;
-        telemetry::event(happening, correlation);
+        telemetry::event(event_kind, correlation);
         Ok(())
     }
 }
@@ -167,21 +167,21 @@ fn claimed<'a>(notification: &'a Notification, place: &Place) -> Option<&'a Even
     }
 }
 
-fn reply_kind(happening: Happening) -> Option<ReplyKind> {
-    match happening {
-        Happening::Raised => Some(ReplyKind::Raised),
-        Happening::Acknowledged => Some(ReplyKind::Acknowledged),
-        Happening::Closed => Some(ReplyKind::Closed),
-        Happening::Annotated => Some(ReplyKind::Annotated),
-        Happening::Escalated => Some(ReplyKind::Escalated),
-        Happening::Unattended => Some(ReplyKind::Unattended),
-        Happening::Failed => Some(ReplyKind::Failed),
-        Happening::Test | Happening::Duty | Happening::Unknown => None,
+fn reply_kind(event_kind: EventKind) -> Option<ReplyKind> {
+    match event_kind {
+        EventKind::Raised => Some(ReplyKind::Raised),
+        EventKind::Acknowledged => Some(ReplyKind::Acknowledged),
+        EventKind::Closed => Some(ReplyKind::Closed),
+        EventKind::Annotated => Some(ReplyKind::Annotated),
+        EventKind::Escalated => Some(ReplyKind::Escalated),
+        EventKind::Unattended => Some(ReplyKind::Unattended),
+        EventKind::Failed => Some(ReplyKind::Failed),
+        EventKind::Test | EventKind::Duty | EventKind::Unknown => None,
     }
 }
 
 fn log(notification: &Notification, place: &Place) {
-    let (event, kind, by) = (&notification.id, notification.happening.name(), place.name());
+    let (event, kind, by) = (&notification.id, notification.event_kind.name(), place.name());
     match place {
         Place::Thread { alert, .. } => info!(%event, kind, by, alert = %alert.id, "event placed"),
         Place::Room(room) => {

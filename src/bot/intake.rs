@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tracing::{info, warn};
 
-use super::{notice::Notices, pager::pager_lane, rooms::Known};
+use super::{notice::Notices, pager::pager_queue, rooms::Known};
 use crate::{
     alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event},
     config::Config,
@@ -125,7 +125,7 @@ fn follow_up(alert: &NewAlert, row: &Alert, notices: Notices<'_>) -> Option<NewD
     match row.state {
         AlertState::Suppressed => notices.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default()),
         _ => Some(NewDelivery {
-            lane: alert.lane.clone(),
+            queue: alert.queue.clone(),
             ordering: row.id.to_string(),
             body: alert.event.clone(),
             alert: Some(row.id),
@@ -189,7 +189,7 @@ fn new_alert(found: &Match<'_>, message: &Message, event: &AlertEvent) -> NewAle
         room: message.room.clone(),
         thread: message.thread.clone().unwrap_or_else(|| message.id.clone()),
         external_id: event.external_id.clone(),
-        lane: pager_lane(&found.trigger.team),
+        queue: pager_queue(&found.trigger.team),
         event: event.to_json(),
     }
 }

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use tracing::error;
 
 use crate::{
-    admin::{Carries, LaneLabel},
+    admin::{Carries, QueueLabel},
     alerting::{OnSent, Replies, ReplyKind, ReplyWords},
-    store::{Alert, AlertId, Lane, NewDelivery},
+    store::{Alert, AlertId, NewDelivery, Queue},
 };
 use rocketchat::{MessageId, RoomId};
 
@@ -16,7 +16,7 @@ const ID_ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuv
 /// The length of Meteor's random ids.
 const ID_LENGTH: usize = 17;
 
-/// A row of the lanes to Rocket.Chat.
+/// A row of the queues to Rocket.Chat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum Notice {
@@ -35,44 +35,44 @@ pub(super) struct Reply {
     pub(super) text: String,
 }
 
-/// The lanes that lead to Rocket.Chat.
-pub(super) fn chat_lanes() -> [Lane; 3] {
-    [replies_lane(), confirmations_lane(), reactions_lane()]
+/// The queues that lead to Rocket.Chat.
+pub(super) fn chat_queues() -> [Queue; 3] {
+    [replies_queue(), confirmations_queue(), reactions_queue()]
 }
 
 /// The same for a person.
-pub(super) fn chat_labels() -> [LaneLabel; 3] {
-    let to = |lane, name: &str, carries| LaneLabel { lane, name: name.to_owned(), carries };
+pub(super) fn chat_labels() -> [QueueLabel; 3] {
+    let to = |queue, name: &str, carries| QueueLabel { queue, name: name.to_owned(), carries };
     [
-        to(replies_lane(), "Rocket.Chat: replies", Carries::Replies),
-        to(confirmations_lane(), "Rocket.Chat: confirmations", Carries::Replies),
-        to(reactions_lane(), "Rocket.Chat: reactions", Carries::Reactions),
+        to(replies_queue(), "Rocket.Chat: replies", Carries::Replies),
+        to(confirmations_queue(), "Rocket.Chat: confirmations", Carries::Replies),
+        to(reactions_queue(), "Rocket.Chat: reactions", Carries::Reactions),
     ]
 }
 
-/// The lane of what somebody waits for: what people do with an alert, and that one did not go out.
-fn replies_lane() -> Lane {
-    Lane::new("rocketchat:reply")
+/// The queue of what somebody waits for: what people do with an alert, and that one did not go out.
+fn replies_queue() -> Queue {
+    Queue::new("rocketchat:reply")
 }
 
-/// The lane of what is only good to know. In a storm there are thousands, and an acknowledgement must not stand behind
+/// The queue of what is only good to know. In a storm there are thousands, and an acknowledgement must not stand behind
 /// them.
-fn confirmations_lane() -> Lane {
-    Lane::new("rocketchat:confirmation")
+fn confirmations_queue() -> Queue {
+    Queue::new("rocketchat:confirmation")
 }
 
-/// The lane of reactions: Rocket.Chat limits each route of its REST API by itself.
-fn reactions_lane() -> Lane {
-    Lane::new("rocketchat:reaction")
+/// The queue of reactions: Rocket.Chat limits each route of its REST API by itself.
+fn reactions_queue() -> Queue {
+    Queue::new("rocketchat:reaction")
 }
 
-fn lane_of(kind: ReplyKind) -> Lane {
+fn queue_of(kind: ReplyKind) -> Queue {
     match kind {
         // A delay goes the way of its end, or the end might be told first.
         ReplyKind::Sent | ReplyKind::Queued | ReplyKind::Delayed | ReplyKind::Suppressed => {
-            confirmations_lane()
+            confirmations_queue()
         }
-        _ => replies_lane(),
+        _ => replies_queue(),
     }
 }
 
@@ -88,7 +88,7 @@ impl Reply {
     /// Its row. Replies of one thread keep their order; those of different threads do not wait for each other.
     pub(super) fn queued(self, kind: ReplyKind, alert: Option<AlertId>) -> NewDelivery {
         let ordering = self.thread.as_ref().map_or_else(|| self.room.to_string(), MessageId::to_string);
-        delivery(lane_of(kind), ordering, &Notice::Reply(self), alert)
+        delivery(queue_of(kind), ordering, &Notice::Reply(self), alert)
     }
 }
 
@@ -147,14 +147,14 @@ impl<'a> Notices<'a> {
         let message = alert.message.clone();
         let ordering = message.to_string();
         let notice = Notice::Reaction { message, emoji: self.replies.reaction.clone(), otherwise };
-        delivery(reactions_lane(), ordering, &notice, Some(alert.id))
+        delivery(reactions_queue(), ordering, &notice, Some(alert.id))
     }
 }
 
-fn delivery(lane: Lane, ordering: String, notice: &Notice, alert: Option<AlertId>) -> NewDelivery {
+fn delivery(queue: Queue, ordering: String, notice: &Notice, alert: Option<AlertId>) -> NewDelivery {
     // Strings and options of strings: there is nothing in a notice that JSON could not hold.
     let body = serde_json::to_value(notice).unwrap_or_default();
-    NewDelivery { lane, ordering, body, alert }
+    NewDelivery { queue, ordering, body, alert }
 }
 
 #[cfg(test)]
@@ -177,7 +177,7 @@ mod tests {
             Notice::Reply(reply.clone()),
             Notice::Reaction { message: MessageId::new("m"), emoji: ":x:".into(), otherwise: Some(reply) },
         ] {
-            let row = delivery(replies_lane(), String::new(), &notice, None);
+            let row = delivery(replies_queue(), String::new(), &notice, None);
             assert_eq!(serde_json::from_value::<Notice>(row.body).unwrap(), notice);
         }
     }

@@ -1,4 +1,4 @@
-//! The lane to one SIGNL4 team: alerts become calls of its webhook.
+//! The queue to one SIGNL4 team: alerts become calls of its webhook.
 
 use std::time::Duration;
 
@@ -10,30 +10,30 @@ use super::{
     settings::Current,
 };
 use crate::{
-    admin::{Carries, LaneLabel},
+    admin::{Carries, QueueLabel},
     alerting::{ReplyKind, ReplyWords, TeamName},
-    store::{Alert, AlertChange, Delivery, Lane, Store, StoreError},
+    store::{Alert, AlertChange, Delivery, Queue, Store, StoreError},
 };
 use signl4::{RaiseError, Raised, WebhookClient, WebhookUrl};
 
-/// SIGNL4 allows a wrong secret or an invalid event ten times a minute: after one, the lane rests so long.
+/// SIGNL4 allows a wrong secret or an invalid event ten times a minute: after one, the queue rests so long.
 const REST_AFTER_REJECTION: Duration = Duration::from_secs(6);
 
-/// The lane of a team's alerts.
-pub(super) fn pager_lane(team: &TeamName) -> Lane {
+/// The queue of a team's alerts.
+pub(super) fn pager_queue(team: &TeamName) -> Queue {
     match team {
-        TeamName::Default => Lane::new("signl4"),
-        TeamName::Named(name) => Lane::new(format!("signl4:{name}")),
+        TeamName::Default => Queue::new("signl4"),
+        TeamName::Named(name) => Queue::new(format!("signl4:{name}")),
     }
 }
 
 /// The same for a person.
-pub(super) fn pager_label(team: &TeamName) -> LaneLabel {
+pub(super) fn pager_label(team: &TeamName) -> QueueLabel {
     let name = match team {
         TeamName::Default => "SIGNL4".to_owned(),
         TeamName::Named(name) => format!("SIGNL4 team {name}"),
     };
-    LaneLabel { lane: pager_lane(team), name, carries: Carries::Alerts }
+    QueueLabel { queue: pager_queue(team), name, carries: Carries::Alerts }
 }
 
 /// Pages one team.
@@ -122,12 +122,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_team_has_a_lane_of_its_own() {
-        let lanes: BTreeSet<Lane> =
+    fn every_team_has_a_queue_of_its_own() {
+        let queues: BTreeSet<Queue> =
             [TeamName::Default, TeamName::Named("a".into()), TeamName::Named("b".into())]
                 .iter()
-                .map(pager_lane)
+                .map(pager_queue)
                 .collect();
-        assert_eq!(lanes.len(), 3);
+        assert_eq!(queues.len(), 3);
     }
 }

@@ -16,14 +16,14 @@ use tracing::{error, info, warn};
 
 use super::{
     drain::drain,
-    notice::chat_lanes,
-    pager::{Pager, pager_lane},
+    notice::chat_queues,
+    pager::{Pager, pager_queue},
     settings::{Current, Settings},
 };
 use crate::{
     alerting::TeamName,
     config::Signl4,
-    store::{Lane, Store, StoreError},
+    store::{Queue, Store, StoreError},
 };
 use signl4::{WebhookClient, WebhookUrl};
 
@@ -93,10 +93,10 @@ impl Pagers {
         let stop = self.cancel.child_token();
         self.teams.insert(team.clone(), (stop.clone(), url.clone()));
         let Tools { client, store, current } = self.tools.clone();
-        let lane = pager_lane(&team);
+        let queue = pager_queue(&team);
         let pager = Pager { team: team.clone(), url, client, store: store.clone(), current };
         self.workers.spawn(async move {
-            drain(lane, pager, store, stop).await;
+            drain(queue, pager, store, stop).await;
             team
         });
     }
@@ -119,13 +119,13 @@ impl Pagers {
                 }
                 false => info!(%team, host = url.host(), "a team was added"),
             }
-            self.hurry(&pager_lane(&team)).await;
+            self.hurry(&pager_queue(&team)).await;
             self.employ(team, url);
         }
         self.sweep().await
     }
 
-    /// Stops the workers of these teams, each after what it is doing: two workers on one lane would page twice.
+    /// Stops the workers of these teams, each after what it is doing: two workers on one queue would page twice.
     async fn dismiss(&mut self, mut leaving: BTreeSet<TeamName>) -> Result<(), Ended> {
         for team in &leaving {
             if let Some((stop, _)) = self.teams.remove(team) {
@@ -151,9 +151,9 @@ impl Pagers {
     }
 
     async fn adopt_orphans(&self, signl4: &Signl4) -> Result<(), StoreError> {
-        let mut lanes: Vec<Lane> = chat_lanes().into();
-        lanes.extend(wanted(signl4).keys().chain(self.teams.keys()).map(pager_lane));
-        for alert in self.tools.store.adopt_orphans(&lanes, &pager_lane(&TeamName::Default)).await? {
+        let mut queues: Vec<Queue> = chat_queues().into();
+        queues.extend(wanted(signl4).keys().chain(self.teams.keys()).map(pager_queue));
+        for alert in self.tools.store.adopt_orphans(&queues, &pager_queue(&TeamName::Default)).await? {
             warn!(
                 alert = alert.map(display),
                 "an alert waited for a team that bot.toml no longer names; [signl4] is paged instead"
@@ -163,8 +163,8 @@ impl Pagers {
     }
 
     /// What waits because of the old webhook need not wait any longer.
-    async fn hurry(&self, lane: &Lane) {
-        while let Err(error) = self.tools.store.hurry(lane).await {
+    async fn hurry(&self, queue: &Queue) {
+        while let Err(error) = self.tools.store.hurry(queue).await {
             error!(%error, "the outbox cannot be written; trying again");
             sleep(STORE_PAUSE).await;
         }

@@ -1,4 +1,4 @@
-//! The lanes to Rocket.Chat: replies and reactions become calls of its REST API.
+//! The queues to Rocket.Chat: replies and reactions become calls of its REST API.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -126,7 +126,7 @@ impl Poster {
         refused.as_ref().is_some_and(|refused| Arc::ptr_eq(refused, settings))
     }
 
-    /// From now on the bot posts under its own name; said once, though several lanes may learn it at the same time.
+    /// From now on the bot posts under its own name; said once, though several queues may learn it at the same time.
     fn note_refusal(&self, settings: &Arc<Settings>) {
         let before = self.refused.lock().unwrap_or_else(PoisonError::into_inner).replace(settings.clone());
         if before.is_none_or(|before| !Arc::ptr_eq(&before, settings)) {

@@ -16,7 +16,7 @@ use super::{
     ears::Ears,
     housekeeping::Housekeeping,
     inbox::Inbox,
-    notice::chat_lanes,
+    notice::chat_queues,
     pagers::{Pagers, Tools},
     poster::Poster,
     reload::Reloader,
@@ -250,8 +250,8 @@ impl Bot {
 
     fn start_posters(&mut self, shared: &Shared) {
         let poster = Arc::new(Poster::new(shared.rest.clone(), shared.current.clone()));
-        for lane in chat_lanes() {
-            let work = drain(lane, poster.clone(), shared.store.clone(), shared.cancel.clone());
+        for queue in chat_queues() {
+            let work = drain(queue, poster.clone(), shared.store.clone(), shared.cancel.clone());
             self.part("worker that posts to Rocket.Chat", work);
         }
     }

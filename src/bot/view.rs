@@ -11,7 +11,7 @@ use super::{
     settings::Current,
 };
 use crate::{
-    admin::{BotView, Directory, LaneLabel, Seat, WatchedBy},
+    admin::{BotView, Directory, QueueLabel, Seat, WatchedBy},
     alerting::{RoomPattern, Trigger},
     logging,
     store::Store,
@@ -56,7 +56,7 @@ impl Directory for Names {
         settings.config.triggers.iter().map(|trigger| watched_by(trigger, &rooms)).collect()
     }
 
-    fn lanes(&self) -> Vec<LaneLabel> {
+    fn queues(&self) -> Vec<QueueLabel> {
         let settings = self.current.now();
         let pagers = settings.config.signl4.webhooks().map(|(team, _)| pager_label(&team));
         pagers.chain(chat_labels()).collect()
@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn every_lane_has_a_name() {
+    fn every_queue_has_a_name() {
         let names = names(
             "[[signl4.team]]\nname = \"night\"\nwebhook_url = \"https://connect.signl4.com/webhook/another-secret-of-some-length\"\n",
         );
-        let lanes: Vec<String> =
-            names.lanes().into_iter().map(|label| format!("{} = {}", label.lane, label.name)).collect();
+        let queues: Vec<String> =
+            names.queues().into_iter().map(|label| format!("{} = {}", label.queue, label.name)).collect();
         assert_eq!(
-            lanes,
+            queues,
             [
                 "signl4 = SIGNL4",
                 "signl4:night = SIGNL4 team night",

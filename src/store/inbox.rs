@@ -64,7 +64,7 @@ pub struct EventOutcome<'a> {
     /// The alert it is about.
     pub alert: Option<AlertId>,
     /// What happened to the alert.
-    pub happening: &'a str,
+    pub event_kind: &'a str,
     /// Who did it.
     pub actor: Option<&'a str>,
     /// SIGNL4's name for the alert, where a call raised it whose answer never came.
@@ -164,12 +164,12 @@ impl Store {
         let now = Timestamp::now();
         let mut tx = self.write().await?;
         let settled = sqlx::query(
-            "UPDATE event SET state = 'settled', outcome = ?, alert_id = ?, happening = ?, actor = ?, settled_at = ? \
+            "UPDATE event SET state = 'settled', outcome = ?, alert_id = ?, event_kind = ?, actor = ?, settled_at = ? \
              WHERE seq = ? AND state = 'waiting'",
         )
         .bind(outcome.correlation)
         .bind(outcome.alert.map(|alert| alert.0))
-        .bind(outcome.happening)
+        .bind(outcome.event_kind)
         .bind(outcome.actor)
         .bind(millis(now))
         .bind(event.seq)

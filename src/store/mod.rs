@@ -25,5 +25,5 @@ pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{AlertChange, Next, Settlement};
 pub use rooms::Progress;
-pub use rows::{Alert, AlertId, AlertState, Delivery, DeliveryId, Lane, NewAlert, NewDelivery};
-pub use status::{AlertTrail, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, LaneDepth};
+pub use rows::{Alert, AlertId, AlertState, Delivery, DeliveryId, NewAlert, NewDelivery, Queue};
+pub use status::{AlertTrail, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, QueueDepth};

@@ -1,4 +1,4 @@
-//! The outbox: rows that wait for their destination, drained lane by lane.
+//! The outbox: rows that wait for their destination, drained queue by queue.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Alert, AlertId, Delivery, Lane, NewDelivery, Store, StoreError, inbox,
+    Alert, AlertId, Delivery, NewDelivery, Queue, Store, StoreError, inbox,
     rows::{millis, timestamp},
 };
 use signl4::EventId;
@@ -15,7 +15,7 @@ use signl4::EventId;
 /// back, and is due.
 const LONGEST_WAIT: Duration = Duration::from_secs(2 * 3600);
 
-/// The next row of a lane.
+/// The next row of a queue.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
     /// This one, now.
@@ -59,34 +59,34 @@ pub enum AlertChange {
     },
 }
 
-/// The oldest row of a lane that is due and free. It is free where no older one of its ordering waits.
+/// The oldest row of a queue that is due and free. It is free where no older one of its ordering waits.
 pub(super) const DUE: &str = "SELECT * FROM delivery WHERE id = (SELECT d.id FROM delivery d \
-    WHERE d.lane = ?1 AND d.state = 'waiting' AND (d.not_before <= ?2 OR d.not_before > ?3) AND NOT EXISTS \
-    (SELECT 1 FROM delivery e WHERE e.lane = d.lane AND e.ordering = d.ordering AND e.state = 'waiting' AND e.id < d.id) \
+    WHERE d.queue = ?1 AND d.state = 'waiting' AND (d.not_before <= ?2 OR d.not_before > ?3) AND NOT EXISTS \
+    (SELECT 1 FROM delivery e WHERE e.queue = d.queue AND e.ordering = d.ordering AND e.state = 'waiting' AND e.id < d.id) \
     ORDER BY d.id LIMIT 1)";
-pub(super) const EARLIEST: &str = "SELECT min(d.not_before) FROM delivery d WHERE d.lane = ?1 AND d.state = 'waiting' \
+pub(super) const EARLIEST: &str = "SELECT min(d.not_before) FROM delivery d WHERE d.queue = ?1 AND d.state = 'waiting' \
     AND NOT EXISTS \
-    (SELECT 1 FROM delivery e WHERE e.lane = d.lane AND e.ordering = d.ordering AND e.state = 'waiting' AND e.id < d.id)";
+    (SELECT 1 FROM delivery e WHERE e.queue = d.queue AND e.ordering = d.ordering AND e.state = 'waiting' AND e.id < d.id)";
 pub(super) const LATE: &str = "SELECT * FROM alert WHERE state = 'queued' AND told_waiting = 0 AND created_at < ? \
     ORDER BY created_at, id LIMIT 200";
-/// The alert's own lane is that of its oldest row: replies about it come later.
+/// The alert's own queue is that of its oldest row: replies about it come later.
 pub(super) const WAITING_BECAUSE: &str = "SELECT w.last_error FROM delivery w \
-    WHERE w.state = 'waiting' AND w.last_error IS NOT NULL AND w.lane = \
-    (SELECT d.lane FROM delivery d WHERE d.alert_id = ? AND d.state = 'waiting' ORDER BY d.id LIMIT 1) \
+    WHERE w.state = 'waiting' AND w.last_error IS NOT NULL AND w.queue = \
+    (SELECT d.queue FROM delivery d WHERE d.alert_id = ? AND d.state = 'waiting' ORDER BY d.id LIMIT 1) \
     ORDER BY w.id LIMIT 1";
-pub(super) const ADOPT: &str = "UPDATE delivery SET lane = ?1, not_before = 0 WHERE state = 'waiting' AND lane NOT IN (SELECT value FROM json_each(?2)) \
+pub(super) const ADOPT: &str = "UPDATE delivery SET queue = ?1, not_before = 0 WHERE state = 'waiting' AND queue NOT IN (SELECT value FROM json_each(?2)) \
     RETURNING alert_id";
-pub(super) const HURRY: &str = "UPDATE delivery SET not_before = 0 WHERE state = 'waiting' AND lane = ?";
-pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE lane = ? AND state = 'waiting'";
+pub(super) const HURRY: &str = "UPDATE delivery SET not_before = 0 WHERE state = 'waiting' AND queue = ?";
+pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE queue = ? AND state = 'waiting'";
 
 impl Store {
-    /// The oldest row of a lane that may leave now. A row waits while an older one of the same ordering does.
+    /// The oldest row of a queue that may leave now. A row waits while an older one of the same ordering does.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn next_delivery(&self, lane: &Lane, now: Timestamp) -> Result<Next, StoreError> {
+    pub async fn next_delivery(&self, queue: &Queue, now: Timestamp) -> Result<Next, StoreError> {
         let due: Option<Delivery> = sqlx::query_as(DUE)
-            .bind(lane.as_str())
+            .bind(queue.as_str())
             .bind(millis(now))
             .bind(millis(now + LONGEST_WAIT))
             .fetch_optional(&self.readers)
@@ -95,7 +95,7 @@ impl Store {
             return Ok(Next::Due(delivery));
         }
         let (earliest,): (Option<i64>,) =
-            sqlx::query_as(EARLIEST).bind(lane.as_str()).fetch_one(&self.readers).await?;
+            sqlx::query_as(EARLIEST).bind(queue.as_str()).fetch_one(&self.readers).await?;
         Ok(earliest.map_or(Next::Empty, |at| Next::At(timestamp(at))))
     }
 
@@ -180,7 +180,7 @@ impl Store {
         Ok(())
     }
 
-    /// Why the lane of a queued alert does not move, in the words of the last attempt at its oldest row that failed.
+    /// Why the queue of a queued alert does not move, in the words of the last attempt at its oldest row that failed.
     /// `None` where nothing is wrong but that it is not the alert's turn.
     ///
     /// # Errors
@@ -191,17 +191,17 @@ impl Store {
         Ok(row.and_then(|(error,)| error))
     }
 
-    /// Moves what waits in lanes that no longer exist into another one, where it is due at once. Returns the alert of
+    /// Moves what waits in queues that no longer exist into another one, where it is due at once. Returns the alert of
     /// each row that moved.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn adopt_orphans(
         &self,
-        lanes: &[Lane],
-        into: &Lane,
+        queues: &[Queue],
+        into: &Queue,
     ) -> Result<Vec<Option<AlertId>>, StoreError> {
-        let known = serde_json::Value::from(lanes.iter().map(Lane::as_str).collect::<Vec<_>>()).to_string();
+        let known = serde_json::Value::from(queues.iter().map(Queue::as_str).collect::<Vec<_>>()).to_string();
         let moved: Vec<(Option<i64>,)> =
             sqlx::query_as(ADOPT).bind(into.as_str()).bind(known).fetch_all(&self.writer).await?;
         if !moved.is_empty() {
@@ -210,23 +210,23 @@ impl Store {
         Ok(moved.into_iter().map(|(alert,)| alert.map(AlertId)).collect())
     }
 
-    /// Makes due what waits in a lane: whatever it waits for is no longer so.
+    /// Makes due what waits in a queue: whatever it waits for is no longer so.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn hurry(&self, lane: &Lane) -> Result<(), StoreError> {
-        sqlx::query(HURRY).bind(lane.as_str()).execute(&self.writer).await?;
+    pub async fn hurry(&self, queue: &Queue) -> Result<(), StoreError> {
+        sqlx::query(HURRY).bind(queue.as_str()).execute(&self.writer).await?;
         self.changed();
         Ok(())
     }
 
-    /// How many rows wait in a lane.
+    /// How many rows wait in a queue.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn waiting_in(&self, lane: &Lane) -> Result<u64, StoreError> {
+    pub async fn waiting_in(&self, queue: &Queue) -> Result<u64, StoreError> {
         let (count,): (i64,) =
-            sqlx::query_as(WAITING_IN).bind(lane.as_str()).fetch_one(&self.readers).await?;
+            sqlx::query_as(WAITING_IN).bind(queue.as_str()).fetch_one(&self.readers).await?;
         Ok(count.unsigned_abs())
     }
 }
@@ -237,9 +237,9 @@ pub(super) async fn insert(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO delivery (lane, ordering, body, alert_id, not_before, created_at) VALUES (?, ?, ?, ?, 0, ?)",
+        "INSERT INTO delivery (queue, ordering, body, alert_id, not_before, created_at) VALUES (?, ?, ?, ?, 0, ?)",
     )
-    .bind(delivery.lane.as_str())
+    .bind(delivery.queue.as_str())
     .bind(&delivery.ordering)
     .bind(delivery.body.to_string())
     .bind(delivery.alert.map(|alert| alert.0))

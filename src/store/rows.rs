@@ -29,12 +29,12 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-/// The destination of a delivery. Lanes do not wait for each other.
+/// The destination of a delivery. Queues do not wait for each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Lane(String);
+pub struct Queue(String);
 
-impl Lane {
-    /// Names a lane; the name is what the store keeps.
+impl Queue {
+    /// Names a queue; the name is what the store keeps.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
@@ -45,7 +45,7 @@ impl Lane {
     }
 }
 
-impl fmt::Display for Lane {
+impl fmt::Display for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -95,8 +95,8 @@ pub struct NewAlert {
     pub thread: MessageId,
     /// Our name for it at SIGNL4.
     pub external_id: String,
-    /// The team's lane.
-    pub lane: Lane,
+    /// The team's queue.
+    pub queue: Queue,
     /// The event to send, rendered.
     pub event: Value,
 }
@@ -132,10 +132,10 @@ pub struct Alert {
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewDelivery {
     /// Where it goes.
-    pub lane: Lane,
-    /// Rows of a lane that share this leave one after the other.
+    pub queue: Queue,
+    /// Rows of a queue that share this leave one after the other.
     pub ordering: String,
-    /// What to deliver, as the lane's worker reads it.
+    /// What to deliver, as the queue's worker reads it.
     pub body: Value,
     /// The alert it belongs to.
     pub alert: Option<AlertId>,

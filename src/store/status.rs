@@ -8,33 +8,33 @@ use jiff::Timestamp;
 use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use super::{
-    Alert, Lane, Store, StoreError,
+    Alert, Queue, Store, StoreError,
     rows::{millis, timestamp},
 };
 
 /// Deliveries, and events, that are read for the alerts of one page.
 const TRAIL_LIMIT: u32 = 1_000;
 
-/// The reason is that of the lane's oldest failed attempt: it is what the rows behind it wait for.
-pub(super) const LANES: &str = "SELECT d.lane, d.created_at, d.attempts, d.not_before, \
-    (SELECT count(*) FROM delivery c WHERE c.lane = d.lane AND c.state = 'waiting') AS waiting, \
-    (SELECT f.last_error FROM delivery f WHERE f.lane = d.lane AND f.state = 'waiting' AND f.last_error IS NOT NULL \
+/// The reason is that of the queue's oldest failed attempt: it is what the rows behind it wait for.
+pub(super) const QUEUES: &str = "SELECT d.queue, d.created_at, d.attempts, d.not_before, \
+    (SELECT count(*) FROM delivery c WHERE c.queue = d.queue AND c.state = 'waiting') AS waiting, \
+    (SELECT f.last_error FROM delivery f WHERE f.queue = d.queue AND f.state = 'waiting' AND f.last_error IS NOT NULL \
     ORDER BY f.id LIMIT 1) AS last_error \
-    FROM delivery d WHERE d.id IN (SELECT min(id) FROM delivery WHERE state = 'waiting' GROUP BY lane) ORDER BY d.lane";
+    FROM delivery d WHERE d.id IN (SELECT min(id) FROM delivery WHERE state = 'waiting' GROUP BY queue) ORDER BY d.queue";
 pub(super) const INBOX: &str = "SELECT count(*), min(received_at) FROM event WHERE state = 'waiting'";
 /// By row number: the newest are found without reading the others.
 pub(super) const LAST_ALERTS: &str =
     "SELECT * FROM alert WHERE id > (SELECT max(id) FROM alert) - ? AND created_at >= ? ORDER BY id DESC";
-pub(super) const DELIVERIES_OF: &str = "SELECT alert_id, lane, state, attempts, not_before, created_at, settled_at, \
+pub(super) const DELIVERIES_OF: &str = "SELECT alert_id, queue, state, attempts, not_before, created_at, settled_at, \
     last_error FROM delivery WHERE alert_id IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT ?";
-pub(super) const EVENTS_OF: &str = "SELECT alert_id, happening, actor, outcome, received_at FROM event \
+pub(super) const EVENTS_OF: &str = "SELECT alert_id, event_kind, actor, outcome, received_at FROM event \
     WHERE alert_id IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?";
 
-/// What waits in one lane of the outbox.
+/// What waits in one queue of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneDepth {
-    /// The lane.
-    pub lane: Lane,
+pub struct QueueDepth {
+    /// The queue.
+    pub queue: Queue,
     /// How many rows wait in it; at least one.
     pub waiting: u64,
     /// When the oldest of them was queued.
@@ -43,7 +43,7 @@ pub struct LaneDepth {
     pub attempts: u32,
     /// When the oldest may be tried next.
     pub not_before: Timestamp,
-    /// Why the lane does not move, in the words of its oldest failed attempt.
+    /// Why the queue does not move, in the words of its oldest failed attempt.
     pub last_error: Option<String>,
 }
 
@@ -71,7 +71,7 @@ pub struct AlertTrail {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryTrail {
     /// Where it goes.
-    pub lane: Lane,
+    pub queue: Queue,
     /// What became of it.
     pub state: DeliveryState,
     /// How often it was tried.
@@ -97,7 +97,7 @@ pub enum DeliveryState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventTrail {
     /// What happened, a short name.
-    pub happening: String,
+    pub event_kind: String,
     /// Who did it.
     pub actor: Option<String>,
     /// How its alert was found, a short name.
@@ -107,12 +107,12 @@ pub struct EventTrail {
 }
 
 impl Store {
-    /// What waits in each lane in which something does.
+    /// What waits in each queue in which something does.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn outbox_depth(&self) -> Result<Vec<LaneDepth>, StoreError> {
-        Ok(sqlx::query_as(LANES).fetch_all(&self.readers).await?)
+    pub async fn outbox_depth(&self) -> Result<Vec<QueueDepth>, StoreError> {
+        Ok(sqlx::query_as(QUEUES).fetch_all(&self.readers).await?)
     }
 
     /// What waits in the inbox.
@@ -175,10 +175,10 @@ fn not_before(row: &SqliteRow) -> sqlx::Result<Timestamp> {
     Ok(timestamp(row.try_get::<i64, _>("not_before")?.max(row.try_get("created_at")?)))
 }
 
-impl FromRow<'_, SqliteRow> for LaneDepth {
+impl FromRow<'_, SqliteRow> for QueueDepth {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         Ok(Self {
-            lane: Lane::new(row.try_get::<String, _>("lane")?),
+            queue: Queue::new(row.try_get::<String, _>("queue")?),
             waiting: row.try_get::<i64, _>("waiting")?.unsigned_abs(),
             oldest: timestamp(row.try_get("created_at")?),
             attempts: row.try_get("attempts")?,
@@ -193,7 +193,7 @@ impl FromRow<'_, SqliteRow> for DeliveryTrail {
         let state: String = row.try_get("state")?;
         let settled_at = timestamp(row.try_get::<Option<i64>, _>("settled_at")?.unwrap_or_default());
         Ok(Self {
-            lane: Lane::new(row.try_get::<String, _>("lane")?),
+            queue: Queue::new(row.try_get::<String, _>("queue")?),
             state: match state.as_str() {
                 "waiting" => DeliveryState::Waiting(not_before(row)?),
                 "delivered" => DeliveryState::Delivered(settled_at),
@@ -210,7 +210,7 @@ impl FromRow<'_, SqliteRow> for DeliveryTrail {
 impl FromRow<'_, SqliteRow> for EventTrail {
     fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
         Ok(Self {
-            happening: row.try_get::<Option<String>, _>("happening")?.unwrap_or_default(),
+            event_kind: row.try_get::<Option<String>, _>("event_kind")?.unwrap_or_default(),
             actor: row.try_get("actor")?,
             correlation: row.try_get::<Option<String>, _>("outcome")?.unwrap_or_default(),
             received_at: timestamp(row.try_get("received_at")?),

@@ -99,12 +99,12 @@ pub(crate) const STORE_UP: Metric = metric(
 pub(crate) const OUTBOX_DELIVERIES: Metric = metric(
     "signl4_bot_outbox_deliveries",
     Kind::Gauge,
-    "Deliveries that wait, by lane: signl4 and signl4:<team> carry alerts, the others what is posted to Rocket.Chat.",
+    "Deliveries that wait, by queue: signl4 and signl4:<team> carry alerts, the others what is posted to Rocket.Chat.",
 );
 pub(crate) const OUTBOX_OLDEST_AGE: Metric = metric(
     "signl4_bot_outbox_oldest_age_seconds",
     Kind::Gauge,
-    "How long the oldest delivery of a lane has waited; 0 where none does.",
+    "How long the oldest delivery of a queue has waited; 0 where none does.",
 );
 pub(crate) const INBOX_EVENTS: Metric =
     metric("signl4_bot_inbox_events", Kind::Gauge, "Events from SIGNL4 that are stored and not handled yet.");

@@ -50,8 +50,8 @@ pub(crate) fn reconnect(reason: &'static str) {
 }
 
 /// An event of SIGNL4's was handled.
-pub(crate) fn event(happening: &'static str, correlation: &'static str) {
-    counter!(EVENTS.name, "type" => happening, "correlation" => correlation).increment(1);
+pub(crate) fn event(event_kind: &'static str, correlation: &'static str) {
+    counter!(EVENTS.name, "type" => event_kind, "correlation" => correlation).increment(1);
 }
 
 /// A reply or reaction reached its end.

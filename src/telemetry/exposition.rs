@@ -70,7 +70,7 @@ impl Exposition {
 
     /// All of it in Prometheus' text format.
     pub fn render(&self, samples: &[Sample]) -> String {
-        // A recorder of its own for each scrape: a lane or room that is gone leaves nothing behind.
+        // A recorder of its own for each scrape: a queue or room that is gone leaves nothing behind.
         let recorder = recorder();
         with_local_recorder(&recorder, || {
             describe();
@@ -132,12 +132,12 @@ mod tests {
         let exposition = Exposition::start();
         exposition.begin_at_zero(["night watch"].into_iter());
         let text = exposition.render(&[
-            Sample::new(&OUTBOX_DELIVERIES, 3.0).with("lane", "signl4:\"odd\"\nname"),
+            Sample::new(&OUTBOX_DELIVERIES, 3.0).with("queue", "signl4:\"odd\"\nname"),
             Sample::new(&FRAMES_RECEIVED, 7.0),
         ]);
         for line in [
             "signl4_bot_matches_total{trigger=\"night watch\"} 0",
-            "signl4_bot_outbox_deliveries{lane=\"signl4:\\\"odd\\\"\\nname\"} 3",
+            "signl4_bot_outbox_deliveries{queue=\"signl4:\\\"odd\\\"\\nname\"} 3",
             "signl4_bot_frames_received_total 7",
             "signl4_bot_alert_delivery_seconds_bucket{le=\"+Inf\"} 0",
             "# TYPE signl4_bot_alert_delivery_seconds histogram",
@@ -154,8 +154,8 @@ mod tests {
     #[test]
     fn what_was_sampled_before_is_gone_when_it_is_sampled_no_longer() {
         let exposition = Exposition::start();
-        let lane = Sample::new(&OUTBOX_DELIVERIES, 3.0).with("lane", "gone");
-        assert!(exposition.render(&[lane]).contains("gone"));
+        let queue = Sample::new(&OUTBOX_DELIVERIES, 3.0).with("queue", "gone");
+        assert!(exposition.render(&[queue]).contains("gone"));
         assert!(!exposition.render(&[]).contains("gone"));
     }
 

@@ -4,7 +4,7 @@
 //! not counted a second time: whoever is asked for the metrics reads it at that moment and hands it over as
 //! [`Sample`]s. `catalogue` describes every metric of both kinds; what does not stand there is not exported.
 //!
-//! Labels are the names of triggers, lanes, reasons and kinds, of which a configuration has a fixed number: never an id,
+//! Labels are the names of triggers, queues, reasons and kinds, of which a configuration has a fixed number: never an id,
 //! never a text.
 
 mod catalogue;

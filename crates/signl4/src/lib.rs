@@ -9,5 +9,5 @@ mod webhook;
 
 pub use event::AlertEvent;
 pub use ids::{EventId, NotificationId};
-pub use notification::{AlertRef, Happening, NotAnEvent, Notification};
+pub use notification::{AlertRef, EventKind, NotAnEvent, Notification};
 pub use webhook::{InvalidWebhookUrl, RaiseError, Raised, WebhookClient, WebhookUrl};

@@ -19,7 +19,7 @@ pub struct Notification {
     /// `eventType` as it came.
     pub event_type: i64,
     /// What happened.
-    pub happening: Happening,
+    pub event_kind: EventKind,
     /// The alert it happened to; duty and test events have none.
     pub alert: Option<AlertRef>,
     /// The acting person's name for display.
@@ -34,7 +34,7 @@ pub struct Notification {
 ///
 /// `statusCode` is a status only in event 201: 2 acknowledged, 4 closed, 8 nobody answered or on duty, 16 failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Happening {
+pub enum EventKind {
     /// 1: the test button in SIGNL4's portal.
     Test,
     /// 200: the alert was raised.
@@ -57,7 +57,7 @@ pub enum Happening {
     Unknown,
 }
 
-impl Happening {
+impl EventKind {
     /// A short name for logs, metrics and the store.
     pub fn name(self) -> &'static str {
         match self {
@@ -125,11 +125,11 @@ impl Notification {
             .and_then(number)
             .ok_or(NotAnEvent::WrongShape("eventType is missing or not a number"))?;
         let alert = fields.get("alert").filter(|alert| alert.is_object());
-        let happening = Happening::of(event_type, alert.and_then(|alert| number(&alert["statusCode"])));
+        let event_kind = EventKind::of(event_type, alert.and_then(|alert| number(&alert["statusCode"])));
         Ok(Self {
             id: text(&value["id"]).map_or_else(|| digest(body), NotificationId::new),
             event_type,
-            happening,
+            event_kind,
             alert: alert.map(|alert| AlertRef {
                 event_id: text(&alert["eventId"]).map(EventId::new),
                 external_id: text(&alert["externalEventId"]),

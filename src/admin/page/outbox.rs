@@ -8,7 +8,7 @@ use crate::{
         status::{Status, Stored},
         timeline::tried,
     },
-    store::LaneDepth,
+    store::QueueDepth,
 };
 
 pub(super) fn outbox(status: &Status) -> Markup {
@@ -42,10 +42,10 @@ fn table(stored: &Stored) -> Markup {
     }
 }
 
-fn row(name: &str, depth: &LaneDepth) -> Markup {
+fn row(name: &str, depth: &QueueDepth) -> Markup {
     html! {
-        tr data-key={ "lane-" (depth.lane) } {
-            th scope="row" { (name) span.sub { code { (depth.lane) } } }
+        tr data-key={ "queue-" (depth.queue) } {
+            th scope="row" { (name) span.sub { code { (depth.queue) } } }
             td data-label="Waiting" { (depth.waiting) }
             td data-label="Oldest" { (time_ago(depth.oldest)) }
             td data-label="Why" {

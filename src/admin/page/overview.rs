@@ -118,8 +118,8 @@ fn fact(name: &str, value: &Markup) -> Markup {
 
 fn waiting(stored: &Stored) -> Markup {
     let all: u64 = stored.waiting.iter().map(|(_, depth)| depth.waiting).sum::<u64>() + stored.inbox.waiting;
-    let lanes = stored.waiting.iter().map(|(_, depth)| depth.oldest);
-    let oldest = lanes.chain(stored.inbox.oldest).min();
+    let queues = stored.waiting.iter().map(|(_, depth)| depth.oldest);
+    let oldest = queues.chain(stored.inbox.oldest).min();
     let failing = stored.waiting.iter().any(|(_, depth)| depth.last_error.is_some());
     let tone = match all {
         0 => "quiet",

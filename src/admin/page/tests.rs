@@ -11,7 +11,7 @@ use crate::{
         timeline::{Step, Story, Tone},
     },
     logging::Line,
-    store::{InboxDepth, Lane, LaneDepth},
+    store::{InboxDepth, Queue, QueueDepth},
 };
 use rocketchat::{
     Room, RoomId, RoomKind,
@@ -26,8 +26,8 @@ fn now() -> Timestamp {
 fn troubled(text: &str) -> Status {
     let own = || text.to_owned();
     let step = Step { at: now(), tone: Tone::Bad, what: own(), detail: Some(own()), next: Some(now()) };
-    let depth = LaneDepth {
-        lane: Lane::new(text),
+    let depth = QueueDepth {
+        queue: Queue::new(text),
         waiting: 3,
         oldest: now(),
         attempts: 2,
@@ -95,7 +95,7 @@ fn whatever_stands_in_a_name_or_a_reason_is_shown_as_it_is_and_never_runs() {
     assert!(!html.contains("<script>") && !html.contains("<img"), "{html}");
     assert!(html.contains("&quot;'&gt;&lt;script&gt;alert(1)&lt;/script&gt;"), "{html}");
     // In an attribute too: the quote does not end it.
-    assert!(html.contains("data-key=\"lane-&quot;'&gt;"), "{html}");
+    assert!(html.contains("data-key=\"queue-&quot;'&gt;"), "{html}");
 }
 
 #[test]

@@ -40,8 +40,8 @@ CREATE INDEX claim_alert ON claim (alert_id);
 -- The outbox: what has to leave this house, to SIGNL4 or to Rocket.Chat. A row leaves `waiting` only when it is settled.
 CREATE TABLE delivery (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    lane       TEXT    NOT NULL, -- the destination; lanes do not wait for each other
-    ordering   TEXT    NOT NULL, -- rows of a lane that share it leave in the order of their ids
+    queue       TEXT    NOT NULL, -- the destination; queues do not wait for each other
+    ordering   TEXT    NOT NULL, -- rows of a queue that share it leave in the order of their ids
     alert_id   INTEGER REFERENCES alert (id) ON DELETE CASCADE,
     state      TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
     attempts   INTEGER NOT NULL DEFAULT 0,
@@ -52,9 +52,9 @@ CREATE TABLE delivery (
     body       TEXT    NOT NULL  -- JSON of what to deliver
 ) STRICT;
 -- Both hold all that looking for the next row needs; `state` is there because SQLite asks for it all the same.
-CREATE INDEX delivery_waiting ON delivery (lane, id, ordering, not_before, state) WHERE state = 'waiting';
-CREATE INDEX delivery_ordering ON delivery (lane, ordering, id, not_before, state) WHERE state = 'waiting';
-CREATE INDEX delivery_failing ON delivery (lane, id) WHERE state = 'waiting' AND last_error IS NOT NULL;
+CREATE INDEX delivery_waiting ON delivery (queue, id, ordering, not_before, state) WHERE state = 'waiting';
+CREATE INDEX delivery_ordering ON delivery (queue, ordering, id, not_before, state) WHERE state = 'waiting';
+CREATE INDEX delivery_failing ON delivery (queue, id) WHERE state = 'waiting' AND last_error IS NOT NULL;
 CREATE INDEX delivery_alert ON delivery (alert_id);
 CREATE INDEX delivery_settled ON delivery (settled_at) WHERE settled_at IS NOT NULL;
 
@@ -68,7 +68,7 @@ CREATE TABLE event (
     settled_at  INTEGER,
     outcome     TEXT,                    -- how it was correlated, once settled
     alert_id    INTEGER REFERENCES alert (id) ON DELETE SET NULL, -- the alert it was found to be about
-    happening   TEXT,                    -- what it says happened to the alert
+    event_kind   TEXT,                    -- what it says happened to the alert
     actor       TEXT,                    -- who did it, where it says so
     body        TEXT    NOT NULL
 ) STRICT;

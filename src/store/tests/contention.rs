@@ -16,7 +16,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_work_on_while_an_intake_is_open_and_many_writers_wait_for_it() {
     let fixture = Fixture::new().await;
-    fixture.queue("m0").await;
+    fixture.alert("m0").await;
     let mut intake = fixture.store.intake().await.unwrap();
     intake.add_alert(&new_alert("m1"), AlertState::Queued).await.unwrap().unwrap();
 
@@ -47,7 +47,7 @@ async fn an_event_that_comes_together_with_the_answer_to_its_call_finds_one_sign
     let fixture = Fixture::new().await;
     for round in 0..40 {
         let event_id = format!("e{round}");
-        let alert = fixture.queue(&format!("m{round}")).await;
+        let alert = fixture.alert(&format!("m{round}")).await;
         fixture.store.mark_in_flight(alert.id).await.unwrap();
         let reference = AlertRef { event_id: Some(EventId::new(&event_id)), external_id: Some(ROOM.into()) };
         let store = fixture.store.clone();

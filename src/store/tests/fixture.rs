@@ -5,7 +5,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::store::{
-    Alert, AlertChange, AlertState, Delivery, EventOutcome, Lane, NewAlert, NewDelivery, Next, Settlement,
+    Alert, AlertChange, AlertState, Delivery, EventOutcome, NewAlert, NewDelivery, Next, Queue, Settlement,
     Store,
 };
 use rocketchat::{MessageId, RoomId};
@@ -37,7 +37,7 @@ impl Fixture {
     }
 
     /// A queued alert with its call to SIGNL4.
-    pub(super) async fn queue(&self, message: &str) -> Alert {
+    pub(super) async fn alert(&self, message: &str) -> Alert {
         let alert = self.add(&new_alert(message), AlertState::Queued).await.unwrap();
         self.put(&call(&alert)).await;
         alert
@@ -56,11 +56,11 @@ impl Fixture {
         intake.commit().await.unwrap();
     }
 
-    /// The body of the row that may leave the lane now.
-    pub(super) async fn due(&self, lane: &Lane) -> Delivery {
-        match self.store.next_delivery(lane, Timestamp::now()).await.unwrap() {
+    /// The body of the row that may leave the queue now.
+    pub(super) async fn due(&self, queue: &Queue) -> Delivery {
+        match self.store.next_delivery(queue, Timestamp::now()).await.unwrap() {
             Next::Due(delivery) => delivery,
-            other => panic!("nothing is due in {lane}: {other:?}"),
+            other => panic!("nothing is due in {queue}: {other:?}"),
         }
     }
 
@@ -68,7 +68,7 @@ impl Fixture {
         self.store.settle_delivery(delivery, &settlement, None, &[]).await.unwrap();
     }
 
-    /// Delivers the next row of the pager's lane, to which SIGNL4 answers so.
+    /// Delivers the next row of the pager's queue, to which SIGNL4 answers so.
     pub(super) async fn sent(&self, event_id: Option<&str>) {
         let delivery = self.due(&pager()).await;
         let change = AlertChange::Sent(event_id.map(EventId::new));
@@ -97,12 +97,12 @@ pub(super) fn url(directory: &TempDir) -> String {
     format!("sqlite://{}", directory.path().join("bot.db").display())
 }
 
-pub(super) fn pager() -> Lane {
-    Lane::new("signl4")
+pub(super) fn pager() -> Queue {
+    Queue::new("signl4")
 }
 
-pub(super) fn replies() -> Lane {
-    Lane::new("rocketchat:reply")
+pub(super) fn replies() -> Queue {
+    Queue::new("rocketchat:reply")
 }
 
 pub(super) fn new_alert(message: &str) -> NewAlert {
@@ -112,7 +112,7 @@ pub(super) fn new_alert(message: &str) -> NewAlert {
         room: RoomId::new(ROOM),
         thread: MessageId::new(message),
         external_id: ROOM.into(),
-        lane: pager(),
+        queue: pager(),
         event: json!({ "title": message }),
     }
 }
@@ -120,7 +120,7 @@ pub(super) fn new_alert(message: &str) -> NewAlert {
 /// The call to SIGNL4 that an alert asks for.
 pub(super) fn call(alert: &Alert) -> NewDelivery {
     NewDelivery {
-        lane: pager(),
+        queue: pager(),
         ordering: alert.id.to_string(),
         body: json!({ "title": alert.message }),
         alert: Some(alert.id),
@@ -128,7 +128,7 @@ pub(super) fn call(alert: &Alert) -> NewDelivery {
 }
 
 pub(super) fn reply(ordering: &str, text: &str) -> NewDelivery {
-    NewDelivery { lane: replies(), ordering: ordering.into(), body: json!(text), alert: None }
+    NewDelivery { queue: replies(), ordering: ordering.into(), body: json!(text), alert: None }
 }
 
 pub(super) fn retry(at: Timestamp, reason: &str) -> Settlement {
@@ -137,5 +137,5 @@ pub(super) fn retry(at: Timestamp, reason: &str) -> Settlement {
 
 /// An event that was settled so.
 pub(super) fn outcome(correlation: &str) -> EventOutcome<'_> {
-    EventOutcome { correlation, happening: "closed", ..EventOutcome::default() }
+    EventOutcome { correlation, event_kind: "closed", ..EventOutcome::default() }
 }

@@ -55,7 +55,7 @@ async fn a_postponed_notification_lets_the_others_pass_until_its_time() {
     let now = Timestamp::now();
     let first = next(&fixture, now).await.unwrap();
     let later = now + 5.seconds();
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     fixture.store.mark_in_flight(alert.id).await.unwrap();
     fixture.store.postpone_event(&first, &reference(Some("x"), Some(ROOM)), later).await.unwrap();
     let second = next(&fixture, now).await.unwrap();
@@ -72,7 +72,7 @@ async fn what_waited_for_an_answer_is_due_with_it_and_before_what_came_later() {
     receive(&fixture, "n1").await;
     let now = Timestamp::now();
     let first = next(&fixture, now).await.unwrap();
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     fixture.store.mark_in_flight(alert.id).await.unwrap();
     fixture.store.postpone_event(&first, &reference(Some("x"), Some(ROOM)), now + 5.seconds()).await.unwrap();
     receive(&fixture, "n2").await;
@@ -89,7 +89,7 @@ async fn a_notification_postponed_before_the_clock_was_set_back_is_due() {
     receive(&fixture, "n1").await;
     let now = Timestamp::now();
     let event = next(&fixture, now).await.unwrap();
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     fixture.store.mark_in_flight(alert.id).await.unwrap();
     fixture.store.postpone_event(&event, &reference(Some("x"), Some(ROOM)), now + 5.seconds()).await.unwrap();
     assert!(next(&fixture, now).await.is_err());
@@ -115,7 +115,7 @@ async fn a_notification_stays_where_its_reply_cannot_be_queued() {
     let event = next(&fixture, Timestamp::now()).await.unwrap();
     // An alert that is not there breaks the foreign key of the reply, after the event was settled.
     let mut impossible = reply("t1", "closed");
-    let ghost = fixture.queue("m1").await.id;
+    let ghost = fixture.alert("m1").await.id;
     sqlx::query("DELETE FROM alert").execute(&fixture.store.writer).await.unwrap();
     impossible.alert = Some(ghost);
     fixture.store.settle_event(&event, &outcome("event_id"), Some(&impossible)).await.unwrap_err();
@@ -126,8 +126,8 @@ async fn a_notification_stays_where_its_reply_cannot_be_queued() {
 #[tokio::test]
 async fn an_alert_is_found_by_signl4s_name_for_it() {
     let fixture = Fixture::new().await;
-    let first = fixture.queue("m1").await;
-    fixture.queue("m2").await;
+    let first = fixture.alert("m1").await;
+    fixture.alert("m2").await;
     fixture.sent(Some("e1")).await;
     fixture.sent(Some("e2")).await;
     let found = fixture.store.candidates(&reference(Some("e1"), None)).await.unwrap();
@@ -140,7 +140,7 @@ async fn of_alerts_with_one_external_id_the_two_newest_that_left_are_candidates(
     let fixture = Fixture::new().await;
     let mut alerts = Vec::new();
     for message in ["m1", "m2", "m3"] {
-        alerts.push(fixture.queue(message).await);
+        alerts.push(fixture.alert(message).await);
     }
     fixture.add(&new_alert("m4"), AlertState::Suppressed).await.unwrap();
     let found = fixture.store.candidates(&reference(Some("unknown"), Some(ROOM))).await.unwrap();
@@ -153,9 +153,9 @@ async fn of_alerts_with_one_external_id_the_two_newest_that_left_are_candidates(
 #[tokio::test]
 async fn an_alert_whose_answer_never_came_goes_before_one_that_was_named_later() {
     let fixture = Fixture::new().await;
-    let lost = fixture.queue("m1").await;
-    let named = fixture.queue("m2").await;
-    let untouched = fixture.queue("m3").await;
+    let lost = fixture.alert("m1").await;
+    let named = fixture.alert("m2").await;
+    let untouched = fixture.alert("m3").await;
     let maybe = AlertChange::StillQueued { maybe_raised: true };
     for _ in 0..2 {
         let delivery = fixture.due(&pager()).await;
@@ -179,7 +179,7 @@ async fn an_alert_whose_answer_never_came_goes_before_one_that_was_named_later()
 #[tokio::test]
 async fn a_call_under_way_is_told_for_its_external_id_alone() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     let in_flight =
         async |external| fixture.store.candidates(&reference(Some("x"), external)).await.unwrap().in_flight;
     assert!(!in_flight(Some(ROOM)).await);
@@ -194,7 +194,7 @@ async fn a_call_under_way_is_told_for_its_external_id_alone() {
 #[tokio::test]
 async fn a_name_that_an_alert_claimed_finds_it_and_uses_up_one_lost_answer() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     fixture.store.mark_in_flight(alert.id).await.unwrap();
     let fixture = fixture.restarted().await;
     receive(&fixture, "n1").await;

@@ -29,13 +29,13 @@ async fn a_store_that_a_bot_works_on_is_in_use_and_the_bot_works_on() {
     let before = files(fixture.directory.path());
     assert_eq!(condition(&fixture.url()).await, Condition::InUse);
     assert_eq!(files(fixture.directory.path()), before);
-    fixture.queue("m1").await;
+    fixture.alert("m1").await;
 }
 
 #[tokio::test]
 async fn a_store_at_rest_is_usable_and_untouched() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     fixture.store.mark_in_flight(alert.id).await.unwrap();
     fixture.store.close().await;
     let url = fixture.url();

@@ -99,7 +99,7 @@ async fn the_newest_text_of_a_message_is_what_is_remembered() {
 async fn a_trigger_is_quiet_in_a_room_for_so_long_after_it_alerted_there() {
     let fixture = Fixture::new().await;
     assert!(!quiet_for(&fixture, HOUR, "signl4", ROOM).await);
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     assert!(quiet_for(&fixture, HOUR, "signl4", ROOM).await);
     assert!(!quiet_for(&fixture, HOUR, "signl4", "other").await);
     assert!(!quiet_for(&fixture, HOUR, "network", ROOM).await);
@@ -111,11 +111,11 @@ async fn a_trigger_is_quiet_in_a_room_for_so_long_after_it_alerted_there() {
 #[tokio::test]
 async fn alerts_that_paged_nobody_keep_no_trigger_quiet() {
     let fixture = Fixture::new().await;
-    let paged = fixture.queue("m1").await;
+    let paged = fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
     backdate(&fixture, &paged, HOUR).await;
     fixture.add(&new_alert("m2"), AlertState::Suppressed).await.unwrap();
-    fixture.queue("m3").await;
+    fixture.alert("m3").await;
     let given_up = fixture.due(&pager()).await;
     let failed = Settlement::Failed { reason: "wrong secret".into() };
     fixture.store.settle_delivery(&given_up, &failed, Some(&AlertChange::NotSent), &[]).await.unwrap();
@@ -125,7 +125,7 @@ async fn alerts_that_paged_nobody_keep_no_trigger_quiet() {
 #[tokio::test]
 async fn a_clock_that_was_set_back_keeps_no_trigger_quiet() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     sqlx::query("UPDATE alert SET created_at = created_at + 7200000 WHERE id = ?")
         .bind(alert.id.0)
         .execute(&fixture.store.writer)

@@ -34,7 +34,7 @@ async fn the_file_is_free_again_once_the_first_bot_is_gone() {
 #[tokio::test]
 async fn what_was_committed_is_there_after_a_restart() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     let fixture = fixture.restarted().await;
     assert_eq!(fixture.now(&alert).await, alert);
     assert_eq!(fixture.due(&super::fixture::pager()).await.alert, Some(alert.id));
@@ -43,7 +43,7 @@ async fn what_was_committed_is_there_after_a_restart() {
 #[tokio::test]
 async fn a_call_under_way_when_the_bot_was_killed_may_have_raised_its_alert() {
     let fixture = Fixture::new().await;
-    let (in_call, waiting) = (fixture.queue("m1").await, fixture.queue("m2").await);
+    let (in_call, waiting) = (fixture.alert("m1").await, fixture.alert("m2").await);
     fixture.store.mark_in_flight(in_call.id).await.unwrap();
     assert_eq!(fixture.now(&in_call).await.unanswered, 0);
 
@@ -72,7 +72,7 @@ async fn a_file_that_is_no_database_is_not_touched() {
 async fn a_damaged_database_is_an_error_and_no_panic() {
     let fixture = Fixture::new().await;
     for message in 0..200 {
-        fixture.queue(&format!("m{message}")).await;
+        fixture.alert(&format!("m{message}")).await;
     }
     let path = fixture.directory.path().join("bot.db");
     fixture.store.close().await;
@@ -101,7 +101,7 @@ async fn a_directory_that_is_missing_or_takes_no_files_is_named() {
 #[tokio::test]
 async fn a_database_that_cannot_be_written_is_refused_at_the_start() {
     let fixture = Fixture::new().await;
-    fixture.queue("m1").await;
+    fixture.alert("m1").await;
     let url = format!("{}?mode=ro", fixture.url());
     fixture.store.close().await;
     let Fixture { store, directory: _directory } = fixture;

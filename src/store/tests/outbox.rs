@@ -5,13 +5,13 @@ use std::time::Duration;
 use jiff::{Timestamp, ToSpan};
 
 use super::fixture::{Fixture, call, new_alert, pager, replies, reply, retry};
-use crate::store::{AlertChange, AlertState, Delivery, Lane, NewDelivery, Next, Settlement};
+use crate::store::{AlertChange, AlertState, Delivery, NewDelivery, Next, Queue, Settlement};
 use signl4::EventId;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-async fn next(fixture: &Fixture, lane: &Lane) -> Next {
-    fixture.store.next_delivery(lane, Timestamp::now()).await.unwrap()
+async fn next(fixture: &Fixture, queue: &Queue) -> Next {
+    fixture.store.next_delivery(queue, Timestamp::now()).await.unwrap()
 }
 
 async fn due_text(fixture: &Fixture) -> String {
@@ -25,7 +25,7 @@ async fn fill(fixture: &Fixture, rows: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn a_lane_without_rows_is_empty() {
+async fn a_queue_without_rows_is_empty() {
     let fixture = Fixture::new().await;
     assert_eq!(next(&fixture, &replies()).await, Next::Empty);
 }
@@ -67,12 +67,12 @@ async fn a_row_that_has_to_wait_holds_back_its_own_ordering_and_no_other() {
 #[tokio::test]
 async fn lanes_do_not_wait_for_each_other() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     fixture.put(&NewDelivery { ordering: alert.id.to_string(), ..reply("", "r") }).await;
     let stuck = fixture.due(&pager()).await;
     fixture.settle(&stuck, retry(Timestamp::now() + MINUTE, "down")).await;
     assert_eq!(due_text(&fixture).await, r#""r""#);
-    assert_eq!(next(&fixture, &Lane::new("signl4:network")).await, Next::Empty);
+    assert_eq!(next(&fixture, &Queue::new("signl4:network")).await, Next::Empty);
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn a_row_that_would_wait_longer_than_anything_may_is_due_for_the_clock_was
 #[tokio::test]
 async fn a_delivery_counts_its_attempts_and_remembers_the_last_error() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     for attempts in 0..3 {
         let delivery = fixture.due(&pager()).await;
         assert_eq!((delivery.attempts, delivery.alert), (attempts, Some(alert.id)));
@@ -124,7 +124,7 @@ async fn a_delivery_counts_its_attempts_and_remembers_the_last_error() {
 #[tokio::test]
 async fn what_follows_from_a_delivery_is_queued_with_its_settlement_and_only_once() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     let delivery = fixture.due(&pager()).await;
     let change = AlertChange::Sent(Some(EventId::new("e1")));
     let then = [reply("m1", "sent"), reply("m1", "and more")];
@@ -134,7 +134,7 @@ async fn what_follows_from_a_delivery_is_queued_with_its_settlement_and_only_onc
         let settle = fixture.store.settle_delivery(&delivery, &Settlement::Delivered, Some(&change), &then);
         settle.await.unwrap();
     }
-    assert!(changes.has_changed().unwrap(), "the lane of the replies is woken");
+    assert!(changes.has_changed().unwrap(), "the queue of the replies is woken");
     assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 2);
     assert_eq!(due_text(&fixture).await, r#""sent""#);
     assert_eq!(fixture.now(&alert).await.event_id, Some(EventId::new("e1")));
@@ -163,7 +163,7 @@ async fn an_alert_becomes_what_its_call_says() {
         ),
     ];
     for (at, (change, settlement, state, unanswered)) in cases.into_iter().enumerate() {
-        let alert = fixture.queue(&format!("m{at}")).await;
+        let alert = fixture.alert(&format!("m{at}")).await;
         fixture.store.mark_in_flight(alert.id).await.unwrap();
         let delivery = fixture.due(&pager()).await;
         fixture.store.settle_delivery(&delivery, &settlement, Some(&change), &[]).await.unwrap();
@@ -179,7 +179,7 @@ async fn an_alert_becomes_what_its_call_says() {
 #[tokio::test]
 async fn two_alerts_that_signl4_names_alike_are_both_settled() {
     let fixture = Fixture::new().await;
-    let (first, second) = (fixture.queue("m1").await, fixture.queue("m2").await);
+    let (first, second) = (fixture.alert("m1").await, fixture.alert("m2").await);
     fixture.sent(Some("the same")).await;
     fixture.sent(Some("the same")).await;
     for alert in [&first, &second] {
@@ -189,13 +189,13 @@ async fn two_alerts_that_signl4_names_alike_are_both_settled() {
 }
 
 #[tokio::test]
-async fn an_alert_waits_for_the_reason_that_holds_its_own_lane() {
+async fn an_alert_waits_for_the_reason_that_holds_its_own_queue() {
     let fixture = Fixture::new().await;
-    let (first, second) = (fixture.queue("m1").await, fixture.queue("m2").await);
+    let (first, second) = (fixture.alert("m1").await, fixture.alert("m2").await);
     fixture.put(&NewDelivery { alert: Some(second.id), ..reply("m2", "a reply about it") }).await;
     let delivery = fixture.due(&replies()).await;
     fixture.settle(&delivery, retry(Timestamp::now() + MINUTE, "Rocket.Chat is down")).await;
-    assert_eq!(fixture.store.waiting_because(second.id).await.unwrap(), None, "nothing holds SIGNL4's lane");
+    assert_eq!(fixture.store.waiting_because(second.id).await.unwrap(), None, "nothing holds SIGNL4's queue");
 
     let delivery = fixture.due(&pager()).await;
     assert_eq!(delivery.alert, Some(first.id));
@@ -209,7 +209,7 @@ async fn late_alerts_are_those_that_still_wait_the_oldest_first() {
     let fixture = Fixture::new().await;
     let mut alerts = Vec::new();
     for message in ["m1", "m2", "m3"] {
-        alerts.push(fixture.queue(message).await);
+        alerts.push(fixture.alert(message).await);
     }
     fixture.add(&new_alert("m4"), AlertState::Suppressed).await.unwrap();
     fixture.sent(Some("e1")).await;
@@ -226,7 +226,7 @@ async fn late_alerts_are_those_that_still_wait_the_oldest_first() {
 #[tokio::test]
 async fn a_thread_is_told_once_that_its_alert_is_late() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     for _ in 0..3 {
         fixture.store.tell_late(alert.id, Some(&reply("m1", "late"))).await.unwrap();
     }
@@ -237,7 +237,7 @@ async fn a_thread_is_told_once_that_its_alert_is_late() {
 #[tokio::test]
 async fn an_alert_that_went_out_meanwhile_is_not_told_to_be_late() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
     fixture.store.tell_late(alert.id, Some(&reply("m1", "late"))).await.unwrap();
     assert!(!fixture.now(&alert).await.told_waiting);
@@ -247,10 +247,10 @@ async fn an_alert_that_went_out_meanwhile_is_not_told_to_be_late() {
 #[tokio::test]
 async fn what_waits_for_a_team_that_is_gone_pages_another_one() {
     let fixture = Fixture::new().await;
-    let network = Lane::new("signl4:network");
+    let network = Queue::new("signl4:network");
     let alert = fixture.add(&new_alert("m1"), AlertState::Queued).await.unwrap();
-    fixture.put(&NewDelivery { lane: network.clone(), ..call(&alert) }).await;
-    fixture.put(&NewDelivery { lane: network.clone(), ..reply("x", "settled") }).await;
+    fixture.put(&NewDelivery { queue: network.clone(), ..call(&alert) }).await;
+    fixture.put(&NewDelivery { queue: network.clone(), ..reply("x", "settled") }).await;
     let settled = Delivery { id: crate::store::DeliveryId(2), ..fixture.due(&network).await };
     fixture.settle(&settled, Settlement::Delivered).await;
     fixture.put(&reply("t1", "stays")).await;
@@ -266,9 +266,9 @@ async fn what_waits_for_a_team_that_is_gone_pages_another_one() {
 #[tokio::test]
 async fn what_waits_for_something_that_is_no_longer_so_is_due_at_once() {
     let fixture = Fixture::new().await;
-    let network = Lane::new("signl4:network");
+    let network = Queue::new("signl4:network");
     let later = || retry(Timestamp::now() + 1.hour(), "throttled");
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     fixture.settle(&fixture.due(&pager()).await, later()).await;
     assert!(matches!(next(&fixture, &pager()).await, Next::At(_)));
     fixture.store.hurry(&pager()).await.unwrap();
@@ -284,7 +284,7 @@ async fn whatever_waits_is_tried_at_once_after_a_restart() {
     let at = Timestamp::now() + 1.hour();
     for settlement in [retry(at, "no answer"), Settlement::Retry { at, reason: None }] {
         let fixture = Fixture::new().await;
-        fixture.queue("m1").await;
+        fixture.alert("m1").await;
         fixture.settle(&fixture.due(&pager()).await, settlement).await;
         assert!(matches!(next(&fixture, &pager()).await, Next::At(_)));
         fixture.restarted().await.due(&pager()).await;
@@ -295,7 +295,7 @@ async fn whatever_waits_is_tried_at_once_after_a_restart() {
 async fn what_waits_is_set_back_with_our_clock() {
     let fixture = Fixture::new().await;
     let at = Timestamp::now() + 1.hour();
-    fixture.queue("m1").await;
+    fixture.alert("m1").await;
     fixture.settle(&fixture.due(&pager()).await, retry(at, "no answer")).await;
     fixture.store.clock_was_set_back(Duration::from_mins(20)).await.unwrap();
     let Next::At(due) = next(&fixture, &pager()).await else { panic!("it is due or gone") };
@@ -307,7 +307,7 @@ async fn what_waits_is_set_back_with_our_clock() {
 #[tokio::test]
 async fn an_alert_is_as_old_as_it_is_after_our_clock_was_set_back() {
     let fixture = Fixture::new().await;
-    let written = fixture.queue("m1").await.created_at;
+    let written = fixture.alert("m1").await.created_at;
     let ahead = "UPDATE alert SET created_at = created_at + 3600000";
     sqlx::query(ahead).execute(&fixture.store.writer).await.unwrap();
     let late = async || fixture.store.late_alerts(Timestamp::now() + 1.second()).await.unwrap();
@@ -319,7 +319,7 @@ async fn an_alert_is_as_old_as_it_is_after_our_clock_was_set_back() {
 #[tokio::test]
 async fn a_row_that_was_written_before_our_clock_was_set_back_is_due() {
     let fixture = Fixture::new().await;
-    fixture.queue("m1").await;
+    fixture.alert("m1").await;
     let before = Timestamp::now() - 1.hour();
     assert!(matches!(fixture.store.next_delivery(&pager(), before).await.unwrap(), Next::Due(_)));
 }

@@ -11,7 +11,7 @@ use sqlx::Row;
 use super::fixture::{Fixture, pager};
 use crate::store::{Next, database, inbox, intake, outbox, rows::millis, status};
 
-/// Rows that wait in the lane; SQLite's instructions are counted, so that no clock decides.
+/// Rows that wait in the queue; SQLite's instructions are counted, so that no clock decides.
 const WAITING: usize = 5_000;
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         inbox::HURRY,
         inbox::POSTPONE,
         intake::LAST_PAGED,
-        status::LANES,
+        status::QUEUES,
         status::INBOX,
         status::LAST_ALERTS,
         status::DELIVERIES_OF,
@@ -62,12 +62,12 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
 }
 
 impl Fixture {
-    /// Fills the pager's lane with rows of 5 kB, as long messages make them.
+    /// Fills the pager's queue with rows of 5 kB, as long messages make them.
     async fn fill(&self, ordering: &str, not_before: &str) {
         let now = millis(Timestamp::now());
         let sql = sqlx::AssertSqlSafe(format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {WAITING}) \
-             INSERT INTO delivery (lane, ordering, body, not_before, created_at) \
+             INSERT INTO delivery (queue, ordering, body, not_before, created_at) \
              SELECT 'signl4', {ordering}, printf('%.5000c', 'x'), {now} + {not_before}, {now} FROM n"
         ));
         sqlx::query(sql).execute(&self.store.writer).await.unwrap();
@@ -94,7 +94,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn a_lane_of_many_orderings_that_all_wait_is_walked_once() {
+async fn a_queue_of_many_orderings_that_all_wait_is_walked_once() {
     let fixture = Fixture::new().await;
     fixture.fill("i", "60000 + i").await;
     let (next, cost) = fixture.cost_of_next().await;
@@ -103,7 +103,7 @@ async fn a_lane_of_many_orderings_that_all_wait_is_walked_once() {
 }
 
 #[tokio::test]
-async fn a_lane_behind_one_row_that_waits_is_walked_once() {
+async fn a_queue_behind_one_row_that_waits_is_walked_once() {
     let fixture = Fixture::new().await;
     fixture.fill("'thread'", "CASE i WHEN 1 THEN 60000 ELSE 0 END").await;
     let (next, cost) = fixture.cost_of_next().await;
@@ -112,7 +112,7 @@ async fn a_lane_behind_one_row_that_waits_is_walked_once() {
 }
 
 #[tokio::test]
-async fn a_long_lane_with_one_row_that_waits_gives_the_next_one_at_once() {
+async fn a_long_queue_with_one_row_that_waits_gives_the_next_one_at_once() {
     let fixture = Fixture::new().await;
     fixture.fill("i", "CASE i WHEN 1 THEN 60000 ELSE 0 END").await;
     let (next, cost) = fixture.cost_of_next().await;

@@ -19,7 +19,7 @@ fn long_ago() -> Timestamp {
 #[tokio::test]
 async fn what_still_waits_is_never_removed_however_old() {
     let fixture = Fixture::new().await;
-    fixture.queue("m1").await;
+    fixture.alert("m1").await;
     fixture.put(&reply("t1", "waits")).await;
     fixture.store.receive_event(&NotificationId::new("n1"), "{}").await.unwrap();
     assert_eq!(fixture.store.purge(later(), later()).await.unwrap(), 0);
@@ -29,7 +29,7 @@ async fn what_still_waits_is_never_removed_however_old() {
 #[tokio::test]
 async fn what_is_settled_goes_once_it_is_old_enough_and_not_sooner() {
     let fixture = Fixture::new().await;
-    fixture.queue("m1").await;
+    fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
     fixture.add(&new_alert("m2"), AlertState::Suppressed).await.unwrap();
     fixture.store.receive_event(&NotificationId::new("n1"), "{}").await.unwrap();
@@ -46,13 +46,13 @@ async fn what_is_settled_goes_once_it_is_old_enough_and_not_sooner() {
 #[tokio::test]
 async fn an_alert_stays_as_long_as_a_reply_about_it_waits() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
     let about = NewDelivery { alert: Some(alert.id), ..reply("m1", "closed") };
     fixture.put(&about).await;
     assert_eq!(fixture.store.purge(later(), long_ago()).await.unwrap(), 1, "its call alone");
     assert_eq!(fixture.now(&alert).await.state, AlertState::Sent);
-    let delivery = fixture.due(&about.lane).await;
+    let delivery = fixture.due(&about.queue).await;
     fixture.settle(&delivery, Settlement::Delivered).await;
     assert_eq!(fixture.store.purge(later(), long_ago()).await.unwrap(), 2);
     assert_eq!(fixture.store.alert(alert.id).await.unwrap(), None);

@@ -4,13 +4,13 @@ use jiff::{Timestamp, ToSpan};
 
 use super::fixture::{Fixture, outcome, pager, replies, reply, retry};
 use crate::store::{
-    Alert, AlertState, AlertTrail, DeliveryState, EventOutcome, InboxDepth, LaneDepth, NewDelivery,
+    Alert, AlertState, AlertTrail, DeliveryState, EventOutcome, InboxDepth, NewDelivery, QueueDepth,
     Settlement,
 };
 use signl4::NotificationId;
 
 impl Fixture {
-    async fn lanes(&self) -> Vec<LaneDepth> {
+    async fn queues(&self) -> Vec<QueueDepth> {
         self.store.outbox_depth().await.unwrap()
     }
 
@@ -19,17 +19,17 @@ impl Fixture {
     }
 
     /// An event about an alert, settled with a reply in its thread.
-    async fn happened(&self, id: &str, alert: &Alert, happening: &str) {
+    async fn happened(&self, id: &str, alert: &Alert, event_kind: &str) {
         self.store.receive_event(&NotificationId::new(id), "{}").await.unwrap();
         let event = self.store.next_event(Timestamp::now()).await.unwrap().unwrap();
         let settled = EventOutcome {
             correlation: "event_id",
             alert: Some(alert.id),
-            happening,
+            event_kind,
             actor: Some("Rene"),
             claimed: None,
         };
-        let reply = NewDelivery { alert: Some(alert.id), ..reply(alert.thread.as_str(), happening) };
+        let reply = NewDelivery { alert: Some(alert.id), ..reply(alert.thread.as_str(), event_kind) };
         self.store.settle_event(&event, &settled, Some(&reply)).await.unwrap();
     }
 }
@@ -37,25 +37,25 @@ impl Fixture {
 #[tokio::test]
 async fn a_store_in_which_nothing_waits_has_no_depth() {
     let fixture = Fixture::new().await;
-    fixture.queue("m1").await;
+    fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
-    assert_eq!(fixture.lanes().await, []);
+    assert_eq!(fixture.queues().await, []);
     assert_eq!(fixture.store.inbox_depth().await.unwrap(), InboxDepth::default());
 }
 
 #[tokio::test]
-async fn each_lane_tells_how_much_waits_since_when_and_why() {
+async fn each_queue_tells_how_much_waits_since_when_and_why() {
     let fixture = Fixture::new().await;
     for message in ["m1", "m2", "m3"] {
-        fixture.queue(message).await;
+        fixture.alert(message).await;
     }
     fixture.put(&reply("t1", "waits")).await;
     let first = fixture.due(&pager()).await;
     let at = Timestamp::from_millisecond((Timestamp::now() + 9.seconds()).as_millisecond()).unwrap();
     fixture.settle(&first, retry(at, "SIGNL4 answered 503")).await;
-    let [replying, paging] = &fixture.lanes().await[..] else { panic!("two lanes") };
-    assert_eq!((replying.lane.clone(), replying.waiting, &replying.last_error), (replies(), 1, &None));
-    assert_eq!((paging.lane.clone(), paging.waiting, paging.attempts), (pager(), 3, 1));
+    let [replying, paging] = &fixture.queues().await[..] else { panic!("two queues") };
+    assert_eq!((replying.queue.clone(), replying.waiting, &replying.last_error), (replies(), 1, &None));
+    assert_eq!((paging.queue.clone(), paging.waiting, paging.attempts), (pager(), 3, 1));
     assert_eq!((paging.oldest, paging.not_before), (first.created_at, at));
     assert_eq!(paging.last_error.as_deref(), Some("SIGNL4 answered 503"));
 }
@@ -75,8 +75,8 @@ async fn the_inbox_tells_how_much_waits_and_since_when() {
 #[tokio::test]
 async fn an_alert_comes_with_its_deliveries_and_events_in_their_order() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
-    fixture.queue("m2").await;
+    let alert = fixture.alert("m1").await;
+    fixture.alert("m2").await;
     fixture.sent(Some("e1")).await;
     fixture.happened("n1", &alert, "acknowledged").await;
     fixture.happened("n2", &alert, "closed").await;
@@ -87,12 +87,12 @@ async fn an_alert_comes_with_its_deliveries_and_events_in_their_order() {
     assert_eq!(newer.alert.message.as_str(), "m2");
     assert!(newer.events.is_empty());
     assert_eq!((older.alert.id, older.alert.state), (alert.id, AlertState::Sent));
-    let happened: Vec<&str> = older.events.iter().map(|event| event.happening.as_str()).collect();
+    let happened: Vec<&str> = older.events.iter().map(|event| event.event_kind.as_str()).collect();
     assert_eq!(happened, ["acknowledged", "closed"]);
     assert_eq!(older.events[0].actor.as_deref(), Some("Rene"));
     assert_eq!(older.events[0].correlation, "event_id");
     let [call, first, second] = &older.deliveries[..] else { panic!("{:?}", older.deliveries) };
-    assert_eq!(call.lane, pager());
+    assert_eq!(call.queue, pager());
     assert!(matches!(call.state, DeliveryState::Delivered(at) if at >= alert.created_at));
     assert!(matches!(first.state, DeliveryState::Delivered(_)), "{first:?}");
     assert!(matches!(second.state, DeliveryState::Waiting(_)), "{second:?}");
@@ -102,7 +102,7 @@ async fn an_alert_comes_with_its_deliveries_and_events_in_their_order() {
 async fn only_so_many_of_the_last_alerts_are_read_and_none_that_is_too_old() {
     let fixture = Fixture::new().await;
     for message in ["m1", "m2", "m3"] {
-        fixture.queue(message).await;
+        fixture.alert(message).await;
     }
     let messages = |trails: Vec<AlertTrail>| -> Vec<String> {
         trails.into_iter().map(|trail| trail.alert.message.to_string()).collect()
@@ -115,7 +115,7 @@ async fn only_so_many_of_the_last_alerts_are_read_and_none_that_is_too_old() {
 #[tokio::test]
 async fn an_event_outlives_the_alert_it_was_about() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
     fixture.store.receive_event(&NotificationId::new("n1"), "{}").await.unwrap();
     let event = fixture.store.next_event(Timestamp::now()).await.unwrap().unwrap();

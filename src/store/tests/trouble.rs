@@ -44,7 +44,7 @@ async fn a_message_that_the_disk_has_no_space_for_can_be_given_again() {
     assert_eq!(fixture.store.digest_of(&MessageId::new("m1")).await.unwrap(), None);
 
     fixture.free_disk().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     assert_eq!(fixture.due(&pager()).await.alert, Some(alert.id));
 }
 
@@ -61,7 +61,7 @@ async fn an_event_that_the_disk_has_no_space_for_is_not_stored() {
 #[tokio::test]
 async fn an_outcome_that_the_disk_has_no_space_for_is_settled_whole_later() {
     let fixture = Fixture::new().await;
-    let alert = fixture.queue("m1").await;
+    let alert = fixture.alert("m1").await;
     let delivery = fixture.due(&pager()).await;
     let sent = AlertChange::Sent(Some(EventId::new("e1")));
     let then = [reply("m1", &long())];
@@ -83,7 +83,7 @@ async fn an_outcome_that_the_disk_has_no_space_for_is_settled_whole_later() {
 #[tokio::test]
 async fn reading_goes_on_while_the_disk_is_full() {
     let fixture = Fixture::new().await;
-    fixture.queue("m1").await;
+    fixture.alert("m1").await;
     fixture.fill_disk().await;
     assert_full(fixture.store.receive_event(&NotificationId::new("n1"), &long()).await);
     assert_eq!(fixture.store.waiting_in(&pager()).await.unwrap(), 1);

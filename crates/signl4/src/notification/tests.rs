@@ -19,8 +19,8 @@ fn parse(body: &Value) -> Notification {
 fn the_documented_samples_read_as_what_they_are() {
     let read = SAMPLES.map(|sample| Notification::parse(sample.as_bytes()).unwrap());
     assert_eq!(
-        read.each_ref().map(|notification| notification.happening),
-        [Happening::Acknowledged, Happening::Annotated, Happening::Escalated, Happening::Raised]
+        read.each_ref().map(|notification| notification.event_kind),
+        [EventKind::Acknowledged, EventKind::Annotated, EventKind::Escalated, EventKind::Raised]
     );
     let [acknowledged, annotated, escalated, raised] = read;
     assert_eq!(acknowledged.id.as_str(), "dd209a2d-e037-41ee-b37d-f605cc0a39fb");
@@ -40,8 +40,8 @@ fn the_documented_samples_read_as_what_they_are() {
 
 #[test]
 fn every_event_type_and_status_has_its_meaning() {
-    use Happening::*;
-    for (event_type, status, happening) in [
+    use EventKind::*;
+    for (event_type, status, event_kind) in [
         (1, json!(null), Test),
         (200, json!(1), Raised),
         (201, json!(2), Acknowledged),
@@ -65,9 +65,9 @@ fn every_event_type_and_status_has_its_meaning() {
         (-201, json!(2), Unknown),
     ] {
         let body = json!({"eventType": event_type, "alert": {"statusCode": status}});
-        assert_eq!(parse(&body).happening, happening, "{body}");
+        assert_eq!(parse(&body).event_kind, event_kind, "{body}");
     }
-    assert_eq!(parse(&json!({"eventType": 201})).happening, Unknown);
+    assert_eq!(parse(&json!({"eventType": 201})).event_kind, Unknown);
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn numbers_may_be_written_as_text_and_texts_as_numbers() {
         "alert": {"statusCode": " 4 ", "eventId": 2_518_783, "externalEventId": 4711},
     });
     let read = parse(&body);
-    assert_eq!((read.event_type, read.happening, read.id.as_str()), (201, Happening::Closed, "77"));
+    assert_eq!((read.event_type, read.event_kind, read.id.as_str()), (201, EventKind::Closed, "77"));
     assert_eq!(
         read.alert,
         Some(AlertRef { event_id: Some(EventId::new("2518783")), external_id: Some("4711".into()) })
@@ -126,9 +126,9 @@ fn fields_that_are_null_missing_or_of_a_wrong_kind_are_no_error() {
     for odd in [json!(null), json!({}), json!([]), json!([1, {}]), json!(true), json!(1.5), json!("")] {
         let body = json!({"eventType": 201, "id": odd, "alert": odd, "annotation": odd, "team": odd});
         let read = parse(&body);
-        assert_eq!((read.happening, read.team), (Happening::Unknown, None), "{body}");
+        assert_eq!((read.event_kind, read.team), (EventKind::Unknown, None), "{body}");
         let alert = json!({"statusCode": 2, "eventId": odd, "externalEventId": odd});
-        assert_eq!(parse(&json!({"eventType": 201, "alert": alert})).happening, Happening::Acknowledged);
+        assert_eq!(parse(&json!({"eventType": 201, "alert": alert})).event_kind, EventKind::Acknowledged);
     }
     assert_eq!(parse(&json!({"eventType": 202, "alert": null})).alert, None);
 }
