@@ -2,17 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-#[path = "bridge/stage.rs"]
-mod stage;
+#[path = "bridge/harness.rs"]
+mod harness;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use harness::{Harness, SOON, http};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode};
 use sandbox::signl4::{Times, WebhookFault};
 use serde_json::{Value, json};
-use stage::{SOON, Stage, http};
 use tokio::time::{Instant, sleep, timeout};
 
 const TOKEN: &str = "an-admin-token-of-some-length";
@@ -23,8 +23,8 @@ struct Admin {
 }
 
 impl Admin {
-    fn of(stage: &Stage) -> Self {
-        Self { url: stage.admin_url() }
+    fn of(harness: &Harness) -> Self {
+        Self { url: harness.admin_url() }
     }
 
     async fn get(&self, path: &str) -> Response {
@@ -99,10 +99,10 @@ impl Metrics {
 
 #[tokio::test]
 async fn readyz_says_what_is_missing_and_that_nothing_is() {
-    let stage = Stage::set().await;
-    let admin = Admin::of(&stage);
-    stage.chat.faults().set(|switches| switches.refuse_connections = true);
-    let mut bot = stage.launch();
+    let harness = Harness::new().await;
+    let admin = Admin::of(&harness);
+    harness.chat.faults().set(|switches| switches.refuse_connections = true);
+    let mut bot = harness.spawn_bot();
     admin.wait_until_alive().await;
     let (status, body) = admin.readyz().await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
@@ -110,21 +110,21 @@ async fn readyz_says_what_is_missing_and_that_nothing_is() {
     assert!(body["missing"][0].as_str().unwrap().starts_with("Rocket.Chat is not connected"), "{body}");
     assert_eq!(admin.text("/healthz").await, "ok\n", "alive all the same");
 
-    stage.chat.faults().set(|switches| switches.refuse_connections = false);
+    harness.chat.faults().set(|switches| switches.refuse_connections = false);
     bot.wait_until_ready().await;
     assert_eq!(admin.readyz().await, (StatusCode::OK, json!({"ready": true, "missing": []})));
 }
 
 #[tokio::test]
 async fn the_metrics_tell_of_an_alert_and_its_acknowledgement() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let admin = Admin::of(&stage);
-    stage.say("nothing to see here");
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let admin = Admin::of(&harness);
+    harness.say("nothing to see here");
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
     admin
         .wait_for(
             "/metrics",
@@ -171,22 +171,22 @@ async fn the_metrics_tell_of_an_alert_and_its_acknowledgement() {
 
 #[tokio::test]
 async fn the_metrics_tell_of_refusals_interruptions_and_what_waits() {
-    let stage = Stage::set().await;
-    let mut bot = stage.start().await;
-    let admin = Admin::of(&stage);
-    stage.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
-    stage.say("SIGNL4 the secret is wrong");
+    let harness = Harness::new().await;
+    let mut bot = harness.start_bot().await;
+    let admin = Admin::of(&harness);
+    harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    harness.say("SIGNL4 the secret is wrong");
     admin.wait_for("/metrics", &["signl4_bot_alerts_total{state=\"not_sent\"} 1"]).await;
-    stage.signl4.refuse().await;
-    stage.say("SIGNL4 nobody answers");
+    harness.signl4.refuse().await;
+    harness.say("SIGNL4 nobody answers");
     let waiting = "signl4_bot_outbox_deliveries{queue=\"signl4\"} 1";
     let refused = "signl4_bot_http_errors_total{peer=\"signl4\",code=\"connect\"} 1";
     admin.wait_for("/metrics", &[waiting, refused]).await;
-    stage.chat.faults().set(|switches| switches.refuse_connections = true);
-    stage.chat.faults().cut_connections();
+    harness.chat.faults().set(|switches| switches.refuse_connections = true);
+    harness.chat.faults().cut_connections();
     let lost = "signl4_bot_reconnects_total{reason=";
     admin.wait_for("/metrics", &[lost, "signl4_bot_ready 0"]).await;
-    stage.chat.faults().set(|switches| switches.refuse_connections = false);
+    harness.chat.faults().set(|switches| switches.refuse_connections = false);
     bot.wait_until_ready().await;
     let metrics = admin.metrics().await;
     assert_eq!(metrics.get("signl4_bot_http_errors_total{peer=\"signl4\",code=\"404\"}"), 1.0);
@@ -196,13 +196,13 @@ async fn the_metrics_tell_of_refusals_interruptions_and_what_waits() {
 
 #[tokio::test]
 async fn the_status_page_tells_an_alerts_story_and_no_text() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let admin = Admin::of(&stage);
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.signl4.acknowledge_with_note(&alert.id, "Rene", "with a wrench").unwrap();
-    let link = format!("{}/channel/operations?msg={}", stage.chat.url().trim_end_matches('/'), message.id);
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let admin = Admin::of(&harness);
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge_with_note(&alert.id, "Rene", "with a wrench").unwrap();
+    let link = format!("{}/channel/operations?msg={}", harness.chat.url().trim_end_matches('/'), message.id);
     let page = admin
         .wait_for(
             "/",
@@ -220,21 +220,21 @@ async fn the_status_page_tells_an_alerts_story_and_no_text() {
             ],
         )
         .await;
-    for text in ["pump", "wrench", "Alert acknowledged.", &stage.token, stage::LISTENER_SECRET] {
+    for text in ["pump", "wrench", "Alert acknowledged.", &harness.token, harness::LISTENER_SECRET] {
         assert!(!page.contains(text), "{text} is on the page:\n{page}");
     }
 }
 
 #[tokio::test]
 async fn the_status_page_tells_what_waits_why_and_what_went_wrong() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let admin = Admin::of(&stage);
-    stage.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
-    stage.say("SIGNL4 the secret is wrong");
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let admin = Admin::of(&harness);
+    harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    harness.say("SIGNL4 the secret is wrong");
     admin.wait_for("/", &[">not sent</span>", "Alert given up", "secret is wrong"]).await;
-    stage.signl4.refuse().await;
-    stage.say("SIGNL4 nobody answers");
+    harness.signl4.refuse().await;
+    harness.say("SIGNL4 nobody answers");
     let page =
         admin.wait_for("/", &["<code>signl4</code>", "SIGNL4 cannot be reached", "Next attempt"]).await;
     assert!(page.contains("queue=signl4 delivery="), "the log's last errors:\n{page}");
@@ -242,11 +242,11 @@ async fn the_status_page_tells_what_waits_why_and_what_went_wrong() {
 
 #[tokio::test]
 async fn what_changes_is_pushed_to_an_open_page() {
-    let stage = Stage::set().await;
-    let bot = stage.start().await;
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
     // From then on the rooms stay as they are.
     bot.wait_for_log(&["caught up"]).await;
-    let mut events = Admin::of(&stage).get("/events").await.error_for_status().unwrap();
+    let mut events = Admin::of(&harness).get("/events").await.error_for_status().unwrap();
     assert_eq!(events.headers()[CONTENT_TYPE], "text/event-stream");
     let mut stream = String::new();
     let mut wait_for = async |part: &str| {
@@ -260,19 +260,19 @@ async fn what_changes_is_pushed_to_an_open_page() {
     for part in ["readiness", "overview", "alerts", "outbox", "rooms", "log"] {
         assert!(whole.contains(&format!("\"{part}\":")), "{part} is not in {whole}");
     }
-    stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
     let told = wait_for(&format!("eventId {}", alert.event_id)).await;
     assert!(!told.contains("\"rooms\":"), "only what changed is sent: {told}");
-    stage.signl4.close(&alert.id, "Rene").unwrap();
+    harness.signl4.close(&alert.id, "Rene").unwrap();
     wait_for("Closed by Rene").await;
 }
 
 #[tokio::test]
 async fn an_open_page_does_not_keep_the_bot_from_stopping() {
-    let stage = Stage::set().await;
-    let bot = stage.start().await;
-    let mut events = Admin::of(&stage).get("/events").await;
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let mut events = Admin::of(&harness).get("/events").await;
     events.chunk().await.unwrap().unwrap();
     assert!(bot.stop().await.success());
     while events.chunk().await.unwrap().is_some() {}
@@ -280,10 +280,10 @@ async fn an_open_page_does_not_keep_the_bot_from_stopping() {
 
 #[tokio::test]
 async fn with_a_token_nothing_but_healthz_is_open() {
-    let mut stage = Stage::set().await;
-    stage.configure(&format!("token = {TOKEN:?}"));
-    let bot = stage.launch();
-    let admin = Admin::of(&stage);
+    let mut harness = Harness::new().await;
+    harness.configure(&format!("token = {TOKEN:?}"));
+    let bot = harness.spawn_bot();
+    let admin = Admin::of(&harness);
     admin.wait_until_alive().await;
     for path in ["/", "/events", "/readyz", "/metrics", "/status.js", "/status.css", "/nowhere"] {
         let answer = admin.get(path).await;
@@ -307,10 +307,10 @@ async fn with_a_token_nothing_but_healthz_is_open() {
 
 #[tokio::test]
 async fn who_shows_wrong_tokens_too_often_is_told_to_wait_and_the_right_one_still_passes() {
-    let mut stage = Stage::set().await;
-    stage.configure(&format!("token = {TOKEN:?}"));
-    let bot = stage.launch();
-    let admin = Admin::of(&stage);
+    let mut harness = Harness::new().await;
+    harness.configure(&format!("token = {TOKEN:?}"));
+    let bot = harness.spawn_bot();
+    let admin = Admin::of(&harness);
     admin.wait_until_alive().await;
     let page = format!("{}/", admin.url);
     let wrong = async || http().get(&page).basic_auth("ops", Some("guessed")).send().await.unwrap();
@@ -335,9 +335,9 @@ async fn who_shows_wrong_tokens_too_often_is_told_to_wait_and_the_right_one_stil
 
 #[tokio::test]
 async fn without_a_token_a_web_site_in_somebodys_browser_is_not_answered() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let page = http().get(format!("{}/", stage.admin_url()));
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let page = http().get(format!("{}/", harness.admin_url()));
     let answer = page.header(HOST, "evil.example").header(AUTHORIZATION, "Bearer x").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
 }

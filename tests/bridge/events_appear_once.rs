@@ -4,216 +4,220 @@ use sandbox::rocketchat::RestFault;
 use sandbox::signl4::{DutyChange, OutboundFault, Reshape, Times, WebhookFault};
 use serde_json::json;
 
-use crate::stage::{SOON, Stage, status_event};
+use crate::harness::{Harness, SOON, status_event};
 
 #[tokio::test]
 async fn acknowledge_annotate_and_close_appear_in_the_thread_in_the_seed_wording() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.signl4.annotate(&alert.id, "Mia", "OK, I'll take care about it.").unwrap();
-    stage.signl4.close(&alert.id, "Rene").unwrap();
-    let replies = stage.chat.wait_for_replies(&message, 3, SOON).await.unwrap();
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.signl4.annotate(&alert.id, "Mia", "OK, I'll take care about it.").unwrap();
+    harness.signl4.close(&alert.id, "Rene").unwrap();
+    let replies = harness.chat.wait_for_replies(&message, 3, SOON).await.unwrap();
     let texts: Vec<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();
     assert_eq!(
         texts,
         ["Rene: Alert acknowledged.", "Mia: OK, I'll take care about it.", "Rene: Alert closed."]
     );
     assert!(replies.iter().all(|reply| reply.alias.as_deref() == Some("SIGNL4")), "{replies:?}");
-    assert!(replies.iter().all(|reply| reply.user_id == stage.bot.id));
+    assert!(replies.iter().all(|reply| reply.user_id == harness.bot.id));
 }
 
 #[tokio::test]
 async fn escalation_nobody_on_duty_and_failure_have_a_text_each() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.signl4.escalate(&alert.id).unwrap();
-    stage.chat.wait_for_reply(&message, SOON, |reply| reply.text.contains("escalated")).await.unwrap();
-    stage.signl4.nobody_on_duty(&alert.id).unwrap();
-    stage.chat.wait_for_reply(&message, SOON, |reply| reply.text.contains("on duty")).await.unwrap();
-    let message = stage.say("SIGNL4 pump 4 is down");
-    let alert = stage.alert("SIGNL4 pump 4 is down").await;
-    stage.signl4.fail(&alert.id).unwrap();
-    stage.chat.wait_for_reply(&message, SOON, |reply| reply.text.contains("could not reach")).await.unwrap();
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.escalate(&alert.id).unwrap();
+    harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.contains("escalated")).await.unwrap();
+    harness.signl4.nobody_on_duty(&alert.id).unwrap();
+    harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.contains("on duty")).await.unwrap();
+    let message = harness.say("SIGNL4 pump 4 is down");
+    let alert = harness.alert("SIGNL4 pump 4 is down").await;
+    harness.signl4.fail(&alert.id).unwrap();
+    harness
+        .chat
+        .wait_for_reply(&message, SOON, |reply| reply.text.contains("could not reach"))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
 async fn a_note_typed_with_the_acknowledgement_stands_below_it() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.signl4.acknowledge_with_note(&alert.id, "Rene", "on my way").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.\nRene: on my way").await;
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge_with_note(&alert.id, "Rene", "on my way").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.\nRene: on my way").await;
 }
 
 #[tokio::test]
 async fn a_note_without_a_text_says_so() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
     let mut note = status_event("n1", &json!({"eventId": alert.event_id}), 0);
     note["eventType"] = json!(203);
-    assert_eq!(stage.post_event(&note).await.0, 200);
-    stage.wait_for_reply(&message, "Rene: (a note without text)").await;
+    assert_eq!(harness.post_event(&note).await.0, 200);
+    harness.wait_for_reply(&message, "Rene: (a note without text)").await;
 }
 
 #[tokio::test]
 async fn two_alerts_in_one_room_get_their_replies_each_in_its_own_thread() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let first = stage.say("SIGNL4 pump 3");
-    let second = stage.say("SIGNL4 pump 4");
-    let (one, two) = (stage.alert("SIGNL4 pump 3").await, stage.alert("SIGNL4 pump 4").await);
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let first = harness.say("SIGNL4 pump 3");
+    let second = harness.say("SIGNL4 pump 4");
+    let (one, two) = (harness.alert("SIGNL4 pump 3").await, harness.alert("SIGNL4 pump 4").await);
     assert_eq!(one.external_id, two.external_id);
-    stage.signl4.acknowledge(&two.id, "Mia").unwrap();
-    stage.signl4.close(&one.id, "Rene").unwrap();
-    stage.wait_for_reply(&second, "Mia: Alert acknowledged.").await;
-    stage.wait_for_reply(&first, "Rene: Alert closed.").await;
-    assert_eq!(stage.replies(&first), ["Rene: Alert closed."]);
-    assert_eq!(stage.replies(&second), ["Mia: Alert acknowledged."]);
+    harness.signl4.acknowledge(&two.id, "Mia").unwrap();
+    harness.signl4.close(&one.id, "Rene").unwrap();
+    harness.wait_for_reply(&second, "Mia: Alert acknowledged.").await;
+    harness.wait_for_reply(&first, "Rene: Alert closed.").await;
+    assert_eq!(harness.replies(&first), ["Rene: Alert closed."]);
+    assert_eq!(harness.replies(&second), ["Mia: Alert acknowledged."]);
 }
 
 #[tokio::test]
 async fn an_alert_raised_inside_a_thread_is_answered_in_that_thread() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let parent = stage.say("what is wrong with pump 3?");
-    let reply = stage.chat.reply(&parent, &stage.bob, "SIGNL4 it burns").unwrap();
-    let alert = stage.alert("SIGNL4 it burns").await;
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&parent, "Rene: Alert acknowledged.").await;
-    assert!(stage.replies(&reply).is_empty(), "a reply has no thread of its own");
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let parent = harness.say("what is wrong with pump 3?");
+    let reply = harness.chat.reply(&parent, &harness.bob, "SIGNL4 it burns").unwrap();
+    let alert = harness.alert("SIGNL4 it burns").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&parent, "Rene: Alert acknowledged.").await;
+    assert!(harness.replies(&reply).is_empty(), "a reply has no thread of its own");
 }
 
 #[tokio::test]
 async fn a_notification_that_comes_twice_is_posted_once() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.signl4.faults().outbound(OutboundFault::Duplicate, Times::Next(1));
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
-    stage.signl4.wait_for_delivery(SOON).await.unwrap();
-    stage.signl4.close(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert closed.").await;
-    assert_eq!(stage.replies(&message), ["Rene: Alert acknowledged.", "Rene: Alert closed."]);
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.faults().outbound(OutboundFault::Duplicate, Times::Next(1));
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.signl4.wait_for_delivery(SOON).await.unwrap();
+    harness.signl4.close(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert closed.").await;
+    assert_eq!(harness.replies(&message), ["Rene: Alert acknowledged.", "Rene: Alert closed."]);
 }
 
 #[tokio::test]
 async fn an_event_that_overtakes_the_answer_to_our_own_call_finds_its_thread() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let other = stage.say("SIGNL4 pump 2 is down");
-    stage.alert("SIGNL4 pump 2 is down").await;
-    stage.signl4.faults().webhook(WebhookFault::Slow(std::time::Duration::from_secs(2)), Times::Next(1));
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
-    assert!(stage.replies(&other).is_empty());
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let other = harness.say("SIGNL4 pump 2 is down");
+    harness.alert("SIGNL4 pump 2 is down").await;
+    harness.signl4.faults().webhook(WebhookFault::Slow(std::time::Duration::from_secs(2)), Times::Next(1));
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    assert!(harness.replies(&other).is_empty());
 }
 
 #[tokio::test]
 async fn an_event_without_an_external_id_that_overtakes_the_answer_finds_its_thread() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    stage.signl4.faults().webhook(WebhookFault::Slow(std::time::Duration::from_secs(2)), Times::Next(1));
-    stage.signl4.faults().outbound(OutboundFault::Reshape(Reshape::NoExternalId), Times::Always);
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    harness.signl4.faults().webhook(WebhookFault::Slow(std::time::Duration::from_secs(2)), Times::Next(1));
+    harness.signl4.faults().outbound(OutboundFault::Reshape(Reshape::NoExternalId), Times::Always);
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
 }
 
 #[tokio::test]
 async fn an_alert_whose_answer_was_lost_still_gets_its_events() {
-    let stage = Stage::set().await;
-    let bot = stage.start().await;
-    stage.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
-    let message = stage.say("SIGNL4 pump 3 is down");
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
+    let message = harness.say("SIGNL4 pump 3 is down");
     // The call is repeated: SIGNL4 has two alerts then, and the first one's name was never told.
-    let alerts = stage.signl4.wait_for_alerts(2, SOON).await.unwrap();
+    let alerts = harness.signl4.wait_for_alerts(2, SOON).await.unwrap();
     bot.wait_for_log(&["alert sent"]).await;
-    stage.signl4.acknowledge(&alerts[0].id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.signl4.acknowledge(&alerts[0].id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
 }
 
 #[tokio::test]
 async fn an_event_that_came_while_rocket_chat_was_down_appears_once_it_is_back() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.chat.stop().await;
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.signl4.wait_for_delivery(SOON).await.unwrap();
-    stage.chat.restart().await.unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
-    assert_eq!(stage.replies(&message).len(), 1);
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.chat.stop().await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.signl4.wait_for_delivery(SOON).await.unwrap();
+    harness.chat.restart().await.unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    assert_eq!(harness.replies(&message).len(), 1);
 }
 
 #[tokio::test]
 async fn a_reply_whose_answer_was_lost_is_not_posted_twice() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.chat.faults().rest_next("chat.sendMessage", 2, RestFault::LostAnswer);
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
-    stage.signl4.close(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert closed.").await;
-    assert_eq!(stage.replies(&message), ["Rene: Alert acknowledged.", "Rene: Alert closed."]);
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.chat.faults().rest_next("chat.sendMessage", 2, RestFault::LostAnswer);
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.signl4.close(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert closed.").await;
+    assert_eq!(harness.replies(&message), ["Rene: Alert acknowledged.", "Rene: Alert closed."]);
 }
 
 #[tokio::test]
 async fn killed_after_the_event_was_answered_the_bot_posts_it_after_its_restart() {
-    let stage = Stage::set().await;
-    let bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
     bot.wait_for_log(&["alert sent"]).await;
-    stage.chat.faults().rest_always("chat.sendMessage", RestFault::NoAnswer);
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.signl4.wait_for_delivery(SOON).await.unwrap();
+    harness.chat.faults().rest_always("chat.sendMessage", RestFault::NoAnswer);
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.signl4.wait_for_delivery(SOON).await.unwrap();
     bot.kill().await;
-    assert!(stage.replies(&message).is_empty(), "nothing was posted before");
-    stage.chat.faults().clear_rest();
-    let _bot = stage.start().await;
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
-    stage.signl4.close(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert closed.").await;
-    assert_eq!(stage.replies(&message).len(), 2);
+    assert!(harness.replies(&message).is_empty(), "nothing was posted before");
+    harness.chat.faults().clear_rest();
+    let _bot = harness.start_bot().await;
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.signl4.close(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert closed.").await;
+    assert_eq!(harness.replies(&message).len(), 2);
 }
 
 #[tokio::test]
 async fn the_portals_test_and_duty_events_are_answered_and_make_no_reply() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.signl4.send_test_event();
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.send_test_event();
     for change in [DutyChange::Started, DutyChange::Ended, DutyChange::PunchedIn, DutyChange::PunchedOut] {
-        stage.signl4.send_duty_event(change, "Rene").unwrap();
+        harness.signl4.send_duty_event(change, "Rene").unwrap();
     }
-    let sent = stage.signl4.wait_for_delivery(SOON).await.unwrap();
+    let sent = harness.signl4.wait_for_delivery(SOON).await.unwrap();
     assert!(sent.iter().all(|sent| sent.outcome == sandbox::signl4::Outcome::Delivered(200)), "{sent:?}");
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
-    assert_eq!(stage.replies(&message).len(), 1);
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    assert_eq!(harness.replies(&message).len(), 1);
 }
 
 #[tokio::test]
 async fn events_without_a_user_or_an_external_id_and_with_unknown_fields_are_understood() {
-    let stage = Stage::set().await;
-    let _bot = stage.start().await;
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
     for (reshape, wanted) in [
         (Reshape::NullUser, "SIGNL4: Alert acknowledged."),
         (Reshape::NoUser, "SIGNL4: Alert acknowledged."),
@@ -221,49 +225,49 @@ async fn events_without_a_user_or_an_external_id_and_with_unknown_fields_are_und
         (Reshape::ExtraFields, "A Display Name: Alert acknowledged."),
     ] {
         let text = format!("SIGNL4 {reshape:?}");
-        let message = stage.say(&text);
-        let alert = stage.alert(&text).await;
+        let message = harness.say(&text);
+        let alert = harness.alert(&text).await;
         // Its own "raised" event must be through before the fault is switched on.
-        stage.signl4.wait_for_delivery(SOON).await.unwrap();
-        stage.signl4.faults().outbound(OutboundFault::Reshape(reshape), Times::Next(1));
-        stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-        stage.wait_for_reply(&message, wanted).await;
+        harness.signl4.wait_for_delivery(SOON).await.unwrap();
+        harness.signl4.faults().outbound(OutboundFault::Reshape(reshape), Times::Next(1));
+        harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+        harness.wait_for_reply(&message, wanted).await;
     }
 }
 
 #[tokio::test]
 async fn an_event_of_an_alert_that_is_not_ours_is_never_put_into_a_thread() {
-    let stage = Stage::set().await;
-    let bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump 3 is down");
-    stage.alert("SIGNL4 pump 3 is down").await;
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    harness.alert("SIGNL4 pump 3 is down").await;
     bot.wait_for_log(&["alert sent"]).await;
     let foreign = json!({"eventId": "another-installations", "externalEventId": "INC091210"});
-    assert_eq!(stage.post_event(&status_event("n1", &foreign, 2)).await.0, 200);
-    let of_the_room = json!({"eventId": "another-installations", "externalEventId": stage.room.id});
-    assert_eq!(stage.post_event(&status_event("n2", &of_the_room, 4)).await.0, 200);
-    let room = stage.room.clone();
-    let posted = stage.chat.wait_for(SOON, |chat| {
+    assert_eq!(harness.post_event(&status_event("n1", &foreign, 2)).await.0, 200);
+    let of_the_room = json!({"eventId": "another-installations", "externalEventId": harness.room.id});
+    assert_eq!(harness.post_event(&status_event("n2", &of_the_room, 4)).await.0, 200);
+    let room = harness.room.clone();
+    let posted = harness.chat.wait_for(SOON, |chat| {
         chat.messages(&room).into_iter().find(|message| message.text == "Rene: Alert closed.")
     });
     assert_eq!(posted.await.unwrap().thread_id, None, "a plain message in the room");
-    assert!(stage.replies(&message).is_empty());
-    let all = stage.chat.messages(&stage.room);
+    assert!(harness.replies(&message).is_empty());
+    let all = harness.chat.messages(&harness.room);
     assert!(!all.iter().any(|message| message.text == "Rene: Alert acknowledged."), "{all:?}");
 }
 
 #[tokio::test]
 async fn an_event_for_a_room_that_comes_before_the_rooms_are_listed_is_posted_into_it() {
-    let stage = Stage::set().await;
-    let bot = stage.start().await;
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
     bot.wait_for_log(&["caught up"]).await;
     bot.kill().await;
-    stage.chat.faults().rest_always("rooms.get", RestFault::status(503));
-    let _bot = stage.start().await;
-    let of_the_room = json!({"eventId": "another-installations", "externalEventId": stage.room.id});
-    assert_eq!(stage.post_event(&status_event("n1", &of_the_room, 4)).await.0, 200);
-    let posted = stage.chat.wait_for(SOON, |chat| {
-        chat.messages(&stage.room).into_iter().find(|message| message.text == "Rene: Alert closed.")
+    harness.chat.faults().rest_always("rooms.get", RestFault::status(503));
+    let _bot = harness.start_bot().await;
+    let of_the_room = json!({"eventId": "another-installations", "externalEventId": harness.room.id});
+    assert_eq!(harness.post_event(&status_event("n1", &of_the_room, 4)).await.0, 200);
+    let posted = harness.chat.wait_for(SOON, |chat| {
+        chat.messages(&harness.room).into_iter().find(|message| message.text == "Rene: Alert closed.")
     });
     assert_eq!(posted.await.unwrap().thread_id, None, "a plain message in the room");
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::stage::Stage;
+use crate::harness::Harness;
 
 /// A small HTTP proxy that notes the request lines it is given.
 struct Proxy {
@@ -59,29 +59,29 @@ async fn pass(mut client: TcpStream, open: bool, asked: &Mutex<Vec<String>>) -> 
 
 #[tokio::test]
 async fn rest_signl4_and_the_web_socket_go_through_the_proxy_also_after_the_line_was_cut() {
-    let (mut stage, proxy) = (Stage::set().await, Proxy::start(true).await);
-    stage.set_variable("HTTP_PROXY", &proxy.url);
-    stage.set_variable("NO_PROXY", "");
-    let bot = stage.start().await;
-    let message = stage.say("SIGNL4 through the proxy");
-    let alert = stage.alert("SIGNL4 through the proxy").await;
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
-    let chat = stage.chat.address();
+    let (mut harness, proxy) = (Harness::new().await, Proxy::start(true).await);
+    harness.set_variable("HTTP_PROXY", &proxy.url);
+    harness.set_variable("NO_PROXY", "");
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 through the proxy");
+    let alert = harness.alert("SIGNL4 through the proxy").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    let chat = harness.chat.address();
     assert!(proxy.was_asked_for(&format!("CONNECT {chat} ")));
     assert!(proxy.was_asked_for(&format!("GET http://{chat}/api/v1/")));
-    assert!(proxy.was_asked_for(&format!("POST {}", stage.signl4.url())));
-    stage.chat.faults().cut_connections();
+    assert!(proxy.was_asked_for(&format!("POST {}", harness.signl4.url())));
+    harness.chat.faults().cut_connections();
     bot.wait_for_logs(2, &["the realtime session stands"]).await;
-    stage.flush().await;
+    harness.flush().await;
 }
 
 #[tokio::test]
 async fn a_proxy_that_wants_a_password_is_named_as_the_reason() {
-    let (mut stage, proxy) = (Stage::set().await, Proxy::start(false).await);
-    stage.set_variable("HTTP_PROXY", &proxy.url);
-    stage.set_variable("NO_PROXY", "");
-    let mut bot = stage.launch();
+    let (mut harness, proxy) = (Harness::new().await, Proxy::start(false).await);
+    harness.set_variable("HTTP_PROXY", &proxy.url);
+    harness.set_variable("NO_PROXY", "");
+    let mut bot = harness.spawn_bot();
     bot.wait_for_log(&["no realtime session", "407"]).await;
     bot.assert_runs();
 }

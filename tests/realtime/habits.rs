@@ -5,18 +5,21 @@ use rocketchat::{MessageKind, RoomKind};
 use sandbox::rocketchat::{Heartbeat, NewMessage, Options, RestFault, Switches};
 use serde_json::json;
 
-use crate::listener::{Listener, Stage, timing, until};
+use crate::listener::{Harness, Listener, timing, until};
 
 /// Hears a message of a server with this habit.
 async fn hears_a_message(habit: impl FnOnce(&mut Switches)) {
-    let stage = Stage::set().await;
-    stage.chat.faults().set(habit);
-    let mut listener = stage.listen();
+    let harness = Harness::new().await;
+    harness.chat.faults().set(habit);
+    let mut listener = harness.listen();
     assert!(matches!(listener.next().await, RealtimeEvent::Ready { scope: Scope::AllRooms, .. }));
-    stage.say("SIGNL4 pump 3 is down");
+    harness.say("SIGNL4 pump 3 is down");
     let message = listener.message().await;
     assert_eq!(message.text, "SIGNL4 pump 3 is down");
-    assert_eq!((message.room.as_str(), message.author.username.as_str()), (stage.room.id.as_str(), "alice"));
+    assert_eq!(
+        (message.room.as_str(), message.author.username.as_str()),
+        (harness.room.id.as_str(), "alice")
+    );
     assert_eq!(message.kind, MessageKind::Plain);
 }
 
@@ -52,27 +55,27 @@ async fn a_streamer() {
 
 #[tokio::test]
 async fn a_streamer_takes_no_password_so_it_is_spent_over_rest() {
-    let stage = Stage::set().await;
-    stage.chat.faults().set(|switches| switches.streamer = true);
-    let mut listener = Listener::start(&stage, stage.password(), timing(), 16);
+    let harness = Harness::new().await;
+    harness.chat.faults().set(|switches| switches.streamer = true);
+    let mut listener = Listener::start(&harness, harness.password(), timing(), 16);
     assert!(matches!(listener.next().await, RealtimeEvent::Ready { .. }));
-    assert_eq!(stage.chat.calls_of("login").len(), 1);
+    assert_eq!(harness.chat.calls_of("login").len(), 1);
 }
 
 #[tokio::test]
 async fn a_monolith_without_login_over_rest_takes_the_password_over_ddp() {
-    let stage = Stage::set().await;
-    stage.chat.faults().rest_always("login", RestFault::status(403));
-    let mut listener = Listener::start(&stage, stage.password(), timing(), 16);
+    let harness = Harness::new().await;
+    harness.chat.faults().rest_always("login", RestFault::status(403));
+    let mut listener = Listener::start(&harness, harness.password(), timing(), 16);
     let RealtimeEvent::Ready { identity, .. } = listener.next().await else { panic!() };
-    assert_eq!(identity.user_id.as_str(), stage.bot.id);
+    assert_eq!(identity.user_id.as_str(), harness.bot.id);
 }
 
 #[tokio::test]
 async fn a_ready_session_tells_who_the_bot_is_and_how_far_the_clocks_are_apart() {
-    let stage = Stage::set().await;
-    stage.chat.clock_forward(std::time::Duration::from_secs(3_600));
-    let mut listener = stage.listen();
+    let harness = Harness::new().await;
+    harness.chat.clock_forward(std::time::Duration::from_secs(3_600));
+    let mut listener = harness.listen();
     let RealtimeEvent::Ready { session, identity, clock_offset, .. } = listener.next().await else {
         panic!()
     };
@@ -83,10 +86,10 @@ async fn a_ready_session_tells_who_the_bot_is_and_how_far_the_clocks_are_apart()
 
 #[tokio::test]
 async fn the_room_comes_with_the_message_as_far_as_the_version_tells_of_it() {
-    let stage = Stage::set().await;
-    let mut listener = stage.online().await;
+    let harness = Harness::new().await;
+    let mut listener = harness.online().await;
     let hint = async |listener: &mut Listener| {
-        stage.say("hello");
+        harness.say("hello");
         listener
             .until(|event| match event {
                 RealtimeEvent::Message { room, participant, .. } => Some((room, participant)),
@@ -97,24 +100,24 @@ async fn the_room_comes_with_the_message_as_far_as_the_version_tells_of_it() {
     let (room, participant) = hint(&mut listener).await;
     assert_eq!(room, RoomHint { kind: Some(RoomKind::Channel), name: Some("ops".into()) });
     assert_eq!(participant, Some(true));
-    stage.chat.faults().set(|switches| switches.omit_room_name = true);
+    harness.chat.faults().set(|switches| switches.omit_room_name = true);
     assert_eq!(hint(&mut listener).await.0, RoomHint { kind: Some(RoomKind::Channel), name: None });
 }
 
 #[tokio::test]
 async fn every_re_emission_of_a_message_comes_under_its_id_with_the_newest_text() {
-    let stage = Stage::set().await;
-    let mut listener = stage.online().await;
-    let posted = stage.chat.post(&stage.room, &stage.alice, "first").unwrap();
+    let harness = Harness::new().await;
+    let mut listener = harness.online().await;
+    let posted = harness.chat.post(&harness.room, &harness.alice, "first").unwrap();
     let heard = listener.message().await;
     assert_eq!(
         (heard.id.as_str(), heard.text.as_str(), heard.edited_at),
         (posted.id.as_str(), "first", None)
     );
-    stage.chat.react(&posted, &stage.alice, ":eyes:").unwrap();
+    harness.chat.react(&posted, &harness.alice, ":eyes:").unwrap();
     let again = listener.message().await;
     assert_eq!((&again.id, &again.text, again.sent_at), (&heard.id, &heard.text, heard.sent_at));
-    stage.chat.edit(&posted, &stage.alice, "second").unwrap();
+    harness.chat.edit(&posted, &harness.alice, "second").unwrap();
     let edited = listener.message().await;
     assert_eq!((&edited.id, edited.text.as_str()), (&heard.id, "second"));
     assert!(edited.edited_at.is_some());
@@ -122,14 +125,14 @@ async fn every_re_emission_of_a_message_comes_under_its_id_with_the_newest_text(
 
 #[tokio::test]
 async fn system_messages_ciphertext_and_integrations_are_told_apart() {
-    let stage = Stage::set().await;
-    let mut listener = stage.online().await;
-    stage.say(NewMessage::system("room_changed_topic", "pumps"));
+    let harness = Harness::new().await;
+    let mut listener = harness.online().await;
+    harness.say(NewMessage::system("room_changed_topic", "pumps"));
     assert_eq!(listener.message().await.kind, MessageKind::System("room_changed_topic".into()));
-    stage.say(NewMessage::encrypted("Zm9v"));
+    harness.say(NewMessage::encrypted("Zm9v"));
     assert_eq!(listener.message().await.kind, MessageKind::Encrypted);
     let attachment = json!({"title": "PROBLEM", "text": "disk full"});
-    stage.say(NewMessage::text("").by_integration("zabbix").attachment(attachment));
+    harness.say(NewMessage::text("").by_integration("zabbix").attachment(attachment));
     let posted = listener.message().await;
     assert!(posted.from_integration && posted.kind == MessageKind::Plain);
     assert_eq!(posted.text, "PROBLEM\ndisk full");
@@ -137,10 +140,10 @@ async fn system_messages_ciphertext_and_integrations_are_told_apart() {
 
 #[tokio::test]
 async fn a_message_of_megabytes_is_heard_and_its_text_is_bounded() {
-    let stage = Stage::set().await;
-    let mut listener = stage.online().await;
-    stage.say("x".repeat(3_000_000));
-    stage.say("after it");
+    let harness = Harness::new().await;
+    let mut listener = harness.online().await;
+    harness.say("x".repeat(3_000_000));
+    harness.say("after it");
     assert!((60_000..70_000).contains(&listener.message().await.text.len()));
     assert_eq!(listener.message().await.text, "after it");
 }
@@ -151,19 +154,19 @@ async fn a_server_that_pings_often_keeps_a_silent_session() {
         interval: std::time::Duration::from_millis(50),
         timeout: std::time::Duration::from_secs(20),
     };
-    let stage = Stage::with(Options { heartbeat, ..Options::default() }).await;
-    let mut listener = stage.online().await;
+    let harness = Harness::with(Options { heartbeat, ..Options::default() }).await;
+    let mut listener = harness.online().await;
     // Connected, the login and the subscriptions are some ten frames; the rest are pings.
     let counts = listener.counts.clone();
     until(|| counts.received() >= 30).await;
-    stage.say("still here");
+    harness.say("still here");
     assert_eq!(listener.message().await.text, "still here");
 }
 
 #[tokio::test]
 async fn a_server_under_a_sub_path() {
-    let stage = Stage::with(Options { prefix: "/chat".into(), ..Options::default() }).await;
-    let mut listener = stage.online().await;
-    stage.say("below");
+    let harness = Harness::with(Options { prefix: "/chat".into(), ..Options::default() }).await;
+    let mut listener = harness.online().await;
+    harness.say("below");
     assert_eq!(listener.message().await.text, "below");
 }

@@ -20,15 +20,15 @@ pub const SOON: Duration = Duration::from_secs(30);
 pub const PASSWORD: &str = "pa55word-of-the-bot";
 
 /// The server's side.
-pub struct Stage {
+pub struct Harness {
     pub chat: RocketChat,
     pub room: Room,
     pub alice: User,
     pub bot: User,
 }
 
-impl Stage {
-    pub async fn set() -> Self {
+impl Harness {
+    pub async fn new() -> Self {
         Self::with(Options::default()).await
     }
 
@@ -108,8 +108,8 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    pub fn start(stage: &Stage, credentials: Credentials, timing: Timing, capacity: usize) -> Self {
-        let realtime = Realtime::new(stage.account(credentials)).with_timing(timing);
+    pub fn start(harness: &Harness, credentials: Credentials, timing: Timing, capacity: usize) -> Self {
+        let realtime = Realtime::new(harness.account(credentials)).with_timing(timing);
         let (sender, events) = mpsc::channel(capacity);
         let cancel = CancellationToken::new();
         let (state, counts) = (realtime.state(), realtime.counts());

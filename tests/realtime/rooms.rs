@@ -5,12 +5,12 @@ use std::time::Duration;
 use rocketchat::realtime::{RealtimeEvent, RoomChange, Scope};
 use sandbox::rocketchat::{Limit, Limits, NewRoom, Options, Refusal};
 
-use crate::listener::{Listener, Stage};
+use crate::listener::{Harness, Listener};
 
 /// A session on a server that refuses the subscription to all rooms.
-async fn each_room(stage: &Stage) -> Listener {
-    stage.chat.faults().refuse_subscriptions(1, Refusal::bare("not-allowed"));
-    let mut listener = stage.listen();
+async fn each_room(harness: &Harness) -> Listener {
+    harness.chat.faults().refuse_subscriptions(1, Refusal::bare("not-allowed"));
+    let mut listener = harness.listen();
     assert_eq!(listener.ready().await.1, Scope::EachRoom { heard: 1, refused: vec![] });
     listener
 }
@@ -26,10 +26,11 @@ async fn change(listener: &mut Listener, wanted: impl Fn(&RoomChange) -> bool) -
 
 #[tokio::test]
 async fn a_public_channel_that_the_bot_is_not_in_comes_and_says_so() {
-    let stage = Stage::set().await;
-    let elsewhere = stage.chat.create_room(NewRoom::channel("elsewhere").members([&stage.alice])).unwrap();
-    let mut listener = stage.online().await;
-    stage.chat.post(&elsewhere, &stage.alice, "hello").unwrap();
+    let harness = Harness::new().await;
+    let elsewhere =
+        harness.chat.create_room(NewRoom::channel("elsewhere").members([&harness.alice])).unwrap();
+    let mut listener = harness.online().await;
+    harness.chat.post(&elsewhere, &harness.alice, "hello").unwrap();
     let participant = listener
         .until(|event| match event {
             RealtimeEvent::Message { participant, .. } => Some(participant),
@@ -41,14 +42,14 @@ async fn a_public_channel_that_the_bot_is_not_in_comes_and_says_so() {
 
 #[tokio::test]
 async fn rooms_joined_later_are_heard_and_told_of() {
-    let stage = Stage::set().await;
-    let mut listener = stage.online().await;
-    let group = stage.chat.create_room(NewRoom::group("night").members([&stage.alice])).unwrap();
-    stage.chat.join(&group, &stage.bot).unwrap();
+    let harness = Harness::new().await;
+    let mut listener = harness.online().await;
+    let group = harness.chat.create_room(NewRoom::group("night").members([&harness.alice])).unwrap();
+    harness.chat.join(&group, &harness.bot).unwrap();
     change(&mut listener, |change| matches!(change, RoomChange::Joined(_))).await;
-    stage.chat.post(&group, &stage.alice, "in the night").unwrap();
+    harness.chat.post(&group, &harness.alice, "in the night").unwrap();
     assert_eq!(listener.until(said("in the night")).await, "in the night");
-    stage.chat.leave(&group, &stage.bot).unwrap();
+    harness.chat.leave(&group, &harness.bot).unwrap();
     change(&mut listener, |change| matches!(change, RoomChange::Left(_))).await;
 }
 
@@ -62,24 +63,24 @@ fn said(text: &str) -> impl FnMut(RealtimeEvent) -> Option<String> {
 
 #[tokio::test]
 async fn where_one_subscription_is_refused_each_room_has_its_own() {
-    let stage = Stage::set().await;
-    let mut listener = each_room(&stage).await;
-    let heard = stage.chat.ddp_subscriptions_of(&stage.bot.id);
-    assert!(heard.contains(&("stream-room-messages".into(), stage.room.id.clone())), "{heard:?}");
-    stage.say("by its own");
+    let harness = Harness::new().await;
+    let mut listener = each_room(&harness).await;
+    let heard = harness.chat.ddp_subscriptions_of(&harness.bot.id);
+    assert!(heard.contains(&("stream-room-messages".into(), harness.room.id.clone())), "{heard:?}");
+    harness.say("by its own");
     assert_eq!(listener.message().await.text, "by its own");
 }
 
 #[tokio::test]
 async fn a_bot_kicked_and_invited_again_hears_the_room_again() {
-    let stage = Stage::set().await;
-    let mut listener = each_room(&stage).await;
-    stage.chat.kick(&stage.room, &stage.bot, &stage.alice).unwrap();
+    let harness = Harness::new().await;
+    let mut listener = each_room(&harness).await;
+    harness.chat.kick(&harness.room, &harness.bot, &harness.alice).unwrap();
     change(&mut listener, |change| matches!(change, RoomChange::Left(_))).await;
-    stage.chat.join(&stage.room, &stage.bot).unwrap();
+    harness.chat.join(&harness.room, &harness.bot).unwrap();
     // Told once it is heard, so nothing said from now on is missed.
     change(&mut listener, |change| matches!(change, RoomChange::Joined(_))).await;
-    stage.say("welcome back");
+    harness.say("welcome back");
     assert_eq!(listener.until(said("welcome back")).await, "welcome back");
 }
 
@@ -88,12 +89,12 @@ async fn subscriptions_go_on_once_the_server_takes_more_of_them() {
     // Streams have four times the calls in four times the window: the fifth subscription within 2 s is refused.
     let methods = Some(Limit { calls: 1, window: Duration::from_millis(500) });
     let limits = Limits { methods, ..Limits::OFF };
-    let stage = Stage::with(Options { limits, ..Options::default() }).await;
+    let harness = Harness::with(Options { limits, ..Options::default() }).await;
     for name in ["a", "b", "c", "d", "e"] {
-        stage.chat.create_room(NewRoom::channel(name).members([&stage.bot])).unwrap();
+        harness.chat.create_room(NewRoom::channel(name).members([&harness.bot])).unwrap();
     }
-    stage.chat.faults().refuse_subscriptions(1, Refusal::bare("not-allowed"));
-    let mut listener = stage.listen();
+    harness.chat.faults().refuse_subscriptions(1, Refusal::bare("not-allowed"));
+    let mut listener = harness.listen();
     let RealtimeEvent::Ready { scope, .. } = listener.next().await else { panic!("lost on the way") };
     assert_eq!(scope, Scope::EachRoom { heard: 6, refused: vec![] });
 }

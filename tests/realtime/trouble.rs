@@ -6,48 +6,48 @@ use rocketchat::realtime::{ConnectionState, LostReason, Realtime, RealtimeEvent,
 use sandbox::rocketchat::{Refusal, RestFault};
 use serde_json::json;
 
-use crate::listener::{Listener, SOON, Stage, timing, until};
+use crate::listener::{Harness, Listener, SOON, timing, until};
 
 #[tokio::test]
 async fn a_restarted_server_is_found_again_and_the_session_has_the_next_number() {
-    let stage = Stage::set().await;
-    let mut listener = stage.online().await;
-    stage.chat.stop().await;
+    let harness = Harness::new().await;
+    let mut listener = harness.online().await;
+    harness.chat.stop().await;
     listener.lost_for("refused").await;
     listener.state.wait_for(|state| matches!(state, ConnectionState::Waiting { .. })).await.unwrap();
-    stage.chat.restart().await.unwrap();
+    harness.chat.restart().await.unwrap();
     let (session, _) = listener.ready().await;
     assert!(session > 1);
-    stage.say("after the restart");
+    harness.say("after the restart");
     assert_eq!(listener.message().await.text, "after the restart");
 }
 
 #[tokio::test]
 async fn subscriptions_refused_while_the_server_starts_up_are_made_again() {
-    let stage = Stage::set().await;
+    let harness = Harness::new().await;
     let refusal = Refusal::meteor(404, "Subscription 'stream-room-messages' not found");
-    stage.chat.faults().refuse_subscriptions(4, refusal);
-    let mut listener = stage.listen();
+    harness.chat.faults().refuse_subscriptions(4, refusal);
+    let mut listener = harness.listen();
     assert_eq!(listener.lost().await.0.name(), "nosub");
     listener.ready().await;
 }
 
 #[tokio::test]
 async fn a_server_that_refuses_to_connect_is_tried_again() {
-    let stage = Stage::set().await;
-    stage.chat.faults().set(|switches| switches.refuse_connect = true);
-    let mut listener = stage.listen();
+    let harness = Harness::new().await;
+    harness.chat.faults().set(|switches| switches.refuse_connect = true);
+    let mut listener = harness.listen();
     assert_eq!(listener.lost().await.0, LostReason::ConnectFailed);
-    stage.chat.faults().clear();
+    harness.chat.faults().clear();
     listener.ready().await;
 }
 
 #[tokio::test]
 async fn a_server_that_accepts_and_closes_is_left_alone_for_longer_and_longer() {
-    let stage = Stage::set().await;
-    let mut listener = stage.online().await;
-    stage.chat.faults().set(|switches| switches.accept_then_close = true);
-    stage.chat.faults().cut_connections();
+    let harness = Harness::new().await;
+    let mut listener = harness.online().await;
+    harness.chat.faults().set(|switches| switches.accept_then_close = true);
+    harness.chat.faults().cut_connections();
     let mut waits = Vec::new();
     for _ in 0..5 {
         waits.push(listener.lost().await.1);
@@ -57,9 +57,9 @@ async fn a_server_that_accepts_and_closes_is_left_alone_for_longer_and_longer() 
         let step = Duration::from_millis(step);
         assert!(*wait >= step / 2 && *wait <= step, "{waits:?}");
     }
-    stage.chat.faults().clear();
+    harness.chat.faults().clear();
     listener.ready().await;
-    stage.chat.faults().cut_connections();
+    harness.chat.faults().cut_connections();
     let (_, wait) = listener.lost().await;
     assert!(
         wait >= Duration::from_millis(250),
@@ -69,47 +69,47 @@ async fn a_server_that_accepts_and_closes_is_left_alone_for_longer_and_longer() 
 
 #[tokio::test]
 async fn a_session_that_held_long_enough_starts_the_waits_anew() {
-    let stage = Stage::set().await;
-    stage.chat.faults().refuse_subscriptions(4, Refusal::meteor(404, "not found"));
+    let harness = Harness::new().await;
+    harness.chat.faults().refuse_subscriptions(4, Refusal::meteor(404, "not found"));
     let always_healthy = Timing { healthy_after: Duration::ZERO, ..timing() };
-    let mut listener = Listener::start(&stage, stage.token(), always_healthy, 16);
+    let mut listener = Listener::start(&harness, harness.token(), always_healthy, 16);
     listener.ready().await;
-    stage.chat.faults().cut_connections();
+    harness.chat.faults().cut_connections();
     let (_, wait) = listener.lost().await;
     assert!(wait <= Duration::from_millis(20), "{wait:?}");
 }
 
 #[tokio::test]
 async fn a_half_open_connection_is_noticed_and_replaced() {
-    let stage = Stage::set().await;
+    let harness = Harness::new().await;
     let impatient =
         Timing { ping_after: Duration::from_millis(500), dead_after: Duration::from_secs(2), ..timing() };
-    let mut listener = Listener::start(&stage, stage.token(), impatient, 1_024);
+    let mut listener = Listener::start(&harness, harness.token(), impatient, 1_024);
     listener.ready().await;
-    stage.chat.stall_now();
+    harness.chat.stall_now();
     listener.lost_for("half_open").await;
     listener.ready().await;
-    stage.say("on the new one");
+    harness.say("on the new one");
     assert_eq!(listener.message().await.text, "on the new one");
 }
 
 #[tokio::test]
 async fn a_silent_session_that_answers_pings_is_not_half_open() {
-    let stage = Stage::set().await;
+    let harness = Harness::new().await;
     let busy = Timing { ping_after: Duration::from_millis(20), dead_after: SOON, ..timing() };
-    let mut listener = Listener::start(&stage, stage.token(), busy, 1_024);
+    let mut listener = Listener::start(&harness, harness.token(), busy, 1_024);
     listener.ready().await;
     // Some ten frames are those on the way in, the rest are answers to pings.
     let counts = listener.counts.clone();
     until(|| counts.received() >= 30).await;
-    stage.say("still here");
+    harness.say("still here");
     assert_eq!(listener.message().await.text, "still here");
 }
 
 #[tokio::test]
 async fn rubbish_is_counted_and_skipped_and_costs_no_session() {
-    let stage = Stage::set().await;
-    let mut listener = stage.online().await;
+    let harness = Harness::new().await;
+    let mut listener = harness.online().await;
     let before = listener.counts.skipped();
     let message = |args| {
         json!({"msg": "changed", "collection": "stream-room-messages", "id": "id",
@@ -137,9 +137,9 @@ async fn rubbish_is_counted_and_skipped_and_costs_no_session() {
         r#"{"msg":"error","reason":"Bad request"}"#,
     ];
     for text in rubbish.iter().map(String::as_str).chain(harmless) {
-        stage.chat.send_raw_to_all(text);
+        harness.chat.send_raw_to_all(text);
     }
-    stage.say("after the rubbish");
+    harness.say("after the rubbish");
     assert_eq!(listener.message().await.text, "after the rubbish");
     assert_eq!(listener.counts.skipped() - before, rubbish.len() as u64);
     assert!(listener.state.borrow().is_online());
@@ -148,13 +148,13 @@ async fn rubbish_is_counted_and_skipped_and_costs_no_session() {
 #[tokio::test]
 async fn a_slow_consumer_loses_neither_an_event_nor_the_connection() {
     const MESSAGES: usize = 6_000;
-    let stage = Stage::set().await;
+    let harness = Harness::new().await;
     // No ping wakes the session: it must go on by itself as soon as there is room.
     let patient = Timing { ping_after: SOON * 10, dead_after: SOON * 20, ..timing() };
-    let mut listener = Listener::start(&stage, stage.token(), patient, 1);
+    let mut listener = Listener::start(&harness, harness.token(), patient, 1);
     listener.ready().await;
     for n in 0..MESSAGES {
-        stage.say(n.to_string());
+        harness.say(n.to_string());
     }
     let counts = listener.counts.clone();
     let (mut last, mut still) = (0, 0);
@@ -170,14 +170,14 @@ async fn a_slow_consumer_loses_neither_an_event_nor_the_connection() {
     for n in 0..MESSAGES {
         assert_eq!(listener.message().await.text, n.to_string());
     }
-    stage.say("and one more");
+    harness.say("and one more");
     assert_eq!(listener.message().await.text, "and one more");
 }
 
 #[tokio::test]
 async fn a_proxy_that_answers_for_a_server_that_is_down_ends_nothing_for_good() {
-    let stage = Stage::set().await;
-    let faults = stage.chat.faults();
+    let harness = Harness::new().await;
+    let faults = harness.chat.faults();
     faults.rest_next("me", 1, RestFault::plain_unauthorized());
     faults.rest_next("me", 1, RestFault::bad_gateway());
     let page = |status| RestFault::Answer {
@@ -188,7 +188,7 @@ async fn a_proxy_that_answers_for_a_server_that_is_down_ends_nothing_for_good() 
     faults.rest_next("me", 1, page(401));
     faults.rest_next("me", 1, page(403));
     faults.rest_next("me", 1, page(404));
-    let mut listener = stage.listen();
+    let mut listener = harness.listen();
     for _ in 0..5 {
         assert_eq!(listener.lost().await.0.name(), "rest");
     }
@@ -197,11 +197,11 @@ async fn a_proxy_that_answers_for_a_server_that_is_down_ends_nothing_for_good() 
 
 #[tokio::test]
 async fn the_same_of_a_login_with_a_password() {
-    let stage = Stage::set().await;
+    let harness = Harness::new().await;
     for fault in [RestFault::plain_unauthorized(), RestFault::bad_gateway(), RestFault::Cut] {
-        stage.chat.faults().rest_next("login", 1, fault);
+        harness.chat.faults().rest_next("login", 1, fault);
     }
-    let mut listener = Listener::start(&stage, stage.password(), timing(), 16);
+    let mut listener = Listener::start(&harness, harness.password(), timing(), 16);
     for _ in 0..3 {
         assert_eq!(listener.lost().await.0.name(), "rest");
     }
@@ -210,8 +210,8 @@ async fn the_same_of_a_login_with_a_password() {
 
 #[tokio::test]
 async fn being_told_to_stop_is_no_failure() {
-    let stage = Stage::set().await;
-    let mut listener = stage.online().await;
+    let harness = Harness::new().await;
+    let mut listener = harness.online().await;
     listener.cancel();
     assert_eq!(listener.end().await, Ok(()));
     assert_eq!(*listener.state.borrow(), ConnectionState::Stopped(None));
@@ -219,8 +219,8 @@ async fn being_told_to_stop_is_no_failure() {
 
 #[tokio::test]
 async fn without_anybody_to_tell_it_stops_by_itself() {
-    let stage = Stage::set().await;
-    let account = stage.account(stage.token());
+    let harness = Harness::new().await;
+    let account = harness.account(harness.token());
     let realtime = Realtime::new(account).with_timing(timing());
     let (sender, receiver) = tokio::sync::mpsc::channel::<RealtimeEvent>(1);
     drop(receiver);

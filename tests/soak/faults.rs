@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Soak;
-use super::stage::StoreLock;
+use super::harness::StoreLock;
 
 /// How often each kind of fault struck.
 #[derive(Debug, Default)]
@@ -100,7 +100,7 @@ impl Soak {
             1..=5 => self.switch(),
             6 => self.begin("SIGNL4 refuses", Fault::Signl4Refuses, 3_000),
             7 => {
-                self.stage.chat.faults().rest_always("*", RestFault::bad_gateway());
+                self.harness.chat.faults().rest_always("*", RestFault::bad_gateway());
                 self.begin("REST away", Fault::RestAway, 2_000);
             }
             8 | 9 => self.kill().await,
@@ -124,7 +124,7 @@ impl Soak {
 
     fn cut(&mut self) {
         self.strikes.count("cut");
-        self.stage.chat.faults().cut_connections();
+        self.harness.chat.faults().cut_connections();
     }
 
     fn switch(&mut self) {
@@ -132,13 +132,13 @@ impl Soak {
         self.begin(switch.name, Fault::Switch(switch), 3_000);
         self.set_switches();
         if switch.cuts {
-            self.stage.chat.faults().cut_connections();
+            self.harness.chat.faults().cut_connections();
         }
     }
 
     /// Sets the switches to what the installation is like and what strikes at the moment.
     pub(super) fn set_switches(&self) {
-        self.stage.chat.faults().set(|switches| {
+        self.harness.chat.faults().set(|switches| {
             *switches = Switches::default();
             switches.streamer = self.installation.streamer;
             switches.unpaged_sync = self.installation.unpaged;
@@ -182,7 +182,7 @@ impl Soak {
     async fn lock_the_store(&mut self) {
         let locked = |striking: &Striking| matches!(striking.fault, Fault::StoreLocked(_));
         if self.bot.is_some() && !self.striking.iter().any(locked) {
-            let lock = self.stage.lock_store().await;
+            let lock = self.harness.lock_store().await;
             self.begin("store locked", Fault::StoreLocked(lock), 3_000);
         }
     }
@@ -201,7 +201,7 @@ impl Soak {
             _ => WebhookFault::Slow(Duration::from_millis(800)),
         };
         self.strikes.count("webhook");
-        self.stage.signl4.faults().webhook(fault, Times::Next(1));
+        self.harness.signl4.faults().webhook(fault, Times::Next(1));
     }
 
     fn trip_the_notifications(&mut self) {
@@ -216,7 +216,7 @@ impl Soak {
             _ => OutboundFault::Reshape(Reshape::ExtraFields),
         };
         self.strikes.count("notifications");
-        self.stage.signl4.faults().outbound(fault, Times::Next(2));
+        self.harness.signl4.faults().outbound(fault, Times::Next(2));
     }
 
     fn trip_the_rest_api(&mut self) {
@@ -232,14 +232,14 @@ impl Soak {
             _ => RestFault::Slow(Duration::from_millis(700)),
         };
         self.strikes.count("REST");
-        self.stage.chat.faults().rest_next(ROUTES.choose(&mut self.rng).unwrap(), 2, fault);
+        self.harness.chat.faults().rest_next(ROUTES.choose(&mut self.rng).unwrap(), 2, fault);
     }
 
     /// The next session is refused its login or its subscription, by a server that is starting up or has had enough.
     fn trip_the_entrance(&mut self) {
         let refusal = draw_refusal(&mut self.rng);
         let count = self.rng.random_range(1..3);
-        let faults = self.stage.chat.faults();
+        let faults = self.harness.chat.faults();
         match self.rng.random_ratio(1, 2) {
             true => faults.refuse_logins(count, refusal),
             false => faults.refuse_subscriptions(count, refusal),
@@ -252,8 +252,8 @@ impl Soak {
         let by = Duration::from_secs(self.rng.random_range(1..3_600));
         self.strikes.count("clock");
         match self.installation.clock_goes_back {
-            true => self.stage.chat.clock_back(by),
-            false => self.stage.chat.clock_forward(by),
+            true => self.harness.chat.clock_back(by),
+            false => self.harness.chat.clock_forward(by),
         }
     }
 
@@ -277,19 +277,19 @@ impl Soak {
         for striking in over {
             match striking.fault {
                 Fault::Switch(_) | Fault::Signl4Refuses => {}
-                Fault::RestAway => self.stage.chat.faults().clear_rest(),
+                Fault::RestAway => self.harness.chat.faults().clear_rest(),
                 Fault::BotDead => starts = true,
                 Fault::StoreLocked(lock) => lock.release().await,
             }
         }
         self.set_switches();
         match self.striking.iter().any(|striking| matches!(striking.fault, Fault::Signl4Refuses)) {
-            true => self.stage.signl4.refuse().await,
-            false => self.stage.signl4.listen_again().await.unwrap(),
+            true => self.harness.signl4.refuse().await,
+            false => self.harness.signl4.listen_again().await.unwrap(),
         }
         if starts {
             self.release_the_store().await;
-            self.bot = Some(self.stage.launch());
+            self.bot = Some(self.harness.spawn_bot());
         }
     }
 
@@ -304,8 +304,8 @@ impl Soak {
 
     /// Ends everything.
     pub(super) async fn end_all(&mut self) {
-        self.stage.chat.faults().clear();
-        self.stage.signl4.faults().clear();
+        self.harness.chat.faults().clear();
+        self.harness.signl4.faults().clear();
         self.take_back(Instant::now() + Duration::from_secs(3_600)).await;
     }
 }

@@ -11,20 +11,20 @@
 )]
 
 mod faults;
-#[path = "../bridge/stage.rs"]
-mod stage;
+#[path = "../bridge/harness.rs"]
+mod harness;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use faults::{Strikes, Striking};
+use harness::{Bot, FakeClock, Harness};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
 use sandbox::rocketchat::{Heartbeat, Limit, Limits, Message, NewRoom, Options, Room};
 use sandbox::signl4::Alert;
-use stage::{Bot, OurClock, Stage};
 use tokio::time::{Instant, sleep};
 
 /// How long the short run in the tests takes.
@@ -101,7 +101,7 @@ impl Installation {
 }
 
 struct Soak {
-    stage: Stage,
+    harness: Harness,
     rng: StdRng,
     installation: Installation,
     rooms: Vec<Room>,
@@ -113,7 +113,7 @@ struct Soak {
     /// Faults that are over at a time.
     striking: Vec<Striking>,
     strikes: Strikes,
-    our_clock: Option<OurClock>,
+    our_clock: Option<FakeClock>,
     /// How far it was set ahead, in seconds.
     ahead: i64,
     next: u32,
@@ -124,23 +124,24 @@ impl Soak {
         let mut rng = StdRng::seed_from_u64(seed);
         let installation = Installation::draw(&mut rng);
         println!("{installation:?}");
-        let stage = Stage::set_with(installation.options(seed), sandbox::signl4::Options::default()).await;
+        let harness =
+            Harness::with_options(installation.options(seed), sandbox::signl4::Options::default()).await;
         // In a long run the clock goes forward for days while hardly a session lasts: nothing of that is to be too old.
-        let mut stage = stage.looking_back("2000h");
-        let our_clock = OurClock::of(&mut stage);
-        stage.watch(&["*", "new-*"]);
+        let mut harness = harness.with_catch_up("2000h");
+        let our_clock = FakeClock::of(&mut harness);
+        harness.watch(&["*", "new-*"]);
         if !installation.limited {
-            stage.chat.grant(&stage.bot, "api-bypass-rate-limit").unwrap();
+            harness.chat.grant(&harness.bot, "api-bypass-rate-limit").unwrap();
         }
-        let members = [&stage.alice, &stage.bob, &stage.bot];
+        let members = [&harness.alice, &harness.bob, &harness.bot];
         let rooms = vec![
-            stage.room.clone(),
-            stage.chat.create_room(NewRoom::channel("plant").members(members)).unwrap(),
-            stage.chat.create_room(NewRoom::group("night").members(members)).unwrap(),
-            stage.chat.create_room(NewRoom::direct([&stage.alice, &stage.bot])).unwrap(),
+            harness.room.clone(),
+            harness.chat.create_room(NewRoom::channel("plant").members(members)).unwrap(),
+            harness.chat.create_room(NewRoom::group("night").members(members)).unwrap(),
+            harness.chat.create_room(NewRoom::direct([&harness.alice, &harness.bot])).unwrap(),
         ];
         let mut soak = Self {
-            stage,
+            harness,
             rng,
             installation,
             rooms,
@@ -154,7 +155,7 @@ impl Soak {
             next: 0,
         };
         soak.set_switches();
-        soak.bot = Some(soak.stage.start().await);
+        soak.bot = Some(soak.harness.start_bot().await);
         soak
     }
 
@@ -182,18 +183,18 @@ impl Soak {
         let room = self.rooms.choose(&mut self.rng).unwrap().clone();
         if self.rng.random_ratio(1, 4) {
             let text = format!("nothing to see {}", self.rng.next_u32());
-            let message = self.stage.chat.post(&room, &self.stage.alice, text).unwrap();
+            let message = self.harness.chat.post(&room, &self.harness.alice, text).unwrap();
             return self.harmless.push(message);
         }
         let text = self.text("SIGNL4 number");
         let parent =
-            self.stage.chat.messages(&room).into_iter().filter(|message| message.thread_id.is_none());
+            self.harness.chat.messages(&room).into_iter().filter(|message| message.thread_id.is_none());
         let parent = parent.collect::<Vec<_>>().choose(&mut self.rng).cloned();
         let message = match parent {
             Some(parent) if self.rng.random_ratio(1, 5) => {
-                self.stage.chat.reply(&parent, &self.stage.alice, text.as_str()).unwrap()
+                self.harness.chat.reply(&parent, &self.harness.alice, text.as_str()).unwrap()
             }
-            _ => self.stage.chat.post(&room, &self.stage.alice, text.as_str()).unwrap(),
+            _ => self.harness.chat.post(&room, &self.harness.alice, text.as_str()).unwrap(),
         };
         self.written.insert(text, message);
     }
@@ -201,11 +202,11 @@ impl Soak {
     fn emit_again(&mut self) {
         let messages: Vec<Message> = self.written.values().cloned().collect();
         let Some(message) = messages.choose(&mut self.rng) else { return };
-        let (chat, bob) = (&self.stage.chat, &self.stage.bob);
+        let (chat, bob) = (&self.harness.chat, &self.harness.bob);
         match self.rng.random_range(0..4) {
             0 => drop(chat.react(message, bob, ":eyes:")),
             1 => drop(chat.pin(message).unwrap()),
-            2 => drop(chat.reply(message, &self.stage.alice, "looking into it").unwrap()),
+            2 => drop(chat.reply(message, &self.harness.alice, "looking into it").unwrap()),
             _ => chat.replay(message),
         }
     }
@@ -214,8 +215,8 @@ impl Soak {
     fn edit_until_it_matches(&mut self) {
         let Some(message) = self.harmless.pop() else { return };
         let text = self.text("SIGNL4 edited");
-        let message = self.stage.chat.edit(&message, &self.stage.alice, &text).unwrap();
-        self.stage.chat.post(&message.room_id, &self.stage.alice, "edited the above").unwrap();
+        let message = self.harness.chat.edit(&message, &self.harness.alice, &text).unwrap();
+        self.harness.chat.post(&message.room_id, &self.harness.alice, "edited the above").unwrap();
         self.written.insert(text, message);
     }
 
@@ -223,19 +224,19 @@ impl Soak {
     fn change_the_rooms(&mut self) {
         let number = self.rng.next_u32();
         if self.rooms.len() < MOST_ROOMS && self.rng.random_ratio(1, 2) {
-            let invited = (!self.installation.uninvited).then_some(&self.stage.bot);
-            let members = [&self.stage.alice, &self.stage.bob].into_iter().chain(invited);
+            let invited = (!self.installation.uninvited).then_some(&self.harness.bot);
+            let members = [&self.harness.alice, &self.harness.bob].into_iter().chain(invited);
             let room = NewRoom::channel(format!("new-{number}")).members(members);
-            self.rooms.push(self.stage.chat.create_room(room).unwrap());
+            self.rooms.push(self.harness.chat.create_room(room).unwrap());
         } else {
-            self.stage.chat.rename(&self.rooms[1], &format!("plant-{number}")).unwrap();
+            self.harness.chat.rename(&self.rooms[1], &format!("plant-{number}")).unwrap();
         }
     }
 
     fn act_on_the_phone(&mut self) {
-        let alerts = self.stage.signl4.alerts();
+        let alerts = self.harness.signl4.alerts();
         let Some(alert) = alerts.choose(&mut self.rng) else { return };
-        let signl4 = &self.stage.signl4;
+        let signl4 = &self.harness.signl4;
         // What the alert's state does not allow is refused, and nothing comes of it.
         let _ = match self.rng.random_range(0..12) {
             0..3 => signl4.acknowledge(&alert.id, "Rene"),
@@ -259,19 +260,19 @@ impl Soak {
         if let Some(bot) = self.bot.take() {
             bot.kill().await;
         }
-        self.bot = Some(self.stage.start().await);
+        self.bot = Some(self.harness.start_bot().await);
         let texts: BTreeSet<String> = self.written.keys().cloned().collect();
         let all = |alerts: &[Alert]| texts.iter().all(|text| alerts.iter().any(|alert| alert.text == *text));
-        let waited = self.stage.signl4.wait_until(REST, |alerts, _| all(alerts)).await;
+        let waited = self.harness.signl4.wait_until(REST, |alerts, _| all(alerts)).await;
         if waited.is_err() {
-            let raised: BTreeSet<String> = self.stage.texts().into_iter().collect();
+            let raised: BTreeSet<String> = self.harness.texts().into_iter().collect();
             let lost: Vec<_> = texts.difference(&raised).map(|text| (text, &self.written[text])).collect();
             panic!("LOST: {lost:#?}\n{}", self.log());
         }
-        self.stage.signl4.wait_for_delivery(REST).await.unwrap();
+        self.harness.signl4.wait_for_delivery(REST).await.unwrap();
     }
 
     fn log(&self) -> String {
-        self.stage.logs().join("\n--- started anew ---\n")
+        self.harness.logs().join("\n--- started anew ---\n")
     }
 }

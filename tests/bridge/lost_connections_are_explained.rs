@@ -7,12 +7,12 @@ use sandbox::rocketchat::Refusal;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
-use crate::stage::{Bot, Stage, http};
+use crate::harness::{Bot, Harness, http};
 
 /// How long a server may be silent before the bot takes the connection for dead, and a little for the machine.
 const HALF_OPEN: Duration = Duration::from_secs(45 + 10);
 
-impl Stage {
+impl Harness {
     /// Waits until a session ended, or did not come to stand, for the reason of this name.
     async fn named_in_log(&self, bot: &Bot, name: &str) {
         bot.wait_for_log(&["no realtime session", &format!(r#""name":"{name}""#)]).await;
@@ -38,81 +38,81 @@ impl Stage {
 
 #[tokio::test]
 async fn a_server_that_accepts_and_closes_or_refuses_or_is_not_there() {
-    let stage = Stage::set().await;
-    let bot = stage.start().await;
-    let faults = stage.chat.faults();
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let faults = harness.chat.faults();
     faults.set(|switches| switches.accept_then_close = true);
     faults.cut_connections();
-    stage.told(&bot, "closed_by_server", "the server closed the connection").await;
+    harness.told(&bot, "closed_by_server", "the server closed the connection").await;
     faults.clear();
     faults.set(|switches| switches.refuse_connect = true);
-    stage.told(&bot, "connect_failed", "does not speak this version of DDP").await;
+    harness.told(&bot, "connect_failed", "does not speak this version of DDP").await;
     faults.clear();
-    stage.chat.stop().await;
-    stage.told(&bot, "refused", "refuses connections").await;
-    stage.chat.restart().await.unwrap();
-    stage.flush().await;
+    harness.chat.stop().await;
+    harness.told(&bot, "refused", "refuses connections").await;
+    harness.chat.restart().await.unwrap();
+    harness.flush().await;
 }
 
 #[tokio::test]
 async fn subscriptions_that_are_refused_while_the_server_starts() {
-    let stage = Stage::set().await;
+    let harness = Harness::new().await;
     let refusal = Refusal::meteor(404, "Subscription 'stream-room-messages' not found");
-    stage.chat.faults().refuse_subscriptions(1_000, refusal);
-    let bot = stage.launch();
-    stage.told(&bot, "nosub", "the server ended the subscription").await;
-    stage.chat.faults().clear();
-    stage.flush().await;
+    harness.chat.faults().refuse_subscriptions(1_000, refusal);
+    let bot = harness.spawn_bot();
+    harness.told(&bot, "nosub", "the server ended the subscription").await;
+    harness.chat.faults().clear();
+    harness.flush().await;
 }
 
 #[tokio::test]
 async fn a_token_that_has_expired_and_a_forced_logout() {
-    let stage = Stage::set().await.by_password();
-    let bot = stage.start().await;
+    let harness = Harness::new().await.with_password();
+    let bot = harness.start_bot().await;
     // Or the catch-up may be the first to learn that the token is dead.
     bot.wait_for_log(&["caught up"]).await;
-    stage.chat.expire_tokens(&stage.bot).unwrap();
-    stage.chat.faults().cut_connections();
-    stage.named_in_log(&bot, "token_expired").await;
-    stage.flush().await;
-    stage.chat.force_logout(&stage.bot).unwrap();
-    stage.named_in_log(&bot, "forced_logout").await;
-    stage.flush().await;
+    harness.chat.expire_tokens(&harness.bot).unwrap();
+    harness.chat.faults().cut_connections();
+    harness.named_in_log(&bot, "token_expired").await;
+    harness.flush().await;
+    harness.chat.force_logout(&harness.bot).unwrap();
+    harness.named_in_log(&bot, "forced_logout").await;
+    harness.flush().await;
 }
 
 #[tokio::test]
 async fn a_name_that_leads_nowhere() {
-    let mut stage = Stage::set().await;
-    stage.set_variable("SIGNL4_BOT_ROCKETCHAT__URL", "http://no-such-host.invalid");
-    let bot = stage.launch();
-    stage.told(&bot, "dns", "cannot be resolved").await;
+    let mut harness = Harness::new().await;
+    harness.set_variable("SIGNL4_BOT_ROCKETCHAT__URL", "http://no-such-host.invalid");
+    let bot = harness.spawn_bot();
+    harness.told(&bot, "dns", "cannot be resolved").await;
 }
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls() {
-    let mut stage = Stage::set().await;
+    let mut harness = Harness::new().await;
     let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    stage.set_variable("SIGNL4_BOT_ROCKETCHAT__URL", &format!("https://{}", plain.local_addr().unwrap()));
+    harness.set_variable("SIGNL4_BOT_ROCKETCHAT__URL", &format!("https://{}", plain.local_addr().unwrap()));
     tokio::spawn(async move {
         while let Ok((client, _)) = plain.accept().await {
             client.writable().await.unwrap();
             client.try_write(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
         }
     });
-    let bot = stage.launch();
-    stage.told(&bot, "tls", "TLS failed").await;
+    let bot = harness.spawn_bot();
+    harness.told(&bot, "tls", "TLS failed").await;
 }
 
 #[tokio::test]
 async fn a_connection_that_is_half_open() {
-    let stage = Stage::set().await;
-    let bot = stage.start().await;
-    stage.flush().await;
-    stage.chat.stall_now();
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    harness.chat.stall_now();
     let since = Instant::now();
     while bot.count_in_log(&["no realtime session", r#""name":"half_open""#]) == 0 {
         assert!(since.elapsed() < HALF_OPEN, "{}", bot.log());
         sleep(Duration::from_millis(100)).await;
     }
-    stage.flush().await;
+    harness.flush().await;
 }

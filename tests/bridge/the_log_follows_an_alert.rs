@@ -3,7 +3,7 @@
 use sandbox::rocketchat::Message;
 use serde_json::Value;
 
-use crate::stage::{Bot, SOON, Stage};
+use crate::harness::{Bot, Harness, SOON};
 
 /// The id of the alert that a message raised.
 async fn alert_of(bot: &Bot, message: &Message) -> String {
@@ -26,17 +26,17 @@ fn life(bot: &Bot, alert: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn an_alerts_life_is_told_by_its_id_from_the_match_to_the_last_reply() {
-    let stage = Stage::set().await;
-    let bot = stage.start().await;
-    stage.flush().await;
-    let message = stage.say("SIGNL4 pump 3");
-    let alert = stage.alert("SIGNL4 pump 3").await;
-    stage.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    let message = harness.say("SIGNL4 pump 3");
+    let alert = harness.alert("SIGNL4 pump 3").await;
+    harness.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
     let id = alert_of(&bot, &message).await;
     let of_alert = format!("\"alert\":\"{id}\"");
     bot.wait_for_log(&["reaction added", &of_alert]).await;
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
     bot.wait_for_log(&["reply posted", &of_alert]).await;
     let life = life(&bot, &id);
     let mut lines = life.iter();
@@ -47,13 +47,13 @@ async fn an_alerts_life_is_told_by_its_id_from_the_match_to_the_last_reply() {
 
 #[tokio::test]
 async fn an_alert_that_does_not_go_out_tells_so_by_its_id() {
-    let mut stage = Stage::set().await;
-    stage.reconfigure(
+    let mut harness = Harness::new().await;
+    harness.reconfigure(
         "[[signl4.team]]\nname = \"gone\"\nwebhook_url = \"http://127.0.0.1:9/webhook/gone\"\n\
          [[trigger]]\nname = \"pump\"\npattern = 'pump'\nteam = \"gone\"\n",
     );
-    let bot = stage.start().await;
-    let id = alert_of(&bot, &stage.say("pump 3")).await;
+    let bot = harness.start_bot().await;
+    let id = alert_of(&bot, &harness.say("pump 3")).await;
     bot.wait_for_log(&["not delivered yet", &format!("\"alert\":\"{id}\"")]).await;
     assert_eq!(life(&bot, &id)[..2], ["message matched", "not delivered yet"]);
 }

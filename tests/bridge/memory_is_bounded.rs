@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sandbox::rocketchat::NewRoom;
 
-use crate::stage::Stage;
+use crate::harness::Harness;
 
 /// Messages heard between two looks.
 const BATCH: usize = 5_000;
@@ -18,19 +18,19 @@ const SLACK: u64 = 16 * 1024;
 #[ignore = "takes minutes"]
 async fn memory_does_not_grow_with_the_messages_heard() {
     let batches = std::env::var("GROWTH_BATCHES").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
-    let stage = Stage::set().await;
-    let bot = stage.start().await;
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
     let mut held = Vec::new();
     for batch in 0..batches {
         // A room of their own that goes afterwards, or the simulator would be busy with its past alone.
-        let room = NewRoom::channel(format!("batch-{batch}")).members([&stage.alice, &stage.bot]);
-        let room = stage.chat.create_room(room).unwrap();
+        let room = NewRoom::channel(format!("batch-{batch}")).members([&harness.alice, &harness.bot]);
+        let room = harness.chat.create_room(room).unwrap();
         for at in 0..BATCH {
             let text = format!("nothing to see here, number {at} of {batch}");
-            stage.chat.post(&room, &stage.alice, text).unwrap();
+            harness.chat.post(&room, &harness.alice, text).unwrap();
         }
-        stage.flush_within(BATCH_DEADLINE).await;
-        stage.chat.delete_room(&room).unwrap();
+        harness.flush_within(BATCH_DEADLINE).await;
+        harness.chat.delete_room(&room).unwrap();
         held.push(bot.resident_kib());
         println!("{} messages, {} KiB", (batch + 1) * BATCH, bot.resident_kib());
     }

@@ -5,16 +5,16 @@ use std::time::Duration;
 use tokio::net::UnixDatagram;
 use tokio::time::timeout;
 
-use crate::stage::{SOON, Stage};
+use crate::harness::{Harness, SOON};
 
 /// What systemd would hear.
 struct Systemd(UnixDatagram);
 
 impl Systemd {
-    fn listen(stage: &mut Stage) -> Self {
-        let path = stage.path("notify");
+    fn listen(harness: &mut Harness) -> Self {
+        let path = harness.path("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        stage.set_variable("NOTIFY_SOCKET", path.to_str().unwrap());
+        harness.set_variable("NOTIFY_SOCKET", path.to_str().unwrap());
         Self(socket)
     }
 
@@ -37,14 +37,14 @@ impl Systemd {
 
 #[tokio::test]
 async fn it_hears_of_readiness_of_a_reload_and_of_the_end() {
-    let mut stage = Stage::set().await;
-    let systemd = Systemd::listen(&mut stage);
-    let mut bot = stage.launch();
+    let mut harness = Harness::new().await;
+    let systemd = Systemd::listen(&mut harness);
+    let mut bot = harness.spawn_bot();
     systemd.wait_for("READY=1").await;
     systemd.wait_for("STATUS=connected to Rocket.Chat").await;
     bot.wait_until_ready().await;
     for (config, told) in [("", "configuration reloaded"), ("[wrong", "nothing changed")] {
-        stage.reconfigure(config);
+        harness.reconfigure(config);
         assert!(bot.reload().await.contains(told));
         let reloading = systemd.wait_for("RELOADING=1").await;
         assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
@@ -56,15 +56,15 @@ async fn it_hears_of_readiness_of_a_reload_and_of_the_end() {
 
 #[tokio::test]
 async fn the_status_says_why_a_reload_changed_nothing_until_one_does() {
-    let mut stage = Stage::set().await;
-    let systemd = Systemd::listen(&mut stage);
-    let mut bot = stage.launch();
+    let mut harness = Harness::new().await;
+    let systemd = Systemd::listen(&mut harness);
+    let mut bot = harness.spawn_bot();
     bot.wait_until_ready().await;
-    stage.reconfigure("[wrong");
+    harness.reconfigure("[wrong");
     bot.reload().await;
     let status = systemd.wait_for("the last reload changed nothing: ").await;
     assert!(status.contains("connected to Rocket.Chat") && status.contains("bot.toml:"), "{status}");
-    stage.reconfigure("");
+    harness.reconfigure("");
     bot.reload().await;
     let status = systemd.wait_for("STATUS=").await;
     assert!(!status.contains("reload"), "{status}");
@@ -72,10 +72,10 @@ async fn the_status_says_why_a_reload_changed_nothing_until_one_does() {
 
 #[tokio::test]
 async fn the_bot_is_ready_while_rocket_chat_is_away_and_says_so_in_its_status() {
-    let mut stage = Stage::set().await;
-    let systemd = Systemd::listen(&mut stage);
-    stage.chat.stop().await;
-    let _bot = stage.launch();
+    let mut harness = Harness::new().await;
+    let systemd = Systemd::listen(&mut harness);
+    harness.chat.stop().await;
+    let _bot = harness.spawn_bot();
     systemd.wait_for("READY=1").await;
     let status =
         systemd.wait_for("STATUS=Rocket.Chat is not connected (the server refuses connections").await;
@@ -84,10 +84,10 @@ async fn the_bot_is_ready_while_rocket_chat_is_away_and_says_so_in_its_status() 
 
 #[tokio::test]
 async fn the_watchdog_is_fed_more_often_than_it_bites() {
-    let mut stage = Stage::set().await;
-    let systemd = Systemd::listen(&mut stage);
-    stage.set_variable("WATCHDOG_USEC", &Duration::from_secs(1).as_micros().to_string());
-    let _bot = stage.launch();
+    let mut harness = Harness::new().await;
+    let systemd = Systemd::listen(&mut harness);
+    harness.set_variable("WATCHDOG_USEC", &Duration::from_secs(1).as_micros().to_string());
+    let _bot = harness.spawn_bot();
     for _ in 0..3 {
         systemd.wait_for("WATCHDOG=1").await;
     }
@@ -95,9 +95,9 @@ async fn the_watchdog_is_fed_more_often_than_it_bites() {
 
 #[tokio::test]
 async fn its_journal_gets_the_priority_of_each_line() {
-    let stage = Stage::set().await.with_a_journal();
-    let bot = stage.start().await;
-    stage.chat.faults().cut_connections();
+    let harness = Harness::new().await.with_journal();
+    let bot = harness.start_bot().await;
+    harness.chat.faults().cut_connections();
     bot.wait_for_log(&["no realtime session"]).await;
     let log = bot.log();
     for (text, start) in [("\"starting\"", "<6>{"), ("no realtime session", "<4>{"), ("frame", "<7>{")] {

@@ -7,7 +7,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::stage::{LISTENER_SECRET, Stage, http};
+use crate::harness::{Harness, LISTENER_SECRET, http};
 
 /// The same in every run.
 const SEED: u64 = 4;
@@ -17,48 +17,49 @@ const EACH_ROUND: usize = 250;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_random_and_mutated_frames_and_event_bodies_change_nothing_and_stop_nothing() {
-    let stage = Stage::set().await;
-    let mut bot = stage.start().await;
+    let harness = Harness::new().await;
+    let mut bot = harness.start_bot().await;
     let mut rng = StdRng::seed_from_u64(SEED);
-    let (frames, bodies) = (frames(&stage), bodies());
+    let (frames, bodies) = (frames(&harness), bodies());
     for _ in 0..ROUNDS {
         for _ in 0..EACH_ROUND {
             let frame = spoiled(frames.choose(&mut rng).unwrap(), &mut rng);
-            stage.chat.send_raw_to_all(&String::from_utf8_lossy(&frame));
+            harness.chat.send_raw_to_all(&String::from_utf8_lossy(&frame));
         }
         let bodies: Vec<_> =
             (0..EACH_ROUND).map(|_| spoiled(bodies.choose(&mut rng).unwrap(), &mut rng)).collect();
-        post_all(&stage, bodies).await;
+        post_all(&harness, bodies).await;
         // Whatever went before it was looked at by then.
-        stage.flush().await;
+        harness.flush().await;
     }
     bot.assert_runs();
-    assert!(stage.pages().is_empty(), "{:?}", stage.pages());
-    let own = stage.chat.messages(&stage.room).into_iter().filter(|message| message.user_id == stage.bot.id);
+    assert!(harness.pages().is_empty(), "{:?}", harness.pages());
+    let own =
+        harness.chat.messages(&harness.room).into_iter().filter(|message| message.user_id == harness.bot.id);
     assert_eq!(own.map(|message| message.text).collect::<Vec<_>>(), Vec::<String>::new());
     assert_eq!(bot.count_in_log(&["no realtime session"]), 0, "the session went on");
-    let message = stage.say("SIGNL4 pump 3 is down");
-    let alert = stage.alert("SIGNL4 pump 3 is down").await;
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
 }
 
 /// Frames as a server sends them, none of which asks for an alert or for another session.
-fn frames(stage: &Stage) -> Vec<Vec<u8>> {
+fn frames(harness: &Harness) -> Vec<Vec<u8>> {
     let message = json!({
-        "_id": "m1", "rid": stage.room.id, "msg": "nothing to see", "ts": {"$date": stage.chat.now()},
-        "u": {"_id": stage.alice.id, "username": "alice", "name": "Alice"}, "_updatedAt": {"$date": stage.chat.now()},
+        "_id": "m1", "rid": harness.room.id, "msg": "nothing to see", "ts": {"$date": harness.chat.now()},
+        "u": {"_id": harness.alice.id, "username": "alice", "name": "Alice"}, "_updatedAt": {"$date": harness.chat.now()},
         "mentions": [], "channels": [], "attachments": [{"text": "nor here", "fields": [{"title": "a", "value": "b"}]}],
     });
     let kind = json!({"roomParticipant": true, "roomType": "c", "roomName": "operations"});
-    let room = json!({"_id": stage.room.id, "t": "c", "name": "operations", "_updatedAt": {"$date": stage.chat.now()}});
+    let room = json!({"_id": harness.room.id, "t": "c", "name": "operations", "_updatedAt": {"$date": harness.chat.now()}});
     let told = |collection: &str, event: &str, args: Value| json!({"msg": "changed", "collection": collection, "id": "id", "fields": {"eventName": event, "args": args}});
-    let rooms = format!("{}/rooms-changed", stage.bot.id);
+    let rooms = format!("{}/rooms-changed", harness.bot.id);
     let frames = [
         told("stream-room-messages", "__my_messages__", json!([message, kind])),
         told("stream-room-messages", "__my_messages__", json!([[message], kind])),
         told("stream-notify-user", &rooms, json!(["updated", room])),
-        json!({"msg": "added", "collection": "users", "id": stage.bot.id, "fields": {"emails": []}}),
+        json!({"msg": "added", "collection": "users", "id": harness.bot.id, "fields": {"emails": []}}),
         json!({"msg": "updated", "methods": ["99"]}),
         json!({"msg": "ready", "subs": ["99"]}),
         json!({"msg": "result", "id": "99", "result": {"id": "x", "tokenExpires": {"$date": 1}}}),
@@ -103,8 +104,8 @@ fn spoiled(whole: &[u8], rng: &mut StdRng) -> Vec<u8> {
     spoiled
 }
 
-async fn post_all(stage: &Stage, bodies: Vec<Vec<u8>>) {
-    let url = format!("{}/signl4/{LISTENER_SECRET}", stage.listener_url());
+async fn post_all(harness: &Harness, bodies: Vec<Vec<u8>>) {
+    let url = format!("{}/signl4/{LISTENER_SECRET}", harness.listener_url());
     let client = http();
     let posts = stream::iter(bodies).map(|body| client.post(&url).body(body).send());
     let statuses = posts.buffer_unordered(8).map(|answer| answer.unwrap().status().as_u16());

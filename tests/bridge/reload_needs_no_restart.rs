@@ -6,7 +6,7 @@ use rustls::pki_types::CertificateDer;
 use sandbox::rocketchat::{NewRoom, Options};
 use sandbox::signl4::{self, Team};
 
-use crate::stage::{Bot, Stage, TEAM};
+use crate::harness::{Bot, Harness, TEAM};
 
 /// The bot knows the server's clock to two seconds. Messages of some seconds before a room is watched are read all the same,
 /// and must not page.
@@ -17,12 +17,12 @@ fn trigger(word: &str, room: &str, more: &str) -> String {
     format!("[[trigger]]\nname = {word:?}\npattern = '\\b{word}\\b'\nrooms = [{room:?}]\n{more}\n")
 }
 
-/// The trigger that `Stage::flush` needs beside others.
+/// The trigger that `Harness::flush` needs beside others.
 fn usual() -> String {
     trigger("SIGNL4", "*", "")
 }
 
-impl Stage {
+impl Harness {
     fn assert_never_reconnected(&self, bot: &Bot) {
         assert_eq!(self.chat.sessions_of(&self.bot), 1);
         assert_eq!(bot.log().matches("the realtime session stands").count(), 1, "{}", bot.log());
@@ -31,25 +31,29 @@ impl Stage {
 
 #[tokio::test]
 async fn a_new_trigger_works_at_once_and_an_old_one_no_longer() {
-    let mut stage = Stage::set().await;
-    let bot = stage.start().await;
-    stage.say("fire in hall 3");
-    stage.flush().await;
-    stage.reconfigure(&trigger("fire", "operations", "title = \"Fire\""));
+    let mut harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.say("fire in hall 3");
+    harness.flush().await;
+    harness.reconfigure(&trigger("fire", "operations", "title = \"Fire\""));
     bot.reload().await;
-    stage.say("SIGNL4 is the word of before");
-    stage.say("fire in hall 4");
-    let alert = stage.alert("fire in hall 4").await;
+    harness.say("SIGNL4 is the word of before");
+    harness.say("fire in hall 4");
+    let alert = harness.alert("fire in hall 4").await;
     assert_eq!(alert.title, "Fire");
-    assert_eq!(stage.pages(), ["fire in hall 4"], "what was written before the change was judged before it");
-    stage.assert_never_reconnected(&bot);
+    assert_eq!(
+        harness.pages(),
+        ["fire in hall 4"],
+        "what was written before the change was judged before it"
+    );
+    harness.assert_never_reconnected(&bot);
 }
 
 #[tokio::test]
 async fn a_wrong_file_changes_nothing_and_every_problem_is_told_in_a_line_with_its_place_and_fix() {
-    let mut stage = Stage::set().await;
-    let bot = stage.start().await;
-    stage.reconfigure(&format!(
+    let mut harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.reconfigure(&format!(
         "{}\n[replies]\non_sent = \"shout\"\n",
         trigger("fi(re", "operations", "titel = \"x\"")
     ));
@@ -62,158 +66,158 @@ async fn a_wrong_file_changes_nothing_and_every_problem_is_told_in_a_line_with_i
         assert_eq!(errors.iter().filter(told).count(), 1, "{key}: {errors:#?}");
     }
     assert_eq!(errors.len(), 4, "three problems, and that nothing changed: {errors:#?}");
-    stage.say("SIGNL4 still the word");
-    stage.alert("SIGNL4 still the word").await;
-    stage.assert_never_reconnected(&bot);
+    harness.say("SIGNL4 still the word");
+    harness.alert("SIGNL4 still the word").await;
+    harness.assert_never_reconnected(&bot);
 }
 
 #[tokio::test]
 async fn messages_written_while_the_configuration_changes_again_and_again_page_once_each() {
-    let mut stage = Stage::set().await;
-    let bot = stage.start().await;
+    let mut harness = Harness::new().await;
+    let bot = harness.start_bot().await;
     let mut written = Vec::new();
     for round in 0..5 {
-        stage.reconfigure(&format!("{}{}", usual(), trigger(&format!("word{round}"), "*", "")));
+        harness.reconfigure(&format!("{}{}", usual(), trigger(&format!("word{round}"), "*", "")));
         for message in 0..10 {
             written.push(format!("SIGNL4 {round}.{message}"));
-            stage.say(&written[written.len() - 1]);
+            harness.say(&written[written.len() - 1]);
             if message == 4 {
                 bot.reload().await;
             }
         }
     }
-    stage.wait_for_texts(&written.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    stage.flush().await;
-    assert_eq!(stage.pages(), written);
-    stage.assert_never_reconnected(&bot);
+    harness.wait_for_texts(&written.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), written);
+    harness.assert_never_reconnected(&bot);
 }
 
 #[tokio::test]
 async fn other_words_are_used_at_once() {
-    let mut stage = Stage::set().await;
-    let bot = stage.start().await;
-    let message = stage.say("SIGNL4 pump");
-    let alert = stage.alert("SIGNL4 pump").await;
-    stage.reconfigure("[replies]\nacknowledged = \"{{ user }} is on it\"\n");
+    let mut harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump");
+    let alert = harness.alert("SIGNL4 pump").await;
+    harness.reconfigure("[replies]\nacknowledged = \"{{ user }} is on it\"\n");
     bot.reload().await;
-    stage.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    stage.wait_for_reply(&message, "Rene is on it").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene is on it").await;
 }
 
 #[tokio::test]
 async fn a_room_is_watched_from_the_change_on_and_forgotten_with_the_next() {
-    let mut stage = Stage::set().await;
+    let mut harness = Harness::new().await;
     let plant =
-        stage.chat.create_room(NewRoom::channel("plant").members([&stage.alice, &stage.bot])).unwrap();
+        harness.chat.create_room(NewRoom::channel("plant").members([&harness.alice, &harness.bot])).unwrap();
     let here = trigger("SIGNL4", "operations", "");
     let both = format!("{here}{}", trigger("pump", "plant", ""));
-    stage.reconfigure(&here);
-    let bot = stage.start().await;
-    let say = |stage: &Stage, text: &str| stage.chat.post(&plant, &stage.alice, text).unwrap();
-    let before = say(&stage, "pump 1");
-    stage.wait_until_past(&before, CLOCKS_DIFFER).await;
-    stage.reconfigure(&both);
+    harness.reconfigure(&here);
+    let bot = harness.start_bot().await;
+    let say = |harness: &Harness, text: &str| harness.chat.post(&plant, &harness.alice, text).unwrap();
+    let before = say(&harness, "pump 1");
+    harness.wait_until_past(&before, CLOCKS_DIFFER).await;
+    harness.reconfigure(&both);
     bot.reload().await;
-    say(&stage, "pump 2");
-    stage.alert("pump 2").await;
-    stage.reconfigure(&here);
+    say(&harness, "pump 2");
+    harness.alert("pump 2").await;
+    harness.reconfigure(&here);
     bot.reload().await;
-    let between = say(&stage, "pump 3");
-    stage.wait_until_past(&between, CLOCKS_DIFFER).await;
-    stage.reconfigure(&both);
+    let between = say(&harness, "pump 3");
+    harness.wait_until_past(&between, CLOCKS_DIFFER).await;
+    harness.reconfigure(&both);
     bot.reload().await;
-    say(&stage, "pump 4");
-    stage.alert("pump 4").await;
-    stage.flush().await;
-    assert_eq!(stage.pages(), ["pump 2", "pump 4"]);
-    stage.assert_never_reconnected(&bot);
+    say(&harness, "pump 4");
+    harness.alert("pump 4").await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["pump 2", "pump 4"]);
+    harness.assert_never_reconnected(&bot);
 }
 
 #[tokio::test]
 async fn a_public_channel_that_a_new_trigger_names_is_joined() {
-    let mut stage = Stage::set().await;
-    let plant = stage.chat.create_room(NewRoom::channel("plant").members([&stage.alice])).unwrap();
-    let bot = stage.start().await;
-    stage.reconfigure(&format!("{}{}", usual(), trigger("pump", "plant", "")));
+    let mut harness = Harness::new().await;
+    let plant = harness.chat.create_room(NewRoom::channel("plant").members([&harness.alice])).unwrap();
+    let bot = harness.start_bot().await;
+    harness.reconfigure(&format!("{}{}", usual(), trigger("pump", "plant", "")));
     bot.reload().await;
     bot.wait_for_log(&["joined a watched channel"]).await;
-    stage.chat.post(&plant, &stage.alice, "pump 1").unwrap();
-    stage.alert("pump 1").await;
-    stage.assert_never_reconnected(&bot);
+    harness.chat.post(&plant, &harness.alice, "pump 1").unwrap();
+    harness.alert("pump 1").await;
+    harness.assert_never_reconnected(&bot);
 }
 
 #[tokio::test]
 async fn a_new_team_is_paged_and_one_that_goes_leaves_its_alerts_to_the_default_team() {
     let mut options = signl4::Options::default();
     options.teams.push(Team::new("network"));
-    let mut stage = Stage::set_with(Options::default(), options).await;
-    let bot = stage.start().await;
+    let mut harness = Harness::with_options(Options::default(), options).await;
+    let bot = harness.start_bot().await;
     let team = |url: &str| format!("[[signl4.team]]\nname = \"network\"\nwebhook_url = {url:?}\n");
     let router = trigger("router", "*", "team = \"network\"");
-    let network = stage.signl4.webhook_url("network");
+    let network = harness.signl4.webhook_url("network");
 
-    stage.reconfigure(&format!("{}{}{router}", team(&network), usual()));
+    harness.reconfigure(&format!("{}{}{router}", team(&network), usual()));
     bot.reload().await;
-    stage.say("router 1");
-    assert_eq!(stage.alert("router 1").await.team, "network");
+    harness.say("router 1");
+    assert_eq!(harness.alert("router 1").await.team, "network");
 
     // Nobody listens at this port, so that the alert waits.
-    stage.reconfigure(&format!("{}{}{router}", team("http://127.0.0.1:9/webhook/network"), usual()));
+    harness.reconfigure(&format!("{}{}{router}", team("http://127.0.0.1:9/webhook/network"), usual()));
     bot.reload().await;
-    stage.say("router 2");
+    harness.say("router 2");
     bot.wait_for_log(&["not delivered yet", "signl4:network"]).await;
-    stage.reconfigure(&format!("{}{}{router}", team(&network), usual()));
+    harness.reconfigure(&format!("{}{}{router}", team(&network), usual()));
     bot.reload().await;
-    assert_eq!(stage.alert("router 2").await.team, "network", "what waits takes the new way");
+    assert_eq!(harness.alert("router 2").await.team, "network", "what waits takes the new way");
 
-    stage.reconfigure(&format!("{}{}{router}", team("http://127.0.0.1:9/webhook/network"), usual()));
+    harness.reconfigure(&format!("{}{}{router}", team("http://127.0.0.1:9/webhook/network"), usual()));
     bot.reload().await;
     let refused = || bot.log().matches("not delivered yet").count();
     let before = refused();
-    stage.say("router 3");
+    harness.say("router 3");
     bot.wait_until("the third alert is refused", || refused() > before).await;
-    stage.reconfigure(&usual());
+    harness.reconfigure(&usual());
     bot.reload().await;
-    assert_eq!(stage.alert("router 3").await.team, TEAM);
+    assert_eq!(harness.alert("router 3").await.team, TEAM);
     bot.wait_for_log(&["waited for a team that bot.toml no longer names"]).await;
 }
 
 #[tokio::test]
 async fn what_needs_a_restart_is_told_and_the_rest_is_taken_up() {
-    let mut stage = Stage::set().await;
-    let bot = stage.start().await;
-    stage.reconfigure(&format!("[store]\nurl = \"sqlite://other.db\"\n{}", trigger("fire", "*", "")));
+    let mut harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.reconfigure(&format!("[store]\nurl = \"sqlite://other.db\"\n{}", trigger("fire", "*", "")));
     let log = bot.reload().await;
     let told: Vec<&str> =
         log.lines().filter(|line| line.contains("takes effect at the next start")).collect();
     assert_eq!(told.len(), 1, "{log}");
     assert!(told[0].contains("\"key\":\"store.url\""), "{told:?}");
-    stage.say("fire");
-    stage.alert("fire").await;
+    harness.say("fire");
+    harness.alert("fire").await;
 }
 
 #[tokio::test]
 async fn tls_is_taken_up_by_a_reload_and_files_that_are_wrong_change_nothing() {
-    let mut stage = Stage::set().await;
-    let bot = stage.start().await;
-    let (cert, key) = (stage.path("cert.pem"), stage.path("key.pem"));
-    stage.reconfigure_listener(&format!("tls_cert = {cert:?}\ntls_key = {key:?}"));
-    stage.reconfigure(&trigger("fire", "*", ""));
+    let mut harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let (cert, key) = (harness.path("cert.pem"), harness.path("key.pem"));
+    harness.reconfigure_listener(&format!("tls_cert = {cert:?}\ntls_key = {key:?}"));
+    harness.reconfigure(&trigger("fire", "*", ""));
     let log = bot.reload().await;
     let told = log.lines().find(|line| line.contains("listener.tls_cert: ")).expect("the key is named");
     assert!(told.contains("\"level\":\"ERROR\"") && told.contains("cert.pem cannot be read"), "{told}");
-    stage.flush().await;
+    harness.flush().await;
 
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     assert!(bot.reload().await.contains("configuration reloaded"));
-    let address = stage.listener_url().replace("http://", "");
+    let address = harness.listener_url().replace("http://", "");
     let stream = tokio::net::TcpStream::connect(&address).await.unwrap();
     let shown = handshake(stream, made.cert.der()).await;
     assert_eq!(&shown, made.cert.der());
-    stage.say("fire");
-    stage.alert("fire").await;
+    harness.say("fire");
+    harness.alert("fire").await;
 }
 
 /// Shakes hands trusting only this certificate; the certificate that was shown.

@@ -1,6 +1,6 @@
-//! Where the promises are played: two simulated servers, a room with people in it, and the bot as a process that can be
-//! killed, stopped and started again.
-#![allow(dead_code, reason = "several test binaries play on it, not each with all of it")]
+//! Everything that surrounds the bot in a test: two simulated servers, a room with people in it, and the bot as a process
+//! that can be killed, stopped and started again.
+#![allow(dead_code, reason = "several test binaries include this file, and none uses all of it")]
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -34,7 +34,7 @@ const PASSWORD: &str = "a bot's password";
 pub const TEAM: &str = "operations";
 
 /// Everything around the bot.
-pub struct Stage {
+pub struct Harness {
     pub chat: RocketChat,
     pub signl4: Signl4,
     pub alice: User,
@@ -60,13 +60,13 @@ pub struct Stage {
     started: AtomicU32,
 }
 
-impl Stage {
-    /// A stage with servers in good health.
-    pub async fn set() -> Self {
-        Self::set_with(rocketchat::Options::default(), signl4::Options::default()).await
+impl Harness {
+    /// A harness with servers in good health.
+    pub async fn new() -> Self {
+        Self::with_options(rocketchat::Options::default(), signl4::Options::default()).await
     }
 
-    pub async fn set_with(chat: rocketchat::Options, signl4: signl4::Options) -> Self {
+    pub async fn with_options(chat: rocketchat::Options, signl4: signl4::Options) -> Self {
         let chat = RocketChat::start_with(chat).await.unwrap();
         let signl4 = Signl4::start(signl4).await.unwrap();
         let alice = chat.create_user("alice").unwrap();
@@ -109,25 +109,25 @@ impl Stage {
     }
 
     /// The bot joins no channel by itself.
-    pub fn without_joining(mut self) -> Self {
+    pub fn without_auto_join(mut self) -> Self {
         self.chat_config.push_str("auto_join = false\n");
         self
     }
 
     /// The bot logs in with its password instead of a token.
-    pub fn by_password(mut self) -> Self {
+    pub fn with_password(mut self) -> Self {
         self.has_password = true;
         self
     }
 
     /// The bot posts under this name and picture.
-    pub fn posing(mut self, alias: &str, avatar: &str) -> Self {
+    pub fn posting_as(mut self, alias: &str, avatar: &str) -> Self {
         self.chat_config.push_str(&format!("alias = {alias:?}\navatar = {avatar:?}\n"));
         self
     }
 
     /// Messages missed while away alert so far back.
-    pub fn looking_back(mut self, catch_up: &str) -> Self {
+    pub fn with_catch_up(mut self, catch_up: &str) -> Self {
         self.chat_config.push_str(&format!("catch_up = {catch_up:?}\n"));
         self
     }
@@ -161,7 +161,7 @@ impl Stage {
     }
 
     /// Every bot that is started from now on has a disk of its own for its store, of so many KiB. It lasts as long as the bot.
-    pub fn with_a_small_disk(mut self, kib: u32) -> Self {
+    pub fn with_small_disk(mut self, kib: u32) -> Self {
         let place = self.path("disk");
         fs::create_dir(&place).unwrap();
         let mount = format!("mount -t tmpfs -o size={kib}k tmpfs {} && exec \"$0\" \"$@\"", place.display());
@@ -172,13 +172,13 @@ impl Stage {
     }
 
     /// Every bot that is started from now on is told that its log goes to systemd's journal.
-    pub fn with_a_journal(mut self) -> Self {
+    pub fn with_journal(mut self) -> Self {
         let told = "JOURNAL_STREAM=$(stat --dereference --format %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"";
         self.through = ["sh", "-c", told].map(str::to_owned).to_vec();
         self
     }
 
-    /// A path that no other stage has.
+    /// A path that no other harness has.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -211,19 +211,19 @@ impl Stage {
     }
 
     /// Starts the bot and waits until it listens to the room.
-    pub async fn start(&self) -> Bot {
-        let mut bot = self.launch();
+    pub async fn start_bot(&self) -> Bot {
+        let mut bot = self.spawn_bot();
         bot.wait_until_ready().await;
         bot
     }
 
     /// Runs the bot inside this process, where its times can be shortened. Dropped, it stops.
-    pub async fn start_inside(&self, tempo: Tempo) -> AbortOnDropHandle<Result<(), RunError>> {
-        self.start_inside_with(tempo, |_| {}).await
+    pub async fn start_in_process(&self, tempo: Tempo) -> AbortOnDropHandle<Result<(), RunError>> {
+        self.start_in_process_with(tempo, |_| {}).await
     }
 
     /// The same with a configuration that no file may hold.
-    pub async fn start_inside_with(
+    pub async fn start_in_process_with(
         &self,
         tempo: Tempo,
         change: impl FnOnce(&mut Config),
@@ -255,7 +255,7 @@ impl Stage {
     }
 
     /// Starts the bot's process.
-    pub fn launch(&self) -> Bot {
+    pub fn spawn_bot(&self) -> Bot {
         let config = self.write_config(&self.bot_toml());
         let started = self.started.fetch_add(1, Ordering::Relaxed);
         let log = self.dir.path().join(format!("{started:04}.log"));
@@ -360,7 +360,7 @@ impl Stage {
         }
     }
 
-    /// Alerts that are not those of [`Stage::flush`].
+    /// Alerts that are not those of [`Harness::flush`].
     pub fn pages(&self) -> Vec<String> {
         self.texts().into_iter().filter(|text| !text.starts_with("SIGNL4 flush ")).collect()
     }
@@ -401,22 +401,22 @@ pub fn status_event(id: &str, alert: &Value, status: u16) -> Value {
 }
 
 /// Looks for what the stream dropped all the time.
-pub fn quick() -> Tempo {
+pub fn fast_rounds() -> Tempo {
     Tempo { look_again: Duration::from_millis(200), ..Tempo::default() }
 }
 
 /// The clock of the machine that the bot runs on, which may be set while it runs. The one that only goes on is left alone.
-pub struct OurClock(PathBuf);
+pub struct FakeClock(PathBuf);
 
-impl OurClock {
+impl FakeClock {
     /// For every bot that is started from now on. `None` where `LIBFAKETIME` does not name `libfaketimeMT.so.1`.
-    pub fn of(stage: &mut Stage) -> Option<Self> {
+    pub fn of(harness: &mut Harness) -> Option<Self> {
         let library = std::env::var("LIBFAKETIME").ok()?;
-        let file = stage.path("clock");
-        stage.set_variable("LD_PRELOAD", &library);
-        stage.set_variable("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap());
-        stage.set_variable("FAKETIME_NO_CACHE", "1");
-        stage.set_variable("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        let file = harness.path("clock");
+        harness.set_variable("LD_PRELOAD", &library);
+        harness.set_variable("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap());
+        harness.set_variable("FAKETIME_NO_CACHE", "1");
+        harness.set_variable("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         let clock = Self(file);
         clock.set(0);
         Some(clock)
@@ -508,9 +508,9 @@ impl Bot {
     }
 
     /// Fills the disk that it has for its store, to the last byte. Removing the file gives it back.
-    pub fn fill_disk(&self, stage: &Stage) -> PathBuf {
+    pub fn fill_disk(&self, harness: &Harness) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.child.id().unwrap()));
-        let filler = root.join(stage.path("disk/filler").strip_prefix("/").unwrap());
+        let filler = root.join(harness.path("disk/filler").strip_prefix("/").unwrap());
         let mut file = File::create(&filler).unwrap();
         let full = loop {
             if let Err(error) = file.write_all(&[0; 512]) {

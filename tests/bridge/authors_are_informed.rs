@@ -1,0 +1,117 @@
+//! Promise 4: whoever wrote the message learns its fate in its thread: sent, or not sent and why.
+
+use std::time::Duration;
+
+use sandbox::rocketchat::RestFault;
+use sandbox::signl4::{Times, WebhookFault};
+use signl4_rocketchat::bot::Tempo;
+
+use crate::harness::{Harness, SOON};
+
+#[tokio::test]
+async fn an_alert_that_went_out_is_shown_by_a_reaction() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let who = harness.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
+    assert!(who.contains("signl4.bot"), "{who:?}");
+    assert!(harness.replies(&message).is_empty());
+}
+
+#[tokio::test]
+async fn an_alert_that_went_out_is_not_told_where_nobody_wants_that_and_its_events_are() {
+    let mut harness = Harness::new().await;
+    harness.configure("[replies]\non_sent = \"none\"");
+    let harness = harness.posting_as("Night watch", "https://chat.example.com/watch.png");
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    bot.wait_for_log(&["alert sent"]).await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    let reply = harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    assert_eq!(reply.alias.as_deref(), Some("Night watch"));
+    assert_eq!(reply.avatar.as_deref(), Some("https://chat.example.com/watch.png"));
+    assert_eq!(harness.replies(&message).len(), 1, "{:?}", harness.replies(&message));
+    assert!(harness.chat.message(&message).unwrap().reactions.is_empty());
+}
+
+#[tokio::test]
+async fn an_alert_that_went_out_is_told_in_words_where_the_administrator_likes_that_better() {
+    let mut harness = Harness::new().await;
+    harness.configure("[replies]\non_sent = \"reply\"\nsent = \"Paged.\"");
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    harness.wait_for_reply(&message, "Paged.").await;
+}
+
+#[tokio::test]
+async fn an_alert_that_signl4_rejects_is_told_in_the_thread_at_once() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let told = harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    let told = told.await.unwrap().text;
+    assert!(told.contains("secret") && told.contains("call somebody"), "{told}");
+    harness.flush().await;
+    assert!(harness.pages().is_empty(), "a rejected alert is not tried again");
+    assert!(harness.chat.message(&message).unwrap().reactions.is_empty());
+}
+
+#[tokio::test]
+async fn without_the_right_to_impersonate_replies_come_under_the_bots_own_name() {
+    let harness = Harness::new().await;
+    harness.chat.deny(&harness.bot, "message-impersonate").unwrap();
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    let reply = harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    assert_eq!(reply.alias, None);
+    harness.signl4.close(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert closed.").await;
+    let said = bot.log().lines().filter(|line| line.contains("message-impersonate")).count();
+    assert_eq!(said, 1, "said once");
+}
+
+#[tokio::test]
+async fn an_alert_that_does_not_get_through_is_told_once_in_its_thread_and_again_when_it_goes_out() {
+    let harness = Harness::new().await;
+    let _bot =
+        harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..Tempo::default() }).await;
+    harness.signl4.refuse().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    harness
+        .wait_for_reply(
+            &message,
+            "SIGNL4 does not answer; still trying. If it is urgent, please call somebody.",
+        )
+        .await;
+    harness.signl4.listen_again().await.unwrap();
+    harness.wait_for_reply(&message, "Alert sent.").await;
+    assert_eq!(harness.replies(&message).len(), 2);
+    assert_eq!(harness.pages(), ["SIGNL4 pump 3 is down"]);
+}
+
+#[tokio::test]
+async fn a_delay_is_told_before_its_end_also_where_the_thread_could_not_be_written_to_meanwhile() {
+    let harness = Harness::new().await;
+    let _bot =
+        harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..Tempo::default() }).await;
+    harness.chat.faults().rest_always("chat.sendMessage", RestFault::status(503));
+    harness.signl4.refuse().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let tried = |times: usize| {
+        harness
+            .chat
+            .wait_for(SOON, move |chat| (chat.calls_of("chat.sendMessage").len() >= times).then_some(()))
+    };
+    tried(3).await.unwrap();
+    harness.signl4.listen_again().await.unwrap();
+    harness.alert("SIGNL4 pump 3 is down").await;
+    tried(5).await.unwrap();
+    harness.chat.faults().clear_rest();
+    harness.wait_for_reply(&message, "Alert sent.").await;
+    let told = harness.replies(&message);
+    assert!(told.len() == 2 && told[1] == "Alert sent.", "{told:?}");
+}

@@ -1,0 +1,165 @@
+//! Catching up costs what there is to read, and looks back no further than it is told to.
+
+use std::time::Duration;
+
+use sandbox::rocketchat::{NewMessage, NewRoom, Room};
+
+use crate::harness::Harness;
+
+/// Rooms of the bot's beside #operations.
+const ROOMS: usize = 30;
+
+#[tokio::test]
+async fn the_calls_after_a_reconnect_follow_the_rooms_with_news_and_not_the_rooms() {
+    let harness = Harness::new().await;
+    let room = |at| NewRoom::channel(format!("room-{at}")).members([&harness.alice, &harness.bot]);
+    let rooms: Vec<Room> = (0..ROOMS).map(|at| harness.chat.create_room(room(at)).unwrap()).collect();
+    let bot = harness.start_bot().await;
+    for room in &rooms {
+        harness.chat.post(room, &harness.alice, "good morning").unwrap();
+    }
+    harness.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    // Long enough for every room to be noted as read: what comes late is looked for a while.
+    harness.chat.clock_forward(Duration::from_secs(600));
+    harness.reconnect(&bot, || ()).await;
+    let before = harness.chat.calls().len();
+    harness
+        .reconnect(&bot, || {
+            for room in &rooms[..2] {
+                harness.chat.post(room, &harness.alice, format!("SIGNL4 in {}", room.name)).unwrap();
+            }
+        })
+        .await;
+    harness.wait_for_texts(&["SIGNL4 in room-0", "SIGNL4 in room-1"]).await;
+    let calls = harness.chat.calls().split_off(before);
+    let read = calls.iter().filter(|call| call.route == "chat.syncMessages").count();
+    assert_eq!(read, 2, "{calls:?}");
+    let lists =
+        calls.iter().filter(|call| call.route != "chat.syncMessages" && !call.route.contains("react"));
+    assert!(lists.count() <= 8, "{calls:?}");
+}
+
+#[tokio::test]
+async fn after_a_reconnect_only_channels_that_changed_are_listed_and_read() {
+    let mut harness = Harness::new().await;
+    harness.watch(&["operations", "ops-*"]);
+    let harness = harness.without_auto_join();
+    for at in 0..250 {
+        harness
+            .chat
+            .create_room(NewRoom::channel(format!("chatter-{at}")).members([&harness.alice]))
+            .unwrap();
+    }
+    let room = |at| NewRoom::channel(format!("ops-{at}")).members([&harness.alice]);
+    let rooms: Vec<Room> = (0..ROOMS).map(|at| harness.chat.create_room(room(at)).unwrap()).collect();
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    let listed = harness.chat.calls_of("channels.list").len();
+    assert!(listed >= 3, "the first list is whole: {listed}");
+    harness.chat.clock_forward(Duration::from_secs(600));
+    harness.reconnect(&bot, || ()).await;
+    let before = harness.chat.calls().len();
+    harness
+        .reconnect(&bot, || {
+            for room in &rooms[..2] {
+                harness.chat.post(room, &harness.alice, format!("SIGNL4 in {}", room.name)).unwrap();
+            }
+        })
+        .await;
+    harness.wait_for_texts(&["SIGNL4 in ops-0", "SIGNL4 in ops-1"]).await;
+    let calls = harness.chat.calls().split_off(before);
+    let count = |route| calls.iter().filter(|call| call.route == route).count();
+    assert_eq!((count("channels.list"), count("chat.syncMessages")), (1, 2), "{calls:?}");
+}
+
+#[tokio::test]
+async fn what_is_older_than_the_look_back_is_counted_and_told_of_once_and_alerts_not() {
+    let harness = Harness::new().await.with_catch_up("1h");
+    let other = NewRoom::channel("other").members([&harness.alice, &harness.bot]);
+    let other = harness.chat.create_room(other).unwrap();
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    let old = harness.say("SIGNL4 three hours ago");
+    harness.say("small talk");
+    harness.chat.post(&other, &harness.alice, "SIGNL4 as long ago").unwrap();
+    harness.chat.clock_forward(Duration::from_secs(3 * 3600));
+    harness.say("SIGNL4 just now");
+    // Changed lately, and yet as old as it is.
+    harness.chat.react(&old, &harness.bob, ":eyes:").unwrap();
+    let bot = harness.start_bot().await;
+    harness.alert("SIGNL4 just now").await;
+    bot.wait_for_log(&["caught up"]).await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["SIGNL4 just now"]);
+    const TOLD: &str = "away for longer than rocketchat.catch_up";
+    bot.wait_for_log(&[TOLD]).await;
+    harness.reconnect(&bot, || ()).await;
+    harness.flush().await;
+    let counted = [TOLD, r#""rooms":2"#, r#""messages":3"#, r#""matching":2"#, r#""all_counted":true"#];
+    assert_eq!((bot.count_in_log(&counted), bot.count_in_log(&[TOLD])), (1, 1), "{}", bot.log());
+}
+
+/// What a round reads only for a number takes no calls from the rooms that have news.
+#[tokio::test]
+async fn no_more_than_some_pages_are_read_only_to_count() {
+    let harness = Harness::new().await.with_catch_up("1h");
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    for at in 0..700 {
+        harness.say(&format!("small talk {at}"));
+        harness.chat.clock_forward(Duration::from_secs(1));
+    }
+    harness.chat.clock_forward(Duration::from_secs(3 * 3600));
+    let before = harness.chat.calls_of("chat.syncMessages").len();
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["away for longer than rocketchat.catch_up", r#""all_counted":false"#]).await;
+    let read = harness.chat.calls_of("chat.syncMessages").len() - before;
+    assert_eq!(read, 6, "one for what may alert, and five to count");
+}
+
+#[tokio::test]
+async fn without_a_look_back_nothing_that_was_missed_alerts_and_no_room_is_read() {
+    let harness = Harness::new().await.with_catch_up("0s");
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    let missed = NewMessage::text("SIGNL4 missed").at(harness.chat.now() - 5_000);
+    let missed = harness.chat.post(&harness.room, &harness.alice, missed).unwrap();
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    harness.chat.react(&missed, &harness.bob, ":eyes:").unwrap();
+    harness.flush().await;
+    assert!(harness.pages().is_empty(), "{:?}", harness.pages());
+    assert!(harness.chat.calls_of("chat.syncMessages").is_empty());
+}
+
+#[tokio::test]
+async fn more_messages_than_a_page_holds_are_read_page_by_page_by_old_servers_and_new_ones() {
+    for unpaged in [false, true] {
+        let harness = Harness::new().await;
+        harness.chat.faults().set(|switches| switches.unpaged_sync = unpaged);
+        let bot = harness.start_bot().await;
+        harness.flush().await;
+        bot.kill().await;
+        let now = harness.chat.now();
+        for at in 0..250 {
+            let text = if at % 50 == 0 { format!("SIGNL4 number {at}") } else { format!("small talk {at}") };
+            // Many share a millisecond.
+            harness
+                .chat
+                .post(&harness.room, &harness.alice, NewMessage::text(text).at(now + at / 100))
+                .unwrap();
+        }
+        let _bot = harness.start_bot().await;
+        let wanted: Vec<String> = (0..5).map(|at| format!("SIGNL4 number {}", at * 50)).collect();
+        harness.wait_for_texts(&wanted.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        harness.flush().await;
+        assert_eq!(harness.pages().len(), wanted.len(), "{:?}", harness.pages());
+    }
+}

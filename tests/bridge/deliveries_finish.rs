@@ -1,0 +1,82 @@
+//! Issue "no alert lost": what SIGNL4's answers lead to, and that the thread is told of each.
+
+use std::time::Duration;
+
+use sandbox::signl4::{Times, WebhookFault};
+use signl4_rocketchat::bot::Tempo;
+
+use crate::harness::{Harness, SOON};
+
+#[tokio::test]
+async fn the_events_of_an_alert_whose_answer_was_lost_stay_in_its_thread_when_another_one_is_lost() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let first = harness.say_with_lost_answer("SIGNL4 pump 3 is down").await;
+    bot.wait_for_logs(1, &["alert sent"]).await;
+    let lost = harness.signl4.alerts()[0].clone();
+    harness.signl4.acknowledge(&lost.id, "Rene").unwrap();
+    harness.wait_for_reply(&first, "Rene: Alert acknowledged.").await;
+    let second = harness.say_with_lost_answer("SIGNL4 pump 4 is down").await;
+    bot.wait_for_logs(2, &["alert sent"]).await;
+    harness.signl4.close(&lost.id, "Rene").unwrap();
+    harness.wait_for_reply(&first, "Rene: Alert closed.").await;
+    assert!(harness.replies(&second).is_empty(), "{:?}", harness.replies(&second));
+}
+
+#[tokio::test]
+async fn an_alert_told_late_while_its_call_was_under_way_is_told_of_when_it_went_out() {
+    let harness = Harness::new().await;
+    let _bot =
+        harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..Tempo::default() }).await;
+    harness.signl4.faults().webhook(WebhookFault::Slow(Duration::from_secs(3)), Times::Next(1));
+    let message = harness.say("SIGNL4 pump 3 is down");
+    harness.wait_for_reply(&message, "Alert sent.").await;
+    assert_eq!(harness.replies(&message).len(), 2, "{:?}", harness.replies(&message));
+}
+
+#[tokio::test]
+async fn an_alert_that_signl4_takes_for_invalid_is_told_and_never_sent_again() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    harness.signl4.faults().webhook(WebhookFault::Status(400), Times::Next(1));
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let told = harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    let told = told.await.unwrap().text;
+    assert!(told.contains("invalid (400"), "{told}");
+    harness.flush().await;
+    assert!(harness.pages().is_empty(), "{:?}", harness.pages());
+    assert_eq!(harness.replies(&message).len(), 1);
+}
+
+#[tokio::test]
+async fn while_signl4_throttles_it_is_not_called_before_the_time_it_named() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let pause = Duration::from_secs(4);
+    harness.signl4.faults().webhook(WebhookFault::Throttled(pause), Times::Next(1));
+    harness.say("SIGNL4 one");
+    bot.wait_for_log(&["paused", "throttles"]).await;
+    let named = tokio::time::Instant::now() + pause;
+    // Were it called meanwhile, this one would be taken: the fault strikes once.
+    harness.say("SIGNL4 two");
+    harness.wait_for_texts(&["SIGNL4 one", "SIGNL4 two"]).await;
+    // The header has whole seconds, rounded down.
+    assert!(tokio::time::Instant::now() > named - Duration::from_millis(1_500));
+    assert_eq!(harness.texts(), ["SIGNL4 one", "SIGNL4 two"]);
+}
+
+#[tokio::test]
+async fn an_alert_that_cannot_be_delivered_for_too_long_is_given_up_and_told() {
+    let harness = Harness::new().await;
+    let _bot = harness
+        .start_in_process_with(Tempo::default(), |config| config.signl4.retry_for = Duration::from_secs(1))
+        .await;
+    harness.signl4.refuse().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let told = harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    let told = told.await.unwrap().text;
+    assert!(told.contains("cannot be reached") && told.contains("tried for 1s"), "{told}");
+    harness.signl4.listen_again().await.unwrap();
+    harness.flush().await;
+    assert!(harness.pages().is_empty(), "{:?}", harness.pages());
+}

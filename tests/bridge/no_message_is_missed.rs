@@ -1,0 +1,275 @@
+//! Promise 1 against its enemies on the way in: refusals in passing, a store that cannot be written for a while, and what
+//! comes out of order just when a room is first heard of.
+
+use std::time::Duration;
+
+use sandbox::rocketchat::{NewMessage, NewRoom, RestFault};
+use serde_json::json;
+use signl4_rocketchat::bot::Tempo;
+
+use crate::harness::{Harness, fast_rounds};
+
+#[tokio::test]
+async fn a_list_of_rooms_that_is_refused_once_after_a_restart_passes_over_no_message() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    bot.kill().await;
+    harness.say("SIGNL4 nobody listens");
+    // What a server says whose database is just changing its primary.
+    harness.chat.faults().rest_next("rooms.get", 1, RestFault::status(400));
+    let _bot = harness.start_bot().await;
+    harness.alert("SIGNL4 nobody listens").await;
+}
+
+#[tokio::test]
+async fn a_room_that_was_not_read_is_read_later_and_its_cursor_stays_behind() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_in_process(fast_rounds()).await;
+    harness.flush().await;
+    harness.chat.faults().set(|switches| switches.refuse_connections = true);
+    harness.chat.faults().cut_connections();
+    harness.say("SIGNL4 the line is dead");
+    // Long enough ago that the rounds that follow do not look at the room for another reason.
+    harness.chat.clock_forward(Duration::from_secs(300));
+    harness.chat.faults().rest_next("chat.syncMessages", 2, RestFault::status(400));
+    harness.chat.faults().set(|switches| switches.refuse_connections = false);
+    harness.alert("SIGNL4 the line is dead").await;
+}
+
+#[tokio::test]
+async fn a_room_that_is_told_of_before_its_first_message_is_heard_from_the_start_of_the_session() {
+    let harness = Harness::new().await;
+    harness.chat.faults().rest_always("rooms.get", RestFault::status(503));
+    let _bot = harness.start_bot().await;
+    let room = json!({"_id": harness.room.id, "t": "c", "name": "operations",
+                      "_updatedAt": {"$date": harness.chat.now()}});
+    let frame = json!({"msg": "changed", "collection": "stream-notify-user", "id": "id", "fields": {
+        "eventName": format!("{}/rooms-changed", harness.bot.id), "args": ["updated", room]}});
+    harness.chat.send_raw_to_all(&frame.to_string());
+    let written = NewMessage::text("SIGNL4 right at the start").at(harness.chat.now() - 1_500);
+    harness.chat.post(&harness.room, &harness.alice, written).unwrap();
+    harness.alert("SIGNL4 right at the start").await;
+}
+
+#[tokio::test]
+async fn a_message_missed_after_the_first_session_pages_though_a_later_one_was_heard_before_the_rooms_were_listed()
+ {
+    let harness = Harness::new().await;
+    harness.chat.faults().rest_always("rooms.get", RestFault::status(503));
+    let bot = harness.start_bot().await;
+    harness.chat.faults().set(|switches| switches.refuse_connections = true);
+    harness.chat.faults().cut_connections();
+    bot.wait_for_log(&["no realtime session"]).await;
+    let written = NewMessage::text("SIGNL4 missed").at(harness.chat.now());
+    harness.chat.post(&harness.room, &harness.alice, written).unwrap();
+    // So that it is from well before the second session.
+    harness.chat.clock_forward(Duration::from_secs(60));
+    harness.chat.faults().set(|switches| switches.refuse_connections = false);
+    bot.wait_for_logs(2, &["listening; reading what was missed"]).await;
+    harness.flush().await;
+    harness.chat.faults().clear_rest();
+    harness.alert("SIGNL4 missed").await;
+}
+
+#[tokio::test]
+async fn the_first_messages_of_a_channel_that_come_in_reverse_page_each() {
+    let mut harness = Harness::new().await;
+    harness.watch(&["operations", "new"]);
+    let harness = harness.without_auto_join();
+    let _bot = harness.start_bot().await;
+    harness.flush().await;
+    let room = harness.chat.create_room(NewRoom::channel("new").members([&harness.alice])).unwrap();
+    harness.chat.faults().set(|switches| switches.reverse_messages = true);
+    let now = harness.chat.now();
+    for (text, at) in [("SIGNL4 one", now - 500), ("SIGNL4 two", now)] {
+        harness.chat.post(&room, &harness.alice, NewMessage::text(text).at(at)).unwrap();
+    }
+    harness.wait_for_texts(&["SIGNL4 one", "SIGNL4 two"]).await;
+}
+
+#[tokio::test]
+async fn while_the_store_takes_no_writes_nothing_becomes_too_old() {
+    let harness = Harness::new().await.with_catch_up("2s");
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    let lock = harness.lock_store().await;
+    harness.say("SIGNL4 first in line");
+    harness.say("SIGNL4 second in line");
+    bot.wait_for_log(&["a message cannot be settled"]).await;
+    lock.release().await;
+    harness.wait_for_texts(&["SIGNL4 first in line", "SIGNL4 second in line"]).await;
+    harness.flush().await;
+    assert_eq!(harness.pages().len(), 2, "{:?}", harness.pages());
+}
+
+#[tokio::test]
+async fn a_message_heard_before_the_look_back_began_to_count_is_not_too_old_when_its_turn_comes() {
+    let harness = Harness::new().await.with_catch_up("0s");
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    let lock = harness.lock_store().await;
+    harness.say("SIGNL4 holds up the line");
+    bot.wait_for_log(&["a message cannot be settled"]).await;
+    let sessions = harness.chat.sessions_of(&harness.bot);
+    harness.chat.faults().cut_connections();
+    bot.wait_for_log(&["no realtime session"]).await;
+    bot.wait_for_logs(2, &["the realtime session stands"]).await;
+    assert_eq!(sessions, 1);
+    harness.say("SIGNL4 of the second session");
+    lock.hold_for_another_failure(&bot).await;
+    lock.release().await;
+    harness.wait_for_texts(&["SIGNL4 holds up the line", "SIGNL4 of the second session"]).await;
+}
+
+#[tokio::test]
+async fn an_old_message_that_comes_again_while_rest_is_dead_holds_up_no_other() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    harness.flush().await;
+    let long_ago = harness.chat.now() - 600_000;
+    let old = NewMessage::text("old news").at(long_ago).updated_at(long_ago);
+    let old = harness.chat.post(&harness.room, &harness.alice, old).unwrap();
+    harness.chat.faults().rest_always("*", RestFault::NoAnswer);
+    harness.chat.replay(&old);
+    harness.say("SIGNL4 by the stream alone");
+    harness.alert("SIGNL4 by the stream alone").await;
+}
+
+#[tokio::test]
+async fn a_channel_that_cannot_be_joined_is_not_tried_again_at_each_message() {
+    let mut harness = Harness::new().await;
+    harness.watch(&["operations", "walled"]);
+    let bot = harness.start_bot().await;
+    // It has looked for channels by then.
+    bot.wait_for_log(&["caught up"]).await;
+    let room = harness.chat.create_room(NewRoom::channel("walled").members([&harness.alice])).unwrap();
+    harness.chat.faults().rest_always("channels.join", RestFault::status(400));
+    let texts = ["SIGNL4 a", "SIGNL4 b", "SIGNL4 c", "SIGNL4 d"];
+    for text in texts {
+        harness.chat.post(&room, &harness.alice, text).unwrap();
+    }
+    harness.wait_for_texts(&texts).await;
+    harness.flush().await;
+    assert_eq!(harness.chat.calls_of("channels.join").len(), 1);
+}
+
+#[tokio::test]
+async fn rounds_that_find_nothing_new_move_no_cursor_past_a_message_of_the_stream() {
+    let harness = Harness::new().await;
+    let _bot =
+        harness.start_in_process(Tempo { look_again: Duration::from_millis(50), ..Tempo::default() }).await;
+    let texts: Vec<String> = (0..40).map(|at| format!("SIGNL4 number {at}")).collect();
+    for text in &texts {
+        harness.say(text);
+    }
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    harness.wait_for_texts(&texts).await;
+    harness.flush().await;
+    assert_eq!(harness.pages().len(), texts.len(), "{:?}", harness.pages());
+}
+
+/// A harness whose bot also watches the channel "plaza", which it is not in.
+async fn with_a_plaza() -> Harness {
+    let mut harness = Harness::new().await;
+    harness.watch(&["operations", "plaza"]);
+    harness
+}
+
+#[tokio::test]
+async fn a_room_that_cannot_be_looked_up_keeps_no_other_from_being_read() {
+    let harness = with_a_plaza().await;
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    harness.say("SIGNL4 nobody listens");
+    harness.chat.faults().rest_always("rooms.info", RestFault::status(503));
+    let _bot = harness.start_bot().await;
+    harness.alert("SIGNL4 nobody listens").await;
+}
+
+#[tokio::test]
+async fn rooms_that_cannot_be_read_keep_no_other_from_being_read_and_are_read_later() {
+    let harness = Harness::new().await;
+    let members = [&harness.alice, &harness.bot];
+    let rooms: Vec<_> = (0..4)
+        .map(|at| harness.chat.create_room(NewRoom::group(format!("room-{at}")).members(members)).unwrap())
+        .collect();
+    let _bot = harness.start_in_process(fast_rounds()).await;
+    harness.flush().await;
+    harness.chat.faults().set(|switches| switches.refuse_connections = true);
+    harness.chat.faults().cut_connections();
+    let texts: Vec<String> = rooms.iter().map(|room| format!("SIGNL4 in {}", room.name)).collect();
+    for (room, text) in rooms.iter().zip(&texts) {
+        harness.chat.post(room, &harness.alice, text.as_str()).unwrap();
+    }
+    // Whatever the order in which they are read, a broken one comes before a sound one.
+    for room in &rooms[..3] {
+        harness.chat.faults().rest_always_in(room, "chat.syncMessages", RestFault::status(503));
+    }
+    harness.chat.clock_forward(Duration::from_secs(300));
+    harness.chat.faults().set(|switches| switches.refuse_connections = false);
+    harness.wait_for_texts(&[&texts[3]]).await;
+    harness.chat.faults().clear_rest();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    harness.wait_for_texts(&texts).await;
+    harness.flush().await;
+    assert_eq!(harness.pages().len(), texts.len(), "{:?}", harness.pages());
+}
+
+#[tokio::test]
+async fn a_message_of_a_room_that_cannot_be_looked_up_holds_up_no_other_and_pages_later() {
+    let harness = with_a_plaza().await.without_auto_join();
+    harness.chat.faults().set(|switches| switches.omit_room_name = true);
+    let _bot = harness.start_bot().await;
+    harness.flush().await;
+    harness.chat.faults().rest_always("rooms.info", RestFault::status(503));
+    let plaza = harness.chat.create_room(NewRoom::channel("plaza").members([&harness.alice])).unwrap();
+    harness.chat.post(&plaza, &harness.alice, "SIGNL4 on the plaza").unwrap();
+    harness.say("SIGNL4 not behind it");
+    harness.alert("SIGNL4 not behind it").await;
+    harness.chat.faults().clear_rest();
+    harness.alert("SIGNL4 on the plaza").await;
+}
+
+#[tokio::test]
+async fn a_first_message_stamped_by_a_clock_that_is_ahead_hides_none_of_those_after_it() {
+    let harness = with_a_plaza().await.without_auto_join();
+    let _bot = harness.start_bot().await;
+    harness.flush().await;
+    let plaza = harness.chat.create_room(NewRoom::channel("plaza").members([&harness.alice])).unwrap();
+    let ahead = NewMessage::text("hello").updated_at(harness.chat.now() + 3_600_000);
+    harness.chat.post(&plaza, &harness.alice, ahead).unwrap();
+    harness.chat.post(&plaza, &harness.alice, "SIGNL4 by a clock that is right").unwrap();
+    harness.alert("SIGNL4 by a clock that is right").await;
+}
+
+#[tokio::test]
+async fn a_room_of_which_nobody_says_when_the_bot_was_invited_keeps_no_other_from_being_read() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    let members = [&harness.alice, &harness.bot];
+    let room = harness.chat.create_room(NewRoom::group("new").members(members)).unwrap();
+    harness.chat.post(&room, &harness.alice, "SIGNL4 in the new room").unwrap();
+    harness.say("SIGNL4 nobody listens");
+    harness.chat.faults().rest_always("subscriptions.getOne", RestFault::status(503));
+    let _bot = harness.start_bot().await;
+    harness.wait_for_texts(&["SIGNL4 nobody listens", "SIGNL4 in the new room"]).await;
+}
+
+#[tokio::test]
+async fn what_was_missed_in_the_bots_own_rooms_waits_for_no_list_of_channels() {
+    let mut harness = Harness::new().await;
+    harness.watch(&["operations", "ops-*"]);
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    harness.say("SIGNL4 while down");
+    let later = RestFault::TooManyRequests { reset_in: Duration::from_secs(300) };
+    harness.chat.faults().rest_always("channels.list", later);
+    let _bot = harness.start_bot().await;
+    harness.alert("SIGNL4 while down").await;
+}

@@ -1,0 +1,161 @@
+//! A store that is locked or damaged is a clear error that stops nothing that can go on, and nothing is lost once it is
+//! mended.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::harness::{Harness, SOON, http, status_event};
+
+const STORE: &str = "signl4-rocketchat.db";
+
+#[tokio::test]
+async fn a_store_that_another_program_keeps_locked_is_named_at_the_start() {
+    let harness = Harness::new().await;
+    assert!(harness.start_bot().await.stop().await.success());
+    let lock = harness.lock_store().await;
+    let mut bot = harness.spawn_bot();
+    assert_eq!(bot.wait().await.code(), Some(1));
+    assert!(bot.log().contains("store.url: another program"), "{}", bot.log());
+    lock.release().await;
+    let _bot = harness.start_bot().await;
+}
+
+#[tokio::test]
+async fn a_bot_that_waits_for_a_locked_store_is_stopped_at_once() {
+    let harness = Harness::new().await;
+    assert!(harness.start_bot().await.stop().await.success());
+    let lock = harness.lock_store().await;
+    let bot = harness.spawn_bot();
+    bot.wait_for_log(&["starting"]).await;
+    let asked = Instant::now();
+    assert!(bot.stop().await.success());
+    assert!(asked.elapsed() < Duration::from_secs(5), "it waited for the store: {:?}", asked.elapsed());
+    lock.release().await;
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_named_at_the_start_and_left_as_it_is() {
+    let harness = Harness::new().await;
+    let rubbish = "this is no database\n".repeat(1_000);
+    fs::write(harness.path(STORE), &rubbish).unwrap();
+    let mut bot = harness.spawn_bot();
+    assert_eq!(bot.wait().await.code(), Some(1));
+    assert!(bot.log().contains("store.url") && bot.log().contains("damaged"), "{}", bot.log());
+    assert_eq!(fs::read_to_string(harness.path(STORE)).unwrap(), rubbish);
+}
+
+#[tokio::test]
+async fn while_the_store_is_locked_events_are_refused_and_afterwards_everything_arrives_once() {
+    let harness = Harness::new().await;
+    let mut bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    bot.wait_for_log(&["alert sent"]).await;
+    let lock = harness.lock_store().await;
+    let event = status_event("n1", &json!({"eventId": alert.event_id}), 2);
+    let (refused, _) = tokio::join!(harness.post_event(&event), async {
+        harness.say("SIGNL4 pump 4 is down");
+        bot.wait_for_log(&["a message cannot be settled"]).await;
+    });
+    assert!(refused.0 == 503 || refused.0 == 408, "{refused:?}");
+    bot.assert_runs();
+    lock.release().await;
+    harness.alert("SIGNL4 pump 4 is down").await;
+    assert_eq!(harness.post_event(&event).await.0, 200);
+    assert_eq!(harness.post_event(&event).await.0, 200);
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.flush().await;
+    assert_eq!(harness.replies(&message).len(), 1);
+    assert_eq!(harness.pages().len(), 2, "{:?}", harness.pages());
+}
+
+#[tokio::test]
+async fn a_store_that_locks_between_signl4s_answer_and_our_commit_costs_no_second_page() {
+    use sandbox::signl4::{Times, WebhookFault};
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    harness.signl4.faults().webhook(WebhookFault::Slow(std::time::Duration::from_secs(2)), Times::Next(1));
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    let lock = harness.lock_store().await;
+    bot.wait_for_log(&["an outcome cannot be stored"]).await;
+    lock.release().await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["SIGNL4 pump 3 is down"]);
+}
+
+#[tokio::test]
+async fn while_one_part_of_the_store_is_broken_the_others_go_on_and_after_its_repair_nothing_is_missing() {
+    let harness = Harness::new().await;
+    let mut bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.flush().await;
+    harness.alter_store("ALTER TABLE seen RENAME TO broken").await;
+    harness.say("SIGNL4 into the ruins");
+    bot.wait_for_log(&["a message cannot be settled"]).await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    bot.assert_runs();
+    harness.alter_store("ALTER TABLE broken RENAME TO seen").await;
+    harness.alert("SIGNL4 into the ruins").await;
+    harness.flush().await;
+    assert_eq!(harness.pages().len(), 2, "{:?}", harness.pages());
+}
+
+#[tokio::test]
+async fn while_the_store_takes_no_writes_the_bot_is_not_ready_and_the_metrics_say_so() {
+    let harness = Harness::new().await;
+    let mut bot = harness.start_bot().await;
+    let admin = async |path: &str| {
+        let answer = http().get(format!("{}{path}", harness.admin_url())).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert!(admin("/metrics").await.1.contains("signl4_bot_ready 1"));
+    let lock = harness.lock_store().await;
+    // Who only looks is content with an answer of a few seconds ago.
+    let told = async {
+        loop {
+            if let (503, told) = admin("/readyz").await {
+                return told;
+            }
+        }
+    };
+    let told = timeout(SOON, told).await.unwrap();
+    assert!(told.contains("store"), "{told}");
+    assert!(admin("/metrics").await.1.contains("signl4_bot_ready 0"));
+    assert_eq!(admin("/healthz").await.0, 200, "it is alive");
+    lock.release().await;
+    bot.wait_until_ready().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a Linux with user namespaces, to mount a disk"]
+async fn while_the_disk_is_full_events_are_refused_and_afterwards_everything_arrives_once() {
+    let harness = Harness::new().await.with_small_disk(8 * 1024);
+    let mut bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    bot.wait_for_log(&["alert sent"]).await;
+    let filler = bot.fill_disk(&harness);
+    harness.say("SIGNL4 pump 4 is down");
+    bot.wait_for_log(&["a message cannot be settled", "disk"]).await;
+    let event = status_event("n1", &json!({"eventId": alert.event_id}), 2);
+    assert_eq!(harness.post_event(&event).await.0, 503);
+    let ready = http().get(format!("{}/readyz", harness.admin_url())).send().await.unwrap();
+    assert!(ready.text().await.unwrap().contains("disk"), "{}", bot.log());
+    bot.assert_runs();
+    fs::remove_file(filler).unwrap();
+    harness.alert("SIGNL4 pump 4 is down").await;
+    assert_eq!(harness.post_event(&event).await.0, 200);
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.flush().await;
+    assert_eq!(harness.replies(&message).len(), 1);
+    assert_eq!(harness.pages(), ["SIGNL4 pump 3 is down", "SIGNL4 pump 4 is down"]);
+}
