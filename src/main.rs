@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use signl4_rocketchat::{
+    bot::Tempo,
     command::{self, CheckOptions, Failure, InitOptions},
     logging::{self, LogFormat},
 };
@@ -86,7 +87,7 @@ async fn main() -> ExitCode {
         return report(&Failure::Usage(failure.to_string()));
     }
     let done = match arguments.command {
-        Command::Run(file) => command::run(file.config).await,
+        Command::Run(file) => command::run(file.config, Tempo::default()).await,
         Command::Init(options) => command::init(options).await,
         Command::Check { options, file } => command::check(file.config, &options).await,
         Command::Test { text, room, user, file } => {

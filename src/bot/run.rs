@@ -29,11 +29,11 @@ use crate::{
     admin::{self, BotView},
     config::Config,
     listener::{self, Access, CertificateError},
-    store::{Store, StoreError},
+    store::{BUSY_TIMEOUT, Store, StoreError},
 };
 use rocketchat::{
     Account, Connector, ConnectorError, Fatal,
-    realtime::{ConnectionState, Realtime},
+    realtime::{ConnectionState, Realtime, Timing},
     rest::RestClient,
 };
 use signl4::WebhookClient;
@@ -43,18 +43,27 @@ const GRACE: Duration = Duration::from_secs(9);
 /// Realtime events that may wait for the intake.
 const EVENTS: usize = 1024;
 
-/// Times that tests shorten.
-#[derive(Clone, Copy, Debug)]
+/// The waits of the running bot. Tests shorten them; everything else uses the defaults.
+#[derive(Clone, Debug)]
 pub struct Tempo {
-    /// After this time an alert that did not leave is told of in its thread.
+    /// An alert that has not left after this time is reported in its thread.
     pub late_after: Duration,
-    /// How often it is looked for messages that the stream may have dropped.
+    /// Time between two searches for messages that the stream may have dropped.
     pub look_again: Duration,
+    /// The session with Rocket.Chat: pings, timeouts and the waits between attempts.
+    pub realtime: Timing,
+    /// How long a statement waits for a store that another process keeps locked.
+    pub store_busy: Duration,
 }
 
 impl Default for Tempo {
     fn default() -> Self {
-        Self { late_after: Duration::from_secs(60), look_again: Duration::from_secs(60) }
+        Self {
+            late_after: Duration::from_secs(60),
+            look_again: Duration::from_secs(60),
+            realtime: Timing::default(),
+            store_busy: BUSY_TIMEOUT,
+        }
     }
 }
 
@@ -132,7 +141,7 @@ impl Bot {
     /// When the store or an address cannot be used.
     pub async fn start(config: Config, tempo: Tempo) -> Result<Self, StartError> {
         let access = watch::Sender::new(Arc::new(Access::new(&config.listener)?));
-        let store = Store::open(&config.store.url).await?;
+        let store = Store::open_with(&config.store.url, tempo.store_busy).await?;
         let public = bind("listener.bind", config.listener.bind).await?;
         let private = bind("admin.bind", config.admin.bind).await?;
         let addresses = (address(&public, config.listener.bind), address(&private, config.admin.bind));
@@ -143,7 +152,7 @@ impl Bot {
             config.rocketchat.account.credentials(),
             connector,
         ));
-        let realtime = Realtime::new(account.clone());
+        let realtime = Realtime::new(account.clone()).with_timing(tempo.realtime.clone());
         let current = Current::new(config.clone());
         let shared = Shared {
             store: store.clone(),
@@ -164,10 +173,10 @@ impl Bot {
         };
         bot.start_pagers(&shared, webhooks).await?;
         bot.start_posters(&shared);
-        bot.start_inside(&shared, tempo);
+        bot.start_inside(&shared, &tempo);
         bot.start_public(&shared, public, &access);
         bot.start_private(&config, &shared, view, private);
-        bot.start_watch(&shared, realtime, tempo);
+        bot.start_watch(&shared, realtime, &tempo);
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         Ok(bot)
     }
@@ -256,7 +265,7 @@ impl Bot {
         }
     }
 
-    fn start_inside(&mut self, shared: &Shared, tempo: Tempo) {
+    fn start_inside(&mut self, shared: &Shared, tempo: &Tempo) {
         let inbox = Inbox {
             store: shared.store.clone(),
             current: shared.current.clone(),
@@ -284,7 +293,7 @@ impl Bot {
         });
     }
 
-    fn start_watch(&mut self, shared: &Shared, realtime: Realtime, tempo: Tempo) {
+    fn start_watch(&mut self, shared: &Shared, realtime: Realtime, tempo: &Tempo) {
         let (rest, store, rooms) = (shared.rest.clone(), shared.store.clone(), shared.rooms.clone());
         let ears = Ears::new(rest, store, rooms, tempo.look_again);
         let (sender, events) = mpsc::channel(EVENTS);

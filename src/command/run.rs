@@ -21,7 +21,7 @@ use crate::{
 ///
 /// # Errors
 /// When the configuration is wrong, the bot does not start, or it cannot go on.
-pub async fn run(path: Option<PathBuf>) -> Result<(), Failure> {
+pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process(path.clone()))?;
     let stop = stop_on_signals()?;
     // Listened for from the start: without that the signal would end the process.
@@ -30,7 +30,7 @@ pub async fn run(path: Option<PathBuf>) -> Result<(), Failure> {
     let bot = tokio::select! {
         // A store that another program keeps locked is waited for: no reason to keep who wants it stopped waiting too.
         () = stop.cancelled() => return Ok(()),
-        bot = Bot::start(config, Tempo::default()) => bot?,
+        bot = Bot::start(config, tempo) => bot?,
     };
     let stopper = bot.stopper();
     tokio::spawn(async move {

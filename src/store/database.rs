@@ -21,7 +21,7 @@ use super::{StoreError, inbox, rows::millis};
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 
 /// How long a statement waits for another process, and a task for a connection.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Queries that are answered side by side.
 const READERS: u32 = 3;
 /// Rows that one statement of the purge removes; between two statements other writers have their turn.
@@ -72,29 +72,41 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] where another process holds it; otherwise why it cannot be used.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        Self::open_with(url, BUSY_TIMEOUT).await
+    }
+
+    /// The same with another wait for a database that another process keeps locked.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(url: &str, busy_timeout: Duration) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::from_str(url)?;
         let path = options.get_filename().to_owned();
         let lock = lock(&path)?;
-        Self::connect(options, lock).await.map_err(|error| match error {
+        Self::connect(options, lock, busy_timeout).await.map_err(|error| match error {
             StoreError::Failed(error) => StoreError::Open { path, reason: error.to_string() },
             known => known,
         })
     }
 
-    async fn connect(options: SqliteConnectOptions, lock: File) -> Result<Self, StoreError> {
+    async fn connect(
+        options: SqliteConnectOptions,
+        lock: File,
+        busy_timeout: Duration,
+    ) -> Result<Self, StoreError> {
         // FULL: a commit survives a power failure, not only a crash of this process. Promise 3 depends on it.
         let options = options
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
-        let writer = pool(1).connect_with(options.clone().create_if_missing(true)).await?;
+            .busy_timeout(busy_timeout);
+        let writer = pool(1, busy_timeout).connect_with(options.clone().create_if_missing(true)).await?;
         MIGRATIONS.run(&writer).await?;
         // A call that was under way when the last run ended may have raised an alert; its answer will never come.
         for recovery in [RECOVER, RETRY_AT_ONCE, inbox::HURRY] {
             sqlx::query(recovery).execute(&writer).await?;
         }
-        let readers = pool(READERS).connect_with(options.pragma("query_only", "ON")).await?;
+        let readers = pool(READERS, busy_timeout).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Self { writer, readers, changes: watch::Sender::new(()), _lock: Arc::new(lock) })
     }
 
@@ -179,10 +191,10 @@ impl Store {
 }
 
 /// A pool of connections that are kept for good: a file does not go away as a server does.
-fn pool(connections: u32) -> SqlitePoolOptions {
+fn pool(connections: u32, busy_timeout: Duration) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(BUSY_TIMEOUT)
+        .acquire_timeout(busy_timeout)
         .idle_timeout(None)
         .max_lifetime(None)
         // Where the disk is full SQLite rolls back by itself. The ROLLBACK that sqlx sends then fails, and sqlx takes the

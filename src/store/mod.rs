@@ -18,7 +18,7 @@ mod status;
 mod tests;
 
 pub use clocks::ClockChange;
-pub use database::Store;
+pub use database::{BUSY_TIMEOUT, Store};
 pub use error::StoreError;
 pub use inbox::{Candidates, EventOutcome, StoredEvent};
 pub use inspect::Condition;

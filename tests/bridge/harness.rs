@@ -1,6 +1,10 @@
 //! Everything that surrounds the bot in a test: two simulated servers, a room with people in it, and the bot as a process
 //! that can be killed, stopped and started again.
-#![allow(dead_code, reason = "several test binaries include this file, and none uses all of it")]
+#![allow(
+    dead_code,
+    clippy::print_stderr,
+    reason = "several test binaries include this file, and none uses all of it; a bot prints why it ended"
+)]
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,12 +14,15 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use ::rocketchat::realtime::Timing;
 use rand::RngExt;
 use sandbox::rocketchat::{self, Message, NewRoom, NewUser, RocketChat, Room, User};
 use sandbox::signl4::{self, Alert, Signl4, Times, WebhookFault};
 use serde_json::{Value, json};
 use signl4_rocketchat::bot::{RunError, Tempo};
+use signl4_rocketchat::command;
 use signl4_rocketchat::config::{Config, Sources};
+use signl4_rocketchat::logging::{self, LogFormat};
 use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -28,6 +35,8 @@ pub const SOON: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(20);
 /// The secret in the path that SIGNL4 posts to.
 pub const LISTENER_SECRET: &str = "a-listener-secret-of-some-length";
+/// Names the configuration, to the product and to [`bot_process`].
+const CONFIG_VARIABLE: &str = "SIGNL4_BOT_CONFIG";
 /// The bot's password.
 const PASSWORD: &str = "a bot's password";
 /// The team that is paged.
@@ -55,6 +64,8 @@ pub struct Harness {
     environment: Vec<(String, String)>,
     /// A command that becomes the bot, whose own command comes after it.
     through: Vec<String>,
+    /// The bots run with [`fast`] waits instead of the product's.
+    fast: bool,
     dir: TempDir,
     /// How many bots were started.
     started: AtomicU32,
@@ -92,6 +103,7 @@ impl Harness {
             more_listener: String::new(),
             environment: Vec::new(),
             through: Vec::new(),
+            fast: false,
             dir: TempDir::new().unwrap(),
             started: AtomicU32::new(0),
         }
@@ -129,6 +141,12 @@ impl Harness {
     /// Messages missed while away alert so far back.
     pub fn with_catch_up(mut self, catch_up: &str) -> Self {
         self.chat_config.push_str(&format!("catch_up = {catch_up:?}\n"));
+        self
+    }
+
+    /// Every bot that is started from now on has [`fast`] waits.
+    pub fn with_fast_tempo(mut self) -> Self {
+        self.fast = true;
         self
     }
 
@@ -259,12 +277,22 @@ impl Harness {
         let config = self.write_config(&self.bot_toml());
         let started = self.started.fetch_add(1, Ordering::Relaxed);
         let log = self.dir.path().join(format!("{started:04}.log"));
-        let run = [env!("CARGO_BIN_EXE_signl4-rocketchat"), "run", "--log-format", "json", "--config"];
-        let mut command = self.through.iter().map(String::as_str).chain(run);
+        let this_program = std::env::current_exe().unwrap();
+        let run: &[&str] = match self.fast {
+            true => &[
+                this_program.to_str().unwrap(),
+                "--exact",
+                "harness::bot_process",
+                "--ignored",
+                "--nocapture",
+            ],
+            false => &[env!("CARGO_BIN_EXE_signl4-rocketchat"), "run", "--log-format", "json"],
+        };
+        let mut command = self.through.iter().map(String::as_str).chain(run.iter().copied());
         let child = Command::new(command.next().unwrap())
             .args(command)
-            .arg(&config)
             .current_dir(self.dir.path())
+            .env(CONFIG_VARIABLE, &config)
             .env("RUST_LOG", "trace")
             .env("NO_PROXY", "127.0.0.1")
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -400,7 +428,40 @@ pub fn status_event(id: &str, alert: &Value, status: u16) -> Value {
     json!({"eventType": 201, "id": id, "user": {"username": "Rene"}, "alert": alert})
 }
 
-/// Looks for what the stream dropped all the time.
+/// Waits about a tenth as long as the product's.
+pub fn fast() -> Tempo {
+    Tempo {
+        look_again: Duration::from_millis(500),
+        realtime: Timing {
+            ping_after: Duration::from_secs(1),
+            dead_after: Duration::from_secs(3),
+            first_retry: Duration::from_millis(100),
+            last_retry: Duration::from_secs(1),
+            ..Timing::default()
+        },
+        store_busy: Duration::from_secs(1),
+        ..Tempo::default()
+    }
+}
+
+/// The bot of [`Harness::with_fast_tempo`]: the command `run` with other waits, in a process of its own.
+#[test]
+#[ignore = "not a test; the harness starts it"]
+fn bot_process() {
+    let Some(config) = std::env::var_os(CONFIG_VARIABLE) else { return };
+    logging::start(LogFormat::Json, "info").unwrap();
+    let run = command::run(Some(config.into()), fast());
+    let code = match tokio::runtime::Runtime::new().unwrap().block_on(run) {
+        Ok(()) => 0,
+        Err(failure) => {
+            eprintln!("{failure}");
+            failure.exit_code()
+        }
+    };
+    std::process::exit(code.into());
+}
+
+/// Looks for dropped messages all the time.
 pub fn fast_rounds() -> Tempo {
     Tempo { look_again: Duration::from_millis(200), ..Tempo::default() }
 }

@@ -1,16 +1,13 @@
 //! Whatever keeps the bot from listening has a reason with a name: in the log, on the status page and, where it is not over
 //! at once, in what `/readyz` says is missing.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sandbox::rocketchat::Refusal;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 
 use crate::harness::{Bot, Harness, http};
-
-/// How long a server may be silent before the bot takes the connection for dead, and a little for the machine.
-const HALF_OPEN: Duration = Duration::from_secs(45 + 10);
 
 impl Harness {
     /// Waits until a session ended, or did not come to stand, for the reason of this name.
@@ -38,7 +35,7 @@ impl Harness {
 
 #[tokio::test]
 async fn a_server_that_accepts_and_closes_or_refuses_or_is_not_there() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     let faults = harness.chat.faults();
     faults.set(|switches| switches.accept_then_close = true);
@@ -67,7 +64,7 @@ async fn subscriptions_that_are_refused_while_the_server_starts() {
 
 #[tokio::test]
 async fn a_token_that_has_expired_and_a_forced_logout() {
-    let harness = Harness::new().await.with_password();
+    let harness = Harness::new().await.with_fast_tempo().with_password();
     let bot = harness.start_bot().await;
     // Or the catch-up may be the first to learn that the token is dead.
     bot.wait_for_log(&["caught up"]).await;
@@ -105,14 +102,10 @@ async fn a_server_that_speaks_no_tls() {
 
 #[tokio::test]
 async fn a_connection_that_is_half_open() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     harness.flush().await;
     harness.chat.stall_now();
-    let since = Instant::now();
-    while bot.count_in_log(&["no realtime session", r#""name":"half_open""#]) == 0 {
-        assert!(since.elapsed() < HALF_OPEN, "{}", bot.log());
-        sleep(Duration::from_millis(100)).await;
-    }
+    harness.named_in_log(&bot, "half_open").await;
     harness.flush().await;
 }

@@ -90,7 +90,7 @@ async fn the_first_messages_of_a_channel_that_come_in_reverse_page_each() {
 
 #[tokio::test]
 async fn while_the_store_takes_no_writes_nothing_becomes_too_old() {
-    let harness = Harness::new().await.with_catch_up("2s");
+    let harness = Harness::new().await.with_fast_tempo().with_catch_up("2s");
     let bot = harness.start_bot().await;
     harness.flush().await;
     let lock = harness.lock_store().await;
@@ -105,7 +105,7 @@ async fn while_the_store_takes_no_writes_nothing_becomes_too_old() {
 
 #[tokio::test]
 async fn a_message_heard_before_the_look_back_began_to_count_is_not_too_old_when_its_turn_comes() {
-    let harness = Harness::new().await.with_catch_up("0s");
+    let harness = Harness::new().await.with_fast_tempo().with_catch_up("0s");
     let bot = harness.start_bot().await;
     harness.flush().await;
     let lock = harness.lock_store().await;

@@ -13,7 +13,7 @@ const STORE: &str = "signl4-rocketchat.db";
 
 #[tokio::test]
 async fn a_store_that_another_program_keeps_locked_is_named_at_the_start() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     assert!(harness.start_bot().await.stop().await.success());
     let lock = harness.lock_store().await;
     let mut bot = harness.spawn_bot();
@@ -49,7 +49,7 @@ async fn a_damaged_store_is_named_at_the_start_and_left_as_it_is() {
 
 #[tokio::test]
 async fn while_the_store_is_locked_events_are_refused_and_afterwards_everything_arrives_once() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let mut bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;
@@ -75,7 +75,7 @@ async fn while_the_store_is_locked_events_are_refused_and_afterwards_everything_
 #[tokio::test]
 async fn a_store_that_locks_between_signl4s_answer_and_our_commit_costs_no_second_page() {
     use sandbox::signl4::{Times, WebhookFault};
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     harness.flush().await;
     harness.signl4.faults().webhook(WebhookFault::Slow(std::time::Duration::from_secs(2)), Times::Next(1));

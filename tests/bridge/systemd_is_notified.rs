@@ -98,10 +98,14 @@ async fn its_journal_gets_the_priority_of_each_line() {
     let harness = Harness::new().await.with_journal();
     let bot = harness.start_bot().await;
     harness.chat.faults().cut_connections();
-    bot.wait_for_log(&["no realtime session"]).await;
-    let log = bot.log();
-    for (text, start) in [("\"starting\"", "<6>{"), ("no realtime session", "<4>{"), ("frame", "<7>{")] {
-        assert!(log.lines().any(|line| line.contains(text) && line.starts_with(start)), "{text}: {log}");
+    for (level, priority) in [("INFO", 6), ("WARN", 4), ("DEBUG", 7)] {
+        let level = format!(r#""level":"{level}""#);
+        bot.wait_for_log(&[&level]).await;
+        let priority = format!("<{priority}>{{");
+        let log = bot.log();
+        assert!(
+            log.lines().filter(|line| line.contains(&level)).all(|line| line.starts_with(&priority)),
+            "{log}"
+        );
     }
-    assert!(log.lines().all(|line| line.starts_with('<')), "{log}");
 }
