@@ -26,7 +26,7 @@
 //! | [`listener`] | the public HTTP listener that SIGNL4 posts to | rooms and threads |
 //! | [`admin`] | the private HTTP listener: alive, ready, metrics, the status page | message texts |
 //! | [`command`] | `init`, `check`, `run`, `test`, `health`, `demo` and the rest: each in a file, each printing for a person | — |
-//! | `strangers` | who comes to either listener without the secret: counted by address, and kept from filling the log | what the secret opens |
+//! | `auth_throttle` | who comes to either listener without the secret: counted by address, and kept from filling the log | what the secret opens |
 //! | [`systemd`] | readiness, status and watchdog by `sd_notify` | everything but the connection's state and the store |
 //! | [`telemetry`] | what is counted and measured, and its text for Prometheus | ids and texts |
 //! | [`logging`] | what is written to the log, and what never is | — |
@@ -36,14 +36,15 @@
 
 pub mod admin;
 pub mod alerting;
+mod auth_throttle;
 pub mod bot;
 pub mod check;
 pub mod command;
 pub mod config;
 pub mod listener;
 pub mod logging;
+mod rate_limited_log;
 pub mod setup;
 pub mod store;
-mod strangers;
 pub mod systemd;
 pub mod telemetry;

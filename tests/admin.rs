@@ -301,7 +301,7 @@ async fn with_a_token_nothing_but_healthz_is_open() {
         assert_eq!(answer.status(), StatusCode::OK);
         assert!(!answer.text().await.unwrap().contains(TOKEN));
     }
-    bot.wait_for_log(&["with a wrong token were turned away"]).await;
+    bot.wait_for_log(&["with a wrong token were rejected"]).await;
     assert!(!bot.log().contains(TOKEN));
 }
 
@@ -329,7 +329,7 @@ async fn who_shows_wrong_tokens_too_often_is_told_to_wait_and_the_right_one_stil
     assert!((1..=60).contains(&wait), "{wait}");
     assert_eq!(admin.get("/").await.status(), StatusCode::UNAUTHORIZED, "a browser is asked for it");
     assert_eq!(http().get(&page).bearer_auth(TOKEN).send().await.unwrap().status(), StatusCode::OK);
-    let told = bot.log().matches("with a wrong token were turned away").count();
+    let told = bot.log().matches("with a wrong token were rejected").count();
     assert!((1..=2).contains(&told), "once a minute, not {told} times");
 }
 

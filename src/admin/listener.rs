@@ -1,4 +1,4 @@
-//! Which path leads where, and how long a call may take.
+//! Routes, and how long a call may take.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,27 +21,28 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::{
     BotView,
-    door::{Door, be_strict, keep},
+    authentication::{Authentication, add_security_headers, authenticate},
     live, metrics, page,
-    status::Photographer,
+    status::StatusCollector,
 };
 
 /// How long one call may take until its answer begins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often measured times are folded into their histogram.
-const TIDY: Duration = Duration::from_secs(60);
+/// How often recorded times are folded into their histogram.
+const METRICS_UPKEEP: Duration = Duration::from_secs(60);
 /// Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// What the paths share.
+/// Shared by all routes.
 #[derive(Clone)]
-pub(super) struct Desk {
-    pub(super) photographer: Photographer,
-    pub(super) seats: Arc<Semaphore>,
+pub(super) struct AppState {
+    pub(super) status: StatusCollector,
+    /// One permit for each open status page.
+    pub(super) streams: Arc<Semaphore>,
     pub(super) cancel: CancellationToken,
 }
 
-/// Serves the private pages until cancelled.
+/// Serves the private listener until cancelled.
 ///
 /// # Errors
 /// When the socket fails.
@@ -51,56 +52,57 @@ pub async fn serve(
     bot: BotView,
     cancel: CancellationToken,
 ) -> std::io::Result<()> {
-    let photographer = Photographer::new(bot);
-    let follow = photographer.offline.clone().follow(photographer.bot.connection.clone());
-    let beside = async {
-        tokio::join!(follow, tidy(&photographer.bot));
+    let status = StatusCollector::new(bot);
+    let background = {
+        let status = status.clone();
+        async move { tokio::join!(status.track_connection(), metrics_upkeep(&status.bot)) }
     };
-    let desk = Desk { photographer: photographer.clone(), seats: live::seats(), cancel: cancel.clone() };
-    let router = router(desk, Door::new(token.as_ref()));
+    let streams = Arc::new(Semaphore::new(live::MAX_STREAMS));
+    let state = AppState { status, streams, cancel: cancel.clone() };
+    let router = router(state, Authentication::new(token.as_ref()));
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
         served = axum::serve(socket, router).with_graceful_shutdown(cancel.cancelled_owned()) => served,
-        // Never ends: the metrics are tidied for ever.
-        () = beside => Ok(()),
+        // Never ends: the metrics' upkeep is a loop.
+        _ = background => Ok(()),
     }
 }
 
-async fn tidy(bot: &BotView) {
-    let mut tick = interval(TIDY);
+async fn metrics_upkeep(bot: &BotView) {
+    let mut tick = interval(METRICS_UPKEEP);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        bot.metrics.tidy();
+        bot.metrics.upkeep();
     }
 }
 
-fn router(desk: Desk, door: Door) -> Router {
-    let guarded = Router::new()
+fn router(state: AppState, authentication: Authentication) -> Router {
+    let authenticated = Router::new()
         .route("/", get(status_page))
         .route("/events", get(live::events))
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape))
         .merge(page::assets())
-        .with_state(desk)
-        .layer(from_fn_with_state(door, keep));
+        .with_state(state)
+        .layer(from_fn_with_state(authentication, authenticate));
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
-        .merge(guarded)
+        .merge(authenticated)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, CALL_TIMEOUT))
-        .layer(from_fn(be_strict))
+        .layer(from_fn(add_security_headers))
 }
 
-async fn readyz(State(desk): State<Desk>) -> Response {
-    let readiness = desk.photographer.readiness().await;
+async fn readyz(State(state): State<AppState>) -> Response {
+    let readiness = state.status.readiness().await;
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
 }
 
-async fn scrape(State(desk): State<Desk>) -> Response {
-    ([(header::CONTENT_TYPE, METRICS_TYPE)], metrics::scrape(&desk.photographer).await).into_response()
+async fn scrape(State(state): State<AppState>) -> Response {
+    ([(header::CONTENT_TYPE, METRICS_TYPE)], metrics::scrape(&state.status).await).into_response()
 }
 
-async fn status_page(State(desk): State<Desk>) -> Response {
-    Html(page::whole(&desk.photographer.picture().await).into_string()).into_response()
+async fn status_page(State(state): State<AppState>) -> Response {
+    Html(page::page(&state.status.collect().await).into_string()).into_response()
 }

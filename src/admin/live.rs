@@ -1,6 +1,6 @@
-//! The status page's stream: each part of the page again, as it changes.
+//! The status page's stream of server-sent events: each section of the page again, when it changes.
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::HashMap, convert::Infallible, time::Duration};
 
 use axum::{
     extract::State,
@@ -12,107 +12,96 @@ use axum::{
 };
 use futures_util::{Stream, StreamExt, stream};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    time::{Instant, sleep, sleep_until},
+    sync::{OwnedSemaphorePermit, watch},
+    time::{sleep, timeout},
 };
 
-use super::{listener::Desk, page, status::Photographer};
+use super::{listener::AppState, page, status::StatusCollector};
 use rocketchat::realtime::ConnectionState;
 
-/// Changes that come within this time are told together: in a storm there are thousands a second.
-const GATHER: Duration = Duration::from_millis(400);
-/// How often it is looked though nothing was told: not everything that is shown tells that it changed.
-const LOOK: Duration = Duration::from_secs(5);
-/// How soon a browser that lost the stream asks for it again.
+/// Changes within this time are sent together: under load there are thousands a second.
+const DEBOUNCE: Duration = Duration::from_millis(400);
+/// How often the status is collected without a notification: not everything on the page has one.
+const POLL: Duration = Duration::from_secs(5);
+/// How soon a browser that lost the stream reconnects.
 const RETRY: Duration = Duration::from_secs(2);
-/// Streams that are open side by side.
-const MOST: usize = 16;
+/// Streams open at the same time.
+pub(super) const MAX_STREAMS: usize = 16;
 
-/// The room for streams.
-pub(super) fn seats() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MOST))
-}
-
-/// Every part of the page as it is now, and again whenever it changes (`text/event-stream`).
-pub(super) async fn events(State(desk): State<Desk>) -> Response {
-    let Ok(seat) = desk.seats.clone().try_acquire_owned() else {
-        let after = (header::RETRY_AFTER, "10");
-        return (StatusCode::SERVICE_UNAVAILABLE, [after], "too many status pages are open\n")
+/// Every section of the page now, and again whenever it changes (`text/event-stream`).
+pub(super) async fn events(State(state): State<AppState>) -> Response {
+    let Ok(permit) = state.streams.clone().try_acquire_owned() else {
+        let retry_after = (header::RETRY_AFTER, "10");
+        return (StatusCode::SERVICE_UNAVAILABLE, [retry_after], "too many status pages are open\n")
             .into_response();
     };
-    // Without an end of its own the stream would hold up the end of the bot.
-    let events = stream(desk.photographer, seat).take_until(desk.cancel.cancelled_owned());
+    // A stream that went on would delay the bot's shutdown.
+    let events = stream(state.status, permit).take_until(state.cancel.cancelled_owned());
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
 fn stream(
-    photographer: Photographer,
-    seat: OwnedSemaphorePermit,
+    status: StatusCollector,
+    permit: OwnedSemaphorePermit,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold(Feed::new(photographer, seat), |mut feed| async {
-        let changed = feed.changed().await;
-        // Strings in a map: there is nothing in them that JSON could not hold.
+    stream::unfold(Feed::new(status, permit), |mut feed| async {
+        let changed = feed.next_changes().await;
+        // A map of strings always serializes.
         let event = Event::default().retry(RETRY).json_data(changed).unwrap_or_default();
         Some((Ok(event), feed))
     })
 }
 
-/// What one browser was told.
+/// What one browser was sent.
 struct Feed {
-    photographer: Photographer,
+    status: StatusCollector,
     store: watch::Receiver<()>,
     log: watch::Receiver<()>,
     connection: watch::Receiver<ConnectionState>,
-    /// The parts as they were sent last, by name.
+    /// The sections as last sent, by name.
     sent: HashMap<&'static str, String>,
-    _seat: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Feed {
-    fn new(photographer: Photographer, seat: OwnedSemaphorePermit) -> Self {
-        let bot = &photographer.bot;
+    fn new(status: StatusCollector, permit: OwnedSemaphorePermit) -> Self {
+        let bot = &status.bot;
         Self {
             store: bot.store.changes(),
             log: bot.log.changes(),
             connection: bot.connection.clone(),
             sent: HashMap::new(),
-            _seat: seat,
-            photographer,
+            _permit: permit,
+            status,
         }
     }
 
-    /// Waits until some parts differ from what was sent, and gives them; all of them at first.
-    async fn changed(&mut self) -> HashMap<&'static str, String> {
+    /// Waits until some sections differ from what was sent, and returns them. The first call returns all of them.
+    async fn next_changes(&mut self) -> HashMap<&'static str, String> {
         loop {
-            if !self.sent.is_empty() {
-                self.wait().await;
+            if !self.sent.is_empty() && timeout(POLL, self.notified()).await.is_ok() {
+                sleep(DEBOUNCE).await;
             }
             self.store.mark_unchanged();
             self.log.mark_unchanged();
             self.connection.mark_unchanged();
-            let status = self.photographer.picture().await;
-            let mut changed = HashMap::new();
-            for (name, part) in page::parts(&status) {
-                let html = part.into_string();
-                if self.sent.get(name) != Some(&html) {
-                    self.sent.insert(name, html.clone());
-                    changed.insert(name, html);
-                }
-            }
+            let status = self.status.collect().await;
+            let sections = page::sections(&status).map(|(name, section)| (name, section.into_string()));
+            let changed: HashMap<_, _> =
+                sections.into_iter().filter(|(name, html)| self.sent.get(name) != Some(html)).collect();
             if !changed.is_empty() {
+                self.sent.extend(changed.clone());
                 return changed;
             }
         }
     }
 
-    async fn wait(&mut self) {
-        let look = Instant::now() + LOOK;
+    async fn notified(&mut self) {
         tokio::select! {
-            () = sleep_until(look) => return,
             Ok(()) = self.store.changed() => {}
             Ok(()) = self.log.changed() => {}
             Ok(()) = self.connection.changed() => {}
+            else => std::future::pending().await,
         }
-        sleep(GATHER).await;
     }
 }

@@ -1,11 +1,11 @@
-//! What is read for Prometheus at the moment it asks.
+//! Values read from the bot and the store at each scrape.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::{BotView, WatchedBy, status::Photographer};
+use super::{BotView, WatchedBy, status::StatusCollector};
 use crate::{
     store::{InboxDepth, QueueDepth, StoreError},
     telemetry::{
@@ -15,15 +15,15 @@ use crate::{
 };
 use rocketchat::realtime::ConnectionState;
 
-/// How long the store may take to tell what waits.
-const STORE_PATIENCE: Duration = Duration::from_secs(3);
-/// Every state of the connection: the one that holds is 1.
+/// How long the queries of the store may take.
+const STORE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Every state of the connection; the current one is 1, the others are 0.
 const STATES: [&str; 4] = ["connecting", "online", "waiting", "stopped"];
 
 /// All metrics in Prometheus' text format.
-pub(super) async fn scrape(photographer: &Photographer) -> String {
-    let bot = &photographer.bot;
-    let ready = photographer.recent_readiness().await.ready;
+pub(super) async fn scrape(status: &StatusCollector) -> String {
+    let bot = &status.bot;
+    let ready = status.recent_readiness().await.ready;
     let mut samples = vec![
         Sample::new(&BUILD_INFO, 1.0).with("version", env!("CARGO_PKG_VERSION")),
         Sample::new(&START_TIME, bot.started_at.as_duration().as_secs_f64()),
@@ -33,9 +33,9 @@ pub(super) async fn scrape(photographer: &Photographer) -> String {
     ];
     samples.extend(connection(&bot.connection.borrow()));
     let watched = bot.directory.watched();
-    bot.metrics.begin_at_zero(watched.iter().map(|watched| watched.trigger.as_str()));
+    bot.metrics.init_triggers(watched.iter().map(|watched| watched.trigger.as_str()));
     samples.extend(watched.iter().map(rooms));
-    let depth = timeout(STORE_PATIENCE, depth(bot)).await;
+    let depth = timeout(STORE_TIMEOUT, depth(bot)).await;
     match depth {
         Ok(Ok((queues, inbox))) => {
             samples.push(Sample::new(&STORE_UP, 1.0));
@@ -61,7 +61,7 @@ fn rooms(watched: &WatchedBy) -> Sample {
     Sample::new(&WATCHED_ROOMS, watched.rooms.len() as f64).with("trigger", watched.trigger.clone())
 }
 
-/// Queues in which nothing waits are there too, with zero.
+/// Empty queues are included, with zero.
 fn waiting(bot: &BotView, queues: &[QueueDepth], inbox: &InboxDepth, now: Timestamp) -> Vec<Sample> {
     let idle = bot.directory.queues().into_iter().map(|label| label.queue);
     let idle = idle.filter(|queue| queues.iter().all(|depth| depth.queue != *queue));
@@ -81,7 +81,7 @@ fn waiting(bot: &BotView, queues: &[QueueDepth], inbox: &InboxDepth, now: Timest
     samples
 }
 
-/// Zero where the clock was set back meanwhile.
+/// Zero where the clock was set back in the meantime.
 fn seconds(since: Timestamp, now: Timestamp) -> f64 {
     now.duration_since(since).as_secs_f64().max(0.0)
 }

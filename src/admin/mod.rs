@@ -1,23 +1,22 @@
-//! The private HTTP listener: for the people who run the bot, and for what watches over it.
+//! The private HTTP listener, for the people who run the bot and for monitoring.
 //!
 //! | path | what |
 //! | --- | --- |
-//! | `/healthz` | the process is alive; open to everybody who reaches the listener |
+//! | `/healthz` | 200 while the process runs; needs no token |
 //! | `/readyz` | 200 only while the bot can do its work; the body says what is missing |
 //! | `/metrics` | for Prometheus |
-//! | `/` | the status page, kept up to date by `/events` |
+//! | `/` | the status page, kept up to date through `/events` |
 //!
-//! It looks at the bot through a [`BotView`] and changes nothing. It knows states, ids and reasons, never the text of a
-//! message: who may see that the pumps are down is for Rocket.Chat to decide, not for this listener.
+//! It reads the bot through a [`BotView`] and changes nothing. It knows states, ids and reasons, never the text of a message:
+//! who may read a message is decided by Rocket.Chat, not by this listener.
 //!
-//! `door` decides who may come in, `readiness` what is missing, `status` takes the picture that `page` writes as HTML and
-//! `live` sends again as it changes; `timeline` tells an alert's story in it.
+//! `authentication` decides which calls are answered, `readiness` what is missing, `status` collects what `page` renders as
+//! HTML, `live` sends it again as it changes, and `timeline` derives the story of one alert.
 
-mod door;
+mod authentication;
 mod listener;
 mod live;
 mod metrics;
-mod offline;
 mod page;
 mod readiness;
 mod status;
@@ -26,4 +25,4 @@ mod view;
 
 pub use listener::serve;
 pub use readiness::Readiness;
-pub use view::{BotView, Carries, Directory, QueueLabel, Seat, WatchedBy};
+pub use view::{BotView, Carries, Directory, QueueLabel, WatchedBy, WatchedRoom};

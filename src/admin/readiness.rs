@@ -11,10 +11,10 @@ use tokio::{
 use crate::store::Store;
 use rocketchat::realtime::ConnectionState;
 
-/// A store that takes longer than this for one small write is not well.
-const STORE_PATIENCE: Duration = Duration::from_secs(2);
-/// How long whoever only looks is content with the last answer: trying the store is a write that reaches the disk.
-const RECENT: Duration = Duration::from_secs(5);
+/// How long one small write may take.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an answer of the store is reused by the page and the metrics: each probe is a write that reaches the disk.
+const REUSE: Duration = Duration::from_secs(5);
 
 /// The answer of `/readyz`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Ready is who hears Rocket.Chat and can write the store.
+    /// The bot is ready while it is connected to Rocket.Chat and `store` names no problem.
     pub(super) fn of(connection: &ConnectionState, store: Option<String>) -> Self {
         let connection = match connection {
             ConnectionState::Online { .. } => None,
@@ -42,14 +42,14 @@ impl Readiness {
     }
 }
 
-/// Tries whether the store takes writes. Clones share the last answer.
+/// Tries whether the store accepts writes. Clones share the last answer.
 #[derive(Clone, Debug)]
 pub(super) struct StoreProbe {
     store: Store,
     last: Arc<Mutex<Option<Answer>>>,
 }
 
-/// What the store said, and when.
+/// An answer of the store.
 #[derive(Clone, Debug)]
 struct Answer {
     at: Instant,
@@ -61,23 +61,23 @@ impl StoreProbe {
         Self { store, last: Arc::default() }
     }
 
-    /// What is wrong with the store now.
+    /// What is wrong with the store, tried now.
     pub(super) async fn problem(&self) -> Option<String> {
         let mut last = self.last.lock().await;
-        self.ask(&mut last).await
+        self.probe(&mut last).await
     }
 
-    /// What was wrong with it a moment ago.
+    /// What is wrong with the store, from a recent answer where there is one.
     pub(super) async fn recent_problem(&self) -> Option<String> {
         let mut last = self.last.lock().await;
         match &*last {
-            Some(Answer { at, problem }) if at.elapsed() < RECENT => problem.clone(),
-            _ => self.ask(&mut last).await,
+            Some(Answer { at, problem }) if at.elapsed() < REUSE => problem.clone(),
+            _ => self.probe(&mut last).await,
         }
     }
 
-    async fn ask(&self, last: &mut Option<Answer>) -> Option<String> {
-        let problem = match timeout(STORE_PATIENCE, self.store.check_writable()).await {
+    async fn probe(&self, last: &mut Option<Answer>) -> Option<String> {
+        let problem = match timeout(STORE_TIMEOUT, self.store.check_writable()).await {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the store does not answer".to_owned()),
@@ -98,7 +98,7 @@ mod tests {
     };
 
     #[test]
-    fn whatever_is_missing_is_named() {
+    fn everything_missing_is_named() {
         let online = ConnectionState::Online { since: Timestamp::UNIX_EPOCH, scope: Scope::AllRooms };
         assert_eq!(Readiness::of(&online, None), Readiness { ready: true, missing: vec![] });
 

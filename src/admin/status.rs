@@ -1,15 +1,14 @@
-//! The picture of the bot that the status page shows: plain data, taken at one moment.
+//! Collects what the status page shows: plain data of one moment.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     BotView, Readiness, WatchedBy,
-    offline::Offline,
     readiness::StoreProbe,
-    timeline::{Story, Teller},
+    timeline::{Stories, Story},
 };
 use crate::{
     logging::Line,
@@ -17,53 +16,66 @@ use crate::{
 };
 use rocketchat::realtime::ConnectionState;
 
-/// How long the store may take to tell all that is shown.
-const STORE_PATIENCE: Duration = Duration::from_secs(3);
-/// Alerts that are shown, and how old they may be.
-const ALERTS: u32 = 50;
-const DAYS: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long the queries of the store may take.
+const STORE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How many alerts are shown, and how old they may be.
+const MAX_ALERTS: u32 = 50;
+const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The bot at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Status {
     pub(super) taken_at: Timestamp,
     pub(super) started_at: Timestamp,
-    /// The server's address, for people to open.
+    /// The server's address.
     pub(super) server: String,
     /// The bot's user name, once it has logged in.
     pub(super) user: Option<String>,
     pub(super) readiness: Readiness,
     pub(super) connection: ConnectionState,
-    /// Since when there is no connection.
+    /// When the connection was lost; `None` while there is one.
     pub(super) offline_since: Option<Timestamp>,
     pub(super) watched: Vec<WatchedBy>,
-    /// What the store knows, or why it does not tell.
+    /// What the store has, or why it cannot be read.
     pub(super) stored: Result<Stored, String>,
     pub(super) log: Vec<Line>,
 }
 
-/// What stands in the store.
+/// What the store has.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stored {
-    /// Every queue in which something waits, by its name for people.
+    /// Every queue that is not empty, with its name for people.
     pub(super) waiting: Vec<(String, QueueDepth)>,
     pub(super) inbox: InboxDepth,
-    /// The last alerts, the newest first.
+    /// The most recent alerts, newest first.
     pub(super) alerts: Vec<Story>,
 }
 
-/// Takes pictures of the bot. Cheap to clone.
+/// Collects the bot's status. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Photographer {
+pub(super) struct StatusCollector {
     pub(super) bot: BotView,
-    pub(super) probe: StoreProbe,
-    pub(super) offline: Offline,
+    probe: StoreProbe,
+    /// When the connection was lost; `None` while there is one.
+    offline_since: Arc<watch::Sender<Option<Timestamp>>>,
 }
 
-impl Photographer {
+impl StatusCollector {
     pub(super) fn new(bot: BotView) -> Self {
-        let (probe, offline) = (StoreProbe::new(bot.store.clone()), Offline::since(bot.started_at));
-        Self { bot, probe, offline }
+        let offline_since = Arc::new(watch::Sender::new(Some(bot.started_at)));
+        Self { probe: StoreProbe::new(bot.store.clone()), offline_since, bot }
+    }
+
+    /// Notes when the connection is lost, until the bot ends.
+    pub(super) async fn track_connection(&self) {
+        let mut connection = self.bot.connection.clone();
+        loop {
+            let online = connection.borrow_and_update().is_online();
+            self.offline_since.send_modify(|since| *since = offline_since(*since, online, Timestamp::now()));
+            if connection.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Whether the bot can do its work, tried now.
@@ -72,16 +84,16 @@ impl Photographer {
         Readiness::of(&self.bot.connection.borrow(), problem)
     }
 
-    /// The same, content with what the store said a moment ago.
+    /// The same, from a recent answer of the store where there is one.
     pub(super) async fn recent_readiness(&self) -> Readiness {
         let problem = self.probe.recent_problem().await;
         Readiness::of(&self.bot.connection.borrow(), problem)
     }
 
-    /// The bot as it is now.
-    pub(super) async fn picture(&self) -> Status {
+    /// The status now.
+    pub(super) async fn collect(&self) -> Status {
         let now = Timestamp::now();
-        let stored = match timeout(STORE_PATIENCE, self.stored(now)).await {
+        let stored = match timeout(STORE_TIMEOUT, self.stored(now)).await {
             Ok(stored) => stored.map_err(|error| error.to_string()),
             Err(_) => Err("the store does not answer".to_owned()),
         };
@@ -92,7 +104,7 @@ impl Photographer {
             user: self.bot.account.identity().map(|identity| identity.username),
             readiness: self.recent_readiness().await,
             connection: self.bot.connection.borrow().clone(),
-            offline_since: self.offline.get(),
+            offline_since: *self.offline_since.borrow(),
             watched: self.bot.directory.watched(),
             stored,
             log: self.bot.log.lines(),
@@ -103,8 +115,8 @@ impl Photographer {
         let store = &self.bot.store;
         let server = self.bot.account.server().base();
         let names = self.bot.directory.queues();
-        let teller = Teller { server, directory: &*self.bot.directory, queues: &names };
-        let alerts = store.last_alerts(ALERTS, now - DAYS).await?;
+        let stories = Stories { server, directory: &*self.bot.directory, queues: &names };
+        let alerts = store.last_alerts(MAX_ALERTS, now - MAX_AGE).await?;
         let queues = store.outbox_depth().await?;
         let named = queues.into_iter().map(|depth| {
             let name = names.iter().find(|label| label.queue == depth.queue).map(|label| label.name.clone());
@@ -113,7 +125,28 @@ impl Photographer {
         Ok(Stored {
             waiting: named.collect(),
             inbox: store.inbox_depth().await?,
-            alerts: alerts.iter().map(|trail| teller.tell(trail)).collect(),
+            alerts: alerts.iter().map(|trail| stories.story(trail)).collect(),
         })
+    }
+}
+
+/// Failed attempts to reconnect do not change when the connection was lost.
+fn offline_since(before: Option<Timestamp>, online: bool, now: Timestamp) -> Option<Timestamp> {
+    if online { None } else { before.or(Some(now)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+
+    #[test]
+    fn failed_attempts_do_not_change_when_the_connection_was_lost() {
+        let at = |seconds: i64| Timestamp::UNIX_EPOCH + seconds.seconds();
+        assert_eq!(offline_since(Some(at(0)), false, at(1)), Some(at(0)));
+        assert_eq!(offline_since(Some(at(0)), true, at(2)), None);
+        assert_eq!(offline_since(None, false, at(3)), Some(at(3)));
+        assert_eq!(offline_since(Some(at(3)), false, at(4)), Some(at(3)));
     }
 }

@@ -1,4 +1,4 @@
-//! The story of one alert: what it was raised by, what was done for it and what came back, in the order of time.
+//! The story of one alert in chronological order: the message that raised it, its deliveries, and SIGNL4's events.
 
 use jiff::Timestamp;
 use url::Url;
@@ -10,24 +10,24 @@ use crate::{
 };
 use rocketchat::{Room, RoomId, RoomKind};
 
-/// Longest name of a person that is shown, in characters.
-const LONGEST_NAME: usize = 80;
+/// How much of a person's name is shown, in characters.
+const MAX_NAME: usize = 80;
 
-/// An alert as it is told.
+/// An alert as the page shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Story {
-    /// The id that follows it through the log.
+    /// The ID that the log uses.
     pub(super) id: String,
     pub(super) trigger: String,
     /// The room's name for people.
     pub(super) room: String,
-    /// The message in Rocket.Chat.
+    /// The address of the message in Rocket.Chat.
     pub(super) link: String,
     pub(super) queued_at: Timestamp,
-    /// How it stands, in a word or two.
+    /// Its state, in a word or two.
     pub(super) state: &'static str,
     pub(super) tone: Tone,
-    /// In the order of time; at least one.
+    /// In chronological order; at least one.
     pub(super) steps: Vec<Step>,
 }
 
@@ -37,54 +37,54 @@ pub(super) struct Step {
     pub(super) at: Timestamp,
     pub(super) tone: Tone,
     pub(super) what: String,
-    /// An id or a reason.
+    /// An ID or a reason.
     pub(super) detail: Option<String>,
-    /// When it is tried again.
+    /// When the next attempt is due.
     pub(super) next: Option<Timestamp>,
 }
 
-/// Whether something is good news.
+/// How good or bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
-    /// As it should be, and somebody cares for it.
+    /// As it should be.
     Good,
-    /// On its way.
+    /// Neutral: in progress.
     Plain,
     /// Not yet as it should be.
     Waiting,
-    /// As it should not be.
+    /// Failed.
     Bad,
-    /// Over, or never meant to be.
+    /// Finished, or suppressed.
     Quiet,
 }
 
-/// Tells stories, and has what it takes besides the store.
+/// Derives stories from what the store has, with the names that the store does not know.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Teller<'a> {
+pub(super) struct Stories<'a> {
     /// The server's address.
     pub(super) server: &'a Url,
     pub(super) directory: &'a dyn Directory,
     pub(super) queues: &'a [QueueLabel],
 }
 
-impl Teller<'_> {
-    /// Tells an alert's story.
-    pub(super) fn tell(&self, trail: &AlertTrail) -> Story {
+impl Stories<'_> {
+    /// The story of one alert.
+    pub(super) fn story(&self, trail: &AlertTrail) -> Story {
         let alert = &trail.alert;
         let room = self.directory.room(&alert.room).unwrap_or_else(|| unknown(&alert.room));
-        let mut steps = vec![beginning(alert)];
+        let mut steps = vec![first_step(alert)];
         steps.extend(trail.deliveries.iter().map(|delivery| {
             let label = self.queues.iter().find(|label| label.queue == delivery.queue);
             let name = label.map_or(delivery.queue.as_str(), |label| label.name.as_str());
-            step(alert, delivery, label.map(|label| label.carries), name)
+            delivery_step(alert, delivery, label.map(|label| label.carries), name)
         }));
-        steps.extend(trail.events.iter().map(happened));
+        steps.extend(trail.events.iter().map(event_step));
         steps.sort_by_key(|step| step.at);
-        let (state, tone) = standing(alert, &trail.events);
+        let (state, tone) = current_state(alert, &trail.events);
         Story {
             id: alert.id.to_string(),
             trigger: alert.trigger.clone(),
-            room: shown(&room),
+            room: room_label(&room),
             link: message_url(self.server, &room, &alert.message).into(),
             queued_at: alert.created_at,
             state,
@@ -95,7 +95,7 @@ impl Teller<'_> {
 }
 
 /// A room's name for people.
-pub(super) fn shown(room: &Room) -> String {
+pub(super) fn room_label(room: &Room) -> String {
     match (&room.name, room.kind) {
         (_, RoomKind::Direct) => "direct message".to_owned(),
         (Some(name), _) => format!("#{name}"),
@@ -107,19 +107,19 @@ fn unknown(id: &RoomId) -> Room {
     Room { id: id.clone(), name: None, kind: RoomKind::Other }
 }
 
-fn beginning(alert: &Alert) -> Step {
+fn first_step(alert: &Alert) -> Step {
     let (tone, what) = match alert.state {
-        AlertState::Suppressed => (Tone::Quiet, "Message matched, held back by the trigger's cooldown"),
+        AlertState::Suppressed => (Tone::Quiet, "Message matched, suppressed by the trigger's cooldown"),
         _ => (Tone::Plain, "Message matched, alert queued"),
     };
     Step { at: alert.created_at, tone, what: what.to_owned(), detail: None, next: None }
 }
 
-fn step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<Carries>, name: &str) -> Step {
+fn delivery_step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<Carries>, name: &str) -> Step {
     let (subject, done) = match carries {
         Some(Carries::Alerts) => ("Alert", format!("Sent to {name}")),
         Some(Carries::Replies) => ("Reply", "Reply posted in the thread".to_owned()),
-        Some(Carries::Reactions) => ("Reaction", "Reaction put on the message".to_owned()),
+        Some(Carries::Reactions) => ("Reaction", "Reaction added to the message".to_owned()),
         None => ("Delivery", format!("Delivered to {name}")),
     };
     let error = delivery.last_error.clone();
@@ -130,25 +130,25 @@ fn step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<Carries>, name:
         }
         DeliveryState::Failed(at) => (at, Tone::Bad, format!("{subject} given up"), error, None),
         DeliveryState::Waiting(_) if delivery.attempts == 0 => {
-            (delivery.created_at, Tone::Waiting, format!("{subject} waits for its turn"), None, None)
+            (delivery.created_at, Tone::Waiting, format!("{subject} not tried yet"), None, None)
         }
         DeliveryState::Waiting(next) => {
-            let what = format!("{subject} not delivered yet, {}", tried(delivery.attempts));
+            let what = format!("{subject} not delivered yet, {}", attempts(delivery.attempts));
             (delivery.created_at, Tone::Waiting, what, error, Some(next))
         }
     };
     Step { at, tone, what, detail, next }
 }
 
-/// How often something was tried.
-pub(super) fn tried(attempts: u32) -> String {
+/// How often something was tried, in words.
+pub(super) fn attempts(attempts: u32) -> String {
     match attempts {
         1 => "tried once".to_owned(),
         times => format!("tried {times} times"),
     }
 }
 
-/// What SIGNL4 answered, and whether it may have been paged more than once.
+/// SIGNL4's answer, and whether there may have been more than one page.
 fn answer(alert: &Alert) -> Option<String> {
     let named = alert.event_id.as_ref().map(|event_id| format!("eventId {event_id}"));
     let again = (alert.unanswered > 0 && alert.event_id.is_some()).then(|| {
@@ -159,29 +159,29 @@ fn answer(alert: &Alert) -> Option<String> {
     Some(answer.join("; "))
 }
 
-fn happened(event: &EventTrail) -> Step {
+fn event_step(event: &EventTrail) -> Step {
     let (tone, what) = match event.event_kind.as_str() {
         "raised" => (Tone::Plain, "Raised at SIGNL4"),
         "acknowledged" => (Tone::Good, "Acknowledged"),
         "closed" => (Tone::Good, "Closed"),
         "annotated" => (Tone::Plain, "Annotated"),
         "escalated" => (Tone::Waiting, "Escalated"),
-        "unattended" => (Tone::Bad, "Nobody answered or is on duty"),
+        "unattended" => (Tone::Bad, "Nobody acknowledged, or nobody is on duty"),
         "failed" => (Tone::Bad, "SIGNL4 could reach nobody"),
         other => (Tone::Plain, other),
     };
-    let by = event.actor.as_ref().map(|actor| actor.chars().take(LONGEST_NAME).collect::<String>());
+    let by = event.actor.as_ref().map(|actor| actor.chars().take(MAX_NAME).collect::<String>());
     let what = by.map_or_else(|| what.to_owned(), |by| format!("{what} by {by}"));
     let detail = match event.correlation.as_str() {
-        "external_id" => Some("its alert was found by the ExternalID".to_owned()),
-        "unanswered" => Some("taken to be about this alert, whose call was never answered".to_owned()),
+        "external_id" => Some("matched by its ExternalID".to_owned()),
+        "unanswered" => Some("attributed to this alert, whose call was never answered".to_owned()),
         _ => None,
     };
     Step { at: event.received_at, tone, what, detail, next: None }
 }
 
-/// How an alert stands: by the last event that changed it, or else by what became of its call.
-fn standing(alert: &Alert, events: &[EventTrail]) -> (&'static str, Tone) {
+/// The last event that changed the alert's state, or else the outcome of its delivery.
+fn current_state(alert: &Alert, events: &[EventTrail]) -> (&'static str, Tone) {
     let changed = events.iter().rev().find_map(|event| match event.event_kind.as_str() {
         "acknowledged" => Some(("acknowledged", Tone::Good)),
         "closed" => Some(("closed", Tone::Quiet)),
@@ -194,7 +194,7 @@ fn standing(alert: &Alert, events: &[EventTrail]) -> (&'static str, Tone) {
         AlertState::Queued => ("waiting", Tone::Waiting),
         AlertState::Sent => ("sent", Tone::Plain),
         AlertState::NotSent => ("not sent", Tone::Bad),
-        AlertState::Suppressed => ("held back", Tone::Quiet),
+        AlertState::Suppressed => ("suppressed", Tone::Quiet),
     })
 }
 
@@ -210,7 +210,7 @@ mod tests {
     use rocketchat::MessageId;
     use signl4::EventId;
 
-    /// Knows the one room of these tests.
+    /// Knows one room.
     #[derive(Debug)]
     struct OneRoom;
 
@@ -262,7 +262,7 @@ mod tests {
         }
     }
 
-    fn tell(alert: Alert, deliveries: Vec<DeliveryTrail>, events: Vec<EventTrail>) -> Story {
+    fn story(alert: Alert, deliveries: Vec<DeliveryTrail>, events: Vec<EventTrail>) -> Story {
         let label =
             |queue, carries| QueueLabel { queue: Queue::new(queue), name: format!("<{queue}>"), carries };
         let queues = [
@@ -271,8 +271,8 @@ mod tests {
             label("reaction", Carries::Reactions),
         ];
         let server = Url::parse("https://chat.example.com/sub/").unwrap();
-        let teller = Teller { server: &server, directory: &OneRoom, queues: &queues };
-        teller.tell(&AlertTrail { alert, deliveries, events })
+        let stories = Stories { server: &server, directory: &OneRoom, queues: &queues };
+        stories.story(&AlertTrail { alert, deliveries, events })
     }
 
     fn whats(story: &Story) -> Vec<&str> {
@@ -280,8 +280,8 @@ mod tests {
     }
 
     #[test]
-    fn a_story_is_told_in_the_order_of_time() {
-        let story = tell(
+    fn a_story_is_in_chronological_order() {
+        let story = story(
             alert(AlertState::Sent),
             vec![
                 delivery("signl4", DeliveryState::Delivered(at(1))),
@@ -295,7 +295,7 @@ mod tests {
             [
                 "Message matched, alert queued",
                 "Sent to <signl4>",
-                "Reaction put on the message",
+                "Reaction added to the message",
                 "Acknowledged by Rene",
                 "Reply posted in the thread",
                 "unheard of",
@@ -309,13 +309,13 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_says_why_and_when_it_is_tried_again() {
+    fn a_waiting_delivery_says_why_and_when_the_next_attempt_is_due() {
         let waiting = DeliveryTrail {
             attempts: 2,
             last_error: Some("SIGNL4 answered 503".into()),
             ..delivery("signl4", DeliveryState::Waiting(at(9)))
         };
-        let story = tell(alert(AlertState::Queued), vec![waiting], vec![]);
+        let story = story(alert(AlertState::Queued), vec![waiting], vec![]);
         assert_eq!((story.state, story.tone), ("waiting", Tone::Waiting));
         let step = &story.steps[1];
         assert_eq!(step.what, "Alert not delivered yet, tried 2 times");
@@ -323,26 +323,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_says_why() {
+    fn a_failed_delivery_says_why() {
         let failed = DeliveryTrail {
             last_error: Some("SIGNL4 does not know this team".into()),
             ..delivery("signl4", DeliveryState::Failed(at(1)))
         };
-        let story = tell(alert(AlertState::NotSent), vec![failed], vec![]);
+        let story = story(alert(AlertState::NotSent), vec![failed], vec![]);
         assert_eq!((story.state, story.tone), ("not sent", Tone::Bad));
         assert_eq!(whats(&story)[1], "Alert given up");
         assert_eq!(story.steps[1].detail.as_deref(), Some("SIGNL4 does not know this team"));
     }
 
     #[test]
-    fn a_second_page_that_may_have_gone_out_is_told() {
+    fn a_possible_second_page_is_mentioned() {
         let doubtful = Alert { unanswered: 1, ..alert(AlertState::Sent) };
-        let story = tell(doubtful, vec![delivery("signl4", DeliveryState::Delivered(at(1)))], vec![]);
+        let story = story(doubtful, vec![delivery("signl4", DeliveryState::Delivered(at(1)))], vec![]);
         assert!(story.steps[1].detail.as_ref().unwrap().contains("second page"), "{story:?}");
     }
 
     #[test]
-    fn an_alert_stands_as_the_last_event_that_changed_it_says() {
+    fn the_last_event_that_changes_the_state_decides_it() {
         for (happened, state, tone) in [
             (&["acknowledged", "closed", "annotated"][..], "closed", Tone::Quiet),
             (&["unattended", "acknowledged"], "acknowledged", Tone::Good),
@@ -353,16 +353,16 @@ mod tests {
         ] {
             let events =
                 happened.iter().zip(1..).map(|(event_kind, at)| event(at, event_kind, None)).collect();
-            let story = tell(alert(AlertState::Sent), vec![], events);
+            let story = story(alert(AlertState::Sent), vec![], events);
             assert_eq!((story.state, story.tone), (state, tone), "{happened:?}");
         }
-        assert_eq!(tell(alert(AlertState::Suppressed), vec![], vec![]).state, "held back");
+        assert_eq!(story(alert(AlertState::Suppressed), vec![], vec![]).state, "suppressed");
     }
 
     #[test]
-    fn rooms_and_lanes_that_are_no_longer_known_are_told_by_their_ids() {
+    fn unknown_rooms_and_queues_are_shown_by_their_ids() {
         let elsewhere = Alert { room: RoomId::new("r2"), ..alert(AlertState::Sent) };
-        let story = tell(elsewhere, vec![delivery("signl4:gone", DeliveryState::Delivered(at(1)))], vec![]);
+        let story = story(elsewhere, vec![delivery("signl4:gone", DeliveryState::Delivered(at(1)))], vec![]);
         assert_eq!(story.room, "r2");
         assert_eq!(whats(&story)[1], "Delivered to signl4:gone");
     }

@@ -1,4 +1,4 @@
-//! What the listener sees of the bot.
+//! What the admin listener can read of the bot.
 
 use std::sync::Arc;
 
@@ -15,69 +15,69 @@ use rocketchat::{
     realtime::{ConnectionState, FrameCounts},
 };
 
-/// The parts of a running bot that may be looked at. Cheap to clone.
+/// The parts of a running bot that the listener reads. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct BotView {
-    /// The account, and with it the server.
+    /// The account, which also knows the server.
     pub account: Arc<Account>,
-    /// Where the connection to Rocket.Chat stands.
+    /// The state of the connection to Rocket.Chat.
     pub connection: watch::Receiver<ConnectionState>,
-    /// What came over it.
+    /// Counts of the frames received over it.
     pub frames: Arc<FrameCounts>,
-    /// What things are called.
+    /// Names of rooms, triggers and queues.
     pub directory: Arc<dyn Directory>,
     /// The store.
     pub store: Store,
     /// The last warnings and errors.
     pub log: Recent,
-    /// What was counted.
+    /// The counters.
     pub metrics: Exposition,
     /// When the bot started.
     pub started_at: Timestamp,
 }
 
-/// What things are called, by the configuration that holds at the moment.
+/// Names of rooms, triggers and queues, by the current configuration.
 pub trait Directory: std::fmt::Debug + Send + Sync {
-    /// A room by its id; `None` for one that the bot does not know.
+    /// A room by its ID; `None` for an unknown one.
     fn room(&self, id: &RoomId) -> Option<Room>;
 
     /// What each trigger watches, in the order of the configuration.
     fn watched(&self) -> Vec<WatchedBy>;
 
-    /// Every queue of the outbox, in the order in which they are shown.
+    /// Every queue of the outbox, in display order.
     fn queues(&self) -> Vec<QueueLabel>;
 }
 
 /// What one trigger watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchedBy {
-    /// The trigger.
+    /// The trigger's name.
     pub trigger: String,
-    /// Whom it pages.
+    /// The team it pages.
     pub team: String,
     /// The rooms it watches, by name.
-    pub rooms: Vec<Seat>,
-    /// The entries of its `rooms` for which no room is known.
+    pub rooms: Vec<WatchedRoom>,
+    /// The entries of its `rooms` that match no known room.
     pub unfound: Vec<String>,
 }
 
-/// A watched room, and whether the bot is in it.
+/// A watched room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seat {
+pub struct WatchedRoom {
     /// The room.
     pub room: Room,
-    /// Whether the bot is a member: it cannot reply where it is not.
+    /// Whether the bot is a member. It can only reply where it is.
     pub joined: bool,
 }
 
-/// What a queue of the outbox is for a person.
+/// A queue of the outbox, named for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueLabel {
     /// The queue.
     pub queue: Queue,
-    /// What it is for a person.
+    /// Its name for people.
     pub name: String,
-    /// What goes there.
+    /// What it carries.
     pub carries: Carries,
 }
 

@@ -11,7 +11,7 @@ use super::{
     settings::Current,
 };
 use crate::{
-    admin::{BotView, Directory, QueueLabel, Seat, WatchedBy},
+    admin::{BotView, Directory, QueueLabel, WatchedBy, WatchedRoom},
     alerting::{RoomPattern, Trigger},
     logging,
     store::Store,
@@ -65,10 +65,11 @@ impl Directory for Names {
 
 fn watched_by(trigger: &Trigger, rooms: &[Known]) -> WatchedBy {
     let watched = rooms.iter().filter(|known| trigger.watches(&known.room, known.joined));
-    let mut rooms: Vec<Seat> =
-        watched.map(|known| Seat { room: known.room.clone(), joined: known.joined }).collect();
+    let mut rooms: Vec<WatchedRoom> =
+        watched.map(|known| WatchedRoom { room: known.room.clone(), joined: known.joined }).collect();
     rooms.sort_by(|one, other| (&one.room.name, &one.room.id).cmp(&(&other.room.name, &other.room.id)));
-    let finds = |pattern: &RoomPattern| rooms.iter().any(|seat| pattern.matches(&seat.room, seat.joined));
+    let finds =
+        |pattern: &RoomPattern| rooms.iter().any(|watched| pattern.matches(&watched.room, watched.joined));
     let unfound = trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
     WatchedBy { trigger: trigger.name.clone(), team: pager_label(&trigger.team).name, rooms, unfound }
 }
@@ -104,9 +105,9 @@ mod tests {
             names.rooms.learn(room, joined);
         }
         let [watched] = &names.watched()[..] else { panic!("one trigger") };
-        let seats: Vec<(&str, bool)> =
-            watched.rooms.iter().map(|seat| (seat.room.name.as_deref().unwrap(), seat.joined)).collect();
-        assert_eq!(seats, [("general", true), ("ops-a", false), ("ops-b", true)]);
+        let rooms = watched.rooms.iter();
+        let rooms: Vec<_> = rooms.map(|it| (it.room.name.as_deref().unwrap(), it.joined)).collect();
+        assert_eq!(rooms, [("general", true), ("ops-a", false), ("ops-b", true)]);
         assert_eq!(watched.unfound, ["id:gone"]);
         assert_eq!((watched.trigger.as_str(), watched.team.as_str()), ("t", "SIGNL4"));
         assert_eq!(names.room(&RoomId::new("4")).unwrap().name.as_deref(), Some("other"));

@@ -1,4 +1,4 @@
-//! What it takes to get in: the secret, and the certificate that callers are shown.
+//! The secret that callers need, and the certificate that they are shown.
 
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -8,25 +8,25 @@ use tokio_rustls::TlsAcceptor;
 use super::{Certificate, CertificateError};
 use crate::config::Listener;
 
-/// What it takes to get in; it shows no secret. It may be replaced while the listener runs.
+/// The secret and the certificate. May be replaced while the listener runs. Its `Debug` shows no secret.
 #[derive(Debug)]
 pub struct Access {
-    /// SHA-256 of the secret: digests are of one length, so that comparing them tells nothing of the length either.
+    /// SHA-256 of the secret: digests have one length, so comparing them does not reveal the secret's length.
     secret: [u8; 32],
     certificate: Option<Certificate>,
 }
 
 impl Access {
-    /// Reads the certificate's files, where `[listener]` names any.
+    /// Takes the secret, and reads the certificate's files where `[listener]` names any.
     ///
     /// # Errors
-    /// When they are wrong.
+    /// When the files are unreadable or invalid.
     pub fn new(config: &Listener) -> Result<Self, CertificateError> {
         let secret = Sha256::digest(config.secret.expose_secret()).into();
         Ok(Self { secret, certificate: config.tls.as_ref().map(Certificate::load).transpose()? })
     }
 
-    pub(super) fn opens_to(&self, secret: &str) -> bool {
+    pub(super) fn is_secret(&self, secret: &str) -> bool {
         let given: [u8; 32] = Sha256::digest(secret).into();
         given.ct_eq(&self.secret).into()
     }
@@ -35,7 +35,7 @@ impl Access {
         self.certificate.as_ref()
     }
 
-    /// How to shake hands; `None` where callers do not speak TLS.
+    /// Performs TLS handshakes; `None` where the listener speaks plain HTTP.
     pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
         self.certificate().map(Certificate::acceptor)
     }

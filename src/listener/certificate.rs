@@ -1,4 +1,4 @@
-//! The certificate that the listener shows, read again whenever its files change.
+//! The listener's certificate, reloaded when its files change.
 
 use std::{
     fs::File,
@@ -19,10 +19,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::TlsFiles;
 
-/// The longest file that is read, in bytes. A chain has some thousand.
-const LONGEST_FILE: u64 = 1 << 20;
+/// Maximum file size in bytes. A certificate chain has a few thousand.
+const MAX_FILE: u64 = 1 << 20;
 
-/// Why a certificate cannot be shown.
+/// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read.
@@ -32,7 +32,7 @@ pub enum CertificateError {
         key: &'static str,
         /// The file it names.
         path: String,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The file holds no certificate.
@@ -45,8 +45,8 @@ pub enum CertificateError {
         "listener.tls_key: {0} holds no private key in PEM form; name the file that has -----BEGIN PRIVATE KEY----- in it, without a passphrase (openssl pkey -in key.pem -out unlocked.pem takes it off)"
     )]
     NoKey(String),
-    /// A key or a certificate is damaged, or of a kind that TLS does not use.
-    #[error("{key}: {path} cannot be used ({source}); make it anew")]
+    /// A key or a certificate is damaged, or of a type that TLS does not use.
+    #[error("{key}: {path} cannot be used ({source}); create it again")]
     Unusable {
         /// The key of `bot.toml`.
         key: &'static str,
@@ -55,9 +55,9 @@ pub enum CertificateError {
         /// What is wrong with it.
         source: rustls::Error,
     },
-    /// The key is another certificate's.
+    /// The key belongs to another certificate.
     #[error(
-        "listener.tls_key: {key} does not fit the first certificate in {cert}; name the key that it was made with, and see that the server's own certificate is the first of its file"
+        "listener.tls_key: {key} does not belong to the first certificate in {cert}; name the key it was created with, and put the server's own certificate first in its file"
     )]
     Mismatch {
         /// The key's file.
@@ -65,77 +65,79 @@ pub enum CertificateError {
         /// The certificate's file.
         cert: String,
     },
-    /// TLS cannot be set up at all.
+    /// TLS cannot be set up.
     #[error("TLS cannot be set up ({0})")]
     Setup(rustls::Error),
 }
 
-/// A certificate with its key, as its files have it now, or had it when they were last right.
+/// A certificate with its key, from the last valid content of its files.
 pub struct Certificate {
     files: TlsFiles,
-    shown: Arc<Shown>,
+    current: Arc<Current>,
     acceptor: TlsAcceptor,
-    seen: Mutex<Seen>,
+    last_read: Mutex<FileState>,
 }
 
-/// What the files were when they were last looked at.
+/// The files as last read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
-    Content([u8; 32]),
-    Nothing(String),
+enum FileState {
+    /// The digest of both files.
+    Readable([u8; 32]),
+    /// The error.
+    Unreadable(String),
 }
 
-/// What came of looking at the files again.
+/// The outcome of [`Certificate::reload`].
 #[derive(Debug)]
-pub(super) enum Look {
-    /// They are as they were.
-    Same,
-    /// They are new, and shown from now on.
+pub(super) enum Reload {
+    /// The files did not change.
+    Unchanged,
+    /// The files have a new certificate, which is used from now on.
     Renewed,
-    /// They are new and wrong: the old certificate stays.
-    Wrong(CertificateError),
+    /// The files changed and are invalid: the old certificate stays in use.
+    Invalid(CertificateError),
 }
 
 impl Certificate {
     /// Reads a certificate.
     ///
     /// # Errors
-    /// When a file cannot be read, is not what it should be, or the two do not belong together.
+    /// When a file is unreadable or invalid, or the key belongs to another certificate.
     pub fn load(files: &TlsFiles) -> Result<Self, CertificateError> {
         let pem = Pem::read(files)?;
-        let shown = Arc::new(Shown(RwLock::new(Arc::new(pem.certified(files)?))));
+        let current = Arc::new(Current(RwLock::new(Arc::new(pem.certified(files)?))));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(CertificateError::Setup)?
             .with_no_client_auth()
-            .with_cert_resolver(shown.clone());
+            .with_cert_resolver(current.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let seen = Mutex::new(Seen::Content(pem.digest()));
-        Ok(Self { files: files.clone(), shown, acceptor: TlsAcceptor::from(Arc::new(config)), seen })
+        let last_read = Mutex::new(FileState::Readable(pem.digest()));
+        Ok(Self { files: files.clone(), current, acceptor: TlsAcceptor::from(Arc::new(config)), last_read })
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         self.acceptor.clone()
     }
 
-    /// Reads the files again, and shows what is in them where that is new and right. What is wrong is told once.
-    pub(super) fn look_again(&self) -> Look {
+    /// Reads the files again, and uses a new certificate where it is valid. The same error is returned once.
+    pub(super) fn reload(&self) -> Reload {
         let read = Pem::read(&self.files);
         let now = match &read {
-            Ok(pem) => Seen::Content(pem.digest()),
-            Err(error) => Seen::Nothing(error.to_string()),
+            Ok(pem) => FileState::Readable(pem.digest()),
+            Err(error) => FileState::Unreadable(error.to_string()),
         };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen == now {
-            return Look::Same;
+        let mut last_read = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last_read == now {
+            return Reload::Unchanged;
         }
-        *seen = now;
+        *last_read = now;
         match read.and_then(|pem| pem.certified(&self.files)) {
             Ok(certified) => {
-                *self.shown.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
-                Look::Renewed
+                *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+                Reload::Renewed
             }
-            Err(error) => Look::Wrong(error),
+            Err(error) => Reload::Invalid(error),
         }
     }
 }
@@ -146,17 +148,17 @@ impl std::fmt::Debug for Certificate {
     }
 }
 
-/// The certificate of every handshake to come.
+/// The certificate for new handshakes.
 #[derive(Debug)]
-struct Shown(RwLock<Arc<CertifiedKey>>);
+struct Current(RwLock<Arc<CertifiedKey>>);
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
-/// Both files as they are.
+/// The content of both files.
 struct Pem {
     cert: Vec<u8>,
     key: Vec<u8>,
@@ -177,7 +179,7 @@ impl Pem {
     }
 
     fn certified(&self, files: &TlsFiles) -> Result<CertifiedKey, CertificateError> {
-        let (cert, key) = (shown(&files.cert), shown(&files.key));
+        let (cert, key) = (display(&files.cert), display(&files.key));
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.cert).collect();
         let chain = chain.ok().filter(|chain| !chain.is_empty());
         let chain = chain.ok_or_else(|| CertificateError::NoCertificate(cert.clone()))?;
@@ -198,12 +200,12 @@ impl Pem {
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
     let mut content = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(LONGEST_FILE).read_to_end(&mut content))
-        .map_err(|source| CertificateError::Unreadable { key, path: shown(path), source })?;
+        .and_then(|file| file.take(MAX_FILE).read_to_end(&mut content))
+        .map_err(|source| CertificateError::Unreadable { key, path: display(path), source })?;
     Ok(content)
 }
 
-fn shown(path: &Path) -> String {
+fn display(path: &Path) -> String {
     path.display().to_string()
 }
 
@@ -215,7 +217,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A certificate and its key in files of their own.
+    /// A certificate and its key in temporary files.
     pub(in crate::listener) struct Files {
         pub(in crate::listener) dir: TempDir,
         pub(in crate::listener) tls: TlsFiles,
@@ -230,7 +232,7 @@ pub(super) mod tests {
             files
         }
 
-        /// Writes a new pair; the certificate in DER form.
+        /// Writes a new pair. Returns the certificate in DER form.
         pub(in crate::listener) fn renew(&self) -> CertificateDer<'static> {
             let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
             fs::write(&self.tls.cert, made.cert.pem()).unwrap();
@@ -252,7 +254,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_file_that_is_missing_or_holds_something_else_is_named_with_its_key_and_what_to_do() {
+    fn a_missing_or_invalid_file_is_reported_with_its_key_and_the_remedy() {
         let files = Files::new();
         let (cert, key) = (files.tls.cert.clone(), files.tls.key.clone());
         let with_cert = |cert: PathBuf| refused(&TlsFiles { cert, key: key.clone() });
@@ -289,25 +291,25 @@ pub(super) mod tests {
         let (one, other) = (Files::new(), Files::new());
         let mixed = TlsFiles { cert: one.tls.cert.clone(), key: other.tls.key.clone() };
         let error = refused(&mixed);
-        assert!(error.starts_with("listener.tls_key: ") && error.contains("does not fit"), "{error}");
+        assert!(error.starts_with("listener.tls_key: ") && error.contains("does not belong"), "{error}");
     }
 
     #[test]
-    fn files_that_went_wrong_leave_the_old_certificate_and_are_told_once() {
+    fn invalid_files_leave_the_old_certificate_in_use_and_are_reported_once() {
         let files = Files::new();
         let certificate = Certificate::load(&files.tls).unwrap();
-        let shown = || certificate.shown.0.read().unwrap().cert[0].clone();
-        let before = shown();
-        assert!(matches!(certificate.look_again(), Look::Same));
+        let current = || certificate.current.0.read().unwrap().cert[0].clone();
+        let before = current();
+        assert!(matches!(certificate.reload(), Reload::Unchanged));
         files.write("cert.pem", "half a certif");
-        assert!(matches!(certificate.look_again(), Look::Wrong(CertificateError::NoCertificate(_))));
-        assert!(matches!(certificate.look_again(), Look::Same));
+        assert!(matches!(certificate.reload(), Reload::Invalid(CertificateError::NoCertificate(_))));
+        assert!(matches!(certificate.reload(), Reload::Unchanged));
         fs::remove_file(&files.tls.key).unwrap();
-        assert!(matches!(certificate.look_again(), Look::Wrong(CertificateError::Unreadable { .. })));
-        assert!(matches!(certificate.look_again(), Look::Same));
-        assert_eq!(shown(), before);
+        assert!(matches!(certificate.reload(), Reload::Invalid(CertificateError::Unreadable { .. })));
+        assert!(matches!(certificate.reload(), Reload::Unchanged));
+        assert_eq!(current(), before);
         let renewed = files.renew();
-        assert!(matches!(certificate.look_again(), Look::Renewed));
-        assert_eq!(shown(), renewed);
+        assert!(matches!(certificate.reload(), Reload::Renewed));
+        assert_eq!(current(), renewed);
     }
 }

@@ -1,4 +1,4 @@
-//! Accepts connections, with TLS or without, and bounds what each may cost.
+//! Accepts connections, with TLS or without, and limits their number, size and duration.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -14,41 +14,41 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinError, JoinSet},
-    time::{Instant, sleep, timeout},
+    time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, error, warn};
 
-use super::{Access, CALL_TIMEOUT, guests::Guests};
-use crate::strangers::Seldom;
+use super::{Access, CALL_TIMEOUT, connection_limit::ConnectionLimit};
+use crate::rate_limited_log::RateLimitedLog;
 
-/// The most that is read of a call's head, in bytes. A real one has some hundred.
+/// Maximum size of a request's head in bytes. A real one has a few hundred.
 const MAX_HEAD: usize = 16 * 1024;
-/// The wait after a connection could not be accepted, as when the process has no file descriptor left.
+/// The wait after a failed accept, for example when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// What connections may cost.
+/// Limits on connections.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
-    /// Connections at the same time; further ones wait to be accepted.
+pub(super) struct Limits {
+    /// Open connections; further ones wait to be accepted.
     pub(super) connections: usize,
-    /// Those of them that one caller from the internet may hold; what it opens beyond is closed at once.
-    pub(super) of_one_caller: usize,
+    /// Open connections of one caller from the internet; further ones are closed at once.
+    pub(super) per_caller: usize,
     /// How long a TLS handshake may take.
     pub(super) handshake: Duration,
-    /// How long a call's head may take, and how long a connection may be idle.
+    /// How long a request's head may take, and how long a connection may be idle.
     pub(super) head: Duration,
-    /// How long a connection may last, whatever comes over it.
+    /// How long a connection may last.
     pub(super) lifetime: Duration,
 }
 
-impl Default for Bounds {
+impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
-            of_one_caller: 32,
+            per_caller: 32,
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
             lifetime: Duration::from_secs(300),
@@ -56,48 +56,48 @@ impl Default for Bounds {
     }
 }
 
-/// The address that a call comes from.
+/// The address of a caller.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-/// What every connection needs.
-struct Hall {
+/// Shared by all connections.
+struct Server {
     router: Router,
     access: watch::Receiver<Arc<Access>>,
-    bounds: Bounds,
+    limits: Limits,
     cancel: CancellationToken,
-    failed_handshakes: Seldom,
+    failed_handshakes: RateLimitedLog,
 }
 
-/// Serves until cancelled. Calls under way are finished, idle connections are closed.
+/// Serves until cancelled. Then calls in progress are finished and idle connections are closed.
 pub(super) async fn serve(
     socket: TcpListener,
     router: Router,
     access: watch::Receiver<Arc<Access>>,
-    bounds: Bounds,
+    limits: Limits,
     cancel: CancellationToken,
 ) {
-    let hall = Hall { router, access, bounds, cancel, failed_handshakes: Seldom::default() };
-    let hall = Arc::new(hall);
-    let guests = Guests::new(bounds.of_one_caller);
-    let turned_away = Seldom::default();
+    let failed_handshakes = RateLimitedLog::default();
+    let server = Arc::new(Server { router, access, limits, cancel, failed_handshakes });
+    let per_caller = ConnectionLimit::new(limits.per_caller);
+    let refusals = RateLimitedLog::default();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            () = hall.cancel.cancelled() => break,
-            Some(ended) = connections.join_next() => reap(ended),
-            accepted = socket.accept(), if connections.len() < bounds.connections => match accepted {
-                Ok((stream, peer)) => match guests.enter(peer.ip()) {
-                    Some(guest) => {
-                        let receiving = hall.clone().receive(stream, peer);
+            () = server.cancel.cancelled() => break,
+            Some(ended) = connections.join_next() => log_panic(ended),
+            accepted = socket.accept(), if connections.len() < limits.connections => match accepted {
+                Ok((stream, peer)) => match per_caller.open(peer.ip()) {
+                    Some(open) => {
+                        let serving = server.clone().serve(stream, peer);
                         connections.spawn(async move {
-                            let _guest = guest;
-                            receiving.await;
+                            let _open = open;
+                            serving.await;
                         });
                     }
                     None => {
-                        if let Some(times) = turned_away.happened(Instant::now()) {
-                            warn!(times, from = %peer.ip(), "a caller holds too many connections; further ones are closed");
+                        if let Some(times) = refusals.count() {
+                            warn!(times, from = %peer.ip(), "a caller has too many connections; further ones are closed");
                         }
                     }
                 },
@@ -110,51 +110,51 @@ pub(super) async fn serve(
     }
     drop(socket);
     while let Some(ended) = connections.join_next().await {
-        reap(ended);
+        log_panic(ended);
     }
 }
 
-fn reap(ended: Result<(), JoinError>) {
+fn log_panic(ended: Result<(), JoinError>) {
     if let Err(panic) = ended {
         error!(%panic, "a connection of the public listener panicked");
     }
 }
 
-impl Hall {
-    async fn receive(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+impl Server {
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let _ = stream.set_nodelay(true);
         let acceptor = self.access.borrow().acceptor();
         match acceptor {
-            None => self.converse(stream, peer).await,
+            None => self.answer(stream, peer).await,
             Some(acceptor) => {
-                if let Some(stream) = self.shake_hands(acceptor, stream, peer).await {
-                    self.converse(stream, peer).await;
+                if let Some(stream) = self.handshake(acceptor, stream, peer).await {
+                    self.answer(stream, peer).await;
                 }
             }
         }
     }
 
-    async fn shake_hands(
+    async fn handshake(
         &self,
         acceptor: TlsAcceptor,
         stream: TcpStream,
         peer: SocketAddr,
     ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-        let shaking = timeout(self.bounds.handshake, acceptor.accept(stream));
-        let reason = match self.cancel.run_until_cancelled(shaking).await? {
+        let handshake = timeout(self.limits.handshake, acceptor.accept(stream));
+        let reason = match self.cancel.run_until_cancelled(handshake).await? {
             Ok(Ok(stream)) => return Some(stream),
             Ok(Err(error)) => error.to_string(),
-            Err(_) => "it took too long".to_owned(),
+            Err(_) => "timed out".to_owned(),
         };
         let from = peer.ip();
-        match self.failed_handshakes.happened(Instant::now()) {
+        match self.failed_handshakes.count() {
             Some(times) => warn!(times, %from, reason, "TLS handshakes failed"),
             None => debug!(%from, reason, "a TLS handshake failed"),
         }
         None
     }
 
-    async fn converse(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
+    async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin, peer: SocketAddr) {
         let router = self.router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer.ip()));
@@ -162,14 +162,14 @@ impl Hall {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.bounds.head)
+            .header_read_timeout(self.limits.head)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => Some(ended),
             () = self.cancel.cancelled() => None,
-            () = sleep(self.bounds.lifetime) => None,
+            () = sleep(self.limits.lifetime) => None,
         };
         let ended = match ended {
             Some(ended) => ended,

@@ -1,4 +1,4 @@
-//! The listener over real sockets: TLS, its bounds, and who gets in.
+//! The listener over real sockets: TLS, limits, and authentication.
 
 use std::net::SocketAddr;
 
@@ -22,9 +22,9 @@ use crate::config::{Listener, TlsFiles};
 
 const SECRET: &str = "a-secret-of-some-length";
 const EVENT: &str = r#"{"eventType": 203, "id": "n1", "user": {"username": "Rene"}}"#;
-/// How long anything may take that is going to happen.
+/// A generous timeout.
 const SOON: Duration = Duration::from_secs(20);
-/// A time that is over soon.
+/// A short limit, so that the test is fast.
 const SHORT: Duration = Duration::from_millis(200);
 
 struct Served {
@@ -41,7 +41,7 @@ fn access(secret: &str, tls: Option<&TlsFiles>) -> Arc<Access> {
     Arc::new(Access::new(&config).unwrap())
 }
 
-async fn served(tls: Option<&TlsFiles>, bounds: Bounds) -> Served {
+async fn served(tls: Option<&TlsFiles>, limits: Limits) -> Served {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(&format!("sqlite://{}", dir.path().join("bot.db").display())).await.unwrap();
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -50,10 +50,10 @@ async fn served(tls: Option<&TlsFiles>, bounds: Bounds) -> Served {
     let cancel = CancellationToken::new();
     let (receiver, token) = (access.subscribe(), cancel.clone());
     let work = tokio::spawn(async move {
-        let router = router(Door::new(receiver.clone(), store));
+        let router = router(AppState::new(receiver.clone(), store));
         tokio::select! {
-            () = connections::serve(socket, router, receiver.clone(), bounds, token) => {}
-            () = keep_certificate(receiver, Duration::from_millis(20)) => {}
+            () = connections::serve(socket, router, receiver.clone(), limits, token) => {}
+            () = reload_certificate(receiver, Duration::from_millis(20)) => {}
         }
     });
     Served { address, access, cancel, work, _dir: dir }
@@ -64,7 +64,7 @@ impl Served {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    async fn shake_hands(&self, trusted: &CertificateDer<'static>) -> std::io::Result<TlsStream<TcpStream>> {
+    async fn handshake(&self, trusted: &CertificateDer<'static>) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(trusted.clone()).unwrap();
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -85,7 +85,7 @@ impl Served {
     async fn wait_until_shown(&self, certificate: &CertificateDer<'static>) -> TlsStream<TcpStream> {
         let shown = async {
             loop {
-                match self.shake_hands(certificate).await {
+                match self.handshake(certificate).await {
                     Ok(stream) => return stream,
                     Err(_) => sleep(Duration::from_millis(20)).await,
                 }
@@ -102,7 +102,7 @@ async fn call(mut stream: impl AsyncRead + AsyncWrite + Unpin, secret: &str) -> 
     );
     stream.write_all(call.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // A server that does not say goodbye in TLS's way has answered all the same.
+    // The answer counts, even where the server does not close TLS properly.
     let _ = timeout(SOON, stream.read_to_end(&mut answer)).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -119,49 +119,49 @@ async fn until_closed(mut stream: TcpStream) {
 async fn an_event_comes_in_over_tls() {
     let files = Files::new();
     let certificate = files.renew();
-    let served = served(Some(&files.tls), Bounds::default()).await;
-    let stream = served.shake_hands(&certificate).await.unwrap();
+    let served = served(Some(&files.tls), Limits::default()).await;
+    let stream = served.handshake(&certificate).await.unwrap();
     assert_eq!(call(stream, SECRET).await.0, 200);
 }
 
 #[tokio::test]
 async fn a_renewed_certificate_is_shown_without_a_restart() {
     let files = Files::new();
-    let served = served(Some(&files.tls), Bounds::default()).await;
+    let served = served(Some(&files.tls), Limits::default()).await;
     let renewed = files.renew();
     let stream = served.wait_until_shown(&renewed).await;
     assert_eq!(call(stream, SECRET).await.0, 200);
 }
 
 #[tokio::test]
-async fn files_that_went_wrong_leave_the_old_certificate_until_they_are_right_again() {
+async fn invalid_files_leave_the_old_certificate_in_use_until_they_are_valid_again() {
     let files = Files::new();
     let old = files.renew();
-    let served = served(Some(&files.tls), Bounds::default()).await;
+    let served = served(Some(&files.tls), Limits::default()).await;
     std::fs::write(&files.tls.key, "not a key").unwrap();
     for _ in 0..10 {
-        assert!(served.shake_hands(&old).await.is_ok());
+        assert!(served.handshake(&old).await.is_ok());
     }
     let renewed = files.renew();
     served.wait_until_shown(&renewed).await;
-    assert!(served.shake_hands(&old).await.is_err());
+    assert!(served.handshake(&old).await.is_err());
 }
 
 #[tokio::test]
-async fn who_speaks_no_tls_is_cut_off_and_harms_nobody() {
+async fn a_plain_connection_to_a_tls_listener_is_closed() {
     let files = Files::new();
     let certificate = files.renew();
-    let served = served(Some(&files.tls), Bounds::default()).await;
+    let served = served(Some(&files.tls), Limits::default()).await;
     assert_eq!(served.post(SECRET).await.0, 0, "no answer in the clear");
-    let stream = served.shake_hands(&certificate).await.unwrap();
+    let stream = served.handshake(&certificate).await.unwrap();
     assert_eq!(call(stream, SECRET).await.0, 200);
 }
 
 #[tokio::test]
-async fn who_never_finishes_a_handshake_or_a_head_is_cut_off() {
+async fn an_unfinished_handshake_or_head_is_closed() {
     let files = Files::new();
-    let bounds = Bounds { handshake: SHORT, head: SHORT, ..Bounds::default() };
-    let (encrypted, plain) = (served(Some(&files.tls), bounds).await, served(None, bounds).await);
+    let limits = Limits { handshake: SHORT, head: SHORT, ..Limits::default() };
+    let (encrypted, plain) = (served(Some(&files.tls), limits).await, served(None, limits).await);
     until_closed(encrypted.connect().await).await;
     until_closed(plain.connect().await).await;
     let mut slow = plain.connect().await;
@@ -171,13 +171,13 @@ async fn who_never_finishes_a_handshake_or_a_head_is_cut_off() {
 
 #[tokio::test]
 async fn a_connection_that_lives_too_long_is_closed() {
-    let served = served(None, Bounds { lifetime: SHORT, ..Bounds::default() }).await;
+    let served = served(None, Limits { lifetime: SHORT, ..Limits::default() }).await;
     until_closed(served.connect().await).await;
 }
 
 #[tokio::test]
-async fn a_connection_beyond_the_bound_waits_for_its_turn() {
-    let served = served(None, Bounds { connections: 1, ..Bounds::default() }).await;
+async fn a_connection_beyond_the_limit_waits_to_be_accepted() {
+    let served = served(None, Limits { connections: 1, ..Limits::default() }).await;
     let mut first = served.connect().await;
     // Answered, so that it surely was accepted before the other one; without "Connection: close" it stays open.
     first.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
@@ -191,8 +191,8 @@ async fn a_connection_beyond_the_bound_waits_for_its_turn() {
 }
 
 #[tokio::test]
-async fn too_many_wrong_secrets_are_told_to_wait_and_the_right_one_passes_all_the_while() {
-    let served = served(None, Bounds::default()).await;
+async fn too_many_wrong_secrets_are_throttled_and_the_right_one_is_still_accepted() {
+    let served = served(None, Limits::default()).await;
     for _ in 0..10 {
         assert_eq!(served.post("a-wrong-secret").await.0, 404);
     }
@@ -205,28 +205,28 @@ async fn too_many_wrong_secrets_are_told_to_wait_and_the_right_one_passes_all_th
 }
 
 #[tokio::test]
-async fn a_secret_that_is_no_text_is_not_found_like_any_other() {
-    let served = served(None, Bounds::default()).await;
+async fn a_secret_that_is_not_utf_8_is_answered_like_any_other_wrong_one() {
+    let served = served(None, Limits::default()).await;
     assert_eq!(served.post("%ff").await.0, 404);
 }
 
 #[tokio::test]
-async fn another_secret_and_tls_are_taken_up_between_two_calls() {
+async fn a_new_secret_and_tls_take_effect_between_two_calls() {
     let files = Files::new();
     let certificate = files.renew();
-    let served = served(None, Bounds::default()).await;
+    let served = served(None, Limits::default()).await;
     assert_eq!(served.post(SECRET).await.0, 200);
     served.access.send_replace(access("another-secret-of-length", None));
     assert_eq!(served.post(SECRET).await.0, 404);
     assert_eq!(served.post("another-secret-of-length").await.0, 200);
     served.access.send_replace(access(SECRET, Some(&files.tls)));
-    let stream = served.shake_hands(&certificate).await.unwrap();
+    let stream = served.handshake(&certificate).await.unwrap();
     assert_eq!(call(stream, SECRET).await.0, 200);
 }
 
 #[tokio::test]
-async fn told_to_stop_it_closes_idle_connections_and_ends() {
-    let served = served(None, Bounds::default()).await;
+async fn cancelled_it_closes_idle_connections_and_ends() {
+    let served = served(None, Limits::default()).await;
     let idle = served.connect().await;
     assert_eq!(served.post(SECRET).await.0, 200);
     served.cancel.cancel();

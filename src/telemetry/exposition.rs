@@ -64,7 +64,7 @@ impl Exposition {
     }
 
     /// Makes the counters of these triggers begin at zero, where they have not begun.
-    pub fn begin_at_zero<'a>(&self, triggers: impl Iterator<Item = &'a str>) {
+    pub fn init_triggers<'a>(&self, triggers: impl Iterator<Item = &'a str>) {
         triggers.for_each(expect_matches);
     }
 
@@ -80,7 +80,7 @@ impl Exposition {
     }
 
     /// Folds recorded times into their histogram. Where nobody asks for the metrics they would pile up otherwise.
-    pub fn tidy(&self) {
+    pub fn upkeep(&self) {
         self.counters.run_upkeep();
     }
 }
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn samples_and_counters_stand_in_one_text_each_with_its_help() {
         let exposition = Exposition::start();
-        exposition.begin_at_zero(["night watch"].into_iter());
+        exposition.init_triggers(["night watch"].into_iter());
         let text = exposition.render(&[
             Sample::new(&OUTBOX_DELIVERIES, 3.0).with("queue", "signl4:\"odd\"\nname"),
             Sample::new(&FRAMES_RECEIVED, 7.0),
@@ -162,8 +162,8 @@ mod tests {
     #[test]
     fn several_bots_in_one_process_share_the_counters() {
         let (one, other) = (Exposition::start(), Exposition::start());
-        one.begin_at_zero(["one"].into_iter());
-        other.begin_at_zero(["other"].into_iter());
+        one.init_triggers(["one"].into_iter());
+        other.init_triggers(["other"].into_iter());
         let text = one.render(&[]);
         assert!(text.contains("trigger=\"one\"") && text.contains("trigger=\"other\""), "{text}");
     }

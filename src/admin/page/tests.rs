@@ -1,12 +1,12 @@
-//! What the page shows, and what never gets onto it.
+//! What the page shows, and what it never contains.
 
 use jiff::{Timestamp, ToSpan};
 use regex::Regex;
 
-use super::{parts, whole};
+use super::{count, page as render, sections, time_ago};
 use crate::{
     admin::{
-        Readiness, Seat, WatchedBy,
+        Readiness, WatchedBy, WatchedRoom,
         status::{Status, Stored},
         timeline::{Step, Story, Tone},
     },
@@ -22,7 +22,7 @@ fn now() -> Timestamp {
     Timestamp::UNIX_EPOCH + 400_000.hours()
 }
 
-/// A bot in trouble in which every text is this one.
+/// A bot in trouble whose every text is this one.
 fn troubled(text: &str) -> Status {
     let own = || text.to_owned();
     let step = Step { at: now(), tone: Tone::Bad, what: own(), detail: Some(own()), next: Some(now()) };
@@ -46,7 +46,7 @@ fn troubled(text: &str) -> Status {
         watched: vec![WatchedBy {
             trigger: own(),
             team: own(),
-            rooms: vec![Seat { room, joined: false }],
+            rooms: vec![WatchedRoom { room, joined: false }],
             unfound: vec![own()],
         }],
         stored: Ok(Stored {
@@ -67,7 +67,7 @@ fn troubled(text: &str) -> Status {
     }
 }
 
-/// A bot that is well and has nothing to do.
+/// A healthy bot with nothing to do.
 fn idle() -> Status {
     Status {
         readiness: Readiness { ready: true, missing: vec![] },
@@ -80,26 +80,26 @@ fn idle() -> Status {
 }
 
 fn page(status: &Status) -> String {
-    whole(status).into_string()
+    render(status).into_string()
 }
 
-fn part(status: &Status, name: &str) -> String {
-    let found = parts(status).into_iter().find(|(part, _)| *part == name);
+fn section(status: &Status, name: &str) -> String {
+    let found = sections(status).into_iter().find(|(section, _)| *section == name);
     found.unwrap().1.into_string()
 }
 
 #[test]
-fn whatever_stands_in_a_name_or_a_reason_is_shown_as_it_is_and_never_runs() {
+fn markup_in_a_name_or_a_reason_is_escaped() {
     let evil = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;";
     let html = page(&troubled(evil));
     assert!(!html.contains("<script>") && !html.contains("<img"), "{html}");
     assert!(html.contains("&quot;'&gt;&lt;script&gt;alert(1)&lt;/script&gt;"), "{html}");
-    // In an attribute too: the quote does not end it.
+    // In an attribute too.
     assert!(html.contains("data-key=\"queue-&quot;'&gt;"), "{html}");
 }
 
 #[test]
-fn the_page_brings_no_script_or_style_of_its_own_and_asks_nobody_else_for_one() {
+fn the_page_has_no_inline_script_or_style_and_loads_nothing_from_other_hosts() {
     let html = page(&troubled("x"));
     assert_eq!(html.matches("<script").count(), 1);
     assert!(html.contains("<script type=\"module\" src=\"status.js\"></script>"));
@@ -125,18 +125,18 @@ fn a_bot_in_trouble_says_what_is_missing_what_waits_and_why() {
     ] {
         assert!(html.contains(words), "{words}");
     }
-    assert!(part(&status, "readiness").contains("<li>the reason</li>"));
+    assert!(section(&status, "readiness").contains("<li>the reason</li>"));
     assert!(
-        part(&status, "overview").contains("<p class=\"number\" data-tone=\"bad\">4</p>"),
+        section(&status, "overview").contains("<p class=\"number\" data-tone=\"bad\">4</p>"),
         "3 deliveries, 1 event"
     );
-    assert!(part(&status, "outbox").contains("1 event from SIGNL4 not handled yet"));
-    assert!(part(&status, "log").contains("×7"));
-    assert!(part(&status, "alerts").contains("href=\"https://chat.example.com/channel/x?msg=m1\""));
+    assert!(section(&status, "outbox").contains("1 event from SIGNL4 not processed yet"));
+    assert!(section(&status, "log").contains("×7"));
+    assert!(section(&status, "alerts").contains("href=\"https://chat.example.com/channel/x?msg=m1\""));
 }
 
 #[test]
-fn a_bot_that_is_well_says_so() {
+fn a_healthy_bot_says_so() {
     let html = page(&idle());
     for words in [
         "<title>Ready",
@@ -150,31 +150,45 @@ fn a_bot_that_is_well_says_so() {
 }
 
 #[test]
-fn a_store_that_does_not_answer_is_told_and_nothing_is_made_up() {
+fn a_store_that_does_not_answer_is_reported_and_nothing_is_invented() {
     let status = Status { stored: Err("the store does not answer".into()), ..idle() };
-    assert!(part(&status, "overview").contains("the store does not answer"));
+    assert!(section(&status, "overview").contains("the store does not answer"));
     assert!(!page(&status).contains("Everything is delivered."));
-    assert!(!part(&status, "alerts").contains("No alerts"));
+    assert!(!section(&status, "alerts").contains("No alerts"));
 }
 
 #[test]
-fn a_part_is_the_same_text_as_long_as_what_it_shows_is_the_same() {
+fn an_unchanged_section_renders_to_the_same_text() {
     let later = Status { taken_at: now() + 1.hour(), ..idle() };
-    for (one, other) in parts(&idle()).into_iter().zip(parts(&later)) {
+    for (one, other) in sections(&idle()).into_iter().zip(sections(&later)) {
         assert_eq!(one.1.into_string(), other.1.into_string(), "{}", one.0);
     }
 }
 
 #[test]
-fn of_very_many_rooms_some_are_named_and_the_others_counted() {
-    let seat = |number: usize| {
+fn of_very_many_rooms_some_are_listed_and_the_others_counted() {
+    let watched = |number: usize| {
         let room =
             Room { id: RoomId::new("r"), name: Some(format!("room-{number}")), kind: RoomKind::Channel };
-        Seat { room, joined: true }
+        WatchedRoom { room, joined: true }
     };
     let mut status = idle();
-    status.watched[0].rooms = (0..1_000).map(seat).collect();
-    let rooms = part(&status, "rooms");
+    status.watched[0].rooms = (0..1_000).map(watched).collect();
+    let rooms = section(&status, "rooms");
     assert!(rooms.contains("#room-59<") && !rooms.contains("#room-60<"), "{rooms}");
     assert!(rooms.contains("and 940 more"));
+}
+
+#[test]
+fn numbers_agree_with_their_nouns() {
+    assert_eq!([0, 1, 2].map(|number| count(number, "alert")), ["0 alerts", "1 alert", "2 alerts"]);
+}
+
+#[test]
+fn a_time_is_the_same_for_people_and_machines() {
+    let at = Timestamp::from_millisecond(1_700_000_000_123).unwrap();
+    assert_eq!(
+        time_ago(at).into_string(),
+        "<time class=\"ago\" datetime=\"2023-11-14T22:13:20Z\">2023-11-14 22:13:20 UTC</time>"
+    );
 }

@@ -1,0 +1,429 @@
+//! The status page: a [`Status`] rendered as HTML, and the style sheet and script that go with it.
+//!
+//! The page is complete without its script, loads nothing from other hosts and has no inline script or style. Each section
+//! is a function of the status alone, so an unchanged section renders to the same text and is not sent again. `maud` escapes
+//! everything that is interpolated.
+
+#[cfg(test)]
+mod tests;
+
+use axum::{Router, http::header, response::IntoResponse, routing::get};
+use jiff::Timestamp;
+use maud::{DOCTYPE, Markup, html};
+
+use super::{
+    WatchedBy, WatchedRoom,
+    status::{Status, Stored},
+    timeline::{Step, Story, Tone, attempts, room_label},
+};
+use crate::{logging::Line, store::QueueDepth};
+use rocketchat::realtime::{ConnectionState, Scope};
+
+/// How many alerts, the newest, are expanded at first.
+const EXPANDED: usize = 3;
+/// How many rooms of one trigger are listed. A bot may be in thousands.
+const LISTED_ROOMS: usize = 60;
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const STYLE: &str = "text/css; charset=utf-8";
+
+/// Path, media type and content.
+const ASSETS: [(&str, &str, &str); 4] = [
+    ("/theme.css", STYLE, include_str!("page/assets/theme.css")),
+    ("/status.css", STYLE, include_str!("page/assets/status.css")),
+    ("/status.js", SCRIPT, include_str!("page/assets/status.js")),
+    ("/favicon.svg", "image/svg+xml", include_str!("page/assets/favicon.svg")),
+];
+
+/// A route for each static file.
+pub(super) fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    ASSETS.into_iter().fold(Router::new(), |router, (path, media_type, content)| {
+        let serve = move || async move { ([(header::CONTENT_TYPE, media_type)], content).into_response() };
+        router.route(path, get(serve))
+    })
+}
+
+/// The complete page.
+pub(super) fn page(status: &Status) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title(status)) }
+                link rel="icon" href="favicon.svg" type="image/svg+xml";
+                link rel="stylesheet" href="theme.css";
+                link rel="stylesheet" href="status.css";
+                script type="module" src="status.js" {}
+                noscript { meta http-equiv="refresh" content="10"; }
+            }
+            body {
+                a.skip href="#main" { "Skip to the status" }
+                header.top {
+                    h1 {
+                        svg.mark aria-hidden="true" viewBox="0 0 32 32" { use href="favicon.svg#mark" {} }
+                        "signl4-rocketchat " small { "status" }
+                    }
+                    p #live.live data-state="still" {
+                        span.dot aria-hidden="true" {}
+                        span.live-text { "As of " time datetime=(rfc3339(status.taken_at)) { (utc(status.taken_at)) } }
+                    }
+                }
+                main #main tabindex="-1" {
+                    @for (name, section) in sections(status) {
+                        section id=(name) aria-label=[(name == "readiness").then_some("Readiness")]
+                            aria-live=[(name == "readiness").then_some("polite")] { (section) }
+                    }
+                }
+                footer.bottom {
+                    p { "Version " (env!("CARGO_PKG_VERSION")) ", started " (time_ago(status.started_at)) }
+                    nav aria-label="For machines" {
+                        a href="metrics" { "Metrics" } " "
+                        a href="readyz" { "Readiness" } " "
+                        a href="healthz" { "Health" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The sections that change, by the `id` of the element they fill.
+pub(super) fn sections(status: &Status) -> [(&'static str, Markup); 6] {
+    [
+        ("readiness", readiness(status)),
+        ("overview", overview(status)),
+        ("alerts", alerts(status)),
+        ("outbox", outbox(status)),
+        ("rooms", rooms(status)),
+        ("log", log(status)),
+    ]
+}
+
+fn title(status: &Status) -> &'static str {
+    if status.readiness.ready { "Ready – signl4-rocketchat" } else { "NOT READY – signl4-rocketchat" }
+}
+
+fn readiness(status: &Status) -> Markup {
+    let ready = status.readiness.ready;
+    html! {
+        div.banner data-tone=(if ready { "good" } else { "bad" }) data-title=(title(status)) {
+            @if ready {
+                h2 { "Ready" }
+                p { "The bot is connected to Rocket.Chat, and the store accepts writes." }
+            } @else {
+                h2 { "Not ready" }
+                ul { @for reason in &status.readiness.missing { li { (reason) } } }
+                p { "Once connected again, the bot reads the messages it missed, as far back as rocketchat.catch_up allows." }
+            }
+        }
+    }
+}
+
+/// Four tiles: connection, deliveries waiting, recent alerts, and the store where it fails.
+fn overview(status: &Status) -> Markup {
+    html! {
+        h2.hidden { "Overview" }
+        div.tiles {
+            (connection_tile(status))
+            @match &status.stored {
+                Ok(stored) => { (waiting_tile(stored)) (alerts_tile(stored)) }
+                Err(reason) => div.tile {
+                    h3 { "Store" }
+                    p.big { (badge(Tone::Bad, "no answer")) }
+                    p { (reason) }
+                },
+            }
+        }
+    }
+}
+
+fn connection_tile(status: &Status) -> Markup {
+    let (tone, word) = match &status.connection {
+        ConnectionState::Online { .. } => (Tone::Good, "online"),
+        ConnectionState::Connecting { .. } => (Tone::Waiting, "connecting"),
+        ConnectionState::Waiting { .. } => (Tone::Bad, "not connected"),
+        ConnectionState::Stopped(_) => (Tone::Bad, "stopped"),
+    };
+    html! {
+        div.tile {
+            h3 { "Connection" }
+            p.big { (badge(tone, word)) }
+            p {
+                a href=(status.server) rel="noreferrer" { (status.server) }
+                @if let Some(user) = &status.user { " as " b { (user) } }
+            }
+            dl {
+                @if let Some(since) = status.offline_since { (fact("Offline since", &time_ago(since))) }
+                @match &status.connection {
+                    ConnectionState::Online { since, scope } => {
+                        (fact("Since", &time_ago(*since)))
+                        (fact("Receives", &received_rooms(scope)))
+                    }
+                    ConnectionState::Connecting { attempt } => (fact("Attempt", &html! { (attempt) })),
+                    ConnectionState::Waiting { reason, retry_at } => {
+                        (fact("Reason", &html! { (reason) }))
+                        (fact("Next attempt", &time_ago(*retry_at)))
+                    }
+                    ConnectionState::Stopped(Some(fatal)) => (fact("Reason", &html! { (fatal) })),
+                    ConnectionState::Stopped(None) => {}
+                }
+            }
+        }
+    }
+}
+
+fn received_rooms(scope: &Scope) -> Markup {
+    html! {
+        @match scope {
+            Scope::AllRooms => "every room the bot is in or can see",
+            Scope::EachRoom { heard, refused } => {
+                (count(*heard as u64, "room")) ", subscribed one by one"
+                @if !refused.is_empty() {
+                    "; refused: "
+                    @for room in refused { code { (room) } " " }
+                }
+            }
+        }
+    }
+}
+
+fn fact(name: &str, value: &Markup) -> Markup {
+    html! { div { dt { (name) } dd { (value) } } }
+}
+
+fn waiting_tile(stored: &Stored) -> Markup {
+    let all: u64 = stored.waiting.iter().map(|(_, depth)| depth.waiting).sum::<u64>() + stored.inbox.waiting;
+    let queues = stored.waiting.iter().map(|(_, depth)| depth.oldest);
+    let oldest = queues.chain(stored.inbox.oldest).min();
+    let failing = stored.waiting.iter().any(|(_, depth)| depth.last_error.is_some());
+    let tone = match all {
+        0 => "quiet",
+        _ if failing => "bad",
+        _ => "waiting",
+    };
+    html! {
+        div.tile {
+            h3 { "Waiting" }
+            p.number data-tone=(tone) { (all) }
+            @match oldest {
+                Some(oldest) => p { "the oldest since " (time_ago(oldest)) },
+                None => p { "Everything is delivered." },
+            }
+        }
+    }
+}
+
+fn alerts_tile(stored: &Stored) -> Markup {
+    let failed = stored.alerts.iter().filter(|story| story.tone == Tone::Bad).count();
+    html! {
+        div.tile {
+            h3 { "Recent alerts" }
+            p.number data-tone=(if failed > 0 { "bad" } else { "quiet" }) { (stored.alerts.len()) }
+            @match stored.alerts.first() {
+                Some(newest) => {
+                    p { "the newest " (time_ago(newest.queued_at)) }
+                    @if failed > 0 { p { (failed) " failed" } }
+                }
+                None => p { "None in seven days." },
+            }
+        }
+    }
+}
+
+fn alerts(status: &Status) -> Markup {
+    html! {
+        h2 { "Alerts" }
+        @match &status.stored {
+            Ok(stored) if !stored.alerts.is_empty() => table.stories {
+                caption { "The most recent alerts, newest first. To read a message, open it in Rocket.Chat: this page shows no message text." }
+                (head(&["Message", "State", "What happened"]))
+                tbody { @for (at, story) in stored.alerts.iter().enumerate() { (alert(story, at < EXPANDED)) } }
+            },
+            Ok(_) => p.nothing { "No alerts in seven days. Write a message that a trigger matches, and it appears here." },
+            Err(_) => p.nothing { "The store does not answer, so the alerts cannot be shown." },
+        }
+    }
+}
+
+fn alert(story: &Story, expanded: bool) -> Markup {
+    html! {
+        tr data-key={ "alert-" (story.id) } {
+            th scope="row" {
+                a href=(story.link) rel="noreferrer" { "Message in " (story.room) }
+                span.sub { (time_ago(story.queued_at)) }
+                span.sub { "alert " (story.id) ", trigger " (story.trigger) }
+            }
+            td { (badge(story.tone, story.state)) }
+            td {
+                details open[expanded] {
+                    summary { (count(story.steps.len() as u64, "step")) @if let Some(last) = story.steps.last() { ", the last: " (last.what) } }
+                    ol.steps { @for step in &story.steps { (timeline_step(step)) } }
+                }
+            }
+        }
+    }
+}
+
+fn timeline_step(step: &Step) -> Markup {
+    html! {
+        li data-tone=(tone_name(step.tone)) {
+            time datetime=(rfc3339(step.at)) { (utc(step.at)) }
+            span.what {
+                (step.what)
+                @if let Some(detail) = &step.detail { span.detail { (detail) } }
+                @if let Some(next) = step.next { span.detail { "next attempt " (time_ago(next)) } }
+            }
+        }
+    }
+}
+
+fn outbox(status: &Status) -> Markup {
+    html! {
+        h2 { "Outbox" }
+        @match &status.stored {
+            Ok(stored) => {
+                @if stored.waiting.is_empty() {
+                    p.nothing { "Nothing waits: every alert and every reply has been delivered." }
+                } @else {
+                    table {
+                        caption { "Deliveries waiting, by destination. A destination never waits for another one." }
+                        (head(&["To", "Waiting", "Oldest", "Why", "Next attempt"]))
+                        tbody { @for (name, depth) in &stored.waiting { (queue(name, depth)) } }
+                    }
+                }
+                @if let Some(oldest) = stored.inbox.oldest {
+                    p.nothing {
+                        (count(stored.inbox.waiting, "event")) " from SIGNL4 not processed yet, the oldest received " (time_ago(oldest)) "."
+                    }
+                }
+            }
+            Err(_) => p.nothing { "The store does not answer, so the outbox cannot be shown." },
+        }
+    }
+}
+
+fn queue(name: &str, depth: &QueueDepth) -> Markup {
+    html! {
+        tr data-key={ "queue-" (depth.queue) } {
+            th scope="row" { (name) span.sub { code { (depth.queue) } } }
+            td data-label="Waiting" { (depth.waiting) }
+            td data-label="Oldest" { (time_ago(depth.oldest)) }
+            td data-label="Why" {
+                @match &depth.last_error {
+                    Some(reason) => { (reason) span.sub { (attempts(depth.attempts)) } }
+                    None => "not tried yet",
+                }
+            }
+            td data-label="Next attempt" { (time_ago(depth.not_before)) }
+        }
+    }
+}
+
+fn rooms(status: &Status) -> Markup {
+    html! {
+        h2 { "Watched rooms" }
+        table {
+            caption { "The rooms that each trigger watches, and the team it pages." }
+            (head(&["Trigger", "Pages", "Rooms"]))
+            tbody { @for watched in &status.watched { (trigger_rooms(watched)) } }
+        }
+    }
+}
+
+fn trigger_rooms(watched: &WatchedBy) -> Markup {
+    let more = watched.rooms.len().saturating_sub(LISTED_ROOMS);
+    html! {
+        tr data-key={ "trigger-" (watched.trigger) } {
+            th scope="row" { (watched.trigger) }
+            td data-label="Pages" { (watched.team) }
+            td data-label="Rooms" {
+                ul.rooms {
+                    @for watched in watched.rooms.iter().take(LISTED_ROOMS) { (watched_room(watched)) }
+                    @if more > 0 { li { "and " (more) " more" } }
+                    @for entry in &watched.unfound { li data-tone="bad" { code { (entry) } " no such room known" } }
+                    @if watched.rooms.is_empty() && watched.unfound.is_empty() { li data-tone="waiting" { "none yet" } }
+                }
+            }
+        }
+    }
+}
+
+fn watched_room(WatchedRoom { room, joined }: &WatchedRoom) -> Markup {
+    html! {
+        li data-tone=[(!joined).then_some("waiting")] title={ "id " (room.id) } {
+            (room_label(room))
+            @if !joined { " not a member, cannot reply" }
+        }
+    }
+}
+
+fn log(status: &Status) -> Markup {
+    html! {
+        h2 { "Last warnings and errors" }
+        @if status.log.is_empty() {
+            p.nothing { "None since the start." }
+        } @else {
+            table {
+                caption { "Newest first. The log has the rest." }
+                (head(&["When", "Level", "What"]))
+                tbody { @for line in &status.log { (log_line(line)) } }
+            }
+        }
+    }
+}
+
+fn log_line(line: &Line) -> Markup {
+    let (tone, level) = if line.is_error { (Tone::Bad, "error") } else { (Tone::Waiting, "warning") };
+    html! {
+        tr data-key={ "line-" (line.message) " " (line.fields) } {
+            td { (time_ago(line.at)) }
+            td { (badge(tone, level)) }
+            td {
+                (line.message)
+                @if line.times > 1 { " " b { "×" (line.times) } }
+                @if !line.fields.is_empty() { span.sub { code { (line.fields) } } }
+            }
+        }
+    }
+}
+
+fn head(columns: &[&str]) -> Markup {
+    html! { thead { tr { @for column in columns { th scope="col" { (column) } } } } }
+}
+
+/// A time in UTC. The script shows it in the reader's time zone, with how long ago it is or how soon.
+fn time_ago(at: Timestamp) -> Markup {
+    html! { time.ago datetime=(rfc3339(at)) { (utc(at)) } }
+}
+
+fn utc(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A word in a box whose colour shows its tone.
+fn badge(tone: Tone, word: &str) -> Markup {
+    html! { span.badge data-tone=(tone_name(tone)) { (word) } }
+}
+
+/// The tone's name in the style sheet.
+fn tone_name(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "good",
+        Tone::Plain => "plain",
+        Tone::Waiting => "waiting",
+        Tone::Bad => "bad",
+        Tone::Quiet => "quiet",
+    }
+}
+
+/// `1 alert`, `2 alerts`.
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}

@@ -1,0 +1,106 @@
+//! Throttles callers of either listener who show a wrong secret.
+//!
+//! Behind a reverse proxy every caller has the proxy's address. So the throttle only decides how a wrong secret is answered:
+//! the right one is accepted from a throttled address too.
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    num::NonZeroU32,
+    time::Duration,
+};
+
+use axum::{
+    http::{StatusCode, header},
+    response::{AppendHeaders, IntoResponse, Response},
+};
+use governor::{
+    DefaultKeyedRateLimiter, Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+};
+
+/// Wrong secrets a minute from one address that are answered without a wait.
+const PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// Addresses remembered at the same time. While that many are active, every wrong secret is throttled.
+const MAX_ADDRESSES: usize = 4096;
+/// The wait told to an address for which there is no more room.
+const FULL_WAIT: Duration = Duration::from_secs(60);
+
+/// Counts wrong secrets by address.
+#[derive(Debug)]
+pub(crate) struct AuthThrottle(DefaultKeyedRateLimiter<IpAddr>);
+
+impl Default for AuthThrottle {
+    fn default() -> Self {
+        Self(RateLimiter::keyed(Quota::per_minute(PER_MINUTE)))
+    }
+}
+
+impl AuthThrottle {
+    /// Counts a wrong secret. Returns how long its sender has to wait, where it sent too many.
+    pub(crate) fn failed(&self, from: IpAddr) -> Option<Duration> {
+        if self.0.len() >= MAX_ADDRESSES {
+            self.0.retain_recent();
+            if self.0.len() >= MAX_ADDRESSES {
+                return Some(FULL_WAIT);
+            }
+        }
+        let checked = self.0.check_key(&network(from));
+        checked.err().map(|refused| refused.wait_time_from(DefaultClock::default().now()))
+    }
+}
+
+/// The answer to a throttled caller.
+pub(crate) fn too_many_requests(wait: Duration) -> Response {
+    let seconds = wait.as_secs().max(1).to_string();
+    let headers = [(header::RETRY_AFTER, seconds), (header::CONNECTION, "close".to_owned())];
+    (StatusCode::TOO_MANY_REQUESTS, AppendHeaders(headers)).into_response()
+}
+
+/// The addresses that one caller controls: a single IPv4 address, a /64 network of IPv6.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (!0 << 64)).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_with_too_many_failures_has_to_wait_and_others_do_not() {
+        let throttle = AuthThrottle::default();
+        let one = address("192.0.2.1");
+        for _ in 0..PER_MINUTE.get() {
+            assert_eq!(throttle.failed(one), None);
+        }
+        let wait = throttle.failed(one).unwrap();
+        assert!(wait <= Duration::from_secs(60 / 10), "{wait:?}");
+        assert_eq!(throttle.failed(address("192.0.2.2")), None);
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_caller_and_a_mapped_address_is_the_ipv4_one() {
+        assert_eq!(network(address("2001:db8::1")), network(address("2001:db8::ffff:2")));
+        assert_ne!(network(address("2001:db8::1")), network(address("2001:db8:0:1::1")));
+        assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+    }
+
+    #[test]
+    fn the_number_of_remembered_addresses_is_bounded() {
+        let throttle = AuthThrottle::default();
+        let nth = |n: usize| IpAddr::from(Ipv4Addr::from_bits(n.try_into().unwrap()));
+        for n in 0..MAX_ADDRESSES {
+            assert_eq!(throttle.failed(nth(n)), None);
+        }
+        assert_eq!(throttle.failed(nth(MAX_ADDRESSES)), Some(FULL_WAIT));
+        assert_eq!(throttle.0.len(), MAX_ADDRESSES);
+    }
+}
