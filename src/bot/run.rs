@@ -30,6 +30,7 @@ use crate::{
     config::Config,
     listener::{self, Access, CertificateError},
     store::{BUSY_TIMEOUT, Store, StoreError},
+    telemetry,
 };
 use rocketchat::{
     Account, Connector, ConnectorError, Fatal,
@@ -145,8 +146,9 @@ impl Bot {
         let public = bind("listener.bind", config.listener.bind).await?;
         let private = bind("admin.bind", config.admin.bind).await?;
         let addresses = (address(&public, config.listener.bind), address(&private, config.admin.bind));
-        let connector = Connector::new()?;
-        let webhooks = WebhookClient::new(connector.client_builder())?;
+        let connector = Connector::new()?.on_http_error(|code| telemetry::http_error("rocketchat", code));
+        let webhooks = WebhookClient::new(connector.client_builder())?
+            .on_http_error(|code| telemetry::http_error("signl4", code));
         let account = Arc::new(Account::new(
             config.rocketchat.url.clone(),
             config.rocketchat.account.credentials(),

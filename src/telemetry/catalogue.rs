@@ -58,7 +58,6 @@ pub(super) const REPLIES: Metric = metric(
     Kind::Counter,
     "Replies and reactions for Rocket.Chat that were posted, or given up as failed.",
 );
-/// Counted where the calls are made: `rocketchat::rest::exchange` and `signl4::webhook`.
 pub(super) const HTTP_ERRORS: Metric = metric(
     "signl4_bot_http_errors_total",
     Kind::Counter,

@@ -59,6 +59,11 @@ pub(crate) fn notice(kind: NoticeKind, posted: bool) {
     counter!(REPLIES.name, "kind" => kind.name(), "result" => result(posted)).increment(1);
 }
 
+/// An HTTP call failed, with this status or, without an answer, for this reason.
+pub(crate) fn http_error(peer: &'static str, code: &str) {
+    counter!(HTTP_ERRORS.name, "peer" => peer, "code" => code.to_owned()).increment(1);
+}
+
 fn result(posted: bool) -> &'static str {
     if posted { "posted" } else { "failed" }
 }

@@ -16,5 +16,7 @@ pub(crate) use catalogue::{
     OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, START_TIME, STORE_UP, WATCHED_ROOMS,
 };
 pub use catalogue::{Kind, METRICS, Metric};
-pub(crate) use counted::{NoticeKind, alert, alert_sent, event, matched, message_seen, notice, reconnect};
+pub(crate) use counted::{
+    NoticeKind, alert, alert_sent, event, http_error, matched, message_seen, notice, reconnect,
+};
 pub use exposition::{Exposition, Sample};

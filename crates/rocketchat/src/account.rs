@@ -244,7 +244,7 @@ impl Account {
         if let Some(wait) = self.limits.closed_for(route) {
             return Err(RestError::RateLimited { until: Timestamp::now() + wait });
         }
-        let outcome = exchange(request, limit, &self.clock).await;
+        let outcome = exchange(request, limit, &self.clock, self.connector.errors()).await;
         match &outcome {
             Ok(Answer { exhausted_until: Some(until), .. }) | Err(RestError::RateLimited { until }) => {
                 self.limits.close(route, *until);

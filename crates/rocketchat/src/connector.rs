@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http_outcome::ErrorHook;
 use hyper_util::client::proxy::matcher::Matcher;
 
 /// How long one REST call may take, connect and body included.
@@ -22,6 +23,7 @@ pub struct Connector {
     tls: Arc<rustls::ClientConfig>,
     http: reqwest::Client,
     proxies: Arc<Matcher>,
+    errors: ErrorHook,
 }
 
 /// The TLS library or the HTTP client could not be set up.
@@ -54,7 +56,14 @@ impl Connector {
                 what: "the HTTP client",
                 reason: error.without_url().to_string(),
             })?;
-        Ok(Self { tls: Arc::new(tls), http, proxies: Arc::new(proxies) })
+        Ok(Self { tls: Arc::new(tls), http, proxies: Arc::new(proxies), errors: ErrorHook::default() })
+    }
+
+    /// Calls `hook` for each REST call that fails, with the status (`"503"`), or `connect`, `timeout` or `broken` where
+    /// no answer came.
+    #[must_use]
+    pub fn on_http_error(self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { errors: ErrorHook::new(hook), ..self }
     }
 
     /// A builder of an HTTP client with the same TLS roots, proxies and timeouts, for whoever calls other hosts.
@@ -68,6 +77,10 @@ impl Connector {
 
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http
+    }
+
+    pub(crate) fn errors(&self) -> &ErrorHook {
+        &self.errors
     }
 
     pub(crate) fn proxies(&self) -> &Matcher {

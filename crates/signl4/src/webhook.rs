@@ -8,8 +8,8 @@ mod tests;
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
-use metrics::{SharedString, counter};
+use http_outcome::{ErrorHook, Failure, NoAnswer, date, number, read_body};
+use jiff::{SignedDuration, Timestamp};
 use reqwest::{StatusCode, header::HeaderMap, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -159,6 +159,7 @@ pub struct Raised {
 #[derive(Clone, Debug)]
 pub struct WebhookClient {
     http: reqwest::Client,
+    errors: ErrorHook,
 }
 
 impl WebhookClient {
@@ -176,7 +177,14 @@ impl WebhookClient {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(CALL_TIMEOUT)
             .build()?;
-        Ok(Self { http })
+        Ok(Self { http, errors: ErrorHook::default() })
+    }
+
+    /// Calls `hook` for each call that fails, with the status (`"503"`), or `connect`, `timeout` or `broken` where no
+    /// answer came.
+    #[must_use]
+    pub fn on_http_error(self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { errors: ErrorHook::new(hook), ..self }
     }
 
     /// Raises one alert.
@@ -185,16 +193,21 @@ impl WebhookClient {
     /// See [`RaiseError`]: wait, give up, or repeat.
     pub async fn raise(&self, url: &WebhookUrl, event: &Value) -> Result<Raised, RaiseError> {
         let sent = self.http.post(url.url.expose_secret()).json(event).send().await;
-        let answer = sent.map_err(|error| unavailable(&error))?;
+        let answer = sent.map_err(|error| self.no_answer(error.into()))?;
         let status = answer.status();
         if status.is_success() {
             let pause = last_allowed(answer.headers(), Timestamp::now());
             // The alert is raised whatever the body holds: failing here would page twice.
-            return Ok(Raised { event_id: event_id(&read(answer).await.unwrap_or_default()), pause });
+            return Ok(Raised { event_id: event_id(&body(answer).await), pause });
         }
-        count_error(status.as_u16().to_string());
+        self.errors.report(status.as_str());
         let pause = pause_of(answer.headers(), Timestamp::now());
-        Err(refusal(status, pause, &url.blackened(&read(answer).await.unwrap_or_default())))
+        Err(refusal(status, pause, &url.blackened(&body(answer).await)))
+    }
+
+    fn no_answer(&self, error: NoAnswer) -> RaiseError {
+        self.errors.report(error.failure.code());
+        RaiseError::Unavailable { maybe_raised: error.failure.was_sent(), reason: sentence(&error) }
     }
 
     /// Looks whether SIGNL4 answers at all, without a secret and so without paging anybody.
@@ -205,20 +218,13 @@ impl WebhookClient {
         let mut root = Url::parse(url.url.expose_secret()).map_err(|error| error.to_string())?;
         root.set_path("/");
         root.set_query(None);
-        self.http.get(root).send().await.map(drop).map_err(|error| why(&error))
+        self.http.get(root).send().await.map(drop).map_err(|error| sentence(&error.into()))
     }
 }
 
-async fn read(mut answer: reqwest::Response) -> reqwest::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_ANSWER {
-            body.truncate(MAX_ANSWER);
-            break;
-        }
-    }
-    Ok(body)
+/// What can be read of a body that decides nothing.
+async fn body(answer: reqwest::Response) -> Vec<u8> {
+    read_body(answer, MAX_ANSWER).await.ok().flatten().unwrap_or_default()
 }
 
 fn event_id(body: &[u8]) -> Option<EventId> {
@@ -268,12 +274,10 @@ fn detail(body: &[u8]) -> String {
 
 /// `X-RateLimit-Reset` is in seconds of Unix time, by SIGNL4's clock, which its `Date` tells.
 fn pause_of(headers: &HeaderMap, now: Timestamp) -> Timestamp {
-    let date =
-        header(headers, "date").and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
-    let reset = header(headers, "x-ratelimit-reset")
-        .and_then(|seconds| Timestamp::from_second(seconds.parse().ok()?).ok())
-        .map(|reset| reset.duration_since(date.unwrap_or(now)));
-    let named = reset.or_else(|| header(headers, "retry-after")?.parse().ok().map(SignedDuration::from_secs));
+    let reset = number(headers, "x-ratelimit-reset")
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+        .map(|reset| reset.duration_since(date(headers).unwrap_or(now)));
+    let named = reset.or_else(|| number(headers, "retry-after").map(SignedDuration::from_secs));
     now + match named {
         // Already over, by the clocks: a short wait covers their difference.
         Some(wait) => wait.clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
@@ -285,47 +289,16 @@ fn pause_of(headers: &HeaderMap, now: Timestamp) -> Timestamp {
 /// longer than the limits per minute ask for: an answer with 429 tells about the others. Where there is no limit nothing
 /// remains of it either.
 fn last_allowed(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
-    let number = |name| header(headers, name)?.parse::<u64>().ok();
-    let is_last = number("x-ratelimit-limit")? > 0 && number("x-ratelimit-remaining")? == 0;
+    let is_last = number::<u64>(headers, "x-ratelimit-limit")? > 0
+        && number::<u64>(headers, "x-ratelimit-remaining")? == 0;
     is_last.then(|| pause_of(headers, now).min(now + LONGEST_HOLDING_BACK))
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok().map(str::trim)
-}
-
-/// Why no answer came, in one word.
-fn silence(error: &reqwest::Error) -> &'static str {
-    if error.is_connect() {
-        "connect"
-    } else if error.is_timeout() {
-        "timeout"
-    } else {
-        "broken"
-    }
-}
-
-/// Counts a failed call by its status, or by why there was none.
-fn count_error(code: impl Into<SharedString>) {
-    counter!("signl4_bot_http_errors_total", "peer" => "signl4", "code" => code.into()).increment(1);
-}
-
-fn unavailable(error: &reqwest::Error) -> RaiseError {
-    count_error(silence(error));
-    RaiseError::Unavailable { maybe_raised: !error.is_connect() && !error.is_builder(), reason: why(error) }
-}
-
 /// Says what went wrong without the URL, which holds the secret.
-fn why(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "SIGNL4 did not answer in time".into();
-    }
-    let mut source: &dyn std::error::Error = error;
-    while let Some(deeper) = source.source() {
-        source = deeper;
-    }
-    match error.is_connect() {
-        true => format!("SIGNL4 cannot be reached ({source})"),
-        false => format!("the connection to SIGNL4 broke ({source})"),
+fn sentence(error: &NoAnswer) -> String {
+    match error.failure {
+        Failure::Timeout => "SIGNL4 did not answer in time".into(),
+        Failure::Broken => format!("the connection to SIGNL4 broke ({error})"),
+        _ => format!("SIGNL4 cannot be reached ({error})"),
     }
 }

@@ -54,8 +54,8 @@ impl From<LoginError> for RestError {
             LoginError::Fatal(fatal) => Self::Unauthorized { code: String::new(), reason: fatal.to_string() },
             LoginError::RestDisabled(_) => Self::unreachable("not logged in yet"),
             // Whatever became of the login, the call itself was never made.
-            LoginError::NotNow(Self::Unavailable { reason, obstacle, .. }) => {
-                Self::Unavailable { reason, effect: Effect::None, obstacle }
+            LoginError::NotNow(Self::Unavailable { reason, failure, .. }) => {
+                Self::Unavailable { reason, effect: Effect::None, failure }
             }
             LoginError::NotNow(Self::Rejected { reason, .. }) => Self::unreachable(reason),
             LoginError::NotNow(error) => error,

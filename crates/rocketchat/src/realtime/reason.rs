@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::rest::{Obstacle, RestError};
+use crate::rest::{Failure, RestError};
 
 /// A named reason. All of them are tried again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,11 +104,9 @@ impl From<RestError> for LostReason {
                 let wait = until.duration_since(jiff::Timestamp::now());
                 Self::RateLimited { wait: Some(wait.try_into().unwrap_or_default()) }
             }
-            RestError::Unavailable { reason, obstacle: Some(obstacle), .. } => match obstacle {
-                Obstacle::Dns => Self::Dns(reason),
-                Obstacle::Refused => Self::Refused(reason),
-                Obstacle::Tls => Self::Tls(reason),
-            },
+            RestError::Unavailable { reason, failure: Some(Failure::Dns), .. } => Self::Dns(reason),
+            RestError::Unavailable { reason, failure: Some(Failure::Refused), .. } => Self::Refused(reason),
+            RestError::Unavailable { reason, failure: Some(Failure::Tls), .. } => Self::Tls(reason),
             error => Self::Rest(error.to_string()),
         }
     }

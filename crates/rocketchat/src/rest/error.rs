@@ -1,5 +1,6 @@
 //! What can go wrong with a REST call, sorted by what the caller does next.
 
+use http_outcome::Failure;
 use jiff::Timestamp;
 
 /// A failed call.
@@ -13,8 +14,8 @@ pub enum RestError {
         reason: String,
         /// Whether the call may have taken effect all the same.
         effect: Effect,
-        /// What kept the call from the server, where that is known to be one of these.
-        obstacle: Option<Obstacle>,
+        /// Why there was no answer; `None` if there was one.
+        failure: Option<Failure>,
     },
     /// The server wants no more calls of this kind for now (429, `error-too-many-requests`). The call took no effect.
     #[error("Rocket.Chat asks for fewer calls until {until}")]
@@ -50,17 +51,6 @@ pub enum Effect {
     None,
     /// The call may have been executed; only the answer is missing.
     Unknown,
-}
-
-/// What kept a call from the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
-    /// The host's name leads nowhere.
-    Dns,
-    /// Nobody listens there.
-    Refused,
-    /// No encrypted connection came to stand.
-    Tls,
 }
 
 impl RestError {
@@ -101,11 +91,11 @@ impl RestError {
 
     /// No answer, and the call surely had no effect.
     pub fn unreachable(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), effect: Effect::None, obstacle: None }
+        Self::Unavailable { reason: reason.into(), effect: Effect::None, failure: None }
     }
 
     /// No answer, and nobody knows whether the call had an effect.
     pub fn unclear(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), effect: Effect::Unknown, obstacle: None }
+        Self::Unavailable { reason: reason.into(), effect: Effect::Unknown, failure: None }
     }
 }

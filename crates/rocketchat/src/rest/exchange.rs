@@ -3,14 +3,14 @@
 #[cfg(test)]
 mod tests;
 
-use std::{error::Error, io, time::Instant};
+use std::time::Instant;
 
-use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
-use metrics::{SharedString, counter};
-use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
+use http_outcome::{ErrorHook, Failure, NoAnswer, date, number, read_body};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{HeaderMap, LOCATION};
 use serde_json::Value;
 
-use super::{Effect, Obstacle, RestError};
+use super::{Effect, RestError};
 use crate::{clock::ServerClock, wire};
 
 /// Largest body of an ordinary answer, in bytes.
@@ -34,18 +34,23 @@ pub(crate) async fn exchange(
     request: reqwest::RequestBuilder,
     limit: usize,
     clock: &ServerClock,
+    errors: &ErrorHook,
 ) -> Result<Answer, RestError> {
+    let failed = |error: NoAnswer| {
+        errors.report(error.failure.code());
+        no_answer(error)
+    };
     let sent = Instant::now();
-    let response = request.send().await.map_err(failed)?;
+    let response = request.send().await.map_err(|error| failed(error.into()))?;
     let answered = Instant::now();
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let date = date(&headers);
     if response.status().is_redirection() {
-        count_error(status.to_string());
+        errors.report(response.status().as_str());
         return Err(redirected(&headers));
     }
-    let body = read(response, limit).await?;
+    let body = read_body(response, limit).await.map_err(failed)?.ok_or_else(|| too_large(status, limit))?;
     let json = serde_json::from_slice::<Value>(&body).ok();
     let refusal = json.as_ref().and_then(Refusal::read);
     let json = json.filter(|_| (200..300).contains(&status) && refusal.is_none());
@@ -57,7 +62,7 @@ pub(crate) async fn exchange(
     if let Some(body) = json {
         return Ok(Answer { body, exhausted_until: times.exhausted() });
     }
-    count_error(status.to_string());
+    errors.report(&status.to_string());
     Err(sort(status, refusal, &times))
 }
 
@@ -144,29 +149,21 @@ struct RateLimitTimes<'a> {
 impl RateLimitTimes<'_> {
     /// When a call that was turned away may be made again.
     fn refused(&self, reason: &str) -> Timestamp {
-        let wait = self.reset().or_else(|| self.retry_after()).or_else(|| spoken_wait(reason));
+        let retry_after = || number(self.headers, "retry-after").map(SignedDuration::from_secs);
+        let wait = self.reset().or_else(retry_after).or_else(|| spoken_wait(reason));
         self.now + bounded_wait(wait)
     }
 
     /// When the next call may be made, where this one was the last of its window.
     fn exhausted(&self) -> Option<Timestamp> {
-        let remaining: i64 = self.number("x-ratelimit-remaining")?;
+        let remaining: i64 = number(self.headers, "x-ratelimit-remaining")?;
         (remaining <= 0).then(|| self.reset()).flatten().map(|wait| self.now + bounded_wait(Some(wait)))
     }
 
     /// `X-RateLimit-Reset`, epoch milliseconds by the server's clock, which its `Date` tells.
     fn reset(&self) -> Option<SignedDuration> {
-        let reset = Timestamp::from_millisecond(self.number("x-ratelimit-reset")?).ok()?;
+        let reset = Timestamp::from_millisecond(number(self.headers, "x-ratelimit-reset")?).ok()?;
         Some(reset.duration_since(self.date.unwrap_or(self.now)))
-    }
-
-    fn retry_after(&self) -> Option<SignedDuration> {
-        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(SignedDuration::from_secs(seconds))
-    }
-
-    fn number(&self, header: &str) -> Option<i64> {
-        self.headers.get(header)?.to_str().ok()?.trim().parse().ok()
     }
 }
 
@@ -183,10 +180,6 @@ fn bounded_wait(wait: Option<SignedDuration>) -> SignedDuration {
         .clamp(SignedDuration::from_secs(1), LONGEST_WAIT)
 }
 
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok().map(|date| date.timestamp())
-}
-
 fn redirected(headers: &HeaderMap) -> RestError {
     let host = headers
         .get(LOCATION)
@@ -198,69 +191,20 @@ fn redirected(headers: &HeaderMap) -> RestError {
     })
 }
 
-async fn read(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, RestError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len() + chunk.len() > limit {
-            return Err(RestError::Rejected {
-                status: response.status().as_u16(),
-                code: "answer-too-large".to_owned(),
-                reason: format!("the answer is larger than {limit} bytes"),
-            });
-        }
-        body.extend_from_slice(&chunk);
+fn too_large(status: u16, limit: usize) -> RestError {
+    RestError::Rejected {
+        status,
+        code: "answer-too-large".to_owned(),
+        reason: format!("the answer is larger than {limit} bytes"),
     }
-    Ok(body)
 }
 
-/// A request that got no answer. The URL may hold what nobody should read in a log, so it is left out.
-fn failed(error: reqwest::Error) -> RestError {
-    let error = error.without_url();
-    count_error(silence(&error));
-    if error.is_timeout() && !error.is_connect() {
+fn no_answer(error: NoAnswer) -> RestError {
+    if error.failure == Failure::Timeout {
         return RestError::unclear("no answer in time");
     }
-    let causes: Vec<&(dyn Error + 'static)> =
-        std::iter::successors(error.source(), |cause| (*cause).source()).collect();
-    let reason = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
-    let before_it_was_sent = error.is_connect() || error.is_builder();
-    RestError::Unavailable {
-        reason: bounded(&reason),
-        effect: if before_it_was_sent { Effect::None } else { Effect::Unknown },
-        obstacle: causes.into_iter().find_map(obstacle),
-    }
-}
-
-fn obstacle(cause: &(dyn Error + 'static)) -> Option<Obstacle> {
-    // The type that hyper has for it is not for others to see.
-    if cause.to_string().starts_with("dns error") {
-        return Some(Obstacle::Dns);
-    }
-    if cause.is::<rustls::Error>() {
-        return Some(Obstacle::Tls);
-    }
-    let error = cause.downcast_ref::<io::Error>()?;
-    if error.kind() == io::ErrorKind::ConnectionRefused {
-        return Some(Obstacle::Refused);
-    }
-    // It is no cause of itself, as far as `source` tells.
-    obstacle(error.get_ref()?)
-}
-
-/// Why no answer came, in one word.
-fn silence(error: &reqwest::Error) -> &'static str {
-    if error.is_connect() {
-        "connect"
-    } else if error.is_timeout() {
-        "timeout"
-    } else {
-        "broken"
-    }
-}
-
-/// Counts a failed call by its status, or by why there was none.
-fn count_error(code: impl Into<SharedString>) {
-    counter!("signl4_bot_http_errors_total", "peer" => "rocketchat", "code" => code.into()).increment(1);
+    let effect = if error.failure.was_sent() { Effect::Unknown } else { Effect::None };
+    RestError::Unavailable { reason: error.reason, effect, failure: Some(error.failure) }
 }
 
 fn bounded(text: &str) -> String {

@@ -14,7 +14,8 @@ mod sync;
 mod tests;
 
 pub use client::RestClient;
-pub use error::{Effect, Obstacle, RestError};
+pub use error::{Effect, RestError};
+pub use http_outcome::Failure;
 pub use messages::{Delivery, OutgoingMessage};
 pub use rooms::room_info;
 pub(crate) use rooms::subscription;

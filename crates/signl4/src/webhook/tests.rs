@@ -1,3 +1,5 @@
+use std::sync::{Arc, Mutex};
+
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -64,6 +66,11 @@ where
     let RaiseError::Unavailable { maybe_raised, reason } = outcome.unwrap_err() else { panic!() };
     assert!(!reason.contains(SECRET), "{reason}");
     (maybe_raised, reason)
+}
+
+fn closed_port() -> WebhookUrl {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    url_at(&format!("http://{}", socket.local_addr().unwrap()))
 }
 
 async fn read_request(stream: &mut TcpStream) {
@@ -194,10 +201,7 @@ async fn throttling_waits_as_long_as_the_answer_says() {
 
 #[tokio::test]
 async fn an_unreachable_server_has_surely_raised_nothing() {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = url_at(&format!("http://{}", socket.local_addr().unwrap()));
-    drop(socket);
-    let error = client().raise(&url, &json!({})).await.unwrap_err();
+    let error = client().raise(&closed_port(), &json!({})).await.unwrap_err();
     let RaiseError::Unavailable { maybe_raised, reason } = error else { panic!("{error:?}") };
     assert!(!maybe_raised && reason.contains("cannot be reached"), "{reason}");
     assert!(!reason.contains(SECRET), "{reason}");
@@ -247,6 +251,19 @@ async fn a_server_that_does_not_answer_leaves_open_whether_an_alert_was_raised()
     })
     .await;
     assert!(maybe_raised && reason.contains("in time"), "{reason}");
+}
+
+#[tokio::test]
+async fn each_failed_call_is_reported_to_the_hook() {
+    let codes = Arc::new(Mutex::new(Vec::new()));
+    let hook = Arc::clone(&codes);
+    let client = client().on_http_error(move |code| hook.lock().unwrap().push(code.to_owned()));
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(503)).mount(&server).await;
+    for url in [url_at(&server.uri()), closed_port()] {
+        client.raise(&url, &json!({})).await.unwrap_err();
+    }
+    assert_eq!(*codes.lock().unwrap(), ["503", "connect"]);
 }
 
 #[tokio::test]

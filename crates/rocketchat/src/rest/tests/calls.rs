@@ -1,5 +1,7 @@
 //! How calls are made: tokens, limits, and what each kind of trouble means.
 
+use std::sync::{Arc, Mutex};
+
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
@@ -8,10 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::chat::{Chat, client, logged_out, ok, refused};
+use super::chat::{Chat, client, client_with, logged_out, ok, refused};
 use crate::rest::exchange::MAX_BODY;
 use crate::rest::{Effect, RestError};
-use crate::{MessageId, RoomId};
+use crate::{Connector, MessageId, RoomId};
 
 fn me() -> ResponseTemplate {
     ok(json!({"_id": "bot", "username": "signl4.bot", "roles": ["bot"], "success": true}))
@@ -138,13 +140,28 @@ async fn a_redirect_is_not_followed_since_the_token_would_travel_along() {
     assert!(error.to_string().contains("redirects"), "{error}");
 }
 
+fn closed_port() -> String {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", socket.local_addr().unwrap())
+}
+
 #[tokio::test]
 async fn nobody_there_means_no_effect() {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap());
-    drop(socket);
-    let error = client(&url).me().await.unwrap_err();
+    let error = client(&closed_port()).me().await.unwrap_err();
     assert!(matches!(&error, RestError::Unavailable { effect: Effect::None, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn each_failed_call_is_reported_to_the_hook() {
+    let codes = Arc::new(Mutex::new(Vec::new()));
+    let hook = Arc::clone(&codes);
+    let connector =
+        Connector::new().unwrap().on_http_error(move |code| hook.lock().unwrap().push(code.to_owned()));
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(503)).mount(&server).await;
+    client_with(&server.uri(), connector.clone()).server_info().await.unwrap_err();
+    client_with(&closed_port(), connector).server_info().await.unwrap_err();
+    assert_eq!(*codes.lock().unwrap(), ["503", "connect"]);
 }
 
 /// What a call meets on a server that takes the login, and then does this with the next connection.

@@ -54,9 +54,13 @@ impl Chat {
 }
 
 pub(super) fn client(url: &str) -> RestClient {
+    client_with(url, Connector::new().unwrap())
+}
+
+pub(super) fn client_with(url: &str, connector: Connector) -> RestClient {
     let credentials =
         Credentials::Password { username: "signl4.bot".into(), password: SecretString::from("pa55word") };
-    let account = Account::new(url.parse().unwrap(), credentials, Connector::new().unwrap());
+    let account = Account::new(url.parse().unwrap(), credentials, connector);
     RestClient::new(Arc::new(account))
 }
 
