@@ -234,7 +234,7 @@ test("on a narrow window the chat and the phone are two tabs, and nothing scroll
   await me.press(text, "Close");
   await me.page.getByRole("button", { name: "Chat", exact: true }).tap();
   await eventually(() => me.thread(text), ["Rene: Alert acknowledged.", "Rene: I see", "Rene: Alert closed."]);
-  await me.page.getByRole("button", { name: "Make trouble" }).tap();
+  await me.page.getByRole("button", { name: "Simulate failures" }).tap();
   assert.ok(await me.page.getByRole("switch", { name: "SIGNL4 is down" }).isVisible());
   assert.equal(await me.overflow(), 0);
   await me.end();

@@ -148,7 +148,7 @@ test("an interruption, what it makes wait, and its end are seen as they happen",
   await eventually(() => me.page.title(), /^NOT READY/);
   await eventually(() => me.page.locator("#log").innerText(), /no realtime session/);
   await me.page.locator("#overview dt", { hasText: "Offline since" }).waitFor();
-  for (const colorScheme of ["light", "dark"]) await pictures("trouble", colorScheme);
+  for (const colorScheme of ["light", "dark"]) await pictures("failures", colorScheme);
 
   await cut.click();
   await down.click();

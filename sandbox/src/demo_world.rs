@@ -50,7 +50,7 @@ impl DemoWorld {
         .await?;
         let bot = chat.create_user(NewUser::bot("signl4.bot").name("SIGNL4 Bot"))?;
         let bot_token = chat.create_token(&bot)?;
-        furnish(&chat, &bot)?;
+        seed(&chat, &bot)?;
         Ok(Self { chat, signl4, bot, bot_token })
     }
 
@@ -91,7 +91,7 @@ impl DemoWorld {
 }
 
 /// Rooms, people, and the talk of the last half hour. None of it matches the default trigger.
-fn furnish(chat: &RocketChat, bot: &User) -> Result<(), Refusal> {
+fn seed(chat: &RocketChat, bot: &User) -> Result<(), Refusal> {
     let alice = chat.create_user(NewUser::named("alice").name("Alice Meyer"))?;
     let bob = chat.create_user(NewUser::named("bob").name("Bob Tanaka"))?;
     let carol = chat.create_user(NewUser::named("carol").name("Carol Diaz"))?;

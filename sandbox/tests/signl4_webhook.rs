@@ -227,7 +227,7 @@ async fn a_call_that_is_never_answered_raises_nothing() {
 }
 
 #[tokio::test]
-async fn a_rubbish_answer_still_raises_the_alert() {
+async fn an_unreadable_answer_still_raises_the_alert() {
     let signl4 = started().await;
     signl4.faults().webhook(WebhookFault::Body("<html>".into()), Times::Next(1));
     signl4.faults().webhook(WebhookFault::Body(String::new()), Times::Next(1));

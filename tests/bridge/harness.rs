@@ -551,7 +551,7 @@ impl Bot {
     pub async fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
         let deadline = Instant::now() + SOON;
         while !holds() {
-            assert!(Instant::now() < deadline, "in vain: {what}\n{}", self.log());
+            assert!(Instant::now() < deadline, "did not happen: {what}\n{}", self.log());
             sleep(LOOK).await;
         }
     }

@@ -7,7 +7,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::server::Stage;
+use super::server::AppState;
 
 const HTML: &str = "text/html; charset=utf-8";
 const STYLE: &str = "text/css; charset=utf-8";
@@ -42,8 +42,8 @@ const FILES: [(&str, &str, &str); 24] = [
     ("/thread.js", SCRIPT, include_str!("assets/thread.js")),
 ];
 
-pub(super) fn routes() -> Router<Arc<Stage>> {
-    let with_file = |router: Router<Arc<Stage>>, (path, media_type, content)| {
+pub(super) fn routes() -> Router<Arc<AppState>> {
+    let with_file = |router: Router<Arc<AppState>>, (path, media_type, content)| {
         router.route(path, get(move || async move { file(media_type, content) }))
     };
     FILES.into_iter().fold(Router::new(), with_file)

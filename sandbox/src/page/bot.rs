@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 /// The pause between two questions.
 const EVERY: Duration = Duration::from_secs(1);
 /// How long the bot may take to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const READY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What is known of the bot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,7 +48,7 @@ impl BotWatch {
         // Another part of the process may have chosen a provider already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // As in the simulated SIGNL4: plain http on loopback needs no authorities.
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(PATIENCE).build()?;
+        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(READY_TIMEOUT).build()?;
         let (sender, state) = watch::channel(BotState::Away);
         tokio::spawn(life.run_until_cancelled_owned(async move {
             loop {

@@ -13,7 +13,7 @@ use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 
 use super::bot::BotWatch;
-use super::server::Stage;
+use super::server::AppState;
 use super::snapshot::Snapshot;
 use crate::rocketchat::RocketChat;
 use crate::signl4::Signl4;
@@ -79,11 +79,11 @@ async fn follow(
 
 /// The state now, and again after every change (`text/event-stream`).
 pub(super) async fn events(
-    State(stage): State<Arc<Stage>>,
+    State(app): State<Arc<AppState>>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let states = WatchStream::new(stage.live.newest.clone());
+    let states = WatchStream::new(app.live.newest.clone());
     let events = states.map(|json| Ok(Event::default().retry(RETRY).data(&*json)));
-    let life = stage.life.clone();
+    let life = app.life.clone();
     // The bot's own streams end with the page; this one would keep its connection open.
     Sse::new(events.take_until(life.cancelled_owned())).keep_alive(KeepAlive::default())
 }

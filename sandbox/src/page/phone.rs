@@ -1,4 +1,4 @@
-//! What can be done on the phone.
+//! Actions on the phone.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::refused::Refused;
-use super::server::Stage;
+use super::error::CallError;
+use super::server::AppState;
 use crate::signl4::Signl4;
 
 /// The longest annotation, in bytes. SIGNL4's own limit is unknown.
@@ -27,11 +27,11 @@ pub(super) enum Step {
 
 /// Takes a step with an alert.
 pub(super) async fn step(
-    State(stage): State<Arc<Stage>>,
+    State(app): State<Arc<AppState>>,
     Path(id): Path<String>,
     Json(step): Json<Step>,
-) -> Result<StatusCode, Refused> {
-    let signl4 = &stage.signl4;
+) -> Result<StatusCode, CallError> {
+    let signl4 = &app.signl4;
     match step {
         Step::Acknowledge => signl4.acknowledge(&id, &holder(signl4)?)?,
         Step::Annotate { text } => signl4.annotate(&id, &holder(signl4)?, readable(&text)?)?,
@@ -50,24 +50,24 @@ pub(super) struct Duty {
 
 /// Hands the phone to somebody else.
 pub(super) async fn take_over(
-    State(stage): State<Arc<Stage>>,
+    State(app): State<Arc<AppState>>,
     Json(duty): Json<Duty>,
-) -> Result<StatusCode, Refused> {
-    stage.signl4.hand_over_duty(&duty.user)?;
+) -> Result<StatusCode, CallError> {
+    app.signl4.hand_over_duty(&duty.user)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The name of the one whose phone it is.
-fn holder(signl4: &Signl4) -> Result<String, Refused> {
-    let person = signl4.on_duty().ok_or(Refused::Senseless("nobody is on duty"))?;
+fn holder(signl4: &Signl4) -> Result<String, CallError> {
+    let person = signl4.on_duty().ok_or(CallError::Invalid("nobody is on duty"))?;
     Ok(person.name)
 }
 
-fn readable(text: &str) -> Result<&str, Refused> {
+fn readable(text: &str) -> Result<&str, CallError> {
     let text = text.trim();
     match text.len() {
-        0 => Err(Refused::Senseless("the annotation is empty")),
+        0 => Err(CallError::Invalid("the annotation is empty")),
         1..=LONGEST_ANNOTATION => Ok(text),
-        _ => Err(Refused::Senseless("the annotation is too long")),
+        _ => Err(CallError::Invalid("the annotation is too long")),
     }
 }

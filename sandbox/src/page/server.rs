@@ -1,4 +1,4 @@
-//! Starting and stopping the page, and which path leads where.
+//! Starting and stopping the page, and its routes.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::bot::BotWatch;
 use super::live::Live;
-use super::{assets, guard, live, phone, talk, trouble};
+use super::{assets, faults, live, messages, phone, request_check};
 use crate::rocketchat::RocketChat;
 use crate::signl4::Signl4;
 
@@ -71,7 +71,7 @@ impl Page {
         let life = CancellationToken::new();
         let bot = BotWatch::start(options.bot_ready_url, life.clone()).map_err(PageError::Client)?;
         let live = Live::start(chat.clone(), signl4.clone(), bot, life.clone());
-        let state = Arc::new(Stage { chat, signl4, live, trouble: Mutex::new(()), life: life.clone() });
+        let state = Arc::new(AppState { chat, signl4, live, switching: Mutex::new(()), life: life.clone() });
         let app = routes(state);
         let until = life.clone();
         tokio::spawn(async move {
@@ -96,28 +96,28 @@ impl Page {
 }
 
 /// What the routes share.
-pub(super) struct Stage {
+pub(super) struct AppState {
     pub(super) chat: RocketChat,
     pub(super) signl4: Signl4,
     pub(super) live: Live,
-    /// Held while a trouble is switched: two at once would get in each other's way.
-    pub(super) trouble: Mutex<()>,
+    /// Held while a failure is switched: two at once would interfere.
+    pub(super) switching: Mutex<()>,
     /// Cancelled when the page is gone.
     pub(super) life: CancellationToken,
 }
 
-fn routes(stage: Arc<Stage>) -> Router {
+fn routes(app: Arc<AppState>) -> Router {
     Router::new()
         .merge(assets::routes())
         .route("/api/events", get(live::events))
-        .route("/api/messages", post(talk::write))
-        .route("/api/messages/{id}", put(talk::edit))
-        .route("/api/messages/{id}/replies", post(talk::reply))
-        .route("/api/messages/{id}/reactions", post(talk::react))
+        .route("/api/messages", post(messages::write))
+        .route("/api/messages/{id}", put(messages::edit))
+        .route("/api/messages/{id}/replies", post(messages::reply))
+        .route("/api/messages/{id}/reactions", post(messages::react))
         .route("/api/alerts/{id}", post(phone::step))
         .route("/api/duty", put(phone::take_over))
-        .route("/api/trouble", put(trouble::switch))
-        .with_state(stage)
+        .route("/api/faults", put(faults::switch))
+        .with_state(app)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(from_fn(guard::keep))
+        .layer(from_fn(request_check::enforce))
 }

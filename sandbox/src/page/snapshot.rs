@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::bot::BotState;
-use super::trouble::Trouble;
+use super::faults::ActiveFaults;
 use crate::rocketchat::{Message, Millis, RocketChat, Room, RoomKind, User};
 use crate::signl4::{Alert, AlertStatus, HistoryEntry, Signl4};
 
@@ -30,7 +30,7 @@ pub(super) struct Snapshot {
     on_duty: Option<String>,
     /// Who can be on duty.
     staff: Vec<String>,
-    trouble: Trouble,
+    faults: ActiveFaults,
     bot: BotState,
 }
 
@@ -53,7 +53,7 @@ impl Snapshot {
             rooms: rooms.iter().map(|room| RoomView::of(room, chat.messages(room), &users)).collect(),
             on_duty: signl4.on_duty().map(|person| person.name),
             staff: signl4.people().iter().map(|person| person.name.clone()).collect(),
-            trouble: Trouble::now(chat, signl4),
+            faults: ActiveFaults::now(chat, signl4),
             bot,
         }
     }

@@ -59,7 +59,7 @@ impl Service {
     }
 
     fn serve(&self, listener: TcpListener) {
-        let door = Door {
+        let listener = SwitchedListener {
             address: self.address,
             listener: Some(listener),
             switches: self.shared.faults.watch(),
@@ -68,7 +68,7 @@ impl Service {
         let routes = router::routes(Arc::clone(&self.shared));
         let service = routes.into_make_service_with_connect_info::<Peer>();
         let task = tokio::spawn(async move {
-            if let Err(error) = axum::serve(door, service).await {
+            if let Err(error) = axum::serve(listener, service).await {
                 tracing::error!(%error, "the simulated Rocket.Chat stopped serving");
             }
         });
@@ -103,7 +103,7 @@ async fn bind_again(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections as the switches say.
-struct Door {
+struct SwitchedListener {
     address: SocketAddr,
     /// `None` while connections are refused.
     listener: Option<TcpListener>,
@@ -111,13 +111,13 @@ struct Door {
     shared: Arc<Shared>,
 }
 
-impl Door {
+impl SwitchedListener {
     /// Waits for a connection; `None` when the switches changed meanwhile or nothing came of it.
     async fn next(&mut self) -> Option<(TcpStream, SocketAddr)> {
         let switches = self.switches.borrow_and_update().clone();
         if switches.refuse_connections {
             self.listener = None;
-            // The switches live as long as the shared state that this door holds.
+            // The switches live as long as the shared state that this listener holds.
             let _ = self.switches.changed().await;
             return None;
         }
@@ -132,14 +132,14 @@ impl Door {
     }
 }
 
-impl axum::serve::Listener for Door {
-    type Io = Wire;
+impl axum::serve::Listener for SwitchedListener {
+    type Io = CuttableStream;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Wire, SocketAddr) {
+    async fn accept(&mut self) -> (CuttableStream, SocketAddr) {
         loop {
             if let Some((stream, peer)) = self.next().await {
-                return (Wire::new(stream, self.shared.faults.connection()), peer);
+                return (CuttableStream::new(stream, self.shared.faults.connection()), peer);
             }
         }
     }
@@ -156,20 +156,20 @@ pub(super) struct Peer {
     pub(super) cut: CancellationToken,
 }
 
-impl Connected<IncomingStream<'_, Door>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
+impl Connected<IncomingStream<'_, SwitchedListener>> for Peer {
+    fn connect_info(stream: IncomingStream<'_, SwitchedListener>) -> Self {
         Self { address: *stream.remote_addr(), cut: stream.io().cut.clone() }
     }
 }
 
 /// A connection that fails on both sides as soon as its token is cancelled.
-struct Wire {
+struct CuttableStream {
     stream: TcpStream,
     cut: CancellationToken,
     cutting: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl Wire {
+impl CuttableStream {
     fn new(stream: TcpStream, cut: CancellationToken) -> Self {
         Self { stream, cutting: Box::pin(cut.clone().cancelled_owned()), cut }
     }
@@ -182,7 +182,7 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for CuttableStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -193,7 +193,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for CuttableStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

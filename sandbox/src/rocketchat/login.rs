@@ -9,7 +9,7 @@ use super::world::World;
 
 /// How a login happened; `type` in its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum LoginMethod {
     /// By a token.
     Resume,
     /// By username and password.
@@ -17,15 +17,19 @@ pub(super) enum Way {
 }
 
 /// Logs in with the first parameter of the method `login`, or the body of the REST route made into it.
-pub(super) fn log_in(world: &mut World, options: &Value, streamer: bool) -> Result<(LoggedIn, Way), Refusal> {
+pub(super) fn log_in(
+    world: &mut World,
+    options: &Value,
+    streamer: bool,
+) -> Result<(LoggedIn, LoginMethod), Refusal> {
     if let Some(token) = options["resume"].as_str() {
-        return resume(world, token, streamer).map(|login| (login, Way::Resume));
+        return resume(world, token, streamer).map(|login| (login, LoginMethod::Resume));
     }
     if streamer {
         // The streamer looks at nothing but `resume`, and finds nothing.
         return Err(logged_out(true));
     }
-    with_password(world, options).map(|login| (login, Way::Password))
+    with_password(world, options).map(|login| (login, LoginMethod::Password))
 }
 
 fn resume(world: &World, token: &str, streamer: bool) -> Result<LoggedIn, Refusal> {

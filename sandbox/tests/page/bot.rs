@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::visit::Visit;
+use super::browser::Browser;
 
 #[tokio::test]
 async fn the_page_tells_what_the_bot_lacks_and_when_it_is_ready() {
@@ -23,8 +23,8 @@ async fn the_page_tells_what_the_bot_lacks_and_when_it_is_ready() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let bot_ready_url = Some(format!("http://{}/readyz", listener.local_addr().unwrap()));
     tokio::spawn(async move { axum::serve(listener, Router::new().route("/readyz", get(readyz))).await });
-    let visit = Visit::with(PageOptions { bot_ready_url, ..PageOptions::default() }).await;
-    let mut states = visit.stream().await;
+    let browser = Browser::with(PageOptions { bot_ready_url, ..PageOptions::default() }).await;
+    let mut states = browser.stream().await;
     let lacking = json!({"state": "not_ready", "missing": ["Rocket.Chat is not connected"]});
     states.find(|state| (state["bot"] == lacking).then_some(())).await;
     ready.send(true).unwrap();
@@ -33,6 +33,6 @@ async fn the_page_tells_what_the_bot_lacks_and_when_it_is_ready() {
 
 #[tokio::test]
 async fn without_a_bot_to_ask_its_state_is_unknown() {
-    let visit = Visit::start().await;
-    assert_eq!(visit.stream().await.next().await.unwrap()["bot"], json!({"state": "unknown"}));
+    let browser = Browser::start().await;
+    assert_eq!(browser.stream().await.next().await.unwrap()["bot"], json!({"state": "unknown"}));
 }

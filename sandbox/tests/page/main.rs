@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test panics")]
 
 mod bot;
-mod door;
+mod browser;
+mod faults;
+mod messages;
 mod phone;
-mod talk;
-mod trouble;
-mod visit;
+mod request_check;

@@ -3,14 +3,14 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::visit::Visit;
+use super::browser::Browser;
 
 #[tokio::test]
 async fn the_phone_shows_an_alert_with_its_room_and_takes_each_step_for_the_one_on_duty() {
-    let visit = Visit::start().await;
-    let mut states = visit.stream().await;
-    let path = format!("api/alerts/{}", visit.page_somebody("pump 3 is down").await);
-    assert_eq!(visit.put("api/duty", json!({"user": "Mia"})).await.0, StatusCode::NO_CONTENT);
+    let browser = Browser::start().await;
+    let mut states = browser.stream().await;
+    let path = format!("api/alerts/{}", browser.page_somebody("pump 3 is down").await);
+    assert_eq!(browser.put("api/duty", json!({"user": "Mia"})).await.0, StatusCode::NO_CONTENT);
     for step in [
         json!({"step": "nobody_on_duty"}),
         json!({"step": "escalate"}),
@@ -18,7 +18,7 @@ async fn the_phone_shows_an_alert_with_its_room_and_takes_each_step_for_the_one_
         json!({"step": "annotate", "text": " on my way "}),
         json!({"step": "close"}),
     ] {
-        assert_eq!(visit.post(&path, step.clone()).await.0, StatusCode::NO_CONTENT, "{step}");
+        assert_eq!(browser.post(&path, step.clone()).await.0, StatusCode::NO_CONTENT, "{step}");
     }
     let state = states.find(|state| (state["alerts"][0]["status"] == "closed").then(|| state.clone())).await;
     let alert = &state["alerts"][0];
@@ -44,13 +44,13 @@ async fn the_phone_shows_an_alert_with_its_room_and_takes_each_step_for_the_one_
 
 #[tokio::test]
 async fn a_step_that_makes_no_sense_is_refused_with_a_reason() {
-    let visit = Visit::start().await;
-    let path = format!("api/alerts/{}", visit.page_somebody("pump 3 is down").await);
-    let empty = visit.post(&path, json!({"step": "annotate", "text": "  "})).await;
-    let unknown = visit.post("api/alerts/none", json!({"step": "close"})).await;
-    let nobody = visit.put("api/duty", json!({"user": "Nobody"})).await;
-    visit.post(&path, json!({"step": "close"})).await;
-    let again = visit.post(&path, json!({"step": "close"})).await;
+    let browser = Browser::start().await;
+    let path = format!("api/alerts/{}", browser.page_somebody("pump 3 is down").await);
+    let empty = browser.post(&path, json!({"step": "annotate", "text": "  "})).await;
+    let unknown = browser.post("api/alerts/none", json!({"step": "close"})).await;
+    let nobody = browser.put("api/duty", json!({"user": "Nobody"})).await;
+    browser.post(&path, json!({"step": "close"})).await;
+    let again = browser.post(&path, json!({"step": "close"})).await;
     let expected = [
         (empty, StatusCode::UNPROCESSABLE_ENTITY),
         (unknown, StatusCode::NOT_FOUND),
@@ -65,11 +65,11 @@ async fn a_step_that_makes_no_sense_is_refused_with_a_reason() {
 
 #[tokio::test]
 async fn alerts_come_newest_first() {
-    let visit = Visit::start().await;
+    let browser = Browser::start().await;
     for text in ["one", "two"] {
-        visit.page_somebody(text).await;
+        browser.page_somebody(text).await;
     }
-    let texts = visit
+    let texts = browser
         .state_with(|state| {
             let alerts = state["alerts"].as_array()?;
             (alerts.len() == 2).then(|| alerts.iter().map(|alert| alert["text"].clone()).collect::<Vec<_>>())

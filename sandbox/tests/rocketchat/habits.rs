@@ -169,7 +169,7 @@ async fn stall_now_makes_the_sessions_that_live_half_open_and_no_others() {
 }
 
 #[tokio::test]
-async fn rubbish_reaches_every_session_as_it_is() {
+async fn a_raw_frame_reaches_every_session_unchanged() {
     let (Office { chat, .. }, mut ddp) = listening(|_| {}).await;
     chat.send_raw_to_all("{\"msg\":");
     assert_eq!(ddp.next_text().await, "{\"msg\":");

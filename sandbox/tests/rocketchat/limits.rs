@@ -9,7 +9,7 @@ use crate::wire::{Ddp, Office, Rest};
 
 /// An office whose limits are those given.
 async fn limited(limits: Limits) -> Office {
-    Office::furnish(RocketChat::start_with(Options { limits, ..Options::default() }).await.unwrap())
+    Office::with_chat(RocketChat::start_with(Options { limits, ..Options::default() }).await.unwrap())
 }
 
 const HOUR: u64 = 3600;

@@ -11,7 +11,7 @@ use crate::wire::{Ddp, Office, Rest};
 /// An office of a server of another version.
 async fn of_version(version: &str) -> Office {
     let options = Options { version: version.into(), ..Options::default() };
-    Office::furnish(RocketChat::start_with(options).await.unwrap())
+    Office::with_chat(RocketChat::start_with(options).await.unwrap())
 }
 
 fn hex_digest(password: &str) -> String {

@@ -252,10 +252,10 @@ pub struct Office {
 
 impl Office {
     pub async fn open() -> Self {
-        Self::furnish(RocketChat::start().await.unwrap())
+        Self::with_chat(RocketChat::start().await.unwrap())
     }
 
-    pub fn furnish(chat: RocketChat) -> Self {
+    pub fn with_chat(chat: RocketChat) -> Self {
         let alice = chat.create_user(NewUser::named("alice").password("alice's secret")).unwrap();
         let bot = chat.create_user(NewUser::bot("signl4.bot").password("the bot's secret")).unwrap();
         let ops = chat.create_room(NewRoom::channel("ops").members([&alice, &bot])).unwrap();

@@ -1,4 +1,4 @@
-// Whether the bot is there, and the switches that make trouble for it.
+// Whether the bot is there, and the switches for simulated failures.
 
 import { call } from "./api.js";
 import { el, find, reconcile, setText } from "./dom.js";
@@ -22,22 +22,22 @@ const SWITCHES = [
 ];
 
 export function setUpStrip() {
-  const open = find("#trouble-open");
+  const open = find("#faults-open");
   open.onclick = () => open.setAttribute("aria-expanded", String(open.getAttribute("aria-expanded") !== "true"));
 }
 
-/** Shows the switches as they stand, and the bot's own word. */
-export function showStrip({ trouble, bot }) {
+/** Shows the state of the switches and of the bot. */
+export function showStrip({ faults, bot }) {
   reconcile(
     find("#switches"),
     SWITCHES,
     (entry) => entry.name,
     makeSwitch,
-    (node, entry) => node.setAttribute("aria-checked", String(trouble[entry.name])),
+    (node, entry) => node.setAttribute("aria-checked", String(faults[entry.name])),
   );
   setText(
-    find("#trouble-note"),
-    SWITCHES.filter((entry) => trouble[entry.name])
+    find("#faults-note"),
+    SWITCHES.filter((entry) => faults[entry.name])
       .map((entry) => entry.note)
       .join(" "),
   );
@@ -65,7 +65,7 @@ function makeSwitch(entry) {
   const node = el("button", { type: "button", className: "switch", role: "switch", textContent: entry.label });
   node.onclick = () => {
     const on = node.getAttribute("aria-checked") !== "true";
-    call("PUT", "trouble", { trouble: entry.name, on });
+    call("PUT", "faults", { fault: entry.name, on });
   };
   return node;
 }

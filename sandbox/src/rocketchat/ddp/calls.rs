@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::session::Connection;
 use super::{frames, methods};
 use crate::rocketchat::accounts::LoggedIn;
-use crate::rocketchat::login::{Way, log_in};
+use crate::rocketchat::login::{LoginMethod, log_in};
 use crate::rocketchat::refusal::Refusal;
 use crate::rocketchat::time::date;
 
@@ -46,12 +46,12 @@ impl Connection {
         }
         let streamer = self.switches().streamer;
         let answer = self.shared.act(|world| {
-            let (login, way) = log_in(world, options, streamer)?;
+            let (login, login_method) = log_in(world, options, streamer)?;
             let token = (login.user_id.clone(), login.token.clone());
             self.shared.sessions.set_user(self.id, world, Some(token));
             let fields = world.account(&login.user_id)?.user.public_fields();
             self.send(&frames::added("users", &login.user_id, fields));
-            Ok(Some(login_result(&login, way, streamer)))
+            Ok(Some(login_result(&login, login_method, streamer)))
         });
         self.shared.wake();
         answer
@@ -72,11 +72,11 @@ impl Connection {
     }
 }
 
-fn login_result(login: &LoggedIn, way: Way, streamer: bool) -> Value {
+fn login_result(login: &LoggedIn, login_method: LoginMethod, streamer: bool) -> Value {
     let mut result = json!({
         "id": login.user_id,
         "token": login.token,
-        "type": match way { Way::Resume => "resume", Way::Password => "password" },
+        "type": match login_method { LoginMethod::Resume => "resume", LoginMethod::Password => "password" },
     });
     match login.expires {
         Some(at) => result["tokenExpires"] = date(at),

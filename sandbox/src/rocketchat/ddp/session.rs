@@ -67,7 +67,7 @@ impl Connection {
         self.greet();
         let mut pinged = false;
         loop {
-            let Ok(received) = timeout(self.patience(pinged), stream.next()).await else {
+            let Ok(received) = timeout(self.silence_allowed(pinged), stream.next()).await else {
                 if pinged {
                     return self.give_up().await;
                 }
@@ -99,8 +99,8 @@ impl Connection {
         }
     }
 
-    /// How long silence is borne.
-    fn patience(&self, pinged: bool) -> Duration {
+    /// How long the client may be silent.
+    fn silence_allowed(&self, pinged: bool) -> Duration {
         let heartbeat = self.shared.options.heartbeat;
         match (self.connected, self.switches().streamer, pinged) {
             (_, _, true) => heartbeat.timeout,

@@ -1,8 +1,8 @@
-//! The handle's part about rooms.
+//! Creating, changing and deleting rooms and memberships.
 
-use super::refusal::Refusal;
-use super::room::{NewRoom, Room, RoomKind};
-use super::server::RocketChat;
+use super::RocketChat;
+use crate::rocketchat::refusal::Refusal;
+use crate::rocketchat::room::{NewRoom, Room, RoomKind};
 
 impl RocketChat {
     /// Creates a room: `create_room("ops")` is a public channel, `create_room(NewRoom::group("x").members([&alice]))` a

@@ -1,7 +1,7 @@
-//! The handle's part about connections: who is connected, which calls were made, and rubbish on the wire.
+//! Who is connected, which calls were made, and raw frames to every session.
 
-use super::rest::Call;
-use super::server::RocketChat;
+use super::RocketChat;
+use crate::rocketchat::rest::Call;
 
 impl RocketChat {
     /// How many realtime sessions are logged in as this user.
@@ -14,8 +14,8 @@ impl RocketChat {
         self.shared.sessions.subscriptions_of(user.as_ref())
     }
 
-    /// Makes every realtime session that lives now half-open: it never sends anything again, not even the end of its
-    /// connection, and new sessions are well.
+    /// Makes every current realtime session half-open: it never sends anything again, not even the end of its
+    /// connection. New sessions work.
     pub fn stall_now(&self) {
         self.shared.sessions.stall();
     }

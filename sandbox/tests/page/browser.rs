@@ -1,4 +1,4 @@
-//! A visit to the page as a browser makes it: calls and the stream of states.
+//! A browser to the page as a browser makes it: calls and the stream of states.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 pub const SOON: Duration = Duration::from_secs(20);
 
 /// A running demo world, its page, and a visitor.
-pub struct Visit {
+pub struct Browser {
     pub world: DemoWorld,
     pub page: Page,
     pub http: Client,
 }
 
-impl Visit {
+impl Browser {
     pub async fn start() -> Self {
         Self::with(PageOptions::default()).await
     }
@@ -83,10 +83,10 @@ impl Visit {
     }
 
     /// Turns a switch and waits until the page shows it.
-    pub async fn switch(&self, trouble: &str, on: bool) {
-        let (status, answer) = self.put("api/trouble", json!({"trouble": trouble, "on": on})).await;
+    pub async fn switch(&self, fault: &str, on: bool) {
+        let (status, answer) = self.put("api/faults", json!({"fault": fault, "on": on})).await;
         assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
-        self.state_with(|state| (state["trouble"][trouble] == on).then_some(())).await;
+        self.state_with(|state| (state["faults"][fault] == on).then_some(())).await;
     }
 }
 

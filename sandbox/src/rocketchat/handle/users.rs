@@ -1,9 +1,9 @@
-//! The handle's part about users, their tokens and their rights.
+//! Creating and changing users, their tokens and their permissions.
 
-use super::refusal::Refusal;
-use super::server::RocketChat;
-use super::time::Millis;
-use super::user::{NewUser, User};
+use super::RocketChat;
+use crate::rocketchat::refusal::Refusal;
+use crate::rocketchat::time::Millis;
+use crate::rocketchat::user::{NewUser, User};
 
 impl RocketChat {
     /// Creates a user: `create_user("alice")` or `create_user(NewUser::bot("signl4.bot").password("…"))`.

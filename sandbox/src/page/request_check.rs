@@ -1,4 +1,4 @@
-//! Who may call the page, and what the browser may load for it.
+//! Which requests the page accepts, and what the browser may load for it.
 //!
 //! The page has no login, so a web site that the same browser visits must not reach it: neither by posting across
 //! origins nor through a name that it lets resolve to the loopback address (DNS rebinding).
@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::refused::Refused;
+use super::error::CallError;
 
 const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
     (
@@ -25,8 +25,8 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// Lets a call through if it comes from the page itself, and tells the browser to be strict.
-pub(super) async fn keep(request: Request, next: Next) -> Response {
+/// Accepts calls from the page itself only, and adds the security headers.
+pub(super) async fn enforce(request: Request, next: Next) -> Response {
     let mut response = match check(request.method(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
@@ -37,15 +37,15 @@ pub(super) async fn keep(request: Request, next: Next) -> Response {
     response
 }
 
-fn check(method: &Method, headers: &HeaderMap) -> Result<(), Refused> {
+fn check(method: &Method, headers: &HeaderMap) -> Result<(), CallError> {
     let host = text(headers, &header::HOST).filter(|host| is_plain(host));
-    let host = host.ok_or(Refused::Forbidden("the page answers to localhost and IP addresses only"))?;
+    let host = host.ok_or(CallError::Forbidden("the page answers to localhost and IP addresses only"))?;
     if method.is_safe() {
         return Ok(());
     }
     let origin = text(headers, &header::ORIGIN);
     if origin.is_some_and(|origin| origin.strip_prefix("http://") != Some(host)) {
-        return Err(Refused::Forbidden("the call comes from another web site"));
+        return Err(CallError::Forbidden("the call comes from another web site"));
     }
     Ok(())
 }

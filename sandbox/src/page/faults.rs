@@ -1,4 +1,4 @@
-//! The switches that make trouble, so that one can watch what the bot does about it.
+//! The switches for simulated failures, so that people can watch how the bot copes with them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,18 +8,18 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use super::refused::Refused;
-use super::server::Stage;
+use super::error::CallError;
+use super::server::AppState;
 use crate::rocketchat::RocketChat;
 use crate::signl4::{Signl4, Times, WebhookFault};
 
 /// How far ahead a throttling SIGNL4 says its limit is lifted.
 const THROTTLED_FOR: Duration = Duration::from_secs(5);
 
-/// A kind of trouble.
+/// A failure that the page can switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(super) enum Fault {
     /// SIGNL4 refuses every connection.
     Signl4Down,
     /// SIGNL4 answers every webhook call with 429.
@@ -28,15 +28,15 @@ pub(super) enum Kind {
     ChatDown,
 }
 
-/// Which trouble there is now. Read from the simulators themselves, so that it is always the truth.
+/// The failures that are switched on. Read from the simulators, so that the page cannot drift from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Trouble {
+pub(super) struct ActiveFaults {
     signl4_down: bool,
     signl4_throttles: bool,
     chat_down: bool,
 }
 
-impl Trouble {
+impl ActiveFaults {
     pub(super) fn now(chat: &RocketChat, signl4: &Signl4) -> Self {
         Self {
             signl4_down: !signl4.is_listening(),
@@ -46,36 +46,36 @@ impl Trouble {
     }
 }
 
-/// One switch and where it shall stand.
+/// One switch and its new position.
 #[derive(Deserialize)]
 pub(super) struct Switch {
-    trouble: Kind,
+    fault: Fault,
     on: bool,
 }
 
-/// Makes a trouble or ends it.
+/// Starts or ends a failure.
 pub(super) async fn switch(
-    State(stage): State<Arc<Stage>>,
+    State(app): State<Arc<AppState>>,
     Json(switch): Json<Switch>,
-) -> Result<StatusCode, Refused> {
-    let _one_at_a_time = stage.trouble.lock().await;
-    let Stage { chat, signl4, .. } = &*stage;
-    match (switch.trouble, switch.on) {
-        (Kind::Signl4Down, true) => signl4.refuse().await,
-        (Kind::Signl4Down, false) => signl4.listen_again().await?,
-        (Kind::Signl4Throttles, on) => {
+) -> Result<StatusCode, CallError> {
+    let _one_at_a_time = app.switching.lock().await;
+    let AppState { chat, signl4, .. } = &*app;
+    match (switch.fault, switch.on) {
+        (Fault::Signl4Down, true) => signl4.refuse().await,
+        (Fault::Signl4Down, false) => signl4.listen_again().await?,
+        (Fault::Signl4Throttles, on) => {
             signl4.faults().clear();
             if on {
                 signl4.faults().webhook(WebhookFault::Throttled(THROTTLED_FOR), Times::Always);
             }
         }
-        (Kind::ChatDown, on) => {
+        (Fault::ChatDown, on) => {
             chat.faults().set(|switches| switches.refuse_connections = on);
             if on {
                 chat.faults().cut_connections();
             }
         }
     }
-    stage.live.look_again();
+    app.live.look_again();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,9 +1,9 @@
-//! The switches that make trouble.
+//! The switches for simulated failures.
 
 use reqwest::StatusCode;
 use serde_json::json;
 
-use super::visit::{SOON, Visit};
+use super::browser::{Browser, SOON};
 
 /// Asks until the answer is yes.
 async fn within(ask: impl AsyncFn() -> bool) {
@@ -17,36 +17,36 @@ async fn within(ask: impl AsyncFn() -> bool) {
 
 #[tokio::test]
 async fn signl4_can_be_down_and_come_back() {
-    let visit = Visit::start().await;
-    visit.switch("signl4_down", true).await;
+    let browser = Browser::start().await;
+    browser.switch("signl4_down", true).await;
     let call =
-        || visit.http.post(visit.world.webhook_url()).timeout(SOON).json(&json!({"title": "x"})).send();
+        || browser.http.post(browser.world.webhook_url()).timeout(SOON).json(&json!({"title": "x"})).send();
     assert!(call().await.unwrap_err().is_connect());
-    visit.switch("signl4_down", false).await;
+    browser.switch("signl4_down", false).await;
     assert_eq!(call().await.unwrap().status(), StatusCode::CREATED);
 }
 
 #[tokio::test]
 async fn signl4_can_throttle_and_stop_throttling() {
-    let visit = Visit::start().await;
-    visit.switch("signl4_throttles", true).await;
+    let browser = Browser::start().await;
+    browser.switch("signl4_throttles", true).await;
     let call =
-        || visit.http.post(visit.world.webhook_url()).timeout(SOON).json(&json!({"title": "x"})).send();
+        || browser.http.post(browser.world.webhook_url()).timeout(SOON).json(&json!({"title": "x"})).send();
     assert_eq!(call().await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
-    visit.switch("signl4_throttles", false).await;
+    browser.switch("signl4_throttles", false).await;
     assert_eq!(call().await.unwrap().status(), StatusCode::CREATED);
 }
 
 #[tokio::test]
 async fn rocket_chat_can_be_cut_off_while_people_go_on_writing() {
-    let visit = Visit::start().await;
+    let browser = Browser::start().await;
     let refused = async || {
-        let call = visit.http.get(format!("{}/api/info", visit.world.chat_url())).timeout(SOON);
+        let call = browser.http.get(format!("{}/api/info", browser.world.chat_url())).timeout(SOON);
         call.send().await.is_err_and(|error| error.is_connect())
     };
-    visit.switch("chat_down", true).await;
+    browser.switch("chat_down", true).await;
     within(async || refused().await).await;
-    visit.write("alice", "does anybody hear me?").await;
-    visit.switch("chat_down", false).await;
+    browser.write("alice", "does anybody hear me?").await;
+    browser.switch("chat_down", false).await;
     within(async || !refused().await).await;
 }

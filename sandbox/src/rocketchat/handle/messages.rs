@@ -1,11 +1,11 @@
-//! The handle's part about messages: posting, changing, emitting again, listing.
+//! Posting, changing, emitting again and listing messages.
 
 use serde_json::Value;
 
-use super::draft::NewMessage;
-use super::message::Message;
-use super::refusal::Refusal;
-use super::server::RocketChat;
+use super::RocketChat;
+use crate::rocketchat::draft::NewMessage;
+use crate::rocketchat::message::Message;
+use crate::rocketchat::refusal::Refusal;
 
 impl RocketChat {
     /// Posts as the user, member or not: `post(&room, &alice, "SIGNL4 pump 3 is down")`, or a [`NewMessage`].

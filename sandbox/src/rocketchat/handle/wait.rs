@@ -1,22 +1,22 @@
-//! The handle's part about waiting: a test waits for a condition with a deadline and never sleeps and hopes.
+//! Waiting for a condition with a deadline, so that no test sleeps for a fixed time.
 
 use std::time::Duration;
 
-use super::message::Message;
-use super::server::RocketChat;
+use super::RocketChat;
+use crate::rocketchat::message::Message;
 
-/// What was waited for did not come in time.
+/// A condition did not become true in time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("waited {} ms in vain for {what}", .within.as_millis())]
+#[error("{what} did not come within {} ms", .within.as_millis())]
 pub struct TimedOut {
-    /// What was waited for, and what there was instead.
+    /// The condition, and what there was instead.
     pub what: String,
-    /// How long.
+    /// The deadline.
     pub within: Duration,
 }
 
 impl RocketChat {
-    /// Waits until `look` finds something; it is asked now and after each change.
+    /// Waits until `look` finds something. It is called now and after each change.
     ///
     /// # Errors
     /// If it found nothing in time.
@@ -57,7 +57,7 @@ impl RocketChat {
             Some(chat.thread_replies(message)).filter(|replies| replies.len() >= count)
         })
         .await
-        .map_err(|_| self.in_vain(&format!("{count} replies"), message, within))
+        .map_err(|_| self.timed_out(&format!("{count} replies"), message, within))
     }
 
     /// Waits for a reply in the thread of a message that the predicate accepts.
@@ -73,7 +73,7 @@ impl RocketChat {
         let message = message.as_ref();
         self.wait_for(within, |chat| chat.thread_replies(message).into_iter().find(|reply| accept(reply)))
             .await
-            .map_err(|_| self.in_vain("a reply", message, within))
+            .map_err(|_| self.timed_out("a reply", message, within))
     }
 
     /// Waits until somebody has reacted to the message with the emoji, and returns the usernames.
@@ -90,10 +90,10 @@ impl RocketChat {
         let reacted = |chat: &Self| chat.message(message).map(|message| message.reacted_with(emoji));
         self.wait_for(within, |chat| reacted(chat).filter(|usernames| !usernames.is_empty()))
             .await
-            .map_err(|_| self.in_vain(&format!("a reaction {emoji}"), message, within))
+            .map_err(|_| self.timed_out(&format!("a reaction {emoji}"), message, within))
     }
 
-    fn in_vain(&self, wanted: &str, message: &str, within: Duration) -> TimedOut {
+    fn timed_out(&self, wanted: &str, message: &str, within: Duration) -> TimedOut {
         let texts: Vec<String> = self.thread_replies(message).into_iter().map(|reply| reply.text).collect();
         TimedOut { what: format!("{wanted} to message {message}; its thread holds {texts:?}"), within }
     }

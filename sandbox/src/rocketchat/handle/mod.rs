@@ -1,7 +1,12 @@
-//! The handle of a simulated Rocket.Chat: starting, stopping, and all that a test or the web page does to its truth.
+//! The handle of a simulated Rocket.Chat: starts it, stops it, changes its state and waits for changes.
 //!
-//! Everything here goes straight to the truth, without rights and limits: a test plants what it needs. What comes over
-//! the wire is checked as the real server checks it.
+//! Everything here acts on the state directly, without permissions and limits, so that a test creates what it needs.
+
+mod inspect;
+mod messages;
+mod rooms;
+mod users;
+mod wait;
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,16 +15,19 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
-use super::change::Change;
-use super::faults::Faults;
-use super::listener::Service;
-use super::options::Options;
-use super::shared::Shared;
+use crate::rocketchat::change::Change;
+use crate::rocketchat::faults::Faults;
+use crate::rocketchat::listener::Service;
+use crate::rocketchat::options::Options;
+use crate::rocketchat::shared::Shared;
+use crate::rocketchat::world::World;
+
+pub use wait::TimedOut;
 
 /// A running simulated Rocket.Chat. Clones are handles of the same server, which stops when the last one is dropped.
 #[derive(Clone, Debug)]
 pub struct RocketChat {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     service: Arc<Service>,
 }
 
@@ -60,7 +68,7 @@ impl RocketChat {
     /// Listens again on the same port, with the state it had; cuts every connection if it was still running.
     ///
     /// # Errors
-    /// If the port has been taken meanwhile.
+    /// If another process has taken the port.
     pub async fn restart(&self) -> io::Result<()> {
         self.service.stop().await;
         self.service.listen().await
@@ -76,9 +84,9 @@ impl RocketChat {
         self.shared.changes()
     }
 
-    /// The server's clock, in ms since the epoch.
+    /// The server's clock, in milliseconds since the Unix epoch.
     pub fn now(&self) -> i64 {
-        self.shared.look(super::world::World::now)
+        self.shared.look(World::now)
     }
 
     /// Sets the server's clock ahead of the machine's by this much more.
