@@ -48,3 +48,6 @@ pub mod setup;
 pub mod store;
 pub mod systemd;
 pub mod telemetry;
+
+/// `User-Agent` of every request to Rocket.Chat and SIGNL4.
+pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));

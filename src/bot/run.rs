@@ -146,7 +146,8 @@ impl Bot {
         let public = bind("listener.bind", config.listener.bind).await?;
         let private = bind("admin.bind", config.admin.bind).await?;
         let addresses = (address(&public, config.listener.bind), address(&private, config.admin.bind));
-        let connector = Connector::new()?.on_http_error(|code| telemetry::http_error("rocketchat", code));
+        let connector = Connector::with_user_agent(crate::USER_AGENT)?
+            .on_http_error(|code| telemetry::http_error("rocketchat", code));
         let webhooks = WebhookClient::new(connector.client_builder())?
             .on_http_error(|code| telemetry::http_error("signl4", code));
         let account = Arc::new(Account::new(

@@ -9,7 +9,7 @@ use rocketchat::Connector;
 /// not disturb a bot that runs; with a public address, this one's log tells of a call that was refused. Takes as long as
 /// the slowest server, at most a few minutes.
 pub async fn examine(config: &Config, public: Option<&PublicUrl>) -> Report {
-    let connector = match Connector::new() {
+    let connector = match Connector::with_user_agent(crate::USER_AGENT) {
         Ok(connector) => connector,
         Err(error) => return without_network(config, public, &error.to_string()).await,
     };

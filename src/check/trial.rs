@@ -21,7 +21,7 @@ impl Trial {
     /// # Errors
     /// A sentence for a person where outgoing connections cannot be prepared.
     pub(crate) fn new() -> Result<Self, String> {
-        let connector = Connector::new().map_err(|error| error.to_string())?;
+        let connector = Connector::with_user_agent(crate::USER_AGENT).map_err(|error| error.to_string())?;
         let signl4 = WebhookClient::new(connector.client_builder());
         let signl4 = signl4.map_err(|error| error.without_url().to_string())?;
         Ok(Self { connector, signl4 })

@@ -10,25 +10,21 @@
 mod error;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
 pub use error::{Fatal, LoginError};
-pub(super) use verdict::{is_blocked, is_deactivated, is_second_factor};
+pub(super) use error::{is_blocked, is_deactivated, is_second_factor};
 
 use std::sync::{Arc, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
 
-use super::clock::ServerClock;
-use super::realtime::LostReason;
-use super::rest::RestError;
-use super::rest::exchange::{Answer, MAX_BODY, exchange};
-use super::rest::limits::RouteLimits;
-use super::{Connector, ServerUrl, UserId, wire};
+use crate::http::{Connector, Http, MAX_BODY, RestError};
+use crate::{ServerUrl, UserId, wire};
 
 /// How the bot proves who it is.
 #[derive(Clone, Debug)]
@@ -99,33 +95,27 @@ impl Standing {
 /// An account on a server. Shared (`Arc`) by the REST client and the realtime session.
 #[derive(Debug)]
 pub struct Account {
-    server: ServerUrl,
+    http: Http,
     credentials: Credentials,
-    connector: Connector,
     standing: RwLock<Standing>,
     /// Held while logging in, so that many callers make one login.
     logging_in: Mutex<()>,
-    limits: RouteLimits,
-    clock: ServerClock,
 }
 
 impl Account {
     /// An account that is not logged in yet.
     pub fn new(server: ServerUrl, credentials: Credentials, connector: Connector) -> Self {
         Self {
-            server,
+            http: Http::new(server, connector),
             credentials,
-            connector,
             standing: RwLock::new(Standing::None),
             logging_in: Mutex::new(()),
-            limits: RouteLimits::default(),
-            clock: ServerClock::default(),
         }
     }
 
     /// The server.
     pub fn server(&self) -> &ServerUrl {
-        &self.server
+        self.http.server()
     }
 
     /// Who the bot is; unknown before the first login.
@@ -141,7 +131,7 @@ impl Account {
     /// What time it is at the server, exact to about a second; unknown before the first REST answer. Ours being set does not
     /// move it.
     pub fn server_now(&self) -> Option<Timestamp> {
-        self.clock.now()
+        self.http.server_now()
     }
 
     /// Server's clock minus ours.
@@ -149,8 +139,8 @@ impl Account {
         self.server_now().map(|server| server.duration_since(Timestamp::now()))
     }
 
-    pub(super) fn connector(&self) -> &Connector {
-        &self.connector
+    pub(super) fn http(&self) -> &Http {
+        &self.http
     }
 
     /// The live login, made if there is none. Many callers at once make one login.
@@ -189,16 +179,17 @@ impl Account {
     ///
     /// REST takes an expired token until the server clears it away, which may be minutes later. So where there is a
     /// password, it is spent once DDP says "expired", or insists.
-    pub(super) fn token_refused(&self, reason: String) -> LostReason {
+    /// Whether a new login follows, which a password allows.
+    pub(super) fn token_refused(&self, reason: &str) -> bool {
         if let Credentials::Token { .. } = self.credentials {
             self.doubt(|_| true);
-            return LostReason::Login(reason);
+            return false;
         }
         match self.standing() {
             Standing::Good(_) if !reason.contains("expired") => self.doubt(|_| true),
             _ => self.set(Standing::None),
         }
-        LostReason::TokenExpired
+        true
     }
 
     /// What the realtime session logs in with.
@@ -234,26 +225,6 @@ impl Account {
         Ok(identity)
     }
 
-    /// Makes one REST call, unless the server has said that it takes none of this route yet.
-    pub(super) async fn exchange(
-        &self,
-        route: &'static str,
-        request: reqwest::RequestBuilder,
-        limit: usize,
-    ) -> Result<Answer, RestError> {
-        if let Some(wait) = self.limits.closed_for(route) {
-            return Err(RestError::RateLimited { until: Timestamp::now() + wait });
-        }
-        let outcome = exchange(request, limit, &self.clock, self.connector.errors()).await;
-        match &outcome {
-            Ok(Answer { exhausted_until: Some(until), .. }) | Err(RestError::RateLimited { until }) => {
-                self.limits.close(route, *until);
-            }
-            _ => {}
-        }
-        outcome
-    }
-
     /// The doubted login, if the server stands by it; `None` where it is dead and a password gets another.
     async fn still_good(&self, doubted: Option<Arc<Login>>) -> Result<Option<Arc<Login>>, LoginError> {
         let Some(login) = doubted else { return Ok(None) };
@@ -275,12 +246,12 @@ impl Account {
 
     /// The user's name. The token is dead only where Rocket.Chat itself says so: every account may ask this.
     async fn me(&self, user_id: &UserId, token: &SecretString) -> Result<Option<String>, LoginError> {
-        let request = authorized(self.connector.http().get(self.server.api("me")), user_id, token);
-        let answer = self.exchange("me", request, MAX_BODY).await.map_err(|error| match error {
+        let request = authorized(self.http.request(Method::GET, "me"), user_id, token);
+        let answer = self.http.exchange("me", request, MAX_BODY).await.map_err(|error| match error {
             RestError::Unauthorized { reason, .. } => Fatal::TokenDead(reason).into(),
             error => LoginError::NotNow(error),
         })?;
-        Ok(wire::filled(&answer.body, "username").map(str::to_owned))
+        Ok(wire::filled(&answer, "username").map(str::to_owned))
     }
 
     async fn spend_password(&self, username: &str, password: &SecretString) -> Result<Login, LoginError> {
@@ -288,12 +259,12 @@ impl Account {
             "user": username,
             "password": {"digest": digest(password).expose_secret(), "algorithm": "sha-256"},
         });
-        let request = self.connector.http().post(self.server.api("login")).json(&body);
-        let outcome = self.exchange("login", request, MAX_BODY).await.map_err(verdict::login_refused);
+        let request = self.http.request(Method::POST, "login").json(&body);
+        let outcome = self.http.exchange("login", request, MAX_BODY).await.map_err(error::login_refused);
         if let Err(LoginError::NotNow(RestError::RateLimited { until })) = &outcome {
-            self.limits.close("login", *until);
+            self.http.close("login", *until);
         }
-        read_login(&outcome?.body, username)
+        read_login(&outcome?, username)
             .ok_or_else(|| LoginError::NotNow(RestError::unclear("the answer to the login has no token")))
     }
 

@@ -11,12 +11,12 @@ use url::Url;
 /// and fragment are dropped; user name and password in the URL are refused, since they would end up in logs.
 ///
 /// ```
-/// use signl4_rocketchat::rocketchat::ServerUrl;
+/// use rocketchat::ServerUrl;
 ///
 /// let server: ServerUrl = "https://example.com/chat/".parse()?;
 /// assert_eq!(server.websocket().as_str(), "wss://example.com/chat/websocket");
 /// assert_eq!(server.to_string(), "https://example.com/chat");
-/// # Ok::<(), signl4_rocketchat::rocketchat::ServerUrlError>(())
+/// # Ok::<(), rocketchat::ServerUrlError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerUrl {

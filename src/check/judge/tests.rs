@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::check::census::Joined;
 use crate::config::{Config, Sources};
-use rocketchat::rest::{Permission, room_info};
+use rocketchat::rest::{Permission, RoomInfo};
 
 /// The triggers of a `bot.toml` with one trigger that watches these rooms.
 fn triggers(rooms: &[&str]) -> TriggerSet {
@@ -26,7 +26,7 @@ fn triggers(rooms: &[&str]) -> TriggerSet {
 fn room(name: &str, more: Value) -> RoomInfo {
     let mut document = json!({ "_id": format!("{name}-id"), "t": "c", "name": name });
     document.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    room_info(&document).unwrap()
+    RoomInfo::from_document(&document).unwrap()
 }
 
 fn joined(name: &str, more: Value) -> Joined {
@@ -77,7 +77,7 @@ fn in_a_read_only_room_it_depends_on_the_bots_rights() {
     let owners: (&str, &[&str]) = (POST_READONLY, &["owner", "moderator"]);
     let read_only = |roles: &[&str], more: Value| {
         let mut room = joined("news", json!({ "ro": true }));
-        room.info.unmuted = room_info(&json!({ "_id": "x", "unmuted": more })).unwrap().unmuted;
+        room.info.unmuted = RoomInfo::from_document(&json!({ "_id": "x", "unmuted": more })).unwrap().unmuted;
         room.roles = roles.iter().map(|role| (*role).to_owned()).collect();
         Census { joined: vec![room], ..Census::default() }
     };
@@ -178,7 +178,7 @@ fn where_not_all_channels_were_listed_a_glob_says_so() {
 
 #[test]
 fn a_direct_message_is_shown_by_its_id_for_it_has_no_name() {
-    let direct = room_info(&json!({ "_id": "d1", "t": "d", "encrypted": true })).unwrap();
+    let direct = RoomInfo::from_document(&json!({ "_id": "d1", "t": "d", "encrypted": true })).unwrap();
     let census = Census { joined: vec![Joined { info: direct, roles: vec![] }], ..Census::default() };
     let found = judged(&census, &Rights::default(), &["*"]);
     assert_eq!(found[1].rooms, "direct message d1");

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::RoomChange;
-use crate::rest::{RoomInfo, Subscription, room_info, subscription};
+use crate::rest::{RoomInfo, Subscription};
 use crate::{RoomId, wire};
 
 /// How many rooms are remembered before all are forgotten, which costs no more than a repeated telling.
@@ -30,7 +30,7 @@ impl KnownRooms {
         if action == "removed" {
             return self.subscription_removed(document);
         }
-        let now = subscription(document)?;
+        let now = Subscription::from_document(document)?;
         self.bound();
         let room = now.room.id.clone();
         if let Some(id) = &now.id {
@@ -59,7 +59,7 @@ impl KnownRooms {
             self.rooms.remove(&room);
             return Some(RoomChange::Deleted(room));
         }
-        let now = room_info(document)?;
+        let now = RoomInfo::from_document(document)?;
         self.bound();
         let before = self.rooms.insert(now.room.id.clone(), now.clone());
         let same = before.is_some_and(|before| {

@@ -90,7 +90,10 @@ impl Realtime {
             let reason = match end {
                 None => return Ok(()),
                 Some(End::Fatal(fatal)) => return Err(fatal),
-                Some(End::TokenRefused(reason)) => self.account.token_refused(reason),
+                Some(End::TokenRefused(reason)) if self.account.token_refused(&reason) => {
+                    LostReason::TokenExpired
+                }
+                Some(End::TokenRefused(reason)) => LostReason::Login(reason),
                 Some(End::Lost(reason)) => reason,
             };
             let wait = backoff.next(lived, reason.wait(), rand::random());
@@ -142,7 +145,7 @@ impl Realtime {
             LoginError::RestDisabled(reason) => End::Lost(LostReason::Login(reason)),
             LoginError::NotNow(error) => End::Lost(error.into()),
         })?;
-        let opening = transport::open(self.account.connector(), self.account.server());
+        let opening = transport::open(self.account.http().connector(), self.account.server());
         let socket = timeout(self.timing.step, opening)
             .await
             .map_err(|_| LostReason::Timeout("connecting"))

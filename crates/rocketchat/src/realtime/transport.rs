@@ -13,12 +13,12 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
-use tokio_tungstenite::tungstenite::http::header::{HeaderValue, USER_AGENT};
+use tokio_tungstenite::tungstenite::http::header::USER_AGENT;
 use tokio_tungstenite::tungstenite::{Error, protocol::WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::{LostReason, proxy};
-use crate::{Connector, ServerUrl, connector};
+use crate::{Connector, ServerUrl};
 
 /// Largest frame that is taken, in bytes. Servers bound a message's text at some thousand characters; attachments and
 /// link previews add to it.
@@ -37,7 +37,7 @@ pub(super) type Socket = WebSocketStream<Box<dyn Wire>>;
 pub(super) async fn open(connector: &Connector, server: &ServerUrl) -> Result<Socket, LostReason> {
     let wire = connect(connector, server).await?;
     let wire = if server.is_tls() { encrypt(connector, server.host(), wire).await? } else { wire };
-    upgrade(server, wire).await
+    upgrade(connector, server, wire).await
 }
 
 /// The limits of a WebSocket.
@@ -104,9 +104,13 @@ async fn encrypt(
     Ok(Box::new(stream))
 }
 
-async fn upgrade(server: &ServerUrl, wire: Box<dyn Wire>) -> Result<Socket, LostReason> {
+async fn upgrade(
+    connector: &Connector,
+    server: &ServerUrl,
+    wire: Box<dyn Wire>,
+) -> Result<Socket, LostReason> {
     let mut request = server.websocket().as_str().into_client_request().map_err(|error| broken(&error))?;
-    request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(connector::USER_AGENT));
+    request.headers_mut().insert(USER_AGENT, connector.user_agent());
     let (socket, _) = client_async_with_config(request, wire, Some(limits()))
         .await
         .map_err(|error| not_upgraded(&error))?;

@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::client::Call;
-use super::{RestClient, RestError};
+use super::{Call, RestClient, RestError};
 use crate::{Message, MessageId, RoomId};
 
 /// A message to send.

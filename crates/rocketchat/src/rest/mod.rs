@@ -1,24 +1,170 @@
-//! The REST API: what the bot says, and what it asks.
+//! The REST API: messages to send and to read, rooms, and the server itself.
 //!
-//! `client` knows how a call is made (login, limits, renewal), the other files which calls there are.
+//! This file holds how a call is made, with the account's live token, renewed once where it has expired, and the calls
+//! about server and account; `messages`, `sync` and `rooms` hold the others.
 
-mod client;
-mod error;
-pub(super) mod exchange;
-pub(super) mod limits;
 mod messages;
 mod rooms;
-mod server;
 mod sync;
 #[cfg(test)]
 mod tests;
 
-pub use client::RestClient;
-pub use error::{Effect, RestError};
-pub use http_outcome::Failure;
+pub use crate::http::{Effect, Failure, RestError};
 pub use messages::{Delivery, OutgoingMessage};
-pub use rooms::room_info;
-pub(crate) use rooms::subscription;
 pub use rooms::{Changes, Page, RoomInfo, Subscription};
-pub use server::{Me, Permission, ServerInfo};
 pub use sync::SyncPage;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use jiff::Timestamp;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::account::{Login, authorized};
+use crate::http::MAX_BODY;
+use crate::{Account, Identity, UserId, wire};
+
+/// Largest answer of a call that lists messages or rooms, in bytes.
+const MAX_LISTING: usize = 64 * 1024 * 1024;
+
+/// The REST API of one server, as one account. Cheap to clone; clones share the account and its limits.
+///
+/// Every call takes at most 30 s, reads a bounded answer, follows no redirect, and is made once: whether and when to
+/// try again is the caller's to decide, from [`RestError`].
+#[derive(Clone, Debug)]
+pub struct RestClient {
+    account: Arc<Account>,
+    /// Set once the server has shown that it does not page `chat.syncMessages`.
+    sync_is_unpaged: Arc<AtomicBool>,
+}
+
+/// What a server says of itself without a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerInfo {
+    /// Its version, often only major and minor; some servers hide it.
+    pub version: Option<String>,
+    /// Its clock, by the answer's `Date`, exact to about a second.
+    pub time: Option<Timestamp>,
+}
+
+/// The account, as the server sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// Who it is.
+    pub identity: Identity,
+    /// Its roles on the server (`bot`, `user`, …).
+    pub roles: Vec<String>,
+    /// Whether it may log in.
+    pub active: bool,
+}
+
+/// Who has a right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// Its name, such as `message-impersonate`.
+    pub id: String,
+    /// The roles that have it.
+    pub roles: Vec<String>,
+}
+
+impl RestClient {
+    /// A client that calls as `account`, and logs it in at the first call.
+    pub fn new(account: Arc<Account>) -> Self {
+        Self { account, sync_is_unpaged: Arc::default() }
+    }
+
+    /// The account it calls as.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// Asks the server for its version and its time (`/api/info`, no login needed).
+    pub async fn server_info(&self) -> Result<ServerInfo, RestError> {
+        let http = self.account.http();
+        let answer = http.exchange("info", http.info(), MAX_BODY).await?;
+        let version =
+            wire::filled(&answer, "version").or_else(|| wire::filled(answer.get("info")?, "version"));
+        Ok(ServerInfo { version: version.map(str::to_owned), time: http.server_now() })
+    }
+
+    /// Asks who the account is (`me`).
+    pub async fn me(&self) -> Result<Me, RestError> {
+        let answer = self.call(Call::get("me", &[])).await?;
+        let id = wire::filled(&answer, "_id").ok_or_else(|| RestError::unclear("an answer without _id"))?;
+        let username = wire::filled(&answer, "username").unwrap_or(id);
+        Ok(Me {
+            identity: Identity { user_id: UserId::new(id), username: username.to_owned() },
+            roles: wire::texts(&answer, "roles"),
+            active: answer.get("active").and_then(Value::as_bool).unwrap_or(true),
+        })
+    }
+
+    /// Ends the login (`logout`), so that no token is left behind. A personal access token would be gone as well.
+    pub async fn log_out(&self) -> Result<(), RestError> {
+        self.call(Call::post("logout", &json!({}))).await.map(drop)
+    }
+
+    /// Asks which roles have which rights (`permissions.listAll`). Not every account may ask.
+    pub async fn permissions(&self) -> Result<Vec<Permission>, RestError> {
+        let answer = self.call(Call::get("permissions.listAll", &[]).listing()).await?;
+        let list = answer.get("update").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let read = |document: &Value| {
+            let id = wire::filled(document, "_id")?.to_owned();
+            Some(Permission { id, roles: wire::texts(document, "roles") })
+        };
+        Ok(list.iter().filter_map(read).collect())
+    }
+
+    /// Makes a call. A refused token is renewed once where there is a password; the call is then made again, since a
+    /// call that was not let in took no effect.
+    async fn call(&self, call: Call<'_>) -> Result<Value, RestError> {
+        let login = self.account.login().await?;
+        match self.attempt(&call, &login).await {
+            Err(RestError::Unauthorized { code, reason }) => {
+                let renewed = self.account.renew(&login).await?;
+                if Arc::ptr_eq(&renewed, &login) {
+                    // The token is good, so this is about the call.
+                    return Err(RestError::Rejected { status: 401, code, reason });
+                }
+                self.attempt(&call, &renewed).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn attempt(&self, call: &Call<'_>, login: &Login) -> Result<Value, RestError> {
+        let http = self.account.http();
+        let request = http.request(call.method.clone(), call.route).query(call.query);
+        let request = match call.body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let request = authorized(request, &login.identity.user_id, &login.token);
+        http.exchange(call.route, request, call.limit).await
+    }
+}
+
+/// One call, before it is made.
+struct Call<'a> {
+    method: Method,
+    route: &'static str,
+    query: &'a [(&'a str, String)],
+    body: Option<&'a Value>,
+    limit: usize,
+}
+
+impl<'a> Call<'a> {
+    fn get(route: &'static str, query: &'a [(&'a str, String)]) -> Self {
+        Self { method: Method::GET, route, query, body: None, limit: MAX_BODY }
+    }
+
+    fn post(route: &'static str, body: &'a Value) -> Self {
+        Self { method: Method::POST, route, query: &[], body: Some(body), limit: MAX_BODY }
+    }
+
+    /// A call whose answer may be long.
+    fn listing(self) -> Self {
+        Self { limit: MAX_LISTING, ..self }
+    }
+}

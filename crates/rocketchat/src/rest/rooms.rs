@@ -3,9 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::client::Call;
 use super::sync::iso;
-use super::{RestClient, RestError};
+use super::{Call, RestClient, RestError};
 use crate::{Room, RoomId, RoomKind, wire};
 
 /// A room and what the bot must know to use it.
@@ -36,6 +35,23 @@ pub struct RoomInfo {
 }
 
 impl RoomInfo {
+    /// Reads a room's document, as REST and `rooms-changed` send it; `None` without an `_id`.
+    pub fn from_document(document: &Value) -> Option<Self> {
+        Some(Self {
+            room: room(document, "_id")?,
+            display_name: wire::filled(document, "fname").map(str::to_owned),
+            encrypted: wire::flag(document, "encrypted"),
+            archived: wire::flag(document, "archived"),
+            read_only: wire::flag(document, "ro"),
+            unmuted: wire::texts(document, "unmuted"),
+            muted: wire::texts(document, "muted"),
+            needs_join_code: wire::flag(document, "joinCodeRequired"),
+            created_at: wire::time_of(document, "ts"),
+            last_message_at: wire::time_of(document, "lm"),
+            updated_at: wire::time_of(document, "_updatedAt"),
+        })
+    }
+
     /// When anything happened in it last, a message in a thread included.
     pub fn changed_at(&self) -> Option<Timestamp> {
         self.updated_at.max(self.last_message_at)
@@ -61,6 +77,21 @@ pub struct Subscription {
     pub updated_at: Option<Timestamp>,
 }
 
+impl Subscription {
+    /// Reads a subscription's document, as REST and `subscriptions-changed` send it; `None` without a `rid`.
+    pub fn from_document(document: &Value) -> Option<Self> {
+        Some(Self {
+            id: wire::filled(document, "_id").map(str::to_owned),
+            room: room(document, "rid")?,
+            display_name: wire::filled(document, "fname").map(str::to_owned),
+            roles: wire::texts(document, "roles"),
+            archived: wire::flag(document, "archived"),
+            joined_at: wire::time_of(document, "ts"),
+            updated_at: wire::time_of(document, "_updatedAt"),
+        })
+    }
+}
+
 /// What is there, or has changed since a given time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes<T> {
@@ -84,7 +115,7 @@ impl RestClient {
     /// The rooms the account is in (`rooms.get`), all or those changed since; a new message changes its room.
     pub async fn rooms(&self, updated_since: Option<Timestamp>) -> Result<Changes<RoomInfo>, RestError> {
         let answer = self.call(Call::get("rooms.get", &since(updated_since)).listing()).await?;
-        Ok(Changes { updated: listed(&answer, "update", room_info), removed: removed(&answer) })
+        Ok(Changes { updated: listed(&answer, "update", RoomInfo::from_document), removed: removed(&answer) })
     }
 
     /// The account's subscriptions (`subscriptions.get`), all or those changed since.
@@ -93,7 +124,10 @@ impl RestClient {
         updated_since: Option<Timestamp>,
     ) -> Result<Changes<Subscription>, RestError> {
         let answer = self.call(Call::get("subscriptions.get", &since(updated_since)).listing()).await?;
-        Ok(Changes { updated: listed(&answer, "update", subscription), removed: removed(&answer) })
+        Ok(Changes {
+            updated: listed(&answer, "update", Subscription::from_document),
+            removed: removed(&answer),
+        })
     }
 
     /// One room by its `_id` (`rooms.info`).
@@ -108,13 +142,16 @@ impl RestClient {
 
     async fn room(&self, by: (&str, String)) -> Result<RoomInfo, RestError> {
         let answer = self.call(Call::get("rooms.info", &[by])).await?;
-        answer.get("room").and_then(room_info).ok_or_else(|| RestError::unclear("an answer without a room"))
+        answer
+            .get("room")
+            .and_then(RoomInfo::from_document)
+            .ok_or_else(|| RestError::unclear("an answer without a room"))
     }
 
     /// The account's subscription to a room (`subscriptions.getOne`); `None` where it is not in it.
     pub async fn subscription(&self, room: &RoomId) -> Result<Option<Subscription>, RestError> {
         let answer = self.call(Call::get("subscriptions.getOne", &[("roomId", room.to_string())])).await?;
-        Ok(answer.get("subscription").and_then(subscription))
+        Ok(answer.get("subscription").and_then(Subscription::from_document))
     }
 
     /// Joins a public channel (`channels.join`); joining again does nothing.
@@ -131,7 +168,7 @@ impl RestClient {
             ("sort", r#"{"_updatedAt":-1}"#.to_owned()),
         ];
         let answer = self.call(Call::get("channels.list", &query).listing()).await?;
-        let items = listed(&answer, "channels", room_info);
+        let items = listed(&answer, "channels", RoomInfo::from_document);
         // Untold, the list ends where a page is empty.
         let total = answer.get("total").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
         Ok(Page { items, total: total.unwrap_or(usize::MAX) })
@@ -151,36 +188,6 @@ fn removed(answer: &Value) -> Vec<String> {
     listed(answer, "remove", |gone| wire::filled(gone, "_id").map(str::to_owned))
 }
 
-/// Reads a room's document, of REST or of `rooms-changed`.
-pub fn room_info(document: &Value) -> Option<RoomInfo> {
-    Some(RoomInfo {
-        room: room(document, "_id")?,
-        display_name: wire::filled(document, "fname").map(str::to_owned),
-        encrypted: wire::flag(document, "encrypted"),
-        archived: wire::flag(document, "archived"),
-        read_only: wire::flag(document, "ro"),
-        unmuted: wire::texts(document, "unmuted"),
-        muted: wire::texts(document, "muted"),
-        needs_join_code: wire::flag(document, "joinCodeRequired"),
-        created_at: wire::time_of(document, "ts"),
-        last_message_at: wire::time_of(document, "lm"),
-        updated_at: wire::time_of(document, "_updatedAt"),
-    })
-}
-
-/// Reads a subscription's document, of REST or of `subscriptions-changed`.
-pub(crate) fn subscription(document: &Value) -> Option<Subscription> {
-    Some(Subscription {
-        id: wire::filled(document, "_id").map(str::to_owned),
-        room: room(document, "rid")?,
-        display_name: wire::filled(document, "fname").map(str::to_owned),
-        roles: wire::texts(document, "roles"),
-        archived: wire::flag(document, "archived"),
-        joined_at: wire::time_of(document, "ts"),
-        updated_at: wire::time_of(document, "_updatedAt"),
-    })
-}
-
 fn room(document: &Value, id: &str) -> Option<Room> {
     let kind = RoomKind::from_letter(wire::text(document, "t").unwrap_or_default());
     // A subscription to a direct message is named after the other one, which is no name of the room.
@@ -194,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_room_is_read_from_its_document() {
-        let info = room_info(&json!({
+        let info = RoomInfo::from_document(&json!({
             "_id": "r1", "t": "p", "name": "ops", "fname": "Ops Team", "encrypted": true, "ro": true,
             "lm": "2023-10-04T11:05:05.309Z", "_updatedAt": "2023-10-04T11:05:05.309Z", "usersCount": 3,
         }))
@@ -206,13 +213,15 @@ mod tests {
         assert_eq!(info.display_name.as_deref(), Some("Ops Team"));
         assert!(info.encrypted && info.read_only && !info.archived);
         assert_eq!(info.last_message_at, Timestamp::from_millisecond(1_696_417_505_309).ok());
-        assert_eq!(room_info(&json!({"t": "c", "name": "no id"})), None);
+        assert_eq!(RoomInfo::from_document(&json!({"t": "c", "name": "no id"})), None);
     }
 
     #[test]
     fn a_direct_message_has_no_name_of_its_own() {
-        let direct =
-            subscription(&json!({"rid": "d1", "t": "d", "name": "rene", "roles": ["owner", 3]})).unwrap();
+        let direct = Subscription::from_document(
+            &json!({"rid": "d1", "t": "d", "name": "rene", "roles": ["owner", 3]}),
+        )
+        .unwrap();
         assert_eq!(direct.room, Room { id: RoomId::new("d1"), name: None, kind: RoomKind::Direct });
         assert_eq!(direct.roles, ["owner"]);
     }

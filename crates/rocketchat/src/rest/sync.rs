@@ -12,8 +12,7 @@ use std::sync::atomic::Ordering;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::client::Call;
-use super::{RestClient, RestError};
+use super::{Call, RestClient, RestError};
 use crate::{Message, MessageId, RoomId, wire};
 
 /// Messages on one page.

@@ -11,7 +11,7 @@ use wiremock::matchers::{any, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::chat::{Chat, client, client_with, logged_out, ok, refused};
-use crate::rest::exchange::MAX_BODY;
+use crate::http::MAX_BODY;
 use crate::rest::{Effect, RestError};
 use crate::{Connector, MessageId, RoomId};
 

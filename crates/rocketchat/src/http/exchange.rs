@@ -10,8 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{HeaderMap, LOCATION};
 use serde_json::Value;
 
+use super::clock::ServerClock;
 use super::{Effect, RestError};
-use crate::{clock::ServerClock, wire};
+use crate::wire;
 
 /// Largest body of an ordinary answer, in bytes.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;

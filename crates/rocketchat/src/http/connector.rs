@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use http_outcome::ErrorHook;
 use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::header::HeaderValue;
 
 /// How long one REST call may take, connect and body included.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may take to stand (name, TCP, proxy, TLS), for REST and WebSocket each.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// How the client names itself.
-pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How the client names itself unless told otherwise.
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// Opens connections: holds the TLS configuration, the HTTP client and the proxies of the environment.
 ///
@@ -24,6 +25,7 @@ pub struct Connector {
     http: reqwest::Client,
     proxies: Arc<Matcher>,
     errors: ErrorHook,
+    user_agent: HeaderValue,
 }
 
 /// The TLS library or the HTTP client could not be set up.
@@ -36,19 +38,36 @@ pub struct ConnectorError {
 
 impl Connector {
     /// Reads the system's certificates and the environment's proxies.
+    ///
+    /// # Errors
+    /// If TLS or the HTTP client cannot be set up.
     pub fn new() -> Result<Self, ConnectorError> {
-        Self::with(trusted_roots(), Matcher::from_env())
+        Self::with_user_agent(USER_AGENT)
+    }
+
+    /// The same, with this `User-Agent` in place of the crate's own.
+    ///
+    /// # Errors
+    /// If TLS or the HTTP client cannot be set up, or `user_agent` cannot be sent in a header.
+    pub fn with_user_agent(user_agent: &str) -> Result<Self, ConnectorError> {
+        Self::with(trusted_roots(), Matcher::from_env(), user_agent)
     }
 
     /// With these roots and, for WebSockets, these proxies.
-    pub(crate) fn with(roots: rustls::RootCertStore, proxies: Matcher) -> Result<Self, ConnectorError> {
+    pub(crate) fn with(
+        roots: rustls::RootCertStore,
+        proxies: Matcher,
+        user_agent: &str,
+    ) -> Result<Self, ConnectorError> {
+        let user_agent = HeaderValue::from_str(user_agent)
+            .map_err(|error| ConnectorError { what: "the user agent", reason: error.to_string() })?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| ConnectorError { what: "TLS", reason: error.to_string() })?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let http = client_builder(&tls)
+        let http = client_builder(&tls, &user_agent)
             // The token travels in a header of its own, which no HTTP library drops when a redirect leaves the host.
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -56,7 +75,13 @@ impl Connector {
                 what: "the HTTP client",
                 reason: error.without_url().to_string(),
             })?;
-        Ok(Self { tls: Arc::new(tls), http, proxies: Arc::new(proxies), errors: ErrorHook::default() })
+        Ok(Self {
+            tls: Arc::new(tls),
+            http,
+            proxies: Arc::new(proxies),
+            errors: ErrorHook::default(),
+            user_agent,
+        })
     }
 
     /// Calls `hook` for each REST call that fails, with the status (`"503"`), or `connect`, `timeout` or `broken` where
@@ -66,9 +91,9 @@ impl Connector {
         Self { errors: ErrorHook::new(hook), ..self }
     }
 
-    /// A builder of an HTTP client with the same TLS roots, proxies and timeouts, for whoever calls other hosts.
+    /// A builder of an HTTP client with the same TLS roots, proxies and timeouts, for calls to other hosts.
     pub fn client_builder(&self) -> reqwest::ClientBuilder {
-        client_builder(&self.tls)
+        client_builder(&self.tls, &self.user_agent)
     }
 
     pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
@@ -77,6 +102,10 @@ impl Connector {
 
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http
+    }
+
+    pub(crate) fn user_agent(&self) -> HeaderValue {
+        self.user_agent.clone()
     }
 
     pub(crate) fn errors(&self) -> &ErrorHook {
@@ -96,10 +125,10 @@ impl std::fmt::Debug for Connector {
 }
 
 /// reqwest reads the proxies of the environment by itself, with the same code as [`Matcher`].
-fn client_builder(tls: &rustls::ClientConfig) -> reqwest::ClientBuilder {
+fn client_builder(tls: &rustls::ClientConfig, user_agent: &HeaderValue) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls.clone())
-        .user_agent(USER_AGENT)
+        .user_agent(user_agent.clone())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(HTTP_TIMEOUT)
 }

@@ -1,0 +1,88 @@
+//! One server over HTTP: how a connection is opened, how one call is made, and what its answer means.
+//!
+//! A call goes through [`Http::exchange`]: not at all while its route is rate limited, then one request, a bounded body, and
+//! either JSON or a [`RestError`] that says what the caller does next.
+
+mod clock;
+mod connector;
+mod error;
+mod exchange;
+mod limits;
+
+pub use connector::{Connector, ConnectorError};
+pub use error::{Effect, RestError};
+pub use http_outcome::Failure;
+
+pub(crate) use exchange::MAX_BODY;
+
+use jiff::Timestamp;
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+use crate::ServerUrl;
+use clock::ServerClock;
+use exchange::Answer;
+use limits::RouteLimits;
+
+/// One server: its address, its clock, and which of its routes are rate limited.
+#[derive(Debug)]
+pub(crate) struct Http {
+    server: ServerUrl,
+    connector: Connector,
+    limits: RouteLimits,
+    clock: ServerClock,
+}
+
+impl Http {
+    pub(crate) fn new(server: ServerUrl, connector: Connector) -> Self {
+        Self { server, connector, limits: RouteLimits::default(), clock: ServerClock::default() }
+    }
+
+    pub(crate) fn server(&self) -> &ServerUrl {
+        &self.server
+    }
+
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// The server's time, exact to about a second; `None` before the first answer.
+    pub(crate) fn server_now(&self) -> Option<Timestamp> {
+        self.clock.now()
+    }
+
+    /// A request to `/api/v1/<route>`.
+    pub(crate) fn request(&self, method: Method, route: &str) -> RequestBuilder {
+        self.connector.http().request(method, self.server.api(route))
+    }
+
+    /// A request to `/api/info`.
+    pub(crate) fn info(&self) -> RequestBuilder {
+        self.connector.http().get(self.server.info())
+    }
+
+    /// Makes one call and returns the JSON of its answer. While `route` is rate limited, no call is made.
+    pub(crate) async fn exchange(
+        &self,
+        route: &'static str,
+        request: RequestBuilder,
+        limit: usize,
+    ) -> Result<Value, RestError> {
+        if let Some(wait) = self.limits.closed_for(route) {
+            return Err(RestError::RateLimited { until: Timestamp::now() + wait });
+        }
+        let outcome = exchange::exchange(request, limit, &self.clock, self.connector.errors()).await;
+        match &outcome {
+            Ok(Answer { exhausted_until: Some(until), .. }) | Err(RestError::RateLimited { until }) => {
+                self.limits.close(route, *until);
+            }
+            _ => {}
+        }
+        outcome.map(|answer| answer.body)
+    }
+
+    /// Makes no call of this route before `until`.
+    pub(crate) fn close(&self, route: &'static str, until: Timestamp) {
+        self.limits.close(route, until);
+    }
+}
