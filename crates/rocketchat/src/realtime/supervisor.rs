@@ -96,7 +96,7 @@ impl Realtime {
                 Some(End::TokenRefused(reason)) => LostReason::Login(reason),
                 Some(End::Lost(reason)) => reason,
             };
-            let wait = backoff.next(lived, reason.wait(), rand::random());
+            let wait = backoff.next(lived, reason.wait());
             self.lost(reason, wait, outlet);
             if outlet.flow_during(sleep(wait)).await.is_none() {
                 return Ok(());
