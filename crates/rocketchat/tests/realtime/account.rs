@@ -215,7 +215,7 @@ async fn no_secret_and_no_message_is_logged_at_any_level() {
     drop(guard);
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let ours: Vec<&str> = text.lines().filter(|line| line.contains("signl4_rocketchat::")).collect();
+    let ours: Vec<&str> = text.lines().filter(|line| line.contains(" rocketchat::")).collect();
     assert!(ours.len() > 10, "the log was caught: {text}");
     let Credentials::Token { token, .. } = token else { panic!() };
     let tokens = harness.chat.tokens(&harness.bot);

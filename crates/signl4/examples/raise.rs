@@ -1,0 +1,23 @@
+//! Raises one alert, which pages the people on duty, and prints SIGNL4's name for it.
+//!
+//! ```sh
+//! cargo run -p signl4 --example raise -- https://connect.signl4.com/webhook/TEAM-SECRET 'Pump 3' 'Pressure is low'
+//! ```
+
+#![allow(clippy::print_stdout, reason = "an example")]
+
+use signl4::{AlertEvent, WebhookClient, WebhookUrl};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [url, title, message] = args.as_slice() else { return Err("usage: raise URL TITLE MESSAGE".into()) };
+    // One of the two TLS providers that reqwest works with; other programs may have installed theirs by now.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let event = AlertEvent { title: title.clone(), message: message.clone(), ..AlertEvent::default() };
+    let raised = WebhookClient::new(reqwest::Client::builder())?
+        .raise(&WebhookUrl::parse(url)?, &event.to_json())
+        .await?;
+    println!("{}", raised.event_id.map_or_else(|| "raised".to_owned(), |id| id.to_string()));
+    Ok(())
+}
