@@ -5,10 +5,10 @@ FROM rust:1.95-alpine AS build
 RUN apk add --no-cache gcc musl-dev
 WORKDIR /build
 COPY . .
-RUN cargo build --release --locked --package signl4-rocketchat \
+RUN cargo build --profile dist --locked --package signl4-rocketchat \
     && install -d -o 10001 -g 10001 -m 0750 /image/var/lib/signl4-rocketchat \
     && install -d -m 1777 /image/tmp \
-    && install -D -m 0755 target/release/signl4-rocketchat /image/usr/local/bin/signl4-rocketchat
+    && install -D -m 0755 target/dist/signl4-rocketchat /image/usr/local/bin/signl4-rocketchat
 
 FROM scratch
 # The bot knows the usual authorities by itself. A company's own is mounted as a file that SSL_CERT_FILE names.

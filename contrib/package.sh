@@ -3,8 +3,8 @@
 # itself, so they are made before it is packed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --release --locked --package signl4-rocketchat
-program=target/release/signl4-rocketchat
+cargo build --profile dist --locked --package signl4-rocketchat
+program=target/dist/signl4-rocketchat
 made=target/package
 mkdir -p "$made"
 "$program" man >"$made/signl4-rocketchat.1"
@@ -14,4 +14,4 @@ done
 "$program" completions bash >"$made/signl4-rocketchat"
 "$program" completions zsh >"$made/_signl4-rocketchat"
 "$program" completions fish >"$made/signl4-rocketchat.fish"
-cargo deb --no-build --package signl4-rocketchat
+cargo deb --no-build --profile dist --package signl4-rocketchat

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -628,11 +629,15 @@ impl Bot {
     }
 }
 
-/// An HTTP client that leaves this machine by no proxy.
+/// An HTTP client for the loopback. It keeps no connections, so that the runtimes of all tests can share it.
 pub fn http() -> reqwest::Client {
-    // The sandbox may have chosen the provider before us; it is the same one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        // The sandbox may have chosen the provider already; it is the same one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+        client.tls_certs_only([]).timeout(Duration::from_secs(20)).build().unwrap()
+    });
+    CLIENT.clone()
 }
 
 /// A port below those that the system gives to outgoing connections, free a moment ago.

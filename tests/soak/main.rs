@@ -28,7 +28,7 @@ use sandbox::signl4::Alert;
 use tokio::time::{Instant, sleep};
 
 /// How long the short run in the tests takes.
-const USUAL_SECONDS: u64 = 25;
+const USUAL_SECONDS: u64 = 15;
 /// How long everything may take to come to rest once the faults are over.
 const REST: Duration = Duration::from_secs(180);
 /// How many rooms there may be.
