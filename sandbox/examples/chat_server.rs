@@ -1,6 +1,6 @@
-//! Starts the simulated Rocket.Chat for a client that is no Rust: prints as one line of JSON where it listens, who may log
-//! in and in which room they meet, and stops when its standard input ends. With the argument `streamer` it behaves as the
-//! streamer of a microservice deployment.
+//! Starts the simulated Rocket.Chat for clients in other languages. Prints its address, the accounts and their room as one
+//! line of JSON, and stops at the end of its standard input. With the argument `streamer` it behaves like the streamer of
+//! a microservice deployment.
 
 use std::error::Error;
 use std::io::Write;

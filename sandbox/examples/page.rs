@@ -1,4 +1,4 @@
-//! The page without a bot, to look at: both simulators, a few people and rooms. Ends with Ctrl+C.
+//! The page without a bot: both simulators, a few people and rooms. Ctrl+C stops it.
 //!
 //! `cargo run -p signl4-rocketchat-sandbox --example page`
 

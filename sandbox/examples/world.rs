@@ -1,6 +1,5 @@
-//! Both simulators and their page, for a bot that somebody else starts: systemd, or Docker. Prints as one line of JSON what
-//! that bot has to be told. Each line on standard input is the URL at which SIGNL4 calls the bot from then on; the end of
-//! standard input ends it.
+//! Both simulators and their page, for a bot that systemd or Docker starts. Prints the bot's settings as one line of JSON.
+//! Each line on standard input is a new URL for SIGNL4's calls to the bot; the end of standard input stops it.
 
 use std::error::Error;
 use std::io::Write;

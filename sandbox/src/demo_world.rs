@@ -1,11 +1,11 @@
-//! A small company to play with: people, rooms, a bot account and somebody on duty, on both simulators.
+//! The content of the demo: people, rooms, a bot account and a person on duty, on both simulators.
 
 use crate::rocketchat::{NewMessage, NewRoom, NewUser, Options as ChatOptions, Refusal, RocketChat, User};
 use crate::signl4::{Options as Signl4Options, Person, Signl4, StartError, Team};
 
 /// The team whose webhook the bot pages.
 const TEAM: &str = "operations";
-/// How long before the start the first message was written, and how long it took to the next, in ms.
+/// Age of the first message at the start, and the time between two messages, in ms.
 const FIRST_MESSAGE_AGO: i64 = 34 * 60_000;
 const BETWEEN_MESSAGES: i64 = 3 * 60_000;
 
@@ -38,7 +38,7 @@ impl DemoWorld {
     /// Starts both simulators and fills them.
     ///
     /// # Errors
-    /// [`DemoError`] where a loopback port cannot be had.
+    /// [`DemoError`] where no loopback port is free.
     pub async fn start() -> Result<Self, DemoError> {
         let chat =
             RocketChat::start_with(ChatOptions { seed: rand::random(), ..ChatOptions::default() }).await?;
@@ -74,7 +74,7 @@ impl DemoWorld {
         &self.bot.id
     }
 
-    /// The bot's `rocketchat.auth_token`. It opens nothing but this simulator.
+    /// The bot's `rocketchat.auth_token`, valid on this simulator only.
     pub fn bot_token(&self) -> &str {
         &self.bot_token
     }
@@ -90,7 +90,7 @@ impl DemoWorld {
     }
 }
 
-/// Rooms, people, and the talk of the last half hour. None of it matches the default trigger.
+/// Rooms, people, and the messages of the last half hour. No text matches the default trigger.
 fn seed(chat: &RocketChat, bot: &User) -> Result<(), Refusal> {
     let alice = chat.create_user(NewUser::named("alice").name("Alice Meyer"))?;
     let bob = chat.create_user(NewUser::named("bob").name("Bob Tanaka"))?;

@@ -1,5 +1,5 @@
 //! A simulated Rocket.Chat, a simulated SIGNL4 and their web page, for the demo and the tests of the bot. Shares no code
-//! with it: what both sides would get wrong together, neither would notice.
+//! with the bot: an error in shared code would go unnoticed.
 
 mod demo_world;
 pub mod page;

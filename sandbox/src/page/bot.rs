@@ -1,4 +1,4 @@
-//! Whether the bot is ready, asked of it once a second.
+//! Asks the bot once a second whether it is ready.
 
 use std::time::Duration;
 
@@ -6,36 +6,36 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// The pause between two questions.
+/// Time between two requests.
 const EVERY: Duration = Duration::from_secs(1);
-/// How long the bot may take to answer.
+/// Timeout of a request.
 const READY_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What is known of the bot.
+/// The bot's readiness.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub(super) enum BotState {
-    /// Nobody said where to ask.
+    /// No URL is configured.
     Unknown,
-    /// It can do its work.
+    /// It answers that it is ready.
     Ready,
-    /// It runs, and something is missing.
+    /// It answers that it is not ready.
     NotReady {
-        /// What, in its own words.
+        /// The reasons, as it words them.
         missing: Vec<String>,
     },
     /// It does not answer.
     Away,
 }
 
-/// The bot's answer; only `missing` matters beside the status.
+/// The part of the bot's answer that the page shows.
 #[derive(Deserialize)]
 struct Readiness {
     #[serde(default)]
     missing: Vec<String>,
 }
 
-/// Watches the bot as long as the page lives.
+/// Watches the bot until the page is dropped.
 pub(super) struct BotWatch {
     state: watch::Receiver<BotState>,
 }
@@ -45,9 +45,9 @@ impl BotWatch {
         let Some(url) = url else {
             return Ok(Self { state: watch::Sender::new(BotState::Unknown).subscribe() });
         };
-        // Another part of the process may have chosen a provider already; any will do.
+        // Another part of the process may have installed a provider; any works.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // As in the simulated SIGNL4: plain http on loopback needs no authorities.
+        // Plain HTTP on the loopback needs no certificate authorities.
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(READY_TIMEOUT).build()?;
         let (sender, state) = watch::channel(BotState::Away);
         tokio::spawn(life.run_until_cancelled_owned(async move {
@@ -68,7 +68,7 @@ impl BotWatch {
         self.state.borrow().clone()
     }
 
-    /// Waits for the next change; for ever, if there is nobody to ask.
+    /// Waits for the next change; forever where no URL is configured.
     pub(super) async fn changed(&mut self) {
         if self.state.changed().await.is_err() {
             std::future::pending::<()>().await;

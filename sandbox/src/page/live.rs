@@ -1,4 +1,4 @@
-//! A new state after every change, and the stream of them that each browser listens to.
+//! Takes a new snapshot after every change and streams them to the browsers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,19 +18,19 @@ use super::snapshot::Snapshot;
 use crate::rocketchat::RocketChat;
 use crate::signl4::Signl4;
 
-/// Changes that come within this time make one new state.
+/// Changes within this time share one snapshot.
 const GATHER: Duration = Duration::from_millis(20);
-/// How soon a browser that lost the stream asks for it again.
+/// How soon a browser reconnects to the stream.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The state as JSON, always the newest. A slow browser skips states and never makes anybody wait.
+/// The newest snapshot as JSON. A slow browser skips snapshots and blocks nobody.
 pub(super) struct Live {
     newest: watch::Receiver<Arc<str>>,
     bell: Arc<Notify>,
 }
 
 impl Live {
-    /// Follows both simulators and the bot as long as the page lives.
+    /// Follows both simulators and the bot until the page is dropped.
     pub(super) fn start(chat: RocketChat, signl4: Signl4, bot: BotWatch, life: CancellationToken) -> Self {
         let bell = Arc::new(Notify::new());
         let (sender, newest) = watch::channel(Snapshot::take(&chat, &signl4, bot.now()).to_json());
@@ -39,7 +39,7 @@ impl Live {
         Self { newest, bell }
     }
 
-    /// Has the state looked at again, for what the simulators do not tell by themselves.
+    /// Requests a new snapshot, for changes that the simulators do not announce.
     pub(super) fn look_again(&self) {
         self.bell.notify_one();
     }
@@ -55,7 +55,7 @@ async fn follow(
     let mut in_chat = chat.changes();
     let mut in_signl4 = signl4.changes();
     loop {
-        // Taken after the bells are hung up and again after each ring, so that no change is missed.
+        // The first snapshot follows the subscriptions, so that no change is missed.
         let state = Snapshot::take(&chat, &signl4, bot.now()).to_json();
         newest.send_if_modified(|known| {
             let changed = *known != state;
@@ -72,18 +72,18 @@ async fn follow(
             () = bell.notified() => {}
         }
         tokio::time::sleep(GATHER).await;
-        // What rang meanwhile is in the state that comes now.
+        // Changes of this time are part of the next snapshot.
         in_chat = in_chat.resubscribe();
     }
 }
 
-/// The state now, and again after every change (`text/event-stream`).
+/// Streams the current state and every later one (`text/event-stream`).
 pub(super) async fn events(
     State(app): State<Arc<AppState>>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let states = WatchStream::new(app.live.newest.clone());
     let events = states.map(|json| Ok(Event::default().retry(RETRY).data(&*json)));
     let life = app.life.clone();
-    // The bot's own streams end with the page; this one would keep its connection open.
+    // Ends with the page; the open stream would keep the connection alive.
     Sse::new(events.take_until(life.cancelled_owned())).keep_alive(KeepAlive::default())
 }

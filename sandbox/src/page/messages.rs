@@ -13,7 +13,7 @@ use super::server::AppState;
 
 /// Rocket.Chat's default for the longest message, in UTF-16 code units (`Message_MaxAllowedSize`).
 const LONGEST_TEXT: usize = 5_000;
-/// The longest name of an emoji that is taken.
+/// The longest name of an emoji, in bytes.
 const LONGEST_EMOJI: usize = 50;
 
 /// A message that somebody writes into a room.
@@ -33,7 +33,7 @@ pub(super) async fn write(
     Ok((StatusCode::CREATED, Json(json!({ "id": message.id }))))
 }
 
-/// What somebody writes about a message that is there: a reply, or a new text for it.
+/// A reply to a message, or a new text for it.
 #[derive(Deserialize)]
 pub(super) struct Words {
     user: String,
@@ -67,7 +67,7 @@ pub(super) async fn edit(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A reaction that somebody gives or takes back.
+/// A reaction to add or to remove.
 #[derive(Deserialize)]
 pub(super) struct Reaction {
     user: String,
@@ -75,7 +75,7 @@ pub(super) struct Reaction {
     emoji: String,
 }
 
-/// Adds the user's reaction to a message, or takes it back where it was given before.
+/// Toggles the user's reaction to a message.
 pub(super) async fn react(
     State(app): State<Arc<AppState>>,
     Path(id): Path<String>,

@@ -14,7 +14,7 @@ use crate::signl4::Signl4;
 /// The longest annotation, in bytes. SIGNL4's own limit is unknown.
 const LONGEST_ANNOTATION: usize = 10_000;
 
-/// A step with an alert. The person on duty takes the first three; the others happen by themselves.
+/// An action on an alert. The person on duty takes the first three; SIGNL4 itself the others.
 #[derive(Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 pub(super) enum Step {
@@ -25,7 +25,7 @@ pub(super) enum Step {
     NobodyOnDuty,
 }
 
-/// Takes a step with an alert.
+/// Carries out an action on an alert.
 pub(super) async fn step(
     State(app): State<Arc<AppState>>,
     Path(id): Path<String>,
@@ -42,13 +42,13 @@ pub(super) async fn step(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Whose phone it shall be.
+/// The next person on duty.
 #[derive(Deserialize)]
 pub(super) struct Duty {
     user: String,
 }
 
-/// Hands the phone to somebody else.
+/// Hands the duty to another person.
 pub(super) async fn take_over(
     State(app): State<Arc<AppState>>,
     Json(duty): Json<Duty>,
@@ -57,7 +57,7 @@ pub(super) async fn take_over(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The name of the one whose phone it is.
+/// The name of the person on duty.
 fn holder(signl4: &Signl4) -> Result<String, CallError> {
     let person = signl4.on_duty().ok_or(CallError::Invalid("nobody is on duty"))?;
     Ok(person.name)

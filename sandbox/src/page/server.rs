@@ -23,10 +23,9 @@ const LARGEST_BODY: usize = 64 * 1024;
 /// How a page is set up.
 #[derive(Clone, Debug)]
 pub struct PageOptions {
-    /// Where it listens; port 0 takes a free one. Whoever reaches it can do everything a person on the page can, so it
-    /// belongs on the loopback address.
+    /// The address to listen on; port 0 takes a free port. The page has no login, so this should be a loopback address.
     pub bind: SocketAddr,
-    /// Where the bot tells whether it is ready (`http://127.0.0.1:9090/readyz`); without it the page says nothing of it.
+    /// The bot's readiness URL (`http://127.0.0.1:9090/readyz`); without one the page does not show the bot's state.
     pub bot_ready_url: Option<String>,
 }
 
@@ -39,15 +38,15 @@ impl Default for PageOptions {
 /// Why the page did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
-    /// The address is taken or not ours.
+    /// The address is in use or not local.
     #[error("the page cannot listen on {address}")]
     Bind {
         /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// The HTTP client that asks for the bot's readiness could not be made.
+    /// The HTTP client for the readiness check could not be built.
     #[error("cannot make an HTTP client")]
     Client(#[source] reqwest::Error),
 }
@@ -95,7 +94,7 @@ impl Page {
     }
 }
 
-/// What the routes share.
+/// The state that the routes share.
 pub(super) struct AppState {
     pub(super) chat: RocketChat,
     pub(super) signl4: Signl4,

@@ -1,6 +1,6 @@
 //! The whole state of both simulators as the browser sees it, as one JSON document.
 //!
-//! Whole states rather than changes: a browser that was away needs nothing special, and nothing can drift.
+//! Whole states instead of changes: a browser that reconnects needs no special case, and nothing can drift.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use super::faults::ActiveFaults;
 use crate::rocketchat::{Message, Millis, RocketChat, Room, RoomKind, User};
 use crate::signl4::{Alert, AlertStatus, HistoryEntry, Signl4};
 
-/// How many messages of a room are shown, threads' replies not counted.
+/// The most messages shown of a room, without thread replies.
 const MESSAGES_SHOWN: usize = 100;
-/// How many replies of a thread are shown.
+/// The most replies shown of a thread.
 const REPLIES_SHOWN: usize = 100;
-/// How many alerts are shown.
+/// The most alerts shown.
 const ALERTS_SHOWN: usize = 50;
 
 /// Everything the page shows.
@@ -26,7 +26,7 @@ pub(super) struct Snapshot {
     rooms: Vec<RoomView>,
     /// Newest first.
     alerts: Vec<AlertView>,
-    /// The name of the one on duty.
+    /// The name of the person on duty.
     on_duty: Option<String>,
     /// Who can be on duty.
     staff: Vec<String>,
@@ -59,12 +59,12 @@ impl Snapshot {
     }
 
     pub(super) fn to_json(&self) -> Arc<str> {
-        // Plain structs with text keys: there is nothing in them that JSON cannot say.
+        // Cannot fail: plain structs with text keys.
         serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned()).into()
     }
 }
 
-/// Somebody who writes in the chat.
+/// A user of the chat.
 #[derive(Serialize)]
 struct PersonView {
     id: String,
@@ -117,7 +117,7 @@ fn plain_name(room: &Room) -> String {
     }
 }
 
-/// The name with the sign of a public channel.
+/// The name, with `#` in front for a public channel.
 fn signed_name(room: &Room) -> String {
     let sign = if room.kind == RoomKind::Channel { "#" } else { "" };
     format!("{sign}{}", plain_name(room))
@@ -129,7 +129,7 @@ struct MessageView {
     id: String,
     user: String,
     username: String,
-    /// The name it is shown under.
+    /// The display name.
     author: String,
     bot: bool,
     text: String,
@@ -137,7 +137,7 @@ struct MessageView {
     /// `t` of a system message.
     kind: Option<String>,
     edited: bool,
-    /// The usernames behind each emoji.
+    /// Usernames by emoji.
     reactions: BTreeMap<String, BTreeSet<String>>,
     /// Oldest first; empty for a reply.
     replies: Vec<MessageView>,
@@ -188,7 +188,7 @@ struct AlertView {
     text: String,
     status: AlertStatus,
     external_id: Option<String>,
-    /// The name of the room that the external ID is the ID of, if it is one: `#general`.
+    /// The name of the room whose ID is the external ID, if there is one: `#general`.
     room: Option<String>,
     team: String,
     at: Millis,

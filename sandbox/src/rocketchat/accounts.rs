@@ -1,4 +1,4 @@
-//! What can happen to an account.
+//! Changes of accounts.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use super::world::World;
 /// Why a token does not log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenRefused {
-    /// Nobody has it (any more).
+    /// No user has it.
     Unknown,
-    /// It is too old.
+    /// It has expired.
     Expired,
 }
 
@@ -75,7 +75,7 @@ impl World {
         Ok(value)
     }
 
-    /// A login by password: a new token, the oldest going where there are too many.
+    /// A login by password, which creates a token.
     pub(super) fn log_in(&mut self, user_id: &str) -> Result<LoggedIn, Refusal> {
         let token = self.ids.token();
         let now = self.now();
@@ -98,7 +98,7 @@ impl World {
         Ok(LoggedIn { user_id: account.user.id.clone(), token: value.to_owned(), expires: token.expires() })
     }
 
-    /// The REST headers: both must belong together.
+    /// Whether the REST headers belong together.
     pub(super) fn authenticates(&self, user_id: &str, value: &str) -> bool {
         self.accounts.get(user_id).is_some_and(|account| {
             account.user.active && account.token(value).is_some_and(|token| !token.is_expired(self.now()))
@@ -110,7 +110,7 @@ impl World {
         self.accounts.get(user_id).is_some_and(|account| account.token(value).is_some())
     }
 
-    /// Takes tokens away: all of a user's, or one.
+    /// Revokes all tokens of a user, or one.
     pub(super) fn revoke(&mut self, user_id: &str, value: Option<&str>) -> Result<(), Refusal> {
         let account = self.account_mut(user_id)?;
         account.tokens.retain(|token| value.is_some_and(|value| value != token.value));
@@ -118,7 +118,7 @@ impl World {
         Ok(())
     }
 
-    /// Makes all of a user's tokens, or one, as if their time had run out.
+    /// Expires all tokens of a user, or one.
     pub(super) fn expire(&mut self, user_id: &str, value: Option<&str>) -> Result<(), Refusal> {
         for token in &mut self.account_mut(user_id)?.tokens {
             if value.is_none_or(|value| value == token.value) {

@@ -1,22 +1,21 @@
-//! What happens in the simulated server, as one list of changes: the realtime streams are made of it, and tests and the
-//! web page listen to it.
+//! The changes of the simulated server's state. The realtime streams are made of them; tests and the web page listen.
 
 use super::message::Message;
 use super::room::Room;
 use super::user::User;
 
-/// One change of the simulated server's truth.
+/// One change of the server's state.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Change {
-    /// A message came, or an existing one is emitted again (edit, reaction, thread counter, preview, replay).
+    /// A new message, or an existing one that is emitted again (edit, reaction, thread counter, preview, replay).
     Message {
         /// The whole document after the change.
         message: Box<Message>,
-        /// True for the first emission alone.
+        /// True for the first emission only.
         new: bool,
     },
-    /// A message is gone.
+    /// A message was deleted.
     MessageDeleted {
         /// Its `_id`.
         message_id: String,
@@ -25,12 +24,12 @@ pub enum Change {
     },
     /// A room was created or changed.
     Room(Box<Room>),
-    /// A room is gone.
+    /// A room was deleted.
     RoomDeleted {
         /// Its `_id`.
         room_id: String,
     },
-    /// A membership came, changed or went.
+    /// A membership was added, changed or removed.
     Subscription {
         /// What happened to it.
         action: Action,
@@ -53,7 +52,7 @@ pub enum Change {
     },
 }
 
-/// What happened to a document, as `subscriptions-changed` and `rooms-changed` name it.
+/// The kind of change, as `subscriptions-changed` and `rooms-changed` name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// It is new.
@@ -65,7 +64,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The wire's word.
+    /// The word on the wire.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Inserted => "inserted",

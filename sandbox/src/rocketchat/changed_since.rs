@@ -1,4 +1,4 @@
-//! What a client asks for when it starts: the user's rooms and subscriptions, all or those changed since.
+//! The user's rooms and subscriptions, all or those changed since a time.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::time::{Millis, date};
 use super::world::World;
 
 impl World {
-    /// The rooms the user is in (`rooms/get`), and what is left of rooms deleted since.
+    /// The rooms the user is in (`rooms/get`), and the rooms deleted since.
     pub(super) fn rooms_since(&self, user_id: &str, since: Option<Millis>) -> (Vec<Value>, Vec<Value>) {
         let changed = |at: Millis| since.is_none_or(|since| at > since);
         let mine = self.rooms.values().filter(|room| room.members.contains(user_id));
@@ -20,7 +20,7 @@ impl World {
         (update, remove)
     }
 
-    /// The user's subscriptions (`subscriptions/get`), and what is left of those that ended since.
+    /// The user's subscriptions (`subscriptions/get`), and those removed since.
     pub(super) fn subscriptions_since(
         &self,
         user_id: &str,

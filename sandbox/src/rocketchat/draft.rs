@@ -1,4 +1,4 @@
-//! A message before it is posted: what a test writes. `"text".into()` is a plain one.
+//! A message before it is posted. `"text".into()` is a plain one.
 
 use serde_json::{Map, Value, json};
 
@@ -81,13 +81,13 @@ impl NewMessage {
         }))
     }
 
-    /// At this time, in ms since the epoch, whatever the clock says.
+    /// With this `ts`, in ms since the epoch, instead of the server's clock.
     pub fn at(mut self, ts: Millis) -> Self {
         self.ts = Some(ts);
         self
     }
 
-    /// With this `_updatedAt`, in ms since the epoch, whatever the clock says.
+    /// With this `_updatedAt`, in ms since the epoch, instead of the server's clock.
     pub fn updated_at(mut self, at: Millis) -> Self {
         self.updated_at = Some(at);
         self

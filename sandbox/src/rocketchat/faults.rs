@@ -1,4 +1,4 @@
-//! The switches for faults and for the habits in which real servers differ. All of them work at any time.
+//! The switches for faults and for the differences between real servers. All of them work at any time.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::refusal::Refusal;
 
-/// What holds as long as it is switched on. All are off at first: a healthy monolith.
+/// The switches. All are off at first: a healthy monolith.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Switches {
@@ -17,10 +17,10 @@ pub struct Switches {
     pub refuse_connections: bool,
     /// Connections are accepted and closed at once.
     pub accept_then_close: bool,
-    /// Realtime sessions take every frame and answer none, not even a ping. A session that was to send something
-    /// meanwhile stays silent for good, as a half-open connection does.
+    /// Realtime sessions read every frame and answer none, not even a ping. A session that should have sent something
+    /// meanwhile stays silent forever, like a half-open connection.
     pub stall: bool,
-    /// Every realtime frame is sent so much later.
+    /// Every realtime frame is delayed by this time.
     pub delay_frames: Duration,
     /// Every `connect` is answered with `failed`.
     pub refuse_connect: bool,
@@ -41,16 +41,16 @@ pub struct Switches {
     pub duplicate_messages: bool,
     /// Messages that come within 50 ms of each other are emitted in reverse order.
     pub reverse_messages: bool,
-    /// No message is emitted at all, though everything else works: only a catch-up finds it.
+    /// No message is emitted, though everything else works: only a backfill finds it.
     pub withhold_messages: bool,
-    /// An older server, whose `chat.syncMessages` knows `lastUpdate` alone and no paging.
+    /// An older server, whose `chat.syncMessages` knows only `lastUpdate` and no paging.
     pub unpaged_sync: bool,
 }
 
 /// What happens to a REST call instead of its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RestFault {
-    /// This answer, the call not being carried out.
+    /// This answer; the call is not carried out.
     Answer {
         /// The HTTP status.
         status: u16,
@@ -59,18 +59,18 @@ pub enum RestFault {
         /// The body as it is.
         body: String,
     },
-    /// 429 with Rocket.Chat's body and headers, the call not being carried out.
+    /// 429 with Rocket.Chat's body and headers; the call is not carried out.
     TooManyRequests {
-        /// How long until the limit is reset.
+        /// Time until the limit is reset.
         reset_in: Duration,
     },
     /// The call is not carried out and never answered.
     NoAnswer,
-    /// The call is carried out, but the connection is cut before the answer: a write has happened.
+    /// The call is carried out, and the connection is cut before the answer.
     LostAnswer,
     /// The call is not carried out, the connection is cut.
     Cut,
-    /// The call is carried out at once and answered so much later.
+    /// The call is carried out at once, and the answer is delayed by this time.
     Slow(Duration),
 }
 
@@ -88,7 +88,7 @@ impl RestFault {
         Self::Answer { status: 502, content_type: "text/html", body: body.to_owned() }
     }
 
-    /// The plain-text answer that some proxies and middlewares give to a call without rights.
+    /// The plain-text answer of some proxies to an unauthorized call.
     pub fn plain_unauthorized() -> Self {
         Self::Answer { status: 401, content_type: "text/plain", body: "Unauthorized".to_owned() }
     }
@@ -97,7 +97,7 @@ impl RestFault {
 #[derive(Debug)]
 struct Planned {
     route: String,
-    /// The one room (`roomId`) whose calls it meets; `None`: whatever the call is about.
+    /// Applies to calls with this `roomId` only; `None`: to all.
     room: Option<String>,
     /// `None`: until cleared.
     left: Option<u32>,
@@ -139,13 +139,13 @@ impl Faults {
         self.switches.borrow().clone()
     }
 
-    /// Switches everything off and forgets everything planned.
+    /// Switches everything off and removes all planned faults.
     pub fn clear(&self) {
         self.set(|switches| *switches = Switches::default());
         *self.plans() = Plans::default();
     }
 
-    /// Cuts every connection now, realtime and REST, without a word.
+    /// Cuts every connection, realtime and REST, without a close frame.
     pub fn cut_connections(&self) {
         let mut current = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         current.cancel();
@@ -157,7 +157,7 @@ impl Faults {
         self.plans().logins.extend(std::iter::repeat_n(refusal, count));
     }
 
-    /// Answers the next subscriptions with `nosub`, as a server does that is starting up.
+    /// Answers the next subscriptions with `nosub`, as a starting server does.
     pub fn refuse_subscriptions(&self, count: usize, refusal: Refusal) {
         self.plans().subscriptions.extend(std::iter::repeat_n(refusal, count));
     }
@@ -172,7 +172,7 @@ impl Faults {
         self.plan(route, None, None, fault);
     }
 
-    /// The same for the calls of a route that are about one room.
+    /// The same for calls of a route with this `roomId`.
     pub fn rest_always_in(&self, room: impl AsRef<str>, route: &str, fault: RestFault) {
         self.plan(route, Some(room.as_ref().to_owned()), None, fault);
     }
@@ -181,7 +181,7 @@ impl Faults {
         self.plans().rest.push(Planned { route: route.to_owned(), room, left, fault });
     }
 
-    /// Forgets the planned REST faults.
+    /// Removes the planned REST faults.
     pub fn clear_rest(&self) {
         self.plans().rest.clear();
     }
@@ -207,7 +207,7 @@ impl Faults {
         self.plans().subscriptions.pop_front()
     }
 
-    /// The fault planned for a call of this route, about this room if any, the oldest plan first.
+    /// The fault planned for a call of this route and room; the oldest plan first.
     pub(super) fn next_rest_fault(&self, route: &str, room: Option<&str>) -> Option<RestFault> {
         let mut plans = self.plans();
         let is_meant = |plan: &Planned| {

@@ -1,5 +1,5 @@
-//! Identifiers as Meteor draws them: 17 characters of an alphabet without look-alikes. Drawn from a seed, so that a
-//! failing test shows the same identifiers when it is run again. Knows nothing of what it names.
+//! Identifiers in Meteor's form: 17 characters of an alphabet without look-alikes. They come from a seed, so that a failing
+//! test has the same identifiers when it runs again.
 
 /// Meteor's `UNMISTAKABLE_CHARS` (`packages/random/AbstractRandomGenerator.js`).
 const ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz";
@@ -27,7 +27,7 @@ impl Ids {
         (0..length).map(|_| char::from(ALPHABET[(self.next() % ALPHABET.len() as u64) as usize])).collect()
     }
 
-    /// splitmix64: small, well mixed, and no secret depends on it.
+    /// splitmix64: small and well mixed; no secret depends on it.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

@@ -1,4 +1,4 @@
-//! The port: listening, giving it up and taking it again, and connections that can be cut.
+//! The listening socket, which can be closed and opened again, and connections that can be cut.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,10 +19,10 @@ use super::faults::Switches;
 use super::router;
 use super::shared::Shared;
 
-/// How often a port that is still taken is tried again, 50 ms apart.
+/// Attempts to bind a port that is still in use, 50 ms apart.
 const BIND_ATTEMPTS: u32 = 100;
 
-/// The server as something that runs or does not.
+/// The HTTP server, running or stopped.
 #[derive(Debug)]
 pub(super) struct Service {
     address: SocketAddr,
@@ -53,7 +53,7 @@ impl Service {
     /// Stops listening, cuts every connection, and waits until the port is free.
     pub(super) async fn stop(&self) {
         if let Some(task) = self.end() {
-            // The task was aborted: its only outcome is that it is gone.
+            // The task was aborted, so its outcome is of no interest.
             let _ = task.await;
         }
     }
@@ -102,7 +102,7 @@ async fn bind_again(address: SocketAddr) -> io::Result<TcpListener> {
     }
 }
 
-/// Accepts connections as the switches say.
+/// Accepts or refuses connections as the switches demand.
 struct SwitchedListener {
     address: SocketAddr,
     /// `None` while connections are refused.
@@ -112,7 +112,7 @@ struct SwitchedListener {
 }
 
 impl SwitchedListener {
-    /// Waits for a connection; `None` when the switches changed meanwhile or nothing came of it.
+    /// Waits for a connection; `None` when the switches changed or the connection failed.
     async fn next(&mut self) -> Option<(TcpStream, SocketAddr)> {
         let switches = self.switches.borrow_and_update().clone();
         if switches.refuse_connections {
@@ -149,7 +149,7 @@ impl axum::serve::Listener for SwitchedListener {
     }
 }
 
-/// Whom a request came from, and how to cut its connection.
+/// The peer of a request, and the token that cuts its connection.
 #[derive(Clone, Debug)]
 pub(super) struct Peer {
     pub(super) address: SocketAddr,

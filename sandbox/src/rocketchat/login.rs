@@ -1,4 +1,4 @@
-//! Logging in, the same for the realtime method `login` and the REST route of that name.
+//! Login, the same for the realtime method `login` and the REST route of that name.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(super) enum LoginMethod {
     Password,
 }
 
-/// Logs in with the first parameter of the method `login`, or the body of the REST route made into it.
+/// Logs in with the first parameter of the method `login`, or the converted body of the REST route.
 pub(super) fn log_in(
     world: &mut World,
     options: &Value,
@@ -26,7 +26,7 @@ pub(super) fn log_in(
         return resume(world, token, streamer).map(|login| (login, LoginMethod::Resume));
     }
     if streamer {
-        // The streamer looks at nothing but `resume`, and finds nothing.
+        // The streamer reads `resume` only.
         return Err(logged_out(true));
     }
     with_password(world, options).map(|login| (login, LoginMethod::Password))

@@ -1,4 +1,4 @@
-//! The message document: what a test or a client sends, what is kept, and the JSON made of it.
+//! The message document: its state, and the JSON made of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::time::{Millis, date};
 
-/// A message as the server keeps it; a snapshot, safe to keep.
+/// A message, as a snapshot of the server's state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
     /// `_id`.
@@ -37,11 +37,11 @@ pub struct Message {
     pub last_reply_at: Option<Millis>,
     /// `replies`: the ids of the users who follow the thread.
     pub followers: Vec<String>,
-    /// The name it was posted as.
+    /// The name it was posted under.
     pub alias: Option<String>,
     /// The avatar it was posted with.
     pub avatar: Option<String>,
-    /// The emoji that stands for an avatar.
+    /// The emoji shown instead of an avatar.
     pub emoji: Option<String>,
     /// `attachments`.
     pub attachments: Vec<Value>,
@@ -57,7 +57,7 @@ pub struct Message {
     pub integration: Option<Value>,
     /// `urls`: links and, once fetched, their previews.
     pub urls: Vec<Value>,
-    /// Everything else a client sent or a test put there.
+    /// All other fields that a client sent or a test added.
     pub extra: Map<String, Value>,
 }
 
@@ -73,7 +73,7 @@ pub struct Edit {
 }
 
 impl AsRef<str> for Message {
-    /// The message's `_id`, so that a `&Message` may stand where an id is asked for.
+    /// The message's `_id`, so that a `&Message` is accepted as an id.
     fn as_ref(&self) -> &str {
         &self.id
     }

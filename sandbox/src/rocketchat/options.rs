@@ -1,15 +1,15 @@
-//! How a simulated server is started: what stays as it is while it runs. What a test switches while it runs is in
+//! The options of a simulated server that stay fixed while it runs. The switches for a running server are in
 //! [`Faults`](super::Faults).
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-/// How to start a simulated Rocket.Chat.
+/// The options of a simulated Rocket.Chat.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where to listen; port 0 is any free one, which `restart` then keeps.
+    /// The address to listen on; port 0 is any free port, which `restart` keeps.
     pub bind: SocketAddr,
-    /// A path in front of everything, such as `/chat`; empty for none.
+    /// A path prefix, such as `/chat`; empty for none.
     pub prefix: String,
     /// The server's version as `me` and `/api/info` derive it.
     pub version: String,
@@ -19,7 +19,7 @@ pub struct Options {
     pub max_message_size: usize,
     /// The limits on the number of calls.
     pub limits: Limits,
-    /// When the server pings and gives up.
+    /// The server's heartbeat.
     pub heartbeat: Heartbeat,
 }
 
@@ -44,7 +44,7 @@ impl Options {
     }
 }
 
-/// So many calls in so long a time.
+/// A limit of calls per window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// The number of calls that pass.
@@ -90,7 +90,7 @@ impl Limits {
     pub const OFF: Self = Self { logins: None, methods: None, all_methods: None, rest: None };
 }
 
-/// When the server pings a silent client, and when it gives it up.
+/// When the server pings a silent client, and when it closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
     /// Silence before a ping.

@@ -1,7 +1,7 @@
-//! Which role may do what: the part of Rocket.Chat's default table
-//! (`apps/meteor/app/authorization/server/constant/permissions.ts`) that a bot meets.
+//! The permissions of each role: the part of Rocket.Chat's default table
+//! (`apps/meteor/app/authorization/server/constant/permissions.ts`) that matters to a bot.
 
-/// Permission and the roles that have it from the start.
+/// Permission and the roles that have it by default.
 pub(super) const DEFAULTS: &[(&str, &[&str])] = &[
     ("access-permissions", &["admin"]),
     ("api-bypass-rate-limit", &["admin", "bot", "app"]),

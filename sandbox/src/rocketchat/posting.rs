@@ -1,5 +1,4 @@
-//! What can happen to a message, without asking whether it may: the routes and methods ask first (`rights`), a test
-//! need not.
+//! Changes of messages, without a check of permissions: the routes and methods check first (`rights`), a test does not.
 
 use serde_json::Value;
 
@@ -57,7 +56,7 @@ impl World {
         self.note(Change::Message { message: Box::new(message), new: true });
     }
 
-    /// What follows a message: the thread's counter, the room's last message, the members' unread counters.
+    /// The effects of a new message: the thread's counter, the room's last message, the members' unread counters.
     fn after_save(&mut self, message: &Message, now: Millis) {
         if let Some(parent) = message.thread_id.clone() {
             self.count_reply(&parent, message);
@@ -70,7 +69,7 @@ impl World {
         self.touch_room(&message.room_id);
     }
 
-    /// A reply bumps its parent's counter, and the whole parent is emitted again.
+    /// Increments the parent's counter and emits the whole parent again.
     fn count_reply(&mut self, parent: &str, reply: &Message) {
         let Some(first) = self.messages.get_mut(parent) else {
             return;
@@ -154,7 +153,7 @@ impl World {
         });
     }
 
-    /// Sets or takes a reaction; without `wanted` it toggles. Returns whether anything changed.
+    /// Adds or removes a reaction; without `wanted` it toggles. Returns whether anything changed.
     pub(super) fn react(
         &mut self,
         message_id: &str,
@@ -196,7 +195,7 @@ impl World {
     }
 }
 
-/// The `urls` of a text: each link, without a preview as yet.
+/// The `urls` of a text: each link, without a preview.
 fn links(text: &str) -> Vec<Value> {
     text.split_whitespace()
         .filter(|word| word.starts_with("http://") || word.starts_with("https://"))

@@ -1,5 +1,5 @@
-//! Counting calls in fixed windows, as Meteor's `rate-limit` package does: the window starts with the first call, the
-//! call over the limit is refused and told how long the window still lasts.
+//! Counts calls in fixed windows, as Meteor's `rate-limit` package does: the window starts with the first call; a call over
+//! the limit is refused with the time until the window ends.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,9 +19,9 @@ struct Window {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) allowed: bool,
-    /// How many calls the window still has.
+    /// Calls left in the window.
     pub(super) left: u32,
-    /// How long until the window ends.
+    /// Time until the window ends.
     pub(super) reset_in: Duration,
 }
 
@@ -45,7 +45,7 @@ impl Windows {
         }
     }
 
-    /// Counts a DDP call and refuses it with `too-many-requests` if it is one too many.
+    /// Counts a DDP call and refuses it with `too-many-requests` over the limit.
     pub(super) fn admit(&mut self, key: &str, limit: Option<Limit>) -> Result<(), Refusal> {
         let Some(limit) = limit else { return Ok(()) };
         let count = self.count(key, limit);

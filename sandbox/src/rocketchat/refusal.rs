@@ -1,10 +1,9 @@
-//! What the server says no with. JavaScript has two kinds of error there and they look different on the wire: a
-//! `Meteor.Error` carries an identifier and reaches the client as it is; a plain `Error` is told by REST with its text
-//! alone and by DDP as "Internal server error".
+//! The server's errors. There are two kinds, which look different on the wire: a `Meteor.Error` carries an identifier and
+//! reaches the client unchanged; of a plain `Error`, REST sends only the text and DDP only "Internal server error".
 
 use serde_json::{Value, json};
 
-/// A refusal as Rocket.Chat words it.
+/// An error in Rocket.Chat's words.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// A `Meteor.Error`.
@@ -28,7 +27,7 @@ impl Refusal {
         Self::Meteor { error: error.into(), reason: Some(reason.into()), details: None }
     }
 
-    /// A `Meteor.Error` with an identifier alone.
+    /// A `Meteor.Error` without a reason.
     pub fn bare(error: impl Into<Value>) -> Self {
         Self::Meteor { error: error.into(), reason: None, details: None }
     }
@@ -38,7 +37,7 @@ impl Refusal {
         Self::Plain(message.into())
     }
 
-    /// The same with details; a plain error has no place for them.
+    /// Adds details; a plain error cannot carry them.
     pub fn with_details(self, more: Value) -> Self {
         match self {
             Self::Meteor { error, reason, .. } => Self::Meteor { error, reason, details: Some(more) },

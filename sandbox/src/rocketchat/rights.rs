@@ -1,5 +1,5 @@
-//! What the server checks before it carries a call out: the same for REST and for DDP. The order of the checks and the
-//! words are those of `executeSendMessage`, `validateMessage`, `canSendMessageAsync`, `executeSetReaction` and
+//! The checks before a call is carried out, the same for REST and DDP. The order of the checks and the messages are those
+//! of `executeSendMessage`, `validateMessage`, `canSendMessageAsync`, `executeSetReaction` and
 //! `executeUpdateMessage` in `apps/meteor`.
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::room::Room;
 use super::time::Millis;
 use super::world::World;
 
-/// The types of message that only the server makes (`MessageTypes.isSystemMessage`); a part of them.
+/// Some of the message types that only the server creates (`MessageTypes.isSystemMessage`).
 const SYSTEM_KINDS: &[&str] = &[
     "uj",
     "ul",
@@ -35,7 +35,7 @@ const SYSTEM_KINDS: &[&str] = &[
     "discussion-created",
 ];
 
-/// The fields of a client's message that are not kept as they came.
+/// The fields of a client's message that the server handles; others are kept unchanged.
 const HANDLED: &[&str] = &[
     "_id",
     "rid",
@@ -54,8 +54,8 @@ const HANDLED: &[&str] = &[
 ];
 
 impl World {
-    /// Sends a client's message. `None` means that a message with this `_id` exists: the server does nothing then and
-    /// has nothing to answer.
+    /// Sends a client's message. `None` where a message with this `_id` exists: the server does nothing then, and answers
+    /// with nothing.
     pub(super) fn send(&mut self, user_id: &str, message: &Value) -> Result<Option<Message>, Refusal> {
         if self.system_kind(message) {
             return Err(Refusal::plain("Cannot send system messages using 'chat.sendMessage'"));
@@ -65,7 +65,7 @@ impl World {
         let mut thread_id = text(message, "tmid");
         let mut room_id = text(message, "rid");
         if let Some(parent) = thread_id.as_deref().and_then(|id| self.messages.get(id)) {
-            // No nested threads, and a reply goes where its parent is, whatever room the client names.
+            // No nested threads, and a reply goes to its parent's room, whatever room the client names.
             room_id = Some(parent.room_id.clone());
             thread_id = Some(parent.thread().to_owned());
         }
@@ -99,7 +99,7 @@ impl World {
         text(message, "t").is_some_and(|kind| SYSTEM_KINDS.contains(&kind.as_str()))
     }
 
-    /// The checks that come before the room is looked at; gives the message's time.
+    /// The checks before the room is looked up; returns the message's time.
     fn check_before_send(&self, message: &Value) -> Result<Millis, Refusal> {
         if message["tshow"] == true && text(message, "tmid").is_none() {
             return Err(
@@ -152,7 +152,7 @@ impl World {
         Ok(room)
     }
 
-    /// `validateMessage`: types, and the right to post as somebody else.
+    /// `validateMessage`: types, and the permission to post under another name.
     fn validate_message(&self, user_id: &str, message: &Value) -> Result<(), Refusal> {
         for field in ["_id", "msg", "alias", "emoji", "tmid", "avatar"] {
             if !message[field].is_null() && !message[field].is_string() {
@@ -242,7 +242,7 @@ fn send() -> Value {
     json!({ "method": "sendMessage" })
 }
 
-/// What a client sent besides the fields that are handled; kept as it came.
+/// The fields that are not handled, kept unchanged.
 fn further_fields(message: &Value) -> serde_json::Map<String, Value> {
     let fields = message.as_object().into_iter().flatten();
     fields

@@ -1,4 +1,4 @@
-//! Rooms and memberships: what a test asks for, what is kept, and the documents made of them.
+//! Rooms and memberships, and their documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::time::{Millis, date};
 
-/// The three types of room a bot meets; the letter is the wire's `t`.
+/// The types of room; the letter is `t` on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoomKind {
     /// A public channel, `c`.
@@ -18,7 +18,7 @@ pub enum RoomKind {
 }
 
 impl RoomKind {
-    /// The wire's `t`.
+    /// `t` on the wire.
     pub fn letter(self) -> &'static str {
         match self {
             Self::Channel => "c",
@@ -28,7 +28,7 @@ impl RoomKind {
     }
 }
 
-/// A room as the server knows it; a snapshot, safe to keep.
+/// A room, as a snapshot of the server's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     /// `_id`; `GENERAL` for #general; the members' ids joined for a direct message between two.
@@ -51,16 +51,16 @@ pub struct Room {
     pub created_at: Millis,
     /// `_updatedAt`.
     pub updated_at: Millis,
-    /// `lm`: when the last message came, if one did.
+    /// `lm`: the time of the last message, if there is one.
     pub last_message_at: Option<Millis>,
-    /// `msgs`: how many messages came.
+    /// `msgs`: the number of messages.
     pub message_count: u64,
     /// Each member's username by user id, for a direct message.
     pub usernames: BTreeMap<String, String>,
 }
 
 impl AsRef<str> for Room {
-    /// The room's `_id`, so that a `&Room` may stand where an id is asked for.
+    /// The room's `_id`, so that a `&Room` is accepted as an id.
     fn as_ref(&self) -> &str {
         &self.id
     }
@@ -100,7 +100,7 @@ impl Room {
     }
 }
 
-/// What to create. `"ops".into()` is a public channel without members.
+/// A room to create. `"ops".into()` is a public channel without members.
 #[derive(Clone, Debug)]
 pub struct NewRoom {
     pub(super) kind: RoomKind,
@@ -131,13 +131,13 @@ impl NewRoom {
         Self { kind, name, members: Vec::new(), id: None, read_only: false, encrypted: false }
     }
 
-    /// Members from the start.
+    /// The first members.
     pub fn members<U: AsRef<str>>(mut self, members: impl IntoIterator<Item = U>) -> Self {
         self.members.extend(members.into_iter().map(|user| user.as_ref().to_owned()));
         self
     }
 
-    /// A chosen `_id` instead of a drawn one.
+    /// This `_id` instead of a random one.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self

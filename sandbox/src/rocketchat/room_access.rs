@@ -1,4 +1,4 @@
-//! Into which rooms a user may go, and where `chat.postMessage` posts.
+//! Joining channels, and the room that `chat.postMessage` posts to.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::room::RoomKind;
 use super::world::World;
 
 impl World {
-    /// `Room.join`: public channels alone, with `view-c-room`; joining again does nothing.
+    /// `Room.join`: public channels only, with `view-c-room`; joining again does nothing.
     pub(super) fn join_channel(&mut self, user_id: &str, room_id: &str) -> Result<(), Refusal> {
         let room = self.room(room_id)?;
         let open = room.kind == RoomKind::Channel && self.may(user_id, "view-c-room");

@@ -1,4 +1,4 @@
-//! What can happen to a room and to its memberships.
+//! Changes of rooms and memberships.
 
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ impl World {
         Ok(self.room(&id)?.clone())
     }
 
-    /// `GENERAL` for #general, the members' ids one after the other for a direct message of two, else a drawn one.
+    /// `GENERAL` for #general, the joined ids of the members for a direct message of two, otherwise a random one.
     fn room_id(&mut self, kind: RoomKind, name: &str, members: &BTreeSet<String>) -> String {
         match kind {
             RoomKind::Channel if name == "general" => "GENERAL".to_owned(),
@@ -99,7 +99,7 @@ impl World {
         Ok(())
     }
 
-    /// A user joins by its own will: a membership and the system message `uj`.
+    /// A user joins: a membership and the system message `uj`.
     pub(super) fn join(&mut self, room_id: &str, user_id: &str) -> Result<(), Refusal> {
         if self.is_member(user_id, room_id) {
             return Ok(());
@@ -110,7 +110,7 @@ impl World {
         Ok(())
     }
 
-    /// The direct message between two users, made if there is none.
+    /// The direct message between two users, created if there is none.
     pub(super) fn direct_message(&mut self, user_id: &str, other: &str) -> Result<Room, Refusal> {
         let new = NewRoom::direct([user_id, other]);
         let members: BTreeSet<String> = new.members.iter().cloned().collect();
@@ -174,7 +174,7 @@ impl World {
         }
     }
 
-    /// Counts a message as unread for every member but its author, in silence as the real one does for its counters.
+    /// Counts a message as unread for every member but its author. Like the real server, announces no change.
     pub(super) fn count_unread(&mut self, room_id: &str, author: &str, at: Millis) {
         for entry in &mut self.subscriptions {
             if entry.room_id == room_id && entry.user_id != author {
@@ -200,7 +200,7 @@ impl World {
         Some(entry.document(room, me, &other.username, &other.name))
     }
 
-    /// What is left of a subscription that ended.
+    /// The document of a removed subscription.
     pub(super) fn removed_subscription_document(entry: &Subscription, at: Millis) -> Value {
         json!({ "_id": entry.id, "_deletedAt": date(at) })
     }

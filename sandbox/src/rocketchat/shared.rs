@@ -1,4 +1,4 @@
-//! What the handle, the routes and the sessions share: the world behind one lock, and the way its changes go out.
+//! The state that the handle, the routes and the sessions share: the world behind one lock, and the channel of its changes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,10 +11,10 @@ use super::options::Options;
 use super::rest::{Journal, RouteLimits};
 use super::world::World;
 
-/// How many changes a slow listener may lag behind before it misses some.
+/// The most changes that a slow listener may lag before it misses some.
 const CHANGES_KEPT: usize = 16_384;
 
-/// What the parts of one simulated server share.
+/// The shared state of one simulated server.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: Options,
@@ -48,12 +48,12 @@ impl Shared {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at the world.
+    /// Reads the world.
     pub(super) fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
         look(&self.lock())
     }
 
-    /// Changes the world, and tells every listener in the order of the changes, before the next one can happen.
+    /// Changes the world and sends the changes to every listener, in order, before the next change can happen.
     pub(super) fn act<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
         let mut world = self.lock();
         let outcome = act(&mut world);
@@ -62,7 +62,7 @@ impl Shared {
             let switches = self.faults.switches();
             for change in changes {
                 self.sessions.deliver(&world, &change, &switches);
-                // Nobody listening is no failure.
+                // Fails only without listeners.
                 let _ = self.changes.send(change);
             }
             self.wake();
@@ -74,7 +74,7 @@ impl Shared {
         self.changes.subscribe()
     }
 
-    /// Lets every waiter look again.
+    /// Wakes every waiter.
     pub(super) fn wake(&self) {
         self.version.send_modify(|version| *version += 1);
     }

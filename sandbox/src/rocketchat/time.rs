@@ -1,5 +1,5 @@
-//! The simulated server's clock and the two ways a date goes over the wire: `{"$date": ms}` in DDP (EJSON) and an ISO
-//! string in REST. Documents are built once, with EJSON dates, and turned into the REST form at the edge.
+//! The simulated server's clock and the two forms of a date on the wire: `{"$date": ms}` in DDP (EJSON) and an ISO
+//! string in REST. Documents are built with EJSON dates and converted to the REST form at the edge.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! Accounts: what a test asks for, what is kept, and the tokens that log an account in.
+//! Users, their accounts and their tokens.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::time::{Millis, date};
 
-/// A user as the server knows it; a snapshot, safe to keep.
+/// A user, as a snapshot of the server's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// `_id`.
@@ -23,7 +23,7 @@ pub struct User {
 }
 
 impl AsRef<str> for User {
-    /// The user's `_id`, so that a `&User` may stand where an id is asked for.
+    /// The user's `_id`, so that a `&User` is accepted as an id.
     fn as_ref(&self) -> &str {
         &self.id
     }
@@ -35,13 +35,13 @@ impl User {
         json!({ "_id": self.id, "username": self.username, "name": self.name })
     }
 
-    /// What a realtime session is told of its own user.
+    /// The fields that a realtime session gets about its own user.
     pub(super) fn public_fields(&self) -> Value {
         json!({ "username": self.username, "name": self.name, "roles": self.roles, "status": "online" })
     }
 }
 
-/// What to create: a username at least. `"alice".into()` is a user with a display name made of the username.
+/// A user to create. `"alice".into()` gets a display name made of the username.
 #[derive(Clone, Debug)]
 pub struct NewUser {
     pub(super) username: String,
@@ -63,7 +63,7 @@ impl NewUser {
         }
     }
 
-    /// A user with the role `bot` alone, as Rocket.Chat's documentation tells to create bot accounts.
+    /// A user with the role `bot` alone, as Rocket.Chat's documentation recommends for bot accounts.
     pub fn bot(username: impl Into<String>) -> Self {
         Self { roles: BTreeSet::from(["bot".to_owned()]), ..Self::named(username) }
     }
@@ -74,7 +74,7 @@ impl NewUser {
         self
     }
 
-    /// The password; kept as its SHA-256, as the wire carries it.
+    /// The password; only its SHA-256 is kept, as on the wire.
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password_digest(password));
         self
@@ -86,7 +86,7 @@ impl NewUser {
         self
     }
 
-    /// A chosen `_id` instead of a drawn one.
+    /// This `_id` instead of a random one.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
@@ -99,7 +99,7 @@ impl From<&str> for NewUser {
     }
 }
 
-/// An account: the user and what logs it in.
+/// An account: the user and its credentials.
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) user: User,
@@ -107,13 +107,13 @@ pub(super) struct Account {
     /// Hex SHA-256 of the password; an account without one can only use tokens.
     pub(super) password: Option<String>,
     pub(super) tokens: Vec<Token>,
-    /// Permissions taken away from this user alone, whatever its roles grant.
+    /// Permissions denied to this user, whatever its roles grant.
     pub(super) denied: BTreeSet<String>,
-    /// Permissions given to this user alone.
+    /// Permissions granted to this user beyond its roles.
     pub(super) granted: BTreeSet<String>,
 }
 
-/// At most so many login tokens are kept per user, the oldest goes first
+/// The most login tokens of a user; the oldest is dropped first
 /// (`Accounts` in `apps/meteor/server/configuration/accounts_meld`, setting `Accounts_LoginExpiration` aside).
 pub(super) const MAX_LOGIN_TOKENS: usize = 50;
 
@@ -124,11 +124,11 @@ pub(super) const LOGIN_LIFETIME: Millis = 90 * 24 * 60 * 60 * 1000;
 #[derive(Clone, Debug)]
 pub(super) struct Token {
     pub(super) value: String,
-    /// When the login it came from happened.
+    /// When the login happened.
     pub(super) when: Millis,
     /// Personal access tokens do not expire.
     pub(super) personal: bool,
-    /// Set by a test to make the token as old as it needs.
+    /// Set by a test to expire the token.
     pub(super) expired: bool,
 }
 
@@ -148,7 +148,7 @@ impl Account {
         self.tokens.iter().find(|token| token.value == value)
     }
 
-    /// Keeps a new login token and lets the oldest one go if there are too many.
+    /// Adds a login token and drops the oldest one if there are too many.
     pub(super) fn keep_login(&mut self, value: String, now: Millis) {
         let logins = self.tokens.iter().filter(|token| !token.personal).count();
         if logins >= MAX_LOGIN_TOKENS

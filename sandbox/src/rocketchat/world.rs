@@ -1,8 +1,7 @@
-//! The simulated server's truth: accounts, rooms, memberships, messages. Its methods are spread over the files
-//! `accounts`, `rooms`, `posting`, `listing`, `joining` and `rights` by subject; here are the state itself and the
-//! look-ups.
+//! The simulated server's state: accounts, rooms, memberships, messages. Its methods are grouped by subject in `accounts`,
+//! `rooms`, `posting`, `changed_since`, `room_access` and `rights`; this file holds the state and the look-ups.
 //!
-//! A method that changes something notes a [`Change`]; whoever holds the world takes the notes and tells the listeners.
+//! A method that changes the state records a [`Change`]; [`Shared::act`](super::shared::Shared::act) sends it to the listeners.
 //! The world knows nothing of sockets, frames or routes.
 
 use std::collections::{BTreeMap, HashMap};
@@ -25,7 +24,7 @@ pub(super) struct Deleted {
     pub(super) at: Millis,
 }
 
-/// Everything the simulated server knows.
+/// The state of the simulated server.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) ids: Ids,
@@ -35,7 +34,7 @@ pub(super) struct World {
     /// Memberships that ended, with the time, for `subscriptions.get?updatedSince=`.
     pub(super) removed_subscriptions: Vec<(Subscription, Millis)>,
     pub(super) messages: HashMap<String, Message>,
-    /// The ids of each room's messages in the order in which they came.
+    /// The ids of each room's messages in order of arrival.
     pub(super) order: HashMap<String, Vec<String>>,
     pub(super) deleted: Vec<Deleted>,
     /// The ids of rooms that are gone, with the time, for `rooms.get?updatedSince=`.
@@ -120,7 +119,7 @@ impl World {
         self.messages.get_mut(message_id).ok_or_else(no_such_message)
     }
 
-    /// A room's messages in the order in which they came.
+    /// A room's messages in order of arrival.
     pub(super) fn messages_of<'a>(
         &'a self,
         room_id: &str,
@@ -132,7 +131,7 @@ impl World {
         self.rooms.get(room_id).is_some_and(|room| room.members.contains(user_id))
     }
 
-    /// Whether the user has a permission, by role or given or taken by a test.
+    /// Whether the user has a permission, by role or because a test granted or denied it.
     pub(super) fn may(&self, user_id: &str, permission: &str) -> bool {
         self.accounts.get(user_id).is_some_and(|account| {
             !account.denied.contains(permission)
@@ -141,7 +140,7 @@ impl World {
         })
     }
 
-    /// `canAccessRoom`: members, and for public channels whoever has `view-c-room`.
+    /// `canAccessRoom`: members, and for public channels everybody with `view-c-room`.
     pub(super) fn can_access(&self, user_id: &str, room: &Room) -> bool {
         room.members.contains(user_id) || (room.kind == RoomKind::Channel && self.may(user_id, "view-c-room"))
     }

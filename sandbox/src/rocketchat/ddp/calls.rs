@@ -1,4 +1,4 @@
-//! Methods: what a client calls by name, and what it is answered.
+//! Method calls and their answers.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::rocketchat::login::{LoginMethod, log_in};
 use crate::rocketchat::refusal::Refusal;
 use crate::rocketchat::time::date;
 
-/// What a method gives: `None` is JavaScript's `undefined`.
+/// The result of a method; `None` is JavaScript's `undefined`.
 pub(super) type Outcome = Result<Option<Value>, Refusal>;
 
 impl Connection {
@@ -57,7 +57,7 @@ impl Connection {
         answer
     }
 
-    /// The token is gone afterwards, and every other connection that used it is closed.
+    /// Removes the token and closes every other connection that used it.
     fn log_out(&mut self) -> Outcome {
         let session =
             self.shared.sessions.with(self.id, |session| session.user_id.clone().zip(session.token.clone()));

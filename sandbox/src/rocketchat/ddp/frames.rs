@@ -1,4 +1,4 @@
-//! The frames of Meteor's DDP, as they are written and as a client's are read.
+//! The frames of Meteor's DDP: writing the server's, reading a client's.
 
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub(super) enum Incoming {
     Unsub { id: String },
 }
 
-/// Why a frame from a client can't be taken, in Meteor's words.
+/// Why a client's frame was refused, in Meteor's words.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Malformed {
     pub(super) reason: &'static str,
@@ -110,7 +110,7 @@ pub(super) fn nosub(id: &str, refusal: Option<&Refusal>) -> Value {
     }
 }
 
-/// A method's answer. The streamer leaves out a result that JavaScript takes for false; Meteor only `undefined`.
+/// A method's answer. The streamer leaves out every falsy result; Meteor only `undefined`.
 pub(super) fn result(id: &str, outcome: &Result<Option<Value>, Refusal>, streamer: bool) -> Value {
     let mut frame = json!({ "msg": "result", "id": id });
     match outcome {

@@ -1,4 +1,4 @@
-//! The methods that work on the world, by name.
+//! The methods by name.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ const MESSAGE_FIELDS: &[&str] = &[
     "sentByEmail",
 ];
 
-/// Swallows every refusal but `error-not-allowed`, as the server does: the user of a browser is told by other means.
+/// Ignores every refusal but `error-not-allowed`, as the server does; a browser's user is informed by other means.
 fn send_message(world: &mut World, user: Option<&str>, params: &[Value]) -> Outcome {
     let message = params.first().ok_or_else(match_failed)?;
     let fields = message.as_object().ok_or_else(match_failed)?;
@@ -144,7 +144,7 @@ fn create_direct_message(world: &mut World, user: Option<&str>, params: &[Value]
     Ok(Some(json!({ "t": RoomKind::Direct.letter(), "rid": room.id })))
 }
 
-/// The presence methods, of which nothing is seen by a bot.
+/// The presence methods, which have no effect that a bot sees.
 fn nothing(_: &mut World, _: Option<&str>, _: &[Value]) -> Outcome {
     Ok(None)
 }
@@ -159,7 +159,7 @@ fn text(params: &[Value], at: usize) -> Result<&str, Refusal> {
     params.get(at).and_then(Value::as_str).ok_or_else(match_failed)
 }
 
-/// What Meteor's `check` says of a parameter of the wrong type.
+/// The error of Meteor's `check` for a parameter of the wrong type.
 fn match_failed() -> Refusal {
     Refusal::meteor(400, "Match failed")
 }

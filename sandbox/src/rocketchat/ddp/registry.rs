@@ -1,4 +1,4 @@
-//! The live realtime sessions, and what goes out to them.
+//! The open realtime sessions and their outgoing frames.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,10 @@ use crate::rocketchat::faults::Switches;
 use crate::rocketchat::refusal::Refusal;
 use crate::rocketchat::world::World;
 
-/// How many frames may wait for a client that reads slowly before its connection is closed.
+/// The most frames that wait for a slow client before its connection is closed.
 const QUEUE: usize = 65_536;
 
-/// What a session's writer is told.
+/// A command to a session's writer.
 #[derive(Clone, Debug)]
 pub(crate) enum Outgoing {
     /// A frame as text, and whether it carries a message.
@@ -27,7 +27,7 @@ pub(crate) enum Outgoing {
     Stall,
 }
 
-/// What waits for a session's writer, and since when.
+/// A queued command, and when it was queued.
 #[derive(Clone, Debug)]
 pub(super) struct Queued {
     pub(super) since: Instant,
@@ -40,11 +40,11 @@ pub(super) struct Subscribed {
     pub(super) id: String,
     pub(super) stream: String,
     pub(super) event: String,
-    /// A kick took the room's messages away, and nobody told the client.
+    /// The user was kicked: the room's messages stop without a notice.
     pub(super) silenced: bool,
 }
 
-/// A session as the streams see it.
+/// The state of a session.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) user_id: Option<String>,
@@ -64,14 +64,14 @@ impl Session {
     }
 }
 
-/// The live sessions by number. A number is never given twice.
+/// The open sessions by number. Numbers are never reused.
 #[derive(Debug, Default)]
 struct Live {
     last: u64,
     sessions: BTreeMap<u64, Session>,
 }
 
-/// All live sessions.
+/// All open sessions.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions(Mutex<Live>);
 
@@ -80,7 +80,7 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a session; the receiver is what its writer reads.
+    /// Adds a session; its writer reads from the receiver.
     pub(super) fn enter(&self) -> (u64, mpsc::Receiver<Queued>) {
         let (out, queue) = mpsc::channel(QUEUE);
         let mut live = self.lock();
@@ -94,7 +94,7 @@ impl Sessions {
         self.lock().sessions.remove(&id);
     }
 
-    /// Looks at a session or changes it.
+    /// Reads or changes a session.
     pub(super) fn with<T>(&self, id: u64, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
         self.lock().sessions.get_mut(&id).map(act)
     }
@@ -115,21 +115,21 @@ impl Sessions {
         mine.flat_map(|session| &session.subs).map(|sub| (sub.stream.clone(), sub.event.clone())).collect()
     }
 
-    /// Makes every session that lives now half-open.
+    /// Makes every open session half-open.
     pub(crate) fn stall(&self) {
         for session in self.lock().sessions.values() {
             session.put(Outgoing::Stall);
         }
     }
 
-    /// Sends a text to every session, whatever it is.
+    /// Sends a raw text to every session.
     pub(crate) fn send_text(&self, text: &str) {
         for session in self.lock().sessions.values() {
             session.put(Outgoing::Frame { text: text.to_owned(), message: false });
         }
     }
 
-    /// Tells the sessions of a change. Called with the world locked, so that the order is that of the changes.
+    /// Sends a change to the sessions. Called with the world locked, so that the order of changes holds.
     pub(crate) fn deliver(&self, world: &World, change: &Change, switches: &Switches) {
         self.lock().sessions.retain(|_, session| {
             let fits = deliver_to(world, change, session, switches);
@@ -177,7 +177,7 @@ fn deliver_to(world: &World, change: &Change, session: &Session, switches: &Swit
     fits
 }
 
-/// What a change does to the session itself.
+/// Applies a change to the session itself.
 fn after(world: &World, change: &Change, session: &mut Session) {
     match change {
         Change::Subscription { action: Action::Removed, user_id, room_id }

@@ -1,4 +1,4 @@
-//! One realtime session: its handshake, its heartbeat, and where each of its frames goes.
+//! One realtime session: handshake, heartbeat, and dispatch of frames.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ const PROTOCOL_ERROR: u16 = 1002;
 const UNSUPPORTED_DATA: u16 = 1007;
 const TIMED_OUT: u16 = 4000;
 
-/// The streamer's first idle time is a thousandth of the others.
+/// The streamer's first idle time is a thousandth of the later ones.
 const STREAMER_FIRST_PING: Duration = Duration::from_millis(30);
 
-/// How long the end of a connection is waited for.
+/// How long to wait for the end of a connection.
 const SEEING_OFF: Duration = Duration::from_secs(5);
 
 /// Serves one socket until either side ends it.
@@ -46,11 +46,11 @@ pub(in crate::rocketchat) async fn run(shared: Arc<Shared>, socket: WebSocket) {
     }
 }
 
-/// Reads on until the connection has ended. That is what answers a client's close frame, and lets the client read ours
-/// before the socket is gone.
+/// Reads until the connection has ended: this answers a client's close frame, and lets the client read ours before the
+/// socket is closed.
 async fn see_off(stream: &mut SplitStream<WebSocket>) {
     let end = async { while let Some(Ok(_)) = stream.next().await {} };
-    // A client that does not end it has had its time.
+    // A client that does not close in time is cut off.
     let _ = timeout(SEEING_OFF, end).await;
 }
 
@@ -105,13 +105,13 @@ impl Connection {
         match (self.connected, self.switches().streamer, pinged) {
             (_, _, true) => heartbeat.timeout,
             (false, true, false) => STREAMER_FIRST_PING,
-            // Meteor's heartbeat starts with `connected`; until then a socket may be silent for long.
+            // Meteor's heartbeat starts with `connected`; before that a silent socket stays open.
             (false, false, false) => Duration::from_secs(3600),
             (true, _, false) => heartbeat.interval,
         }
     }
 
-    /// Closes a connection that has been silent for too long, and lets the writer say so.
+    /// Closes a connection that has been silent for too long; the writer sends the close frame.
     async fn give_up(&self) {
         let code = if self.switches().streamer { TIMED_OUT } else { 1000 };
         self.shared.sessions.close(self.id, code, "");
@@ -154,8 +154,7 @@ impl Connection {
         self.send(&Malformed::new("Must connect first", &offending).frame());
     }
 
-    /// The monolith answers a frame it can't take, the streamer closes: 1007 for what it can't read, 1002 for what it
-    /// reads but lacks a field.
+    /// The monolith answers a malformed frame, the streamer closes: 1007 for unreadable JSON, 1002 for a missing field.
     fn malformed(&self, malformed: &Malformed) {
         if !self.switches().streamer {
             return self.send(&malformed.frame());
@@ -196,7 +195,7 @@ impl Connection {
         }
         self.windows.admit("*", limits.all_methods)?;
         let by_name = match name {
-            // Has a limit of its own, for those without `send-many-messages`.
+            // Has a limit of its own, for users without `send-many-messages`.
             "sendMessage" => limits.methods.and_then(|_| self.send_limit()),
             _ if name.starts_with("stream-") => limits.methods.map(four_times),
             _ => limits.methods,
@@ -211,7 +210,7 @@ impl Connection {
     }
 }
 
-/// Streams have four times the calls in four times the window.
+/// Streams are allowed four times the calls in four times the window.
 fn four_times(limit: Limit) -> Limit {
     Limit { calls: limit.calls * 4, window: limit.window * 4 }
 }

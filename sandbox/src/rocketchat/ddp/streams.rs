@@ -1,5 +1,5 @@
-//! The streams: who may read one (`allowRead`), and the frames that a change makes for one session (`allowEmit` and the
-//! emitters in `notifications.module.ts`).
+//! The streams: who may read one (`allowRead`), and the frames of a change for one session (`allowEmit` and the emitters
+//! in `notifications.module.ts`).
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub(super) const ROOM_MESSAGES: &str = "stream-room-messages";
 const NOTIFY_USER: &str = "stream-notify-user";
 const NOTIFY_ROOM: &str = "stream-notify-room";
 
-/// The publications there are. The streams among them take the name of an event.
+/// All publications. The streams among them take the name of an event.
 const PUBLICATIONS: &[&str] = &[
     ROOM_MESSAGES,
     NOTIFY_USER,
@@ -129,7 +129,7 @@ fn meta(user: &str, room: &Room, switches: &Switches) -> Value {
     meta
 }
 
-/// What the other streams make of a change.
+/// The frame of a change in the other streams.
 fn notices(world: &World, change: &Change, session: &Session, sub: &Subscribed) -> Option<Value> {
     let user = session.user_id.as_deref()?;
     let mine = |what: &str| sub.stream == NOTIFY_USER && sub.event == format!("{user}/{what}");

@@ -15,7 +15,7 @@ impl Connection {
             let refusal = Refusal::meteor(404, format!("Subscription '{name}' not found"));
             return self.send(&frames::nosub(&id, Some(&refusal)));
         }
-        // The monolith takes a repeated live id for a reconnecting client's and drops it without a word.
+        // The monolith takes a repeated id for that of a reconnecting client and ignores it.
         if !streamer && self.has_sub(&id) {
             return;
         }
@@ -34,7 +34,7 @@ impl Connection {
         }
     }
 
-    /// Checks and enters the subscription in one step, so that no message falls between.
+    /// Checks and adds the subscription in one step, so that no message is missed in between.
     fn add_sub(&self, id: &str, name: &str, params: &[Value]) -> Result<(), Refusal> {
         let event = match params.first() {
             Some(Value::String(event)) => event.clone(),

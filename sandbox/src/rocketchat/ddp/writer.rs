@@ -1,4 +1,4 @@
-//! What a session sends, with the faults that are on: later, in another order, or never.
+//! Sends a session's frames, and applies the faults: later, in another order, or never.
 
 use std::time::Duration;
 
@@ -36,8 +36,7 @@ pub(super) async fn write(
     }
 }
 
-/// One frame, or, where messages are reversed, what came within the time: the messages from the last to the first, then
-/// the rest.
+/// One frame; or, where messages are reversed, all frames of that time: the messages in reverse order, then the rest.
 async fn batch(first: Queued, queue: &mut mpsc::Receiver<Queued>, switches: &Switches) -> Vec<Queued> {
     if !switches.reverse_messages || !is_message(&first) {
         return vec![first];
@@ -55,7 +54,7 @@ fn is_message(queued: &Queued) -> bool {
     matches!(queued.outgoing, Outgoing::Frame { message: true, .. })
 }
 
-/// `None` when nothing more can be sent.
+/// `None` when the connection is closed.
 async fn send(sink: &mut SplitSink<WebSocket, Message>, outgoing: Outgoing) -> Option<()> {
     match outgoing {
         Outgoing::Frame { text, .. } => sink.send(Message::Text(text.into())).await.ok(),

@@ -59,7 +59,7 @@ impl RocketChat {
         self.shared.act(|world| world.delete(message.as_ref(), user.as_ref()))
     }
 
-    /// The user reacts; emitted again if it had not yet.
+    /// Adds the user's reaction; emitted again if it is new.
     ///
     /// # Errors
     /// If there is no such message or user.
@@ -72,7 +72,7 @@ impl RocketChat {
         self.shared.act(|world| world.react(message.as_ref(), user.as_ref(), emoji, Some(true)))
     }
 
-    /// The user takes a reaction back; emitted again if there was one.
+    /// Removes the user's reaction; emitted again if there was one.
     ///
     /// # Errors
     /// If there is no such message or user.
@@ -119,7 +119,7 @@ impl RocketChat {
         })
     }
 
-    /// Emits the very same document again, as after a reconnect of the server's own change stream.
+    /// Emits the same document again, as after a reconnect of the server's own change stream.
     pub fn replay(&self, message: impl AsRef<str>) {
         self.shared.act(|world| world.emit_again(message.as_ref(), false));
     }
@@ -141,12 +141,12 @@ impl RocketChat {
         self.shared.look(|world| world.messages.get(message.as_ref()).cloned())
     }
 
-    /// The message's document as the wire has it, with EJSON dates.
+    /// The message's document as on the wire, with EJSON dates.
     pub fn document(&self, message: impl AsRef<str>) -> Option<Value> {
         self.shared.look(|world| world.messages.get(message.as_ref()).map(|message| message.document(None)))
     }
 
-    /// A room's messages in the order in which they came, threads' replies and system messages too.
+    /// A room's messages in order of arrival, with thread replies and system messages.
     pub fn messages(&self, room: impl AsRef<str>) -> Vec<Message> {
         self.shared.look(|world| world.messages_of(room.as_ref()).cloned().collect())
     }

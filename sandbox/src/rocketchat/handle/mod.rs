@@ -79,7 +79,7 @@ impl RocketChat {
         &self.shared.faults
     }
 
-    /// Every change from now on. A listener that lags more than 16,384 changes behind misses the oldest.
+    /// Every change from now on. A listener that lags by more than 16,384 changes misses the oldest.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.shared.changes()
     }

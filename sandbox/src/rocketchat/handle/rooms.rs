@@ -41,7 +41,7 @@ impl RocketChat {
         self.shared.act(|world| world.remove_member(room.as_ref(), user.as_ref(), None))
     }
 
-    /// Another user removes the user from the room (`ru`); per-room streams of the kicked one fall silent.
+    /// Another user removes the user from the room (`ru`); per-room streams of the removed user fall silent.
     ///
     /// # Errors
     /// If there is no such room or user, or the user is no member.
@@ -71,7 +71,7 @@ impl RocketChat {
         })
     }
 
-    /// Archives the room or brings it back.
+    /// Archives or unarchives the room.
     ///
     /// # Errors
     /// If there is no such room.
@@ -87,7 +87,7 @@ impl RocketChat {
         self.shared.act(|world| world.change_room(room.as_ref(), |room| room.read_only = read_only))
     }
 
-    /// Sets or takes the room's `encrypted` flag.
+    /// Sets or clears the room's `encrypted` flag.
     ///
     /// # Errors
     /// If there is no such room.

@@ -51,7 +51,7 @@ impl RocketChat {
         })
     }
 
-    /// Takes a role from the user.
+    /// Removes a role from the user.
     ///
     /// # Errors
     /// If there is no such user.
@@ -71,7 +71,7 @@ impl RocketChat {
         self.shared.act(|world| world.change_user(user.as_ref(), |account| account.user.active = active))
     }
 
-    /// Takes a permission from this user alone, whatever its roles grant: `message-impersonate`, `view-c-room`, ….
+    /// Denies a permission to this user, whatever its roles grant: `message-impersonate`, `view-c-room`, ….
     ///
     /// # Errors
     /// If there is no such user.
@@ -84,7 +84,7 @@ impl RocketChat {
         })
     }
 
-    /// Gives a permission to this user alone, or back after [`deny`](Self::deny).
+    /// Grants a permission to this user, also after [`deny`](Self::deny).
     ///
     /// # Errors
     /// If there is no such user.
@@ -137,7 +137,7 @@ impl RocketChat {
         self.shared.act(|world| world.revoke(user.as_ref(), None))
     }
 
-    /// Lets every token of the user be too old from now on: "Your session has expired". Open connections stay.
+    /// Expires every token of the user: "Your session has expired". Open connections stay.
     ///
     /// # Errors
     /// If there is no such user.

@@ -1,4 +1,4 @@
-//! Logging in and out, who the caller is, and what the server is.
+//! Login and logout, the caller's account, and the server's version and permissions.
 
 use serde_json::{Map, Value, json};
 
@@ -20,7 +20,7 @@ pub(super) fn login(world: &mut World, request: &Request<'_>) -> Result<Value, F
     }))
 }
 
-/// `loginCompatibility`: the route's own form made into the one of the method.
+/// `loginCompatibility`: converts the route's parameters into those of the method.
 fn as_method_options(params: &Map<String, Value>) -> Value {
     let known = ["user", "username", "email", "password", "code"];
     let ours = params.keys().all(|name| known.contains(&name.as_str()));
@@ -45,7 +45,7 @@ pub(super) fn me(world: &mut World, request: &Request<'_>) -> Result<Value, Fail
     Ok(world.account(request.user())?.document())
 }
 
-/// The version without its patch number, and the whole of it for those who may see statistics.
+/// The version without its patch number; with it for users with `view-statistics`.
 pub(super) fn info(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
     let whole = &request.options.version;
     if request.user.as_deref().is_some_and(|user| world.may(user, "view-statistics")) {

@@ -1,5 +1,5 @@
-//! What a route gives, and the shapes in which the server says it. They change with 9.0 (`applyBreakingChanges` in
-//! `ApiClass.ts`): a missing right is then 401 instead of 403 or 403 instead of 400, and failed logins do not say why.
+//! The outcome of a route and its HTTP form. The form changes with 9.0 (`applyBreakingChanges` in `ApiClass.ts`): a missing
+//! permission is then 401 instead of 403 or 403 instead of 400, and failed logins give no reason.
 
 use axum::http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -7,21 +7,21 @@ use serde_json::{Value, json};
 use crate::rocketchat::refusal::Refusal;
 use crate::rocketchat::time::rest_form;
 
-/// The major version from which on the new shapes hold.
+/// The first major version with the new form.
 pub(super) const NEW_SHAPES: u32 = 9;
 
-/// Why a route does not give what it was asked for.
+/// The failure of a route.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// An error thrown within the route.
     Refused(Refusal),
-    /// `API.v1.failure()` without a word.
+    /// `API.v1.failure()` without a message.
     Silent,
     /// `API.v1.failure(text, type)` where the text does not name the type.
     Said(String, &'static str),
     /// `API.v1.forbidden()`.
     Forbidden,
-    /// The REST route `login` refuses.
+    /// A refusal of the REST route `login`.
     LoginRefused(Refusal),
 }
 
@@ -31,7 +31,7 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// An answer on its way out.
+/// An answer before it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -52,14 +52,14 @@ impl Answer {
 
     /// `API.v1.success(body)`.
     pub(super) fn success(mut body: Value) -> Self {
-        // Logging out is the one route that answers without.
+        // Logout is the only route without this field.
         if body["status"] != "success" || body["data"]["authToken"].is_string() {
             body["success"] = json!(true);
         }
         Self::json(200, body)
     }
 
-    /// A failure as a server of this major version says it.
+    /// A failure in the form of this major version.
     pub(super) fn failure(failure: Failure, major: u32) -> Self {
         match failure {
             Failure::Refused(refusal) => refused(&refusal, major),
@@ -75,7 +75,7 @@ impl Answer {
         }
     }
 
-    /// The headers are missing or not good.
+    /// The headers are missing or do not authenticate.
     pub(super) fn unauthorized(major: u32) -> Self {
         let words = "You must be logged in to do this.";
         let mut body = json!({ "success": false, "error": words });

@@ -69,7 +69,7 @@ fn paged(world: &World, request: &Request<'_>, room: &str, deletions: bool) -> R
     }
     let count = request.number("count").unwrap_or(20);
     if next.is_none() && previous.is_none() {
-        // Without a cursor the server falls through to the history, of which this route shows nothing.
+        // Without a cursor the server falls through to the history, which this route does not return.
         return Ok(json!({ "result": { "updated": [], "deleted": [] } }));
     }
     let mut found = if deletions {

@@ -1,4 +1,4 @@
-//! Which REST calls were made, so that a test can count them.
+//! Records the REST calls, so that a test can count them.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,18 +15,18 @@ pub struct Call {
     pub route: String,
     /// `GET` or `POST`.
     pub method: String,
-    /// When it came, by the server's clock, in ms since the epoch.
+    /// When it arrived, by the server's clock, in ms since the epoch.
     pub at: Millis,
-    /// The `_id` of the user whose headers it carried, where they are good.
+    /// The `_id` of the user, where the headers authenticate one.
     pub user: Option<String>,
-    /// The HTTP status it was answered with; `None` as long as, or because, it was not answered.
+    /// The HTTP status of the answer; `None` without an answer.
     pub status: Option<u16>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
     calls: VecDeque<Call>,
-    /// How many calls were let go: the number of the oldest one kept.
+    /// Number of dropped calls, which is the number of the oldest one kept.
     gone: u64,
 }
 
@@ -43,7 +43,7 @@ impl Journal {
         self.lock().calls.iter().cloned().collect()
     }
 
-    /// Notes a call that has come, and gives the number by which its answer is noted.
+    /// Records a call; returns its number for [`Journal::answered`].
     pub(super) fn came(&self, call: Call) -> u64 {
         let mut kept = self.lock();
         kept.calls.push_back(call);

@@ -9,7 +9,7 @@ use crate::rocketchat::message::Message;
 use crate::rocketchat::refusal::Refusal;
 use crate::rocketchat::world::World;
 
-/// What JavaScript says when the message that was not made is normalized (`normalizeMessagesForUser`): the answer to a
+/// JavaScript's error when `normalizeMessagesForUser` gets no message: the answer to a
 /// second message with the same `_id`.
 const NO_MESSAGE_MADE: &str = "Cannot read properties of undefined (reading 'starred')";
 
@@ -37,7 +37,7 @@ pub(super) fn send(world: &mut World, request: &Request<'_>) -> Result<Value, Fa
     Ok(json!({ "message": sent.document(Some(request.user())) }))
 }
 
-/// Takes no `_id`, and posts to the room named, joining a public channel where that is allowed.
+/// Takes no `_id`, and posts to the named room, joining a public channel where that is allowed.
 pub(super) fn post(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
     if request.params.contains_key("roomId") == request.params.contains_key("channel") {
         let reason = "must match exactly one schema in oneOf";

@@ -3,10 +3,10 @@
 //! | file | subject |
 //! | --- | --- |
 //! | `serve` | from an HTTP request to an answer, through faults, login, limits and the table of routes |
-//! | `endpoints`, `params` | which routes there are, and what each takes |
-//! | `request`, `answer` | what a route is given and what it gives |
+//! | `endpoints`, `params` | the table of routes and their parameters |
+//! | `request`, `answer` | input and outcome of a route |
 //! | `account`, `messages`, `history`, `rooms` | the routes themselves |
-//! | `journal`, `route_limits` | which calls were made, and how many may be |
+//! | `journal`, `route_limits` | the record of calls, and their limits |
 
 mod account;
 mod answer;

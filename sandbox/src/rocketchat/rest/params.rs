@@ -1,4 +1,4 @@
-//! What a route takes, checked as its JSON schema in `packages/rest-typings` does and refused in ajv's words.
+//! The parameters of a route, checked like its JSON schema in `packages/rest-typings`, with ajv's messages.
 
 use serde_json::{Map, Value};
 
@@ -29,7 +29,7 @@ impl Param {
         Self { name, kind, required: false }
     }
 
-    /// A parameter without which the route refuses.
+    /// A required parameter.
     pub(super) const fn required(self) -> Self {
         Self { required: true, ..self }
     }

@@ -1,4 +1,4 @@
-//! What a route is given.
+//! The input of a route.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::rocketchat::options::Options;
 use crate::rocketchat::refusal::Refusal;
 use crate::rocketchat::time::{Millis, parse_iso};
 
-/// A call on its way to its route.
+/// A request after the checks that all routes share.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
-    /// The parameters: of the query for GET, of the body else.
+    /// The parameters: from the query for GET, otherwise from the body.
     pub(super) params: Map<String, Value>,
-    /// The user whose headers are good.
+    /// The user that the headers authenticate.
     pub(super) user: Option<String>,
     /// The token of these headers.
     pub(super) token: String,
@@ -24,12 +24,12 @@ pub(super) struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The user; a route that needs one is not reached without.
+    /// The user; routes that need one are not called without.
     pub(super) fn user(&self) -> &str {
         self.user.as_deref().unwrap_or_default()
     }
 
-    /// A parameter that is a text and not empty.
+    /// A text parameter that is not empty.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.params.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
     }

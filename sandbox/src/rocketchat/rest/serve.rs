@@ -1,4 +1,4 @@
-//! From an HTTP request to an answer: noted, met by its fault if one is planned, let in, counted, checked, carried out.
+//! Turns an HTTP request into an answer: records it, applies a planned fault, authenticates, counts, checks, carries out.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ use crate::rocketchat::rate_limit::{Count, whole_seconds};
 use crate::rocketchat::refusal::Refusal;
 use crate::rocketchat::shared::Shared;
 
-/// What a call brings.
+/// The parts of a request.
 struct Incoming {
     method: Method,
     route: String,
@@ -82,7 +82,7 @@ async fn answer(shared: &Shared, peer: &Peer, call: Incoming) -> Response {
     respond(shared, answer)
 }
 
-/// Meets a call with its fault; one that is never answered ends with its connection.
+/// Applies a planned fault; a call without an answer ends with its connection.
 async fn with_fault(shared: &Shared, peer: &Peer, call: &Incoming, fault: RestFault) -> Answer {
     match fault {
         RestFault::Answer { status, content_type, body } => {
@@ -171,13 +171,13 @@ impl Incoming {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The user whose headers are good.
+    /// The user that the headers authenticate.
     fn user(&self, shared: &Shared) -> Option<String> {
         let (user, token) = (self.header("x-user-id"), self.header("x-auth-token"));
         shared.look(|world| world.authenticates(user, token)).then(|| user.to_owned())
     }
 
-    /// A body that can't be read is taken for one without parameters (`parseBodyParams`).
+    /// An unreadable body counts as one without parameters (`parseBodyParams`).
     fn params(&self) -> Map<String, Value> {
         if self.method == Method::GET {
             return from_query(self.query.clone());
@@ -191,7 +191,7 @@ impl Incoming {
         }
     }
 
-    /// Counts the call, unless limits are off or the user is beyond them.
+    /// Counts the call, unless limits are off or do not apply to the user.
     fn count(&self, shared: &Shared, user: Option<&str>) -> Option<(Count, u32)> {
         let limit = shared.options.limits.rest.filter(|_| self.versioned)?;
         if user.is_some_and(|user| shared.look(|world| world.may(user, "api-bypass-rate-limit"))) {
