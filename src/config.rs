@@ -1,45 +1,41 @@
-//! The configuration: `bot.toml`, the environment and secret files, read once and checked whole.
+//! The configuration: `bot.toml`, the environment and secret files, read once and checked completely.
 //!
-//! [`Config::load`] is a plain function of its [`Sources`]: it looks at no environment but the one it is given, and
-//! reads no file but `bot.toml` and those that a `…_file` key names. Patterns, templates, globs and URLs are compiled
-//! here, so that what can be wrong is told at the start, all of it at once, each in one line with the key and the fix.
+//! [`Config::load`] is a plain function of its [`Sources`]: it uses the environment that it is given, and reads `bot.toml` and
+//! the files that `…_file` keys name. Patterns, templates, globs and URLs are compiled here, so every mistake is reported at
+//! the start, all of them at once, each in one line with the key and the fix.
 //!
-//! The way of a value: `source` reads both sources into one `tree`, in which every value knows its line or variable; the
-//! modules named as the tables take it from a `section` by asking for their keys; what is wrong goes into the `report`.
+//! `source` reads file and environment into one tree, in which every value knows its line or variable. The modules named like
+//! the tables ask a `section` for their keys and check them with `values`. Problems are collected in the `report`.
 //!
-//! No part of the program reads its settings anywhere else.
+//! No other part of the program reads settings.
 
-mod address;
-pub(crate) mod answer;
 mod change;
 #[cfg(test)]
 mod example_tests;
 mod listener;
-mod problem;
 #[cfg(test)]
 mod reference_tests;
 mod replies;
 mod report;
 mod rocketchat;
-mod secret;
 mod section;
 mod signl4;
 mod source;
 mod store;
-mod suggest;
-mod template;
-mod tree;
 mod trigger;
+pub(crate) mod values;
 
 use std::time::Duration;
 
 pub use listener::{Admin, Listener, TlsFiles};
-pub use problem::{ConfigErrors, Problem};
+pub(crate) use report::similar;
+pub use report::{ConfigErrors, Problem};
 pub use rocketchat::{Account, RocketChat};
+pub(crate) use rocketchat::{account_name, server_url};
 pub use signl4::Signl4;
 pub use source::Sources;
 pub use store::Store;
-pub(crate) use suggest::alike;
+pub(crate) use trigger::room_pattern;
 
 use crate::alerting::{Replies, TriggerSet};
 use report::Report;
@@ -68,8 +64,7 @@ impl Config {
     /// Reads and checks everything.
     ///
     /// # Errors
-    /// Everything that is wrong, at once. A file that cannot be read or is not TOML is told alone, for nothing can be
-    /// said of the rest.
+    /// All problems at once. A file that cannot be read or is not TOML is the only problem, because nothing else is known.
     pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
         let report = Report::new(sources.file().display().to_string());
         let config = sources.read(&report).and_then(|tree| read(Section::root(&report, tree)));

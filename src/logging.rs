@@ -1,20 +1,19 @@
-//! The log: what is written, and what never is.
+//! The log: what is written to it, and what never is.
 //!
-//! At info and above a line carries ids, counts and reasons, never a message's text; at no level does it carry a
-//! secret. Other crates print frames and headers at debug and trace, tokens included, so below info only our own lines
-//! are written, whatever `RUST_LOG` asks for.
+//! At info and above a line has IDs, counts and reasons, never the text of a message. Secrets are not logged at any level.
+//! Other crates log frames and headers, with tokens, at debug and trace, so below info only our own lines are written,
+//! whatever `RUST_LOG` says.
 //!
-//! | level | what it means | what to do |
+//! | level | meaning | what to do |
 //! | --- | --- | --- |
-//! | error | something did not happen that should have: an alert was given up, the store fails, a configuration is wrong | look at once |
-//! | warn | something is not as it should be, and the bot goes on: no connection, an alert is late, a wrong secret | look if it stays |
-//! | info | what an alert went through, connections, reloads: the story of a day | nothing |
-//! | debug | how it came to that: every room, every call that is tried again | read it when something is odd |
+//! | error | a failure: an alert was given up, the store fails, a configuration is invalid | act at once |
+//! | warn | a problem that the bot works around: no connection, an alert is late, a wrong secret | act if it persists |
+//! | info | the steps of each alert, connections, reloads | nothing |
+//! | debug | details: every room, every retried call | read it to investigate |
 //! | trace | every frame of the realtime session | for developers |
 //!
-//! Every line about an alert carries `alert`, its number in the store: grep for it and read the alert's life, from
-//! `message matched` over `alert sent` and `event placed` to `reply posted`. An event bears its own `event` until it is
-//! placed. A message's id stands in `message_id`: `message` is what the line says.
+//! Every line about an alert has the field `alert`, its ID in the store: grep for it to see all of the alert's steps. An event
+//! has the field `event` until its alert is found. A message's ID is in `message_id`, because `message` is the line's text.
 
 mod journal;
 mod recent;
@@ -33,21 +32,21 @@ use tracing_subscriber::{
 use journal::Journal;
 pub use recent::{Line, Recent, recent};
 
-/// How a line of the log looks.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For people where standard error is a terminal, and JSON elsewhere.
+    /// Text where standard error is a terminal, JSON elsewhere.
     #[default]
     Auto,
-    /// For people.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
 impl LogFormat {
-    /// What is written, to a terminal or elsewhere.
-    fn settled(self, on_terminal: bool) -> Self {
+    /// The format, on a terminal or elsewhere.
+    fn resolve(self, on_terminal: bool) -> Self {
         match self {
             Self::Auto if on_terminal => Self::Text,
             Self::Auto => Self::Json,
@@ -56,18 +55,18 @@ impl LogFormat {
     }
 }
 
-/// `RUST_LOG` is no filter.
+/// `RUST_LOG` is not a valid filter.
 #[derive(Debug, thiserror::Error)]
 #[error("RUST_LOG: {0}: write for example RUST_LOG=info or RUST_LOG=signl4_rocketchat=debug")]
 pub struct InvalidFilter(#[from] ParseError);
 
-/// Starts to write the log to standard error: what `RUST_LOG` asks for, or else `usual`.
+/// Starts logging to standard error, with the levels of `RUST_LOG`, or `default_level` where it is not set.
 ///
 /// # Errors
-/// When `RUST_LOG` cannot be understood.
-pub fn start(format: LogFormat, usual: &str) -> Result<(), InvalidFilter> {
+/// When `RUST_LOG` is invalid.
+pub fn start(format: LogFormat, default_level: &str) -> Result<(), InvalidFilter> {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
-    let wanted = if wanted.trim().is_empty() { usual } else { &wanted };
+    let wanted = if wanted.trim().is_empty() { default_level } else { &wanted };
     let filter = EnvFilter::builder().parse(wanted)?;
     let writer = match journal::is_stderr() {
         true => BoxMakeWriter::new(Journal),
@@ -75,14 +74,14 @@ pub fn start(format: LogFormat, usual: &str) -> Result<(), InvalidFilter> {
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let on_terminal = io::stderr().is_terminal();
-    let lines = match format.settled(on_terminal) {
+    let lines = match format.resolve(on_terminal) {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         _ => lines.with_ansi(on_terminal).boxed(),
     };
     let lines = lines.with_filter(FilterFn::new(may_be_written)).with_filter(filter);
-    // The status page shows the last warnings and errors, however little of the log is written.
+    // The status page shows the last warnings and errors, whatever the level of the log.
     let kept = recent().with_filter(LevelFilter::WARN);
-    // A second start, in a test, leaves the first one's log as it is.
+    // In tests there may be a second start, which changes nothing.
     let _ = tracing_subscriber::registry().with(lines).with(kept).try_init();
     Ok(())
 }
@@ -100,10 +99,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_read_text_on_a_terminal_and_programs_json_unless_told_otherwise() {
-        assert_eq!(LogFormat::Auto.settled(true), LogFormat::Text);
-        assert_eq!(LogFormat::Auto.settled(false), LogFormat::Json);
-        assert_eq!(LogFormat::Text.settled(false), LogFormat::Text);
-        assert_eq!(LogFormat::Json.settled(true), LogFormat::Json);
+    fn auto_is_text_on_a_terminal_and_json_elsewhere() {
+        assert_eq!(LogFormat::Auto.resolve(true), LogFormat::Text);
+        assert_eq!(LogFormat::Auto.resolve(false), LogFormat::Json);
+        assert_eq!(LogFormat::Text.resolve(false), LogFormat::Text);
+        assert_eq!(LogFormat::Json.resolve(true), LogFormat::Json);
     }
 }

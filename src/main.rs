@@ -1,4 +1,4 @@
-//! The command line: reads it, runs one command, and says in one line why it did not work.
+//! The command line: parses it, runs one command, and reports its error in one line.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -14,7 +14,7 @@ use signl4_rocketchat::{
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 struct Arguments {
-    /// How the log is written; RUST_LOG sets how much of it.
+    /// The format of the log. RUST_LOG sets its level.
     #[arg(long, global = true, value_enum, default_value_t, env = "SIGNL4_BOT_LOG_FORMAT")]
     log_format: LogFormat,
     #[command(subcommand)]
@@ -23,53 +23,53 @@ struct Arguments {
 
 #[derive(Debug, clap::Args)]
 struct ConfigFile {
-    /// The configuration. Without it ./bot.toml is read where it is there; the environment goes before it.
+    /// The configuration file. By default ./bot.toml, if it exists. The environment overrides it.
     #[arg(long, env = "SIGNL4_BOT_CONFIG", value_name = "bot.toml")]
     config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a bot.toml: ask for what it needs, and try each answer.
+    /// Create a bot.toml: ask for what it needs, and try each answer.
     Init(InitOptions),
     /// Run the bot.
     Run(ConfigFile),
-    /// Try everything `run` needs, without paging anybody, and say what to mend.
+    /// Try everything that `run` needs, without paging anybody, and say how to fix what does not work.
     Check {
         #[command(flatten)]
         options: CheckOptions,
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Say which trigger a text would match and what would be sent; sends nothing.
+    /// Show which trigger a text would match and what would be sent. Sends nothing.
     Test {
         /// The text of the message.
         text: String,
-        /// The room it would stand in: a name, or id:… ; without it any room that a trigger watches.
+        /// The message's room: a name, or id:…. By default any room that a trigger watches.
         #[arg(long)]
         room: Option<String>,
-        /// Who would have written it, by username; without it somebody whose messages the trigger takes.
+        /// The author's username. By default an author that the trigger accepts.
         #[arg(long)]
         user: Option<String>,
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Ask the running bot whether it can do its work, for container health checks.
+    /// Ask the running bot whether it is ready, for container health checks.
     Health(ConfigFile),
-    /// Run the bot between a simulated Rocket.Chat and a simulated SIGNL4, with a web page to play with.
+    /// Run the bot between a simulated Rocket.Chat and a simulated SIGNL4, with a web page to try it.
     Demo {
-        /// The page's port on 127.0.0.1; 0 takes any that is free.
+        /// The page's port on 127.0.0.1; 0 for any free one.
         #[arg(long, default_value_t = 8765)]
         port: u16,
     },
-    /// Print the completions of a shell.
+    /// Print completions for a shell.
     Completions {
         /// The shell.
         shell: Shell,
     },
-    /// Print the manual page, in the format of man.
+    /// Print a manual page, in the format of man.
     Man {
-        /// The command whose page it is; without it the program's own.
+        /// The command. By default the page of the program.
         command: Option<String>,
     },
 }
@@ -77,16 +77,16 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Only `run` works unattended; the others tell a person what they have to tell.
-    let usual = match arguments.command {
+    // Only `run` works unattended; the other commands report to a person.
+    let default_level = match arguments.command {
         Command::Run(_) => "info",
         Command::Demo { .. } => "warn",
         _ => "error",
     };
-    if let Err(failure) = logging::start(arguments.log_format, usual) {
+    if let Err(failure) = logging::start(arguments.log_format, default_level) {
         return report(&Failure::Usage(failure.to_string()));
     }
-    let done = match arguments.command {
+    let result = match arguments.command {
         Command::Run(file) => command::run(file.config, Tempo::default()).await,
         Command::Init(options) => command::init(options).await,
         Command::Check { options, file } => command::check(file.config, &options).await,
@@ -98,10 +98,10 @@ async fn main() -> ExitCode {
         Command::Completions { shell } => command::completions(Arguments::command(), shell),
         Command::Man { command } => command::man(Arguments::command(), command.as_deref()),
     };
-    done.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS)
+    result.map_or_else(|failure| report(&failure), |()| ExitCode::SUCCESS)
 }
 
-#[expect(clippy::print_stderr, reason = "the one place that tells a person why the program ended")]
+#[expect(clippy::print_stderr, reason = "the only place that prints errors")]
 fn report(failure: &Failure) -> ExitCode {
     let text = failure.to_string();
     if !text.is_empty() {

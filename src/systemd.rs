@@ -1,8 +1,8 @@
-//! Tells systemd how the bot does, by `sd_notify(3)`. Where no systemd waits for it, nothing is told.
+//! Notifies systemd of the bot's state (`sd_notify(3)`). Does nothing where the process is not a systemd service.
 //!
-//! The bot is ready once both listeners are bound and every part runs: from then on nothing that SIGNL4 sends is lost.
-//! Whether Rocket.Chat is connected is told as the status, for an outage there is waited out and no restart ends it. The
-//! watchdog is fed as long as the process gets its turn and the store answers: what it ends is a bot that hangs.
+//! The bot is ready once both listeners are bound and every part runs: from then on no event from SIGNL4 is lost. The
+//! connection to Rocket.Chat is part of the status text only, because a restart does not end an outage there. The watchdog is
+//! notified as long as the store answers, so systemd restarts a bot that hangs.
 
 use std::time::Duration;
 
@@ -16,39 +16,42 @@ use tracing::warn;
 use crate::store::Store;
 use rocketchat::realtime::ConnectionState;
 
-/// The bot runs, or goes on after [`reloading`].
+/// The bot is running; also after [`reloading`].
 pub fn ready() {
-    tell(&[NotifyState::Ready]);
+    send(&[NotifyState::Ready]);
 }
 
-/// The configuration is being read again; [`ready`] has to follow.
+/// The configuration is being reloaded; [`ready`] has to follow.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
-        Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => warn!(%error, "systemd cannot be told of the reload"),
+        Ok(now) => send(&[NotifyState::Reloading, now]),
+        Err(error) => warn!(%error, "cannot notify systemd of the reload"),
     }
 }
 
-/// The bot was told to stop.
+/// The bot is stopping.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    send(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-/// Tells where the connection stands and why the last reload was refused, and feeds the watchdog, until dropped.
+/// Reports the state of the connection and why the last reload failed, and notifies the watchdog, until dropped.
 ///
-/// `refusal` is empty while the bot runs with the configuration that it was last given.
-pub async fn accompany(
+/// `refusal` is empty while the bot runs with the current configuration.
+pub async fn notify(
     connection: watch::Receiver<ConnectionState>,
     refusal: watch::Receiver<String>,
     store: Store,
 ) {
-    tokio::join!(tell_status(connection, refusal), feed_watchdog(store));
+    tokio::join!(report_status(connection, refusal), notify_watchdog(store));
 }
 
-async fn tell_status(mut connection: watch::Receiver<ConnectionState>, mut refusal: watch::Receiver<String>) {
+async fn report_status(
+    mut connection: watch::Receiver<ConnectionState>,
+    mut refusal: watch::Receiver<String>,
+) {
     loop {
         let status = status(&connection.borrow_and_update(), &refusal.borrow_and_update());
-        tell(&[NotifyState::Status(&status)]);
+        send(&[NotifyState::Status(&status)]);
         let changed = tokio::select! {
             changed = connection.changed() => changed,
             changed = refusal.changed() => changed,
@@ -59,7 +62,7 @@ async fn tell_status(mut connection: watch::Receiver<ConnectionState>, mut refus
     }
 }
 
-/// One line: a line break would begin another message to systemd.
+/// One line: a line break would begin another assignment in the notification.
 fn status(connection: &ConnectionState, refusal: &str) -> String {
     let mut text = match connection {
         ConnectionState::Online { since, .. } => format!("connected to Rocket.Chat since {since:.0}"),
@@ -68,31 +71,31 @@ fn status(connection: &ConnectionState, refusal: &str) -> String {
         }
         other => format!("Rocket.Chat is not connected ({})", other.name()),
     };
-    // A reload that changes nothing is no failure to systemctl, so this is where one sees it.
+    // systemctl does not report a failed reload as a failure, so it is shown here.
     if let Some(problem) = refusal.lines().next() {
         text = format!("{text}; the last reload changed nothing: {problem}");
     }
     text.replace(char::is_control, " ")
 }
 
-async fn feed_watchdog(store: Store) {
-    let Some(patience) = sd_notify::watchdog_enabled() else { return };
-    // Twice within the time after which systemd gives up.
-    let every = (patience / 2).max(Duration::from_millis(1));
-    let mut turns = interval(every);
-    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn notify_watchdog(store: Store) {
+    let Some(timeout_after) = sd_notify::watchdog_enabled() else { return };
+    // Twice within systemd's timeout.
+    let every = (timeout_after / 2).max(Duration::from_millis(1));
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        turns.tick().await;
+        ticks.tick().await;
         match timeout(every, store.settled_until()).await {
-            Ok(_) => tell(&[NotifyState::Watchdog]),
-            Err(_) => warn!("the store does not answer; should it go on so, systemd starts the bot anew"),
+            Ok(_) => send(&[NotifyState::Watchdog]),
+            Err(_) => warn!("the store does not answer; if this goes on, systemd restarts the bot"),
         }
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
+fn send(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        warn!(%error, "systemd cannot be told how the bot does");
+        warn!(%error, "cannot notify systemd");
     }
 }
 
@@ -104,7 +107,7 @@ mod tests {
     use rocketchat::realtime::LostReason;
 
     #[test]
-    fn a_status_is_one_line_whatever_the_server_says() {
+    fn a_status_is_always_one_line() {
         let reason = LostReason::Login("no\nREADY=1".into());
         let waiting = ConnectionState::Waiting { reason, retry_at: Timestamp::UNIX_EPOCH };
         let status = status(&waiting, "");

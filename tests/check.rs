@@ -151,7 +151,7 @@ async fn where_all_is_well_everything_is_marked_so() {
     said.has('✓', &["server", "8.0"]);
     said.has('✓', &["clock", "agrees"]);
     said.has('✓', &["account", "@signl4.bot", "bot"]);
-    said.has('✓', &["realtime", "heard"]);
+    said.has('✓', &["realtime", "subscribed to every room"]);
     said.has('✓', &["name", "\"SIGNL4\""]);
     said.has('✓', &["[signl4]", "127.0.0.1", "answers"]);
     said.has('✓', &["store", "signl4-rocketchat.db", "can be created"]);
@@ -231,7 +231,7 @@ async fn a_glob_tells_how_many_rooms_it_means_and_which_of_them_are_not_as_they_
     said.works();
     said.has('✓', &["#ops-*", "4 rooms, 1 of which the bot will join"]);
     said.has('!', &["#OPS-secret", "encrypted"]);
-    said.has('!', &["#night-*", "no room fits"]);
+    said.has('!', &["#night-*", "matches no room"]);
     said.has('✓', &["*", "4 rooms"]);
     assert!(!said.stdout.contains("ops-2"), "what is fine is only counted:\n{}", said.stdout);
 }
@@ -249,7 +249,7 @@ async fn an_account_without_the_role_bot_is_told_what_it_lacks() {
     scene.chat.faults().rest_always("permissions.listAll", RestFault::status(403));
     let said = scene.check().await;
     said.works();
-    said.has('!', &["name", "not known"]);
+    said.has('!', &["name", "unknown"]);
 }
 
 #[tokio::test]
@@ -308,7 +308,7 @@ async fn a_server_whose_realtime_api_is_shut_is_not_enough() {
     let said = scene.check().await;
     said.fails();
     said.has('✓', &["account", "@signl4.bot"]);
-    said.has('✗', &["realtime", "messages cannot be heard"]);
+    said.has('✗', &["realtime", "messages cannot be received"]);
     said.has('✓', &["#general", "may post"]);
 }
 
@@ -361,7 +361,7 @@ async fn an_address_that_is_taken_is_a_problem_unless_the_running_bot_has_it() {
     let said = scene.check_with(&config).await;
     said.works();
     said.has('✓', &["store", "the bot is running"]);
-    said.has('✓', &["listener", &address, "by the bot that is running"]);
+    said.has('✓', &["listener", &address, "by the running bot"]);
     running.check_writable().await.unwrap();
 }
 

@@ -132,7 +132,7 @@ fn wrong_usage_ends_it_with_2() {
 #[test]
 fn a_dry_run_shows_the_trigger_and_the_event_that_would_be_sent() {
     let report = stdout(&run(SOUND, &["test", "SIGNL4 pump 3 is down"]));
-    assert!(report.contains("sets off the trigger \"signl4\""), "{report}");
+    assert!(report.contains("matches the trigger \"signl4\""), "{report}");
     assert!(report.contains("pages the team of [signl4]"), "{report}");
     assert_eq!(
         event(&report),
@@ -155,21 +155,21 @@ fn a_dry_run_shows_the_trigger_and_the_event_that_would_be_sent() {
 fn a_dry_run_plays_in_the_room_and_by_the_user_that_are_named() {
     let both = format!("{SOUND}{TRIGGERS}");
     let report = stdout(&run(&both, &["test", "pump 3 is down", "--room", "#ops"]));
-    assert!(report.contains("in #ops by @alice, it sets off the trigger \"pumps\""), "{report}");
-    assert!(report.contains("at most once in 5m a room"), "{report}");
+    assert!(report.contains("in #ops by @alice, it matches the trigger \"pumps\""), "{report}");
+    assert!(report.contains("at most once in 5m per room"), "{report}");
     assert!(report.contains("pump = \"3\""), "{report}");
     assert_eq!(event(&report)["title"], "Pump 3");
     assert_eq!(event(&report)["Severity"], "high");
-    assert!(report.contains("\"everything\" would match too, but is not asked after \"pumps\""), "{report}");
+    assert!(report.contains("\"everything\" would match too, but is not tried after \"pumps\""), "{report}");
 
     let report = stdout(&run(&both, &["test", "pump 3 is down", "--room", "general", "--user", "@anna"]));
-    assert!(report.contains("in #general by @anna, it sets off the trigger \"everything\""), "{report}");
+    assert!(report.contains("in #general by @anna, it matches the trigger \"everything\""), "{report}");
     assert_eq!(event(&report)["X-S4-ExternalID"], "GENERAL/MESSAGE-ID");
     assert_eq!(event(&report)["user"], "anna");
 
     let report = stdout(&run(&both, &["test", "pump 3 is down", "--room", "id:ROOM1"]));
     assert!(
-        report.contains("in the room with the ID ROOM1 by @alice, it sets off the trigger \"pumps\""),
+        report.contains("in the room with the ID ROOM1 by @alice, it matches the trigger \"pumps\""),
         "{report}"
     );
     assert_eq!(event(&report)["X-S4-ExternalID"], "ROOM1");
@@ -178,7 +178,7 @@ fn a_dry_run_plays_in_the_room_and_by_the_user_that_are_named() {
 #[test]
 fn a_dry_run_without_a_room_finds_a_room_and_an_author_that_the_trigger_takes() {
     let report = stdout(&run(&format!("{SOUND}{TRIGGERS}"), &["test", "router 7 is down"]));
-    assert!(report.contains("in #net-x by @zabbix, it sets off the trigger \"routers\""), "{report}");
+    assert!(report.contains("in #net-x by @zabbix, it matches the trigger \"routers\""), "{report}");
     assert!(report.contains("pages the team \"network\""), "{report}");
 }
 
@@ -188,8 +188,8 @@ fn a_dry_run_that_matches_nothing_says_why_for_each_trigger() {
     let report = stdout(&run(&both, &["test", "router 7 is down", "--room", "ops"]));
     assert!(report.starts_with("No trigger matches \"router 7 is down\" in #ops.\n"), "{report}");
     let why = |trigger: &str| report.lines().find(|line| line.trim_start().starts_with(trigger)).unwrap();
-    assert!(why("pumps").ends_with(r"the text has nothing that fits (?i)\bpump (?<pump>\d+)"), "{report}");
-    assert!(why("routers").ends_with("the text fits, but it watches only #net-*"), "{report}");
+    assert!(why("pumps").ends_with(r"the text does not match (?i)\bpump (?<pump>\d+)"), "{report}");
+    assert!(why("routers").ends_with("the text matches, but the trigger watches only #net-*"), "{report}");
     assert!(why("everything").contains("SIGNL4|pump"), "{report}");
 
     let report = stdout(&run(&both, &["test", "router 7 is down", "--room", "net-1", "--user", "anna"]));

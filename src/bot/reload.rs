@@ -28,7 +28,7 @@ impl Reloader {
     /// # Errors
     /// When the listener's certificate cannot be shown; then nothing changes.
     pub fn reload(&self, config: Config) -> Result<(), CertificateError> {
-        let (config, later) = config.taken_up(&self.current.now().config);
+        let (config, later) = config.taken_over(&self.current.now().config);
         self.access.send_replace(Arc::new(Access::new(&config.listener)?));
         self.current.replace(config);
         for key in later {

@@ -1,4 +1,4 @@
-//! The store, and the addresses to listen on.
+//! The store, the addresses to listen on, and the certificate.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -6,19 +6,19 @@ use std::path::PathBuf;
 
 use tokio::net::TcpListener;
 
-use super::outside::PublicUrl;
+use super::public_url::PublicUrl;
 use super::report::{Finding, Remark};
 use crate::config::{Config, TlsFiles};
 use crate::listener::Certificate;
 use crate::store::{Condition, Store, StoreError};
 
-/// Looks at the store, the addresses and the certificate.
+/// Probes the store, the addresses and the certificate.
 pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     let store = Store::inspect(&config.store.url).await;
     let running = matches!(store, Ok((_, Condition::InUse)));
-    // Then it may be another file than the one of the bot that listens.
+    // A running bot may have another working directory, and so another store.
     let relative = matches!(&store, Ok((path, _)) if path.is_relative());
-    let mut findings = vec![Finding::new("store", of_store(store))];
+    let mut findings = vec![Finding::new("store", store_remark(store))];
     for (subject, key, bind) in
         [("listener", "listener.bind", config.listener.bind), ("admin", "admin.bind", config.admin.bind)]
     {
@@ -33,7 +33,7 @@ pub(super) fn webhook(config: &Config, public: Option<&PublicUrl>) -> String {
     format!("{}/signl4/<listener.secret>", webhook_base(config, public))
 }
 
-/// The part of that URL before `/signl4/`: as the world knows it where that is known, or else as the listener listens.
+/// The part of that URL before `/signl4/`: the public address where it is known, or else the listener's own.
 pub(crate) fn webhook_base(config: &Config, public: Option<&PublicUrl>) -> String {
     if let Some(public) = public {
         return public.as_str().to_owned();
@@ -45,10 +45,10 @@ pub(crate) fn webhook_base(config: &Config, public: Option<&PublicUrl>) -> Strin
     format!("{scheme}://{host}")
 }
 
-fn of_store(found: Result<(PathBuf, Condition), StoreError>) -> Remark {
+fn store_remark(found: Result<(PathBuf, Condition), StoreError>) -> Remark {
     match found {
         Ok((path, condition)) => {
-            // A relative path leads somewhere else for a service than for whoever looks.
+            // A relative path may mean another file for a service than for the person who runs the check.
             let path = std::path::absolute(&path).unwrap_or(path);
             let path = path.display();
             Remark::fine(match condition {
@@ -61,40 +61,38 @@ fn of_store(found: Result<(PathBuf, Condition), StoreError>) -> Remark {
     }
 }
 
-/// Whether an address can be listened on. A bot that runs already listens there.
+/// Whether an address can be listened on. A running bot already listens there.
 async fn address(key: &str, bind: SocketAddr, running: bool, relative: bool) -> Remark {
     let error = match TcpListener::bind(bind).await {
         Ok(_) if bind.ip().is_loopback() => {
-            return Remark::fine(format!("{bind} is free; only this machine reaches it"));
+            return Remark::fine(format!("{bind} is free; only this machine can reach it"));
         }
         Ok(_) => return Remark::fine(format!("{bind} is free")),
         Err(error) => error,
     };
     match error.kind() {
-        ErrorKind::AddrInUse if running => {
-            Remark::fine(format!("{bind} is in use, by the bot that is running"))
-        }
+        ErrorKind::AddrInUse if running => Remark::fine(format!("{bind} is in use by the running bot")),
         ErrorKind::AddrInUse => Remark::problem(
-            format!("{bind} is in use: by a bot that runs with another store, or by another program"),
+            format!("{bind} is in use by a bot with another store, or by another program"),
             if relative {
                 format!(
-                    "if that is this bot, check in its working directory, from where store.url counts (with \
-                     systemd /var/lib/signl4-rocketchat); or else stop it, or set {key} to another port"
+                    "if it is this bot, run the check in its working directory, which store.url is relative to (with \
+                     systemd /var/lib/signl4-rocketchat); otherwise stop it, or set {key} to another port"
                 )
             } else {
-                format!("stop what listens there, or set {key} to another port")
+                format!("stop the program that listens there, or set {key} to another port")
             },
         ),
         ErrorKind::PermissionDenied => Remark::problem(
-            format!("{bind} may not be listened on by this user"),
-            format!("set {key} to a port from 1024 on, or give the service CAP_NET_BIND_SERVICE"),
+            format!("this user may not listen on {bind}"),
+            format!("set {key} to port 1024 or higher, or give the service CAP_NET_BIND_SERVICE"),
         ),
         ErrorKind::AddrNotAvailable => Remark::problem(
-            format!("{bind} is no address of this machine"),
-            format!("set {key} to 0.0.0.0:{}, or to an address that the machine has", bind.port()),
+            format!("{bind} is not an address of this machine"),
+            format!("set {key} to 0.0.0.0:{}, or to an address of this machine", bind.port()),
         ),
         _ => Remark::problem(
-            format!("{bind} cannot be listened on: {error}"),
+            format!("cannot listen on {bind}: {error}"),
             format!("set {key} to another address"),
         ),
     }
@@ -102,7 +100,7 @@ async fn address(key: &str, bind: SocketAddr, running: bool, relative: bool) -> 
 
 fn certificate(files: &TlsFiles) -> Remark {
     match Certificate::load(files) {
-        Ok(_) => Remark::fine(format!("{} can be shown to callers", files.cert.display())),
+        Ok(_) => Remark::fine(format!("{} is a valid certificate with its key", files.cert.display())),
         Err(error) => Remark::of_error(&error),
     }
 }

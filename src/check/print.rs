@@ -1,154 +1,138 @@
-//! The report as a text for a terminal, a pipe or a mail: a function of the report and of how it is looked at.
+//! The report as text, for a terminal, a pipe or an e-mail.
 
-use std::fmt::Write as _;
-use std::io::IsTerminal;
+use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 
-use super::layout::{Row, lay_out, wrap};
-use super::report::{Grade, Remark, Report, RoomFinding, Section};
+use super::report::{Finding, Grade, Remark, Report, RoomFinding};
 
-/// The width where there is no terminal.
-const PLAIN_WIDTH: usize = 100;
-/// Narrower than this nothing can be read, wider than this neither.
-const WIDTHS: std::ops::RangeInclusive<usize> = 60..=120;
-/// What stands before a room that is one of many; the space does not break.
+/// The width where there is no terminal, in columns.
+const DEFAULT_WIDTH: u16 = 100;
+/// Wider lines are hard to read, and a narrower table has no room for its columns.
+const WIDTHS: std::ops::RangeInclusive<u16> = 60..=120;
+/// Precedes a room that is one of several that an entry matches. The space is a non-breaking one.
 const PART: &str = "└\u{a0}";
 
-/// Codes of SGR escape sequences (ECMA-48).
-const BOLD: &str = "1";
-const FAINT: &str = "2";
-const RED: &str = "31";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-
-/// How the report is looked at.
+/// Where the report is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
     /// Columns of the terminal.
-    pub width: usize,
+    pub width: u16,
     /// Whether it shows colours.
     pub colour: bool,
 }
 
 impl Look {
-    /// As standard output is: a terminal, whose width is taken and whose colours are used unless `NO_COLOR` is set, or
-    /// something else.
+    /// Standard output: the width of its terminal, and colours there unless `NO_COLOR` is set.
     pub fn of_stdout() -> Self {
-        let terminal = std::io::stdout().is_terminal();
-        let width = terminal.then(terminal_size::terminal_size).flatten().map(|(width, _)| width.0.into());
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { width: width.unwrap_or(PLAIN_WIDTH), colour: terminal && !refused }
+        let table = Table::new();
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self { width: table.width().unwrap_or(DEFAULT_WIDTH), colour: table.is_tty() && !no_color }
+    }
+
+    /// The rows as a table whose columns have these paddings, left and right.
+    fn table(self, paddings: &[(u16, u16)], rows: impl IntoIterator<Item = Vec<Cell>>) -> String {
+        let mut table = Table::new();
+        table.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(self.width.clamp(*WIDTHS.start(), *WIDTHS.end()));
+        table.add_rows(rows);
+        for (column, padding) in table.column_iter_mut().zip(paddings) {
+            column.set_padding(*padding);
+        }
+        match self.colour {
+            true => table.enforce_styling(),
+            false => table.force_no_tty(),
+        };
+        table.trim_fmt() + "\n"
+    }
+
+    fn heading(self, title: &str) -> String {
+        self.table(&[(0, 0)], [vec![Cell::new(title).add_attribute(Attribute::Bold)]])
+    }
+
+    fn paragraph(self, text: &str) -> String {
+        self.table(&[(2, 0)], [vec![Cell::new(text)]])
+    }
+
+    fn findings(self, findings: &[Finding]) -> String {
+        let rows = findings.iter().flat_map(|finding| rows(vec![text(&finding.subject)], &finding.remark));
+        self.table(&[(2, 1), (0, 0), (0, 1), (0, 0)], rows)
+    }
+
+    fn rooms(self, rooms_found: &[RoomFinding]) -> String {
+        let head = ["", "TRIGGER", "PAGES", "ROOMS", "", ""];
+        let head = head.map(|title| Cell::new(title).add_attribute(Attribute::Dim)).to_vec();
+        let mut before: Option<&RoomFinding> = None;
+        let body = rooms_found.iter().flat_map(|room| {
+            // A trigger is named once, above all its rooms.
+            let again = before.replace(room).is_some_and(|before| before.trigger == room.trigger);
+            let (trigger, team) = if again { ("", "") } else { (room.trigger.as_str(), room.team.as_str()) };
+            let part = if room.is_part { PART } else { "" };
+            rows(vec![text(trigger), text(team), text(&format!("{part}{}", room.rooms))], &room.remark)
+        });
+        self.table(&[(2, 1), (0, 2), (0, 2), (0, 0), (0, 1), (0, 0)], std::iter::once(head).chain(body))
     }
 }
 
-/// The whole report.
+/// The complete report.
 pub fn print(report: &Report, look: Look) -> String {
-    let look = Look { width: look.width.clamp(*WIDTHS.start(), *WIDTHS.end()), ..look };
-    let mut text = String::new();
+    let mut output = String::new();
     for section in &report.sections {
-        section_of(&mut text, section, look);
+        output += &(look.heading(section.title) + &look.findings(&section.findings) + "\n");
     }
-    heading(&mut text, "Triggers and rooms", look);
-    match &report.rooms {
-        Some(rooms) => table(&mut text, rooms, look),
-        None => paragraph(&mut text, "not looked at, for the bot cannot log in", look),
-    }
-    heading(&mut text, "SIGNL4's outbound webhook", look);
-    paragraph(&mut text, "has to call this address, or the one under which a proxy passes it on:", look);
+    output += &look.heading("Triggers and rooms");
+    output += &match &report.rooms {
+        Some(rooms) => look.rooms(rooms),
+        None => look.paragraph("not checked, because the bot cannot log in"),
+    };
+    output += &("\n".to_owned() + &look.heading("SIGNL4's outbound webhook"));
+    output += &look.paragraph("has to call this address, or the address of a proxy that passes it on:");
     // Not wrapped: it is there to be copied.
-    let _ = writeln!(text, "  {}\n", report.webhook);
+    output += &format!("  {}\n\n", report.webhook);
     let (verdict, colour) = verdict(report);
-    for line in wrap(&verdict, look.width) {
-        let _ = writeln!(text, "{}", paint(&line, colour, look));
-    }
-    text
+    output + &look.table(&[(0, 0)], [vec![Cell::new(verdict).fg(colour)]])
 }
 
-fn section_of(text: &mut String, section: &Section, look: Look) {
-    heading(text, section.title, look);
-    let rows: Vec<Row<'_>> =
-        section.findings.iter().map(|finding| row(vec![&finding.subject], &finding.remark)).collect();
-    let grades = section.findings.iter().map(|finding| finding.remark.grade);
-    marked(text, &lay_out(&rows, look.width), grades, look);
+/// The row of a remark, and one for the remedy with its arrow in the gutter before the text.
+fn rows(cells: Vec<Cell>, remark: &Remark) -> Vec<Vec<Cell>> {
+    let (mark, colour) = match remark.grade {
+        Grade::Fine => ("✓", Color::DarkGreen),
+        Grade::Warning => ("!", Color::DarkYellow),
+        Grade::Problem => ("✗", Color::DarkRed),
+    };
+    let fix = remark.fix.as_ref().map(|fix| {
+        let blank = (0..=cells.len()).map(|_| Cell::new(""));
+        blank.chain([Cell::new("→"), text(fix)]).collect()
+    });
+    let row =
+        std::iter::once(Cell::new(mark).fg(colour)).chain(cells).chain([Cell::new(""), text(&remark.text)]);
+    std::iter::once(row.collect()).chain(fix).collect()
 }
 
-fn table(text: &mut String, rooms: &[RoomFinding], look: Look) {
-    let parts: Vec<String> =
-        rooms.iter().map(|room| format!("{}{}", if room.is_part { PART } else { "" }, room.rooms)).collect();
-    let mut rows = vec![Row { cells: vec!["TRIGGER", "PAGES", "ROOMS"], text: "", mend: None }];
-    let mut before: Option<&RoomFinding> = None;
-    for (room, part) in rooms.iter().zip(&parts) {
-        // A trigger is named once, above all its rooms.
-        let again = before.replace(room).is_some_and(|before| before.trigger == room.trigger);
-        let (trigger, team) = if again { ("", "") } else { (room.trigger.as_str(), room.team.as_str()) };
-        rows.push(row(vec![trigger, team, part], &room.remark));
-    }
-    let laid_out = lay_out(&rows, look.width);
-    if let Some((head, body)) = laid_out.split_first() {
-        for line in head {
-            let _ = writeln!(text, "    {}", paint(line, FAINT, look));
-        }
-        marked(text, body, rooms.iter().map(|room| room.remark.grade), look);
-    }
+/// Names come from outside: control characters, which could move the terminal's cursor, become visible.
+fn text(text: &str) -> Cell {
+    let visible = |c: char| match c {
+        c if c.is_ascii_whitespace() => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    Cell::new(text.chars().map(visible).collect::<String>())
 }
 
-fn row<'a>(cells: Vec<&'a str>, remark: &'a Remark) -> Row<'a> {
-    Row { cells, text: &remark.text, mend: remark.mend.as_deref() }
-}
-
-fn marked(text: &mut String, rows: &[Vec<String>], grades: impl Iterator<Item = Grade>, look: Look) {
-    for (lines, grade) in rows.iter().zip(grades) {
-        for (at, line) in lines.iter().enumerate() {
-            let mark = if at == 0 { mark(grade, look) } else { " ".to_owned() };
-            let _ = writeln!(text, "  {mark} {line}");
-        }
-    }
-}
-
-fn heading(text: &mut String, title: &str, look: Look) {
-    if !text.is_empty() {
-        text.push('\n');
-    }
-    text.push_str(&paint(title, BOLD, look));
-    text.push('\n');
-}
-
-fn paragraph(text: &mut String, content: &str, look: Look) {
-    for line in wrap(content, look.width - 2) {
-        let _ = writeln!(text, "  {line}");
-    }
-}
-
-/// The last word, and the code of its colour.
-fn verdict(report: &Report) -> (String, &'static str) {
+/// The last line, and its colour.
+fn verdict(report: &Report) -> (String, Color) {
     let counted = |grade, name: &str| match report.count(grade) {
         0 => None,
         1 => Some(format!("1 {name}")),
         many => Some(format!("{many} {name}s")),
     };
-    let found: Vec<String> = [counted(Grade::Problem, "problem"), counted(Grade::Warning, "warning")]
-        .into_iter()
-        .flatten()
-        .collect();
+    let found = [counted(Grade::Problem, "problem"), counted(Grade::Warning, "warning")];
+    let found = found.into_iter().flatten().collect::<Vec<_>>().join(", ");
     match (report.works(), found.is_empty()) {
-        (true, true) => ("All is well: the bot can run.".to_owned(), GREEN),
-        (true, false) => (format!("{}; the bot can run.", found.join(", ")), YELLOW),
+        (true, true) => ("All is well: the bot can run.".to_owned(), Color::DarkGreen),
+        (true, false) => (format!("{found}; the bot can run."), Color::DarkYellow),
         (false, _) => {
-            (format!("{}: the bot would not do all that bot.toml asks for.", found.join(", ")), RED)
+            (format!("{found}: the bot would not do everything that bot.toml asks for."), Color::DarkRed)
         }
     }
-}
-
-fn mark(grade: Grade, look: Look) -> String {
-    match grade {
-        Grade::Fine => paint("✓", GREEN, look),
-        Grade::Warning => paint("!", YELLOW, look),
-        Grade::Problem => paint("✗", RED, look),
-    }
-}
-
-/// Wraps a text in the escape sequence of a colour or weight.
-fn paint(text: &str, code: &str, look: Look) -> String {
-    if look.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
-//! What was looked at, and what was found: plain data.
+//! What was probed and what was found: plain data, and its JSON.
+
+use serde::Serialize;
+use serde_json::{Value, json};
 
 /// How good or bad something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Grade {
     /// As it should be.
     Fine,
@@ -11,55 +15,55 @@ pub enum Grade {
     Problem,
 }
 
-/// One thing that is said of what was looked at.
+/// A statement about what was probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remark {
     /// How bad it is.
     pub grade: Grade,
     /// What was found.
     pub text: String,
-    /// What to do about it.
-    pub mend: Option<String>,
+    /// How to fix it.
+    pub fix: Option<String>,
 }
 
 impl Remark {
-    /// All is well.
+    /// As it should be.
     pub fn fine(text: impl Into<String>) -> Self {
-        Self { grade: Grade::Fine, text: text.into(), mend: None }
+        Self { grade: Grade::Fine, text: text.into(), fix: None }
     }
 
-    /// Something to know of, and what to do about it.
-    pub fn warning(text: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { grade: Grade::Warning, text: text.into(), mend: Some(mend.into()) }
+    /// Worth knowing, and what to do about it.
+    pub fn warning(text: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { grade: Grade::Warning, text: text.into(), fix: Some(fix.into()) }
     }
 
-    /// Something that must be mended, and how.
-    pub fn problem(text: impl Into<String>, mend: impl Into<String>) -> Self {
-        Self { grade: Grade::Problem, text: text.into(), mend: Some(mend.into()) }
+    /// Has to be fixed, and how.
+    pub fn problem(text: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { grade: Grade::Problem, text: text.into(), fix: Some(fix.into()) }
     }
 
-    /// A problem that an error tells of. Errors for people end in what to do, behind a semicolon.
+    /// A problem with the text of an error. Errors for people end in the remedy, after a semicolon.
     pub fn of_error(error: &impl std::fmt::Display) -> Self {
         let text = error.to_string();
         match text.rsplit_once("; ") {
-            Some((why, mend)) => Self::problem(why, mend),
-            None => Self { grade: Grade::Problem, text, mend: None },
+            Some((why, fix)) => Self::problem(why, fix),
+            None => Self { grade: Grade::Problem, text, fix: None },
         }
     }
 
-    /// The same, told as a warning where it would be a problem.
+    /// The same remark, at most a warning.
     #[must_use]
     pub fn softened(self) -> Self {
         Self { grade: self.grade.min(Grade::Warning), ..self }
     }
 }
 
-/// Something that was looked at.
+/// A subject that was probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// What it is, in a word or two.
     pub subject: String,
-    /// What is said of it.
+    /// What was found.
     pub remark: Remark,
 }
 
@@ -75,38 +79,38 @@ impl Finding {
 pub struct Section {
     /// Its heading.
     pub title: &'static str,
-    /// What was found, in the order in which it matters.
+    /// The findings, most important first.
     pub findings: Vec<Finding>,
 }
 
-/// What one entry of a trigger's `rooms` leads to.
+/// What was found about one entry of a trigger's `rooms`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomFinding {
     /// The trigger.
     pub trigger: String,
-    /// Whom it pages.
+    /// The team it pages.
     pub team: String,
-    /// The entry as it was understood, or, beneath one that means many rooms, one of these.
+    /// The entry as it was understood, or one of its rooms.
     pub rooms: String,
-    /// Whether it is one of the rooms that the entry above means.
+    /// Whether it is one of the rooms that the entry above matches.
     pub is_part: bool,
-    /// What is said of it.
+    /// What was found.
     pub remark: Remark,
 }
 
 /// Everything that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// All but the rooms.
+    /// Everything but the rooms.
     pub sections: Vec<Section>,
-    /// The rooms of the triggers; `None` where they could not be looked at.
+    /// The rooms of the triggers; `None` where they could not be probed.
     pub rooms: Option<Vec<RoomFinding>>,
-    /// The URL that SIGNL4 has to call, its secret left out.
+    /// The URL that SIGNL4 has to call, without its secret.
     pub webhook: String,
 }
 
 impl Report {
-    /// How many remarks are of this grade.
+    /// How many remarks have this grade.
     pub fn count(&self, grade: Grade) -> usize {
         let found = self.sections.iter().flat_map(|section| &section.findings).map(|finding| &finding.remark);
         let rooms = self.rooms.iter().flatten().map(|room| &room.remark);
@@ -117,4 +121,25 @@ impl Report {
     pub fn works(&self) -> bool {
         self.rooms.is_some() && self.count(Grade::Problem) == 0
     }
+}
+
+/// The report for a program: `works`, `webhook` (without its secret), and `findings`, each with `section`, `subject`, `state`
+/// (`fine`, `warning` or `problem`), `what` and `mend`; those of rooms also with `trigger` and `team`. A public contract:
+/// fields may be added, not changed or removed.
+pub fn json(report: &Report) -> Value {
+    let entry = |section: &str, subject: &str, remark: &Remark| {
+        let Remark { grade, text, fix } = remark;
+        json!({ "section": section, "subject": subject, "state": grade, "what": text, "mend": fix })
+    };
+    let sections = report.sections.iter().flat_map(|section| {
+        section.findings.iter().map(move |finding| entry(section.title, &finding.subject, &finding.remark))
+    });
+    let rooms = report.rooms.iter().flatten().map(|room| {
+        let mut entry = entry("Triggers and rooms", &room.rooms, &room.remark);
+        entry["trigger"] = json!(room.trigger);
+        entry["team"] = json!(room.team);
+        entry
+    });
+    let findings: Vec<Value> = sections.chain(rooms).collect();
+    json!({ "works": report.works(), "webhook": report.webhook, "findings": findings })
 }

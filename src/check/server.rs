@@ -9,37 +9,36 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::census::{Census, obliging};
-use super::encryption::Flaw;
-use super::judge::Judge;
 use super::report::{Finding, Remark, RoomFinding};
-use super::rights::{IMPERSONATE, NO_RATE_LIMIT, Rights};
+use super::room_inventory::{RoomInventory, wait_for_rate_limit};
+use super::rooms::{IMPERSONATE, NO_RATE_LIMIT, Rights, RoomCheck};
+use super::tls_problem::TlsProblem;
 use crate::config::{self, Config};
 use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent, Scope};
 use rocketchat::rest::{Me, RestClient, RestError, ServerInfo};
 use rocketchat::{Account, Connector, LoginError, ServerUrl};
 
-/// Major versions of Rocket.Chat below this one are not what the bot was made for.
+/// The oldest major version of Rocket.Chat that the bot supports.
 const OLDEST: u32 = 6;
-/// Clocks further apart than this are worth a word; the bot itself reckons with it.
-const CLOCKS_APART: SignedDuration = SignedDuration::from_secs(30);
-/// How long a realtime session may take to come to stand: longer than each of its steps.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A larger difference between the clocks is a warning. The bot itself is not affected by it.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
+/// How long a realtime session may take to be established: longer than each of its steps.
+const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The role that may do everything, which the bot never needs.
+/// The role with every permission, which the bot never needs.
 const ADMIN: &str = "admin";
 
-/// What to do about trouble within the server.
-const AGAIN: &str = "run this check again; if it stays, look into Rocket.Chat's own log";
+/// The remedy for a failure inside the server.
+const AGAIN: &str = "run this check again; if it fails again, read Rocket.Chat's own log";
 
-/// What was found of Rocket.Chat.
+/// What was found about Rocket.Chat.
 pub(super) struct Found {
     pub(super) findings: Vec<Finding>,
-    /// `None` where they could not be looked at.
+    /// `None` where they could not be probed.
     pub(super) rooms: Option<Vec<RoomFinding>>,
 }
 
-/// Asks the server all that can be asked without anybody noticing.
+/// Asks the server everything that has no effect there.
 pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
     let settings = &config.rocketchat;
     let account =
@@ -51,21 +50,21 @@ pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
     Found { findings, rooms }
 }
 
-/// Logs out where a password logged in: a server keeps 50 logins a user, and one that was only tried must not push out
-/// the one of a bot that runs.
+/// Logs out where a password logged in: a server keeps 50 logins of a user, and a trial must not push out the login of a
+/// running bot.
 pub(super) async fn end_login(account: &config::Account, rest: &RestClient) {
     if matches!(account, config::Account::Password { .. }) && rest.account().identity().is_some() {
         let _ = rest.log_out().await;
     }
 }
 
-/// Whether the server answers as Rocket.Chat does. Where it does not, nothing else can be tried.
+/// Whether the server answers like Rocket.Chat. Where it does not, nothing else can be probed.
 pub(super) async fn greet(account: &Account, rest: &RestClient) -> Result<Vec<Finding>, Finding> {
     let url = account.server();
     let info = rest.server_info().await.map_err(|error| Finding::new("server", unreachable(url, &error)))?;
     let mut findings = vec![Finding::new("server", server(url, &info))];
     if !url.is_tls() && !is_loopback(url.host()) {
-        let text = "is called by http: the account's token passes the network unencrypted";
+        let text = "is called over http: the account's token crosses the network unencrypted";
         findings.push(Finding::new("server", Remark::warning(text, "write https:// in rocketchat.url")));
     }
     findings.push(Finding::new("clock", clock(account.clock_offset())));
@@ -79,12 +78,12 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// Step by step, as far as each lets the next one go.
+    /// Step by step; a failed one may prevent the next.
     async fn run(&self, findings: &mut Vec<Finding>) -> Option<Vec<RoomFinding>> {
         match greet(&self.account, &self.rest).await {
             Ok(greeted) => findings.extend(greeted),
-            Err(silence) => {
-                findings.push(silence);
+            Err(unreachable) => {
+                findings.push(unreachable);
                 return None;
             }
         }
@@ -94,38 +93,39 @@ impl Probe<'_> {
             return None;
         }
         let realtime = realtime(Arc::clone(&self.account)).await;
-        let me = match obliging(|| self.rest.me()).await {
+        let me = match wait_for_rate_limit(|| self.rest.me()).await {
             Ok(me) => me,
             Err(error) => {
                 found("realtime", realtime);
-                found("account", cannot_be_asked(&error));
+                found("account", call_failed(&error));
                 return None;
             }
         };
-        found("account", of_account(&me));
+        found("account", account_state(&me));
         found("realtime", realtime);
-        let rights = Rights::new(me.roles.clone(), obliging(|| self.rest.permissions()).await.ok());
+        let rights =
+            Rights::new(me.roles.clone(), wait_for_rate_limit(|| self.rest.permissions()).await.ok());
         found("name", appearance(&self.config.rocketchat, &rights, &me));
         if let Some(remark) = rate_limit(&rights, &me) {
             found("rights", remark);
         }
-        match Census::take(&self.rest, &self.config.triggers).await {
-            Ok(census) => Some(self.judge(&census, &rights, &me)),
+        match RoomInventory::take(&self.rest, &self.config.triggers).await {
+            Ok(inventory) => Some(self.check_rooms(&inventory, &rights, &me)),
             Err(error) => {
-                found("rooms", cannot_be_asked(&error));
+                found("rooms", call_failed(&error));
                 None
             }
         }
     }
 
-    fn judge(&self, census: &Census, rights: &Rights, me: &Me) -> Vec<RoomFinding> {
+    fn check_rooms(&self, inventory: &RoomInventory, rights: &Rights, me: &Me) -> Vec<RoomFinding> {
         let auto_join = self.config.rocketchat.auto_join;
-        let judge = Judge { census, rights, username: &me.identity.username, auto_join };
-        judge.judge(&self.config.triggers)
+        let check = RoomCheck { inventory, rights, username: &me.identity.username, auto_join };
+        check.check(&self.config.triggers)
     }
 }
 
-/// Whether a host, as it stands in a URL, is this machine.
+/// Whether the host of a URL is this machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -133,12 +133,12 @@ pub(super) fn is_loopback(host: &str) -> bool {
 
 fn server(url: &ServerUrl, info: &ServerInfo) -> Remark {
     let Some(version) = &info.version else {
-        return Remark::fine(format!("{url} answers; it does not tell its version"));
+        return Remark::fine(format!("{url} answers, but does not report its version"));
     };
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     match major {
         Some(major) if major < OLDEST => Remark::warning(
-            format!("{url} runs version {version}, for which the bot is not made"),
+            format!("{url} runs version {version}, which is too old for the bot"),
             format!("update Rocket.Chat to {OLDEST}.0 or later"),
         ),
         _ => Remark::fine(format!("{url} runs version {version}")),
@@ -150,67 +150,67 @@ fn unreachable(url: &ServerUrl, error: &RestError) -> Remark {
         RestError::Unavailable { reason, .. } => reason.clone(),
         other => other.to_string(),
     };
-    if let Some(flaw) = Flaw::of(&reason) {
-        return Remark::problem(format!("{url} cannot be trusted: {reason}"), flaw.mend());
+    if let Some(problem) = TlsProblem::of(&reason) {
+        return Remark::problem(format!("{url} cannot be trusted: {reason}"), problem.fix());
     }
     Remark::problem(
-        format!("{url} does not answer as Rocket.Chat does: {reason}"),
-        "check rocketchat.url, and that this machine reaches it, directly or by the proxy that HTTPS_PROXY names",
+        format!("{url} does not answer like Rocket.Chat: {reason}"),
+        "check rocketchat.url, and that this machine reaches it, directly or through the proxy in HTTPS_PROXY",
     )
 }
 
 fn clock(offset: Option<SignedDuration>) -> Remark {
     match offset {
-        None => Remark::fine("the server does not tell its time"),
-        Some(offset) if offset.abs() <= CLOCKS_APART => {
+        None => Remark::fine("the server does not report its time"),
+        Some(offset) if offset.abs() <= CLOCK_TOLERANCE => {
             Remark::fine("the server's clock agrees with this one")
         }
         Some(offset) => {
             let way = if offset.is_positive() { "ahead of" } else { "behind" };
-            // It is known to about a second.
+            // Known to about a second.
             let seconds = (offset.abs() + SignedDuration::from_millis(500)).as_secs().unsigned_abs();
             let apart = humantime::format_duration(Duration::from_secs(seconds));
             Remark::warning(
                 format!("the server's clock is {apart} {way} this one"),
-                "set both by NTP; the bot reckons with the difference, people who read times do not",
+                "set both by NTP; the bot works all the same, but the times that people read differ",
             )
         }
     }
 }
 
-/// What to say of a login that failed; nothing where it did not, or where the realtime session may still manage.
+/// The remark on a failed login; `None` where it succeeded, or where the realtime session may still log in.
 pub(super) fn login_refused(error: Option<LoginError>) -> Option<Remark> {
     match error? {
         LoginError::RestDisabled(_) => None,
         LoginError::Fatal(fatal) => Some(Remark::of_error(&fatal)),
-        LoginError::NotNow(error) => Some(cannot_be_asked(&error)),
+        LoginError::NotNow(error) => Some(call_failed(&error)),
     }
 }
 
-pub(super) fn cannot_be_asked(error: &RestError) -> Remark {
+pub(super) fn call_failed(error: &RestError) -> Remark {
     Remark::problem(error.to_string(), AGAIN)
 }
 
-/// Opens a session as the bot does, and closes it once it stands.
+/// Opens a session like the bot, and closes it once it is established.
 pub(super) async fn realtime(account: Arc<Account>) -> Remark {
     let address = account.server().websocket();
     let realtime = Realtime::new(account);
     let (sender, events) = mpsc::channel(64);
     let cancel = CancellationToken::new();
     let session = async {
-        let outcome = timeout(PATIENCE, first_sign(events)).await;
+        let outcome = timeout(SESSION_TIMEOUT, first_outcome(events)).await;
         cancel.cancel();
         outcome
     };
     let (ended, outcome) = tokio::join!(realtime.run(sender, cancel.clone()), session);
     match (ended, outcome) {
         (Err(fatal), _) => Remark::of_error(&fatal),
-        (Ok(()), Ok(Some(Ok(scope)))) => heard(&scope),
+        (Ok(()), Ok(Some(Ok(scope)))) => subscribed(&scope),
         (Ok(()), Ok(Some(Err(reason)))) => Remark::problem(
-            format!("messages cannot be heard: {reason}"),
+            format!("messages cannot be received: {reason}"),
             match reason {
                 LostReason::Handshake(_) | LostReason::ClosedByServer(_) => {
-                    format!("let the proxy in front of Rocket.Chat pass WebSockets on, at {address}")
+                    format!("make the proxy in front of Rocket.Chat pass WebSockets on, at {address}")
                 }
                 LostReason::Dns(_)
                 | LostReason::Refused(_)
@@ -221,12 +221,14 @@ pub(super) async fn realtime(account: Arc<Account>) -> Remark {
                 _ => AGAIN.to_owned(),
             },
         ),
-        (Ok(()), _) => Remark::problem("messages cannot be heard: no session came to stand in time", AGAIN),
+        (Ok(()), _) => {
+            Remark::problem("messages cannot be received: no session was established in time", AGAIN)
+        }
     }
 }
 
-/// How the first attempt at a session ends; `None` where it ended without a word.
-async fn first_sign(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Result<Scope, LostReason>> {
+/// The outcome of the first attempt at a session; `None` where there is none.
+async fn first_outcome(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Result<Scope, LostReason>> {
     loop {
         match events.recv().await? {
             RealtimeEvent::Ready { scope, .. } => return Some(Ok(scope)),
@@ -236,23 +238,23 @@ async fn first_sign(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Result<
     }
 }
 
-fn heard(scope: &Scope) -> Remark {
+fn subscribed(scope: &Scope) -> Remark {
     match scope {
-        Scope::AllRooms => Remark::fine("connected, logged in, and every room is heard"),
+        Scope::AllRooms => Remark::fine("connected, logged in, and subscribed to every room"),
         Scope::EachRoom { heard, refused } if refused.is_empty() => {
-            Remark::fine(format!("connected, logged in, and {heard} rooms are heard one by one"))
+            Remark::fine(format!("connected, logged in, and subscribed to {heard} rooms one by one"))
         }
         Scope::EachRoom { refused, .. } => {
             let rooms: Vec<&str> = refused.iter().map(rocketchat::RoomId::as_str).collect();
             Remark::warning(
-                format!("the server does not let the bot hear these rooms: {}", rooms.join(", ")),
-                "check the bot's rights in them",
+                format!("the server refuses subscriptions to these rooms: {}", rooms.join(", ")),
+                "check the bot's permissions in them",
             )
         }
     }
 }
 
-pub(super) fn of_account(me: &Me) -> Remark {
+pub(super) fn account_state(me: &Me) -> Remark {
     let name = &me.identity.username;
     if !me.active {
         return Remark::problem(
@@ -263,9 +265,9 @@ pub(super) fn of_account(me: &Me) -> Remark {
     if me.roles.iter().any(|role| role == ADMIN) {
         return Remark::warning(
             format!(
-                "@{name} is logged in, and is an administrator: whoever has its secret has the whole server"
+                "@{name} is logged in, and is an administrator: its secret gives control of the whole server"
             ),
-            format!("take the role {ADMIN} from it; the role bot is enough"),
+            format!("remove the role {ADMIN} from it; the role bot is enough"),
         );
     }
     match me.roles.as_slice() {
@@ -275,24 +277,24 @@ pub(super) fn of_account(me: &Me) -> Remark {
     }
 }
 
-/// Under which name and picture replies are posted.
+/// The name and the avatar under which replies are posted.
 fn appearance(settings: &config::RocketChat, rights: &Rights, me: &Me) -> Remark {
     let own = &me.identity.username;
     let wanted = match (&settings.alias, &settings.avatar) {
         (None, None) => return Remark::fine(format!("replies are posted as @{own}")),
         (Some(alias), _) => format!("as \"{alias}\""),
-        (None, Some(_)) => "with a picture of its own".to_owned(),
+        (None, Some(_)) => "with an avatar of its own".to_owned(),
     };
-    let mend = format!(
+    let fix = format!(
         "give @{own} the role bot, or a role that has {IMPERSONATE}; or set rocketchat.alias = \"\" and no avatar"
     );
     match rights.may(IMPERSONATE, &[]) {
         Some(true) => Remark::fine(format!("replies are posted {wanted}")),
         Some(false) => Remark::warning(
             format!("replies cannot be posted {wanted}, only as @{own}: it lacks {IMPERSONATE}"),
-            mend,
+            fix,
         ),
-        None => Remark::warning(format!("whether replies can be posted {wanted} is not known"), mend),
+        None => Remark::warning(format!("whether replies can be posted {wanted} is unknown"), fix),
     }
 }
 
@@ -300,7 +302,7 @@ fn rate_limit(rights: &Rights, me: &Me) -> Option<Remark> {
     (rights.may(NO_RATE_LIMIT, &[]) == Some(false)).then(|| {
         let name = &me.identity.username;
         Remark::warning(
-            format!("@{name} may make some ten calls of a kind a minute, so that in a storm of alerts replies come late"),
+            format!("@{name} is limited to about ten calls of each kind a minute, so replies are late when there are many alerts"),
             format!("give @{name} the role bot, or a role that has {NO_RATE_LIMIT}"),
         )
     })
@@ -311,7 +313,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_is_known_by_each_of_its_names() {
+    fn every_name_of_this_machine_is_known() {
         for host in ["localhost", "LOCALHOST", "127.0.0.1", "127.9.9.9", "[::1]", "::1"] {
             assert!(is_loopback(host), "{host}");
         }

@@ -1,5 +1,5 @@
-//! `demo`: the real bot between a simulated Rocket.Chat and a simulated SIGNL4, all on loopback, with a web page to type
-//! in and a phone to acknowledge on.
+//! `demo`: the real bot between a simulated Rocket.Chat and a simulated SIGNL4, all on loopback, with a web page that shows
+//! a chat and a phone.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -14,18 +14,18 @@ use super::run::stop_on_signals;
 use crate::bot::{Bot, Tempo};
 use crate::config::{Config, Sources};
 
-/// Characters of the listener's secret.
+/// Length of the listener's secret.
 const SECRET_LENGTH: usize = 32;
 
-/// Runs the demo until SIGINT or SIGTERM. Port 0 takes any that is free.
+/// Runs the demo until SIGINT or SIGTERM. Port 0 means any free one.
 ///
 /// # Errors
-/// When a port cannot be listened on, or the bot cannot go on.
-#[expect(clippy::print_stdout, reason = "tells a person where to look")]
+/// When a port cannot be listened on, or a part of the bot fails.
+#[expect(clippy::print_stdout, reason = "output of the command")]
 pub async fn demo(port: u16) -> Result<(), Failure> {
     let stop = stop_on_signals()?;
-    let world = DemoWorld::start().await.map_err(told)?;
-    let dir = TempDir::with_prefix("signl4-rocketchat-demo-").map_err(told)?;
+    let world = DemoWorld::start().await.map_err(failure)?;
+    let dir = TempDir::with_prefix("signl4-rocketchat-demo-").map_err(failure)?;
     let secret = Alphanumeric.sample_string(&mut rand::rng(), SECRET_LENGTH);
     let bot = Bot::start(config(&world, &secret, dir.path())?, Tempo::default()).await?;
     world.set_outbound_url(&format!("http://{}/signl4/{secret}", bot.listener()));
@@ -35,12 +35,12 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     };
     let page = Page::start(options, world.chat().clone(), world.signl4().clone()).await;
     let page = page.map_err(|error| {
-        Failure::Demo(format!("{}; choose another port with --port, 0 takes any", chain(&error)))
+        Failure::Demo(format!("{}; choose another port with --port, or 0 for any free one", chain(&error)))
     })?;
     println!("The demo is running. Open {} in a browser.", page.url());
     println!("Write a message with SIGNL4 in it, acknowledge the alert on the phone, and watch the thread.");
     println!("The bot's own status page is http://{}/.", bot.admin());
-    println!("Ctrl+C ends it; nothing of it is kept.");
+    println!("Ctrl+C ends it. Nothing is kept.");
     let stopper = bot.stopper();
     tokio::spawn(async move {
         stop.cancelled().await;
@@ -49,7 +49,7 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     Ok(bot.run().await?)
 }
 
-/// What a person would write into `bot.toml` for this world.
+/// The configuration for the simulated servers, as a person would write it.
 fn config(world: &DemoWorld, secret: &str, dir: &Path) -> Result<Config, Failure> {
     let store = format!("sqlite://{}", dir.join("demo.db").display());
     let text = format!(
@@ -64,15 +64,15 @@ fn config(world: &DemoWorld, secret: &str, dir: &Path) -> Result<Config, Failure
         world.webhook_url(),
     );
     let file = dir.join("bot.toml");
-    std::fs::write(&file, text).map_err(told)?;
+    std::fs::write(&file, text).map_err(failure)?;
     Ok(Config::load(&Sources { path: Some(file), env: Vec::new() })?)
 }
 
-fn told(error: impl std::error::Error) -> Failure {
+fn failure(error: impl std::error::Error) -> Failure {
     Failure::Demo(chain(&error))
 }
 
-/// An error with what caused it.
+/// An error with its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

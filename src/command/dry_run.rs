@@ -1,4 +1,4 @@
-//! `test`: which trigger a text would set off, and what would be sent. Nothing leaves this process.
+//! `test`: shows which trigger a message would match and the event it would send. Sends nothing.
 
 use std::{
     fmt::Write as _,
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Failure,
-    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author_of, message, room_named, rooms_of, shown},
+    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author_of, message, room_label, room_named, rooms_of},
 };
 use crate::{
     alerting::{Match, Trigger, TriggerSet},
@@ -19,10 +19,10 @@ use crate::{
 };
 use rocketchat::{Message, Room};
 
-/// What comes first in an event as it is shown; the rest follows in the order of its names, SIGNL4's own keys last.
+/// The first keys of an event as shown; the others follow by name, SIGNL4's control parameters last.
 const FIRST: [&str; 5] = ["title", "message", "user", "channel", "link"];
 
-/// Prints what would happen to a message of this text.
+/// Prints what a message with this text would do.
 ///
 /// # Errors
 /// When the configuration is wrong or the room cannot be understood.
@@ -34,12 +34,12 @@ pub fn test(
 ) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process(path))?;
     let report = report(&config, text, room, user)?;
-    // Whoever reads may have read enough.
+    // The reader may have closed the pipe.
     let _ = io::stdout().write_all(report.as_bytes());
     Ok(())
 }
 
-/// A message that might be written, and where.
+/// A possible message and its room.
 struct Scene {
     message: Message,
     room: Room,
@@ -54,13 +54,13 @@ impl Scene {
         triggers.matches(&self.message, &self.room, true)
     }
 
-    /// Whether the trigger matches where no other goes before it.
-    fn suits(&self, trigger: &Trigger) -> bool {
+    /// Whether the trigger would match if it were the only one.
+    fn matches_alone(&self, trigger: &Trigger) -> bool {
         TriggerSet::new(vec![trigger.clone()]).is_ok_and(|alone| !self.matches(&alone).is_empty())
     }
 
-    fn shown(&self) -> String {
-        format!("in {} by @{}", shown(&self.room), self.message.author.username)
+    fn label(&self) -> String {
+        format!("in {} by @{}", room_label(&self.room), self.message.author.username)
     }
 }
 
@@ -88,13 +88,13 @@ fn named(text: &str) -> Result<Room, Failure> {
     }
 }
 
-/// The message in this room, once by every kind of author that a trigger asks for.
+/// The message in this room, by an author for each trigger.
 fn in_room(triggers: &TriggerSet, text: &str, room: &Room, user: Option<&str>) -> Vec<Scene> {
     let authors = triggers.iter().map(|trigger| user.unwrap_or_else(|| author_of(trigger)));
     authors.map(|author| Scene::new(text, room.clone(), author)).collect()
 }
 
-/// The message in every room that a trigger watches, by somebody that the same trigger takes.
+/// The message in every room that a trigger watches, by an author that the trigger accepts.
 fn everywhere(triggers: &TriggerSet, text: &str, user: Option<&str>) -> Vec<Scene> {
     let of_trigger = |trigger| {
         let author = user.unwrap_or_else(|| author_of(trigger));
@@ -103,32 +103,28 @@ fn everywhere(triggers: &TriggerSet, text: &str, user: Option<&str>) -> Vec<Scen
     triggers.iter().flat_map(of_trigger).collect()
 }
 
-/// What the message would do.
+/// What a matching message would do.
 fn matching(config: &Config, scene: &Scene) -> String {
     let found = scene.matches(&config.triggers);
     let mut report = String::new();
     for found in &found {
-        let _ = writeln!(
-            report,
-            "Written {}, it sets off the trigger \"{}\".",
-            scene.shown(),
-            found.trigger.name
-        );
+        let _ =
+            writeln!(report, "Written {}, it matches the trigger \"{}\".", scene.label(), found.trigger.name);
         describe(&mut report, found);
         let (event, faults) = event_of(found, &scene.message, &scene.room, &config.rocketchat.url);
         for fault in faults {
-            let _ = writeln!(report, "Mind: {fault}; a default stands in for it.");
+            let _ = writeln!(report, "Note: {fault}; a default is used instead.");
         }
         let _ = writeln!(report, "\n{}\n", shown_event(&event.to_json()));
     }
     let after = config.triggers.iter().filter(|trigger| {
-        scene.suits(trigger) && found.iter().all(|found| found.trigger.name != trigger.name)
+        scene.matches_alone(trigger) && found.iter().all(|found| found.trigger.name != trigger.name)
     });
     let last = found.last().map_or("", |found| &found.trigger.name);
     for trigger in after {
         let _ = writeln!(
             report,
-            "\"{}\" would match too, but is not asked after \"{last}\" (which has not continue = true).",
+            "\"{}\" would match too, but is not tried after \"{last}\", which does not have continue = true.",
             trigger.name
         );
     }
@@ -144,16 +140,16 @@ fn describe(report: &mut String, found: &Match<'_>) {
         name => write!(report, "It pages the team \"{name}\""),
     };
     if !cooldown.is_zero() {
-        let _ = write!(report, ", at most once in {} a room", humantime::format_duration(*cooldown));
+        let _ = write!(report, ", at most once in {} per room", humantime::format_duration(*cooldown));
     }
     let _ = writeln!(report, ", with the event below.");
-    let caught: Vec<_> = found.captures.iter().map(|(name, caught)| format!("{name} = {caught:?}")).collect();
-    if !caught.is_empty() {
-        let _ = writeln!(report, "Caught in the text: {}.", caught.join(", "));
+    let captures: Vec<_> = found.captures.iter().map(|(name, value)| format!("{name} = {value:?}")).collect();
+    if !captures.is_empty() {
+        let _ = writeln!(report, "Captured from the text: {}.", captures.join(", "));
     }
 }
 
-/// The event as JSON, in the order in which a person reads it.
+/// The event as JSON, in an order for people.
 fn shown_event(event: &Value) -> String {
     let empty = Map::new();
     let event = event.as_object().unwrap_or(&empty);
@@ -168,10 +164,10 @@ fn shown_event(event: &Value) -> String {
     format!("{{\n{}\n}}", lines.join(",\n"))
 }
 
-/// That nothing would happen, and why for each trigger.
+/// Why no trigger would match.
 fn nothing(triggers: &TriggerSet, text: &str, room_given: bool, scenes: &[Scene]) -> String {
     let place = match scenes.first() {
-        Some(scene) if room_given => format!(" in {}", shown(&scene.room)),
+        Some(scene) if room_given => format!(" in {}", room_label(&scene.room)),
         _ => String::new(),
     };
     let mut report = format!("No trigger matches {text:?}{place}.\n\n");
@@ -182,20 +178,20 @@ fn nothing(triggers: &TriggerSet, text: &str, room_given: bool, scenes: &[Scene]
     report
 }
 
-/// The first thing about the trigger that speaks against every scene.
+/// The first reason why the trigger matches in no scene.
 fn obstacle(trigger: &Trigger, text: &str, scenes: &[Scene]) -> String {
     if !trigger.patterns.iter().any(|pattern| pattern.is_match(text)) {
         let patterns: Vec<_> = trigger.patterns.iter().map(regex::Regex::as_str).collect();
-        return format!("the text has nothing that fits {}", patterns.join(" or "));
+        return format!("the text does not match {}", patterns.join(" or "));
     }
     if !scenes.iter().any(|scene| trigger.watches(&scene.room, true)) {
         let rooms: Vec<_> = trigger.rooms.iter().map(ToString::to_string).collect();
-        return format!("the text fits, but it watches only {}", rooms.join(", "));
+        return format!("the text matches, but the trigger watches only {}", rooms.join(", "));
     }
-    "the text and the room fit, but not the author (users, exclude_users)".to_owned()
+    "the text and the room match, but not the author (users, exclude_users)".to_owned()
 }
 
-/// What in the report stands for something real.
+/// Explains the placeholders in the report.
 fn stand_ins(report: &str) -> String {
     let mut note = match (report.contains(ROOM_ID), report.contains(MESSAGE_ID)) {
         (true, _) => format!(" {ROOM_ID} and {MESSAGE_ID} stand for the real ones."),

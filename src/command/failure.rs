@@ -1,4 +1,4 @@
-//! Why a command did not do what it should, and the exit code that says so.
+//! Why a command failed, and its exit code.
 
 use crate::{
     bot::{RunError, StartError},
@@ -6,10 +6,10 @@ use crate::{
     setup::SetupError,
 };
 
-/// The end of a command that did not work.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The configuration is wrong: one line a problem.
+    /// The configuration is wrong. One line for each problem.
     #[error(transparent)]
     Config(#[from] ConfigErrors),
     /// The command line is wrong.
@@ -27,12 +27,12 @@ pub enum Failure {
     /// No `bot.toml` was written.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// What was asked for cannot be printed.
-    #[error("standard output cannot be written: {0}")]
+    /// The output cannot be written.
+    #[error("cannot write to standard output: {0}")]
     Output(String),
-    /// The command did its work, and what it has to say is no good news; it said so already.
+    /// The command worked, and has already reported a bad result.
     #[error("")]
-    Told,
+    Reported,
 }
 
 impl Failure {
@@ -41,9 +41,12 @@ impl Failure {
         match self {
             Self::Config(_) | Self::Usage(_) | Self::Start(StartError::Certificate(_)) => 2,
             Self::Setup(error) if error.is_usage() => 2,
-            Self::Start(_) | Self::Run(_) | Self::Demo(_) | Self::Setup(_) | Self::Output(_) | Self::Told => {
-                1
-            }
+            Self::Start(_)
+            | Self::Run(_)
+            | Self::Demo(_)
+            | Self::Setup(_)
+            | Self::Output(_)
+            | Self::Reported => 1,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `health`: asks the running bot, for the health check of a container.
+//! `health`: asks the running bot whether it is ready, for the health check of a container.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -15,14 +15,14 @@ use crate::{
 };
 use rocketchat::Connector;
 
-/// A health check that takes longer is itself unwell.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the call may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks the admin listener's `/readyz`.
 ///
 /// # Errors
-/// [`Failure::Told`] where the bot is not ready or does not answer; the reason is printed.
-#[expect(clippy::print_stdout, reason = "what the command is for")]
+/// [`Failure::Reported`] where the bot is not ready or does not answer; the reason is printed.
+#[expect(clippy::print_stdout, reason = "output of the command")]
 pub async fn health(path: Option<PathBuf>) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process(path))?;
     match ask(&config.admin).await {
@@ -32,28 +32,28 @@ pub async fn health(path: Option<PathBuf>) -> Result<(), Failure> {
         }
         Ok(readiness) => {
             println!("not ready: {}", readiness.missing.join("; "));
-            Err(Failure::Told)
+            Err(Failure::Reported)
         }
         Err(reason) => {
             println!("not ready: the bot does not answer on {} ({reason})", config.admin.bind);
-            Err(Failure::Told)
+            Err(Failure::Reported)
         }
     }
 }
 
 async fn ask(admin: &Admin) -> Result<Readiness, String> {
-    let told = |error: reqwest::Error| error.without_url().to_string();
+    let reason = |error: reqwest::Error| error.without_url().to_string();
     let connector = Connector::new().map_err(|error| error.to_string())?;
-    // The bot is on this machine: a proxy has no business here.
-    let client = connector.client_builder().no_proxy().timeout(PATIENCE).build().map_err(told)?;
+    // The bot runs on this machine, so no proxy is used.
+    let client = connector.client_builder().no_proxy().timeout(TIMEOUT).build().map_err(reason)?;
     let mut request = client.get(format!("http://{}/readyz", reachable(admin.bind)));
     if let Some(token) = &admin.token {
         request = request.bearer_auth(token.expose_secret());
     }
-    request.send().await.map_err(told)?.json().await.map_err(told)
+    request.send().await.map_err(reason)?.json().await.map_err(reason)
 }
 
-/// An address that listens everywhere is asked on this machine.
+/// The loopback address for a bot that listens on all addresses.
 fn reachable(bind: SocketAddr) -> SocketAddr {
     let ip = match bind.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -1,4 +1,4 @@
-//! The commands of the command line, each in a file of its own. They print for a person, and know every part.
+//! The commands of the command line, one file each. They print for a person.
 
 mod check;
 mod demo;

@@ -1,4 +1,4 @@
-//! `completions` and `man`: what a shell and `man` want to know of the command line, made from its own definition.
+//! `completions` and `man`, generated from the definition of the command line.
 
 use std::io::{self, Write, stdout};
 
@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::Failure;
 
-/// Prints the completions of a shell.
+/// Prints completions for a shell.
 ///
 /// # Errors
 /// When they cannot be written.
@@ -36,7 +36,7 @@ pub fn man(mut program: Command, command: Option<&str>) -> Result<(), Failure> {
     print(&text)
 }
 
-/// A reader that goes away early, as `head` does, has what it wanted.
+/// A reader that closes the pipe early, like `head`, is not an error.
 fn print(text: &[u8]) -> Result<(), Failure> {
     match stdout().write_all(text).and_then(|()| stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(failed(&error)),

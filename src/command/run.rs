@@ -1,4 +1,4 @@
-//! `run`: the bot, until a signal stops it.
+//! `run`: runs the bot until a signal stops it.
 
 use std::path::PathBuf;
 
@@ -17,18 +17,18 @@ use crate::{
     systemd,
 };
 
-/// Runs the bot until SIGINT or SIGTERM. At SIGHUP the configuration is read again.
+/// Runs the bot until SIGINT or SIGTERM. SIGHUP reloads the configuration.
 ///
 /// # Errors
-/// When the configuration is wrong, the bot does not start, or it cannot go on.
+/// When the configuration is wrong, the bot does not start, or one of its parts fails.
 pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process(path.clone()))?;
     let stop = stop_on_signals()?;
-    // Listened for from the start: without that the signal would end the process.
+    // Registered before anything else: an unhandled SIGHUP ends the process.
     let hangups = listen(SignalKind::hangup())?;
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
     let bot = tokio::select! {
-        // A store that another program keeps locked is waited for: no reason to keep who wants it stopped waiting too.
+        // The start may wait for a locked store.
         () = stop.cancelled() => return Ok(()),
         bot = Bot::start(config, tempo) => bot?,
     };
@@ -40,14 +40,14 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     });
     systemd::ready();
     let (refusal, refusals) = watch::channel(String::new());
-    let telling = systemd::accompany(bot.connection(), refusals, bot.store());
-    let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
+    let notifying = systemd::notify(bot.connection(), refusals, bot.store());
+    let _notifying = AbortOnDropHandle::new(tokio::spawn(notifying));
     let reloading = reload_on(hangups, path, bot.reloader(), refusal);
     let _reloading = AbortOnDropHandle::new(tokio::spawn(reloading));
     Ok(bot.run().await?)
 }
 
-/// Reads the configuration again at every SIGHUP. One that is wrong changes nothing, and `refusal` holds why.
+/// Reloads the configuration at every SIGHUP. An invalid one changes nothing; `refusal` then has the reason.
 async fn reload_on(
     mut hangups: Signal,
     path: Option<PathBuf>,
@@ -55,7 +55,7 @@ async fn reload_on(
     refusal: watch::Sender<String>,
 ) {
     while hangups.recv().await.is_some() {
-        info!(signal = "SIGHUP", "reading the configuration again");
+        info!(signal = "SIGHUP", "reloading the configuration");
         systemd::reloading();
         let (path, reloader) = (path.clone(), reloader.clone());
         let problems = match spawn_blocking(move || reload(path, &reloader)).await {
@@ -67,7 +67,7 @@ async fn reload_on(
             error!("{problem}");
         }
         if !problems.is_empty() {
-            error!("the configuration is wrong, so nothing changed");
+            error!("the configuration is invalid, so nothing changed");
         }
         refusal.send_replace(problems);
         systemd::ready();

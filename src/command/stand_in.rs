@@ -1,18 +1,18 @@
-//! Rooms and messages that stand in for real ones, so that triggers can be tried without a server.
+//! Rooms and messages that stand for real ones, so that triggers can be tried without a server.
 
 use jiff::Timestamp;
 
 use crate::alerting::{RoomGlob, RoomPattern, RoomPatternError, Trigger};
 use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
 
-/// Who writes where it does not matter who.
+/// The author where any author will do.
 pub(super) const ANYBODY: &str = "alice";
-/// Stands for the `_id` of a room whose name alone is known.
+/// Stands for the `_id` of a room of which only the name is known.
 pub(super) const ROOM_ID: &str = "ROOM-ID";
 /// Stands for the `_id` of the message.
 pub(super) const MESSAGE_ID: &str = "MESSAGE-ID";
 
-/// The room that somebody names on the command line; `None` where the text means several.
+/// The room named on the command line; `None` where the text matches several.
 pub(super) fn room_named(text: &str) -> Result<Option<Room>, RoomPatternError> {
     Ok(match RoomPattern::parse(text)? {
         RoomPattern::Any | RoomPattern::Glob(_) => None,
@@ -21,24 +21,24 @@ pub(super) fn room_named(text: &str) -> Result<Option<Room>, RoomPatternError> {
     })
 }
 
-/// A room for each entry of the trigger's `rooms`, such as it might be.
+/// A possible room for each entry of the trigger's `rooms`.
 pub(super) fn rooms_of(trigger: &Trigger) -> Vec<Room> {
     let stand_in = |pattern: &RoomPattern| match pattern {
         RoomPattern::Any => channel("general"),
         RoomPattern::Id(id) => room(id.as_str(), None),
         RoomPattern::Name(name) => channel(name),
-        RoomPattern::Glob(glob) => channel(&fitting(glob)),
+        RoomPattern::Glob(glob) => channel(&matching_name(glob)),
     };
     trigger.rooms.iter().map(stand_in).collect()
 }
 
-/// Somebody whose messages the trigger takes.
+/// An author that the trigger accepts.
 pub(super) fn author_of(trigger: &Trigger) -> &str {
     let excluded = |name: &String| trigger.exclude_users.iter().any(|user| user.eq_ignore_ascii_case(name));
     trigger.users.iter().find(|user| !excluded(user)).map_or(ANYBODY, String::as_str)
 }
 
-/// A message of this text, written now.
+/// A message with this text, written now.
 pub(super) fn message(text: &str, room: &Room, author: &str) -> Message {
     let now = Timestamp::now();
     Message {
@@ -55,13 +55,13 @@ pub(super) fn message(text: &str, room: &Room, author: &str) -> Message {
     }
 }
 
-/// The room in words.
-pub(super) fn shown(room: &Room) -> String {
+/// The room for people.
+pub(super) fn room_label(room: &Room) -> String {
     room.name.as_ref().map_or_else(|| format!("the room with the ID {}", room.id), |name| format!("#{name}"))
 }
 
 fn channel(name: &str) -> Room {
-    // The channel that every server begins with has this ID.
+    // The ID of the channel that every server has.
     room(if name == "general" { "GENERAL" } else { ROOM_ID }, Some(name))
 }
 
@@ -69,8 +69,8 @@ fn room(id: &str, name: Option<&str>) -> Room {
     Room { id: RoomId::new(id), name: name.map(Into::into), kind: RoomKind::Channel }
 }
 
-/// A name that fits the glob: its wildcards become an x, its choices the first one.
-fn fitting(glob: &RoomGlob) -> String {
+/// A name that matches the glob: wildcards become an x, alternatives the first one.
+fn matching_name(glob: &RoomGlob) -> String {
     let mut name = String::new();
     let mut rest = glob.as_str().chars();
     while let Some(c) = rest.next() {
@@ -85,7 +85,7 @@ fn fitting(glob: &RoomGlob) -> String {
     name
 }
 
-/// What stands before the end, which is passed over.
+/// The characters before `end`, which is skipped.
 fn until(rest: &mut std::str::Chars<'_>, end: char) -> String {
     rest.take_while(|c| *c != end).collect()
 }
@@ -95,15 +95,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_glob_has_a_room_that_fits_it() {
+    fn every_glob_has_a_matching_room() {
         for glob in
             ["ops-*", "*", "?ps", "[ab]-room", "[!a]-room", "{net,db}-*", "a{b,c}[d]*\\*", "team-[0-9]?"]
         {
             let Ok(RoomPattern::Glob(glob)) = RoomPattern::parse(&format!("#{glob}")) else {
                 panic!("{glob} is no glob")
             };
-            let name = fitting(&glob);
-            assert!(glob.matches(&name), "{name} does not fit {}", glob.as_str());
+            let name = matching_name(&glob);
+            assert!(glob.matches(&name), "{name} does not match {}", glob.as_str());
         }
     }
 }

@@ -1,13 +1,13 @@
-//! What a configuration may change of a running bot, and what only of the next one.
+//! Which settings a running bot takes over from a new configuration, and which only take effect at the next start.
 
 use secrecy::ExposeSecret;
 
 use super::{Account, Admin, Config};
 
 impl Config {
-    /// This configuration as far as a bot that runs by `running` can take it up. What it cannot is left as it runs, and
-    /// its keys are returned: there the new values take effect at the next start.
-    pub fn taken_up(mut self, running: &Self) -> (Self, Vec<&'static str>) {
+    /// This configuration as far as a bot that runs with `running` can take it over. Settings that it cannot change keep
+    /// their running values, and their keys are returned: they take effect at the next start.
+    pub fn taken_over(mut self, running: &Self) -> (Self, Vec<&'static str>) {
         let mut later = Vec::new();
         let (ours, theirs) = (&mut self.rocketchat, &running.rocketchat);
         keep(&mut ours.url, &theirs.url, PartialEq::eq, "rocketchat.url", &mut later);
@@ -20,7 +20,7 @@ impl Config {
     }
 }
 
-/// Puts back what runs, and notes the key, where the two differ.
+/// Restores the running value, and adds the key, where the two differ.
 fn keep<T: Clone>(
     new: &mut T,
     running: &T,
@@ -79,16 +79,16 @@ mod tests {
     }
 
     #[test]
-    fn nothing_waits_for_the_next_start_where_nothing_of_the_kind_changed() {
+    fn settings_that_can_change_need_no_restart() {
         let changes = [("LISTENER__SECRET", "another-secret-of-many"), ("ROCKETCHAT__ALIAS", "Pager")];
-        let (taken, later) = config(&changes).taken_up(&config(&[]));
+        let (taken, later) = config(&changes).taken_over(&config(&[]));
         assert!(later.is_empty(), "{later:?}");
         assert_eq!(taken.listener.secret.expose_secret(), "another-secret-of-many");
         assert_eq!(taken.rocketchat.alias.as_deref(), Some("Pager"));
     }
 
     #[test]
-    fn what_holds_from_start_to_end_stays_as_it_runs_and_is_told() {
+    fn settings_that_need_a_restart_keep_their_running_values_and_are_returned() {
         let changes = [
             ("ROCKETCHAT__URL", "https://talk.example.com"),
             ("ROCKETCHAT__AUTH_TOKEN", "another"),
@@ -99,7 +99,7 @@ mod tests {
             ("ROCKETCHAT__CATCH_UP", "1h"),
         ];
         let running = config(&[]);
-        let (taken, later) = config(&changes).taken_up(&running);
+        let (taken, later) = config(&changes).taken_over(&running);
         let keys =
             ["rocketchat.url", "the account of [rocketchat]", "listener.bind", "admin.bind", "admin.token"];
         assert_eq!(later, [&keys[..], &["store.url"]].concat());
@@ -107,19 +107,19 @@ mod tests {
         assert!(same_account(&taken.rocketchat.account, &running.rocketchat.account));
         assert_eq!((taken.listener.bind, taken.admin.bind), (running.listener.bind, running.admin.bind));
         assert_eq!(taken.store.url, "sqlite://bot.db");
-        assert_eq!(taken.rocketchat.catch_up, std::time::Duration::from_secs(3600), "the rest is taken up");
-        assert_eq!(taken.taken_up(&running).1, Vec::<&str>::new(), "and told once");
+        assert_eq!(taken.rocketchat.catch_up, std::time::Duration::from_secs(3600), "the rest is taken over");
+        assert_eq!(taken.taken_over(&running).1, Vec::<&str>::new(), "and returned once");
     }
 
     #[test]
-    fn another_way_to_log_in_is_another_account() {
+    fn another_login_method_is_another_account() {
         let by_password = [
             ("ROCKETCHAT__USER_ID", ""),
             ("ROCKETCHAT__AUTH_TOKEN", ""),
             ("ROCKETCHAT__USERNAME", "user"),
             ("ROCKETCHAT__PASSWORD", "token"),
         ];
-        let (_, later) = config(&by_password).taken_up(&config(&[]));
+        let (_, later) = config(&by_password).taken_over(&config(&[]));
         assert_eq!(later, ["the account of [rocketchat]"]);
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::report::{Report, join};
 use super::section::Section;
-use super::tree::parse_file;
+use super::source::parse_file;
 use super::{Account, Config, ConfigErrors, Sources, read};
 use crate::alerting::{ReplyKind, Template, Trigger};
 

@@ -1,14 +1,13 @@
-//! `[listener]`, which SIGNL4 calls, and `[admin]`, which nobody outside may.
+//! `[listener]`, which SIGNL4 calls, and `[admin]`, which is private.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::address::socket_address;
-use super::problem::Fault;
-use super::secret::strong;
+use super::report::Fault;
 use super::section::Section;
+use super::values::{socket_address, strong};
 
 /// `[listener]`: the public HTTP listener.
 #[derive(Clone, Debug)]
@@ -17,11 +16,11 @@ pub struct Listener {
     pub bind: SocketAddr,
     /// The secret in the path that SIGNL4 posts to.
     pub secret: SecretString,
-    /// The certificate, where the bot speaks TLS itself.
+    /// The certificate, where the listener speaks TLS.
     pub tls: Option<TlsFiles>,
 }
 
-/// Where the listener's certificate lies. The files are not read here.
+/// The files of the listener's certificate. They are not read here.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
     /// The certificate chain, PEM.
@@ -35,7 +34,7 @@ pub struct TlsFiles {
 pub struct Admin {
     /// The address to listen on.
     pub bind: SocketAddr,
-    /// What a caller must show; always there where others than this machine can call.
+    /// The token that callers need. Always present where other machines can connect.
     pub token: Option<SecretString>,
 }
 

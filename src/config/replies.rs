@@ -1,23 +1,20 @@
-//! `[replies]`: what the bot says in a thread.
+//! `[replies]`: the texts that the bot posts.
 
-use super::problem::Fault;
+use super::report::Fault;
 use super::section::Section;
-use super::template;
+use super::values::{compile, one_of};
 use crate::alerting::{OnSent, Replies, ReplyKind, ReplyWords};
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Replies> {
     let on_sent = section.checked("on_sent", |text| {
-        template::one_of(
-            text,
-            [("reaction", OnSent::Reaction), ("reply", OnSent::Reply), ("none", OnSent::Nothing)],
-        )
+        one_of(text, [("reaction", OnSent::Reaction), ("reply", OnSent::Reply), ("none", OnSent::Nothing)])
     });
     let reaction = section.checked("reaction", reaction).unwrap_or_else(|| ":rotating_light:".to_owned());
     let vocabulary = ReplyWords::vocabulary();
     let texts = ReplyKind::ALL.into_iter().map(|kind| {
         let place = section.place(kind.key());
         let text = section.text(kind.key()).map_or_else(|| kind.default_text().to_owned(), |text| text.value);
-        let text = section.report.accept(&place, template::compile(&text, &vocabulary))?;
+        let text = section.report.accept(&place, compile(&text, &vocabulary))?;
         Some((kind, text))
     });
     let texts = texts.collect::<Vec<_>>().into_iter().collect::<Option<_>>();

@@ -1,18 +1,114 @@
-//! The problems found so far, and the keys asked for so far: what was never asked for is not a key.
+//! Problems with a configuration, one line each, and the keys asked for so far: a key that nobody asked for is unknown, and
+//! the most similar one is proposed.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::fmt;
 
-use super::problem::{ConfigErrors, Fault, Place, Problem};
-use super::suggest::closest;
-use super::tree::Origin;
+use super::source::Origin;
 
-/// What every environment variable that is a key begins with.
+/// All problems of a configuration. Displayed, one line each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigErrors {
+    problems: Vec<Problem>,
+}
+
+impl ConfigErrors {
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        Self { problems }
+    }
+
+    /// The problems in the order of the file, then those of the environment.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, problem) in self.problems.iter().enumerate() {
+            if at > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// One problem: where, what, and how to fix it. Displayed, it is one line without secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// `bot.toml:12`, or the name of an environment variable.
+    pub source: String,
+    /// The key with its path, as in `trigger "signl4".pattern`; empty for the file as a whole.
+    pub key: String,
+    /// What is wrong.
+    pub why: String,
+    /// How to fix it.
+    pub fix: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = if self.key.is_empty() { String::new() } else { format!("{}: ", self.key) };
+        let line = format!("{}: {key}{}: {}", self.source, self.why, self.fix);
+        // Keys and values come from outside: a line break in them must not break the line.
+        line.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+        })
+    }
+}
+
+/// What is wrong with a value and how to fix it, without its place. Repeats no secret.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(super) why: String,
+    pub(super) fix: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.why, self.fix)
+    }
+}
+
+impl Fault {
+    pub(super) fn new(why: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { why: why.into(), fix: fix.into() }
+    }
+}
+
+/// The place of a value.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) origin: Origin,
+    /// The key with its path, for people.
+    pub(super) key: String,
+}
+
+impl Place {
+    /// Whether the value comes from an environment variable.
+    pub(super) fn is_env(&self) -> bool {
+        matches!(self.origin, Origin::Env { .. })
+    }
+}
+
+/// A value in quotes, shortened, for a problem's text. Not for secrets.
+pub(super) fn quoted(value: &str) -> String {
+    const LONGEST: usize = 60;
+    match value.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}", format!("{}…", &value[..end])),
+        None => format!("{value:?}"),
+    }
+}
+
+/// The prefix of environment variables that set keys.
 pub(super) const PREFIX: &str = "SIGNL4_BOT_";
 
-/// Collects while the tree is read, so that an administrator mends everything in one go.
+/// Collects problems while the tables are read, so that an administrator sees all of them at once.
 pub(super) struct Report {
-    /// The file's name as it was given.
+    /// The file's name as given.
     file: String,
     found: RefCell<Vec<Found>>,
     known: RefCell<BTreeSet<String>>,
@@ -22,22 +118,22 @@ pub(super) struct Report {
 struct Found {
     origin: Origin,
     problem: Problem,
-    /// Whether it says that a key is not there.
+    /// Whether the problem is a missing key.
     missing: bool,
 }
 
-/// A value that nobody asked for.
+/// A value that no table asked for.
 pub(super) struct Leftover {
     pub(super) place: Place,
     pub(super) name: String,
-    /// The keys that its table has, without the path.
+    /// The keys of its table, without their path.
     pub(super) siblings: Vec<&'static str>,
-    /// The path of its table, without indices, as in `signl4.team`.
+    /// The path of its table without indices, as in `signl4.team`.
     pub(super) table: String,
 }
 
 impl Leftover {
-    /// The key of the same table that was meant.
+    /// The similar key of the same table.
     fn sibling(&self) -> Option<&'static str> {
         closest(&self.name, self.siblings.iter().copied())
     }
@@ -53,12 +149,12 @@ impl Report {
         }
     }
 
-    /// Notes a problem.
+    /// Adds a problem.
     pub(super) fn note(&self, place: &Place, fault: Fault) {
         self.add(place, fault, false);
     }
 
-    /// Notes that a key is not there.
+    /// Adds the problem of a missing key.
     pub(super) fn note_missing(&self, place: &Place, fault: Fault) {
         self.add(place, fault, true);
     }
@@ -73,17 +169,17 @@ impl Report {
         self.found.borrow_mut().push(Found { origin: place.origin.clone(), problem, missing });
     }
 
-    /// The value, or nothing and a problem noted.
+    /// The value; or `None`, and a problem is added.
     pub(super) fn accept<T>(&self, place: &Place, result: Result<T, Fault>) -> Option<T> {
         result.map_err(|fault| self.note(place, fault)).ok()
     }
 
-    /// How many problems there are so far.
+    /// The number of problems so far.
     pub(super) fn count(&self) -> usize {
         self.found.borrow().len()
     }
 
-    /// Notes that there is such a key: its path without indices.
+    /// Registers a key by its path without indices.
     pub(super) fn know(&self, path: String) {
         self.known.borrow_mut().insert(path);
     }
@@ -98,7 +194,7 @@ impl Report {
         self.known.borrow().clone()
     }
 
-    /// All problems, those of the file in its order; nothing where there are none.
+    /// All problems, those of the file in its order; `None` where there are none.
     pub(super) fn into_errors(self) -> Option<ConfigErrors> {
         for leftover in self.leftovers.take() {
             if let Some(meant) = leftover.sibling() {
@@ -118,7 +214,7 @@ impl Report {
         (!problems.is_empty()).then(|| ConfigErrors::new(problems))
     }
 
-    /// A key that is there under a wrong name is told once, by that name.
+    /// A misspelled key is reported once, as unknown, and not as missing too.
     fn forget_missing(&self, unknown: &Place, name: &str, meant: &str) {
         let table = unknown.key.strip_suffix(name).unwrap_or_default();
         let meant = format!("{table}{meant}");
@@ -142,7 +238,7 @@ impl Report {
         Fault::new("is not a known key", fix)
     }
 
-    /// Looks for what was meant: another table's key written as one word, a key of the same table, or one of any table.
+    /// Looks for the key that was meant: another table's key written as one word, a key of the same table, or of any table.
     fn meant(&self, unknown: &Leftover) -> Option<Meant> {
         let known = self.known.borrow();
         let flat = |path: &str| path.replace('.', "_");
@@ -160,22 +256,22 @@ impl Report {
     }
 }
 
-/// The key that was meant by one that is none.
+/// The key that was meant by an unknown one.
 enum Meant {
     /// A key of the same table.
     Sibling(&'static str),
-    /// The path of a key of another one.
+    /// The path of a key of another table.
     Elsewhere(String),
 }
 
-/// A variable that finds no place in the tree is told as such, not also by what is wrong with the place it made.
+/// A variable that does not fit into the tree is reported as such, and not with the problems that follow from it.
 fn forget_consequences(found: &mut Vec<Found>) {
     let misplaced: Vec<Origin> =
         found.iter().filter(|found| found.problem.key.is_empty()).map(|found| found.origin.clone()).collect();
     found.retain(|found| found.problem.key.is_empty() || !misplaced.contains(&found.origin));
 }
 
-/// The variable of the key that was meant: for one of the same table, with that part of its name put right.
+/// The variable of the key that was meant: for a key of the same table, with that part of the name corrected.
 fn respelled(variable: &str, unknown: &Leftover, meant: &Meant) -> String {
     match meant {
         Meant::Elsewhere(path) => variable_of(path),
@@ -195,4 +291,65 @@ pub(super) fn variable_of(path: &str) -> String {
 
 pub(super) fn join(table: &str, key: &str) -> String {
     if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
+}
+
+/// The least similarity of two names, from 0 to 1.
+const SIMILAR: f64 = 0.8;
+
+/// The candidate most similar to `name`, if any is similar.
+pub(super) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    similar(name, candidates).into_iter().next()
+}
+
+/// The candidates similar to `name`, the most similar first.
+pub(crate) fn similar<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let name = folded(name);
+    let scored = candidates.into_iter().map(|candidate| (similarity(&name, &folded(candidate)), candidate));
+    let mut found: Vec<_> = scored.filter(|(similarity, _)| *similarity >= SIMILAR).collect();
+    found.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    found.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+fn similarity(name: &str, candidate: &str) -> f64 {
+    // `token` for `auth_token`: a part is missing.
+    let part = name.len() >= 3 && candidate.contains(name);
+    // `ulr` for `url`: in a short name one typing error is a large part.
+    let typo = name.len() >= 3 && strsim::osa_distance(name, candidate) == 1;
+    strsim::jaro_winkler(name, candidate).max(if part || typo { SIMILAR } else { 0.0 })
+}
+
+/// Ignores case and separators.
+fn folded(name: &str) -> String {
+    name.to_lowercase().replace("__", ".").replace(['-', ' '], "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: [&str; 6] = ["url", "user_id", "auth_token", "auto_join", "alias", "password"];
+
+    #[test]
+    fn typing_errors_are_recognized() {
+        for (typed, meant) in [
+            ("ulr", "url"),
+            ("ur", "url"),
+            ("userid", "user_id"),
+            ("User-ID", "user_id"),
+            ("AUTH_TOKEN", "auth_token"),
+            ("token", "auth_token"),
+            ("autojoin", "auto_join"),
+            ("passwort", "password"),
+        ] {
+            assert_eq!(closest(typed, KEYS), Some(meant), "{typed}");
+        }
+    }
+
+    #[test]
+    fn dissimilar_names_match_nothing() {
+        for typed in ["", "x", "xyzzy", "colour", "retry_for"] {
+            assert_eq!(closest(typed, KEYS), None, "{typed}");
+        }
+        assert_eq!(closest("url", []), None);
+    }
 }

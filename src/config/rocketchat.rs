@@ -1,13 +1,13 @@
-//! `[rocketchat]`: the server, the account, and how the bot appears there.
+//! `[rocketchat]`: the server, the account, and the name that replies are posted under.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
 
-use super::address::{base_url, web_url};
-use super::problem::Fault;
+use super::report::Fault;
 use super::section::Section;
+use super::values::{base_url, web_url};
 use rocketchat::{Credentials, ServerUrl, ServerUrlError, UserId};
 
 /// `[rocketchat]`
@@ -15,15 +15,15 @@ use rocketchat::{Credentials, ServerUrl, ServerUrlError, UserId};
 pub struct RocketChat {
     /// The server, with its sub-path.
     pub url: ServerUrl,
-    /// Whom to log in as.
+    /// The account to log in with.
     pub account: Account,
     /// The name to post under; `None` for the account's own.
     pub alias: Option<String>,
-    /// The picture to post with; `None` for the account's own.
+    /// The avatar to post with; `None` for the account's own.
     pub avatar: Option<Url>,
     /// Whether to join public channels that a trigger names.
     pub auto_join: bool,
-    /// How far back messages missed while away still alert; zero for never.
+    /// How old messages that the bot missed may be and still alert; zero for never.
     pub catch_up: Duration,
 }
 
@@ -47,7 +47,7 @@ pub enum Account {
 }
 
 impl Account {
-    /// What the account proves itself with.
+    /// The credentials of the account.
     pub fn credentials(&self) -> Credentials {
         match self.clone() {
             Self::Token { user_id, auth_token } => Credentials::Token { user_id, token: auth_token },
@@ -75,7 +75,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
     Some(RocketChat { url: url?, account: account?, alias, avatar, auto_join, catch_up })
 }
 
-pub(super) fn server_url(text: &str) -> Result<ServerUrl, Fault> {
+pub(crate) fn server_url(text: &str) -> Result<ServerUrl, Fault> {
     let fix = format!("write for example url = {URL}");
     let url = base_url(text, &fix)?;
     for end in ["/websocket", "/api/v1"] {
@@ -123,7 +123,7 @@ fn read_account(section: &mut Section<'_>) -> Option<Account> {
     Some(Account::Password { username: username?, password: password?.value })
 }
 
-/// A name that its form of account needs.
+/// A name that this form of account needs.
 fn required(section: &mut Section<'_>, key: &'static str, form: bool) -> Option<String> {
     if form && !section.has(&[key]) {
         section.missing(key, r#""…""#);
@@ -131,7 +131,7 @@ fn required(section: &mut Section<'_>, key: &'static str, form: bool) -> Option<
     section.checked(key, account_name)
 }
 
-pub(super) fn account_name(text: &str) -> Result<String, Fault> {
+pub(crate) fn account_name(text: &str) -> Result<String, Fault> {
     match text.trim() {
         "" => Err(Fault::new("is empty", "write the one of the bot's account")),
         "…" | "..." => Err(Fault::new("is still the placeholder", "write the one of the bot's account")),

@@ -1,33 +1,32 @@
 //! One table of the configuration, read key by key.
 //!
-//! Reading is by asking: what is asked for is a key, and what nobody asked for is reported as unknown when the section
-//! is done. So the list of keys stands nowhere but in the code that uses them. (`serde` would stop at the first mistake
-//! and could not tell a line of the file from an environment variable.)
+//! A key exists because the code asks for it, and what is left when the table is finished is reported as unknown: there is no
+//! separate list of keys. (`serde` would stop at the first mistake, and does not know whether a value comes from a line of the
+//! file or from an environment variable.)
 
 use std::time::Duration;
 
-use super::problem::{Fault, Place, quoted};
-use super::report::{Leftover, Report, join, variable_of};
-use super::tree::{Node, Origin, Table, Value, parse_inline};
+use super::report::{Fault, Leftover, Place, Report, join, quoted, variable_of};
+use super::source::{Node, Origin, Table, Value, parse_inline};
 
-/// The longest duration taken, about ten years: further back or ahead lies nothing but a typing error.
-const LONGEST: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
+/// The longest duration, about ten years: a longer one is a typing error.
+const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
-/// A value with its place, for checks that come later.
+/// A value with its place, for later checks.
 #[derive(Clone, Debug)]
 pub(super) struct Setting<T> {
     pub(super) value: T,
     pub(super) place: Place,
 }
 
-/// What a table is called.
+/// The names of a table.
 #[derive(Clone, Default)]
 struct Names {
-    /// Its path for people, as `signl4.team "network"`.
+    /// Its path for people, as in `signl4.team "network"`.
     path: String,
-    /// Its path without indices, as `signl4.team`.
+    /// Its path without indices, as in `signl4.team`.
     table: String,
-    /// Its path with indices, of which environment variables are made, as `signl4.team.0`.
+    /// Its path with indices, from which environment variables are named, as in `signl4.team.0`.
     steps: String,
 }
 
@@ -36,7 +35,7 @@ impl Names {
         Self { path: join(&self.path, key), table: join(&self.table, key), steps: join(&self.steps, key) }
     }
 
-    /// The item of a list that has these names. It is called by its own name where it has one.
+    /// The names of an item of this list, with the item's own name where it has one.
     fn item(&self, index: usize, name: Option<&str>) -> Self {
         let path = match name {
             Some(name) => format!("{} {}", self.path, quoted(name)),
@@ -46,15 +45,15 @@ impl Names {
     }
 }
 
-/// A table, or what is left of it.
+/// A table: the entries that were not asked for yet.
 pub(super) struct Section<'r> {
     pub(super) report: &'r Report,
-    /// Where the table stands.
+    /// The origin of the table.
     origin: Origin,
     names: Names,
     entries: Table,
     asked: Vec<&'static str>,
-    /// Whether something else stands in its place, which was reported: then nothing in it is missing.
+    /// Whether the value is not a table, which was reported: then no key is reported as missing.
     broken: bool,
 }
 
@@ -64,18 +63,18 @@ impl<'r> Section<'r> {
         Self::new(report, Origin::Absent, Names::default(), Some(entries))
     }
 
-    /// A table that stands in no source.
+    /// A table that comes from no source.
     pub(super) fn standalone(report: &'r Report, key: &'static str, entries: Table) -> Self {
         Self::new(report, Origin::Absent, Names::default().below(key), Some(entries))
     }
 
-    /// `entries` is `None` where there should be a table and is something else.
+    /// `entries` is `None` where the value is not a table.
     fn new(report: &'r Report, origin: Origin, names: Names, entries: Option<Table>) -> Self {
         let broken = entries.is_none();
         Self { report, origin, names, entries: entries.unwrap_or_default(), asked: Vec::new(), broken }
     }
 
-    /// The table of this name; an empty one where it is not there.
+    /// The table of this name; an empty one where it is absent.
     pub(super) fn table(&mut self, key: &'static str) -> Section<'r> {
         let names = self.names.below(key);
         self.report.know(names.table.clone());
@@ -87,7 +86,7 @@ impl<'r> Section<'r> {
         Section::new(self.report, place.origin, names, entries)
     }
 
-    /// The tables of a list of tables, and `None` where there is no such list.
+    /// The tables of a list of tables; `None` where it is absent.
     pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Section<'r>>> {
         let names = self.names.below(key);
         self.report.know(names.table.clone());
@@ -105,7 +104,7 @@ impl<'r> Section<'r> {
         Some(items.into_iter().enumerate().filter_map(section).collect())
     }
 
-    /// Whether any of these keys is given, right or wrong. Does not count as asking for them.
+    /// Whether any of these keys is given, valid or not. Does not count as asking for it.
     pub(super) fn has(&self, keys: &[&str]) -> bool {
         keys.iter().any(|key| self.entries.contains_key(*key))
     }
@@ -117,7 +116,7 @@ impl<'r> Section<'r> {
         Some(Setting { value, place })
     }
 
-    /// A text put to a check.
+    /// A text that passes a check.
     pub(super) fn checked<T>(
         &mut self,
         key: &'static str,
@@ -140,7 +139,7 @@ impl<'r> Section<'r> {
         Some(Setting { value: self.report.accept(&place, value)?, place })
     }
 
-    /// A list of texts, each with its own place; `None` where any of them is none.
+    /// A list of texts, each with its place; `None` where one of them is not a text.
     pub(super) fn list(&mut self, key: &'static str) -> Option<Setting<Vec<Setting<String>>>> {
         let (node, place) = self.find(key)?;
         let items = self.report.accept(&place, as_list(node.value, &place, &format!("{key} = [\"…\"]")))?;
@@ -153,7 +152,7 @@ impl<'r> Section<'r> {
         Some(Setting { value: texts.into_iter().collect::<Option<_>>()?, place })
     }
 
-    /// A table whose keys are free, each with a text.
+    /// A table with free keys and text values.
     pub(super) fn free_table(&mut self, key: &'static str) -> Vec<(String, Setting<String>)> {
         let Some((node, place)) = self.find(key) else {
             return Vec::new();
@@ -167,7 +166,7 @@ impl<'r> Section<'r> {
         entries.into_iter().filter_map(text).collect()
     }
 
-    /// Notes that a key is missing. `value` shows one as it is written in TOML.
+    /// Reports a missing key. `value` is an example in TOML.
     pub(super) fn missing(&self, key: &'static str, value: &str) {
         if self.broken {
             return;
@@ -182,13 +181,13 @@ impl<'r> Section<'r> {
         self.report.note_missing(&place, Fault::new("is missing", fix));
     }
 
-    /// The place of a key, whether given or not.
+    /// The place of a key, given or not.
     pub(super) fn place(&self, key: &str) -> Place {
         let origin = self.entries.get(key).map_or(&self.origin, |node| &node.origin);
         Place { origin: origin.clone(), key: join(&self.names.path, key) }
     }
 
-    /// Every key has been asked for: what is left is unknown.
+    /// Reports what is left as unknown, after every key was asked for.
     pub(super) fn finish(self) {
         for (name, node) in self.entries {
             self.report.leave(Leftover {
@@ -200,7 +199,7 @@ impl<'r> Section<'r> {
         }
     }
 
-    /// Takes a key out and remembers that there is such a key.
+    /// Takes a key, and registers that it exists.
     pub(super) fn find(&mut self, key: &'static str) -> Option<(Node, Place)> {
         self.report.know(join(&self.names.table, key));
         let place = self.place(key);
@@ -213,7 +212,7 @@ impl<'r> Section<'r> {
     }
 }
 
-/// The name that a table gives itself.
+/// The `name` of a table.
 fn name_of(entries: &Table) -> Option<&str> {
     match &entries.get("name")?.value {
         Value::Text(name) | Value::Untyped(name) if !name.trim().is_empty() => Some(name),
@@ -221,7 +220,7 @@ fn name_of(entries: &Table) -> Option<&str> {
     }
 }
 
-/// The value with a text from the environment read as a list or table.
+/// Parses a text from the environment as a list or a table.
 fn structured(value: Value, place: &Place) -> Result<Value, Fault> {
     match value {
         Value::Untyped(text) => parse_inline(&text, &place.origin),
@@ -278,7 +277,7 @@ fn as_flag(value: &Value, key: &str) -> Result<bool, Fault> {
 fn as_duration(text: &str) -> Result<Duration, Fault> {
     const FIX: &str = r#"write for example "30s", "5m", "24h" or "90d""#;
     match humantime::parse_duration(text) {
-        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(duration) if duration <= MAX_DURATION => Ok(duration),
         Ok(_) => Err(Fault::new(format!("is longer than ten years ({})", quoted(text)), FIX)),
         Err(_) => Err(Fault::new(format!("is not a duration ({})", quoted(text)), FIX)),
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use super::address::{base_url, webhook_url};
-use super::problem::{Fault, quoted};
+use super::report::{Fault, quoted};
 use super::section::{Section, Setting};
+use super::values::{base_url, webhook_url};
 use crate::alerting::TeamName;
 use signl4::WebhookUrl;
 
@@ -17,13 +17,13 @@ use signl4::WebhookUrl;
 pub struct Signl4 {
     /// The webhook of the default team.
     pub webhook_url: WebhookUrl,
-    /// `[[signl4.team]]`: the webhooks of further teams, by their name.
+    /// `[[signl4.team]]`: the webhooks of further teams, by name.
     pub teams: BTreeMap<String, WebhookUrl>,
-    /// The key of the REST API, where there is one.
+    /// The key of the REST API.
     pub api_key: Option<SecretString>,
-    /// The REST API, without a slash at the end.
+    /// The REST API, without a trailing slash.
     pub api_url: Url,
-    /// How long an alert that cannot be delivered is tried again.
+    /// How long the delivery of an alert is retried.
     pub retry_for: Duration,
 }
 
@@ -34,7 +34,7 @@ impl Signl4 {
         std::iter::once((TeamName::Default, &self.webhook_url)).chain(named)
     }
 
-    /// The webhook of a team; `None` where there is no such team (any more).
+    /// The webhook of a team; `None` where there is no such team.
     pub fn webhook(&self, team: &TeamName) -> Option<&WebhookUrl> {
         match team {
             TeamName::Default => Some(&self.webhook_url),
@@ -43,7 +43,7 @@ impl Signl4 {
     }
 }
 
-/// The section, and the names of its teams, of which some may be wrong in other ways.
+/// The table, and the names of all its teams, of which some may have other problems.
 pub(super) struct Read {
     pub(super) signl4: Option<Signl4>,
     pub(super) team_names: Vec<String>,

@@ -1,36 +1,40 @@
-//! Where the configuration comes from: a file, and the environment laid over it.
+//! Where values come from: the file, and the environment laid over it, as one tree in which every value knows its origin.
+//!
+//! Keys and their types are not known here: a value from the environment is a text until a table asks for a number or a list.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use super::problem::{Fault, Place};
-use super::report::{PREFIX, Report};
-use super::tree::{Origin, Step, Table, overlay, parse_file, path_of};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-/// The file read where none is named. It may be absent.
+use super::report::{Fault, PREFIX, Place, Report};
+
+/// The file that is read where none is named. It may be absent.
 const DEFAULT_FILE: &str = "bot.toml";
 
-/// The longest file read, in bytes. The example, which has every key, is a hundredth of it.
-const LONGEST_FILE: u64 = 1 << 20;
+/// Maximum file size in bytes. The example, which has every key, is a hundredth of it.
+const MAX_FILE: u64 = 1 << 20;
 
 /// Variables with our prefix that belong to the command line, not to the configuration.
 const COMMAND_LINE: [&str; 2] = ["CONFIG", "LOG_FORMAT"];
 
-/// What a configuration is made of.
+/// What a configuration is read from.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// The file that was named; `None` means `bot.toml` in the working directory, which may be absent.
     pub path: Option<PathBuf>,
-    /// The environment. Only variables that begin with `SIGNL4_BOT_` are looked at.
+    /// The environment. Variables without the prefix `SIGNL4_BOT_` are ignored.
     pub env: Vec<(String, String)>,
 }
 
 impl Sources {
     /// The file named, and the environment of this process.
     ///
-    /// Variables that are not UTF-8 are taken with replacement characters, so that they are refused with a clear word.
+    /// Variables that are not UTF-8 get replacement characters, so that they are rejected with a clear message.
     pub fn of_process(path: Option<PathBuf>) -> Self {
         let variables = env::vars_os();
         let variables = variables.filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX));
@@ -38,12 +42,12 @@ impl Sources {
         Self { path, env: variables.map(|(name, value)| (text(name), text(value))).collect() }
     }
 
-    /// The name of the file as a person would know it.
+    /// The file's name for people.
     pub(super) fn file(&self) -> PathBuf {
         self.path.clone().unwrap_or_else(|| DEFAULT_FILE.into())
     }
 
-    /// One tree of both. `None` where the file cannot be used at all: then nothing else is worth telling.
+    /// One tree of both. `None` where the file cannot be used at all: then nothing else is reported.
     pub(super) fn read(&self, report: &Report) -> Option<Table> {
         let mut root = self.read_file(report)?;
         let mut variables: Vec<(Vec<Step>, &str, &str)> = self
@@ -65,7 +69,7 @@ impl Sources {
     fn read_file(&self, report: &Report) -> Option<Table> {
         let whole = Place { origin: Origin::Absent, key: String::new() };
         let text = match read(&self.file()) {
-            Ok(bytes) if bytes.len() as u64 > LONGEST_FILE => {
+            Ok(bytes) if bytes.len() as u64 > MAX_FILE => {
                 Err(Fault::new("is far too long for a configuration", "name another file with --config"))
             }
             Ok(bytes) => {
@@ -83,7 +87,7 @@ impl Sources {
                 let place = Place { origin: Origin::File { line: error.line }, key: String::new() };
                 let fault = Fault::new(
                     format!("is not TOML ({})", error.why),
-                    "mend this line; texts stand in quotes, as in key = \"text\"",
+                    "correct this line; texts are in quotes, as in key = \"text\"",
                 );
                 report.note(&place, fault);
             })
@@ -91,17 +95,17 @@ impl Sources {
     }
 }
 
-/// Reads a file, but for what is too long all the same.
+/// Reads a file, up to just above the maximum.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Whether a variable that happens to begin with our prefix is none of ours.
+/// Whether a variable with our prefix is not a setting.
 ///
-/// Kubernetes gives every container variables for every service of its namespace. For a service named `signl4-bot` those
-/// are `SIGNL4_BOT_SERVICE_HOST`, `SIGNL4_BOT_PORT_8080_TCP_ADDR` and so on, and the bot must start all the same.
+/// Kubernetes gives every container variables for every service of its namespace. For a service named `signl4-bot` these
+/// are `SIGNL4_BOT_SERVICE_HOST`, `SIGNL4_BOT_PORT_8080_TCP_ADDR` and so on.
 fn is_foreign(name: &str) -> bool {
     if COMMAND_LINE.contains(&name) {
         return true;
@@ -110,4 +114,191 @@ fn is_foreign(name: &str) -> bool {
     let service = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"].iter().any(|end| name.ends_with(end));
     let ports = ["_SERVICE_PORT_", "_PORT_"].iter().any(|part| name.contains(part));
     !name.contains("__") && (service || ports)
+}
+
+/// The origin of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// None: the value is missing.
+    Absent,
+    /// A line of the file, from 1.
+    File {
+        /// The line.
+        line: usize,
+    },
+    /// An environment variable.
+    Env {
+        /// Its name.
+        variable: String,
+    },
+}
+
+/// A value and its origin. No `Debug`: it may be a secret.
+pub(super) struct Node {
+    pub(super) origin: Origin,
+    pub(super) value: Value,
+}
+
+/// A value as it was written.
+pub(super) enum Value {
+    Text(String),
+    /// The text of an environment variable, whose type depends on the key.
+    Untyped(String),
+    Bool(bool),
+    Number,
+    Date,
+    List(Vec<Node>),
+    Table(Table),
+}
+
+pub(super) type Table = BTreeMap<String, Node>;
+
+impl Value {
+    /// The type in words.
+    pub(super) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Text(_) | Self::Untyped(_) => "a text",
+            Self::Bool(_) => "true or false",
+            Self::Number => "a number",
+            Self::Date => "a date",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+        }
+    }
+}
+
+/// A syntax error in TOML. It quotes nothing of the text, which may contain secrets.
+pub(super) struct SyntaxError {
+    /// The line, from 1.
+    pub(super) line: usize,
+    pub(super) why: String,
+}
+
+/// Reads a TOML file.
+pub(super) fn parse_file(text: &str) -> Result<Table, SyntaxError> {
+    let line = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
+    let table = DeTable::parse(text).map_err(|error| SyntaxError {
+        line: line(error.span().map_or(0, |span| span.start)),
+        why: error.message().to_owned(),
+    })?;
+    Ok(convert_table(table.into_inner(), &|span| Origin::File { line: line(span) }))
+}
+
+/// Reads the list or table that an environment variable holds: TOML as in `["a", "b"]`, or JSON.
+pub(super) fn parse_inline(text: &str, origin: &Origin) -> Result<Value, Fault> {
+    let toml = match serde_json::from_str::<toml::Value>(text) {
+        Ok(json) => json.to_string(),
+        Err(_) => text.to_owned(),
+    };
+    match DeValue::parse(&toml) {
+        Ok(value) => Ok(convert(value, &|_| origin.clone()).value),
+        Err(error) => Err(Fault::new(
+            format!("is neither TOML nor JSON ({})", error.message()),
+            r#"write a list as ["a", "b"] and a table as { key = "value" }"#,
+        )),
+    }
+}
+
+fn convert_table(table: DeTable<'_>, origin: &impl Fn(usize) -> Origin) -> Table {
+    table.into_iter().map(|(key, value)| (key.into_inner().into_owned(), convert(value, origin))).collect()
+}
+
+fn convert(value: Spanned<DeValue<'_>>, origin: &impl Fn(usize) -> Origin) -> Node {
+    let start = value.span().start;
+    let value = match value.into_inner() {
+        DeValue::String(text) => Value::Text(text.into_owned()),
+        DeValue::Boolean(flag) => Value::Bool(flag),
+        DeValue::Integer(_) | DeValue::Float(_) => Value::Number,
+        DeValue::Datetime(_) => Value::Date,
+        DeValue::Array(items) => Value::List(items.into_iter().map(|item| convert(item, origin)).collect()),
+        DeValue::Table(table) => Value::Table(convert_table(table, origin)),
+    };
+    Node { origin: origin(start), value }
+}
+
+/// One step of the path that an environment variable's name spells. Indices sort as numbers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    Index(usize),
+    Key(String),
+}
+
+/// The path in a variable's name without its prefix, as in `TRIGGER__0__PATTERN`.
+///
+/// Keys become lower case. Names under `fields` are free and stay as written.
+pub(super) fn path_of(name: &str) -> Vec<Step> {
+    let mut free = false;
+    let step = |part: &str| match part.parse() {
+        Ok(index) => Step::Index(index),
+        Err(_) if free => Step::Key(part.to_owned()),
+        Err(_) => {
+            let key = part.to_lowercase();
+            free = key == "fields";
+            Step::Key(key)
+        }
+    };
+    name.split("__").map(step).collect()
+}
+
+/// Lays the value of an environment variable over the tree. Expects variables in the order of their paths, so that the items
+/// of a list come in turn.
+pub(super) fn overlay(root: &mut Table, path: &[Step], variable: &str, text: String) -> Result<(), Fault> {
+    let origin = Origin::Env { variable: variable.to_owned() };
+    let Some((Step::Key(first), rest)) = path.split_first() else {
+        return Err(Fault::new("names no key", "remove it"));
+    };
+    let mut node = root.entry(first.clone()).or_insert_with(|| nothing(&origin));
+    for step in rest {
+        node = descend(node, step, &origin)?;
+    }
+    *node = Node { origin, value: Value::Untyped(text) };
+    Ok(())
+}
+
+/// The item or key of a node, created where it does not exist yet.
+fn descend<'a>(node: &'a mut Node, step: &Step, origin: &Origin) -> Result<&'a mut Node, Fault> {
+    if let Value::Untyped(text) = &node.value {
+        node.value = if text.is_empty() { container_for(step) } else { parse_inline(text, &node.origin)? };
+    }
+    match (&mut node.value, step) {
+        (Value::Table(table), step) => {
+            let key = match step {
+                Step::Key(key) => key.clone(),
+                Step::Index(index) => index.to_string(),
+            };
+            Ok(table.entry(key).or_insert_with(|| nothing(origin)))
+        }
+        (Value::List(items), Step::Index(index)) => {
+            if *index == items.len() {
+                items.push(nothing(origin));
+            }
+            let count = items.len();
+            items.get_mut(*index).ok_or_else(|| {
+                Fault::new(
+                    format!("is number {index} of a list that has {count}"),
+                    format!("use the number {count} for the next one; the first is 0"),
+                )
+            })
+        }
+        (Value::List(_), Step::Key(_)) => Err(Fault::new(
+            "names a key where a list stands",
+            "write the number of the item before it, as in SIGNL4_BOT_TRIGGER__0__PATTERN",
+        )),
+        (other, _) => Err(Fault::new(
+            format!("names a part of {}", other.type_name()),
+            "leave out the part of the name after the key",
+        )),
+    }
+}
+
+/// A placeholder that becomes what the next step needs.
+fn nothing(origin: &Origin) -> Node {
+    Node { origin: origin.clone(), value: Value::Untyped(String::new()) }
+}
+
+fn container_for(step: &Step) -> Value {
+    match step {
+        Step::Index(_) => Value::List(Vec::new()),
+        Step::Key(_) => Value::Table(Table::new()),
+    }
 }

@@ -1,17 +1,15 @@
-//! `[store]`: where everything is kept that must survive a restart.
+//! `[store]`: the database that keeps everything that must survive a restart.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnectOptions;
-
-use super::problem::Fault;
+use super::report::Fault;
 use super::section::Section;
+use url::form_urlencoded;
 
 /// `[store]`
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The database, `sqlite://…`. Holds no secret.
+    /// The database, `sqlite://…`. Contains no secret.
     pub url: String,
     /// How long settled alerts, replies and events are kept.
     pub keep: Duration,
@@ -19,7 +17,7 @@ pub struct Store {
 
 const DEFAULT_URL: &str = "sqlite://signl4-rocketchat.db";
 
-/// `at_least` is how long the bot itself may look back: what is forgotten sooner would alert again.
+/// `at_least` is how far back the bot may read: a message forgotten sooner would alert again.
 pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Option<Store> {
     let url = if section.has(&["url"]) {
         section.checked("url", database_url)
@@ -40,7 +38,7 @@ pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Option<Store
     Some(Store { url: url?, keep: keep? })
 }
 
-/// Says nothing of the URL in what is wrong: one of PostgreSQL may hold a password.
+/// The fault does not repeat the URL: one of PostgreSQL may contain a password.
 fn database_url(text: &str) -> Result<String, Fault> {
     let fix = format!("write for example url = \"{DEFAULT_URL}\"");
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
@@ -55,8 +53,20 @@ fn database_url(text: &str) -> Result<String, Fault> {
     if path.is_empty() || path.starts_with('?') {
         return Err(Fault::new("names no file", fix));
     }
-    match SqliteConnectOptions::from_str(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err(Fault::new("has parameters that SQLite does not know", fix)),
+    let parameters = path.split_once('?').map_or("", |(_, parameters)| parameters);
+    match form_urlencoded::parse(parameters.as_bytes()).all(|(name, value)| is_parameter(&name, &value)) {
+        true => Ok(text.to_owned()),
+        false => Err(Fault::new("has parameters that SQLite does not know", fix)),
+    }
+}
+
+/// The parameters of SQLite's URLs (<https://www.sqlite.org/uri.html>), without those of a database in memory.
+fn is_parameter(name: &str, value: &str) -> bool {
+    match name {
+        "mode" => matches!(value, "ro" | "rw" | "rwc"),
+        "cache" => matches!(value, "private" | "shared"),
+        "immutable" => matches!(value, "true" | "1" | "false" | "0"),
+        "vfs" => true,
+        _ => false,
     }
 }

@@ -1,33 +1,30 @@
-//! `[[trigger]]`: what sets off an alert.
+//! `[[trigger]]`: which messages raise an alert.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use regex::{Regex, RegexBuilder};
 
-use super::problem::{Fault, Place, quoted};
-use super::report::Report;
+use super::report::{Fault, Place, Report, closest, quoted};
 use super::section::{Section, Setting};
-use super::suggest::closest;
-use super::template::{compile, one_of};
-use super::tree::{Node, Origin, Table, Value};
+use super::source::{Node, Origin, Table, Value};
+use super::values::{compile, one_of};
 use crate::alerting::{
     AlertingScenario, DEFAULT_TITLE, EventTemplates, RoomPattern, RoomPatternError, TeamName, Template,
     Trigger, TriggerSet, Vocabulary, is_location,
 };
 
-/// How much memory one pattern may take once compiled, in bytes.
+/// Maximum size of one compiled pattern in bytes.
 const PATTERN_LIMIT: usize = 4 << 20;
 
-/// The trigger that holds where none is written.
+/// The trigger that is used where none is written.
 const DEFAULT_NAME: &str = "signl4";
 const DEFAULT_PATTERN: &str = r"(?i)\bSIGNL4\b";
 
-/// Names of an alert's parameters that the bot or SIGNL4 itself gives a meaning (`SIGNL4.md`: title and text are taken
-/// from the first of several names).
+/// Names of an event's parameters that already have a meaning to the bot or to SIGNL4.
 const TAKEN_FIELDS: [&str; 6] = ["title", "text", "message", "user", "channel", "link"];
 
-/// Reads all triggers. Where there is none, the default one holds.
+/// Reads all triggers; the default one where there is none.
 pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<TriggerSet> {
     let place = root.place("trigger");
     let written = root.tables("trigger").filter(|triggers| !triggers.is_empty());
@@ -49,7 +46,7 @@ fn default_trigger(report: &Report) -> Section<'_> {
     Section::standalone(report, "trigger", entries)
 }
 
-/// Reads one trigger after the other, and sees that no name is taken twice.
+/// Reads one trigger after the other, and rejects a name that is taken.
 struct Reader<'a> {
     team_names: &'a [String],
     names: BTreeSet<String>,
@@ -114,7 +111,7 @@ impl Reader<'_> {
     }
 }
 
-/// `pattern` and `patterns`; `None` where anything is wrong with them.
+/// `pattern` and `patterns`; `None` where any of them is invalid.
 fn patterns(section: &mut Section<'_>) -> Option<Vec<Regex>> {
     let before = section.report.count();
     if !section.has(&["pattern", "patterns"]) {
@@ -153,7 +150,7 @@ fn pattern(text: &str) -> Result<Regex, Fault> {
     }
 }
 
-/// What is wrong with a regular expression, in one line: `regex` draws the place under it on several.
+/// The error of a regular expression in one line; `regex` writes several.
 fn reason(error: &regex::Error) -> String {
     match error {
         regex::Error::Syntax(text) => {
@@ -184,7 +181,7 @@ fn rooms(section: &mut Section<'_>) -> Option<Vec<RoomPattern>> {
     rooms.into_iter().collect()
 }
 
-pub(super) fn room_pattern(text: &str) -> Result<RoomPattern, Fault> {
+pub(crate) fn room_pattern(text: &str) -> Result<RoomPattern, Fault> {
     RoomPattern::parse(text).map_err(|error| {
         let fix = match error {
             RoomPatternError::User => r#"write "id:" and the ID of the direct message, or "*" for all rooms"#,
@@ -209,7 +206,7 @@ fn usernames(section: &mut Section<'_>, key: &'static str) -> Vec<String> {
     section.list(key).into_iter().flat_map(|list| list.value).filter_map(username).collect()
 }
 
-/// What the alert says. Without sound patterns the names of their groups are not known, and no template is judged.
+/// The event's templates. Without valid patterns the names of their groups are unknown, and no template is checked.
 fn event(section: &mut Section<'_>, patterns: Option<&[Regex]>) -> Option<EventTemplates> {
     let groups = patterns.map(|patterns| patterns.iter().flat_map(Regex::capture_names).flatten());
     let templates = Templates { vocabulary: groups.map(EventTemplates::vocabulary) };

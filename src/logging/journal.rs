@@ -1,4 +1,4 @@
-//! What systemd's journal takes from a line beside its text: its priority, so that `journalctl -p err` finds the errors.
+//! Gives systemd's journal the priority of each line, so that `journalctl -p err` finds the errors.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Whether standard error goes to the journal: systemd names its device and inode (`systemd.exec(5)`, `JOURNAL_STREAM`).
+/// Whether standard error goes to the journal: `JOURNAL_STREAM` has its device and inode (`systemd.exec(5)`).
 pub(super) fn is_stderr() -> bool {
     let stream = || {
         let named = std::env::var("JOURNAL_STREAM").ok()?;
@@ -18,7 +18,7 @@ pub(super) fn is_stderr() -> bool {
     stream().unwrap_or_default()
 }
 
-/// Standard error, each line after its priority (`sd-daemon(3)`).
+/// Standard error, with a priority before each line (`sd-daemon(3)`).
 pub(super) struct Journal;
 
 impl<'a> MakeWriter<'a> for Journal {
@@ -33,7 +33,7 @@ impl<'a> MakeWriter<'a> for Journal {
     }
 }
 
-/// One line. It is written as a whole, or lines of several threads would mix.
+/// One line, written in one call: otherwise lines of several threads would mix.
 pub(super) struct Line(&'static str);
 
 impl Write for Line {

@@ -1,7 +1,7 @@
 //! The last warnings and errors, kept in memory for the status page.
 //!
-//! They are the very lines of the log, so that no part has to report its trouble twice, and what holds for the log holds
-//! for them: ids, counts and reasons, never a message's text, never a secret.
+//! They are lines of the log, so nothing has to be reported twice, and they follow the same rules: IDs, counts and reasons,
+//! never the text of a message, never a secret.
 
 use std::{
     collections::VecDeque,
@@ -14,17 +14,17 @@ use tokio::sync::watch;
 use tracing::{Event, Level, Subscriber, callsite::Identifier, field::Field, field::Visit};
 use tracing_subscriber::{Layer, layer::Context};
 
-/// Lines that are kept.
-const MOST: usize = 50;
-/// Lines that are kept of one place in the code: one trouble must not push out all others.
-const MOST_OF_ONE_PLACE: usize = 5;
-/// Longest part of a line that is kept, in characters.
-const LONGEST: usize = 500;
+/// Number of lines kept.
+const MAX_LINES: usize = 50;
+/// Number of lines kept of one place in the code: a frequent one must not displace all others.
+const MAX_OF_ONE_PLACE: usize = 5;
+/// Maximum length of the message and of the fields, in characters.
+const MAX_LENGTH: usize = 500;
 
-/// Those of this process.
+/// The lines of this process.
 static RECENT: LazyLock<Recent> = LazyLock::new(Recent::default);
 
-/// The warnings and errors that this process wrote last, once its log was started.
+/// The last warnings and errors of this process, since its log was started.
 pub fn recent() -> Recent {
     RECENT.clone()
 }
@@ -39,15 +39,15 @@ pub struct Recent {
 /// A warning or an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// When it was written last.
+    /// When it was last written.
     pub at: Timestamp,
     /// Whether it is an error.
     pub is_error: bool,
-    /// What it says.
+    /// The text.
     pub message: String,
-    /// Its fields, as `name=value`.
+    /// The fields, as `name=value`.
     pub fields: String,
-    /// How often it was written, word for word.
+    /// How often the same line was written.
     pub times: u64,
 }
 
@@ -64,12 +64,12 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// All that is kept, the newest first.
+    /// The lines, newest first.
     pub fn lines(&self) -> Vec<Line> {
         self.lock().iter().map(|kept| kept.line.clone()).collect()
     }
 
-    /// Tells when a line was added.
+    /// Notifies when a line was added.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
@@ -81,22 +81,22 @@ impl Recent {
             line.times = line.times.saturating_add(before.line.times);
         }
         let here = |(_, kept): &(usize, &Kept)| kept.place == place;
-        if let Some((at, _)) = lines.iter().enumerate().filter(here).nth(MOST_OF_ONE_PLACE - 1) {
+        if let Some((at, _)) = lines.iter().enumerate().filter(here).nth(MAX_OF_ONE_PLACE - 1) {
             lines.remove(at);
         }
         lines.push_front(Kept { place, line });
-        lines.truncate(MOST);
+        lines.truncate(MAX_LINES);
         drop(lines);
         self.changes.send_replace(());
     }
 
-    // A list of finished lines holds no invariant that a panic elsewhere could have broken.
+    // The list has no invariant that a panic elsewhere could have broken.
     fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Keeps our own warnings and errors.
+/// Keeps this crate's warnings and errors.
 impl<S: Subscriber> Layer<S> for Recent {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
@@ -116,7 +116,7 @@ impl<S: Subscriber> Layer<S> for Recent {
     }
 }
 
-/// The words of one line.
+/// Collects message and fields of one line.
 #[derive(Default)]
 struct Words {
     message: String,
@@ -129,7 +129,7 @@ impl Visit for Words {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing into a string does not fail.
+        // Writing to a string never fails.
         let _ = match field.name() {
             "message" => write!(self.message, "{value:?}"),
             name if self.fields.is_empty() => write!(self.fields, "{name}={value:?}"),
@@ -139,7 +139,7 @@ impl Visit for Words {
 }
 
 fn bounded(text: &str) -> String {
-    text.chars().take(LONGEST).collect()
+    text.chars().take(MAX_LENGTH).collect()
 }
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_and_errors_of_ours_are_kept_with_their_fields_and_nothing_else_is() {
+    fn only_our_own_warnings_and_errors_are_kept() {
         let recent = listening(|| {
             tracing::info!("fine");
             tracing::warn!(target: "hyper", "not ours");
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_comes_again_is_counted_and_moves_to_the_front() {
+    fn a_repeated_line_is_counted_and_moves_to_the_front() {
         let recent = listening(|| [1, 2, 1].into_iter().for_each(warn));
         let lines = recent.lines();
         let told: Vec<(&str, u64)> = lines.iter().map(|line| (line.fields.as_str(), line.times)).collect();
@@ -188,20 +188,20 @@ mod tests {
     }
 
     #[test]
-    fn one_place_in_the_code_does_not_push_out_the_others() {
+    fn one_place_in_the_code_does_not_displace_the_others() {
         let recent = listening(|| {
             tracing::error!("rare");
             (0..1000).for_each(warn);
         });
         let lines = recent.lines();
-        assert_eq!(lines.len(), MOST_OF_ONE_PLACE + 1);
+        assert_eq!(lines.len(), MAX_OF_ONE_PLACE + 1);
         assert_eq!(lines[0].fields, "room=999");
-        assert_eq!(lines[MOST_OF_ONE_PLACE].message, "rare");
+        assert_eq!(lines[MAX_OF_ONE_PLACE].message, "rare");
     }
 
     #[test]
-    fn a_long_line_is_cut() {
+    fn a_long_line_is_truncated() {
         let recent = listening(|| tracing::warn!(reason = %"ä".repeat(10_000), "long"));
-        assert_eq!(recent.lines()[0].fields.chars().count(), LONGEST);
+        assert_eq!(recent.lines()[0].fields.chars().count(), MAX_LENGTH);
     }
 }

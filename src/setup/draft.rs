@@ -1,4 +1,4 @@
-//! The text of `bot.toml`: `bot.toml.example` with the answers in it, so that every key stays explained.
+//! The text of `bot.toml`: `bot.toml.example` with the answers filled in, so every key stays explained.
 
 use secrecy::{ExposeSecret, SecretString};
 use toml::Value;
@@ -8,29 +8,29 @@ use super::secrets::Secret;
 use crate::config::Account;
 
 const EXAMPLE: &str = include_str!("../../bot.toml.example");
-/// What the example says before its first explanation is of how to fill it in.
+/// What the example says before this is how to fill it in.
 const EXPLANATIONS: &str = "# A line such as";
 const HEAD: &str = "# signl4-rocketchat: written by `signl4-rocketchat init`.";
-const HOLDS_SECRETS: &str = " It holds secrets: let nobody but the bot read it. Try it with";
-const NAMES_FILES: &str = " Its secrets stand in the files that it names. Try it with";
-const HOW_TO_TRY: &str = "\n#\n#     signl4-rocketchat check\n#\n";
+const HOLDS_SECRETS: &str = " It contains secrets: only the bot should be able to read it. Check it with";
+const NAMES_FILES: &str = " Its secrets are in the files that it names. Check it with";
+const HOW_TO_CHECK: &str = "\n#\n#     signl4-rocketchat check\n#\n";
 
-/// One key of the example, and what becomes of its line.
+/// A changed line of the example.
 struct Change {
     table: &'static str,
     key: &'static str,
-    /// `None` turns it into a comment.
+    /// `None` turns the line into a comment.
     value: Option<Value>,
 }
 
-/// The whole file.
+/// The complete file.
 pub(super) fn draft(answers: &Answers, secrets: &[Secret]) -> SecretString {
     let mut changes = changes(answers);
     changes.extend(secrets.iter().flat_map(changes_for));
     let explained = EXAMPLE.find(EXPLANATIONS).map_or(EXAMPLE, |at| &EXAMPLE[at..]);
     let mut table = "";
     let all_in_files = secrets.iter().all(|secret| secret.file.is_some());
-    let mut text = [HEAD, if all_in_files { NAMES_FILES } else { HOLDS_SECRETS }, HOW_TO_TRY].concat();
+    let mut text = [HEAD, if all_in_files { NAMES_FILES } else { HOLDS_SECRETS }, HOW_TO_CHECK].concat();
     for line in explained.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
         if bare.starts_with('[') {
@@ -67,7 +67,7 @@ fn changes(answers: &Answers) -> Vec<Change> {
     changes
 }
 
-/// What a secret makes of its own key, and of the one that names its file.
+/// The changes for a secret: of its own key, and of the key that names its file.
 fn changes_for(secret: &Secret) -> Vec<Change> {
     match &secret.file {
         None => vec![change(secret.table, secret.key, text(secret.value.expose_secret()))],
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_arrives_whatever_characters_it_has() {
+    fn every_answer_is_kept_with_any_characters() {
         let (_, config) = loaded(token(NASTY), &["#ops", "net-*"]);
         let Account::Token { user_id, auth_token } = &config.rocketchat.account else {
             panic!("a token was given")
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_takes_the_place_of_the_token() {
+    fn a_password_replaces_the_token() {
         let account = Account::Password { username: "signl4.bot".into(), password: NASTY.into() };
         let (_, config) = loaded(account, &[]);
         let Account::Password { username, password } = &config.rocketchat.account else {

@@ -1,23 +1,27 @@
-//! Asks for what is not given, and tries each answer. On a terminal a wrong one is asked for again; elsewhere it is the
-//! end.
+//! Asks for what is not given, and tries each answer. A wrong answer is asked for again on a terminal, and is an error
+//! elsewhere.
+
+use std::fmt::Display;
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use secrecy::SecretString;
+use tokio::task::block_in_place;
 
-use super::{Answers, Given, SetupError, Terminal};
+use super::{Answers, Given, SetupError};
 use crate::check::{Finding, Grade, PublicUrl, Trial};
-use crate::config::{Account, answer};
+use crate::config::{self, Account, values};
 use rocketchat::{ServerUrl, UserId};
 
 const WEBHOOK_URL: &str = "--webhook-url-file";
 const ROOMS: &str =
-    "Rooms to watch, with commas between, as #ops, alerts-* (empty: every room the bot is in)";
+    "Rooms to watch, separated by commas, such as #ops, alerts-* (empty for every room the bot is in)";
 const PUBLIC_URL: &str =
-    "Address under which SIGNL4 reaches this machine, as https://bot.example.com (empty: not known yet)";
+    "Address at which SIGNL4 reaches this machine, such as https://bot.example.com (empty if not known yet)";
 
-/// Brings all answers, each of them tried.
+/// Returns all answers, each of them tried.
 ///
 /// # Errors
-/// When something is missing or wrong and there is nobody to ask, or whoever is asked goes away.
+/// When an answer is missing or wrong and there is no terminal, or the input ends.
 pub(crate) async fn interview(given: Given, terminal: Option<Terminal>) -> Result<Answers, SetupError> {
     let missing = given.missing();
     if terminal.is_none() && !missing.is_empty() {
@@ -25,7 +29,7 @@ pub(crate) async fn interview(given: Given, terminal: Option<Terminal>) -> Resul
     }
     let trial = Trial::new().map_err(|why| {
         SetupError::Tried(format!(
-            "outgoing connections cannot be prepared ({why}): check the system's certificates"
+            "cannot prepare outgoing connections ({why}): check the system's certificates"
         ))
     })?;
     let interview = Interview { terminal, trial };
@@ -51,8 +55,8 @@ impl Interview {
                     self.person()?.ask("Rocket.Chat's address, as people open it in the browser", None)?
                 }
             };
-            let Some(url) = self.sound("--url", answer::server_url(&text))? else { continue };
-            if self.tell(&self.trial.server(&url).await)? {
+            let Some(url) = self.valid("--url", config::server_url(text.trim()))? else { continue };
+            if self.report(&self.trial.server(&url).await)? {
                 return Ok(url);
             }
         }
@@ -62,7 +66,7 @@ impl Interview {
         let mut given = given.clone();
         loop {
             let Some(account) = self.ask_account(std::mem::take(&mut given))? else { continue };
-            if self.tell(&self.trial.account(url, &account).await)? {
+            if self.report(&self.trial.account(url, &account).await)? {
                 return Ok(account);
             }
         }
@@ -71,9 +75,8 @@ impl Interview {
     fn ask_account(&self, given: Given) -> Result<Option<Account>, SetupError> {
         let by_password = match &given {
             Given { username: None, password: None, user_id: None, auth_token: None, .. } => {
-                let answer = self
-                    .person()?
-                    .ask("Does the bot log in by a token or by a password? (t/p)", Some("t"))?;
+                let answer =
+                    self.person()?.ask("Does the bot log in with a token or a password? (t/p)", Some("t"))?;
                 answer.to_lowercase().starts_with('p')
             }
             given => given.username.is_some() || given.password.is_some(),
@@ -86,7 +89,7 @@ impl Interview {
             return Ok(Some(Account::Password { username, password }));
         }
         let Some(user_id) =
-            self.name("--user-id", "The bot's user ID, as it is shown with the token", given.user_id)?
+            self.name("--user-id", "The bot's user ID, shown with the token", given.user_id)?
         else {
             return Ok(None);
         };
@@ -99,8 +102,8 @@ impl Interview {
     async fn webhook_url(&self, mut given: Option<SecretString>) -> Result<SecretString, SetupError> {
         loop {
             let Some(secret) = self.secret("Webhook URL of the SIGNL4 team", given.take())? else { continue };
-            let Some(url) = self.sound(WEBHOOK_URL, answer::webhook_url(&secret))? else { continue };
-            if self.tell(&self.trial.webhook(&url).await)? {
+            let Some(url) = self.valid(WEBHOOK_URL, values::webhook_url(&secret))? else { continue };
+            if self.report(&self.trial.webhook(&url).await)? {
                 return Ok(secret);
             }
         }
@@ -114,8 +117,9 @@ impl Interview {
                 (None, None) => return Ok(Vec::new()),
                 (None, Some(person)) => listed(&person.ask(ROOMS, Some(""))?),
             };
-            let rooms: Result<Vec<String>, String> = rooms.iter().map(|room| answer::room(room)).collect();
-            if let Some(rooms) = self.sound("--room", rooms)? {
+            let valid = |room: &String| config::room_pattern(room).map(|_| room.trim().to_owned());
+            let rooms: Result<Vec<String>, _> = rooms.iter().map(valid).collect();
+            if let Some(rooms) = self.valid("--room", rooms)? {
                 return Ok(rooms);
             }
         }
@@ -128,8 +132,7 @@ impl Interview {
             if text.is_empty() {
                 return Ok(None);
             }
-            let url = text.parse::<PublicUrl>().map_err(|error| error.to_string());
-            if let Some(url) = self.sound("--public-url", url)? {
+            if let Some(url) = self.valid("--public-url", text.parse::<PublicUrl>())? {
                 return Ok(Some(url));
             }
         }
@@ -140,7 +143,7 @@ impl Interview {
             Some(text) => text,
             None => self.person()?.ask(question, None)?,
         };
-        self.sound(flag, answer::account_name(&text))
+        self.valid(flag, config::account_name(&text))
     }
 
     fn secret(
@@ -150,32 +153,34 @@ impl Interview {
     ) -> Result<Option<SecretString>, SetupError> {
         match given {
             Some(secret) => Ok(Some(secret)),
-            None => self.sound(question, answer::secret(self.person()?.ask_secret(question)?)),
+            None => self.valid(question, values::secret(self.person()?.ask_secret(question)?)),
         }
     }
 
     fn person(&self) -> Result<Terminal, SetupError> {
-        // What is missing without a terminal was told before anything was tried.
+        // Without a terminal, missing answers were reported before anything was tried.
         self.terminal.ok_or(SetupError::Stopped)
     }
 
-    /// The value; `None` where it is to be asked for again.
-    fn sound<T>(&self, what: &str, value: Result<T, String>) -> Result<Option<T>, SetupError> {
+    /// The value; `None` where it has to be asked for again.
+    fn valid<T>(&self, what: &str, value: Result<T, impl Display>) -> Result<Option<T>, SetupError> {
         match value {
             Ok(value) => Ok(Some(value)),
-            Err(why) if self.terminal.is_none() => Err(SetupError::Wrong { what: what.to_owned(), why }),
+            Err(why) if self.terminal.is_none() => {
+                Err(SetupError::Wrong { what: what.to_owned(), why: why.to_string() })
+            }
             Err(why) => {
-                say(&format!("  ✗ {why}"));
+                print(&format!("  ✗ {why}"));
                 Ok(None)
             }
         }
     }
 
-    /// Says what a trial found; whether it found no problem.
-    fn tell(&self, findings: &[Finding]) -> Result<bool, SetupError> {
+    /// Prints the findings of a trial. Returns whether there is no problem.
+    fn report(&self, findings: &[Finding]) -> Result<bool, SetupError> {
         let problem = findings.iter().find(|finding| finding.remark.grade == Grade::Problem);
         if let (None, Some(problem)) = (self.terminal, problem) {
-            let remedy = problem.remark.mend.as_ref().map_or_else(String::new, |mend| format!(": {mend}"));
+            let remedy = problem.remark.fix.as_ref().map_or_else(String::new, |fix| format!(": {fix}"));
             return Err(SetupError::Tried(format!("{}: {}{remedy}", problem.subject, problem.remark.text)));
         }
         for finding in findings {
@@ -184,9 +189,9 @@ impl Interview {
                 Grade::Warning => "!",
                 Grade::Problem => "✗",
             };
-            say(&format!("  {mark} {}: {}", finding.subject, finding.remark.text));
-            if let Some(mend) = &finding.remark.mend {
-                say(&format!("    → {mend}"));
+            print(&format!("  {mark} {}: {}", finding.subject, finding.remark.text));
+            if let Some(fix) = &finding.remark.fix {
+                print(&format!("    → {fix}"));
             }
         }
         Ok(problem.is_none())
@@ -197,8 +202,53 @@ fn listed(text: &str) -> Vec<String> {
     text.split(',').map(|room| room.trim().to_owned()).filter(|room| !room.is_empty()).collect()
 }
 
-/// What a server says of itself must not reach the terminal as a command.
-#[expect(clippy::print_stdout, reason = "tells a person how setting up goes")]
-fn say(text: &str) {
+/// Control characters are replaced: a server's texts must not control the terminal.
+#[expect(clippy::print_stdout, reason = "output of the command")]
+fn print(text: &str) {
     println!("{}", text.replace(char::is_control, "\u{fffd}"));
+}
+
+/// A person at a terminal: standard input and output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terminal(());
+
+impl Terminal {
+    /// `None` where standard input or output is not a terminal.
+    pub(crate) fn of_process() -> Option<Self> {
+        (io::stdin().is_terminal() && io::stdout().is_terminal()).then_some(Self(()))
+    }
+
+    /// Asks for one line. An empty line means the default.
+    ///
+    /// # Errors
+    /// When the input ends.
+    fn ask(self, question: &str, default: Option<&str>) -> Result<String, SetupError> {
+        let hint =
+            default.filter(|text| !text.is_empty()).map_or_else(String::new, |text| format!(" [{text}]"));
+        let answer = block_in_place(|| {
+            let mut stdout = io::stdout();
+            write!(stdout, "{question}{hint}: ")?;
+            stdout.flush()?;
+            let mut line = String::new();
+            match io::stdin().lock().read_line(&mut line)? {
+                0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => Ok(line),
+            }
+        });
+        let answer = answer.map_err(|_: io::Error| SetupError::Stopped)?;
+        Ok(match answer.trim() {
+            "" => default.unwrap_or_default().to_owned(),
+            text => text.to_owned(),
+        })
+    }
+
+    /// Asks for one line without echo.
+    ///
+    /// # Errors
+    /// When the input ends.
+    fn ask_secret(self, question: &str) -> Result<String, SetupError> {
+        let prompt = format!("{question} (not shown): ");
+        let answer = block_in_place(|| rpassword::prompt_password(prompt));
+        answer.map(|text| text.trim().to_owned()).map_err(|_| SetupError::Stopped)
+    }
 }

@@ -1,27 +1,124 @@
-//! `bot.toml` made by asking: what is answered is tried at once, and what is written loads.
+//! Makes `bot.toml` by asking: each answer is tried at once, and the file that is written is valid.
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `answers` | what is known before anything is asked, and what is known in the end |
-//! | `interview` | asks for the rest, and tries each answer |
-//! | `terminal` | a person to ask |
+//! | `interview` | asks for what is not given, and tries each answer |
 //! | `draft` | the text of the file, made from `bot.toml.example` |
-//! | `secrets` | the secrets in it, or the files that hold them instead |
-//! | `file` | writes all of it so that nobody else ever sees a secret, whole or not at all |
+//! | `secrets` | the secrets in it, or the files that contain them instead |
+//! | `file` | writes all files, readable only as far as needed, completely or not at all |
 
-mod answers;
 mod draft;
-mod error;
 mod file;
 mod interview;
 mod secrets;
-mod terminal;
 
-pub use error::SetupError;
+use std::io;
+use std::path::PathBuf;
 
-pub(crate) use answers::{Answers, Given};
+use secrecy::SecretString;
+
+use crate::check::PublicUrl;
+use crate::config::{Account, ConfigErrors};
+use rocketchat::ServerUrl;
+
 pub(crate) use file::{Target, Written};
-pub(crate) use interview::interview;
-pub(crate) use terminal::Terminal;
+pub(crate) use interview::{Terminal, interview};
 
-use draft::draft;
+/// The answers given by flags and the environment. Everything may be missing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Given {
+    /// `rocketchat.url`
+    pub(crate) url: Option<String>,
+    /// `rocketchat.user_id`
+    pub(crate) user_id: Option<String>,
+    /// `rocketchat.auth_token`
+    pub(crate) auth_token: Option<SecretString>,
+    /// `rocketchat.username`
+    pub(crate) username: Option<String>,
+    /// `rocketchat.password`
+    pub(crate) password: Option<SecretString>,
+    /// `signl4.webhook_url`
+    pub(crate) webhook_url: Option<SecretString>,
+    /// The rooms of the trigger.
+    pub(crate) rooms: Vec<String>,
+    /// The address at which SIGNL4 reaches the listener.
+    pub(crate) public_url: Option<PublicUrl>,
+}
+
+impl Given {
+    /// The missing flags that are required where nobody can be asked.
+    fn missing(&self) -> Vec<&'static str> {
+        let by_password = self.username.is_some() || self.password.is_some();
+        let (name, has_name, secret, has_secret) = match by_password {
+            true => ("--username", self.username.is_some(), "--password-file", self.password.is_some()),
+            false => ("--user-id", self.user_id.is_some(), "--token-file", self.auth_token.is_some()),
+        };
+        let wanted = [
+            ("--url", self.url.is_some()),
+            (name, has_name),
+            (secret, has_secret),
+            ("--webhook-url-file", self.webhook_url.is_some()),
+        ];
+        wanted.into_iter().filter(|(_, given)| !given).map(|(flag, _)| flag).collect()
+    }
+}
+
+/// Everything that `bot.toml` needs, and the listener's public address.
+pub(crate) struct Answers {
+    pub(crate) url: ServerUrl,
+    pub(crate) account: Account,
+    pub(crate) webhook_url: SecretString,
+    /// Empty for every room that the bot is in.
+    pub(crate) rooms: Vec<String>,
+    pub(crate) public_url: Option<PublicUrl>,
+}
+
+/// Why no `bot.toml` was written.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// Answers are missing, and there is no terminal to ask on.
+    #[error("init: there is no terminal to ask on: also give {0}")]
+    Missing(String),
+    /// A value is invalid.
+    #[error("init: {what}: {why}")]
+    Wrong {
+        /// The flag or variable.
+        what: String,
+        /// Why, and how to fix it.
+        why: String,
+    },
+    /// A value was tried and does not work.
+    #[error("init: {0}")]
+    Tried(String),
+    /// A file exists and must not be overwritten.
+    #[error("init: {} already exists: choose another place with {flag}, or replace it with --force", .path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+        /// The flag that names another place.
+        flag: &'static str,
+    },
+    /// A file cannot be written.
+    #[error("init: {} cannot be written ({why}): choose a place that you may write to with {flag}", .path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: io::Error,
+        /// The flag that names another place.
+        flag: &'static str,
+    },
+    /// The new file, together with the environment, is not a valid configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The input ended.
+    #[error("init: stopped; nothing was written")]
+    Stopped,
+}
+
+impl SetupError {
+    /// Whether the command line or the configuration is wrong, rather than something that was tried.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Missing(_) | Self::Wrong { .. } | Self::Exists { .. } | Self::Config(_))
+    }
+}

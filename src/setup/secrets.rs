@@ -1,5 +1,5 @@
-//! The secrets of `bot.toml`: within it, or each in a file of its own, by the names under which
-//! `contrib/signl4-rocketchat.service` and `compose.yaml` look for them.
+//! The secrets of `bot.toml`: inside it, or each in a file of its own, with the names that
+//! `contrib/signl4-rocketchat.service` and `compose.yaml` expect.
 
 use std::path::{Path, PathBuf};
 
@@ -16,25 +16,25 @@ const TOKEN: &str = "rocketchat-token";
 const PASSWORD: &str = "rocketchat-password";
 const WEBHOOK_URL: &str = "signl4-webhook";
 const LISTENER_SECRET: &str = "listener-secret";
-/// Every name that such a file may have.
+/// All names of such files.
 pub(super) const FILE_NAMES: [&str; 4] = [TOKEN, PASSWORD, WEBHOOK_URL, LISTENER_SECRET];
 
-/// A secret, the key that it belongs to, and where it stands.
+/// A secret, its key, and its file.
 #[derive(Clone, Debug)]
 pub(super) struct Secret {
     pub(super) table: &'static str,
     pub(super) key: &'static str,
     /// The key that names a file instead.
     pub(super) file_key: &'static str,
-    /// What such a file is called.
+    /// The name of that file.
     pub(super) file_name: &'static str,
     pub(super) value: SecretString,
-    /// The file; `None` where it stands in `bot.toml` itself.
+    /// The file; `None` where the secret is in `bot.toml` itself.
     pub(super) file: Option<PathBuf>,
 }
 
 impl Secret {
-    /// The same, kept in the file that belongs to it in this directory.
+    /// The same, in its file in this directory.
     pub(super) fn kept_in(self, directory: &Path) -> Self {
         Self { file: Some(directory.join(self.file_name)), ..self }
     }

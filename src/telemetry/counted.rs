@@ -1,4 +1,4 @@
-//! What is counted as it happens. Before [`Exposition::start`](super::Exposition::start) nothing is.
+//! Counts what happens. Before [`Exposition::start`](super::Exposition::start) nothing is counted.
 
 use std::time::Duration;
 
@@ -24,37 +24,37 @@ impl NoticeKind {
     }
 }
 
-/// The triggers were asked about a message.
+/// A message was matched against the triggers.
 pub(crate) fn message_seen() {
     counter!(MESSAGES_SEEN.name).increment(1);
 }
 
-/// A message set off a trigger.
+/// A message matched a trigger.
 pub(crate) fn matched(trigger: &str) {
     counter!(MATCHES.name, "trigger" => trigger.to_owned()).increment(1);
 }
 
-/// An alert came into a state, by the name the store keeps.
+/// An alert entered a state, by its name in the store.
 pub(crate) fn alert(state: &'static str) {
     counter!(ALERTS.name, "state" => state).increment(1);
 }
 
-/// SIGNL4 took an alert, so long after it was queued.
+/// SIGNL4 accepted an alert, this long after it was queued.
 pub(crate) fn alert_sent(after: Duration) {
     histogram!(ALERT_DELIVERY.name).record(after);
 }
 
-/// A realtime session ended, or did not come to stand.
+/// A realtime session ended, or could not be established.
 pub(crate) fn reconnect(reason: &'static str) {
     counter!(RECONNECTS.name, "reason" => reason).increment(1);
 }
 
-/// An event of SIGNL4's was handled.
+/// An event from SIGNL4 was processed.
 pub(crate) fn event(event_kind: &'static str, correlation: &'static str) {
     counter!(EVENTS.name, "type" => event_kind, "correlation" => correlation).increment(1);
 }
 
-/// A reply or reaction reached its end.
+/// A reply or reaction was posted, or given up.
 pub(crate) fn notice(kind: NoticeKind, posted: bool) {
     counter!(REPLIES.name, "kind" => kind.name(), "result" => result(posted)).increment(1);
 }
@@ -68,8 +68,7 @@ fn result(posted: bool) -> &'static str {
     if posted { "posted" } else { "failed" }
 }
 
-/// Makes the series whose growth somebody is to be alerted of begin at zero: of a series that begins at one Prometheus
-/// sees no growth.
+/// Creates series with zero: Prometheus sees no increase in a series that begins at one, so a rule for it would not fire.
 pub(super) fn begin_at_zero() {
     counter!(MESSAGES_SEEN.name).increment(0);
     for state in ["queued", "sent", "not_sent", "suppressed"] {

@@ -1,4 +1,4 @@
-//! From counters and samples to the text that Prometheus reads.
+//! Renders counters and samples as text for Prometheus.
 
 use std::sync::OnceLock;
 
@@ -13,13 +13,13 @@ use super::{
     counted::{begin_at_zero, expect_matches},
 };
 
-/// The bounds of the histogram of delivery times, in seconds: from a call that goes well to the longest patience.
+/// The upper bounds of the histogram of delivery times, in seconds.
 const DELIVERY_BUCKETS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
 
-/// The counters of this process, of which there is one set however many bots run in it.
+/// The counters of this process. All bots in it share them.
 static COUNTERS: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// What was read when the metrics were asked for.
+/// A value read at a scrape.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
     name: &'static str,
@@ -34,7 +34,7 @@ impl Sample {
         Self { name: metric.name, kind: metric.kind, labels: Vec::new(), value }
     }
 
-    /// With one more label.
+    /// Adds a label.
     #[must_use]
     pub fn with(mut self, label: &'static str, value: impl Into<String>) -> Self {
         self.labels.push((label, value.into()));
@@ -42,19 +42,19 @@ impl Sample {
     }
 }
 
-/// Turns what was counted, and what was read just now, into text.
+/// Renders counters and samples.
 #[derive(Clone)]
 pub struct Exposition {
     counters: PrometheusHandle,
 }
 
 impl Exposition {
-    /// Starts to count, unless this process does already.
+    /// Starts counting, unless this process already does.
     pub fn start() -> Self {
         let counters = COUNTERS.get_or_init(|| {
             let recorder = recorder();
             let handle = recorder.handle();
-            // Fails only where somebody else's recorder is in place already; then ours stays empty.
+            // Fails only where another recorder is installed; then this one stays empty.
             let _ = metrics::set_global_recorder(recorder);
             describe();
             begin_at_zero();
@@ -63,14 +63,14 @@ impl Exposition {
         Self { counters: counters.clone() }
     }
 
-    /// Makes the counters of these triggers begin at zero, where they have not begun.
+    /// Creates the counters of these triggers with zero, where they do not exist yet.
     pub fn init_triggers<'a>(&self, triggers: impl Iterator<Item = &'a str>) {
         triggers.for_each(expect_matches);
     }
 
-    /// All of it in Prometheus' text format.
+    /// All metrics in Prometheus' text format.
     pub fn render(&self, samples: &[Sample]) -> String {
-        // A recorder of its own for each scrape: a queue or room that is gone leaves nothing behind.
+        // A new recorder for each scrape: a removed queue or trigger must not stay in the output.
         let recorder = recorder();
         with_local_recorder(&recorder, || {
             describe();
@@ -79,7 +79,7 @@ impl Exposition {
         self.counters.render() + &recorder.handle().render()
     }
 
-    /// Folds recorded times into their histogram. Where nobody asks for the metrics they would pile up otherwise.
+    /// Folds recorded times into their histogram, which otherwise only a scrape does.
     pub fn upkeep(&self) {
         self.counters.run_upkeep();
     }
@@ -96,7 +96,7 @@ fn recorder() -> PrometheusRecorder {
     let histogram = Matcher::Full(ALERT_DELIVERY.name.to_owned());
     match builder.set_buckets_for_metric(histogram, &DELIVERY_BUCKETS) {
         Ok(builder) => builder,
-        // It fails for an empty list of bounds alone.
+        // Fails only for an empty list of bounds.
         Err(_) => PrometheusBuilder::new(),
     }
     .build_recorder()
@@ -116,7 +116,7 @@ fn record(sample: &Sample) {
     let labels: Vec<Label> =
         sample.labels.iter().map(|(name, value)| Label::new(*name, value.clone())).collect();
     match sample.kind {
-        // Counted elsewhere, as a whole number; it is read here, not added to.
+        // Counted elsewhere as an integer.
         Kind::Counter => counter!(sample.name, labels).absolute(sample.value as u64),
         Kind::Gauge | Kind::Histogram => gauge!(sample.name, labels).set(sample.value),
     }
@@ -128,7 +128,7 @@ mod tests {
     use crate::telemetry::catalogue::{FRAMES_RECEIVED, OUTBOX_DELIVERIES};
 
     #[test]
-    fn samples_and_counters_stand_in_one_text_each_with_its_help() {
+    fn samples_and_counters_are_rendered_together_each_with_its_help() {
         let exposition = Exposition::start();
         exposition.init_triggers(["night watch"].into_iter());
         let text = exposition.render(&[
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sampled_before_is_gone_when_it_is_sampled_no_longer() {
+    fn a_sample_of_an_earlier_scrape_is_gone() {
         let exposition = Exposition::start();
         let queue = Sample::new(&OUTBOX_DELIVERIES, 3.0).with("queue", "gone");
         assert!(exposition.render(&[queue]).contains("gone"));

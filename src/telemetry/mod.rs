@@ -1,11 +1,10 @@
-//! The metrics: what is counted, under which name, and how it becomes text for Prometheus.
+//! The metrics: their names, how they are counted, and how they become text for Prometheus.
 //!
-//! Counters live in the recorder of the `metrics` facade, one for the process. What the store or a part knows anyway is
-//! not counted a second time: whoever is asked for the metrics reads it at that moment and hands it over as
-//! [`Sample`]s. `catalogue` describes every metric of both kinds; what does not stand there is not exported.
+//! Counters live in the recorder of the `metrics` facade, one per process. Values that the store or a part of the bot already
+//! knows are not counted again, but read at each scrape and passed as [`Sample`]s. `catalogue` describes every metric.
 //!
-//! Labels are the names of triggers, queues, reasons and kinds, of which a configuration has a fixed number: never an id,
-//! never a text.
+//! Labels are names of triggers, queues, reasons and types, of which a configuration has a fixed number: never an ID, never a
+//! text.
 
 mod catalogue;
 mod counted;

@@ -1,12 +1,14 @@
-//! The report as it is seen.
+//! The report as people see it.
+
+use regex::Regex;
 
 use super::*;
-use crate::check::report::Finding;
+use crate::check::report::Section;
 
 const WIDE: &str = r#"Rocket.Chat
   ✓ server  https://chat.example.com runs version 8.0
   ! name    replies cannot be posted as "SIGNL4", only as @pager: it lacks message-impersonate
-            → give @pager the role bot; or set rocketchat.alias = ""
+          → give @pager the role bot; or set rocketchat.alias = ""
 
 SIGNL4
   ✓ [signl4]  connect.signl4.com answers
@@ -15,50 +17,51 @@ Triggers and rooms
     TRIGGER      PAGES     ROOMS
   ✓ pumps        [signl4]  #general    the bot is in it and may post
   ✗                        #pumsp      there is no such room
-                                       → did you mean #pumps? If it is private, type /invite @pager
-                                         in it
+                                     → did you mean #pumps? If it is private, type /invite @pager in
+                                       it
   ✓ the network  network   #net-*      3 rooms, 1 of which the bot will join
   !                        └ #net-old  is archived: nobody can post there
-                                       → unarchive it, or take it out
+                                     → unarchive it, or take it out
 
 SIGNL4's outbound webhook
-  has to call this address, or the one under which a proxy passes it on:
+  has to call this address, or the address of a proxy that passes it on:
   http://<this machine>:8080/signl4/<listener.secret>
 
-1 problem, 2 warnings: the bot would not do all that bot.toml asks for.
+1 problem, 2 warnings: the bot would not do everything that bot.toml asks for.
 "#;
 
 const NARROW: &str = r#"Rocket.Chat
   ✓ server  https://chat.example.com runs version 8.0
   ! name    replies cannot be posted as "SIGNL4", only as
             @pager: it lacks message-impersonate
-            → give @pager the role bot; or set
-              rocketchat.alias = ""
+          → give @pager the role bot; or set
+            rocketchat.alias = ""
 
 SIGNL4
   ✓ [signl4]  connect.signl4.com answers
 
 Triggers and rooms
-    TRIGGER   PAGES     ROOMS
-  ✓ pumps     [signl4]  #general  the bot is in it and may
-                                  post
-  ✗                     #pumsp    there is no such room
-                                  → did you mean #pumps? If
-                                    it is private, type
-                                    /invite @pager in it
-  ✓ the       network   #net-*    3 rooms, 1 of which the
-    network                       bot will join
-  !                     └ #net-o  is archived: nobody can
-                        ld        post there
-                                  → unarchive it, or take it
-                                    out
+    TRIGGER      PAGES     ROOMS
+  ✓ pumps        [signl4]  #general    the bot is in it and
+                                       may post
+  ✗                        #pumsp      there is no such room
+                                     → did you mean #pumps?
+                                       If it is private,
+                                       type /invite @pager
+                                       in it
+  ✓ the network  network   #net-*      3 rooms, 1 of which
+                                       the bot will join
+  !                        └ #net-old  is archived: nobody
+                                       can post there
+                                     → unarchive it, or take
+                                       it out
 
 SIGNL4's outbound webhook
-  has to call this address, or the one under which a proxy
+  has to call this address, or the address of a proxy that
   passes it on:
   http://<this machine>:8080/signl4/<listener.secret>
 
-1 problem, 2 warnings: the bot would not do all that
+1 problem, 2 warnings: the bot would not do everything that
 bot.toml asks for.
 "#;
 
@@ -118,7 +121,7 @@ fn report() -> Report {
     }
 }
 
-fn plain(width: usize) -> String {
+fn plain(width: u16) -> String {
     // A non-breaking space looks like any other.
     print(&report(), Look { width, colour: false }).replace('\u{a0}', " ")
 }
@@ -136,12 +139,10 @@ fn a_narrow_terminal_shows_the_same_in_more_lines() {
 #[test]
 fn colours_change_nothing_but_the_colour() {
     let coloured = print(&report(), Look { width: 100, colour: true });
-    assert!(coloured.contains("\u{1b}[31m✗\u{1b}[0m"), "{coloured}");
-    let mut bare = coloured;
-    for code in ["1", "2", "31", "32", "33", "0"] {
-        bare = bare.replace(&format!("\u{1b}[{code}m"), "");
-    }
-    assert_eq!(bare.replace('\u{a0}', " "), plain(100));
+    assert!(coloured.contains("\u{1b}[38;5;1m  ✗ "), "{coloured}");
+    let bare = Regex::new("\u{1b}\\[[0-9;]*m").unwrap().replace_all(&coloured, "").replace('\u{a0}', " ");
+    let trimmed: String = bare.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
+    assert_eq!(trimmed, plain(100));
 }
 
 #[test]
@@ -150,7 +151,10 @@ fn the_last_line_says_whether_the_bot_can_run() {
         print(report, Look { width: 100, colour: false }).lines().last().unwrap_or_default().to_owned()
     };
     let mut report = report();
-    assert_eq!(last(&report), "1 problem, 2 warnings: the bot would not do all that bot.toml asks for.");
+    assert_eq!(
+        last(&report),
+        "1 problem, 2 warnings: the bot would not do everything that bot.toml asks for."
+    );
     assert!(!report.works());
     for room in report.rooms.iter_mut().flatten() {
         room.remark = room.remark.clone().softened();
@@ -171,4 +175,25 @@ fn an_address_to_copy_is_never_broken() {
     assert!(
         print(&report, Look { width: 60, colour: false }).lines().any(|line| line.trim() == report.webhook)
     );
+}
+
+#[test]
+fn control_characters_in_a_name_do_not_reach_the_terminal() {
+    let mut report = report();
+    report.sections[0].findings[0].subject = "ops\u{1b}[2J\u{7}\u{9b}\n".into();
+    let text = print(&report, Look { width: 100, colour: false });
+    assert!(text.contains("ops\u{fffd}[2J\u{fffd}\u{fffd} "), "{text}");
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal_however_long_the_cells() {
+    let long = "word ".repeat(40);
+    let name = "a-room-with-a-name-that-is-far-too-long-for-any-table-of-this-world";
+    for width in [60, 80, 100, 120] {
+        let mut report = report();
+        report.rooms = Some(vec![room(name, name, name, true, Remark::problem(&*long, &*long))]);
+        for line in print(&report, Look { width, colour: false }).lines() {
+            assert!(line.chars().count() <= width.into(), "{width}: {line}");
+        }
+    }
 }

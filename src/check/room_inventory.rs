@@ -1,5 +1,5 @@
-//! Asks Rocket.Chat for the rooms that triggers may mean: those the bot is in, and, where these do not answer it, public
-//! channels and single rooms.
+//! Asks Rocket.Chat for the rooms that triggers may match: the bot's own, and, where these do not suffice, public channels
+//! and single rooms.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -13,85 +13,81 @@ use rocketchat::{Room, RoomId};
 
 /// Channels on one page of the list.
 const PAGE: usize = 100;
-/// Pages that are read; the list serves globs and near names, and a server may have a hundred thousand channels.
-const MOST_PAGES: usize = 30;
-/// The longest wait for a rate limit to pass. Rocket.Chat's own window is a minute.
-const LONGEST_WAIT: Duration = Duration::from_secs(65);
+/// Pages that are read. The list serves globs and similar names, and a server may have a hundred thousand channels.
+const MAX_PAGES: usize = 30;
+/// The longest rate limit that is waited for. Rocket.Chat's own window is a minute.
+const MAX_WAIT: Duration = Duration::from_secs(65);
 
 /// A room that the bot is in.
 #[derive(Clone, Debug)]
-pub(super) struct Joined {
+pub(super) struct JoinedRoom {
     pub(super) info: RoomInfo,
     /// The bot's roles in it.
     pub(super) roles: Vec<String>,
 }
 
-/// What came of looking a room up that the bot is not in.
+/// The outcome of looking up a room that the bot is not in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Lookup {
-    /// There it is.
     Found(RoomInfo),
-    /// There is one, but the account may not see it.
+    /// It exists, but the account may not see it.
     Hidden,
-    /// There is one, archived; the server tells no more.
+    /// It exists and is archived; the server says no more.
     Archived,
-    /// There is none.
     Missing,
-    /// The server did not tell.
+    /// The lookup failed.
     Unknown(String),
 }
 
 /// The rooms as far as the account can see them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Census {
-    pub(super) joined: Vec<Joined>,
-    /// Public channels that the bot is not in, where these were asked for.
+pub(super) struct RoomInventory {
+    pub(super) joined: Vec<JoinedRoom>,
+    /// Public channels that the bot is not in; empty where they were not needed.
     pub(super) channels: Vec<RoomInfo>,
-    /// Why there may be more channels than these.
+    /// Why `channels` may be incomplete.
     pub(super) channels_missing: Option<String>,
-    /// By name.
-    pub(super) names: BTreeMap<String, Lookup>,
-    /// By `_id`.
-    pub(super) ids: BTreeMap<RoomId, Lookup>,
+    pub(super) by_name: BTreeMap<String, Lookup>,
+    pub(super) by_id: BTreeMap<RoomId, Lookup>,
 }
 
-impl Census {
-    /// Asks what must be asked for these triggers.
+impl RoomInventory {
+    /// Asks what these triggers need.
     ///
     /// # Errors
-    /// When the server does not tell the rooms that the bot is in.
+    /// When the server does not list the rooms that the bot is in.
     pub(super) async fn take(rest: &RestClient, triggers: &TriggerSet) -> Result<Self, RestError> {
-        let mut census = Self { joined: joined(rest).await?, ..Self::default() };
-        let rooms: Vec<Room> = census.joined.iter().map(|joined| joined.info.room.clone()).collect();
+        let mut inventory = Self { joined: joined_rooms(rest).await?, ..Self::default() };
+        let rooms: Vec<Room> = inventory.joined.iter().map(|joined| joined.info.room.clone()).collect();
         let unfound = triggers.unfound(rooms.iter());
         for id in &unfound.ids {
-            let found = obliging(|| rest.room_by_id(id)).await;
-            census.ids.insert((*id).clone(), Lookup::of(found));
+            let found = wait_for_rate_limit(|| rest.room_by_id(id)).await;
+            inventory.by_id.insert((*id).clone(), Lookup::of(found));
         }
         for name in &unfound.names {
-            let found = obliging(|| rest.room_by_name(name)).await;
-            census.names.insert((*name).to_owned(), Lookup::of(found));
+            let found = wait_for_rate_limit(|| rest.room_by_name(name)).await;
+            inventory.by_name.insert((*name).to_owned(), Lookup::of(found));
         }
-        let none_like_it = census.names.values().any(|found| *found == Lookup::Missing);
-        if unfound.channels || none_like_it {
-            census.list_channels(rest).await;
+        // Similar names are proposed for a missing one.
+        if unfound.channels || inventory.by_name.values().any(|found| *found == Lookup::Missing) {
+            inventory.list_channels(rest).await;
         }
-        Ok(census)
+        Ok(inventory)
     }
 
-    /// The room that a lookup by this entry found.
+    /// The lookup of the one room that this entry names.
     pub(super) fn lookup(&self, pattern: &RoomPattern) -> Option<&Lookup> {
         match pattern {
-            RoomPattern::Name(name) => self.names.get(name),
-            RoomPattern::Id(id) => self.ids.get(id),
+            RoomPattern::Name(name) => self.by_name.get(name),
+            RoomPattern::Id(id) => self.by_id.get(id),
             RoomPattern::Any | RoomPattern::Glob(_) => None,
         }
     }
 
     async fn list_channels(&mut self, rest: &RestClient) {
         let mut offset = 0;
-        for _ in 0..MOST_PAGES {
-            let page = match obliging(|| rest.channels(offset, PAGE)).await {
+        for _ in 0..MAX_PAGES {
+            let page = match wait_for_rate_limit(|| rest.channels(offset, PAGE)).await {
                 Ok(page) => page,
                 Err(error) => {
                     self.channels_missing = Some(error.to_string());
@@ -100,32 +96,31 @@ impl Census {
             };
             offset += page.items.len();
             let last = page.items.is_empty() || offset >= page.total;
-            let known = |id: &RoomId| self.joined.iter().any(|joined| joined.info.room.id == *id);
-            let new: Vec<_> = page.items.into_iter().filter(|info| !known(&info.room.id)).collect();
+            let is_joined = |id: &RoomId| self.joined.iter().any(|joined| joined.info.room.id == *id);
+            let new: Vec<_> = page.items.into_iter().filter(|info| !is_joined(&info.room.id)).collect();
             self.channels.extend(new);
             if last {
                 return;
             }
         }
-        self.channels_missing = Some(format!("only the first {offset} were asked for"));
+        self.channels_missing = Some(format!("only the first {offset} were listed"));
     }
 }
 
 impl Lookup {
     /// Source of the codes: `rooms.info` and `findRoomByIdOrName` in Rocket.Chat's `app/api/server/v1/rooms.ts`.
     fn of(found: Result<RoomInfo, RestError>) -> Self {
-        let (code, reason) = match &found {
-            Ok(info) => return Self::Found(info.clone()),
+        let (code, reason) = match found {
+            Ok(info) => return Self::Found(info),
             Err(RestError::Rejected { code, reason, .. }) => (code.to_lowercase(), reason.to_lowercase()),
             Err(error) => return Self::Unknown(error.to_string()),
         };
-        let says =
-            |word: &str| code.replace(' ', "-").contains(word) || reason.replace(' ', "-").contains(word);
-        if says("room-not-found") {
+        let either = format!("{code} {reason}").replace(' ', "-");
+        if either.contains("room-not-found") {
             Self::Missing
-        } else if says("room-archived") {
+        } else if either.contains("room-archived") {
             Self::Archived
-        } else if says("not-allowed") || says("invalid-room") {
+        } else if either.contains("not-allowed") || either.contains("invalid-room") {
             Self::Hidden
         } else {
             Self::Unknown(reason)
@@ -133,26 +128,26 @@ impl Lookup {
     }
 }
 
-async fn joined(rest: &RestClient) -> Result<Vec<Joined>, RestError> {
-    let rooms = obliging(|| rest.rooms(None)).await?.updated;
-    let subscriptions = obliging(|| rest.subscriptions(None)).await?.updated;
+async fn joined_rooms(rest: &RestClient) -> Result<Vec<JoinedRoom>, RestError> {
+    let rooms = wait_for_rate_limit(|| rest.rooms(None)).await?.updated;
+    let subscriptions = wait_for_rate_limit(|| rest.subscriptions(None)).await?.updated;
     let mut roles: HashMap<RoomId, Vec<String>> =
         subscriptions.into_iter().map(|subscription| (subscription.room.id, subscription.roles)).collect();
     let with_roles = |info: RoomInfo| {
         let roles = roles.remove(&info.room.id).unwrap_or_default();
-        Joined { info, roles }
+        JoinedRoom { info, roles }
     };
     Ok(rooms.into_iter().map(with_roles).collect())
 }
 
-/// Makes a call, and once more where the server asks to wait a little first.
-pub(super) async fn obliging<T, F: Future<Output = Result<T, RestError>>>(
+/// Makes a call, and repeats it once where the server asks to wait for a short time.
+pub(super) async fn wait_for_rate_limit<T, F: Future<Output = Result<T, RestError>>>(
     call: impl Fn() -> F,
 ) -> Result<T, RestError> {
     match call().await {
         Err(RestError::RateLimited { until }) => {
             let wait = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
-            if wait > LONGEST_WAIT {
+            if wait > MAX_WAIT {
                 return Err(RestError::RateLimited { until });
             }
             sleep(wait).await;
@@ -167,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_server_says_of_a_room_it_does_not_show_is_understood() {
+    fn the_servers_reasons_for_not_showing_a_room_are_understood() {
         let rejected = |code: &str, reason: &str| {
             Lookup::of(Err(RestError::Rejected { status: 400, code: code.into(), reason: reason.into() }))
         };

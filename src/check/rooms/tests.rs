@@ -1,11 +1,10 @@
-//! Rooms judged without a server: a census made by hand.
+//! Rooms checked without a server.
 
 use std::fs;
 
 use serde_json::{Value, json};
 
 use super::*;
-use crate::check::census::Joined;
 use crate::config::{Config, Sources};
 use rocketchat::rest::{Permission, RoomInfo};
 
@@ -29,8 +28,8 @@ fn room(name: &str, more: Value) -> RoomInfo {
     RoomInfo::from_document(&document).unwrap()
 }
 
-fn joined(name: &str, more: Value) -> Joined {
-    Joined { info: room(name, more), roles: vec![] }
+fn joined(name: &str, more: Value) -> JoinedRoom {
+    JoinedRoom { info: room(name, more), roles: vec![] }
 }
 
 fn rights(roles: &[&str], permissions: &[(&str, &[&str])]) -> Rights {
@@ -39,47 +38,51 @@ fn rights(roles: &[&str], permissions: &[(&str, &[&str])]) -> Rights {
     Rights::new(owned(roles), Some(permissions.iter().map(permission).collect()))
 }
 
-fn judged(census: &Census, rights: &Rights, rooms: &[&str]) -> Vec<RoomFinding> {
-    Judge { census, rights, username: "signl4.bot", auto_join: true }.judge(&triggers(rooms))
+fn findings(inventory: &RoomInventory, rights: &Rights, rooms: &[&str]) -> Vec<RoomFinding> {
+    RoomCheck { inventory, rights, username: "signl4.bot", auto_join: true }.check(&triggers(rooms))
 }
 
 /// The one finding of one entry.
-fn only(census: &Census, rights: &Rights, entry: &str) -> Remark {
-    let mut found = judged(census, rights, &[entry]);
+fn only(inventory: &RoomInventory, rights: &Rights, entry: &str) -> Remark {
+    let mut found = findings(inventory, rights, &[entry]);
     assert_eq!(found.len(), 1, "{found:?}");
     found.remove(0).remark
 }
 
 #[track_caller]
 fn assert_is(remark: &Remark, grade: Grade, words: &[&str]) {
-    let whole = format!("{} → {}", remark.text, remark.mend.as_deref().unwrap_or_default());
-    assert_eq!(remark.grade, grade, "{whole}");
+    let text = format!("{} → {}", remark.text, remark.fix.as_deref().unwrap_or_default());
+    assert_eq!(remark.grade, grade, "{text}");
     for word in words {
-        assert!(whole.contains(word), "{word:?} is not in: {whole}");
+        assert!(text.contains(word), "{word:?} is not in: {text}");
     }
 }
 
 #[test]
-fn a_room_is_found_whatever_its_capitals_as_when_the_bot_runs() {
-    let census = Census { joined: vec![joined("Ops", json!({}))], ..Census::default() };
-    assert_is(&only(&census, &Rights::default(), "#ops"), Grade::Fine, &["the bot is in it and may post"]);
+fn a_joined_room_is_found_in_any_case_as_when_the_bot_runs() {
+    let inventory = RoomInventory { joined: vec![joined("Ops", json!({}))], ..RoomInventory::default() };
+    assert_is(&only(&inventory, &Rights::default(), "#ops"), Grade::Fine, &["the bot is in it and may post"]);
 }
 
 #[test]
-fn a_bot_that_is_muted_can_answer_nobody() {
+fn a_muted_bot_cannot_reply() {
     let muted = json!({ "muted": ["alice", "signl4.bot"] });
-    let census = Census { joined: vec![joined("ops", muted)], ..Census::default() };
-    assert_is(&only(&census, &Rights::default(), "ops"), Grade::Problem, &["muted", "/unmute @signl4.bot"]);
+    let inventory = RoomInventory { joined: vec![joined("ops", muted)], ..RoomInventory::default() };
+    assert_is(
+        &only(&inventory, &Rights::default(), "ops"),
+        Grade::Problem,
+        &["muted", "/unmute @signl4.bot"],
+    );
 }
 
 #[test]
-fn in_a_read_only_room_it_depends_on_the_bots_rights() {
+fn in_a_read_only_room_it_depends_on_the_bots_permissions() {
     let owners: (&str, &[&str]) = (POST_READONLY, &["owner", "moderator"]);
     let read_only = |roles: &[&str], more: Value| {
         let mut room = joined("news", json!({ "ro": true }));
         room.info.unmuted = RoomInfo::from_document(&json!({ "_id": "x", "unmuted": more })).unwrap().unmuted;
         room.roles = roles.iter().map(|role| (*role).to_owned()).collect();
-        Census { joined: vec![room], ..Census::default() }
+        RoomInventory { joined: vec![room], ..RoomInventory::default() }
     };
     let bot = rights(&["bot"], &[owners]);
     let as_bot = only(&read_only(&[], json!([])), &bot, "news");
@@ -89,60 +92,66 @@ fn in_a_read_only_room_it_depends_on_the_bots_rights() {
     let unmuted = only(&read_only(&[], json!(["signl4.bot"])), &bot, "news");
     assert_is(&unmuted, Grade::Fine, &["may post"]);
     let unknown = only(&read_only(&["moderator"], json!([])), &Rights::default(), "news");
-    assert_is(&unknown, Grade::Warning, &["not known"]);
+    assert_is(&unknown, Grade::Warning, &["unknown"]);
 }
 
 #[test]
-fn a_bot_without_the_right_to_read_hears_nothing_even_where_it_is() {
-    let census = Census { joined: vec![joined("board", json!({ "t": "p" }))], ..Census::default() };
+fn a_bot_without_permission_to_read_receives_nothing_even_as_a_member() {
+    let inventory =
+        RoomInventory { joined: vec![joined("board", json!({ "t": "p" }))], ..RoomInventory::default() };
     let of = |view_p: &[&str]| rights(&["pager"], &[(VIEW_JOINED, &["bot"]), ("view-p-room", view_p)]);
-    assert_is(&only(&census, &of(&["user"]), "board"), Grade::Problem, &["no right to read", VIEW_JOINED]);
-    assert_is(&only(&census, &of(&["pager"]), "board"), Grade::Fine, &["may post"]);
+    assert_is(
+        &only(&inventory, &of(&["user"]), "board"),
+        Grade::Problem,
+        &["no permission to read", VIEW_JOINED],
+    );
+    assert_is(&only(&inventory, &of(&["pager"]), "board"), Grade::Fine, &["may post"]);
 }
 
 #[test]
-fn a_channel_that_asks_for_a_code_is_not_joined_without_the_right_to() {
+fn a_channel_with_a_join_code_needs_a_permission() {
     let closed = room("closed", json!({ "joinCodeRequired": true }));
     let found = Lookup::Found(closed);
-    let census = Census { names: [("closed".to_owned(), found)].into(), ..Census::default() };
+    let inventory =
+        RoomInventory { by_name: [("closed".to_owned(), found)].into(), ..RoomInventory::default() };
     let user = rights(&["user"], &[(JOIN_WITHOUT_CODE, &["bot"])]);
-    assert_is(&only(&census, &user, "closed"), Grade::Problem, &["code", "/invite @signl4.bot"]);
+    assert_is(&only(&inventory, &user, "closed"), Grade::Problem, &["join code", "/invite @signl4.bot"]);
     let bot = rights(&["bot"], &[(JOIN_WITHOUT_CODE, &["bot"])]);
-    assert_is(&only(&census, &bot, "closed"), Grade::Fine, &["will join it"]);
+    assert_is(&only(&inventory, &bot, "closed"), Grade::Fine, &["will join it"]);
 }
 
 #[test]
-fn an_answer_that_never_came_is_no_verdict_on_the_room() {
-    let census = Census {
-        names: [("ops".to_owned(), Lookup::Unknown("HTTP 502".into()))].into(),
-        ..Census::default()
+fn a_failed_lookup_does_not_mean_that_the_room_is_missing() {
+    let inventory = RoomInventory {
+        by_name: [("ops".to_owned(), Lookup::Unknown("HTTP 502".into()))].into(),
+        ..RoomInventory::default()
     };
-    assert_is(&only(&census, &Rights::default(), "ops"), Grade::Problem, &["HTTP 502", "again"]);
+    assert_is(&only(&inventory, &Rights::default(), "ops"), Grade::Problem, &["HTTP 502", "again"]);
 }
 
 #[test]
-fn near_names_are_proposed_the_nearest_first() {
-    let census = Census {
+fn similar_names_are_proposed_the_most_similar_first() {
+    let inventory = RoomInventory {
         joined: vec![joined("pumps-night", json!({})), joined("general", json!({}))],
         channels: vec![room("pumps", json!({}))],
-        names: [("pumsp".to_owned(), Lookup::Missing)].into(),
-        ..Census::default()
+        by_name: [("pumsp".to_owned(), Lookup::Missing)].into(),
+        ..RoomInventory::default()
     };
-    let remark = only(&census, &Rights::default(), "#pumsp");
+    let remark = only(&inventory, &Rights::default(), "#pumsp");
     assert_is(&remark, Grade::Problem, &["no such room", "did you mean #pumps or #pumps-night?"]);
 }
 
 #[test]
-fn what_is_wrong_in_one_of_many_rooms_is_told_once_and_as_a_warning() {
-    let census = Census {
+fn a_problem_in_one_of_many_rooms_is_reported_once_and_as_a_warning() {
+    let inventory = RoomInventory {
         joined: vec![
             joined("ops-1", json!({})),
             joined("ops-2", json!({ "encrypted": true })),
             joined("other", json!({ "archived": true })),
         ],
-        ..Census::default()
+        ..RoomInventory::default()
     };
-    let found = judged(&census, &Rights::default(), &["ops-*", "*", "#ops-2"]);
+    let found = findings(&inventory, &Rights::default(), &["ops-*", "*", "#ops-2"]);
     let shown: Vec<_> = found.iter().map(|row| (row.rooms.as_str(), row.is_part, row.remark.grade)).collect();
     assert_eq!(
         shown,
@@ -159,33 +168,36 @@ fn what_is_wrong_in_one_of_many_rooms_is_told_once_and_as_a_warning() {
 #[test]
 fn a_long_list_of_rooms_ends_in_how_many_more_there_are() {
     let rooms = (0..40).map(|n| joined(&format!("ops-{n:02}"), json!({ "archived": true })));
-    let census = Census { joined: rooms.collect(), ..Census::default() };
-    let found = judged(&census, &Rights::default(), &["ops-*"]);
-    assert_eq!(found.len(), 1 + MOST_PARTS + 1);
-    assert_is(&found.last().unwrap().remark, Grade::Warning, &["28 rooms more"]);
+    let inventory = RoomInventory { joined: rooms.collect(), ..RoomInventory::default() };
+    let found = findings(&inventory, &Rights::default(), &["ops-*"]);
+    assert_eq!(found.len(), 1 + MAX_PARTS + 1);
+    assert_is(&found.last().unwrap().remark, Grade::Warning, &["28 rooms more with problems"]);
 }
 
 #[test]
-fn where_not_all_channels_were_listed_a_glob_says_so() {
-    let census = Census {
+fn a_glob_says_when_not_all_channels_were_listed() {
+    let inventory = RoomInventory {
         joined: vec![joined("ops-1", json!({}))],
         channels_missing: Some("HTTP 502".into()),
-        ..Census::default()
+        ..RoomInventory::default()
     };
-    let remark = only(&census, &Rights::default(), "ops-*");
+    let remark = only(&inventory, &Rights::default(), "ops-*");
     assert_is(&remark, Grade::Warning, &["1 room, and perhaps more", "HTTP 502"]);
 }
 
 #[test]
-fn a_direct_message_is_shown_by_its_id_for_it_has_no_name() {
+fn a_direct_message_has_no_name_and_is_shown_by_its_id() {
     let direct = RoomInfo::from_document(&json!({ "_id": "d1", "t": "d", "encrypted": true })).unwrap();
-    let census = Census { joined: vec![Joined { info: direct, roles: vec![] }], ..Census::default() };
-    let found = judged(&census, &Rights::default(), &["*"]);
+    let inventory = RoomInventory {
+        joined: vec![JoinedRoom { info: direct, roles: vec![] }],
+        ..RoomInventory::default()
+    };
+    let found = findings(&inventory, &Rights::default(), &["*"]);
     assert_eq!(found[1].rooms, "direct message d1");
 }
 
 #[test]
-fn only_what_the_rooms_of_the_bot_do_not_answer_is_asked_of_the_server() {
+fn only_what_the_bots_rooms_do_not_answer_is_asked_of_the_server() {
     let triggers = triggers(&["#ops", "#night", "id:X", "id:Y", "*"]);
     let joined = [
         Room { id: RoomId::new("1"), name: Some("OPS".into()), kind: RoomKind::Group },
@@ -196,4 +208,29 @@ fn only_what_the_rooms_of_the_bot_do_not_answer_is_asked_of_the_server() {
     assert_eq!(unfound.ids, [&RoomId::new("X")].into());
     assert!(!unfound.channels);
     assert!(self::triggers(&["ops-*"]).unfound(joined.iter()).channels);
+}
+
+fn rights_of(roles: &[&str], known: bool) -> Rights {
+    let permission = |id: &str, roles: &[&str]| Permission {
+        id: id.to_owned(),
+        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+    };
+    let list =
+        vec![permission(IMPERSONATE, &["bot", "app"]), permission(POST_READONLY, &["owner", "moderator"])];
+    Rights::new(roles.iter().map(|role| (*role).to_owned()).collect(), known.then_some(list))
+}
+
+#[test]
+fn a_permission_comes_from_a_role_on_the_server_or_in_the_room() {
+    let bot = rights_of(&["bot"], true);
+    assert_eq!(bot.may(IMPERSONATE, &[]), Some(true));
+    assert_eq!(bot.may(POST_READONLY, &[]), Some(false));
+    assert_eq!(bot.may(POST_READONLY, &["moderator".to_owned()]), Some(true));
+    assert_eq!(rights_of(&["user"], true).may(IMPERSONATE, &[]), Some(false));
+}
+
+#[test]
+fn a_permission_is_unknown_where_the_account_may_not_list_it_or_the_server_does_not_have_it() {
+    assert_eq!(rights_of(&["bot"], false).may(IMPERSONATE, &[]), None);
+    assert_eq!(rights_of(&["bot"], true).may("unheard-of", &[]), None);
 }

@@ -1,8 +1,8 @@
-//! Whether SIGNL4 would reach the listener under the address that the world knows.
+//! Whether SIGNL4 would reach the listener at its public address.
 //!
-//! SIGNL4's own way in cannot be walked from here. A call from this machine to the public address walks most of it: the
-//! name, the proxy, its certificate and its path. The call is a POST without a body, which the listener refuses with 400
-//! and stores nowhere, while to whoever does not know the secret it says 404.
+//! SIGNL4's network path cannot be tested from here, but a call from this machine to the public address tests most of it: the
+//! name, the proxy, its certificate and its path. The call is a POST without a body: the listener rejects it with 400 and
+//! stores nothing, while a wrong secret is answered with 404.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,22 +12,23 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::encryption::Flaw;
-use super::report::Remark;
+use super::report::{Finding, Remark};
 use super::server::is_loopback;
+use super::tls_problem::TlsProblem;
+use crate::config::Config;
 use rocketchat::Connector;
 
 /// How long the call may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// What is read of the answer at most, in bytes; the listener's has some fifty.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of the answer is read, in bytes. The listener's has about fifty.
 const MAX_ANSWER: usize = 4096;
 
-/// The address under which SIGNL4 reaches the listener, without `/signl4/…`: `https://bot.example.com`, with a sub-path
-/// where a proxy takes one off.
+/// The address at which SIGNL4 reaches the listener, without `/signl4/…`: `https://bot.example.com`, with a sub-path
+/// where a proxy strips one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(Url);
 
-/// Why a text is no public address.
+/// Why a text is not a public address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}: write for example https://bot.example.com")]
 pub struct InvalidPublicUrl(&'static str);
@@ -47,7 +48,7 @@ impl FromStr for PublicUrl {
             return Err(InvalidPublicUrl("has a ? or # part"));
         }
         if url.path().contains("/signl4") {
-            return Err(InvalidPublicUrl("has the path already, which holds the secret"));
+            return Err(InvalidPublicUrl("already has the path with the secret"));
         }
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
@@ -56,7 +57,7 @@ impl FromStr for PublicUrl {
 }
 
 impl PublicUrl {
-    /// The URL without a slash at its end.
+    /// The URL without a trailing slash.
     pub fn as_str(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
@@ -66,33 +67,36 @@ impl PublicUrl {
     }
 }
 
-/// Calls the listener by its public address.
-pub(super) async fn probe(connector: &Connector, url: &PublicUrl, secret: &SecretString) -> Vec<Remark> {
+/// Calls the listener at its public address, where that is given.
+pub(super) async fn probe(config: &Config, connector: &Connector, url: Option<&PublicUrl>) -> Vec<Finding> {
+    let Some(url) = url else { return Vec::new() };
     let mut remarks = Vec::new();
     if !url.is_tls_or_loopback() {
-        let text = format!("{} is http: the listener's secret passes the internet unencrypted", url.as_str());
+        let text =
+            format!("{} is http: the listener's secret crosses the internet unencrypted", url.as_str());
         remarks.push(Remark::warning(
             text,
-            "put a proxy with TLS before it, or set listener.tls_cert and tls_key",
+            "put a proxy with TLS in front of it, or set listener.tls_cert and tls_key",
         ));
     }
-    remarks.push(match call(connector, url, secret).await {
-        Ok((status, ours)) => judge(url, status, ours),
+    remarks.push(match call(connector, url, &config.listener.secret).await {
+        Ok((status, ours)) => answered(url, status, ours),
         Err(reason) => unanswered(url, &reason),
     });
-    remarks
+    remarks.into_iter().map(|remark| Finding::new("public URL", remark)).collect()
 }
 
+/// The status, and whether the answer looks like the listener's.
 async fn call(
     connector: &Connector,
     url: &PublicUrl,
     secret: &SecretString,
 ) -> Result<(StatusCode, bool), String> {
-    let told = |error: reqwest::Error| innermost(&error.without_url());
-    let client = connector.client_builder().redirect(redirect::Policy::none()).timeout(PATIENCE);
-    let client = client.build().map_err(told)?;
+    let reason = |error: reqwest::Error| innermost(&error.without_url());
+    let client = connector.client_builder().redirect(redirect::Policy::none()).timeout(TIMEOUT);
+    let client = client.build().map_err(reason)?;
     let address = format!("{}/signl4/{}", url.as_str(), secret.expose_secret());
-    let mut answer = client.post(address).send().await.map_err(told)?;
+    let mut answer = client.post(address).send().await.map_err(reason)?;
     let status = answer.status();
     let mut body = Vec::new();
     while body.len() < MAX_ANSWER
@@ -105,14 +109,14 @@ async fn call(
 }
 
 fn unanswered(url: &PublicUrl, reason: &str) -> Remark {
-    match Flaw::of(reason) {
-        Some(flaw) => Remark::problem(
-            format!("{} cannot be trusted, so that SIGNL4 would not call it: {reason}", url.as_str()),
-            flaw.mend_public(),
+    match TlsProblem::of(reason) {
+        Some(problem) => Remark::problem(
+            format!("{} cannot be trusted, so SIGNL4 would not call it: {reason}", url.as_str()),
+            problem.public_fix(),
         ),
         None => Remark::warning(
             format!("{} cannot be tried from here: {reason}", url.as_str()),
-            "open it from another network: while the bot runs it answers 404",
+            "open it from another network: while the bot runs, it answers 404",
         ),
     }
 }
@@ -125,33 +129,33 @@ fn innermost(error: &dyn std::error::Error) -> String {
     deepest.to_string()
 }
 
-fn judge(url: &PublicUrl, status: StatusCode, ours: bool) -> Remark {
+fn answered(url: &PublicUrl, status: StatusCode, ours: bool) -> Remark {
     let shown = url.as_str();
     match status {
         StatusCode::BAD_REQUEST if ours => {
-            Remark::fine(format!("{shown} leads to the bot, and the secret fits"))
+            Remark::fine(format!("{shown} leads to the bot, and the secret is correct"))
         }
         StatusCode::NOT_FOUND => Remark::problem(
-            format!("{shown} answers, but not as the bot does that has this secret (404)"),
-            "start the bot; let the proxy pass /signl4/ on with its whole path; restart a bot whose secret has changed",
+            format!("{shown} answers, but not like a bot with this secret (404)"),
+            "start the bot; make the proxy pass /signl4/ on with its whole path; restart a bot whose secret has changed",
         ),
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
             Remark::problem(
                 format!("{shown} is a proxy that does not reach the bot ({status})"),
-                "start the bot, and let the proxy pass calls on to listener.bind",
+                "start the bot, and make the proxy pass calls on to listener.bind",
             )
         }
         status if status.is_redirection() => Remark::problem(
             format!("{shown} redirects ({status}), which SIGNL4 may not follow"),
-            "give the address to which it redirects",
+            "give the address it redirects to",
         ),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Remark::problem(
-            format!("{shown} asks for a login or turns calls away ({status})"),
-            "let the proxy pass POST /signl4/ on without a login",
+            format!("{shown} asks for a login or rejects calls ({status})"),
+            "make the proxy pass POST /signl4/ on without a login",
         ),
         status => Remark::problem(
-            format!("{shown} answers in another way than the bot does ({status})"),
-            "let the proxy pass POST /signl4/ on to listener.bind",
+            format!("{shown} does not answer like the bot ({status})"),
+            "make the proxy pass POST /signl4/ on to listener.bind",
         ),
     }
 }

@@ -1,0 +1,317 @@
+//! What each entry of each trigger's `rooms` matches, and what is wrong there. Decided from the inventory and the account's
+//! rights alone.
+
+use std::collections::{HashMap, HashSet};
+
+use super::report::{Grade, Remark, RoomFinding};
+use super::room_inventory::{JoinedRoom, Lookup, RoomInventory};
+use crate::alerting::{RoomPattern, Trigger, TriggerSet};
+use crate::config::similar;
+use rocketchat::rest::{Permission, RoomInfo};
+use rocketchat::{Room, RoomId, RoomKind};
+
+/// How many rooms with problems are listed below one entry.
+const MAX_PARTS: usize = 12;
+/// How many similar names are proposed.
+const MAX_SIMILAR: usize = 3;
+
+/// Posting under another name or avatar (`validateMessage` in Rocket.Chat's `sendMessage.ts`).
+pub(super) const IMPERSONATE: &str = "message-impersonate";
+/// More than ten REST calls of a kind a minute.
+pub(super) const NO_RATE_LIMIT: &str = "api-bypass-rate-limit";
+/// Posting in a read-only room (`validateRoomMessagePermissions` in `canSendMessage.ts`).
+const POST_READONLY: &str = "post-readonly";
+/// Reading rooms that the account is in. Also granted by `view-c-room`, `view-p-room` and `view-d-room` for rooms of their
+/// type (`canAccessRoom.ts`).
+const VIEW_JOINED: &str = "view-joined-room";
+/// Joining a channel that has a join code.
+const JOIN_WITHOUT_CODE: &str = "join-without-join-code";
+
+/// The account's roles and their permissions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rights {
+    roles: Vec<String>,
+    /// The roles that have each permission; `None` where the account may not list them.
+    holders: Option<HashMap<String, Vec<String>>>,
+}
+
+impl Rights {
+    pub(super) fn new(roles: Vec<String>, permissions: Option<Vec<Permission>>) -> Self {
+        let holders = permissions
+            .map(|list| list.into_iter().map(|permission| (permission.id, permission.roles)).collect());
+        Self { roles, holders }
+    }
+
+    /// Whether the account has a permission, through its roles on the server or in a room. `None` where that is unknown: the
+    /// account may not list permissions, or the server has no such permission.
+    pub(super) fn may(&self, permission: &str, room_roles: &[String]) -> Option<bool> {
+        let holders = self.holders.as_ref()?.get(permission)?;
+        Some(self.roles.iter().chain(room_roles).any(|role| holders.contains(role)))
+    }
+}
+
+/// Checks rooms for one account.
+pub(super) struct RoomCheck<'a> {
+    pub(super) inventory: &'a RoomInventory,
+    pub(super) rights: &'a Rights,
+    /// The bot's username.
+    pub(super) username: &'a str,
+    /// `rocketchat.auto_join`.
+    pub(super) auto_join: bool,
+}
+
+/// A room, and the bot's roles in it where it is a member.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    info: &'a RoomInfo,
+    roles: Option<&'a [String]>,
+}
+
+impl<'a> RoomCheck<'a> {
+    /// The findings, trigger by trigger.
+    pub(super) fn check(&self, triggers: &TriggerSet) -> Vec<RoomFinding> {
+        let mut reported = HashSet::new();
+        triggers
+            .room_patterns()
+            .flat_map(|(trigger, pattern)| self.entry(trigger, pattern, &mut reported))
+            .collect()
+    }
+
+    fn entry(
+        &self,
+        trigger: &Trigger,
+        pattern: &RoomPattern,
+        reported: &mut HashSet<&'a RoomId>,
+    ) -> Vec<RoomFinding> {
+        let finding = |remark| RoomFinding {
+            trigger: trigger.name.clone(),
+            team: trigger.team.to_string(),
+            rooms: pattern.to_string(),
+            is_part: false,
+            remark,
+        };
+        let candidates = self.candidates(pattern);
+        match (pattern, &candidates[..]) {
+            (RoomPattern::Name(_) | RoomPattern::Id(_), []) => vec![finding(self.not_visible(pattern))],
+            (RoomPattern::Name(_) | RoomPattern::Id(_), [room]) => {
+                let remark = self.room(*room);
+                let text = match pattern {
+                    RoomPattern::Id(_) => format!("{}: {}", label(&room.info.room), remark.text),
+                    _ => remark.text,
+                };
+                vec![finding(Remark { text, ..remark })]
+            }
+            _ => {
+                let head = finding(self.summary(pattern, &candidates));
+                let parts = self
+                    .parts(&candidates, reported)
+                    .into_iter()
+                    .map(|(rooms, remark)| RoomFinding { rooms, is_part: true, remark, ..head.clone() });
+                let parts: Vec<RoomFinding> = parts.collect();
+                std::iter::once(head).chain(parts).collect()
+            }
+        }
+    }
+
+    /// The rooms that an entry matches, by the same rule as when the bot runs.
+    fn candidates(&self, pattern: &RoomPattern) -> Vec<Candidate<'a>> {
+        let joined = self.inventory.joined.iter();
+        let joined =
+            joined.map(|JoinedRoom { info, roles }| Candidate { info, roles: Some(roles.as_slice()) });
+        let mut candidates: Vec<Candidate<'a>> =
+            joined.filter(|room| pattern.matches(&room.info.room, true)).collect();
+        match pattern {
+            RoomPattern::Glob(_) => {
+                let channels = self.inventory.channels.iter().map(|info| Candidate { info, roles: None });
+                candidates.extend(channels.filter(|room| pattern.matches(&room.info.room, false)));
+            }
+            _ => {
+                if let Some(Lookup::Found(info)) = self.inventory.lookup(pattern) {
+                    candidates.push(Candidate { info, roles: None });
+                }
+            }
+        }
+        candidates
+    }
+
+    /// An entry that names one room, which the bot cannot see.
+    fn not_visible(&self, pattern: &RoomPattern) -> Remark {
+        let invite = self.invite();
+        match self.inventory.lookup(pattern) {
+            Some(Lookup::Hidden) => {
+                Remark::problem("the bot is not in it, and may not see it without being in it", invite)
+            }
+            Some(Lookup::Archived) => archived(),
+            Some(Lookup::Unknown(reason)) => {
+                Remark::problem(format!("could not be looked up: {reason}"), "run this check again")
+            }
+            _ => {
+                let similar = self.similar_names(pattern);
+                let fix = match similar.is_empty() {
+                    true => format!("correct it (case matters); if it is private, {invite}"),
+                    false => format!("did you mean {}? If it is private, {invite}", similar.join(" or ")),
+                };
+                Remark::problem("there is no such room", fix)
+            }
+        }
+    }
+
+    fn similar_names(&self, pattern: &RoomPattern) -> Vec<String> {
+        let RoomPattern::Name(name) = pattern else { return Vec::new() };
+        let joined = self.inventory.joined.iter().map(|joined| &joined.info);
+        let names = joined.chain(&self.inventory.channels).filter_map(|info| info.room.name.as_deref());
+        similar(name, names).into_iter().take(MAX_SIMILAR).map(|name| format!("#{name}")).collect()
+    }
+
+    /// An entry that may match many rooms: how many there are.
+    fn summary(&self, pattern: &RoomPattern, candidates: &[Candidate<'_>]) -> Remark {
+        let missing =
+            self.inventory.channels_missing.as_ref().filter(|_| matches!(pattern, RoomPattern::Glob(_)));
+        if let Some(reason) = missing {
+            let text = format!("{}, and perhaps more public channels: {reason}", rooms(candidates.len()));
+            return Remark::warning(text, "run this check again, or name the rooms one by one");
+        }
+        let outside = candidates.iter().filter(|room| room.roles.is_none()).count();
+        match (pattern, candidates.len(), outside) {
+            (RoomPattern::Any, 0, _) => {
+                let fix = format!("type /invite @{} in every room that it should watch", self.username);
+                Remark::warning("the bot is in no room", fix)
+            }
+            (_, 0, _) => Remark::warning(
+                "matches no room",
+                format!("correct it; if the rooms are private, {}", self.invite()),
+            ),
+            (_, all, outside) if outside > 0 && self.auto_join => {
+                Remark::fine(format!("{}, {outside} of which the bot will join", rooms(all)))
+            }
+            (_, all, _) => Remark::fine(rooms(all)),
+        }
+    }
+
+    /// The rooms of an entry that have problems not reported yet. At most warnings: the entry works in the other rooms.
+    fn parts(
+        &self,
+        candidates: &[Candidate<'a>],
+        reported: &mut HashSet<&'a RoomId>,
+    ) -> Vec<(String, Remark)> {
+        let new = candidates.iter().filter(|room| reported.insert(&room.info.room.id));
+        let remarks = new.map(|room| (label(&room.info.room), self.room(*room).softened()));
+        let mut parts: Vec<_> = remarks.filter(|(_, remark)| remark.grade > Grade::Fine).collect();
+        parts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let more = parts.len().saturating_sub(MAX_PARTS);
+        parts.truncate(MAX_PARTS);
+        if more > 0 {
+            let fix = "fix those above, then run this check again";
+            parts.push(("…".to_owned(), Remark::warning(format!("{} more with problems", rooms(more)), fix)));
+        }
+        parts
+    }
+
+    fn room(&self, room: Candidate<'_>) -> Remark {
+        let Candidate { info, roles } = room;
+        if info.archived {
+            return archived();
+        }
+        if info.encrypted {
+            return Remark::problem(
+                "is end-to-end encrypted: no bot can read or write there",
+                "turn encryption off in the room's settings, or watch another room",
+            );
+        }
+        let membership = match roles {
+            Some(_) if self.may_not_read(info.room.kind) => {
+                let fix = format!("give @{} the role bot, or a role that has {VIEW_JOINED}", self.username);
+                return Remark::problem("the bot is in it, but has no permission to read it", fix);
+            }
+            Some(_) => "the bot is in it",
+            None => match self.outside(info) {
+                Ok(membership) => membership,
+                Err(remark) => return remark,
+            },
+        };
+        match self.may_post(room) {
+            Ok(post) => Remark::fine(format!("{membership} and {post}")),
+            Err(remark) => remark,
+        }
+    }
+
+    /// Whether the bot is known to lack the permission to read its rooms of this type.
+    fn may_not_read(&self, kind: RoomKind) -> bool {
+        let of_kind = match kind {
+            RoomKind::Channel => "view-c-room",
+            RoomKind::Group => "view-p-room",
+            RoomKind::Direct => "view-d-room",
+            RoomKind::Other => return false,
+        };
+        [VIEW_JOINED, of_kind].iter().all(|permission| self.rights.may(permission, &[]) == Some(false))
+    }
+
+    /// Whether the bot will join a room that it can see and is not in.
+    fn outside(&self, info: &RoomInfo) -> Result<&'static str, Remark> {
+        if info.room.kind != RoomKind::Channel {
+            return Err(Remark::problem("is private, and the bot is not in it", self.invite()));
+        }
+        if !self.auto_join {
+            return Err(Remark::warning(
+                "the bot is not in it, and rocketchat.auto_join is off: it depends on the server whether its messages are received",
+                self.invite(),
+            ));
+        }
+        if info.needs_join_code && self.rights.may(JOIN_WITHOUT_CODE, &[]) != Some(true) {
+            return Err(Remark::problem("has a join code, so the bot cannot join it", self.invite()));
+        }
+        Ok("the bot will join it")
+    }
+
+    /// Whether the bot can answer in a room.
+    fn may_post(&self, Candidate { info, roles }: Candidate<'_>) -> Result<&'static str, Remark> {
+        let me = self.username;
+        if info.muted.iter().any(|muted| muted == me) {
+            return Err(Remark::problem(
+                "the bot is muted there and cannot reply",
+                format!("type /unmute @{me} in it"),
+            ));
+        }
+        if !info.read_only || info.unmuted.iter().any(|unmuted| unmuted == me) {
+            return Ok("may post");
+        }
+        let fix = format!("make @{me} a moderator of it");
+        match self.rights.may(POST_READONLY, roles.unwrap_or_default()) {
+            Some(true) => Ok("may post, though it is read-only"),
+            Some(false) => {
+                Err(Remark::problem("is read-only, and the bot may not post there, so it cannot reply", fix))
+            }
+            None => Err(Remark::warning("is read-only; whether the bot may post there is unknown", fix)),
+        }
+    }
+
+    fn invite(&self) -> String {
+        format!("type /invite @{} in it", self.username)
+    }
+}
+
+fn archived() -> Remark {
+    Remark::problem(
+        "is archived: nobody can post there",
+        "unarchive it, or remove it from the trigger's rooms",
+    )
+}
+
+fn rooms(count: usize) -> String {
+    match count {
+        1 => "1 room".to_owned(),
+        count => format!("{count} rooms"),
+    }
+}
+
+/// A room's name for people.
+fn label(room: &Room) -> String {
+    match (&room.name, room.kind) {
+        (Some(name), _) => format!("#{name}"),
+        (None, RoomKind::Direct) => format!("direct message {}", room.id),
+        (None, _) => room.id.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

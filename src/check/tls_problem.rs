@@ -1,0 +1,86 @@
+//! The remedy for a failed TLS handshake. The reason arrives as a text and is recognized by the TLS library's wording, which
+//! a test compares.
+
+/// What is wrong with the other end's TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TlsProblem {
+    /// The certificate has expired, or is not valid yet.
+    Outdated,
+    /// The certificate is for another name.
+    OtherName,
+    /// The certificate is not signed by a trusted authority, or is invalid in another way.
+    Untrusted,
+    /// The other end does not speak TLS.
+    Unencrypted,
+}
+
+impl TlsProblem {
+    /// `None` where the reason is not a TLS problem.
+    pub(super) fn of(reason: &str) -> Option<Self> {
+        let of_certificate = reason.split_once("invalid peer certificate: ").map(|(_, detail)| detail);
+        match of_certificate {
+            Some(detail) if detail.contains("expired") || detail.contains("Expired") => Some(Self::Outdated),
+            Some(detail) if detail.contains("not valid yet") || detail.contains("NotValidYet") => {
+                Some(Self::Outdated)
+            }
+            Some(detail) if detail.contains("not valid for") || detail.contains("NotValidFor") => {
+                Some(Self::OtherName)
+            }
+            Some(_) => Some(Self::Untrusted),
+            None => reason.contains("received corrupt message").then_some(Self::Unencrypted),
+        }
+    }
+
+    /// The remedy for a server that the bot calls.
+    pub(super) fn fix(self) -> &'static str {
+        match self {
+            Self::Outdated => "renew its certificate; if it is valid, correct this machine's clock",
+            Self::OtherName => {
+                "use the name that its certificate is for, or give it a certificate for this name"
+            }
+            Self::Untrusted => {
+                "give it a certificate of a public authority, with the intermediate certificates; or install the \
+                 company's authority on this machine, or name its file in SSL_CERT_FILE"
+            }
+            Self::Unencrypted => "correct the port, or write http:// if it has no TLS",
+        }
+    }
+
+    /// The remedy for the listener's public address, which SIGNL4 calls: a certificate trusted only here does not help.
+    pub(super) fn public_fix(self) -> &'static str {
+        match self {
+            Self::Outdated => "renew the certificate of the proxy, or of listener.tls_cert",
+            Self::OtherName => "give the proxy, or listener.tls_cert, a certificate for this name",
+            Self::Untrusted => {
+                "give the proxy, or listener.tls_cert, a certificate of a public authority, with the \
+                 intermediate certificates"
+            }
+            Self::Unencrypted => {
+                "put a proxy with TLS there, or set listener.tls_cert and tls_key; or correct the port"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{CertificateError, Error, InvalidMessage};
+
+    use super::*;
+
+    #[test]
+    fn the_wording_of_the_tls_library_is_recognized() {
+        let certificate = |error| Error::InvalidCertificate(error);
+        for (error, problem) in [
+            (certificate(CertificateError::Expired), TlsProblem::Outdated),
+            (certificate(CertificateError::NotValidYet), TlsProblem::Outdated),
+            (certificate(CertificateError::NotValidForName), TlsProblem::OtherName),
+            (certificate(CertificateError::UnknownIssuer), TlsProblem::Untrusted),
+            (certificate(CertificateError::BadSignature), TlsProblem::Untrusted),
+            (Error::InvalidMessage(InvalidMessage::InvalidContentType), TlsProblem::Unencrypted),
+        ] {
+            assert_eq!(TlsProblem::of(&format!("TLS failed: {error}")), Some(problem), "{error}");
+        }
+        assert_eq!(TlsProblem::of("Connection refused (os error 111)"), None);
+    }
+}

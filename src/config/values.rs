@@ -1,0 +1,196 @@
+//! Checks of single values, used by several tables and by `init`: URLs, addresses, secrets, templates, words.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::report::{Fault, closest, quoted};
+use super::section::{Section, Setting};
+use crate::alerting::{CompileError, Template, Vocabulary};
+use signl4::WebhookUrl;
+
+/// Maximum size of a secret file in bytes. Real secrets have a few hundred at most.
+const MAX_SECRET_FILE: u64 = 64 << 10;
+
+/// Minimum length of a secret that protects a listener.
+const MIN_SECRET: usize = 16;
+
+/// An `http` or `https` URL without credentials.
+pub(super) fn web_url(text: &str, fix: &str) -> Result<Url, Fault> {
+    // A text with an @ may contain a password, so it is not repeated.
+    let shown = if text.contains('@') { String::new() } else { format!(" ({})", quoted(text)) };
+    let url = match Url::parse(text) {
+        Ok(url) if text.contains("://") => url,
+        _ => return Err(Fault::new(format!("is not a URL{shown}"), fix)),
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Fault::new(format!("has the scheme {}, not https or http", quoted(url.scheme())), fix));
+    }
+    if has_credentials(&url) {
+        return Err(Fault::new(CREDENTIALS, "take them out of the URL"));
+    }
+    Ok(url)
+}
+
+const CREDENTIALS: &str = "has a user name or a password in it";
+
+fn has_credentials(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// A server's base URL: no query, and no trailing slash after a path.
+pub(super) fn base_url(text: &str, fix: &str) -> Result<Url, Fault> {
+    let mut url = web_url(text, fix)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Fault::new("has a ? or # part", fix));
+    }
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    Ok(url)
+}
+
+/// A webhook with its secret. The fault repeats nothing of it.
+pub(crate) fn webhook_url(secret: &SecretString) -> Result<WebhookUrl, Fault> {
+    const FIX: &str =
+        "copy it from SIGNL4 (Integrations, Webhook), as in https://connect.signl4.com/webhook/{team-secret}";
+    let text = secret.expose_secret();
+    let webhook = WebhookUrl::parse(text).map_err(|error| Fault::new(error.to_string(), FIX))?;
+    match Url::parse(text) {
+        Ok(url) if has_credentials(&url) => Err(Fault::new(CREDENTIALS, FIX)),
+        _ => Ok(webhook),
+    }
+}
+
+/// An address to listen on.
+pub(super) fn socket_address(text: &str, fix: &str) -> Result<SocketAddr, Fault> {
+    text.parse().map_err(|_| Fault::new(format!("is not an IP address with a port ({})", quoted(text)), fix))
+}
+
+impl Section<'_> {
+    /// A secret: `key`, or the content of the file that `file_key` (`<key>_file`) names. The environment overrides the
+    /// file, also where the two use different keys.
+    pub(super) fn secret(
+        &mut self,
+        key: &'static str,
+        file_key: &'static str,
+    ) -> Option<Setting<SecretString>> {
+        let (inline, path) = (self.text(key), self.text(file_key));
+        if let (Some(inline), Some(path)) = (&inline, &path)
+            && inline.place.is_env() == path.place.is_env()
+        {
+            let why = format!("is given together with {key}");
+            self.report.note(&path.place, Fault::new(why, "keep one of the two"));
+            return None;
+        }
+        let (text, place) = match (inline, path) {
+            (Some(inline), path) if path.is_none() || inline.place.is_env() => (inline.value, inline.place),
+            (_, path) => {
+                let path = path?;
+                (self.report.accept(&path.place, read_secret(&path.value))?, path.place)
+            }
+        };
+        self.report.accept(&place, plausible(&text))?;
+        Some(Setting { value: SecretString::from(text), place })
+    }
+}
+
+/// Reads a secret file. A line break at its end is not part of the secret.
+fn read_secret(path: &str) -> Result<String, Fault> {
+    let file = display(path);
+    let unreadable = |error: io::Error| {
+        let why = match error.kind() {
+            io::ErrorKind::InvalidData => format!("names {file}, which holds no UTF-8 text"),
+            _ => format!("names {file}, which cannot be read ({error})"),
+        };
+        Fault::new(why, "name a file that holds the secret and nothing else, readable by the bot's user")
+    };
+    let mut text = String::new();
+    let opened = File::open(path).map_err(unreadable)?;
+    opened.take(MAX_SECRET_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if text.len() as u64 > MAX_SECRET_FILE {
+        return Err(Fault::new(
+            format!("names {file}, which is far too long for a secret"),
+            "name a file that holds the secret and nothing else",
+        ));
+    }
+    text.truncate(text.trim_end_matches(['\r', '\n']).len());
+    Ok(text)
+}
+
+/// The path for people. A text that does not look like a path may be the secret itself under the wrong key.
+fn display(path: &str) -> String {
+    let relative = path.starts_with("./") || path.starts_with("../");
+    let top = path.strip_prefix('/').and_then(|rest| rest.split_once('/')).map(|(top, _)| top);
+    let absolute = top.is_some_and(|top| !top.is_empty() && Path::new("/").join(top).is_dir());
+    if relative || absolute { quoted(path) } else { "a file".to_owned() }
+}
+
+fn plausible(secret: &str) -> Result<(), Fault> {
+    if secret.trim().is_empty() {
+        return Err(Fault::new("is empty", "give the secret, or leave the key out"));
+    }
+    if secret.chars().any(char::is_control) {
+        return Err(Fault::new(
+            "holds a line break or another control character",
+            "give the secret alone, on one line",
+        ));
+    }
+    if secret == "…" || secret == "..." {
+        return Err(Fault::new("is still the placeholder", "put the real secret in its place"));
+    }
+    Ok(())
+}
+
+/// A secret that protects a listener and is part of a URL: long enough, and without characters that need escaping.
+pub(super) fn strong(secret: SecretString) -> Result<SecretString, Fault> {
+    const FIX: &str = "make one, for example with: openssl rand -hex 24";
+    let text = secret.expose_secret();
+    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)) {
+        return Err(Fault::new("has a character other than a-z A-Z 0-9 - _ . ~", FIX));
+    }
+    if text.len() < MIN_SECRET {
+        return Err(Fault::new(format!("is shorter than {MIN_SECRET} characters"), FIX));
+    }
+    Ok(secret)
+}
+
+/// A secret that was typed or comes from an environment variable.
+pub(crate) fn secret(text: String) -> Result<SecretString, Fault> {
+    plausible(&text).map(|()| SecretString::from(text))
+}
+
+/// A secret from a file.
+pub(crate) fn secret_of_file(path: &Path) -> Result<SecretString, Fault> {
+    read_secret(&path.to_string_lossy()).and_then(secret)
+}
+
+/// A template that uses only the names of its vocabulary.
+pub(super) fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Template, Fault> {
+    Template::compile(text, vocabulary).map_err(|error| match error {
+        CompileError::Invalid { .. } => Fault::new(
+            format!("is not a template: {error}"),
+            "write variables as {{ text }}; the syntax is that of Jinja",
+        ),
+        CompileError::UnknownName(ref name) => {
+            let fix = match closest(name, vocabulary.names()) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => format!("use one of: {}", vocabulary.names().collect::<Vec<_>>().join(", ")),
+            };
+            Fault::new(format!("uses the variable {}, which is not there", quoted(name)), fix)
+        }
+    })
+}
+
+/// One of several words.
+pub(super) fn one_of<T, const N: usize>(text: &str, words: [(&str, T); N]) -> Result<T, Fault> {
+    let known = words.each_ref().map(|(word, _)| *word);
+    if let Some((_, value)) = words.into_iter().find(|(word, _)| *word == text) {
+        return Ok(value);
+    }
+    let known = known.map(|word| format!("\"{word}\"")).join(", ");
+    Err(Fault::new(format!("is none of its words ({})", quoted(text)), format!("write one of {known}")))
+}
