@@ -3,6 +3,8 @@
 //! It knows no API. The clients of Rocket.Chat and SIGNL4 share it, since both have to decide the same thing after a
 //! failure: may the server have executed the call?
 
+#![warn(clippy::missing_errors_doc)]
+
 use std::error::Error;
 use std::str::FromStr;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! The bot's account: how it proves itself, and the live token that REST and realtime share.
+//! The account: its credentials, and the login token that REST and realtime share.
 //!
-//! A personal access token is used as it is. A password is spent once, over REST and as a SHA-256 digest, on a token
-//! that is then kept in memory: a server keeps at most 50 tokens a user, so logging in at each reconnect would push
-//! out others. When that token dies, one renewal gets the next, however many callers noticed.
+//! A personal access token is used as it is. A password is used once, over REST and as a SHA-256 digest, to get a token
+//! that is kept in memory: a server keeps at most 50 tokens per user, so a login at each reconnect would invalidate
+//! others. When the token expires, one login replaces it, however many callers noticed.
 //!
-//! A server that refuses a token may be mistaken or mean something else (a missing right is 401 too, from 8.0 on). So a
-//! refused token is doubted, and `me` decides, before a password is spent or the account is given up.
+//! A refused token is not necessarily invalid: since 8.0 a missing permission is a 401 too. So it is first checked with
+//! `me`, before a password is used or the account is given up.
 
 mod error;
 #[cfg(test)]
@@ -26,35 +26,35 @@ use tokio::sync::Mutex;
 use crate::http::{Connector, Http, MAX_BODY, RestError};
 use crate::{ServerUrl, UserId, wire};
 
-/// How the bot proves who it is.
+/// What to log in with.
 #[derive(Clone, Debug)]
 pub enum Credentials {
     /// A personal access token.
     Token {
-        /// The `_id` of the user the token belongs to; shown beside the token when it is made.
+        /// The `_id` of the token's user; Rocket.Chat shows it beside a new token.
         user_id: UserId,
         /// The token.
         token: SecretString,
     },
-    /// A password. Only its SHA-256 digest ever leaves.
+    /// A password. Only its SHA-256 digest is sent.
     Password {
-        /// The user name, or an e-mail address.
+        /// The username, or an e-mail address.
         username: String,
         /// The password.
         password: SecretString,
     },
 }
 
-/// Who the bot is.
+/// The user that an account belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// `_id`: what tells the bot's own messages.
+    /// `_id`: the author of the account's own messages.
     pub user_id: UserId,
     /// `username`.
     pub username: String,
 }
 
-/// A login that holds.
+/// A user and a token for it.
 #[derive(Debug)]
 pub(super) struct Login {
     pub(super) identity: Identity,
@@ -66,49 +66,49 @@ pub(super) struct Login {
 pub(super) enum LoginRequest {
     /// A token.
     Resume(Arc<Login>),
-    /// The DDP password login, where there is none over REST.
+    /// The DDP password login, if REST has none.
     Password { username: String, digest: SecretString },
 }
 
-/// What is known of the live token.
+/// What is known about the token.
 #[derive(Clone, Debug)]
-enum Standing {
+enum TokenState {
     /// There is none.
     None,
-    /// It was accepted, and nobody has said otherwise since.
-    Good(Arc<Login>),
-    /// It was refused somewhere.
-    Doubted(Arc<Login>),
-    /// It was refused, and REST stood by it.
-    Vouched(Arc<Login>),
+    /// It was accepted, and not refused since.
+    Valid(Arc<Login>),
+    /// It was refused, and has to be checked.
+    Suspect(Arc<Login>),
+    /// It was refused, and then accepted by REST.
+    Confirmed(Arc<Login>),
 }
 
-impl Standing {
+impl TokenState {
     fn login(&self) -> Option<&Arc<Login>> {
         match self {
             Self::None => None,
-            Self::Good(login) | Self::Doubted(login) | Self::Vouched(login) => Some(login),
+            Self::Valid(login) | Self::Suspect(login) | Self::Confirmed(login) => Some(login),
         }
     }
 }
 
-/// An account on a server. Shared (`Arc`) by the REST client and the realtime session.
+/// An account on a server, with its login.
 #[derive(Debug)]
 pub struct Account {
     http: Http,
     credentials: Credentials,
-    standing: RwLock<Standing>,
-    /// Held while logging in, so that many callers make one login.
+    token: RwLock<TokenState>,
+    /// Held during a login, so that concurrent callers share one.
     logging_in: Mutex<()>,
 }
 
 impl Account {
-    /// An account that is not logged in yet.
+    /// An account, not logged in yet. Share it (`Arc`) between the REST client and the realtime session.
     pub fn new(server: ServerUrl, credentials: Credentials, connector: Connector) -> Self {
         Self {
             http: Http::new(server, connector),
             credentials,
-            standing: RwLock::new(Standing::None),
+            token: RwLock::new(TokenState::None),
             logging_in: Mutex::new(()),
         }
     }
@@ -118,23 +118,26 @@ impl Account {
         self.http.server()
     }
 
-    /// Who the bot is; unknown before the first login.
+    /// The account's user; `None` before the first login.
     pub fn identity(&self) -> Option<Identity> {
         self.known().map(|login| login.identity.clone())
     }
 
-    /// Logs in over REST unless that is done already, and tells who the bot is. Tries once.
+    /// Logs in over REST, unless logged in already, and returns the user. Tries once.
+    ///
+    /// # Errors
+    /// See [`LoginError`]: a person has to fix the account, or the login failed for now.
     pub async fn log_in(&self) -> Result<Identity, LoginError> {
         Ok(self.login().await?.identity.clone())
     }
 
-    /// What time it is at the server, exact to about a second; unknown before the first REST answer. Ours being set does not
-    /// move it.
+    /// The server's time, exact to about a second; `None` before the first REST answer. Setting this machine's clock does
+    /// not change it.
     pub fn server_now(&self) -> Option<Timestamp> {
         self.http.server_now()
     }
 
-    /// Server's clock minus ours.
+    /// The server's clock minus this machine's.
     pub fn clock_offset(&self) -> Option<SignedDuration> {
         self.server_now().map(|server| server.duration_since(Timestamp::now()))
     }
@@ -143,51 +146,51 @@ impl Account {
         &self.http
     }
 
-    /// The live login, made if there is none. Many callers at once make one login.
+    /// The current login; logs in if there is none. Concurrent callers share one login.
     pub(super) async fn login(&self) -> Result<Arc<Login>, LoginError> {
-        if let Standing::Good(login) | Standing::Vouched(login) = self.standing() {
+        if let TokenState::Valid(login) | TokenState::Confirmed(login) = self.token_state() {
             return Ok(login);
         }
         let _single_flight = self.logging_in.lock().await;
-        let doubted = match self.standing() {
-            Standing::Good(login) | Standing::Vouched(login) => return Ok(login),
-            Standing::Doubted(login) => Some(login),
-            Standing::None => None,
+        let suspect = match self.token_state() {
+            TokenState::Valid(login) | TokenState::Confirmed(login) => return Ok(login),
+            TokenState::Suspect(login) => Some(login),
+            TokenState::None => None,
         };
-        if let Some(login) = self.still_good(doubted).await? {
-            self.set(Standing::Vouched(Arc::clone(&login)));
+        if let Some(login) = self.still_valid(suspect).await? {
+            self.set(TokenState::Confirmed(Arc::clone(&login)));
             return Ok(login);
         }
         let login = match &self.credentials {
             Credentials::Token { user_id, token } => self.check_token(user_id, token).await?,
-            Credentials::Password { username, password } => self.spend_password(username, password).await?,
+            Credentials::Password { username, password } => {
+                self.log_in_with_password(username, password).await?
+            }
         };
         let login = Arc::new(login);
-        self.set(Standing::Good(Arc::clone(&login)));
+        self.set(TokenState::Valid(Arc::clone(&login)));
         Ok(login)
     }
 
-    /// A login in place of one that was refused; the same one where the server, asked for it, stands by it. Whoever
-    /// comes second gets what the first has got.
+    /// A login in place of a refused one, or the same one if `me` accepts it. Concurrent callers share the result.
     pub(super) async fn renew(&self, refused: &Arc<Login>) -> Result<Arc<Login>, LoginError> {
-        self.doubt(|login| Arc::ptr_eq(login, refused));
+        self.suspect(|login| Arc::ptr_eq(login, refused));
         self.login().await
     }
 
-    /// The server did not accept the token over DDP. It is doubted, so that the next login decides over REST whether it
-    /// is dead: one more witness before a night's pages depend on it.
+    /// Handles a token refused over DDP; returns whether a password can replace it. The next login checks the token over
+    /// REST before it is given up.
     ///
-    /// REST takes an expired token until the server clears it away, which may be minutes later. So where there is a
-    /// password, it is spent once DDP says "expired", or insists.
-    /// Whether a new login follows, which a password allows.
+    /// REST accepts an expired token until the server deletes it, maybe minutes later. So with a password, the token is
+    /// replaced if DDP says "expired" or refuses it twice.
     pub(super) fn token_refused(&self, reason: &str) -> bool {
         if let Credentials::Token { .. } = self.credentials {
-            self.doubt(|_| true);
+            self.suspect(|_| true);
             return false;
         }
-        match self.standing() {
-            Standing::Good(_) if !reason.contains("expired") => self.doubt(|_| true),
-            _ => self.set(Standing::None),
+        match self.token_state() {
+            TokenState::Valid(_) if !reason.contains("expired") => self.suspect(|_| true),
+            _ => self.set(TokenState::None),
         }
         true
     }
@@ -203,7 +206,7 @@ impl Account {
         }
     }
 
-    /// Takes in what the server answered to a login over DDP. A token that was got or proved good so is kept for REST.
+    /// Takes the answer to a DDP login. Its token is kept for REST, unless there is a valid one.
     pub(super) fn accept(&self, user_id: UserId, token: Option<SecretString>) -> Result<Identity, Fatal> {
         let name = match &self.credentials {
             Credentials::Token { user_id: configured, .. } if *configured != user_id => {
@@ -218,33 +221,33 @@ impl Account {
             None => Identity { username: name.to_owned(), user_id },
         };
         if let Some(token) = token
-            && !matches!(self.standing(), Standing::Good(_))
+            && !matches!(self.token_state(), TokenState::Valid(_))
         {
-            self.set(Standing::Good(Arc::new(Login { identity: identity.clone(), token })));
+            self.set(TokenState::Valid(Arc::new(Login { identity: identity.clone(), token })));
         }
         Ok(identity)
     }
 
-    /// The doubted login, if the server stands by it; `None` where it is dead and a password gets another.
-    async fn still_good(&self, doubted: Option<Arc<Login>>) -> Result<Option<Arc<Login>>, LoginError> {
-        let Some(login) = doubted else { return Ok(None) };
+    /// The suspect login if `me` accepts it; `None` if it does not and there is a password to replace it.
+    async fn still_valid(&self, suspect: Option<Arc<Login>>) -> Result<Option<Arc<Login>>, LoginError> {
+        let Some(login) = suspect else { return Ok(None) };
         match (self.me(&login.identity.user_id, &login.token).await, &self.credentials) {
             (Ok(_), _) => Ok(Some(login)),
             (Err(LoginError::Fatal(_)), Credentials::Password { .. }) => {
-                tracing::info!("the Rocket.Chat token has expired or was revoked, logging in anew");
+                tracing::info!("the Rocket.Chat token has expired or was revoked, logging in again");
                 Ok(None)
             }
             (Err(error), _) => Err(error),
         }
     }
 
-    /// Asks `me` whether the token is good, and for the user's name.
+    /// Checks a token with `me`, which returns the username too.
     async fn check_token(&self, user_id: &UserId, token: &SecretString) -> Result<Login, LoginError> {
         let username = self.me(user_id, token).await?.unwrap_or_else(|| user_id.to_string());
         Ok(Login { identity: Identity { user_id: user_id.clone(), username }, token: token.clone() })
     }
 
-    /// The user's name. The token is dead only where Rocket.Chat itself says so: every account may ask this.
+    /// The username. Every account may call `me`, so a 401 from Rocket.Chat itself means that the token is invalid.
     async fn me(&self, user_id: &UserId, token: &SecretString) -> Result<Option<String>, LoginError> {
         let request = authorized(self.http.request(Method::GET, "me"), user_id, token);
         let answer = self.http.exchange("me", request, MAX_BODY).await.map_err(|error| match error {
@@ -254,7 +257,11 @@ impl Account {
         Ok(wire::filled(&answer, "username").map(str::to_owned))
     }
 
-    async fn spend_password(&self, username: &str, password: &SecretString) -> Result<Login, LoginError> {
+    async fn log_in_with_password(
+        &self,
+        username: &str,
+        password: &SecretString,
+    ) -> Result<Login, LoginError> {
         let body = json!({
             "user": username,
             "password": {"digest": digest(password).expose_secret(), "algorithm": "sha-256"},
@@ -268,30 +275,30 @@ impl Account {
             .ok_or_else(|| LoginError::NotNow(RestError::unclear("the answer to the login has no token")))
     }
 
-    fn standing(&self) -> Standing {
-        self.standing.read().map_or(Standing::None, |standing| standing.clone())
+    fn token_state(&self) -> TokenState {
+        self.token.read().map_or(TokenState::None, |state| state.clone())
     }
 
-    /// The login there is, whatever is thought of it.
+    /// The login in any state.
     fn known(&self) -> Option<Arc<Login>> {
-        self.standing().login().cloned()
+        self.token_state().login().cloned()
     }
 
-    fn set(&self, standing: Standing) {
-        if let Ok(mut current) = self.standing.write() {
-            *current = standing;
+    fn set(&self, state: TokenState) {
+        if let Ok(mut current) = self.token.write() {
+            *current = state;
         }
     }
 
-    fn doubt(&self, which: impl Fn(&Arc<Login>) -> bool) {
-        let Ok(mut current) = self.standing.write() else { return };
+    fn suspect(&self, which: impl Fn(&Arc<Login>) -> bool) {
+        let Ok(mut current) = self.token.write() else { return };
         if let Some(login) = current.login().filter(|login| which(login)).cloned() {
-            *current = Standing::Doubted(login);
+            *current = TokenState::Suspect(login);
         }
     }
 }
 
-/// Adds the two headers that prove who calls.
+/// Adds the two headers of an authenticated call.
 pub(super) fn authorized(
     request: reqwest::RequestBuilder,
     user_id: &UserId,
@@ -303,7 +310,7 @@ pub(super) fn authorized(
             value.set_sensitive(true);
             request.header("X-Auth-Token", value)
         }
-        // Not a token that a server could have made: the call goes out without and is answered 401.
+        // No server issues such a token. The call is made without it, and answered 401.
         Err(_) => request,
     }
 }
@@ -317,7 +324,7 @@ fn read_login(body: &Value, username: &str) -> Option<Login> {
     Some(Login { identity: Identity { user_id, username }, token })
 }
 
-/// The SHA-256 digest of a password in lower-case hex, which is all the server ever sees of it.
+/// The SHA-256 digest of a password in lower-case hex, the form that the server expects.
 fn digest(password: &SecretString) -> SecretString {
     let hash = Sha256::digest(password.expose_secret().as_bytes());
     SecretString::from(hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())

@@ -21,6 +21,9 @@ impl Message {
     /// Reads a message from its document, as it came in a stream's `args` or in an answer of the REST API.
     ///
     /// `_id`, `rid`, `u._id` and a time must be there; everything else may be missing or of the wrong type.
+    ///
+    /// # Errors
+    /// If one of those is missing.
     pub fn from_document(document: &Value) -> Result<Self, MessageError> {
         if !document.is_object() {
             return Err(MessageError::NotAnObject);

@@ -1,4 +1,4 @@
-//! Identifiers of Rocket.Chat as types, so that a room can never be passed where a message is wanted.
+//! Rocket.Chat's identifiers as types, so that a room's cannot be passed for a message's.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// Takes the identifier as the server wrote it.
+            /// Wraps an identifier.
             pub fn new(id: impl Into<String>) -> Self {
                 Self(id.into())
             }
 
-            /// The identifier as the server wrote it.
+            /// The identifier as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -36,7 +36,7 @@ id!(
     RoomId
 );
 id!(
-    /// A message's `_id`. A thread is named by the `_id` of its parent message (`tmid`).
+    /// A message's `_id`. A thread has the `_id` of its parent message (`tmid`).
     MessageId
 );
 id!(

@@ -1,28 +1,4 @@
-//! A client for [Rocket.Chat](https://rocket.chat): its realtime API (DDP over a WebSocket) and its REST API.
-//!
-//! Log in with a personal access token or a password, receive every message of every room the account is in, ask for
-//! what was missed while disconnected, and post replies and reactions. The connection reconnects by itself.
-//!
-//! ```no_run
-//! use std::sync::Arc;
-//!
-//! use rocketchat::realtime::{Realtime, RealtimeEvent};
-//! use rocketchat::{Account, Connector, Credentials};
-//!
-//! # async fn listen() -> Result<(), Box<dyn std::error::Error>> {
-//! let credentials = Credentials::Password { username: "my.bot".into(), password: "secret".into() };
-//! let account = Account::new("https://chat.example.com".parse()?, credentials, Connector::new()?);
-//! let (sender, mut events) = tokio::sync::mpsc::channel(64);
-//! let realtime = Realtime::new(Arc::new(account));
-//! tokio::spawn(async move { realtime.run(sender, Default::default()).await });
-//! while let Some(event) = events.recv().await {
-//!     if let RealtimeEvent::Message { message, .. } = event {
-//!         println!("{}: {}", message.author.username, message.text);
-//!     }
-//! }
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # Layers
 //!
@@ -44,6 +20,8 @@
 //! [DDP specification]: https://github.com/meteor/meteor/blob/devel/packages/ddp/DDP.md
 //! [realtime API]: https://developer.rocket.chat/apidocs/realtimeapi
 //! [REST API]: https://developer.rocket.chat/apidocs
+
+#![warn(clippy::missing_errors_doc)]
 
 mod account;
 mod document;

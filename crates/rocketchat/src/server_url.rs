@@ -1,14 +1,14 @@
-//! Where a Rocket.Chat server lives, and the addresses that follow from it.
+//! A server's URL, and the URLs derived from it.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
 
-/// The base URL of a server, parsed once.
+/// The base URL of a server.
 ///
-/// A server may live under a sub-path (`https://example.com/chat`): it is kept in everything derived from it. Query
-/// and fragment are dropped; user name and password in the URL are refused, since they would end up in logs.
+/// A server may have a sub-path (`https://example.com/chat`); derived URLs keep it. Query and fragment are dropped. A user
+/// name or password in the URL is an error, since it would end up in logs.
 ///
 /// ```
 /// use rocketchat::ServerUrl;
@@ -24,47 +24,46 @@ pub struct ServerUrl {
     base: Url,
 }
 
-/// Why a text is not the URL of a server.
+/// Why a text is not a server's URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServerUrlError {
     /// Not a URL at all.
     #[error("not a URL: {0}")]
     Syntax(#[from] url::ParseError),
-    /// Neither `http` nor `https` (`ws` and `wss` are taken for these).
+    /// Neither `http` nor `https` (`ws` and `wss` stand for these).
     #[error("the scheme \"{0}\" is neither http nor https")]
     Scheme(String),
     /// No host.
     #[error("the URL has no host")]
     NoHost,
-    /// A user name or password stands in the URL.
-    #[error("the URL holds a user name or password; they have keys of their own")]
+    /// The URL has a user name or password.
+    #[error("the URL holds a user name or password; give them separately")]
     Credentials,
 }
 
 impl ServerUrl {
-    /// The address of the DDP WebSocket: `ws(s)://host[/prefix]/websocket`, without a query or a trailing slash (with
-    /// one, the streamer speaks SockJS framing).
+    /// The DDP WebSocket: `ws(s)://host[/prefix]/websocket`. With a trailing slash the streamer would use SockJS framing.
     pub fn websocket(&self) -> Url {
         let mut url = self.join("websocket");
         let scheme = if self.is_tls() { "wss" } else { "ws" };
-        // `set_scheme` only fails between special and other schemes, and these four are all special.
+        // `set_scheme` fails only between special and other schemes; http, https, ws and wss are special.
         let changed = url.set_scheme(scheme);
         debug_assert!(changed.is_ok());
         url
     }
 
-    /// The address of a REST endpoint: `api("chat.sendMessage")` is `http(s)://host[/prefix]/api/v1/chat.sendMessage`.
+    /// A REST endpoint: `api("chat.sendMessage")` is `http(s)://host[/prefix]/api/v1/chat.sendMessage`.
     pub fn api(&self, endpoint: &str) -> Url {
         self.join(&format!("api/v1/{endpoint}"))
     }
 
-    /// The address that people open in the browser, its path ending in a slash.
+    /// The URL to open in a browser; its path ends in a slash.
     pub fn base(&self) -> &Url {
         &self.base
     }
 
-    /// `/api/info`, the one endpoint outside of `/api/v1`.
+    /// `/api/info`, the only endpoint outside `/api/v1`.
     pub fn info(&self) -> Url {
         self.join("api/info")
     }
@@ -74,12 +73,12 @@ impl ServerUrl {
         self.base.scheme() == "https"
     }
 
-    /// The host, as it stands in the URL (an IPv6 address in brackets).
+    /// The host as in the URL (an IPv6 address has brackets).
     pub fn host(&self) -> &str {
         self.base.host_str().unwrap_or_default()
     }
 
-    /// The port, also where it is the scheme's own.
+    /// The port, or the scheme's default.
     pub fn port(&self) -> u16 {
         self.base.port_or_known_default().unwrap_or(443)
     }
@@ -114,7 +113,7 @@ impl FromStr for ServerUrl {
         }
         base.set_query(None);
         base.set_fragment(None);
-        // People copy the WebSocket's address as well; what is meant is the server.
+        // Accept the WebSocket's URL too.
         let path = base.path().trim_end_matches('/');
         let path = path.strip_suffix("/websocket").unwrap_or(path).trim_end_matches('/').to_owned();
         base.set_path(&format!("{path}/"));
@@ -152,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn the_websocket_address_is_taken_for_its_server() {
+    fn the_websockets_url_stands_for_its_server() {
         assert_eq!(server("wss://example.com/chat/websocket"), server("https://example.com/chat"));
         assert_eq!(server("WS://example.com/websocket/"), server("http://example.com"));
     }
 
     #[test]
-    fn what_is_no_server_is_refused_with_the_reason() {
+    fn anything_else_is_an_error_with_the_reason() {
         let refuse = |text: &str| text.parse::<ServerUrl>().unwrap_err();
         assert!(matches!(refuse("chat.example.com"), ServerUrlError::Syntax(_)));
         assert_eq!(refuse("ftp://example.com"), ServerUrlError::Scheme("ftp".into()));

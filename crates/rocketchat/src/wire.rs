@@ -1,4 +1,4 @@
-//! How Rocket.Chat writes plain values: text, flags and times, each in more than one way.
+//! Reads plain JSON values, each of which servers write in more than one form: text, flags, times.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -8,7 +8,7 @@ pub(super) fn text<'a>(document: &'a Value, key: &str) -> Option<&'a str> {
     document.get(key).and_then(Value::as_str)
 }
 
-/// The text under `key`, if it is more than blanks.
+/// The text under `key`, unless it is blank.
 pub(super) fn filled<'a>(document: &'a Value, key: &str) -> Option<&'a str> {
     text(document, key).filter(|text| !text.trim().is_empty())
 }
@@ -18,7 +18,7 @@ pub(super) fn flag(document: &Value, key: &str) -> bool {
     document.get(key).and_then(Value::as_bool).unwrap_or(false)
 }
 
-/// An identifier or error code, which some versions write as a number.
+/// An identifier or error code; some versions write it as a number.
 pub(super) fn code(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -27,31 +27,31 @@ pub(super) fn code(value: &Value) -> Option<String> {
     }
 }
 
-/// The texts of a list; whatever else stands in it is left out.
+/// The texts in a list; other items are skipped.
 pub(super) fn texts(document: &Value, key: &str) -> Vec<String> {
     let list = document.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     list.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
-/// A moment: `{"$date": ms}` on DDP, an ISO 8601 text in REST, bare milliseconds in a few places.
+/// A time: `{"$date": ms}` in DDP, ISO 8601 in REST, plain milliseconds in a few places.
 ///
-/// Only moments since 1970 and within reason, so that whoever adds or takes off a day need not fear the end of time.
+/// Only times between 1970 and the year 9000, so that arithmetic with them cannot overflow.
 pub(super) fn time(value: &Value) -> Option<Timestamp> {
-    written_time(value).filter(|time| (0..LATEST).contains(&time.as_millisecond()))
+    unbounded_time(value).filter(|time| (0..LATEST).contains(&time.as_millisecond()))
 }
 
 /// The year 9000, in milliseconds.
 const LATEST: i64 = 221_845_392_000_000;
 
-fn written_time(value: &Value) -> Option<Timestamp> {
+fn unbounded_time(value: &Value) -> Option<Timestamp> {
     match value {
         Value::Object(fields) => match fields.get("$date") {
-            Some(inner @ (Value::Number(_) | Value::String(_))) => written_time(inner),
+            Some(inner @ (Value::Number(_) | Value::String(_))) => unbounded_time(inner),
             _ => None,
         },
         Value::String(text) => text.parse().ok(),
         Value::Number(number) => {
-            // JavaScript has one kind of number, so a time may come with a fraction.
+            // JavaScript numbers are floats, so a time may have a fraction.
             let ms = number.as_i64().or_else(|| number.as_f64().map(|ms| ms as i64))?;
             Timestamp::from_millisecond(ms).ok()
         }
@@ -59,7 +59,7 @@ fn written_time(value: &Value) -> Option<Timestamp> {
     }
 }
 
-/// The moment under `key`.
+/// The time under `key`.
 pub(super) fn time_of(document: &Value, key: &str) -> Option<Timestamp> {
     document.get(key).and_then(time)
 }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_none() {
+    fn anything_else_is_none() {
         for form in [
             json!(null),
             json!(""),

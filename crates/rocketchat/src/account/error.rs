@@ -1,42 +1,42 @@
-//! Why there is no login: for good, or only now.
+//! Why there is no login: for good, or for now.
 //!
-//! Only what is surely about the account is fatal: a bot that gives up for a server that
-//! is starting up, or for the proxy in front of it, pages nobody any more.
+//! Only what is certainly about the account is fatal. A client that gave up because the server was starting, or because of
+//! a proxy in front of it, would never come back.
 //!
-//! The codes come from Rocket.Chat's `validateLoginAttempt` hooks and Meteor's `accounts-password`; the same ones come
-//! over REST and over DDP.
+//! The codes are from Rocket.Chat's `validateLoginAttempt` hooks and Meteor's `accounts-password`; REST and DDP use the
+//! same ones.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::UserId;
 use crate::http::{Effect, RestError};
 
-/// Why the account cannot be used until somebody mends it. Nothing else ends
+/// Why the account cannot be used until a person fixes it. Nothing else ends
 /// [`run`](crate::realtime::Realtime::run).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fatal {
-    /// The personal access token is not, or no longer, accepted.
+    /// The personal access token is invalid or revoked.
     #[error(
         "Rocket.Chat does not accept the personal access token: {0}; make a new one (My Account > Personal Access Tokens) and check that the user ID belongs to it"
     )]
     TokenDead(String),
-    /// User name or password are not accepted.
+    /// The username or password is wrong, or the account may not log in.
     #[error(
         "Rocket.Chat refuses the login: {0}; check user name and password, and that the account is active"
     )]
     Refused(String),
-    /// The account demands a second factor.
+    /// The account needs a second factor.
     #[error(
         "Rocket.Chat demands a second factor (TOTP or e-mail code) for this account; use a personal access token that ignores it"
     )]
     SecondFactor,
-    /// The token is somebody else's.
+    /// The token belongs to another user.
     #[error("the token belongs to user \"{actual}\", not to \"{configured}\"")]
     WrongUser {
-        /// The user ID that was given with the token.
+        /// The user ID configured with the token.
         configured: UserId,
-        /// Whose token it is.
+        /// The user ID that the token belongs to.
         actual: UserId,
     },
 }
@@ -44,14 +44,14 @@ pub enum Fatal {
 /// Why there is no login.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
-    /// Somebody must mend the account.
+    /// A person has to fix the account.
     #[error(transparent)]
     Fatal(#[from] Fatal),
-    /// There is no login with a password over REST, or one was refused without a reason (from 8.0 on every refusal
-    /// says "unauthorized" and no more). The realtime session tries over DDP, which tells why.
+    /// REST does not allow logins with a password, or refused this one without a reason (since 8.0 every refusal is just
+    /// "unauthorized"). The realtime session then logs in over DDP, which gives the reason.
     #[error("Rocket.Chat does not log in over REST: {0}")]
     RestDisabled(String),
-    /// Not now.
+    /// The login failed for now; retry as [`RestError`] says.
     #[error(transparent)]
     NotNow(RestError),
 }
@@ -61,7 +61,7 @@ impl From<LoginError> for RestError {
         match error {
             LoginError::Fatal(fatal) => Self::Unauthorized { code: String::new(), reason: fatal.to_string() },
             LoginError::RestDisabled(_) => Self::unreachable("not logged in yet"),
-            // Whatever became of the login, the call itself was never made.
+            // The login may have taken effect; the call itself was not made.
             LoginError::NotNow(Self::Unavailable { reason, failure, .. }) => {
                 Self::Unavailable { reason, effect: Effect::None, failure }
             }
@@ -71,10 +71,10 @@ impl From<LoginError> for RestError {
     }
 }
 
-/// How long to leave a server alone that has blocked logins after too many failed ones. It says not for how long.
+/// The wait after the server has blocked logins for too many failures. The answer names no time.
 const BLOCKED_FOR: SignedDuration = SignedDuration::from_mins(1);
 
-/// Sorts a refused REST login.
+/// Classifies a refused REST login.
 pub(super) fn login_refused(error: RestError) -> LoginError {
     let (code, reason) = match error {
         RestError::Unauthorized { code, reason } => (code, reason),
@@ -93,18 +93,18 @@ pub(super) fn login_refused(error: RestError) -> LoginError {
     }
 }
 
-/// Whether the account is asked for a second factor, which a bot has not.
+/// Whether the server asks for a second factor.
 pub(crate) fn is_second_factor(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text.contains("totp") || text.contains("2fa")
 }
 
-/// Whether logins are blocked for a while, for this user or this address.
+/// Whether logins are blocked temporarily, for this user or this address.
 pub(crate) fn is_blocked(text: &str) -> bool {
     text.contains("login-blocked") || text.contains("temporarily blocked")
 }
 
-/// Whether the account itself may not log in, whatever it proves.
+/// Whether the account may not log in, even with valid credentials.
 pub(crate) fn is_deactivated(code: &str) -> bool {
     matches!(
         code,

@@ -36,8 +36,8 @@ fn me() -> ResponseTemplate {
     json(200, json!({"_id": "bot", "username": "signl4.bot", "success": true}))
 }
 
-/// How a dead token is answered by 8.x, and by 7.x and before.
-fn dead_token() -> [ResponseTemplate; 2] {
+/// The answers of 8.x, and of 7.x and older, to an invalid token.
+fn invalid_token() -> [ResponseTemplate; 2] {
     let words = "You must be logged in to do this.";
     [
         json(401, json!({"success": false, "error": words})),
@@ -45,8 +45,8 @@ fn dead_token() -> [ResponseTemplate; 2] {
     ]
 }
 
-/// Answers that come from what stands before Rocket.Chat, or from a Rocket.Chat whose API is not up yet.
-fn foreign() -> Vec<ResponseTemplate> {
+/// Answers of a proxy in front of Rocket.Chat, or of a Rocket.Chat whose API has not started.
+fn not_from_rocketchat() -> Vec<ResponseTemplate> {
     let html = "<html><head><title>nginx</title></head></html>";
     vec![
         ResponseTemplate::new(401).set_body_string("Unauthorized"),
@@ -82,7 +82,7 @@ async fn logged_in(server: &MockServer) -> (Account, Arc<Login>) {
 }
 
 #[tokio::test]
-async fn a_password_is_spent_once_as_a_digest_and_its_token_is_kept() {
+async fn a_password_is_sent_once_as_a_digest_and_its_token_is_kept() {
     let server = MockServer::start().await;
     Mock::given(method("POST"))
         .and(path("/api/v1/login"))
@@ -104,7 +104,7 @@ async fn a_password_is_spent_once_as_a_digest_and_its_token_is_kept() {
 }
 
 #[tokio::test]
-async fn many_callers_make_one_login() {
+async fn concurrent_callers_share_one_login() {
     let server = MockServer::start().await;
     answer(&server, "login", taken("fr35h"), 1).await;
     let account = with_password(&server);
@@ -112,7 +112,7 @@ async fn many_callers_make_one_login() {
 }
 
 #[tokio::test]
-async fn a_personal_access_token_is_shown_to_me_with_its_user() {
+async fn a_personal_access_token_is_checked_with_me() {
     let server = MockServer::start().await;
     Mock::given(path("/api/v1/me"))
         .and(header("X-User-Id", "bot"))
@@ -127,8 +127,8 @@ async fn a_personal_access_token_is_shown_to_me_with_its_user() {
 }
 
 #[tokio::test]
-async fn the_clock_of_what_stands_before_the_server_is_not_the_servers() {
-    let mut pages = foreign();
+async fn the_time_of_a_proxy_is_not_the_servers() {
+    let mut pages = not_from_rocketchat();
     // That one is the server's own.
     pages.pop();
     for page in pages {
@@ -142,8 +142,8 @@ async fn the_clock_of_what_stands_before_the_server_is_not_the_servers() {
 }
 
 #[tokio::test]
-async fn a_dead_personal_access_token_is_fatal_and_the_error_says_the_way_out() {
-    for dead in dead_token() {
+async fn an_invalid_personal_access_token_is_fatal_and_the_error_says_what_to_do() {
+    for dead in invalid_token() {
         let server = MockServer::start().await;
         answer(&server, "me", dead, 1).await;
         let error = with_token(&server).log_in().await.unwrap_err();
@@ -154,8 +154,8 @@ async fn a_dead_personal_access_token_is_fatal_and_the_error_says_the_way_out() 
 }
 
 #[tokio::test]
-async fn what_rocket_chat_itself_did_not_say_is_never_fatal() {
-    for foreign in foreign() {
+async fn an_answer_that_is_not_from_rocket_chat_is_never_fatal() {
+    for foreign in not_from_rocketchat() {
         let server = MockServer::start().await;
         answer(&server, "me", foreign.clone(), 1).await;
         answer(&server, "login", foreign.clone(), 1).await;
@@ -167,7 +167,7 @@ async fn what_rocket_chat_itself_did_not_say_is_never_fatal() {
 }
 
 #[tokio::test]
-async fn a_refused_password_is_sorted_by_what_helps() {
+async fn a_refused_password_is_classified_by_what_to_do() {
     let refused = async |status: u16, body: Value| {
         let server = MockServer::start().await;
         answer(&server, "login", json(status, body), 1).await;
@@ -208,7 +208,7 @@ async fn a_refused_password_is_sorted_by_what_helps() {
 }
 
 #[tokio::test]
-async fn where_rest_refuses_without_a_reason_the_password_goes_over_ddp() {
+async fn if_rest_refuses_without_a_reason_the_password_goes_over_ddp() {
     let server = MockServer::start().await;
     answer(&server, "login", json(401, json!({"success": false, "error": "unauthorized"})), 1).await;
     let account = with_password(&server);
@@ -222,7 +222,7 @@ async fn where_rest_refuses_without_a_reason_the_password_goes_over_ddp() {
 }
 
 #[tokio::test]
-async fn a_login_that_was_asked_to_wait_is_not_tried_again_before() {
+async fn a_rate_limited_login_is_not_retried_too_early() {
     for refusal in [
         ResponseTemplate::new(429).insert_header("Retry-After", "30"),
         json(401, json!({"status": "error", "error": "error-login-blocked-for-ip", "message": "blocked"})),
@@ -248,7 +248,7 @@ async fn a_token_that_ddp_refuses_and_rest_accepts_is_kept() {
 }
 
 #[tokio::test]
-async fn where_ddp_insists_a_new_login_is_made_though_rest_stands_by_the_token() {
+async fn a_token_that_ddp_refuses_twice_is_replaced_although_rest_accepts_it() {
     let server = MockServer::start().await;
     answer(&server, "me", me(), 1).await;
     let (account, _) = logged_in(&server).await;
@@ -261,7 +261,7 @@ async fn where_ddp_insists_a_new_login_is_made_though_rest_stands_by_the_token()
 
 #[tokio::test]
 async fn a_token_that_both_refuse_is_replaced_by_one_new_login() {
-    for dead in dead_token() {
+    for dead in invalid_token() {
         let server = MockServer::start().await;
         answer(&server, "me", dead, 1).await;
         let (account, first) = logged_in(&server).await;
@@ -275,7 +275,7 @@ async fn a_token_that_both_refuse_is_replaced_by_one_new_login() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_replaced_without_asking_rest_which_takes_it_a_while_longer() {
+async fn an_expired_token_is_replaced_without_asking_rest_which_still_accepts_it() {
     let server = MockServer::start().await;
     answer(&server, "me", me(), 0).await;
     let (account, _) = logged_in(&server).await;
@@ -285,7 +285,7 @@ async fn an_expired_token_is_replaced_without_asking_rest_which_takes_it_a_while
 }
 
 #[tokio::test]
-async fn a_doubted_token_is_neither_kept_nor_given_up_while_nobody_can_say() {
+async fn a_suspect_token_is_neither_used_nor_given_up_while_it_cannot_be_checked() {
     let server = MockServer::start().await;
     answer(&server, "me", ResponseTemplate::new(502), 1).await;
     let (account, _) = logged_in(&server).await;
@@ -303,14 +303,14 @@ async fn a_personal_access_token_refused_over_ddp_is_fatal_only_if_rest_refuses_
     account.log_in().await.unwrap();
     assert!(!account.token_refused("no"));
     account.log_in().await.unwrap();
-    let [dead, _] = dead_token();
+    let [dead, _] = invalid_token();
     answer(&server, "me", dead, 1).await;
     account.token_refused("no");
     assert!(matches!(account.log_in().await, Err(LoginError::Fatal(Fatal::TokenDead(_)))));
 }
 
 #[tokio::test]
-async fn debug_output_of_an_account_tells_no_secret() {
+async fn debug_output_of_an_account_has_no_secret() {
     let server = MockServer::start().await;
     let (account, _) = logged_in(&server).await;
     for text in [format!("{account:?}"), format!("{:?}", with_token(&server))] {

@@ -1,4 +1,4 @@
-//! What time it is at the server.
+//! The server's clock.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,13 +7,13 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A clock further off than this is not believed: adding it to a time must always give a time.
+/// A time further off is ignored, so that arithmetic with it cannot overflow.
 const FARTHEST: SignedDuration = SignedDuration::from_hours(24 * 366 * 50);
-/// `Date` names whole seconds: on average half a second has passed since.
+/// `Date` has whole seconds, so on average it is half a second late.
 const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
-/// The server's clock, as its HTTP answers tell of it. Between two answers it goes on by the steady clock of this machine:
-/// the other one may be set, by hand or by NTP.
+/// The server's clock, from the `Date` of its answers plus steady time since. This machine's wall clock is not used, since
+/// it may be set.
 #[derive(Debug, Default)]
 pub(super) struct ServerClock(Mutex<Option<Reading>>);
 
@@ -24,7 +24,7 @@ struct Reading {
 }
 
 impl ServerClock {
-    /// Takes in an answer's `Date`, and when the call was made and answered.
+    /// Takes the `Date` of an answer to a call made at `sent` and answered at `answered`.
     pub(super) fn observe(&self, date: Timestamp, sent: Instant, answered: Instant) {
         let halfway = answered.duration_since(sent) / 2;
         let believed = date.duration_since(Timestamp::now()).abs() <= FARTHEST;
@@ -33,7 +33,7 @@ impl ServerClock {
         }
     }
 
-    /// Server's time now, exact to about a second; unknown before the first answer.
+    /// The server's time now, exact to about a second; `None` before the first answer.
     pub(super) fn now(&self) -> Option<Timestamp> {
         let reading = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reading.and_then(|reading| reading.server.checked_add(reading.at.elapsed()).ok())
@@ -45,20 +45,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_is_the_answers_and_goes_on_since() {
+    fn the_time_is_the_answers_plus_the_time_since() {
         let clock = ServerClock::default();
         assert_eq!(clock.now(), None);
         let (hour, ms) = (SignedDuration::from_hours(1), Duration::from_millis);
         let date = Timestamp::now() - hour;
         let answered = Instant::now();
         clock.observe(date, answered - ms(400), answered);
-        let told = clock.now().unwrap();
+        let now = clock.now().unwrap();
         let passed = answered.elapsed();
-        assert!(date + ms(700) <= told && told <= date + ms(700) + passed, "{date} {told}");
+        assert!(date + ms(700) <= now && now <= date + ms(700) + passed, "{date} {now}");
     }
 
     #[test]
-    fn a_clock_that_is_absurdly_off_is_not_believed() {
+    fn an_absurd_time_is_ignored() {
         let clock = ServerClock::default();
         for date in [Timestamp::MAX, Timestamp::MIN] {
             clock.observe(date, Instant::now(), Instant::now());

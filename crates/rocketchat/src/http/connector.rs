@@ -1,4 +1,4 @@
-//! What every connection to the server shares: TLS roots, HTTP client, proxies.
+//! What all connections share: TLS roots, HTTP client, proxies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use http_outcome::ErrorHook;
 use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::HeaderValue;
 
-/// How long one REST call may take, connect and body included.
+/// Timeout of a REST call, from connecting to the end of the body.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a connection may take to stand (name, TCP, proxy, TLS), for REST and WebSocket each.
+/// Timeout of connecting: DNS, TCP, proxy and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// How the client names itself unless told otherwise.
+/// The default `User-Agent`.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// Opens connections: holds the TLS configuration, the HTTP client and the proxies of the environment.
 ///
-/// Built once and shared, since reading the system's certificates is slow and the HTTP client pools connections.
-/// Certificates are trusted when the system's roots or Mozilla's (webpki) sign them. `HTTPS_PROXY`, `HTTP_PROXY`,
-/// `ALL_PROXY` and `NO_PROXY` hold for both REST and WebSocket.
+/// Build one and share it: reading the system's certificates is slow, and the HTTP client pools connections. Trusted roots
+/// are the system's and Mozilla's (webpki). `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` apply to REST and
+/// WebSocket.
 #[derive(Clone)]
 pub struct Connector {
     tls: Arc<rustls::ClientConfig>,
@@ -68,7 +68,7 @@ impl Connector {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let http = client_builder(&tls, &user_agent)
-            // The token travels in a header of its own, which no HTTP library drops when a redirect leaves the host.
+            // The token is in a custom header, which HTTP libraries keep when a redirect leads to another host.
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| ConnectorError {
@@ -118,13 +118,13 @@ impl Connector {
 }
 
 impl std::fmt::Debug for Connector {
-    /// Proxies may carry a password, so nothing of them is shown.
+    /// Without the proxies, whose URLs may hold a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connector").finish_non_exhaustive()
     }
 }
 
-/// reqwest reads the proxies of the environment by itself, with the same code as [`Matcher`].
+/// reqwest reads the environment's proxies itself, with the same code as [`Matcher`].
 fn client_builder(tls: &rustls::ClientConfig, user_agent: &HeaderValue) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls.clone())

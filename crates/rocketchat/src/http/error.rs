@@ -1,4 +1,4 @@
-//! What can go wrong with a REST call, sorted by what the caller does next.
+//! Why a REST call failed, by what the caller does next.
 
 use http_outcome::Failure;
 use jiff::Timestamp;
@@ -6,40 +6,39 @@ use jiff::Timestamp;
 /// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestError {
-    /// The server did not answer, or not with something to go by: network, timeout, 5xx, an answer that is not
-    /// Rocket.Chat's own. Try again later.
+    /// No usable answer: network error, timeout, 5xx, or an answer that is not Rocket.Chat's, such as a proxy's. Retry
+    /// later.
     #[error("Rocket.Chat is not available: {reason}")]
     Unavailable {
         /// What happened, without the URL.
         reason: String,
-        /// Whether the call may have taken effect all the same.
+        /// Whether the call may have taken effect.
         effect: Effect,
         /// Why there was no answer; `None` if there was one.
         failure: Option<Failure>,
     },
-    /// The server wants no more calls of this kind for now (429, `error-too-many-requests`). The call took no effect.
+    /// The route is rate limited (429, `error-too-many-requests`). The call had no effect.
     #[error("Rocket.Chat asks for fewer calls until {until}")]
     RateLimited {
-        /// From when on the server takes calls again, by our clock.
+        /// When the server accepts calls again, by this machine's clock.
         until: Timestamp,
     },
-    /// The token is not accepted, and could not be renewed. The call took no effect; it may pass once the account is
-    /// mended, so it is no reason to give up what was to be sent.
+    /// The token is refused and could not be renewed. The call had no effect, and can succeed once the account is fixed.
     #[error("Rocket.Chat does not accept the account: {reason}")]
     Unauthorized {
-        /// The server's code, where it gave one.
+        /// The server's code, or empty.
         code: String,
-        /// What the server said, or what is wrong with the account.
+        /// The server's message, or what is wrong with the account.
         reason: String,
     },
-    /// The server understood the call and will not do it. Trying the same again is pointless.
+    /// The server refuses this call. The same call will be refused again.
     #[error("Rocket.Chat refuses: {reason} ({code})")]
     Rejected {
         /// The HTTP status.
         status: u16,
         /// `errorType`, such as `error-message-size-exceeded`; else the code within the error text; else empty.
         code: String,
-        /// The server's words.
+        /// The server's message.
         reason: String,
     },
 }
@@ -47,9 +46,9 @@ pub enum RestError {
 /// Whether a call that failed may have taken effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The call never reached the server, or the server turned it away unread.
+    /// The call did not reach the server, or was refused before it was executed.
     None,
-    /// The call may have been executed; only the answer is missing.
+    /// The call may have been executed; the answer is missing.
     Unknown,
 }
 
@@ -59,19 +58,19 @@ impl RestError {
         !matches!(self, Self::Rejected { .. })
     }
 
-    /// Whether the call may have taken effect although it failed.
+    /// Whether the call may have taken effect.
     pub fn may_have_taken_effect(&self) -> bool {
         matches!(self, Self::Unavailable { effect: Effect::Unknown, .. })
     }
 
-    /// Whether a message was refused because the account lacks `message-impersonate`, which `alias` and `avatar`
-    /// need. Source: `validateMessage` in Rocket.Chat's `app/lib/server/functions/sendMessage.ts`, which throws a
-    /// plain error of these words, without a code.
+    /// Whether a message was refused because the account lacks `message-impersonate`, which `alias` and `avatar` need.
+    /// Source: `validateMessage` in Rocket.Chat's `app/lib/server/functions/sendMessage.ts` throws this message without a
+    /// code.
     pub fn is_missing_impersonation(&self) -> bool {
         matches!(self, Self::Rejected { reason, .. } if reason.contains("Not enough permission"))
     }
 
-    /// The server's code for a refusal, where it gave one.
+    /// The server's code of a refusal, if it has one.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Rejected { code, .. } if !code.is_empty() => Some(code),
@@ -89,12 +88,12 @@ impl RestError {
         }
     }
 
-    /// No answer, and the call surely had no effect.
+    /// Unavailable, and the call had no effect.
     pub fn unreachable(reason: impl Into<String>) -> Self {
         Self::Unavailable { reason: reason.into(), effect: Effect::None, failure: None }
     }
 
-    /// No answer, and nobody knows whether the call had an effect.
+    /// Unavailable, and the call may have had an effect.
     pub fn unclear(reason: impl Into<String>) -> Self {
         Self::Unavailable { reason: reason.into(), effect: Effect::Unknown, failure: None }
     }

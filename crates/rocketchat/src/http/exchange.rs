@@ -1,4 +1,4 @@
-//! One HTTP exchange: a request out, a bounded body in, and the answer sorted into success and kinds of error.
+//! One HTTP call: sends a request, reads a bounded body, and classifies the answer.
 
 #[cfg(test)]
 mod tests;
@@ -16,17 +16,17 @@ use crate::wire;
 
 /// Largest body of an ordinary answer, in bytes.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
-/// How long to hold back where the server names no time, and the longest it is believed.
+/// The wait after a rate limit without a time, and the longest wait.
 const DEFAULT_WAIT: SignedDuration = SignedDuration::from_secs(60);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(15 * 60);
-/// Longest text kept of a server's error.
+/// Longest text kept of a server's error, in bytes.
 const MAX_REASON: usize = 300;
 
 /// A successful answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) body: Value,
-    /// Until when the route takes no further call: the answer said that this was the last one.
+    /// When the route accepts calls again, if this call was the last one of its rate limit.
     pub(crate) exhausted_until: Option<Timestamp>,
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn exchange(
     let json = serde_json::from_slice::<Value>(&body).ok();
     let refusal = json.as_ref().and_then(Refusal::read);
     let json = json.filter(|_| (200..300).contains(&status) && refusal.is_none());
-    // The page of a proxy tells the proxy's time.
+    // A proxy's own answer has the proxy's time.
     if let Some(date) = date.filter(|_| json.is_some() || refusal.is_some()) {
         clock.observe(date, sent, answered);
     }
@@ -64,10 +64,10 @@ pub(crate) async fn exchange(
         return Ok(Answer { body, exhausted_until: times.exhausted() });
     }
     errors.report(&status.to_string());
-    Err(sort(status, refusal, &times))
+    Err(classify(status, refusal, &times))
 }
 
-/// What a refusing body says.
+/// Code and message of a refusal.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Refusal {
     code: String,
@@ -75,8 +75,8 @@ struct Refusal {
 }
 
 impl Refusal {
-    /// `{success:false, error, errorType?, details?}`, or `{status:"error", error?, message?}` of the login and of 7.x
-    /// and before. Anything else does not come from Rocket.Chat's API, but from what stands before it.
+    /// `{success:false, error, errorType?, details?}`, or `{status:"error", error?, message?}` from the login and from 7.x
+    /// and older. Anything else is not from Rocket.Chat's API but from a proxy in front of it.
     fn read(body: &Value) -> Option<Self> {
         let is_refusal = body.get("success") == Some(&Value::Bool(false))
             || wire::text(body, "status").is_some_and(|status| status == "error");
@@ -104,13 +104,13 @@ fn is_code(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-fn sort(status: u16, refusal: Option<Refusal>, times: &RateLimitTimes<'_>) -> RestError {
-    let Some(Refusal { code, reason }) = refusal else { return foreign(status, times) };
+fn classify(status: u16, refusal: Option<Refusal>, times: &RateLimitTimes<'_>) -> RestError {
+    let Some(Refusal { code, reason }) = refusal else { return not_from_rocketchat(status, times) };
     if status == 429 || code.contains("too-many-requests") {
         return RestError::RateLimited { until: times.refused(&reason) };
     }
     match status {
-        // From 8.0 on, a missing right may be answered 401 as well, with this code; a dead token has none.
+        // Since 8.0, a missing permission may be a 401 too, with one of these codes; an invalid token has no code.
         401 if matches!(code.as_str(), "error-unauthorized" | "error-forbidden") => {
             RestError::Rejected { status, code, reason }
         }
@@ -120,27 +120,27 @@ fn sort(status: u16, refusal: Option<Refusal>, times: &RateLimitTimes<'_>) -> Re
     }
 }
 
-/// Sorts an answer that is not Rocket.Chat's: of a reverse proxy, or of the server while its API is not up yet. It says
-/// nothing about the account or the call, so it is no reason to give up either.
-fn foreign(status: u16, times: &RateLimitTimes<'_>) -> RestError {
+/// Classifies an answer of a reverse proxy, or of the server before its API has started. It says nothing about the account
+/// or the call, so it is no reason to give up either.
+fn not_from_rocketchat(status: u16, times: &RateLimitTimes<'_>) -> RestError {
     match status {
         429 => RestError::RateLimited { until: times.refused("") },
         413 | 414 | 431 => RestError::Rejected {
             status,
             code: String::new(),
-            reason: format!("the call is too large for what stands before Rocket.Chat (HTTP {status})"),
+            reason: format!("the call is too large for the proxy in front of Rocket.Chat (HTTP {status})"),
         },
-        // The one of these that may come after the call was passed on.
+        // The only 4xx that a proxy may send after it has forwarded the call.
         408 => RestError::unclear(format!("HTTP {status}")),
         400..500 => RestError::unreachable(format!(
-            "HTTP {status}, not from Rocket.Chat itself but from what stands before it"
+            "HTTP {status}, not from Rocket.Chat but from a proxy in front of it"
         )),
-        200..300 => RestError::unclear(format!("HTTP {status} with an answer that is not Rocket.Chat's")),
+        200..300 => RestError::unclear(format!("HTTP {status} with an answer that is not from Rocket.Chat")),
         _ => RestError::unclear(format!("HTTP {status}")),
     }
 }
 
-/// The times an answer names, read by our own clock.
+/// The times in an answer, converted to this machine's clock.
 struct RateLimitTimes<'a> {
     headers: &'a HeaderMap,
     date: Option<Timestamp>,
@@ -148,20 +148,20 @@ struct RateLimitTimes<'a> {
 }
 
 impl RateLimitTimes<'_> {
-    /// When a call that was turned away may be made again.
+    /// When a refused call may be repeated.
     fn refused(&self, reason: &str) -> Timestamp {
         let retry_after = || number(self.headers, "retry-after").map(SignedDuration::from_secs);
         let wait = self.reset().or_else(retry_after).or_else(|| spoken_wait(reason));
         self.now + bounded_wait(wait)
     }
 
-    /// When the next call may be made, where this one was the last of its window.
+    /// When the next call may be made, if this one was the last of the rate limit's window.
     fn exhausted(&self) -> Option<Timestamp> {
         let remaining: i64 = number(self.headers, "x-ratelimit-remaining")?;
         (remaining <= 0).then(|| self.reset()).flatten().map(|wait| self.now + bounded_wait(Some(wait)))
     }
 
-    /// `X-RateLimit-Reset`, epoch milliseconds by the server's clock, which its `Date` tells.
+    /// `X-RateLimit-Reset` is Unix time in milliseconds by the server's clock, whose time is in `Date`.
     fn reset(&self) -> Option<SignedDuration> {
         let reset = Timestamp::from_millisecond(number(self.headers, "x-ratelimit-reset")?).ok()?;
         Some(reset.duration_since(self.date.unwrap_or(self.now)))

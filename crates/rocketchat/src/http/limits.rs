@@ -1,4 +1,4 @@
-//! Remembers which routes are exhausted, so that a call the server has said it will refuse is not made.
+//! Remembers rate limited routes, so that a call that the server would refuse is not made.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-/// The routes that take no call before a given time. Rocket.Chat limits each route by itself. The clock of the machine may
-/// be set meanwhile, so it is not asked.
+/// Routes that accept no call before a given time; Rocket.Chat limits each route separately. The times are steady, since the
+/// wall clock may be set meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct RouteLimits(Mutex<HashMap<&'static str, Instant>>);
 
 impl RouteLimits {
-    /// Closes a route until the server takes calls again.
+    /// Closes a route until the server accepts calls again.
     pub(crate) fn close(&self, route: &'static str, until: Timestamp) {
         let wait = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
         self.close_until(route, Instant::now() + wait);
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_route_opens_by_itself_and_closes_no_other() {
+    fn a_closed_route_reopens_in_time_and_closes_no_other() {
         let (now, second) = (Instant::now(), Duration::from_secs(1));
         let limits = RouteLimits::default();
         limits.close_until("chat.sendMessage", now + second * 60);

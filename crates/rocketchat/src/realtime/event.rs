@@ -1,4 +1,4 @@
-//! What the realtime session tells: events for whoever handles messages, a state for whoever watches.
+//! What a session reports: events, its state, and counters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,59 +10,59 @@ use super::LostReason;
 use crate::rest::{RoomInfo, Subscription};
 use crate::{Fatal, Identity, Message, RoomId, RoomKind};
 
-/// Something happened. Events come in the order in which the server sent them.
+/// An event of the session. Events come in the order in which the server sent them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RealtimeEvent {
-    /// A session stands: logged in and subscribed. Messages posted from now on come by themselves; what was posted
-    /// before must be asked for.
+    /// A session is online: logged in and subscribed. Messages posted from now on arrive as events; earlier ones have to
+    /// be fetched with [`sync_messages`](crate::RestClient::sync_messages).
     Ready {
-        /// Counts sessions, from 1.
+        /// The number of the session, from 1.
         session: u64,
-        /// Who the bot is.
+        /// The account's user.
         identity: Identity,
-        /// What the session hears.
+        /// What the session is subscribed to.
         scope: Scope,
-        /// Server's clock minus ours, exact to about a second, if known.
+        /// The server's clock minus this machine's, exact to about a second, if known.
         clock_offset: Option<SignedDuration>,
-        /// When it came to stand, which a slow receiver learns later.
+        /// When it came online; a slow receiver gets the event later.
         since: Instant,
     },
-    /// A message was posted, or posted before and changed in any way: the same `_id` comes again at an edit, a
-    /// reaction, a link preview, a reply in its thread.
+    /// A message was posted or changed: the same `_id` comes again after an edit, a reaction, a link preview or a reply in
+    /// its thread.
     Message {
-        /// The message as it is now.
+        /// The message in its current form.
         message: Box<Message>,
-        /// Whether the bot is in the room, where the server says so. Public channels that it is not in come too.
+        /// Whether the account is a member of the room, if the server says so. Messages of other public channels come too.
         participant: Option<bool>,
-        /// What came along about the room.
+        /// What the event says about the room.
         room: RoomHint,
     },
-    /// The bot's rooms, or what matters of one, changed. Said once a change, not at each message as the server does.
+    /// The account's rooms, or the data of one, changed. Reported once per change; the server repeats it for each message.
     RoomsChanged(RoomChange),
-    /// There is no session, or the attempt at one failed. The next attempt follows by itself.
+    /// The session was lost, or an attempt failed. The next attempt follows automatically.
     Lost {
         /// Why.
         reason: LostReason,
-        /// When the next attempt is made.
+        /// The time until the next attempt.
         retry_in: Duration,
     },
 }
 
-/// What a session hears.
+/// What a session is subscribed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Every room the bot is in or can see, also those joined later (`__my_messages__`).
+    /// Every room that the account is in or can see, later joined ones included (`__my_messages__`).
     AllRooms,
-    /// Each room by itself, since the server refuses the subscription to all.
+    /// Each room separately, since the server refuses the subscription to all.
     EachRoom {
-        /// How many rooms are heard.
+        /// The number of rooms subscribed to.
         heard: usize,
-        /// The rooms the server lets the bot be in but not listen to.
+        /// Rooms that the account is in but may not subscribe to.
         refused: Vec<RoomId>,
     },
 }
 
-/// What an event says about its room; versions differ in what they send.
+/// What an event says about its room; server versions differ in what they send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoomHint {
     /// The room's type.
@@ -71,49 +71,49 @@ pub struct RoomHint {
     pub name: Option<String>,
 }
 
-/// A change of the bot's rooms.
+/// A change of the account's rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomChange {
-    /// The bot was added to a room or joined it.
+    /// The account joined a room or was added to it.
     Joined(Subscription),
-    /// The bot was removed from a room or left it.
+    /// The account left a room or was removed from it.
     Left(RoomId),
-    /// Its standing in a room changed: name, roles, archived.
+    /// The account's subscription to a room changed: name, roles, archived.
     Subscription(Subscription),
-    /// A room of the bot changed: name, archived, encrypted, read only. Also said when first heard of in a session.
+    /// A room of the account changed: name, archived, encrypted, read only. Also reported the first time in a session.
     Room(RoomInfo),
     /// A room was deleted.
     Deleted(RoomId),
 }
 
-/// Where the realtime session stands.
+/// The state of the session.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ConnectionState {
-    /// An attempt is being made.
+    /// Connecting or logging in.
     Connecting {
-        /// Which attempt it is since the last session that held, from 1.
+        /// The number of the attempt since the last healthy session, from 1.
         attempt: u32,
     },
     /// Logged in and subscribed.
     Online {
         /// Since when.
         since: Timestamp,
-        /// What is heard.
+        /// What the session is subscribed to.
         scope: Scope,
     },
-    /// Waiting to try again.
+    /// Waiting for the next attempt.
     Waiting {
-        /// Why the last session ended, or did not come to stand.
+        /// Why the last session or attempt ended.
         reason: LostReason,
         /// When the next attempt is made.
         retry_at: Timestamp,
     },
-    /// Stopped: on demand, or for a reason that somebody must mend.
+    /// Stopped: on request, or for a reason that a person has to fix.
     Stopped(Option<Fatal>),
 }
 
 impl ConnectionState {
-    /// Whether messages are heard.
+    /// Whether messages arrive.
     pub fn is_online(&self) -> bool {
         matches!(self, Self::Online { .. })
     }
@@ -129,7 +129,7 @@ impl ConnectionState {
     }
 }
 
-/// Counts what came in, over all sessions.
+/// Counters of received frames, over all sessions.
 #[derive(Debug, Default)]
 pub struct FrameCounts {
     received: AtomicU64,
@@ -142,7 +142,7 @@ impl FrameCounts {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// Frames and messages that could not be read, and were skipped.
+    /// Frames and messages skipped because they could not be read.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! Whether the connection is alive. Half-open sockets are real: sending goes on working long after the other end is
-//! gone, so only what comes in counts.
+//! Whether the connection is alive. On a half-open connection sending still works long after the peer is gone, so only
+//! received frames count.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use tokio::time::Instant;
 
 use super::Timing;
 
-/// What silence calls for.
+/// What to do about silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Ask whether anybody is there.
+    /// Send a ping.
     Ping,
-    /// Nobody is.
+    /// Give the connection up.
     Dead,
 }
 
-/// The silence so far.
+/// How long nothing has been received.
 #[derive(Debug)]
 pub(super) struct Liveness {
     ping_after: Duration,
     dead_after: Duration,
-    heard_at: Instant,
+    received_at: Instant,
     pinged: bool,
-    /// Since when the socket is not read, or was last pinged so; `None` while it is.
+    /// Since when the socket is not read, or when it was last pinged meanwhile; `None` while it is read.
     unread_since: Option<Instant>,
 }
 
@@ -32,21 +32,21 @@ impl Liveness {
         Self {
             ping_after: timing.ping_after,
             dead_after: timing.dead_after,
-            heard_at: now,
+            received_at: now,
             pinged: false,
             unread_since: None,
         }
     }
 
-    /// A frame came in. Any DDP frame counts, read or not; pings of the WebSocket layer do not, since a proxy on the
-    /// way answers those for a server that is gone.
+    /// A frame arrived. Any DDP frame counts, even an unreadable one. WebSocket pings do not: a proxy may answer them for a
+    /// server that is gone.
     pub(super) fn heard(&mut self, now: Instant) {
-        self.heard_at = now;
+        self.received_at = now;
         self.pinged = false;
     }
 
-    /// Whether the socket is read. While it is not, silence says nothing: nobody is called dead, and pings of our own
-    /// must keep the server content, whose pings go unread (a monolith wants to hear something every 15 s).
+    /// Sets whether the socket is read. While it is not, silence means nothing. The server's pings go unread then, so
+    /// regular pings of our own keep it from closing (a monolith expects a frame every 15 s).
     pub(super) fn reading(&mut self, reading: bool, now: Instant) {
         if !reading {
             self.unread_since.get_or_insert(now);
@@ -55,18 +55,18 @@ impl Liveness {
         }
     }
 
-    /// When silence next calls for something, and for what.
+    /// What is due next, and when.
     pub(super) fn next(&self) -> (Instant, Due) {
         if let Some(since) = self.unread_since {
             (since + self.ping_after / 3, Due::Ping)
         } else if self.pinged {
-            (self.heard_at + self.dead_after, Due::Dead)
+            (self.received_at + self.dead_after, Due::Dead)
         } else {
-            (self.heard_at + self.ping_after, Due::Ping)
+            (self.received_at + self.ping_after, Due::Ping)
         }
     }
 
-    /// What is due now, if anything. A ping is due once a silence, and again and again while the socket is not read.
+    /// What is due now, if anything. A ping is due once per silence, and repeatedly while the socket is not read.
     pub(super) fn due(&mut self, now: Instant) -> Option<Due> {
         let (at, due) = self.next();
         if now < at {
@@ -97,12 +97,12 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_frame_starts_the_silence_anew() {
+    async fn every_frame_ends_the_silence() {
         let mut liveness = Liveness::new(&Timing::default(), Instant::now());
         for _ in 0..10 {
             tokio::time::advance(Duration::from_secs(44)).await;
             assert_eq!(liveness.due(Instant::now()), Some(Due::Ping));
-            assert_eq!(liveness.due(Instant::now()), None, "pinged once a silence");
+            assert_eq!(liveness.due(Instant::now()), None, "one ping per silence");
             liveness.heard(Instant::now());
         }
         tokio::time::advance(Duration::from_secs(24)).await;
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_socket_that_is_not_read_is_pinged_steadily_and_never_called_dead() {
+    async fn a_socket_that_is_not_read_is_pinged_regularly_and_never_given_up() {
         let mut liveness = Liveness::new(&Timing::default(), Instant::now());
         for _ in 0..20 {
             liveness.reading(false, Instant::now());
@@ -121,7 +121,7 @@ mod tests {
         assert_eq!(
             liveness.next(),
             (Instant::now() + Duration::from_secs(25), Due::Ping),
-            "silence begins anew"
+            "the silence starts again"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The way through an HTTP proxy: one `CONNECT`, and the connection is as good as direct (RFC 9110, 9.3.6).
+//! Connects through an HTTP proxy with `CONNECT` (RFC 9110, 9.3.6).
 
 use hyper_util::client::proxy::matcher::Intercept;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -6,10 +6,10 @@ use tokio_tungstenite::tungstenite::http::Uri;
 
 use super::LostReason;
 
-/// Longest answer of a proxy that is read, in bytes.
+/// Longest header of a proxy's answer, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Where a proxy listens, and whether it wants TLS itself.
+/// A proxy's address, and whether to talk TLS to it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ProxyAddress {
     pub(super) host: String,
@@ -17,7 +17,7 @@ pub(super) struct ProxyAddress {
     pub(super) tls: bool,
 }
 
-/// Reads the address of a proxy. SOCKS is not spoken.
+/// The address in a proxy's URL. SOCKS is not supported.
 pub(super) fn address(uri: &Uri) -> Result<ProxyAddress, LostReason> {
     let tls = match uri.scheme_str() {
         None | Some("http") => false,
@@ -31,7 +31,7 @@ pub(super) fn address(uri: &Uri) -> Result<ProxyAddress, LostReason> {
     Ok(ProxyAddress { host: host.to_owned(), port, tls })
 }
 
-/// Asks a proxy for a connection to `target` (`host:port`). What comes back after that is the target's.
+/// Requests a connection to `target` (`host:port`). The bytes after the answer are the target's.
 pub(super) async fn connect<S>(stream: &mut S, target: &str, proxy: &Intercept) -> Result<(), LostReason>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -45,10 +45,10 @@ where
     request.extend_from_slice(b"\r\n");
     stream.write_all(&request).await.map_err(broke)?;
     stream.flush().await.map_err(broke)?;
-    judge(&read_head(stream).await?)
+    check_status(&read_head(stream).await?)
 }
 
-/// Reads up to the empty line and not a byte further: what follows belongs to the target.
+/// Reads up to the empty line and no further: what follows is the target's.
 async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Vec<u8>, LostReason> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -60,7 +60,7 @@ async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Vec<u8>, Lost
     Ok(head)
 }
 
-fn judge(head: &[u8]) -> Result<(), LostReason> {
+fn check_status(head: &[u8]) -> Result<(), LostReason> {
     let head = String::from_utf8_lossy(head);
     let status = head.split_whitespace().nth(1).and_then(|status| status.parse::<u16>().ok());
     match status {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_target_is_asked_for_with_the_proxys_password_and_its_bytes_are_left_alone() {
+    async fn the_request_has_the_proxys_password_and_the_targets_bytes_stay_unread() {
         let (outcome, asked, rest) =
             conversation(b"HTTP/1.1 200 Connection established\r\nVia: x\r\n\r\ntarget").await;
         assert_eq!(outcome, Ok(()));
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_is_told_in_plain_words() {
+    async fn a_refusal_names_the_reason() {
         for (answer, words) in [
             ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "user name and password"),
             ("HTTP/1.1 503 No\r\n\r\n", "HTTP 503"),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn only_http_proxies_are_taken() {
+    fn only_http_proxies_are_supported() {
         let at = |host: &str, port, tls| Ok(ProxyAddress { host: host.into(), port, tls });
         assert_eq!(address(proxy("http://proxy:3128").uri()), at("proxy", 3128, false));
         assert_eq!(address(proxy("proxy:8080").uri()), at("proxy", 8080, false));

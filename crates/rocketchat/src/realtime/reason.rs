@@ -1,26 +1,26 @@
-//! Why a session ended, or did not come to stand.
+//! Why a session or an attempt at one ended.
 
 use std::time::Duration;
 
 use crate::rest::{Failure, RestError};
 
-/// A named reason. All of them are tried again.
+/// Why a session or an attempt ended. Each is followed by another attempt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LostReason {
-    /// The host's name leads nowhere.
+    /// The host name does not resolve.
     #[error("the server's name cannot be resolved: {0}")]
     Dns(String),
-    /// Nobody listens there.
+    /// Nothing listens on the port.
     #[error("the server refuses connections: {0}")]
     Refused(String),
-    /// Too slow; what, is named.
+    /// A step took too long; which one is named.
     #[error("{0} took too long")]
     Timeout(&'static str),
-    /// No encrypted connection, mostly for a certificate that is not trusted.
+    /// The TLS handshake failed, mostly for an untrusted certificate.
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// The proxy of the environment would not connect.
+    /// The proxy of the environment did not connect.
     #[error("the proxy failed: {0}")]
     Proxy(String),
     /// The server answered, but not as a WebSocket.
@@ -32,34 +32,34 @@ pub enum LostReason {
     /// The server answered `failed` to `connect`.
     #[error("the server does not speak this version of DDP")]
     ConnectFailed,
-    /// REST, which the login needs, is not available.
+    /// REST, which the login needs, is unavailable.
     #[error("{0}")]
     Rest(String),
-    /// The login was answered with an error that says nothing against the account.
+    /// The login failed with an error that is not about the account.
     #[error("the login failed: {0}")]
     Login(String),
-    /// The token was dead; a new one follows where there is a password.
+    /// The token expired or was revoked; with a password, a new one follows.
     #[error("the token has expired or was revoked")]
     TokenExpired,
-    /// The server wants fewer calls.
+    /// Rate limited.
     #[error("the server asks to slow down")]
     RateLimited {
-        /// For how long, where it said so.
+        /// For how long, if the server said so.
         wait: Option<Duration>,
     },
-    /// The subscription to the messages was refused or taken back.
+    /// The subscription to the messages was refused or ended.
     #[error("the server ended the subscription: {0}")]
     Nosub(String),
-    /// Nothing came for so long that the connection must be dead.
-    #[error("nothing came from the server any more")]
+    /// Nothing arrived for too long, so the connection is dead.
+    #[error("nothing came from the server for too long")]
     HalfOpen,
-    /// The server closed the connection, with this code if any.
+    /// The server closed the connection, with this close code if any.
     #[error("the server closed the connection{}", close_code(*.0))]
     ClosedByServer(Option<u16>),
     /// The server logged the account out.
     #[error("the server logged the account out")]
     ForcedLogout,
-    /// The server said what no DDP server says.
+    /// The server violated DDP.
     #[error("the server broke the protocol: {0}")]
     Protocol(String),
 }
@@ -88,7 +88,7 @@ impl LostReason {
         }
     }
 
-    /// How long the server asked to be left alone.
+    /// The wait that the server asked for.
     pub(super) fn wait(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { wait } => *wait,

@@ -1,7 +1,7 @@
-//! Reads changes of the account's rooms, and tells each once.
+//! Reads changes of the account's rooms, and reports each once.
 //!
-//! A server says `updated` of a room and of its subscription at every message, for the counters in them. What is told
-//! on is only what a listener can act on, so the last telling is remembered.
+//! A server sends `updated` for a room and its subscription with every message, since both hold counters. The last
+//! reported form is remembered, so that only relevant changes are reported.
 
 use std::collections::HashMap;
 
@@ -11,20 +11,20 @@ use super::RoomChange;
 use crate::rest::{RoomInfo, Subscription};
 use crate::{RoomId, wire};
 
-/// How many rooms are remembered before all are forgotten, which costs no more than a repeated telling.
+/// How many rooms are remembered before all are forgotten, which only repeats some reports.
 const MAX_REMEMBERED: usize = 50_000;
 
-/// What was last told of each room.
+/// What was last reported of each room.
 #[derive(Debug, Default)]
 pub(super) struct KnownRooms {
     rooms: HashMap<RoomId, RoomInfo>,
     subscriptions: HashMap<RoomId, Subscription>,
-    /// The room of each subscription, since a removed one may name only itself.
+    /// The room of each subscription: a removed one may come without it.
     by_subscription: HashMap<String, RoomId>,
 }
 
 impl KnownRooms {
-    /// Takes in `subscriptions-changed`: `["inserted" | "updated" | "removed", document]`.
+    /// Reads `subscriptions-changed`: `["inserted" | "updated" | "removed", document]`.
     pub(super) fn subscription_changed(&mut self, args: &[Value]) -> Option<RoomChange> {
         let (action, document) = action(args)?;
         if action == "removed" {
@@ -51,7 +51,7 @@ impl KnownRooms {
         Some(RoomChange::Left(room))
     }
 
-    /// Takes in `rooms-changed`: `["inserted" | "updated" | "removed", document]`.
+    /// Reads `rooms-changed`: `["inserted" | "updated" | "removed", document]`.
     pub(super) fn room_changed(&mut self, args: &[Value]) -> Option<RoomChange> {
         let (action, document) = action(args)?;
         if action == "removed" {
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_join_and_a_leave_are_told_with_their_room() {
+    fn a_join_and_a_leave_are_reported_with_their_room() {
         let mut known = KnownRooms::default();
         let joined =
             subscribed(&mut known, json!(["inserted", {"_id": "s1", "rid": "r1", "t": "c", "name": "ops"}]));
@@ -114,21 +114,17 @@ mod tests {
             "by the subscription alone"
         );
         assert_eq!(subscribed(&mut known, json!(["removed", {"_id": "s2", "rid": "r1"}])), left);
-        assert_eq!(
-            subscribed(&mut known, json!(["removed", {"_id": "s3"}])),
-            None,
-            "of a room never heard of"
-        );
+        assert_eq!(subscribed(&mut known, json!(["removed", {"_id": "s3"}])), None, "of an unknown room");
     }
 
     #[test]
-    fn a_message_in_a_room_is_no_change_of_the_room() {
+    fn a_message_in_a_room_does_not_change_the_room() {
         let mut known = KnownRooms::default();
         let at = |ms: i64, name: &str| {
             json!(["updated", {"_id": "r1", "rid": "r1", "t": "p", "name": name, "lm": {"$date": ms},
                                "_updatedAt": {"$date": ms}, "unread": ms, "msgs": ms}])
         };
-        assert!(room(&mut known, at(1, "ops")).is_some(), "first heard of");
+        assert!(room(&mut known, at(1, "ops")).is_some(), "reported the first time");
         assert_eq!(room(&mut known, at(2, "ops")), None);
         assert!(room(&mut known, at(3, "ops2")).is_some(), "renamed");
         assert!(subscribed(&mut known, at(1, "ops")).is_some());
@@ -137,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn rubbish_changes_nothing() {
+    fn unreadable_arguments_change_nothing() {
         let mut known = KnownRooms::default();
         for args in [
             json!([]),

@@ -66,10 +66,13 @@ impl Realtime {
         Arc::clone(&self.counts)
     }
 
-    /// Runs for ever: whatever ends a session, the next one follows. `Ok` when cancelled, or when the receiver of the
-    /// events is dropped; an error only for what somebody must mend.
+    /// Runs until `cancel` is cancelled or the receiver of `events` is dropped. Whatever else ends a session, the next one
+    /// follows.
     ///
-    /// A slow receiver is waited for without losing an event or the connection.
+    /// If the receiver is slow, no event is lost and the connection stays alive.
+    ///
+    /// # Errors
+    /// If a person has to fix the account.
     pub async fn run(
         &self,
         events: mpsc::Sender<RealtimeEvent>,

@@ -1,26 +1,25 @@
-//! The times a session keeps.
+//! Timeouts and intervals of a session.
 
 use std::time::Duration;
 
-/// When to ping, when to give up, when to try again. The defaults suit both kinds of server; tests shorten them.
+/// Timeouts and intervals. The defaults suit monolith and streamer; tests shorten them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// Own ping after this long without a frame. Monoliths ping after 15 s of silence, streamers after 30 s.
+    /// Ping after this long without a frame. Monoliths ping after 15 s of silence, streamers after 30 s.
     pub ping_after: Duration,
-    /// The connection is dead after this long without a frame.
+    /// Give the connection up after this long without a frame.
     pub dead_after: Duration,
-    /// Longest wait for each answer on the way to a session: name, TCP, proxy, TLS and upgrade together; `connected`;
-    /// the login; `ready`.
+    /// Timeout of each step towards a session: DNS, TCP, proxy, TLS and upgrade together; `connected`; the login; `ready`.
     pub step: Duration,
-    /// Longest wait for the socket to take a frame.
+    /// Timeout of sending a frame.
     pub send: Duration,
-    /// First wait between attempts; it doubles from one to the next.
+    /// First wait between attempts; it doubles each time.
     pub first_retry: Duration,
     /// Longest wait between attempts.
     pub last_retry: Duration,
-    /// How long a session must hold for the next wait to be the first again.
+    /// How long a session has to live to reset the waits.
     pub healthy_after: Duration,
-    /// Time between two subscriptions where each room needs its own. A server takes 40 in 10 s.
+    /// Time between two subscriptions if each room needs its own. A server accepts 40 in 10 s.
     pub subscribe_every: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Opens the WebSocket: name, TCP, proxy, TLS, upgrade, and each failure under its own name.
+//! Opens the WebSocket: DNS, TCP, proxy, TLS, upgrade, each failure with its own reason.
 
 #[cfg(test)]
 mod tests;
@@ -20,20 +20,20 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use super::{LostReason, proxy};
 use crate::{Connector, ServerUrl};
 
-/// Largest frame that is taken, in bytes. Servers bound a message's text at some thousand characters; attachments and
-/// link previews add to it.
+/// Largest accepted frame, in bytes. Servers limit a message's text to some thousand characters; attachments and link
+/// previews add to it.
 const MAX_FRAME: usize = 16 * 1024 * 1024;
-/// How long one of several addresses of a host may take to answer before the next is tried.
+/// How long one of a host's addresses may take before the next is tried.
 const TCP_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// What a WebSocket runs over: TCP, or TLS over it, perhaps through a proxy.
+/// What a WebSocket runs over: TCP or TLS, possibly through a proxy.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// An open WebSocket.
 pub(super) type Socket = WebSocketStream<Box<dyn Wire>>;
 
-/// Opens the WebSocket of a server. Not bounded in time: the caller bounds the whole.
+/// Opens the WebSocket of a server. Has no timeout of its own.
 pub(super) async fn open(connector: &Connector, server: &ServerUrl) -> Result<Socket, LostReason> {
     let wire = connect(connector, server).await?;
     let wire = if server.is_tls() { encrypt(connector, server.host(), wire).await? } else { wire };
@@ -45,9 +45,9 @@ pub(super) fn limits() -> WebSocketConfig {
     WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME))
 }
 
-/// A connection to the server's port: direct, or through the environment's proxy.
+/// A connection to the server's port, direct or through the environment's proxy.
 async fn connect(connector: &Connector, server: &ServerUrl) -> Result<Box<dyn Wire>, LostReason> {
-    // `host:port` is all a proxy's rules look at, beside the scheme.
+    // The proxy rules look only at scheme, host and port.
     let uri =
         server.to_string().parse().map_err(|_| LostReason::Handshake("the URL cannot be used".to_owned()))?;
     let Some(intercept) = connector.proxies().intercept(&uri) else {
@@ -63,7 +63,7 @@ async fn connect(connector: &Connector, server: &ServerUrl) -> Result<Box<dyn Wi
     Ok(wire)
 }
 
-/// A TCP connection to the first address of a host that answers.
+/// A TCP connection to the first of the host's addresses that accepts.
 async fn tcp(host: &str, port: u16) -> Result<TcpStream, LostReason> {
     let addresses =
         lookup_host((unbracketed(host), port)).await.map_err(|error| LostReason::Dns(error.to_string()))?;
@@ -71,7 +71,7 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, LostReason> {
     for address in addresses {
         match timeout(TCP_TIMEOUT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
-                // Frames are small and each matters at once. Where it cannot be set they only come a little later.
+                // Frames are small and should leave at once. Without it they only leave a little later.
                 let _ = stream.set_nodelay(true);
                 return Ok(stream);
             }
@@ -127,14 +127,14 @@ fn not_upgraded(error: &Error) -> LostReason {
     }
 }
 
-/// Whether it was closed before it read what was sent: some servers take every connection, and drop it when they cannot
+/// Whether the server closed the connection during the handshake: some accept every connection and drop it if they cannot
 /// serve it.
 fn is_closed(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }
 
-/// What an error of an open socket means.
+/// The reason for an error of an open WebSocket.
 pub(super) fn broken(error: &Error) -> LostReason {
     match error {
         Error::ConnectionClosed
@@ -149,7 +149,7 @@ pub(super) fn broken(error: &Error) -> LostReason {
     }
 }
 
-/// A host without the brackets that an IPv6 address has in a URL.
+/// A host without the brackets of an IPv6 address.
 fn unbracketed(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }

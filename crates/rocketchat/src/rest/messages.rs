@@ -8,39 +8,43 @@ use crate::{Message, MessageId, RoomId};
 /// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutgoingMessage {
-    /// The `_id` it gets, chosen by the sender. Sending the same `_id` again does nothing, so a retry never doubles.
+    /// The `_id`, chosen by the sender. The server ignores a second message with the same `_id`, so a retry cannot post
+    /// twice.
     pub id: MessageId,
-    /// Where to.
+    /// The room to post to.
     pub room: RoomId,
-    /// What it says, in Rocket.Chat's Markdown.
+    /// The text, in Rocket.Chat's Markdown.
     pub text: String,
-    /// The parent's `_id`, to reply in its thread.
+    /// The `_id` of the parent message, to reply in its thread.
     pub thread: Option<MessageId>,
-    /// The name it is shown under. Needs `message-impersonate`.
+    /// Display name in place of the account's. Needs `message-impersonate`.
     pub alias: Option<String>,
-    /// The URL of the picture it is shown with. Needs `message-impersonate`.
+    /// URL of an avatar in place of the account's. Needs `message-impersonate`.
     pub avatar: Option<String>,
-    /// An emoji (`:rotating_light:`) shown in place of a picture. Needs no right.
+    /// An emoji (`:rotating_light:`) in place of the avatar. Needs no permission.
     pub emoji: Option<String>,
 }
 
-/// How a message came to stand in its room.
+/// What [`RestClient::send_message`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// This call put it there.
+    /// This call posted the message.
     Sent,
-    /// An earlier call had, whose answer was lost.
+    /// An earlier call, whose answer was lost, had posted it already.
     AlreadyThere,
 }
 
 impl RestClient {
     /// Sends a message (`chat.sendMessage`).
     ///
-    /// Where the `_id` exists already the server inserts nothing and, on every version read, answers as if something
-    /// had broken: it tries to normalize the message it has not made ("Cannot read properties of undefined", HTTP
-    /// 400), or says `success` without a `message`, or a duplicate key error of the database when two calls race
-    /// (`sendMessage` in `app/lib/server/functions/sendMessage.ts`, `normalizeMessagesForUser`). An app that swallows
-    /// messages makes it answer the same. So after such an answer `chat.getMessage` decides.
+    /// If the `_id` exists already, the server inserts nothing and answers with a misleading error: it fails to
+    /// normalize the missing message ("Cannot read properties of undefined", HTTP 400), answers `success` without a
+    /// `message`, or reports the database's duplicate key error when two calls race (`sendMessage` in
+    /// `app/lib/server/functions/sendMessage.ts`, `normalizeMessagesForUser`). A Rocket.Chat app that suppresses messages
+    /// causes the same answers. After such an answer, `chat.getMessage` tells whether the message exists.
+    ///
+    /// # Errors
+    /// See [`RestError`]. `Rejected` with the code `message-not-sent` if the server accepted the call but posted nothing.
     pub async fn send_message(&self, message: &OutgoingMessage) -> Result<Delivery, RestError> {
         let body = json!({ "message": document(message) });
         let refusal = match self.call(Call::post("chat.sendMessage", &body)).await {
@@ -48,7 +52,7 @@ impl RestClient {
             Ok(_) => RestError::Rejected {
                 status: 200,
                 code: "message-not-sent".to_owned(),
-                reason: "the server took the message and made none of it (an app may have stopped it)"
+                reason: "the server accepted the message but did not post it (an app may have suppressed it)"
                     .to_owned(),
             },
             Err(error) if may_be_duplicate(&error) => error,
@@ -61,19 +65,25 @@ impl RestClient {
         }
     }
 
-    /// Puts a reaction on a message (`chat.react`); one that is there already stays. `emoji` with its colons.
+    /// Adds a reaction to a message (`chat.react`), unless it is there already. `emoji` includes the colons.
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn react(&self, message: &MessageId, emoji: &str) -> Result<(), RestError> {
         let body = json!({ "messageId": message, "emoji": emoji, "shouldReact": true });
         self.call(Call::post("chat.react", &body)).await.map(drop)
     }
 
-    /// Reads one message (`chat.getMessage`); `None` where there is none.
+    /// One message (`chat.getMessage`); `None` if it does not exist.
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn get_message(&self, id: &MessageId) -> Result<Option<Message>, RestError> {
         match self.call(Call::get("chat.getMessage", &[("msgId", id.to_string())])).await {
             Ok(answer) => {
                 Ok(answer.get("message").and_then(|document| Message::from_document(document).ok()))
             }
-            // "No such message" is a refusal without a word.
+            // The answer for a message that does not exist is a refusal without code and reason.
             Err(RestError::Rejected { status: 400 | 404, code, reason })
                 if code.is_empty() && reason.is_empty() =>
             {
@@ -84,7 +94,7 @@ impl RestClient {
     }
 }
 
-/// A refusal for a reason the server means has a code; what merely broke has none.
+/// A deliberate refusal has a code; an internal error, which a duplicate causes, has none.
 fn may_be_duplicate(error: &RestError) -> bool {
     matches!(error, RestError::Rejected { status: 400, code, .. } if code.is_empty())
         && !error.is_missing_impersonation()

@@ -30,46 +30,46 @@ const MAX_LISTING: usize = 64 * 1024 * 1024;
 
 /// The REST API of one server, as one account. Cheap to clone; clones share the account and its limits.
 ///
-/// Every call takes at most 30 s, reads a bounded answer, follows no redirect, and is made once: whether and when to
-/// try again is the caller's to decide, from [`RestError`].
+/// Every call takes at most 30 s, reads a bounded answer, follows no redirect, and is made once. The caller decides from
+/// [`RestError`] whether and when to retry.
 #[derive(Clone, Debug)]
 pub struct RestClient {
     account: Arc<Account>,
-    /// Set once the server has shown that it does not page `chat.syncMessages`.
+    /// Set once the server has refused to page `chat.syncMessages`.
     sync_is_unpaged: Arc<AtomicBool>,
 }
 
-/// What a server says of itself without a login.
+/// What a server tells without a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInfo {
-    /// Its version, often only major and minor; some servers hide it.
+    /// The version, often only major and minor; some servers hide it.
     pub version: Option<String>,
-    /// Its clock, by the answer's `Date`, exact to about a second.
+    /// The server's time from the `Date` of the answer, exact to about a second.
     pub time: Option<Timestamp>,
 }
 
-/// The account, as the server sees it.
+/// The account as the server describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Me {
-    /// Who it is.
+    /// ID and username.
     pub identity: Identity,
-    /// Its roles on the server (`bot`, `user`, …).
+    /// Roles on the server (`bot`, `user`, …).
     pub roles: Vec<String>,
     /// Whether it may log in.
     pub active: bool,
 }
 
-/// Who has a right.
+/// A permission and the roles that have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission {
-    /// Its name, such as `message-impersonate`.
+    /// The name, such as `message-impersonate`.
     pub id: String,
-    /// The roles that have it.
+    /// Roles with this permission.
     pub roles: Vec<String>,
 }
 
 impl RestClient {
-    /// A client that calls as `account`, and logs it in at the first call.
+    /// A client that calls as `account` and logs in at the first call.
     pub fn new(account: Arc<Account>) -> Self {
         Self { account, sync_is_unpaged: Arc::default() }
     }
@@ -79,7 +79,10 @@ impl RestClient {
         &self.account
     }
 
-    /// Asks the server for its version and its time (`/api/info`, no login needed).
+    /// The server's version and time (`/api/info`, no login needed).
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn server_info(&self) -> Result<ServerInfo, RestError> {
         let http = self.account.http();
         let answer = http.exchange("info", http.info(), MAX_BODY).await?;
@@ -88,7 +91,10 @@ impl RestClient {
         Ok(ServerInfo { version: version.map(str::to_owned), time: http.server_now() })
     }
 
-    /// Asks who the account is (`me`).
+    /// The account's own data (`me`).
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn me(&self) -> Result<Me, RestError> {
         let answer = self.call(Call::get("me", &[])).await?;
         let id = wire::filled(&answer, "_id").ok_or_else(|| RestError::unclear("an answer without _id"))?;
@@ -100,12 +106,18 @@ impl RestClient {
         })
     }
 
-    /// Ends the login (`logout`), so that no token is left behind. A personal access token would be gone as well.
+    /// Logs out (`logout`), which deletes the token on the server. A personal access token is deleted too.
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn log_out(&self) -> Result<(), RestError> {
         self.call(Call::post("logout", &json!({}))).await.map(drop)
     }
 
-    /// Asks which roles have which rights (`permissions.listAll`). Not every account may ask.
+    /// All permissions (`permissions.listAll`). Not every account may list them.
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn permissions(&self) -> Result<Vec<Permission>, RestError> {
         let answer = self.call(Call::get("permissions.listAll", &[]).listing()).await?;
         let list = answer.get("update").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -116,15 +128,15 @@ impl RestClient {
         Ok(list.iter().filter_map(read).collect())
     }
 
-    /// Makes a call. A refused token is renewed once where there is a password; the call is then made again, since a
-    /// call that was not let in took no effect.
+    /// Makes a call. If the token is refused and there is a password, the token is renewed and the call made again, once:
+    /// a call refused for its token had no effect.
     async fn call(&self, call: Call<'_>) -> Result<Value, RestError> {
         let login = self.account.login().await?;
         match self.attempt(&call, &login).await {
             Err(RestError::Unauthorized { code, reason }) => {
                 let renewed = self.account.renew(&login).await?;
                 if Arc::ptr_eq(&renewed, &login) {
-                    // The token is good, so this is about the call.
+                    // The server accepts the token elsewhere, so it refuses this call.
                     return Err(RestError::Rejected { status: 401, code, reason });
                 }
                 self.attempt(&call, &renewed).await
@@ -163,7 +175,7 @@ impl<'a> Call<'a> {
         Self { method: Method::POST, route, query: &[], body: Some(body), limit: MAX_BODY }
     }
 
-    /// A call whose answer may be long.
+    /// Allows a long answer.
     fn listing(self) -> Self {
         Self { limit: MAX_LISTING, ..self }
     }

@@ -7,26 +7,26 @@ use super::sync::iso;
 use super::{Call, RestClient, RestError};
 use crate::{Room, RoomId, RoomKind, wire};
 
-/// A room and what the bot must know to use it.
+/// A room, and what decides whether the account can read and post there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomInfo {
     /// The room.
     pub room: Room,
-    /// `fname`: the name shown to people where it differs from the room's (discussions, names with spaces).
+    /// `fname`: the displayed name where it differs from `name` (discussions, names with spaces).
     pub display_name: Option<String>,
-    /// Whether messages are end-to-end encrypted, so that no bot can read them.
+    /// Whether messages are end-to-end encrypted.
     pub encrypted: bool,
-    /// Whether it is archived: nobody can post.
+    /// Whether the room is archived: nobody can post.
     pub archived: bool,
-    /// Whether only some can post (`ro`).
+    /// `ro`: only some users can post.
     pub read_only: bool,
-    /// `unmuted`: usernames that may post although it is read-only.
+    /// `unmuted`: usernames that can post although the room is read-only.
     pub unmuted: Vec<String>,
-    /// `muted`: usernames that may not post.
+    /// `muted`: usernames that cannot post.
     pub muted: Vec<String>,
-    /// Whether joining it takes a code (`joinCodeRequired`).
+    /// `joinCodeRequired`: joining needs a code.
     pub needs_join_code: bool,
-    /// `ts`: when it was made.
+    /// `ts`: when the room was created.
     pub created_at: Option<Timestamp>,
     /// `lm`: when the last message was posted.
     pub last_message_at: Option<Timestamp>,
@@ -52,13 +52,13 @@ impl RoomInfo {
         })
     }
 
-    /// When anything happened in it last, a message in a thread included.
+    /// The time of the last change or message, messages in threads included.
     pub fn changed_at(&self) -> Option<Timestamp> {
         self.updated_at.max(self.last_message_at)
     }
 }
 
-/// That the account is in a room.
+/// The account's membership of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscription {
     /// `_id` of the subscription itself.
@@ -71,7 +71,7 @@ pub struct Subscription {
     pub roles: Vec<String>,
     /// Whether the room is archived.
     pub archived: bool,
-    /// `ts`: when the account came into the room.
+    /// `ts`: when the account joined.
     pub joined_at: Option<Timestamp>,
     /// `_updatedAt`.
     pub updated_at: Option<Timestamp>,
@@ -92,13 +92,13 @@ impl Subscription {
     }
 }
 
-/// What is there, or has changed since a given time.
+/// A whole list, or what changed in it since a given time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes<T> {
-    /// There, new or changed.
+    /// All items, or those added or changed.
     pub updated: Vec<T>,
-    /// The `_id`s of what is gone: of rooms, or of subscriptions ([`Subscription::id`], not the room's). Only told
-    /// when asked since a given time.
+    /// `_id`s of removed items: of rooms, or of subscriptions ([`Subscription::id`], not the room's). Empty in a whole
+    /// list.
     pub removed: Vec<String>,
 }
 
@@ -107,18 +107,24 @@ pub struct Changes<T> {
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,
-    /// How many there are in all.
+    /// Length of the whole list.
     pub total: usize,
 }
 
 impl RestClient {
-    /// The rooms the account is in (`rooms.get`), all or those changed since; a new message changes its room.
+    /// The rooms the account is in (`rooms.get`), all or those changed since a time. A new message changes its room.
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn rooms(&self, updated_since: Option<Timestamp>) -> Result<Changes<RoomInfo>, RestError> {
         let answer = self.call(Call::get("rooms.get", &since(updated_since)).listing()).await?;
         Ok(Changes { updated: listed(&answer, "update", RoomInfo::from_document), removed: removed(&answer) })
     }
 
-    /// The account's subscriptions (`subscriptions.get`), all or those changed since.
+    /// The account's subscriptions (`subscriptions.get`), all or those changed since a time.
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn subscriptions(
         &self,
         updated_since: Option<Timestamp>,
@@ -131,11 +137,17 @@ impl RestClient {
     }
 
     /// One room by its `_id` (`rooms.info`).
+    ///
+    /// # Errors
+    /// See [`RestError`]. `Rejected` if there is no such room or the account cannot see it.
     pub async fn room_by_id(&self, room: &RoomId) -> Result<RoomInfo, RestError> {
         self.room(("roomId", room.to_string())).await
     }
 
     /// One room by its name, without `#` (`rooms.info`).
+    ///
+    /// # Errors
+    /// As [`room_by_id`](Self::room_by_id).
     pub async fn room_by_name(&self, name: &str) -> Result<RoomInfo, RestError> {
         self.room(("roomName", name.to_owned())).await
     }
@@ -148,19 +160,28 @@ impl RestClient {
             .ok_or_else(|| RestError::unclear("an answer without a room"))
     }
 
-    /// The account's subscription to a room (`subscriptions.getOne`); `None` where it is not in it.
+    /// The account's subscription to a room (`subscriptions.getOne`); `None` if it is not a member.
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn subscription(&self, room: &RoomId) -> Result<Option<Subscription>, RestError> {
         let answer = self.call(Call::get("subscriptions.getOne", &[("roomId", room.to_string())])).await?;
         Ok(answer.get("subscription").and_then(Subscription::from_document))
     }
 
-    /// Joins a public channel (`channels.join`); joining again does nothing.
+    /// Joins a public channel (`channels.join`); does nothing if the account is a member.
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn join_channel(&self, room: &RoomId) -> Result<(), RestError> {
         self.call(Call::post("channels.join", &json!({ "roomId": room }))).await.map(drop)
     }
 
-    /// The public channels (`channels.list`), joined or not, in pages of `count`, the latest changed first: what is posted in
-    /// a channel changes it too. `sort` is read by `parseJsonQuery` in Rocket.Chat's `app/api/server/helpers`.
+    /// The public channels (`channels.list`), joined or not, in pages of `count`, last changed first. A new message changes
+    /// its channel. Source for `sort`: `parseJsonQuery` in Rocket.Chat's `app/api/server/helpers`.
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn channels(&self, offset: usize, count: usize) -> Result<Page<RoomInfo>, RestError> {
         let query = [
             ("offset", offset.to_string()),
@@ -169,7 +190,7 @@ impl RestClient {
         ];
         let answer = self.call(Call::get("channels.list", &query).listing()).await?;
         let items = listed(&answer, "channels", RoomInfo::from_document);
-        // Untold, the list ends where a page is empty.
+        // Without a total, the list ends at the first empty page.
         let total = answer.get("total").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
         Ok(Page { items, total: total.unwrap_or(usize::MAX) })
     }
@@ -190,7 +211,7 @@ fn removed(answer: &Value) -> Vec<String> {
 
 fn room(document: &Value, id: &str) -> Option<Room> {
     let kind = RoomKind::from_letter(wire::text(document, "t").unwrap_or_default());
-    // A subscription to a direct message is named after the other one, which is no name of the room.
+    // The subscription to a direct message has the other user's name, which is not the room's.
     let name = wire::filled(document, "name").filter(|_| kind != RoomKind::Direct);
     Some(Room { id: RoomId::new(wire::filled(document, id)?), name: name.map(str::to_owned), kind })
 }

@@ -1,11 +1,11 @@
-//! What changed in a room since a given time: the way to messages missed while away.
+//! What changed in a room since a given time, to catch up on missed messages.
 //!
 //! `chat.syncMessages` has two forms. The paged one (`type=UPDATED&next=<ms>&count=`) is newer; servers that do not
-//! know it refuse its parameters, and are then asked with `lastUpdate` for everything at once.
+//! know it refuse its parameters, and are then called with `lastUpdate` for everything at once.
 //!
-//! The server's own cursor is the last message's `_updatedAt` in milliseconds, and the next page starts strictly
-//! after it: where several messages share that millisecond and the page ends between them, the rest would be lost. So
-//! the next page is asked for from one millisecond before, and what comes twice is for the caller to tell by `_id`.
+//! The server's cursor is the last message's `_updatedAt` in milliseconds, and the next page starts strictly after it.
+//! If a page ends between messages of the same millisecond, the rest of them would be lost. So each page starts one
+//! millisecond before the cursor, and the caller drops what comes twice by its `_id`.
 
 use std::sync::atomic::Ordering;
 
@@ -15,33 +15,36 @@ use serde_json::Value;
 use super::{Call, RestClient, RestError};
 use crate::{Message, MessageId, RoomId, wire};
 
-/// Messages on one page.
+/// Messages per page.
 const PAGE: usize = 100;
-/// Most messages on one page, where that many changed within one millisecond.
+/// Messages per page if that many changed within one millisecond.
 const LARGEST_PAGE: usize = 6_400;
-/// The server compares strictly, and `_updatedAt` has whole milliseconds.
+/// `_updatedAt` has whole milliseconds, and the server compares strictly.
 const OVERLAP: SignedDuration = SignedDuration::from_millis(1);
 
 /// One page of a room's changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncPage {
-    /// New and changed messages, oldest change first. Those at a page's seam come twice.
+    /// New and changed messages, oldest change first. Those at the end of one page come again on the next.
     pub messages: Vec<Message>,
-    /// Messages deleted since. Told only by servers that do not page.
+    /// Deleted messages. Only servers that do not page list them.
     pub deleted: Vec<MessageId>,
-    /// How many documents were no message that could be read.
+    /// The number of documents that could not be read as a message.
     pub unreadable: usize,
-    /// From when on to ask for the next page; `None` on the last. Always later than what was asked for.
+    /// The `since` of the next page; `None` on the last one. Always later than the `since` of this page.
     pub next: Option<Timestamp>,
 }
 
 impl RestClient {
-    /// Asks what changed in a room after `since`, in pages; `since` itself is left out, to the millisecond.
+    /// What changed in a room after `since`, exclusive, in pages.
+    ///
+    /// # Errors
+    /// See [`RestError`].
     pub async fn sync_messages(&self, room: &RoomId, since: Timestamp) -> Result<SyncPage, RestError> {
         let mut count = PAGE;
         while !self.sync_is_unpaged.load(Ordering::Relaxed) && count <= LARGEST_PAGE {
             match self.sync_page(room, since, count).await {
-                // A whole page within one millisecond: only a larger one gets past it.
+                // The whole page is of one millisecond, so only a larger page makes progress.
                 Ok(page) if page.next.is_some_and(|next| next <= since) => count *= 8,
                 Ok(page) => return Ok(page),
                 Err(error) if refuses_paging(&error) => self.sync_is_unpaged.store(true, Ordering::Relaxed),
@@ -90,7 +93,7 @@ fn read(answer: &Value) -> Result<SyncPage, RestError> {
     Ok(page)
 }
 
-/// The refusals of servers that know no paging: their parameters fail the schema, or `lastUpdate` is missing.
+/// Whether a server without paging refused the call: its schema has no such parameters, or wants `lastUpdate`.
 fn refuses_paging(error: &RestError) -> bool {
     let RestError::Rejected { status: 400, code, reason } = error else {
         return false;
@@ -101,7 +104,7 @@ fn refuses_paging(error: &RestError) -> bool {
         || reason.contains("additional properties")
 }
 
-/// A time as the REST API takes it: ISO 8601 with milliseconds.
+/// A time as the REST API expects it: ISO 8601 with milliseconds.
 pub(super) fn iso(time: Timestamp) -> String {
     format!("{time:.3}")
 }
@@ -113,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_is_read_oldest_first_and_rubbish_is_counted() {
+    fn a_page_is_read_oldest_first_and_unreadable_documents_are_counted() {
         let document = |id: &str, ms: i64| {
             json!({"_id": id, "rid": "r", "msg": "x", "u": {"_id": "u"}, "ts": "2023-10-04T11:05:05.309Z",
                    "_updatedAt": Timestamp::from_millisecond(ms).unwrap().to_string()})

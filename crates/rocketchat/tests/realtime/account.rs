@@ -196,6 +196,7 @@ async fn no_secret_and_no_message_is_logged_at_any_level() {
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
     // A test runs on one thread, and so does all it spawns.

@@ -10,8 +10,8 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
 }
 
-fn sorted(status: u16, body: Value) -> RestError {
-    sort(status, Refusal::read(&body), &times(&HeaderMap::new()))
+fn classified(status: u16, body: Value) -> RestError {
+    classify(status, Refusal::read(&body), &times(&HeaderMap::new()))
 }
 
 #[test]
@@ -33,8 +33,8 @@ fn the_code_is_found_wherever_the_server_puts_it() {
 }
 
 #[test]
-fn statuses_are_sorted_by_what_the_caller_does_next() {
-    let said = |status: u16, error: &str| sorted(status, json!({"success": false, "error": error}));
+fn statuses_are_classified_by_what_the_caller_does_next() {
+    let said = |status: u16, error: &str| classified(status, json!({"success": false, "error": error}));
     assert!(matches!(said(401, "You must be logged in to do this."), RestError::Unauthorized { .. }));
     for status in [401, 403] {
         let error = said(status, "No right [error-unauthorized]");
@@ -45,12 +45,12 @@ fn statuses_are_sorted_by_what_the_caller_does_next() {
     }
     assert!(matches!(said(429, ""), RestError::RateLimited { .. }));
     let by_code = json!({"success": false, "errorType": "error-too-many-requests"});
-    assert!(matches!(sorted(400, by_code), RestError::RateLimited { .. }));
+    assert!(matches!(classified(400, by_code), RestError::RateLimited { .. }));
 }
 
 #[test]
-fn the_words_of_7_and_before_are_rocket_chats_own_too() {
-    let error = sorted(401, json!({"status": "error", "message": "You must be logged in to do this."}));
+fn the_errors_of_7_and_older_are_recognized() {
+    let error = classified(401, json!({"status": "error", "message": "You must be logged in to do this."}));
     assert_eq!(
         error,
         RestError::Unauthorized {
@@ -61,27 +61,30 @@ fn the_words_of_7_and_before_are_rocket_chats_own_too() {
 }
 
 #[test]
-fn what_stands_before_rocket_chat_says_nothing_about_account_or_call() {
+fn a_proxys_answer_says_nothing_about_account_or_call() {
     for status in [400, 401, 403, 404, 405, 407] {
         for body in [json!(null), json!({}), json!({"message": "Unauthorized"}), json!([])] {
-            let error = sorted(status, body.clone());
+            let error = classified(status, body.clone());
             assert!(error.is_retryable() && !error.may_have_taken_effect(), "{status} {body}: {error:?}");
             assert!(matches!(error, RestError::Unavailable { .. }), "{status} {body}: {error:?}");
         }
     }
     for status in [200, 408, 500, 502, 503, 504] {
-        assert!(sorted(status, json!({})).may_have_taken_effect(), "{status}");
+        assert!(classified(status, json!({})).may_have_taken_effect(), "{status}");
     }
-    assert!(matches!(sorted(429, json!({})), RestError::RateLimited { .. }));
-    assert!(!sorted(413, json!({})).is_retryable(), "the same call is as large the next time");
+    assert!(matches!(classified(429, json!({})), RestError::RateLimited { .. }));
+    assert!(!classified(413, json!({})).is_retryable(), "the same call is as large the next time");
 }
 
 #[test]
 fn missing_impersonation_is_told_from_other_refusals() {
     assert!(
-        sorted(400, json!({"success": false, "error": "Not enough permission"})).is_missing_impersonation()
+        classified(400, json!({"success": false, "error": "Not enough permission"}))
+            .is_missing_impersonation()
     );
-    assert!(!sorted(400, json!({"success": false, "error": "error-not-allowed"})).is_missing_impersonation());
+    assert!(
+        !classified(400, json!({"success": false, "error": "error-not-allowed"})).is_missing_impersonation()
+    );
 }
 
 #[test]
@@ -98,7 +101,7 @@ fn the_reset_is_milliseconds_by_the_servers_clock() {
 }
 
 #[test]
-fn without_a_reset_other_words_count_and_at_last_a_minute() {
+fn without_a_reset_other_hints_count_and_then_a_minute() {
     let at = |s| Timestamp::from_second(s).unwrap();
     let words = "Error, too many requests. You must wait 23 seconds before trying this endpoint again.";
     assert_eq!(times(&HeaderMap::new()).refused(words), at(1_023));

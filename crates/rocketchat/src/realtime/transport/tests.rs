@@ -136,7 +136,7 @@ async fn every_failure_to_connect_has_its_own_name() {
 }
 
 #[tokio::test]
-async fn a_websocket_opens_in_the_clear_and_over_tls_with_a_trusted_certificate() {
+async fn a_websocket_opens_without_tls_and_with_a_trusted_certificate() {
     let certificate = Certificate::of("localhost");
     let connector = connector(&[&certificate], None);
     let port = greeting(None).await;
@@ -146,7 +146,7 @@ async fn a_websocket_opens_in_the_clear_and_over_tls_with_a_trusted_certificate(
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_trusts_or_of_another_name_is_refused() {
+async fn an_untrusted_certificate_or_one_for_another_name_is_refused() {
     let (known, unknown) = (Certificate::of("chat.example.com"), Certificate::of("localhost"));
     let connector = connector(&[&known], None);
     for certificate in [known, unknown] {
@@ -157,7 +157,7 @@ async fn a_certificate_that_nobody_trusts_or_of_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn the_way_through_a_proxy_is_asked_for_with_connect_in_the_clear_and_over_tls() {
+async fn a_proxy_is_used_with_connect_without_and_with_tls() {
     for tls in [false, true] {
         let certificate = Certificate::of("localhost");
         let (address, proxy) = proxy().await;
@@ -173,7 +173,7 @@ async fn the_way_through_a_proxy_is_asked_for_with_connect_in_the_clear_and_over
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_or_is_gone_is_named_as_the_culprit() {
+async fn a_proxy_that_refuses_or_is_down_is_named() {
     let refusing = answering(b"HTTP/1.1 403 Forbidden\r\n\r\n").await;
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     for port in [refusing, free] {

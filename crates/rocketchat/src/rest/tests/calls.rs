@@ -1,4 +1,4 @@
-//! How calls are made: tokens, limits, and what each kind of trouble means.
+//! How calls are made: tokens, rate limits, and what each failure means.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +20,7 @@ fn me() -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn a_call_shows_the_token_and_its_user() {
+async fn a_call_sends_the_token_and_its_user() {
     let chat = Chat::without_login().await;
     chat.takes_password("first", 1).await;
     chat.answers("me", "first", me(), 1).await;
@@ -29,7 +29,7 @@ async fn a_call_shows_the_token_and_its_user() {
 }
 
 #[tokio::test]
-async fn a_dead_token_is_renewed_once_however_many_calls_notice_and_each_call_is_made_again() {
+async fn an_expired_token_is_renewed_once_however_many_calls_notice_and_each_call_is_repeated() {
     let chat = Chat::new().await;
     // Ten calls, and the question whether the token is really dead.
     chat.answers("rooms.info", "first", logged_out(), 10).await;
@@ -54,7 +54,7 @@ async fn a_call_is_made_at_most_twice() {
 }
 
 #[tokio::test]
-async fn a_401_with_a_good_token_is_about_the_call_and_spends_no_password() {
+async fn a_401_with_a_valid_token_is_about_the_call_and_uses_no_password() {
     let chat = Chat::new().await;
     chat.answers(
         "rooms.info",
@@ -109,7 +109,7 @@ async fn the_last_call_of_a_window_closes_its_route_before_the_server_must() {
 }
 
 #[tokio::test]
-async fn a_gateways_page_is_trouble_of_the_moment_and_its_words_are_not_repeated() {
+async fn a_gateways_error_is_retryable_and_its_page_is_not_repeated() {
     for status in [502, 503, 504] {
         let chat = Chat::new().await;
         let page = ResponseTemplate::new(status).set_body_raw("<html>secret inner host</html>", "text/html");
@@ -121,7 +121,7 @@ async fn a_gateways_page_is_trouble_of_the_moment_and_its_words_are_not_repeated
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_to_its_end() {
+async fn an_endless_answer_is_cut() {
     let chat = Chat::new().await;
     let endless = ok(json!({"success": true, "padding": "x".repeat(MAX_BODY)}));
     chat.answers("chat.react", "first", endless, 1).await;
@@ -130,7 +130,7 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_since_the_token_would_travel_along() {
+async fn a_redirect_is_not_followed_since_it_would_leak_the_token() {
     let elsewhere = MockServer::start().await;
     Mock::given(any()).respond_with(me()).expect(0).mount(&elsewhere).await;
     let chat = Chat::new().await;
@@ -146,7 +146,7 @@ fn closed_port() -> String {
 }
 
 #[tokio::test]
-async fn nobody_there_means_no_effect() {
+async fn a_refused_connection_means_no_effect() {
     let error = client(&closed_port()).me().await.unwrap_err();
     assert!(matches!(&error, RestError::Unavailable { effect: Effect::None, .. }), "{error:?}");
 }
@@ -205,7 +205,7 @@ async fn a_connection_that_breaks_before_the_answer_may_have_had_an_effect() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_given_up_and_may_have_had_an_effect() {
+async fn a_call_without_an_answer_times_out_and_may_have_had_an_effect() {
     let error = after_login(|open| async move {
         // From here on nothing but the clock moves.
         tokio::time::pause();

@@ -30,7 +30,7 @@ impl Chat {
         Self { server, client }
     }
 
-    /// The next `times` logins get this token, and there are so many.
+    /// Answers `times` logins with this token, and expects that many.
     pub(super) async fn takes_password(&self, token: &str, times: u64) {
         let data = json!({"userId": "bot", "authToken": token, "me": {"username": "signl4.bot"}});
         Mock::given(path("/api/v1/login"))
@@ -41,7 +41,7 @@ impl Chat {
             .await;
     }
 
-    /// This token is answered so on this route, so many times.
+    /// Answers calls of this route with this token, and expects `times` of them.
     pub(super) async fn answers(&self, route: &str, token: &str, answer: ResponseTemplate, times: u64) {
         Mock::given(path(format!("/api/v1/{route}")))
             .and(header("X-Auth-Token", token))
@@ -72,7 +72,7 @@ pub(super) fn refused(status: u16, body: Value) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_json(body)
 }
 
-/// How 8.x turns away a call whose token it does not know.
+/// The answer of 8.x to an unknown token.
 pub(super) fn logged_out() -> ResponseTemplate {
     refused(401, json!({"success": false, "error": "You must be logged in to do this."}))
 }

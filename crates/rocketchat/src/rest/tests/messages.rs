@@ -62,7 +62,7 @@ async fn a_message_is_sent_with_its_id_its_thread_and_its_alias() {
 }
 
 #[tokio::test]
-async fn a_second_sending_of_the_same_id_is_found_to_be_one_however_the_server_trips_over_it() {
+async fn a_repeated_id_is_recognized_in_every_answer_that_servers_give() {
     for answer in [
         refused(
             400,
@@ -78,7 +78,7 @@ async fn a_second_sending_of_the_same_id_is_found_to_be_one_however_the_server_t
 }
 
 #[tokio::test]
-async fn a_message_that_is_not_there_was_refused() {
+async fn a_refused_message_does_not_exist() {
     let stopped = send(ok(json!({"success": true})), Some(not_found())).await.unwrap_err();
     assert_eq!(stopped.code(), Some("message-not-sent"));
     let words = "You can't send messages because the room is readonly.";
@@ -88,7 +88,7 @@ async fn a_message_that_is_not_there_was_refused() {
 }
 
 #[tokio::test]
-async fn while_nobody_can_say_whether_it_is_there_it_is_to_be_tried_again() {
+async fn while_it_is_unknown_whether_a_message_exists_the_call_is_retryable() {
     for asked in [
         ResponseTemplate::new(502),
         refused(429, json!({"success": false, "error": "[error-too-many-requests]"})),
@@ -100,7 +100,7 @@ async fn while_nobody_can_say_whether_it_is_there_it_is_to_be_tried_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_the_server_means_is_not_looked_into() {
+async fn a_refusal_with_a_code_is_final() {
     for (body, code) in [
         (json!({"success": false, "error": "error-not-allowed"}), Some("error-not-allowed")),
         (
@@ -117,7 +117,7 @@ async fn a_refusal_that_the_server_means_is_not_looked_into() {
 }
 
 #[tokio::test]
-async fn trouble_of_the_moment_is_left_to_the_next_try() {
+async fn a_temporary_failure_is_left_to_the_next_try() {
     for answer in
         [ResponseTemplate::new(502), ResponseTemplate::new(404).set_body_string("404 page not found")]
     {
@@ -126,7 +126,7 @@ async fn trouble_of_the_moment_is_left_to_the_next_try() {
 }
 
 #[tokio::test]
-async fn a_reaction_is_put_and_never_taken_away() {
+async fn a_reaction_is_added_and_never_removed() {
     let chat = Chat::new().await;
     Mock::given(method("POST"))
         .and(path("/api/v1/chat.react"))
@@ -141,7 +141,7 @@ async fn a_reaction_is_put_and_never_taken_away() {
 }
 
 #[tokio::test]
-async fn a_message_is_read_or_known_not_to_be_there() {
+async fn a_message_is_returned_or_does_not_exist() {
     for (answer, there) in [(found(), true), (not_found(), false)] {
         let chat = Chat::new().await;
         chat.answers("chat.getMessage", "first", answer, 1).await;

@@ -42,7 +42,7 @@ fn ids(page: &SyncPage) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn pages_overlap_by_a_millisecond_so_that_none_is_lost_at_a_seam() {
+async fn pages_overlap_by_a_millisecond_so_that_no_message_is_lost_between_them() {
     let chat = Chat::new().await;
     let first = page(&[document("a", 1), document("b", 5)], Some(5));
     asked(0, "100").respond_with(first).expect(1).mount(&chat.server).await;
@@ -57,7 +57,7 @@ async fn pages_overlap_by_a_millisecond_so_that_none_is_lost_at_a_seam() {
 }
 
 #[tokio::test]
-async fn a_page_full_of_one_millisecond_is_asked_for_again_and_larger() {
+async fn a_page_of_one_millisecond_is_requested_again_and_larger() {
     let chat = Chat::new().await;
     asked(0, "100").respond_with(page(&[document("a", 1)], Some(1))).expect(1).mount(&chat.server).await;
     asked(0, "800")
@@ -69,7 +69,7 @@ async fn a_page_full_of_one_millisecond_is_asked_for_again_and_larger() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_page_is_asked_for_everything_and_that_is_remembered() {
+async fn a_server_without_paging_is_asked_for_everything_and_remembered() {
     let chat = Chat::new().await;
     let error = json!({"success": false, "error": "must NOT have additional properties [invalid-params]",
                        "errorType": "invalid-params"});
@@ -91,7 +91,7 @@ async fn a_server_that_does_not_page_is_asked_for_everything_and_that_is_remembe
 }
 
 #[tokio::test]
-async fn a_room_that_may_not_be_read_is_no_server_that_does_not_page() {
+async fn a_refused_room_is_not_taken_for_a_server_without_paging() {
     let chat = Chat::new().await;
     let error = json!({"success": false, "error": "Not allowed [error-not-allowed]", "errorType": "error-not-allowed"});
     asked(0, "100").respond_with(refused(400, error)).expect(1).mount(&chat.server).await;
@@ -100,7 +100,7 @@ async fn a_room_that_may_not_be_read_is_no_server_that_does_not_page() {
 }
 
 #[tokio::test]
-async fn a_cursor_at_the_end_of_time_is_no_cursor() {
+async fn an_absurd_cursor_is_ignored() {
     for next in [json!(i64::MIN), json!(i64::MAX), json!("-377705023201000"), json!("soon"), json!({})] {
         let chat = Chat::new().await;
         let answer =
