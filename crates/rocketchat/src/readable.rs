@@ -18,9 +18,15 @@ const MAX_PARTS: usize = 200;
 /// The readable text of a message's document, bounded in size.
 pub(super) fn readable_text(document: &Value) -> String {
     let mut text = Text::default();
-    text.add(without_quote_links(wire::text(document, "msg").unwrap_or_default()));
+    text.add(typed_text(wire::text(document, "msg").unwrap_or_default()));
     text.add_attachments(document, 0);
     text.lines
+}
+
+/// What somebody typed, of a message's `msg`: the text of a message without attachments.
+pub(super) fn typed_text(msg: &str) -> &str {
+    let text = without_quote_links(msg);
+    if text.trim().is_empty() { "" } else { &text[..text.floor_char_boundary(MAX_TEXT - 1)] }
 }
 
 /// `msg` without the links that quote other messages: `[ ](https://chat/…?msg=id) what I say`, several in a row.

@@ -25,8 +25,10 @@ mod stream;
 mod supervisor;
 mod timing;
 mod transport;
+mod view;
 
 pub use event::{ConnectionState, FrameCounts, RealtimeEvent, RoomChange, RoomHint, Scope};
 pub use reason::LostReason;
 pub use supervisor::Realtime;
 pub use timing::Timing;
+pub use view::{MessageFilter, MessageView};

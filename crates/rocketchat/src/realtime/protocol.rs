@@ -126,6 +126,16 @@ impl<'a> Protocol<'a> {
         self.actions.pop_front()
     }
 
+    /// Whether there is something to do.
+    pub(super) fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
+    /// Counts a message that nobody wants.
+    pub(super) fn count_dropped(&self) {
+        self.counts.count_received();
+    }
+
     /// Takes in a frame. One that cannot be read is counted and skipped.
     pub(super) fn receive(&mut self, text: &str, now: Instant) -> Result<(), End> {
         self.counts.count_received();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt, future::OptionFuture};
+use futures_util::{FutureExt, SinkExt, StreamExt, future::OptionFuture};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -13,7 +13,7 @@ use super::liveness::{Due, Liveness};
 use super::outlet::{Flow, Outlet};
 use super::protocol::{Action, End, Protocol};
 use super::transport::{Socket, broken};
-use super::{ConnectionState, LostReason, RealtimeEvent};
+use super::{ConnectionState, LostReason, MessageFilter, MessageView, RealtimeEvent};
 use crate::rest::{Changes, Subscription};
 use crate::{RestClient, RestError};
 
@@ -22,6 +22,7 @@ pub(super) struct Session<'a> {
     pub(super) socket: Socket,
     pub(super) protocol: Protocol<'a>,
     pub(super) liveness: Liveness,
+    pub(super) filter: Option<&'a dyn MessageFilter>,
     pub(super) rest: &'a RestClient,
     /// Longest wait for the socket to take a frame.
     pub(super) send_within: Duration,
@@ -29,6 +30,9 @@ pub(super) struct Session<'a> {
     /// Since when the session stands.
     pub(super) ready_at: Option<Instant>,
 }
+
+/// Frames that are taken in one after the other where they are there already, before anything else has its turn.
+const BURST: usize = 64;
 
 /// What happened next.
 enum Turn {
@@ -105,7 +109,10 @@ impl Session<'_> {
     async fn take(&mut self, turn: Turn, outlet: &mut Outlet) -> Result<(), Exit> {
         let now = Instant::now();
         match turn {
-            Turn::Received(frame) => self.received(frame, now),
+            Turn::Received(frame) => {
+                self.received(frame, now)?;
+                self.receive_burst(now)
+            }
             Turn::Listed(rooms) => {
                 let rooms = rooms.map_err(LostReason::from)?.updated;
                 Ok(self.protocol.rooms_are(rooms, now)?)
@@ -123,10 +130,27 @@ impl Session<'_> {
         }
     }
 
+    /// Takes in the frames that have arrived already. Waiting for each by itself costs more than most of them are worth.
+    fn receive_burst(&mut self, now: Instant) -> Result<(), Exit> {
+        for _ in 1..BURST {
+            // An action may be to answer a ping, or to hand on an event: both come first.
+            if self.protocol.has_actions() {
+                break;
+            }
+            let Some(frame) = self.socket.next().now_or_never() else { break };
+            self.received(frame, now)?;
+        }
+        Ok(())
+    }
+
     fn received(&mut self, frame: Option<Result<WsMessage, Error>>, now: Instant) -> Result<(), Exit> {
         match frame {
             Some(Ok(WsMessage::Text(text))) => {
                 self.liveness.heard(now);
+                if self.is_unwanted(&text) {
+                    self.protocol.count_dropped();
+                    return Ok(());
+                }
                 Ok(self.protocol.receive(&text, now)?)
             }
             // DDP is text; whatever this is, somebody is there.
@@ -142,6 +166,11 @@ impl Session<'_> {
             Some(Err(error)) => Err(broken(&error).into()),
             None => Err(LostReason::ClosedByServer(None).into()),
         }
+    }
+
+    fn is_unwanted(&self, frame: &str) -> bool {
+        let Some(filter) = self.filter else { return false };
+        MessageView::of_frame(frame).is_some_and(|message| !filter.wants(&message))
     }
 
     /// Does what the conversation asks for. Tells whether that is to list the rooms.

@@ -1,5 +1,6 @@
 //! Keeps a session running for ever: login, socket, conversation, and again after a wait.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::MessageFilter;
 use super::backoff::Backoff;
 use super::liveness::Liveness;
 use super::outlet::Outlet;
@@ -19,14 +21,23 @@ use crate::account::LoginRequest;
 use crate::{Account, Fatal, LoginError, RestClient};
 
 /// The realtime session of an account, kept running for ever.
-#[derive(Debug)]
 pub struct Realtime {
     account: Arc<Account>,
+    filter: Option<Arc<dyn MessageFilter>>,
     rest: RestClient,
     timing: Timing,
     state: watch::Sender<ConnectionState>,
     counts: Arc<FrameCounts>,
     sessions: AtomicU64,
+}
+
+impl fmt::Debug for Realtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Realtime")
+            .field("account", &self.account)
+            .field("timing", &self.timing)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How an attempt at a session ended.
@@ -43,6 +54,7 @@ impl Realtime {
         Self {
             rest: RestClient::new(Arc::clone(&account)),
             account,
+            filter: None,
             timing: Timing::default(),
             state: watch::Sender::new(ConnectionState::Connecting { attempt: 1 }),
             counts: Arc::default(),
@@ -54,6 +66,12 @@ impl Realtime {
     #[must_use]
     pub fn with_timing(self, timing: Timing) -> Self {
         Self { timing, ..self }
+    }
+
+    /// Asks this filter about each message before it is decoded in full.
+    #[must_use]
+    pub fn with_filter(self, filter: Arc<dyn MessageFilter>) -> Self {
+        Self { filter: Some(filter), ..self }
     }
 
     /// Where the session stands, now and at each change.
@@ -131,6 +149,7 @@ impl Realtime {
             socket,
             protocol: Protocol::new(&self.account, &self.timing, &self.counts, number, login, now),
             liveness: Liveness::new(&self.timing, now),
+            filter: self.filter.as_deref(),
             rest: &self.rest,
             send_within: self.timing.send,
             state: &self.state,
