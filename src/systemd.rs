@@ -86,7 +86,7 @@ async fn notify_watchdog(store: Store) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        match timeout(every, store.settled_until()).await {
+        match timeout(every, store.inbox_depth()).await {
             Ok(_) => send(&[NotifyState::Watchdog]),
             Err(_) => warn!("the store does not answer; if this goes on, systemd restarts the bot"),
         }

@@ -55,6 +55,11 @@ impl TriggerSet {
         Ok(Self { triggers, patterns, owners })
     }
 
+    /// Whether a message of this text may set off a trigger, whatever its room and author: cheap, and `false` for most.
+    pub fn may_match(&self, text: &str) -> bool {
+        self.patterns.is_match(text)
+    }
+
     /// The triggers that the message sets off: the first that matches, and those after it while each says `continue`.
     ///
     /// `joined` says whether the bot is a member of the room. System messages and ciphertext set off nothing.

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{notice::Notices, our_clock::OurClock, session::reach, settings::Current};
+use super::{notice::Notices, settings::Current};
 use crate::{
     alerting::{ReplyKind, ReplyWords},
     store::{Store, StoreError},
@@ -17,10 +17,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(5);
 /// How often settled rows are removed.
 const PURGE: Duration = Duration::from_secs(3600);
-/// A clock that goes back by less is only kept right.
-const SET_BACK: SignedDuration = SignedDuration::from_secs(-1);
-/// How much longer a message is remembered than it may alert, for clocks differ.
-const REMEMBER_LONGER: Duration = Duration::from_hours(1);
+/// How much longer a settled alert is kept than its message may come back, for clocks differ.
+const KEEP_LONGER: Duration = Duration::from_hours(24);
 
 /// The keeper of the house.
 pub(super) struct Housekeeping {
@@ -32,29 +30,18 @@ pub(super) struct Housekeeping {
 
 impl Housekeeping {
     pub(super) async fn run(self, cancel: CancellationToken) {
-        let mut clock = OurClock::now();
         let mut look = tokio::time::interval(LOOK.min(self.late_after));
         let mut purge = tokio::time::interval(PURGE);
         loop {
             let done = tokio::select! {
                 () = cancel.cancelled() => return,
-                _ = look.tick() => self.look(&mut clock).await,
+                _ = look.tick() => self.tell_late().await,
                 _ = purge.tick() => self.purge().await,
             };
             if let Err(error) = done {
                 error!(%error, "the store cannot be read or written; trying again");
             }
         }
-    }
-
-    async fn look(&self, clock: &mut OurClock) -> Result<(), StoreError> {
-        let by = clock.set_by();
-        if by < SET_BACK {
-            warn!(by = ?by.unsigned_abs(), "the clock of this machine was set back");
-            self.store.clock_was_set_back(by.unsigned_abs()).await?;
-        }
-        *clock = OurClock::now();
-        self.tell_late().await
     }
 
     /// An alert that waits is told of once: whether SIGNL4 fails, or it is only not its turn yet.
@@ -79,9 +66,11 @@ impl Housekeeping {
     async fn purge(&self) -> Result<(), StoreError> {
         let settings = self.current.now();
         let config = &settings.config;
-        let remember = reach(config.rocketchat.catch_up) + REMEMBER_LONGER;
+        let keep = config.store.keep;
+        // A pair must outlive everything that may bring its message back as a new one: without it the message would page again.
+        let keep_alerts = keep.max(config.rocketchat.catch_up * 2 + KEEP_LONGER);
         let now = Timestamp::now();
-        let removed = self.store.purge(now - config.store.keep, now - remember).await?;
+        let removed = self.store.purge(now - keep, now - keep_alerts).await?;
         if removed > 0 {
             info!(removed, "removed rows that were settled long ago");
         }

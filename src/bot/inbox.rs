@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::{
+    ingest::Rooms,
     notice::{Notices, Reply},
-    rooms::Rooms,
     settings::Current,
 };
 use crate::{
@@ -91,10 +91,10 @@ impl Inbox {
         let config = &settings.config;
         // After a start the rooms are known only once they are listed; the store knows them from before.
         let noted = match &reference.external_id {
-            Some(id) => self.store.watched_since(&RoomId::new(id.as_str())).await?.is_some(),
+            Some(id) => self.store.watches_room(&RoomId::new(id.as_str())).await?,
             None => false,
         };
-        let is_watched = |room: &RoomId| noted || self.rooms.watched(room, &config.triggers);
+        let is_watched = |room: &RoomId| noted || self.rooms.watched(room);
         let place = place(reference, found, waited < LONGEST_WAIT, is_watched);
         if place == Place::Later {
             debug!(event = %notification.id, "event waits for the answer to our own call");

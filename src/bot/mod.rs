@@ -4,27 +4,24 @@
 //! store; replies go store → `drain` → `poster`. No part calls another one's servers, and every arrow into the store is
 //! a commit.
 
-mod catch_up;
+mod backfill;
 mod drain;
-mod ears;
 mod housekeeping;
 mod inbox;
+mod ingest;
 mod intake;
 mod notice;
-mod our_clock;
 mod pager;
 mod pagers;
-mod patience;
 mod poster;
+mod progress;
 mod reload;
-mod rooms;
+mod retry;
 mod run;
 mod session;
 mod settings;
-mod unplaced;
 mod view;
-mod watch;
 
-pub use intake::event_of;
+pub use ingest::event_of;
 pub use reload::Reloader;
 pub use run::{Bot, RunError, StartError, Tempo};

@@ -1,10 +1,14 @@
 //! Starts the parts, watches over them and stops them together.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use tokio::{
     net::TcpListener,
-    sync::{mpsc, watch},
+    sync::{Notify, mpsc, watch},
     task::{JoinError, JoinSet},
     time::timeout,
 };
@@ -13,17 +17,17 @@ use tracing::{error, info, warn};
 
 use super::{
     drain::drain,
-    ears::Ears,
     housekeeping::Housekeeping,
     inbox::Inbox,
+    ingest::{Ingest, Rooms, SeenTexts, Settler, StreamFilter},
+    intake::Intake,
     notice::chat_queues,
     pagers::{Pagers, Tools},
     poster::Poster,
+    progress::Cursors,
     reload::Reloader,
-    rooms::Rooms,
     settings::Current,
     view::view,
-    watch::Watch,
 };
 use crate::{
     admin::{self, BotView},
@@ -55,6 +59,8 @@ pub struct Tempo {
     pub realtime: Timing,
     /// How long a statement waits for a store that another process keeps locked.
     pub store_busy: Duration,
+    /// How often rooms are looked for that triggers name and the bot is not in.
+    pub search_again: Duration,
 }
 
 impl Default for Tempo {
@@ -64,6 +70,7 @@ impl Default for Tempo {
             look_again: Duration::from_secs(60),
             realtime: Timing::default(),
             store_busy: BUSY_TIMEOUT,
+            search_again: Duration::from_secs(300),
         }
     }
 }
@@ -155,12 +162,21 @@ impl Bot {
             config.rocketchat.account.credentials(),
             connector,
         ));
-        let realtime = Realtime::new(account.clone()).with_timing(tempo.realtime.clone());
         let current = Current::new(config.clone());
+        let rooms = Arc::new(Rooms::new(current.now()));
+        let seen = Arc::new(SeenTexts::default());
+        let filter = StreamFilter {
+            current: current.clone(),
+            rooms: rooms.clone(),
+            seen: seen.clone(),
+            looked_at: telemetry::messages_seen(),
+        };
+        let realtime =
+            Realtime::new(account.clone()).with_timing(tempo.realtime.clone()).with_filter(Arc::new(filter));
         let shared = Shared {
             store: store.clone(),
             current: current.clone(),
-            rooms: Arc::default(),
+            rooms,
             rest: RestClient::new(account),
             cancel: CancellationToken::new(),
         };
@@ -179,7 +195,7 @@ impl Bot {
         bot.start_inside(&shared, &tempo);
         bot.start_public(&shared, public, &access);
         bot.start_private(&config, &shared, view, private);
-        bot.start_watch(&shared, realtime, &tempo);
+        bot.start_ingest(&shared, seen, realtime, &tempo).await?;
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         Ok(bot)
     }
@@ -296,14 +312,29 @@ impl Bot {
         });
     }
 
-    fn start_watch(&mut self, shared: &Shared, realtime: Realtime, tempo: &Tempo) {
-        let (rest, store, rooms) = (shared.rest.clone(), shared.store.clone(), shared.rooms.clone());
-        let ears = Ears::new(rest, store, rooms, tempo.look_again);
+    async fn start_ingest(
+        &mut self,
+        shared: &Shared,
+        seen: Arc<SeenTexts>,
+        realtime: Realtime,
+        tempo: &Tempo,
+    ) -> Result<(), StartError> {
+        let intake = Intake {
+            rest: shared.rest.clone(),
+            settler: Settler { store: shared.store.clone(), seen },
+            rooms: shared.rooms.clone(),
+            cursors: Cursors::load(shared.store.clone()).await?,
+            look_again: tempo.look_again,
+            search_again: tempo.search_again,
+            warned: Mutex::default(),
+            doubt: Notify::new(),
+        };
         let (sender, events) = mpsc::channel(EVENTS);
-        let watch = Watch::new(Arc::new(ears), &shared.current);
-        self.part("intake of messages", watch.run(events, shared.cancel.clone()));
+        let ingest = Ingest::new(Arc::new(intake), &shared.current);
+        self.part("intake of messages", ingest.run(events, shared.cancel.clone()));
         let cancel = shared.cancel.clone();
         self.fallible("connection to Rocket.Chat", async move { Ok(realtime.run(sender, cancel).await?) });
+        Ok(())
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
+    ingest::{Known, Rooms},
     notice::chat_labels,
     pager::pager_label,
-    rooms::{Known, Rooms},
     settings::Current,
 };
 use crate::{
@@ -90,7 +90,8 @@ mod tests {
         );
         std::fs::write(file.path(), text).unwrap();
         let config = Config::load(&Sources { path: Some(file.path().to_owned()), env: vec![] }).unwrap();
-        Names { current: Current::new(config), rooms: Arc::default() }
+        let current = Current::new(config);
+        Names { rooms: Arc::new(Rooms::new(current.now())), current }
     }
 
     #[test]
@@ -102,7 +103,7 @@ mod tests {
             [("2", "ops-b", true), ("1", "ops-a", false), ("GENERAL", "general", true), ("4", "other", true)]
         {
             let room = Room { id: RoomId::new(id), name: Some(name.into()), kind: RoomKind::Channel };
-            names.rooms.learn(room, joined);
+            names.rooms.learn(room, Some(joined));
         }
         let [watched] = &names.watched()[..] else { panic!("one trigger") };
         let rooms = watched.rooms.iter();

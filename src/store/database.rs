@@ -42,15 +42,11 @@ pub(super) const SET_EVENTS_BACK: &str =
     "UPDATE event SET not_before = max(0, not_before - ?) WHERE state = 'waiting' AND not_before > 0";
 pub(super) const PURGE_DELIVERIES: &str =
     "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE settled_at < ? LIMIT ?)";
-/// An alert stays as long as anything that belongs to it, and as long as its message is remembered: without it an edit of
-/// the message would page again.
+/// An alert stays as long as anything that belongs to it.
 pub(super) const PURGE_ALERTS: &str = "DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE settled_at < ? \
-    AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.alert_id = alert.id) \
-    AND NOT EXISTS (SELECT 1 FROM seen WHERE seen.message_id = alert.message_id) LIMIT ?)";
+    AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.alert_id = alert.id) LIMIT ?)";
 pub(super) const PURGE_EVENTS: &str =
     "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE settled_at < ? LIMIT ?)";
-pub(super) const PURGE_SEEN: &str =
-    "DELETE FROM seen WHERE message_id IN (SELECT message_id FROM seen WHERE seen_at < ? LIMIT ?)";
 
 /// The database. Clones share it; the file stays locked for this process until the last one is dropped.
 ///
@@ -153,19 +149,15 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Removes digests of messages not seen since `seen`, and settled deliveries, alerts and events older than `settled`.
-    /// Returns how many rows went.
+    /// Removes deliveries and events settled before `settled`, and alerts settled before `alerts`. Returns how many rows went.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn purge(&self, settled: Timestamp, seen: Timestamp) -> Result<u64, StoreError> {
+    pub async fn purge(&self, settled: Timestamp, alerts: Timestamp) -> Result<u64, StoreError> {
         let mut removed = 0;
-        for (statement, before) in [
-            (PURGE_SEEN, seen),
-            (PURGE_DELIVERIES, settled),
-            (PURGE_ALERTS, settled),
-            (PURGE_EVENTS, settled),
-        ] {
+        for (statement, before) in
+            [(PURGE_DELIVERIES, settled), (PURGE_ALERTS, alerts), (PURGE_EVENTS, settled)]
+        {
             removed += self.remove_all(statement, before).await?;
         }
         Ok(removed)

@@ -1,4 +1,4 @@
-//! The transaction that settles one message: what it asks for and that it was seen are committed together.
+//! The transaction that settles messages: all that they ask for is committed together.
 
 use std::time::Duration;
 
@@ -9,25 +9,13 @@ use super::{
     Alert, AlertState, NewAlert, NewDelivery, Store, StoreError, outbox,
     rows::{millis, timestamp},
 };
-use rocketchat::{MessageId, RoomId};
+use rocketchat::RoomId;
 
 pub(super) const LAST_PAGED: &str = "SELECT created_at FROM alert \
     WHERE trigger_name = ? AND room_id = ? AND state IN ('queued', 'sent') ORDER BY created_at DESC LIMIT 1";
 
-const DIGEST: &str = "SELECT digest FROM seen WHERE message_id = ?";
-
 impl Store {
-    /// The digest of the message's text when it was last settled.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn digest_of(&self, message: &MessageId) -> Result<Option<i64>, StoreError> {
-        let row: Option<(i64,)> =
-            sqlx::query_as(DIGEST).bind(message.as_str()).fetch_optional(&self.readers).await?;
-        Ok(row.map(|(digest,)| digest))
-    }
-
-    /// Starts to settle a message. Every other write waits until it is committed or dropped, so nothing slow belongs
+    /// Starts to settle messages. Every other write waits until it is committed or dropped, so nothing slow belongs
     /// in between, and no other write of the same task: it would wait for itself.
     ///
     /// # Errors
@@ -37,7 +25,7 @@ impl Store {
     }
 }
 
-/// A message being settled. Nothing holds until [`Intake::commit`].
+/// Messages being settled. Nothing holds until [`Intake::commit`].
 #[derive(Debug)]
 pub struct Intake<'a> {
     store: &'a Store,
@@ -46,16 +34,6 @@ pub struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    /// The digest of the message's text when it was last settled; nobody changes it until this one is.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn digest_of(&mut self, message: &MessageId) -> Result<Option<i64>, StoreError> {
-        let row: Option<(i64,)> =
-            sqlx::query_as(DIGEST).bind(message.as_str()).fetch_optional(&mut *self.tx).await?;
-        Ok(row.map(|(digest,)| digest))
-    }
-
     /// How long ago the trigger last alerted in the room, where it did within `period`. Suppressed alerts do not count,
     /// or a steady flood would be suppressed for ever; nor do those that were given up, for they paged nobody.
     ///
@@ -109,25 +87,6 @@ impl Intake<'_> {
     /// When the store fails.
     pub async fn add_delivery(&mut self, delivery: &NewDelivery) -> Result<(), StoreError> {
         outbox::insert(&mut self.tx, delivery, self.now).await
-    }
-
-    /// Remembers the text the message was settled with. `false` where it was settled with the same one meanwhile: what
-    /// the stream brings may be read at the same moment by whoever catches up.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn mark_seen(&mut self, message: &MessageId, digest: i64) -> Result<bool, StoreError> {
-        let marked = sqlx::query(
-            "INSERT INTO seen (message_id, digest, seen_at) VALUES (?, ?, ?) \
-             ON CONFLICT DO UPDATE SET digest = excluded.digest, seen_at = excluded.seen_at \
-             WHERE digest <> excluded.digest",
-        )
-        .bind(message.as_str())
-        .bind(digest)
-        .bind(millis(self.now))
-        .execute(&mut *self.tx)
-        .await?;
-        Ok(marked.rows_affected() == 1)
     }
 
     /// Makes it all hold, and wakes the workers.

@@ -1,10 +1,9 @@
-//! What must survive a crash: alerts, the outbox, the inbox, what was seen and how far each room was read.
+//! What must survive a crash: alerts, the outbox, the inbox, and how far each room was read.
 //!
 //! Everything the program promises rests on one rule: a fact is committed here before anybody outside is told of it.
 //! This part knows rows and transactions. It does not know why a message alerts or what a reply says, and it talks to
 //! no server.
 
-mod clocks;
 mod database;
 mod error;
 mod inbox;
@@ -17,13 +16,12 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use clocks::ClockChange;
 pub use database::{BUSY_TIMEOUT, Store};
 pub use error::StoreError;
 pub use inbox::{Candidates, EventOutcome, StoredEvent};
 pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{AlertChange, Next, Settlement};
-pub use rooms::Progress;
+pub use rooms::{Progress, RoomProgress};
 pub use rows::{Alert, AlertId, AlertState, Delivery, DeliveryId, NewAlert, NewDelivery, Queue};
 pub use status::{AlertTrail, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, QueueDepth};

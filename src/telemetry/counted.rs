@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use metrics::{counter, histogram};
+use metrics::{Counter, counter, histogram};
 
 use super::catalogue::{
-    ALERT_DELIVERY, ALERTS, EVENTS, HTTP_ERRORS, MATCHES, MESSAGES_SEEN, RECONNECTS, REPLIES,
+    ALERT_DELIVERY, ALERTS, EVENTS, HTTP_ERRORS, MATCHES, MESSAGES_SEEN, PANICS, RECONNECTS, REPLIES,
 };
 
 /// What is posted to Rocket.Chat.
@@ -27,6 +27,16 @@ impl NoticeKind {
 /// A message was matched against the triggers.
 pub(crate) fn message_seen() {
     counter!(MESSAGES_SEEN.name).increment(1);
+}
+
+/// What [`message_seen`] counts with, for where a look-up by name costs too much.
+pub(crate) fn messages_seen() -> Counter {
+    counter!(MESSAGES_SEEN.name)
+}
+
+/// A message or a delivery made the bot panic.
+pub(crate) fn panicked(what: &'static str) {
+    counter!(PANICS.name, "what" => what).increment(1);
 }
 
 /// A message matched a trigger.

@@ -16,6 +16,7 @@ pub(crate) use catalogue::{
 };
 pub use catalogue::{Kind, METRICS, Metric};
 pub(crate) use counted::{
-    NoticeKind, alert, alert_sent, event, http_error, matched, message_seen, notice, reconnect,
+    NoticeKind, alert, alert_sent, event, http_error, matched, message_seen, messages_seen, notice, panicked,
+    reconnect,
 };
 pub use exposition::{Exposition, Sample};

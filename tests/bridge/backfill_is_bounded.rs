@@ -41,7 +41,7 @@ async fn the_calls_after_a_reconnect_follow_the_rooms_with_news_and_not_the_room
 }
 
 #[tokio::test]
-async fn after_a_reconnect_only_channels_that_changed_are_listed_and_read() {
+async fn after_a_reconnect_only_channels_that_changed_are_read() {
     let mut harness = Harness::new().await;
     harness.watch(&["operations", "ops-*"]);
     let harness = harness.without_auto_join();
@@ -70,11 +70,11 @@ async fn after_a_reconnect_only_channels_that_changed_are_listed_and_read() {
     harness.wait_for_texts(&["SIGNL4 in ops-0", "SIGNL4 in ops-1"]).await;
     let calls = harness.chat.calls().split_off(before);
     let count = |route| calls.iter().filter(|call| call.route == route).count();
-    assert_eq!((count("channels.list"), count("chat.syncMessages")), (1, 2), "{calls:?}");
+    assert_eq!(count("chat.syncMessages"), 2, "{calls:?}");
 }
 
 #[tokio::test]
-async fn what_is_older_than_the_look_back_is_counted_and_told_of_once_and_alerts_not() {
+async fn what_is_older_than_catch_up_is_reported_once_and_does_not_alert() {
     let harness = Harness::new().await.with_catch_up("1h");
     let other = NewRoom::channel("other").members([&harness.alice, &harness.bot]);
     let other = harness.chat.create_room(other).unwrap();
@@ -98,28 +98,8 @@ async fn what_is_older_than_the_look_back_is_counted_and_told_of_once_and_alerts
     bot.wait_for_log(&[TOLD]).await;
     harness.reconnect(&bot, || ()).await;
     harness.flush().await;
-    let counted = [TOLD, r#""rooms":2"#, r#""messages":3"#, r#""matching":2"#, r#""all_counted":true"#];
-    assert_eq!((bot.count_in_log(&counted), bot.count_in_log(&[TOLD])), (1, 1), "{}", bot.log());
-}
-
-/// What a round reads only for a number takes no calls from the rooms that have news.
-#[tokio::test]
-async fn no_more_than_some_pages_are_read_only_to_count() {
-    let harness = Harness::new().await.with_catch_up("1h");
-    let bot = harness.start_bot().await;
-    harness.flush().await;
-    bot.wait_for_log(&["caught up"]).await;
-    bot.kill().await;
-    for at in 0..700 {
-        harness.say(&format!("small talk {at}"));
-        harness.chat.clock_forward(Duration::from_secs(1));
-    }
-    harness.chat.clock_forward(Duration::from_secs(3 * 3600));
-    let before = harness.chat.calls_of("chat.syncMessages").len();
-    let bot = harness.start_bot().await;
-    bot.wait_for_log(&["away for longer than rocketchat.catch_up", r#""all_counted":false"#]).await;
-    let read = harness.chat.calls_of("chat.syncMessages").len() - before;
-    assert_eq!(read, 6, "one for what may alert, and five to count");
+    let told = (bot.count_in_log(&[TOLD, r#""rooms":2"#]), bot.count_in_log(&[TOLD]));
+    assert_eq!(told, (1, 1), "{}", bot.log());
 }
 
 #[tokio::test]

@@ -19,6 +19,12 @@ async fn listening() -> Harness {
     harness.without_auto_join()
 }
 
+/// Rounds that leave some seconds between them.
+fn slow_rounds() -> Tempo {
+    let every = Duration::from_secs(4);
+    Tempo { look_again: every, search_again: every, ..Tempo::default() }
+}
+
 impl Harness {
     fn channel(&self, name: &str) -> Room {
         self.chat.create_room(NewRoom::channel(name).members([&self.alice])).unwrap()
@@ -127,8 +133,7 @@ async fn a_channel_that_changes_while_the_pages_are_read_is_read_all_the_same() 
 async fn a_channel_that_a_round_finds_and_joins_is_read_by_it() {
     let mut harness = Harness::new().await;
     harness.watch(&["operations", "ops-*"]);
-    let _bot =
-        harness.start_in_process(Tempo { look_again: Duration::from_secs(4), ..Tempo::default() }).await;
+    let _bot = harness.start_in_process(slow_rounds()).await;
     harness.wait_for_lists(2).await;
     harness.chat.faults().set(|switches| switches.withhold_messages = true);
     let room = harness.channel("ops-new");
@@ -141,8 +146,7 @@ async fn a_channel_that_a_round_finds_and_joins_is_read_by_it() {
 #[tokio::test]
 async fn what_the_stream_dropped_in_the_bots_own_rooms_waits_for_no_list() {
     let harness = listening().await;
-    let _bot =
-        harness.start_in_process(Tempo { look_again: Duration::from_secs(4), ..Tempo::default() }).await;
+    let _bot = harness.start_in_process(slow_rounds()).await;
     // Right after it the next round is some seconds away.
     harness.wait_for_lists(2).await;
     harness.chat.faults().set(|switches| switches.withhold_messages = true);

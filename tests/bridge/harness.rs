@@ -433,6 +433,7 @@ pub fn status_event(id: &str, alert: &Value, status: u16) -> Value {
 pub fn fast() -> Tempo {
     Tempo {
         look_again: Duration::from_millis(500),
+        search_again: Duration::from_millis(500),
         realtime: Timing {
             ping_after: Duration::from_secs(1),
             dead_after: Duration::from_secs(3),
@@ -464,7 +465,11 @@ fn bot_process() {
 
 /// Looks for dropped messages all the time.
 pub fn fast_rounds() -> Tempo {
-    Tempo { look_again: Duration::from_millis(200), ..Tempo::default() }
+    Tempo {
+        look_again: Duration::from_millis(200),
+        search_again: Duration::from_millis(200),
+        ..Tempo::default()
+    }
 }
 
 /// The clock of the machine that the bot runs on, which may be set while it runs. The one that only goes on is left alone.
@@ -498,7 +503,7 @@ pub struct StoreLock(SqliteConnection);
 impl StoreLock {
     /// Waits until the bot has been refused once more.
     pub async fn hold_for_another_failure(&self, bot: &Bot) {
-        const REFUSED: &[&str] = &["a message cannot be settled"];
+        const REFUSED: &[&str] = &["messages cannot be settled"];
         bot.wait_for_logs(bot.count_in_log(REFUSED) + 1, REFUSED).await;
     }
 

@@ -96,7 +96,7 @@ async fn while_the_store_takes_no_writes_nothing_becomes_too_old() {
     let lock = harness.lock_store().await;
     harness.say("SIGNL4 first in line");
     harness.say("SIGNL4 second in line");
-    bot.wait_for_log(&["a message cannot be settled"]).await;
+    bot.wait_for_log(&["messages cannot be settled"]).await;
     lock.release().await;
     harness.wait_for_texts(&["SIGNL4 first in line", "SIGNL4 second in line"]).await;
     harness.flush().await;
@@ -110,7 +110,7 @@ async fn a_message_heard_before_the_look_back_began_to_count_is_not_too_old_when
     harness.flush().await;
     let lock = harness.lock_store().await;
     harness.say("SIGNL4 holds up the line");
-    bot.wait_for_log(&["a message cannot be settled"]).await;
+    bot.wait_for_log(&["messages cannot be settled"]).await;
     let sessions = harness.chat.sessions_of(&harness.bot);
     harness.chat.faults().cut_connections();
     bot.wait_for_log(&["no realtime session"]).await;

@@ -139,7 +139,6 @@ async fn an_edit_pages_nobody_again_however_soon_the_store_forgets_what_is_settl
     for table in [
         "UPDATE alert SET settled_at = settled_at - 90000000",
         "UPDATE delivery SET settled_at = settled_at - 90000000",
-        "UPDATE seen SET seen_at = seen_at - 90000000",
     ] {
         harness.alter_store(table).await;
     }

@@ -58,7 +58,7 @@ async fn while_the_store_is_locked_events_are_refused_and_afterwards_everything_
     let event = status_event("n1", &json!({"eventId": alert.event_id}), 2);
     let (refused, _) = tokio::join!(harness.post_event(&event), async {
         harness.say("SIGNL4 pump 4 is down");
-        bot.wait_for_log(&["a message cannot be settled"]).await;
+        bot.wait_for_log(&["messages cannot be settled"]).await;
     });
     assert!(refused.0 == 503 || refused.0 == 408, "{refused:?}");
     bot.assert_runs();
@@ -97,13 +97,15 @@ async fn while_one_part_of_the_store_is_broken_the_others_go_on_and_after_its_re
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;
     harness.flush().await;
-    harness.alter_store("ALTER TABLE seen RENAME TO broken").await;
+    harness
+        .alter_store("CREATE TRIGGER broken BEFORE INSERT ON alert BEGIN SELECT RAISE(ABORT, 'broken'); END")
+        .await;
     harness.say("SIGNL4 into the ruins");
-    bot.wait_for_log(&["a message cannot be settled"]).await;
+    bot.wait_for_log(&["messages cannot be settled"]).await;
     harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
     harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
     bot.assert_runs();
-    harness.alter_store("ALTER TABLE broken RENAME TO seen").await;
+    harness.alter_store("DROP TRIGGER broken").await;
     harness.alert("SIGNL4 into the ruins").await;
     harness.flush().await;
     assert_eq!(harness.pages().len(), 2, "{:?}", harness.pages());
@@ -145,7 +147,7 @@ async fn while_the_disk_is_full_events_are_refused_and_afterwards_everything_arr
     bot.wait_for_log(&["alert sent"]).await;
     let filler = bot.fill_disk(&harness);
     harness.say("SIGNL4 pump 4 is down");
-    bot.wait_for_log(&["a message cannot be settled", "disk"]).await;
+    bot.wait_for_log(&["messages cannot be settled", "disk"]).await;
     let event = status_event("n1", &json!({"eventId": alert.event_id}), 2);
     assert_eq!(harness.post_event(&event).await.0, 503);
     let ready = http().get(format!("{}/readyz", harness.admin_url())).send().await.unwrap();

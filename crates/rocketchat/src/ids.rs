@@ -1,5 +1,6 @@
 //! Rocket.Chat's identifiers as types, so that a room's cannot be passed for a message's.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,13 @@ macro_rules! id {
 
             /// The identifier as text.
             pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        /// A map keyed by identifiers can be asked with borrowed text.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
                 &self.0
             }
         }

@@ -76,19 +76,12 @@ CREATE INDEX event_waiting ON event (seq, not_before, received_at) WHERE state =
 CREATE INDEX event_alert ON event (alert_id) WHERE alert_id IS NOT NULL;
 CREATE INDEX event_settled ON event (settled_at) WHERE settled_at IS NOT NULL;
 
--- The last text of each message looked at, as a digest: what tells a new text from a re-emission of the old one.
-CREATE TABLE seen (
-    message_id TEXT    PRIMARY KEY,
-    digest     INTEGER NOT NULL,
-    seen_at    INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX seen_age ON seen (seen_at);
-
 -- The watched rooms, by the server's clock.
 CREATE TABLE room (
     id     TEXT    PRIMARY KEY,
     since  INTEGER NOT NULL, -- watched since: nothing older ever alerts
-    cursor INTEGER NOT NULL  -- read up to this _updatedAt
+    cursor INTEGER NOT NULL, -- read up to this _updatedAt
+    is_behind INTEGER NOT NULL -- whether the cursor stays here while the fact read_until moves on
 ) STRICT, WITHOUT ROWID;
 
 -- Facts about this installation.

@@ -85,7 +85,6 @@ impl Fixture {
             "alert" => "SELECT count(*) FROM alert",
             "delivery" => "SELECT count(*) FROM delivery",
             "event" => "SELECT count(*) FROM event",
-            "seen" => "SELECT count(*) FROM seen",
             other => panic!("{other}"),
         };
         let (count,): (i64,) = sqlx::query_as(sql).fetch_one(&self.store.readers).await.unwrap();

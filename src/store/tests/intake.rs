@@ -1,10 +1,10 @@
-//! The intake: what a message asks for and that it was seen hold together or not at all.
+//! The intake: all that a burst of messages asks for holds together or not at all.
 
 use std::time::Duration;
 
 use super::fixture::{Fixture, ROOM, call, new_alert, pager};
 use crate::store::{Alert, AlertChange, AlertState, Settlement};
-use rocketchat::{MessageId, RoomId};
+use rocketchat::RoomId;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -25,17 +25,13 @@ async fn backdate(fixture: &Fixture, alert: &Alert, by: Duration) {
 #[tokio::test]
 async fn nothing_holds_of_a_message_whose_intake_is_dropped() {
     let fixture = Fixture::new().await;
-    let message = MessageId::new("m1");
-
     let mut intake = fixture.store.intake().await.unwrap();
     let alert = intake.add_alert(&new_alert("m1"), AlertState::Queued).await.unwrap().unwrap();
     intake.add_delivery(&call(&alert)).await.unwrap();
-    intake.mark_seen(&message, 7).await.unwrap();
     drop(intake);
 
     assert_eq!(fixture.store.alert(alert.id).await.unwrap(), None);
     assert_eq!(fixture.count("delivery").await, 0);
-    assert_eq!(fixture.store.digest_of(&message).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -46,7 +42,6 @@ async fn all_of_a_message_holds_once_it_is_committed_and_the_workers_are_woken()
     let mut intake = fixture.store.intake().await.unwrap();
     let alert = intake.add_alert(&new_alert("m1"), AlertState::Queued).await.unwrap().unwrap();
     intake.add_delivery(&call(&alert)).await.unwrap();
-    intake.mark_seen(&MessageId::new("m1"), -7).await.unwrap();
     assert!(!changes.has_changed().unwrap(), "nobody is woken for what does not hold yet");
     intake.commit().await.unwrap();
 
@@ -59,7 +54,6 @@ async fn all_of_a_message_holds_once_it_is_committed_and_the_workers_are_woken()
     );
     assert_eq!((stored.state, stored.event_id, stored.unanswered), (AlertState::Queued, None, 0));
     assert_eq!(fixture.due(&pager()).await.body, r#"{"title":"m1"}"#);
-    assert_eq!(fixture.store.digest_of(&MessageId::new("m1")).await.unwrap(), Some(-7));
 }
 
 #[tokio::test]
@@ -79,20 +73,6 @@ async fn a_suppressed_alert_takes_the_place_of_its_message_too() {
     let fixture = Fixture::new().await;
     fixture.add(&new_alert("m1"), AlertState::Suppressed).await.unwrap();
     assert_eq!(fixture.add(&new_alert("m1"), AlertState::Queued).await, None);
-}
-
-#[tokio::test]
-async fn the_newest_text_of_a_message_is_what_is_remembered() {
-    let fixture = Fixture::new().await;
-    let message = MessageId::new("m1");
-    for digest in [1, i64::MIN, i64::MAX] {
-        let mut intake = fixture.store.intake().await.unwrap();
-        assert!(intake.mark_seen(&message, digest).await.unwrap());
-        assert!(!intake.mark_seen(&message, digest).await.unwrap(), "the same text again");
-        intake.commit().await.unwrap();
-        assert_eq!(fixture.store.digest_of(&message).await.unwrap(), Some(digest));
-    }
-    assert_eq!(fixture.store.digest_of(&MessageId::new("m2")).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -47,7 +47,6 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         database::PURGE_DELIVERIES,
         database::PURGE_ALERTS,
         database::PURGE_EVENTS,
-        database::PURGE_SEEN,
     ] {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
         let plan = sqlx::query(explain).fetch_all(&fixture.store.writer).await.unwrap();

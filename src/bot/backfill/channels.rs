@@ -1,0 +1,140 @@
+//! Finds the rooms that triggers mean and the bot is not in.
+
+use jiff::Timestamp;
+use rocketchat::rest::{RestError, RoomInfo};
+use rocketchat::{Room, RoomId, RoomKind};
+use tracing::warn;
+
+use super::{Backfill, TRIES};
+use crate::bot::ingest::Known;
+use crate::bot::retry::up_to;
+
+/// Channels on one page of the list.
+const PAGE: usize = 100;
+/// How many of them come again on the next page: where one is deleted meanwhile, the others move up.
+const SEAM: usize = 5;
+/// Rocket.Chat's code for a room that is not there (`rooms.info` in `app/api/server/v1/rooms.ts`).
+const NO_SUCH_ROOM: &str = "error-room-not-found";
+
+/// What a search found.
+#[derive(Debug, Default)]
+pub(super) struct Searched {
+    /// The rooms, each with when it changed last.
+    pub(super) found: Vec<(RoomId, Option<Timestamp>)>,
+    /// Whether the server said of each wanted room what it is, or that it is not there.
+    pub(super) is_complete: bool,
+}
+
+impl Backfill {
+    /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may.
+    pub(super) async fn search(&mut self, first_session: Timestamp) -> Searched {
+        const WHAT: &str = "a room cannot be looked up";
+        let (intake, settings) = (self.intake.clone(), self.settings.clone());
+        let joined: Vec<Room> = intake.rooms.joined();
+        let unfound = settings.config.triggers.unfound(joined.iter());
+        let mut searched = Searched { found: vec![], is_complete: true };
+        for id in unfound.ids {
+            let info = up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
+            self.looked_up(info, id.as_str(), first_session, &mut searched).await;
+        }
+        for name in unfound.names {
+            let info = up_to(self.tries(), WHAT, || intake.rest.room_by_name(name)).await;
+            self.looked_up(info, name, first_session, &mut searched).await;
+        }
+        if unfound.channels {
+            self.list_channels(first_session, &mut searched).await;
+        }
+        searched
+    }
+
+    /// One try, where the last search was in vain: the rooms that the bot is in wait to be read.
+    fn tries(&self) -> u32 {
+        if self.is_search_complete { TRIES } else { 1 }
+    }
+
+    async fn looked_up(
+        &mut self,
+        info: Result<RoomInfo, RestError>,
+        wanted: &str,
+        first_session: Timestamp,
+        searched: &mut Searched,
+    ) {
+        match info {
+            Ok(info) => {
+                self.intake.clear_warning(&format!("unfound {wanted}"));
+                self.found(info, first_session, searched).await;
+            }
+            Err(error) => {
+                if self.intake.warns(&format!("unfound {wanted}")) {
+                    warn!(room = wanted, %error, "a watched room cannot be found; is the bot in it?");
+                }
+                searched.is_complete &= error.code() == Some(NO_SUCH_ROOM);
+            }
+        }
+    }
+
+    /// Reads the list of public channels, the latest changed first. A channel that changes meanwhile may leave one that is still to
+    /// come for the first page; then the list is read by the next search.
+    async fn list_channels(&mut self, first_session: Timestamp, searched: &mut Searched) {
+        let intake = self.intake.clone();
+        let mut offset = 0;
+        loop {
+            let page =
+                up_to(self.tries(), "the channels cannot be listed", || intake.rest.channels(offset, PAGE));
+            let page = match page.await {
+                Ok(page) => page,
+                Err(error) => {
+                    if intake.warns("unlisted") {
+                        warn!(%error, "the channels are not listed");
+                    }
+                    searched.is_complete = false;
+                    return;
+                }
+            };
+            intake.clear_warning("unlisted");
+            let next = offset + page.items.len();
+            for info in page.items {
+                if Known::new(info.room.clone(), false, self.triggers()).watched {
+                    self.found(info, first_session, searched).await;
+                } else if intake.rooms.get(&info.room.id).is_some_and(|known| !known.joined) {
+                    // It may have been renamed.
+                    intake.rooms.learn(info.room, None);
+                }
+            }
+            if next >= page.total || next <= offset + SEAM {
+                return;
+            }
+            offset = next - SEAM;
+        }
+    }
+
+    /// Takes a room that triggers mean into the directory, and joins it where that is wanted and possible.
+    async fn found(&mut self, info: RoomInfo, first_session: Timestamp, searched: &mut Searched) {
+        let id = info.room.id.clone();
+        if info.archived {
+            if self.intake.warns(&format!("archived {id}")) {
+                warn!(room = %id, "a watched room is archived");
+            }
+            return;
+        }
+        self.intake.clear_warning(&format!("archived {id}"));
+        let before = self.intake.rooms.get(&id);
+        if before.as_ref().is_some_and(|before| before.joined) {
+            return;
+        }
+        let known = Known::new(info.room.clone(), false, self.triggers());
+        if known.watched && self.intake.cursors.of(&id).is_none() {
+            // Noted before it is known: whoever hears of it in between must not take it for one watched all the time.
+            let listed = self.intake.cursors.listed_until();
+            // One that was known and not watched was renamed: that it is young says nothing.
+            let appeared = info.created_at.filter(|_| before.is_none());
+            let since = self.watched_since(listed, appeared, first_session);
+            self.intake.cursors.watch(&id, since).await;
+        }
+        searched.found.push((id, info.changed_at()));
+        let known = self.intake.rooms.learn(info.room, None);
+        if self.settings.config.rocketchat.auto_join && known.room.kind == RoomKind::Channel {
+            self.intake.join(&known).await;
+        }
+    }
+}

@@ -1,0 +1,417 @@
+//! Reads what the stream did not bring: all that was missed at the beginning of a session, and from then on, every minute, what
+//! the stream may have dropped without a word.
+//!
+//! The session is subscribed before this starts, so whatever is posted meanwhile comes by the stream. Both go through the same
+//! [`Intake`], which takes each message once. Only what was read here moves a cursor, so a stream that loses a message loses
+//! none for good.
+//!
+//! One algorithm, [`Backfill::round`]: list the rooms that changed, [`plan`] which of them to read, read those, move the cursors. The
+//! number of calls follows the number of rooms with news. The first round of a session, and one every few minutes, also looks for
+//! rooms that triggers name and the bot is not in ([`channels`]).
+//!
+//! Given up: an edit of an older message in a room where nothing else happened while the bot was away is not noticed, for it does
+//! not change the room.
+
+mod channels;
+mod plan;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use rocketchat::RoomId;
+use rocketchat::rest::SyncPage;
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info, warn};
+
+use self::channels::Searched;
+use self::plan::{Changes, Rounds, Step, plan};
+use super::ingest::{Item, Known, is_watched_from_outside, oldest};
+use super::intake::Intake;
+use super::progress::OVERLAP;
+use super::retry::{up_to, wait_after};
+use super::session::{SKEW, Session};
+use super::settings::Settings;
+use crate::alerting::TriggerSet;
+use crate::store::RoomProgress;
+
+/// How often one room is asked for in a round before the others have their turn. The waits between add up to 14 s.
+const TRIES: u32 = 4;
+/// Rooms that are read side by side.
+const AT_ONCE: usize = 4;
+/// Two rounds are never closer than this, however often the server's clock is doubted.
+const LEAST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The backfill of one session.
+pub(super) struct Backfill {
+    intake: Arc<Intake>,
+    session: Arc<Session>,
+    /// What messages are judged by. Where it changes, another backfill takes over.
+    settings: Arc<Settings>,
+    rounds: Rounds,
+    /// Whether the server answered the last search for rooms.
+    is_search_complete: bool,
+}
+
+/// What one round found.
+#[derive(Debug, Default)]
+struct Tally {
+    rooms: usize,
+    messages: usize,
+    alerts: usize,
+    /// Rooms with changes from before the horizon.
+    too_old: usize,
+}
+
+/// How reading a room ended.
+enum Reading {
+    Done {
+        messages: usize,
+        alerts: usize,
+    },
+    /// The server did not answer.
+    Failed,
+    /// The server would not let the bot read it.
+    Refused,
+}
+
+impl Backfill {
+    pub(super) fn new(intake: Arc<Intake>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
+        Self { intake, session, settings, rounds: Rounds::default(), is_search_complete: true }
+    }
+
+    /// Runs round after round. Aborted at any point it loses nothing: the next one starts from the cursors.
+    pub(super) async fn run(mut self) {
+        let (mut since, mut searched) = (None, Instant::now());
+        loop {
+            let search =
+                since.is_none() || !self.is_search_complete || searched.elapsed() >= self.intake.search_again;
+            if search {
+                searched = Instant::now();
+            }
+            since = Some(self.round(since, search).await);
+            let began = Instant::now();
+            tokio::select! {
+                () = sleep(self.intake.look_again) => {}
+                () = self.intake.doubt.notified() => sleep(LEAST_PAUSE.min(self.intake.look_again).saturating_sub(began.elapsed())).await,
+            }
+        }
+    }
+
+    /// Reads every watched room that may hold something new. `since` is when the last round began; `None` asks for every room.
+    /// Returns when this one began.
+    async fn round(&mut self, since: Option<Timestamp>, search: bool) -> Timestamp {
+        let mut changes = self.list_rooms(since).await;
+        // The call has measured the server's clock.
+        let mut begun = self.session.server_now();
+        let (intake, session) = (self.intake.clone(), self.session.clone());
+        let moved = intake.cursors.leave_future(begun, session.horizon()).await;
+        if moved > 0 {
+            warn!(
+                rooms = moved,
+                "the server's clock was set back: what rocketchat.catch_up reaches is read again"
+            );
+            // What changed since then has an earlier time than the last round, so the list lacks it.
+            self.rounds.read.clear();
+            changes = self.list_rooms(None).await;
+            begun = session.server_now();
+        }
+        let first_session = intake.cursors.first_session(session.begun()).await;
+        let mut tally = Tally::default();
+        let mut was_read = HashSet::new();
+        // What was missed in the bot's own rooms waits for no long list of channels.
+        let own: Vec<Known> = intake.rooms.all_watched().into_iter().filter(|known| known.joined).collect();
+        self.watch_renamed(&changes, since).await;
+        self.watch_new(&own, first_session).await;
+        self.read_all(&own, &changes, &mut was_read, &mut tally).await;
+        let search = search || changes.is_full;
+        if search {
+            let Searched { found, is_complete } = self.search(first_session).await;
+            self.is_search_complete = is_complete;
+            changes.rooms.extend(found);
+            self.forget_unwatched().await;
+        }
+        let others: Vec<Known> = intake
+            .rooms
+            .all_watched()
+            .into_iter()
+            .filter(|known| !was_read.contains(&known.room.id))
+            .collect();
+        self.watch_new(&others, first_session).await;
+        session.rooms_are_listed();
+        self.read_all(&others, &changes, &mut was_read, &mut tally).await;
+        let all_listed = search && self.is_search_complete;
+        intake.cursors.finish_round(begun, all_listed, |room| was_read.contains(room)).await;
+        self.report(&changes, was_read.len(), &tally);
+        begun
+    }
+
+    fn triggers(&self) -> &TriggerSet {
+        &self.settings.config.triggers
+    }
+
+    /// Brings the directory up to date, and returns which rooms changed. No server refuses this to an account for good, and
+    /// without it nobody knows what is to be read.
+    async fn list_rooms(&self, since: Option<Timestamp>) -> Changes {
+        let mut failures = 0;
+        let rooms = loop {
+            match self.intake.rest.rooms(since.map(|since| since - OVERLAP)).await {
+                Ok(rooms) => break rooms.updated,
+                Err(error) => {
+                    warn!(%error, "the rooms cannot be listed; trying again");
+                    sleep(wait_after(&error, failures)).await;
+                    failures += 1;
+                }
+            }
+        };
+        let is_full = since.is_none();
+        if is_full {
+            self.intake.rooms.keep_joined(&rooms.iter().map(|info| &info.room.id).collect());
+        }
+        let mut changes = Changes { is_full, ..Changes::default() };
+        for info in rooms {
+            let (id, changed) = (info.room.id.clone(), info.changed_at());
+            let was_unwatched =
+                self.intake.rooms.get(&id).is_some_and(|before| before.joined && !before.watched);
+            if self.intake.rooms.learn(info.room, Some(true)).watched && was_unwatched {
+                changes.renamed.insert(id.clone());
+            }
+            changes.rooms.insert(id, changed);
+        }
+        changes
+    }
+
+    /// Starts to watch the rooms that a change made watched: since the last round, which found them as they were before.
+    async fn watch_renamed(&self, changes: &Changes, last_round: Option<Timestamp>) {
+        let since = last_round.unwrap_or_else(|| self.session.begun());
+        for room in &changes.renamed {
+            self.intake.cursors.watch(room, since).await;
+        }
+    }
+
+    /// Starts to watch those of the bot's rooms that were not watched before.
+    async fn watch_new(&self, rooms: &[Known], first_session: Timestamp) {
+        let new: Vec<&Known> =
+            rooms.iter().filter(|known| self.intake.cursors.of(&known.room.id).is_none()).collect();
+        if new.is_empty() {
+            return;
+        }
+        let listed = self.intake.cursors.listed_until();
+        let joined = match listed {
+            Some(listed) if new.iter().any(|known| known.joined) => self.joined_since(listed).await,
+            _ => HashMap::new(),
+        };
+        for known in new {
+            let appeared = match listed {
+                Some(listed) if is_watched_from_outside(&known.room, self.triggers()) => {
+                    self.created_after(known, listed).await
+                }
+                _ => joined.get(&known.room.id).copied(),
+            };
+            let since = self.watched_since(listed, appeared, first_session);
+            self.intake.cursors.watch(&known.room.id, since).await;
+        }
+    }
+
+    /// Since when a room is watched that was not watched before: from now on, but for what came while nobody looked.
+    fn watched_since(
+        &self,
+        listed: Option<Timestamp>,
+        appeared: Option<Timestamp>,
+        first_session: Timestamp,
+    ) -> Timestamp {
+        if self.session.is_older_than_its_settings() {
+            return self.session.settings_since();
+        }
+        watched_since(listed, appeared, first_session, self.session.begun(), self.session.server_now())
+    }
+
+    /// When the bot came into rooms, where that was after `listed`. Where the server does not tell, `listed` rather than too late.
+    async fn joined_since(&self, listed: Timestamp) -> HashMap<RoomId, Timestamp> {
+        let reading = || self.intake.rest.subscriptions(Some(listed - OVERLAP));
+        match up_to(TRIES, "the subscriptions cannot be read", reading).await {
+            Ok(subscriptions) => {
+                let joined = subscriptions.updated.into_iter();
+                joined.filter_map(|one| Some((one.room.id, one.joined_at?))).collect()
+            }
+            Err(error) => {
+                warn!(%error, "nobody says when the bot joined its new rooms");
+                let own = self.intake.rooms.joined().into_iter();
+                own.map(|room| (room.id, listed + SKEW)).collect()
+            }
+        }
+    }
+
+    /// When a channel was made, where it is watched whether the bot is in it or not: joining it is no beginning.
+    async fn created_after(&self, known: &Known, listed: Timestamp) -> Option<Timestamp> {
+        let reading = || self.intake.rest.room_by_id(&known.room.id);
+        match up_to(TRIES, "a room cannot be looked up", reading).await {
+            Ok(info) => info.created_at,
+            Err(error) => error.is_retryable().then_some(listed + SKEW),
+        }
+    }
+
+    /// Rooms that are no longer watched lose their cursor: what is said there meanwhile must not alert later. One that
+    /// nobody knows keeps it, unless the search found everything there is.
+    async fn forget_unwatched(&self) {
+        let rooms = &self.intake.rooms;
+        for room in self.intake.cursors.rooms() {
+            let is_gone = self.is_search_complete && !rooms.contains(&room);
+            if is_gone || rooms.get(&room).is_some_and(|known| !known.watched) {
+                self.intake.cursors.forget(&room).await;
+            }
+        }
+    }
+
+    /// Reads those of the rooms that are due, some side by side, and notes the rooms that are read up to now.
+    async fn read_all(
+        &mut self,
+        rooms: &[Known],
+        changes: &Changes,
+        was_read: &mut HashSet<RoomId>,
+        tally: &mut Tally,
+    ) {
+        let mut due = Vec::new();
+        for known in rooms {
+            let id = &known.room.id;
+            let Some(progress) = self.intake.cursors.of(id) else { continue };
+            match plan(known, progress, changes, &self.rounds) {
+                Step::Read if self.session.looks_back() => {
+                    tally.too_old += usize::from(progress.cursor < self.session.horizon());
+                    due.push((known.clone(), progress));
+                }
+                Step::Read | Step::Unchanged => {
+                    was_read.insert(id.clone());
+                }
+                Step::Unknown => {}
+            }
+        }
+        let this = &*self;
+        let readings: Vec<(RoomId, Reading)> = stream::iter(due)
+            .map(async |(known, progress): (Known, RoomProgress)| {
+                let reading = this.read(&known, progress).await;
+                (known.room.id, reading)
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        for (id, reading) in readings {
+            let id = &id;
+            self.rounds.failed.remove(id);
+            self.rounds.refused.remove(id);
+            match reading {
+                Reading::Done { messages, alerts } => {
+                    tally.rooms += 1;
+                    tally.messages += messages;
+                    tally.alerts += alerts;
+                    was_read.insert(id.clone());
+                    if let Some(Some(changed)) = changes.rooms.get(id) {
+                        self.rounds.read.insert(id.clone(), *changed);
+                    }
+                }
+                Reading::Failed => drop(self.rounds.failed.insert(id.clone())),
+                Reading::Refused => drop(self.rounds.refused.insert(id.clone())),
+            }
+        }
+    }
+
+    /// Reads one room, page by page.
+    async fn read(&self, known: &Known, from: RoomProgress) -> Reading {
+        let id = &known.room.id;
+        let oldest = oldest(from, self.session.horizon());
+        let mut next = Some(from.cursor.max(self.session.horizon()) - OVERLAP);
+        let (mut messages, mut alerts) = (0, 0);
+        while let Some(since) = next {
+            let reading = || self.intake.rest.sync_messages(id, since);
+            // One try where it was in vain before: the sound ones answer at once.
+            let tries = if self.rounds.failed.contains(id) { 1 } else { TRIES };
+            match up_to(tries, "a room cannot be read", reading).await {
+                Ok(page) => {
+                    messages += page.messages.len();
+                    alerts += self.take(known, oldest, &page).await;
+                    next = page.next;
+                }
+                Err(error) => {
+                    if self.intake.warns(&format!("unread {id}")) {
+                        warn!(room = %id, %error, "a room cannot be read; trying again every round");
+                    }
+                    return if error.is_retryable() { Reading::Failed } else { Reading::Refused };
+                }
+            }
+        }
+        self.intake.clear_warning(&format!("unread {id}"));
+        Reading::Done { messages, alerts }
+    }
+
+    /// Settles the messages of a page, then moves the cursor. Returns how many alerts they raised.
+    async fn take(&self, known: &Known, oldest: Timestamp, page: &SyncPage) -> usize {
+        let items: Vec<Item<'_>> =
+            page.messages.iter().map(|message| Item { message, known, oldest }).collect();
+        let alerts = self.intake.settle(&items, &self.settings.config, &self.session.me).await;
+        // After the last page the round moves the cursor of all rooms at once.
+        if let Some(reached) = page.next {
+            // What was written while the server's clock was ahead must not take the cursor there.
+            self.intake.cursors.advance(&known.room.id, reached.min(self.session.server_now())).await;
+        }
+        alerts
+    }
+
+    fn report(&self, changes: &Changes, watched: usize, tally: &Tally) {
+        let Tally { rooms, messages, alerts, too_old } = *tally;
+        if changes.is_full {
+            info!(rooms, messages, alerts, watched, "caught up");
+        } else {
+            debug!(rooms, messages, "looked for what the stream did not bring");
+            if alerts > 0 {
+                info!(alerts, "found messages that match before the stream brought them");
+            }
+        }
+        if changes.is_full && too_old > 0 {
+            let before = self.session.horizon();
+            warn!(rooms = too_old, %before, "away for longer than rocketchat.catch_up: what was written in these rooms before does not alert");
+        }
+    }
+}
+
+/// Since when a room is watched. `listed` is when all rooms were known that there were, `appeared` when this one was made or the bot
+/// was invited to it.
+fn watched_since(
+    listed: Option<Timestamp>,
+    appeared: Option<Timestamp>,
+    first_session: Timestamp,
+    begun: Timestamp,
+    now: Timestamp,
+) -> Timestamp {
+    match (listed, appeared) {
+        (None, _) => first_session,
+        // Stamped before the server's clock was set back; nobody knows how long ago.
+        (Some(listed), Some(appeared)) if appeared > now + OVERLAP => listed,
+        // A room that came just before the last list may not have been in it.
+        (Some(listed), Some(appeared)) if appeared > listed - OVERLAP => (appeared - SKEW).min(now),
+        // It was there and not watched, or it would be noted.
+        (Some(listed), _) => begun.max(listed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_new_room_is_watched_since_it_appeared_and_an_old_one_from_now_on() {
+        let since = |listed: Option<i64>, appeared: Option<i64>| {
+            watched_since(listed.map(at), appeared.map(at), at(10), at(500), at(505))
+        };
+        assert_eq!(since(None, Some(5)), at(10), "the first session of all");
+        assert_eq!(since(Some(100), Some(300)), at(298), "it appeared while the bot was down");
+        assert_eq!(since(Some(300), Some(50)), at(500), "it was renamed into a pattern");
+        assert_eq!(since(Some(100), None), at(500));
+        assert_eq!(since(Some(100), Some(4_000)), at(100), "the server's clock was set back since");
+    }
+}

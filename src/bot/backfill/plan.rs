@@ -1,0 +1,135 @@
+//! Which rooms a round reads: a plain decision.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use rocketchat::RoomId;
+
+use crate::bot::ingest::Known;
+use crate::bot::progress::OVERLAP;
+use crate::store::RoomProgress;
+
+/// When each room changed last, as far as the server told in this round. Whatever is posted in a room changes it, a reply in a thread
+/// too (`notifyUsersOnMessage` in Rocket.Chat's source).
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Whether every room of the bot's was asked for, and not only those that changed since the last round.
+    pub(super) is_full: bool,
+    /// The rooms that were told of. `None` where the server does not say when.
+    pub(super) rooms: HashMap<RoomId, Option<Timestamp>>,
+    /// Rooms that were known and are watched only since they changed, as by a new name.
+    pub(super) renamed: HashSet<RoomId>,
+}
+
+/// What earlier rounds of this session left.
+#[derive(Debug, Default)]
+pub(super) struct Rounds {
+    /// The change up to which each room was read.
+    pub(super) read: HashMap<RoomId, Timestamp>,
+    /// Rooms that the server did not answer for: read in any case.
+    pub(super) failed: HashSet<RoomId>,
+    /// Rooms that the server would not let the bot read. Where the bot is not in one, that is tried once a session.
+    pub(super) refused: HashSet<RoomId>,
+}
+
+/// What a round does with a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It may hold what was not read yet.
+    Read,
+    /// There is nothing new in it.
+    Unchanged,
+    /// Nobody knows whether there is: it stays behind until a round finds out.
+    Unknown,
+}
+
+/// Decides about one watched room.
+pub(super) fn plan(known: &Known, progress: RoomProgress, changes: &Changes, rounds: &Rounds) -> Step {
+    let id = &known.room.id;
+    if rounds.failed.contains(id) {
+        return Step::Read;
+    }
+    if rounds.refused.contains(id) {
+        return if known.joined { Step::Read } else { Step::Unknown };
+    }
+    match changes.rooms.get(id) {
+        // The server tells of a room at every change, so the same change was read before.
+        Some(Some(changed)) if rounds.read.get(id) == Some(changed) => Step::Unchanged,
+        Some(Some(changed)) if *changed < progress.cursor - OVERLAP => Step::Unchanged,
+        Some(_) => Step::Read,
+        // The bot's own rooms are told of where they changed.
+        None if known.joined && !changes.is_full && !progress.is_behind => Step::Unchanged,
+        None if changes.is_full || known.joined => Step::Read,
+        None => Step::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rocketchat::{Room, RoomKind};
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn known(joined: bool) -> Known {
+        let room = Room { id: RoomId::new("r"), name: Some("ops".into()), kind: RoomKind::Channel };
+        Known { room, joined, watched: true }
+    }
+
+    fn progress(cursor: i64) -> RoomProgress {
+        RoomProgress { since: at(0), cursor: at(cursor), is_behind: false }
+    }
+
+    fn told(is_full: bool, changed: Option<Option<i64>>) -> Changes {
+        let rooms = changed.map(|at_second| (RoomId::new("r"), at_second.map(at)));
+        Changes { is_full, rooms: rooms.into_iter().collect(), ..Changes::default() }
+    }
+
+    fn joined(changes: &Changes) -> Step {
+        plan(&known(true), progress(1_000), changes, &Rounds::default())
+    }
+
+    #[test]
+    fn a_room_is_read_where_it_changed_after_its_cursor_or_shortly_before() {
+        assert_eq!(joined(&told(true, Some(Some(2_000)))), Step::Read);
+        assert_eq!(joined(&told(true, Some(Some(950)))), Step::Read, "another node's clock may be behind");
+        assert_eq!(joined(&told(true, Some(Some(800)))), Step::Unchanged);
+        assert_eq!(joined(&told(true, Some(None))), Step::Read, "the server does not say when");
+        assert_eq!(joined(&told(false, None)), Step::Unchanged);
+    }
+
+    #[test]
+    fn the_same_change_is_read_once() {
+        let mut rounds = Rounds::default();
+        rounds.read.insert(RoomId::new("r"), at(980));
+        let step = |changed| plan(&known(true), progress(1_000), &told(false, Some(Some(changed))), &rounds);
+        assert_eq!(step(980), Step::Unchanged);
+        assert_eq!((step(981), step(979)), (Step::Read, Step::Read), "any other change is news");
+    }
+
+    #[test]
+    fn a_room_that_failed_is_read_again_and_one_that_was_refused_only_where_the_bot_is_in_it() {
+        let failed = Rounds { failed: HashSet::from([RoomId::new("r")]), ..Rounds::default() };
+        assert_eq!(plan(&known(true), progress(1_000), &told(false, None), &failed), Step::Read);
+        let refused = Rounds { refused: HashSet::from([RoomId::new("r")]), ..Rounds::default() };
+        let step = |joined| plan(&known(joined), progress(1_000), &told(false, Some(Some(2_000))), &refused);
+        assert_eq!((step(false), step(true)), (Step::Unknown, Step::Read));
+    }
+
+    #[test]
+    fn a_channel_that_the_bot_is_not_in_waits_until_it_is_listed() {
+        let step = |changes: &Changes| plan(&known(false), progress(1_000), changes, &Rounds::default());
+        assert_eq!(step(&told(false, None)), Step::Unknown);
+        assert_eq!(step(&told(true, None)), Step::Read, "it could not be looked up");
+        assert_eq!(step(&told(false, Some(Some(2_000)))), Step::Read);
+    }
+
+    #[test]
+    fn a_room_that_came_since_the_last_list_is_read() {
+        let new = RoomProgress { is_behind: true, ..progress(1_000) };
+        assert_eq!(plan(&known(true), new, &told(false, None), &Rounds::default()), Step::Read);
+    }
+}

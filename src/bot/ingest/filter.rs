@@ -1,0 +1,53 @@
+//! Drops the messages of the stream that concern nobody, before they are decoded in full.
+//!
+//! This runs on the connection's own task for every message there is: one look at the room, one pass of the patterns over the
+//! borrowed text, one entry in memory. No query, no transaction, no wake-up of another task.
+
+use std::sync::Arc;
+
+use metrics::Counter;
+use rocketchat::realtime::{MessageFilter, MessageView};
+
+use super::rooms::{Known, Rooms};
+use super::seen::{SeenTexts, Sight};
+use crate::bot::settings::Current;
+
+/// Keeps from the ingest what it would drop.
+pub(in crate::bot) struct StreamFilter {
+    pub(in crate::bot) current: Current,
+    pub(in crate::bot) rooms: Arc<Rooms>,
+    pub(in crate::bot) seen: Arc<SeenTexts>,
+    /// Counts the texts that the triggers were asked about.
+    pub(in crate::bot) looked_at: Counter,
+}
+
+impl MessageFilter for StreamFilter {
+    fn wants(&self, message: &MessageView<'_>) -> bool {
+        let settings = self.current.now();
+        let watched = self.rooms.look_up(&settings, &message.room, |known| {
+            tells_nothing_new(message, known).then_some(known.watched)
+        });
+        match watched {
+            // A room that changed, or that nobody knows yet; or settings that the rooms are not judged by yet.
+            None => return true,
+            Some(false) => return false,
+            Some(true) if message.has_type => return false,
+            Some(true) => {}
+        }
+        let text = message.text();
+        if settings.config.triggers.may_match(text) {
+            return self.seen.sight(&message.id, text) != Sight::Same;
+        }
+        if self.seen.remember(&message.id, text) {
+            self.looked_at.increment(1);
+        }
+        false
+    }
+}
+
+/// Whether what came along with the message is what is known of its room.
+fn tells_nothing_new(message: &MessageView<'_>, known: &Known) -> bool {
+    message.participant.is_none_or(|participant| participant == known.joined)
+        && message.room_kind.is_none_or(|kind| kind == known.room.kind)
+        && message.room_name.is_none_or(|name| known.room.name.as_deref() == Some(name))
+}

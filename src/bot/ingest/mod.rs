@@ -1,0 +1,360 @@
+//! From the realtime session to the store: messages become alerts, changes of rooms go into the directory, and every new session starts
+//! a backfill.
+//!
+//! [`filter`] has dropped most messages before they come here. What is left is taken in bursts: [`settle`] decides about a whole
+//! burst and commits it at once.
+
+mod filter;
+mod pending;
+mod rooms;
+mod seen;
+mod settle;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rocketchat::realtime::{RealtimeEvent, RoomChange};
+use rocketchat::rest::Subscription;
+use rocketchat::{Message, RestError, Room, RoomId};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::{debug, info, warn};
+
+pub(super) use self::filter::StreamFilter;
+use self::pending::{PendingMessages, StreamMessage};
+pub(super) use self::rooms::{Known, Rooms, is_watched_from_outside};
+pub(super) use self::seen::SeenTexts;
+pub use self::settle::event_of;
+pub(super) use self::settle::{Item, Settler, oldest};
+use super::backfill::Backfill;
+use super::intake::Intake;
+use super::retry::wait_after;
+use super::session::Session;
+use super::settings::{Current, Settings};
+use crate::store::RoomProgress;
+use crate::telemetry;
+
+/// How long asking for a room may hold up the messages.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Events that are taken at once.
+const BURST: usize = 256;
+
+/// The consumer of realtime events.
+pub(super) struct Ingest {
+    intake: Arc<Intake>,
+    /// What messages are judged by.
+    settings: Arc<Settings>,
+    changes: watch::Receiver<Arc<Settings>>,
+    session: Option<Arc<Session>>,
+    backfill: Option<AbortOnDropHandle<()>>,
+    /// The channels that the bot tried to join because of a message of this session.
+    asked_to_join: HashSet<RoomId>,
+    /// Messages whose rooms the server would not describe yet.
+    pending: PendingMessages,
+}
+
+/// A message whose room is known, on its way into the store.
+struct Placed {
+    message: Box<Message>,
+    known: Known,
+}
+
+impl Ingest {
+    pub(super) fn new(intake: Arc<Intake>, current: &Current) -> Self {
+        let mut changes = current.changes();
+        let settings = changes.borrow_and_update().clone();
+        Self {
+            intake,
+            settings,
+            changes,
+            session: None,
+            backfill: None,
+            asked_to_join: HashSet::new(),
+            pending: PendingMessages::default(),
+        }
+    }
+
+    /// Handles events until cancelled or the sender is gone, or until the backfill has died: without it nothing that the stream
+    /// drops would be found.
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<RealtimeEvent>, cancel: CancellationToken) {
+        let mut burst = Vec::with_capacity(BURST);
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => break,
+                () = death_of(&mut self.backfill) => break,
+                Ok(()) = self.changes.changed() => tokio::select! {
+                    () = cancel.cancelled() => break,
+                    () = self.adopt_settings() => {}
+                },
+                () = self.pending.due() => tokio::select! {
+                    () = cancel.cancelled() => break,
+                    () = self.retry_pending() => {}
+                },
+                received = events.recv_many(&mut burst, BURST) => {
+                    if received == 0 {
+                        break;
+                    }
+                    // Cancelled in the middle, what is not settled yet is read again after the restart.
+                    tokio::select! {
+                        () = cancel.cancelled() => break,
+                        () = self.handle_all(&mut burst) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn handle_all(&mut self, burst: &mut Vec<RealtimeEvent>) {
+        let mut placed = Vec::new();
+        for event in burst.drain(..) {
+            match event {
+                RealtimeEvent::Message { message, participant, room } => {
+                    self.place(StreamMessage { message, participant, hint: room }, &mut placed).await;
+                }
+                other => {
+                    self.settle_all(&mut placed).await;
+                    self.handle(other).await;
+                }
+            }
+        }
+        self.settle_all(&mut placed).await;
+    }
+
+    async fn handle(&mut self, event: RealtimeEvent) {
+        match event {
+            RealtimeEvent::Ready { session, identity, since, .. } => {
+                info!(session, user = identity.username, "listening; reading what was missed");
+                let account = self.intake.rest.account().clone();
+                let session = Session::new(identity.user_id, since, account, &self.settings);
+                if session.knows_time() {
+                    self.intake.cursors.first_session(session.begun()).await;
+                }
+                self.start_backfill(Arc::new(session));
+            }
+            RealtimeEvent::RoomsChanged(change) => self.follow(change).await,
+            RealtimeEvent::Lost { reason, retry_in } => {
+                self.session = None;
+                self.backfill = None;
+                self.pending.clear();
+                telemetry::reconnect(reason.name());
+                debug!(reason = reason.name(), ?retry_in, "not listening");
+            }
+            RealtimeEvent::Message { .. } => {}
+        }
+    }
+
+    fn start_backfill(&mut self, session: Arc<Session>) {
+        self.session = Some(session.clone());
+        self.asked_to_join.clear();
+        let backfill = Backfill::new(self.intake.clone(), session, self.settings.clone());
+        self.backfill = Some(AbortOnDropHandle::new(tokio::spawn(backfill.run())));
+    }
+
+    /// Goes over to the settings that hold now. Rooms that only they watch are watched since then, rooms that they no longer
+    /// watch are forgotten, and whatever they name is looked up.
+    async fn adopt_settings(&mut self) {
+        if let Some(mut backfill) = self.backfill.take() {
+            backfill.abort();
+            // It judges by the old settings, and must not do so once rooms are forgotten.
+            let _ = (&mut backfill).await;
+        }
+        self.settings = self.changes.borrow_and_update().clone();
+        let session = self.session.take().map(|session| Arc::new(session.under(&self.settings)));
+        for change in self.intake.rooms.adopt(self.settings.clone()) {
+            match (change.now, &session) {
+                (true, Some(session)) => {
+                    self.intake.cursors.watch(&change.room, session.settings_since()).await;
+                }
+                (true, None) => {}
+                (false, _) => self.intake.cursors.forget(&change.room).await,
+            }
+        }
+        if let Some(session) = session {
+            self.start_backfill(session);
+        }
+    }
+
+    /// Finds the room of a message of the stream. It waits apart where nobody knows its room.
+    async fn place(&mut self, message: StreamMessage, placed: &mut Vec<Placed>) {
+        if self.session.is_none() {
+            return;
+        }
+        // What was written after a change is judged by what holds since then.
+        if self.changes.has_changed().unwrap_or_default() {
+            self.settle_all(placed).await;
+            self.adopt_settings().await;
+        }
+        let id = &message.message.room;
+        let known = self.intake.rooms.complete(id, &message.hint, message.participant);
+        let found = match known {
+            Some(known) => Lookup::Found(known),
+            None => {
+                // The server may take its time; those before it need not wait for that.
+                self.settle_all(placed).await;
+                self.look_up(&message).await
+            }
+        };
+        match found {
+            Lookup::Found(known) if known.watched => {
+                placed.push(Placed { message: message.message, known });
+            }
+            Lookup::Found(_) | Lookup::NoSuchRoom => {}
+            Lookup::NotNow => {
+                let room = message.message.room.clone();
+                if !self.pending.push(message) {
+                    warn!(%room, "a message whose room the server does not describe is left to the backfill");
+                }
+            }
+        }
+    }
+
+    /// Asks once more for the room of messages that wait for it.
+    async fn retry_pending(&mut self) {
+        let mut placed = Vec::new();
+        for message in self.pending.pop() {
+            self.place(message, &mut placed).await;
+        }
+        self.settle_all(&mut placed).await;
+    }
+
+    /// Settles messages in one transaction, as often as it takes.
+    async fn settle_all(&mut self, placed: &mut Vec<Placed>) {
+        let Some(session) = self.session.clone() else { return placed.clear() };
+        if placed.is_empty() {
+            return;
+        }
+        let mut items = Vec::with_capacity(placed.len());
+        for Placed { message, known } in placed.iter() {
+            if session.is_doubted_by(message.updated_at) {
+                // Should the clock have been set back, a round finds out, and reads the room again.
+                self.intake.doubt.notify_one();
+            }
+            let room =
+                self.progress_of(&message.room, &session, session.heard_since(message.updated_at)).await;
+            items.push(Item { message, known, oldest: oldest(room, session.horizon()) });
+        }
+        self.intake.settle(&items, &self.settings.config, &session.me).await;
+        drop(items);
+        for Placed { known, .. } in placed.drain(..) {
+            // Once: one that cannot be joined must not hold up each message after its own.
+            let may_join = !known.joined && self.settings.config.rocketchat.auto_join;
+            if may_join && self.asked_to_join.insert(known.room.id.clone()) {
+                self.intake.join(&known).await;
+            }
+        }
+    }
+
+    /// Asks the server for a message's room, for no longer than other messages can wait.
+    async fn look_up(&mut self, message: &StreamMessage) -> Lookup {
+        if !self.pending.may_ask() {
+            return Lookup::NotNow;
+        }
+        let id = &message.message.room;
+        let asking = timeout(ANSWER_WITHIN, self.intake.rest.room_by_id(id));
+        match asking.await.unwrap_or_else(|_| Err(RestError::unclear("no answer in time"))) {
+            Ok(info) => {
+                self.pending.answered();
+                let joined = message.participant.unwrap_or(true);
+                Lookup::Found(self.intake.rooms.learn(info.room, Some(joined)))
+            }
+            Err(RestError::Rejected { reason, .. }) => {
+                self.pending.answered();
+                warn!(room = %id, %reason, "a message of a room that the server will not describe is skipped");
+                Lookup::NoSuchRoom
+            }
+            Err(error) => {
+                debug!(room = %id, %error, "the message's room is not known yet; asking again");
+                self.pending.back_off(wait_after(&error, self.pending.failures()));
+                Lookup::NotNow
+            }
+        }
+    }
+
+    /// How far a room was read; where it was not watched, it is from this time on. That is not noted before the rooms are listed: a
+    /// room that was joined while the bot was away is watched for longer, and noted then.
+    async fn progress_of(&self, room: &RoomId, session: &Session, from: Timestamp) -> RoomProgress {
+        match self.intake.cursors.of(room) {
+            Some(known) => known,
+            None if !session.has_listed_rooms() => {
+                RoomProgress { since: from, cursor: from, is_behind: true }
+            }
+            None => self.intake.cursors.watch(room, from).await,
+        }
+    }
+
+    async fn follow(&mut self, change: RoomChange) {
+        let triggers = &self.settings.config.triggers;
+        match change {
+            RoomChange::Joined(Subscription { room, joined_at, .. }) => {
+                let from_outside = is_watched_from_outside(&room, triggers);
+                self.described(room, joined_at.filter(|_| !from_outside)).await;
+            }
+            RoomChange::Subscription(Subscription { room, updated_at, .. }) => {
+                let changed = self.newly_watched(&room, updated_at);
+                self.described(room, changed).await;
+            }
+            RoomChange::Room(info) => {
+                let changed = self.newly_watched(&info.room, info.updated_at);
+                self.described(info.room, changed).await;
+            }
+            RoomChange::Left(room) => {
+                self.intake.rooms.left(&room);
+                self.dropped(&room).await;
+            }
+            RoomChange::Deleted(room) => {
+                self.intake.rooms.remove(&room);
+                self.dropped(&room).await;
+            }
+        }
+    }
+
+    /// When a room that changed came to be watched by that. One never heard of, or watched before, was there all the time:
+    /// the server tells of it because of a message, which may come after this.
+    fn newly_watched(&self, room: &Room, changed: Option<Timestamp>) -> Option<Timestamp> {
+        let rooms = &self.intake.rooms;
+        changed.filter(|_| rooms.contains(&room.id) && !rooms.watched(&room.id))
+    }
+
+    /// A room of the bot's, which may be watched from now on, or no longer. `changed` says when it came to be so.
+    async fn described(&mut self, room: Room, changed: Option<Timestamp>) {
+        let known = self.intake.rooms.learn(room, Some(true));
+        let room = &known.room.id;
+        match (known.watched, &self.session) {
+            (true, Some(session)) => {
+                let watched = match changed {
+                    Some(changed) => self.intake.cursors.watch(room, session.changed_at(changed)).await,
+                    None => self.progress_of(room, session, session.begun()).await,
+                };
+                debug!(%room, since = %watched.since, "watching a room");
+            }
+            (true, None) => {}
+            (false, _) => self.dropped(room).await,
+        }
+    }
+
+    async fn dropped(&self, room: &RoomId) {
+        if !self.intake.rooms.watched(room) {
+            self.intake.cursors.forget(room).await;
+        }
+    }
+}
+
+/// What is known of a message's room.
+enum Lookup {
+    Found(Known),
+    /// The server knows no such room.
+    NoSuchRoom,
+    /// The server did not describe it when it was asked.
+    NotNow,
+}
+
+/// Returns when a backfill ends: it never does by itself, so it has panicked.
+async fn death_of(backfill: &mut Option<AbortOnDropHandle<()>>) {
+    match backfill {
+        Some(backfill) => drop(backfill.await),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,173 @@
+//! The directory of rooms: names, membership, and whether a trigger watches them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use rocketchat::realtime::RoomHint;
+use rocketchat::{Room, RoomId, RoomKind};
+
+use crate::alerting::TriggerSet;
+use crate::bot::settings::Settings;
+
+/// A room and what it is to the bot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::bot) struct Known {
+    pub(in crate::bot) room: Room,
+    /// Whether the bot is in it.
+    pub(in crate::bot) joined: bool,
+    /// Whether some trigger watches it.
+    pub(in crate::bot) watched: bool,
+}
+
+impl Known {
+    pub(in crate::bot) fn new(room: Room, joined: bool, triggers: &TriggerSet) -> Self {
+        let watched = joined && triggers.watches(&room, true) || is_watched_from_outside(&room, triggers);
+        Self { room, joined, watched }
+    }
+}
+
+/// Whether a trigger watches the room even where the bot is not in it. Only public channels are heard without being in them.
+pub(in crate::bot) fn is_watched_from_outside(room: &Room, triggers: &TriggerSet) -> bool {
+    room.kind == RoomKind::Channel && triggers.watches(room, false)
+}
+
+/// The directory of rooms. It follows joining, leaving, renaming and deleting.
+#[derive(Debug)]
+pub(in crate::bot) struct Rooms(RwLock<Directory>);
+
+#[derive(Debug)]
+struct Directory {
+    /// What `watched` was judged by.
+    settings: Arc<Settings>,
+    known: HashMap<RoomId, Known>,
+}
+
+/// A room that new settings watch and the old ones did not, or the other way round.
+pub(in crate::bot) struct Rewatched {
+    pub(in crate::bot) room: RoomId,
+    pub(in crate::bot) now: bool,
+}
+
+impl Rooms {
+    pub(in crate::bot) fn new(settings: Arc<Settings>) -> Self {
+        Self(RwLock::new(Directory { settings, known: HashMap::new() }))
+    }
+
+    /// Judges every room by these settings from now on.
+    pub(in crate::bot) fn adopt(&self, settings: Arc<Settings>) -> Vec<Rewatched> {
+        let mut directory = self.write();
+        let triggers = &settings.config.triggers;
+        let mut changed = Vec::new();
+        for (id, known) in &mut directory.known {
+            let before = known.watched;
+            *known = Known::new(known.room.clone(), known.joined, triggers);
+            if known.watched != before {
+                changed.push(Rewatched { room: id.clone(), now: known.watched });
+            }
+        }
+        directory.settings = settings;
+        changed
+    }
+
+    /// Looks at a room without copying it. `None` where it is unknown, where `look` says so, or where rooms are still judged by
+    /// other settings.
+    pub(super) fn look_up<T>(
+        &self,
+        settings: &Arc<Settings>,
+        room: &str,
+        look: impl FnOnce(&Known) -> Option<T>,
+    ) -> Option<T> {
+        let directory = self.read();
+        if !Arc::ptr_eq(&directory.settings, settings) {
+            return None;
+        }
+        directory.known.get(room).and_then(look)
+    }
+
+    /// Whether some trigger watches the room.
+    pub(in crate::bot) fn watched(&self, room: &RoomId) -> bool {
+        self.read().known.get(room).is_some_and(|known| known.watched)
+    }
+
+    /// The room of this id.
+    pub(in crate::bot) fn get(&self, id: &RoomId) -> Option<Known> {
+        self.read().known.get(id).cloned()
+    }
+
+    /// Every room, watched or not.
+    pub(in crate::bot) fn all(&self) -> Vec<Known> {
+        self.read().known.values().cloned().collect()
+    }
+
+    /// Every room that is watched.
+    pub(in crate::bot) fn all_watched(&self) -> Vec<Known> {
+        self.read().known.values().filter(|known| known.watched).cloned().collect()
+    }
+
+    /// The rooms that the bot is in.
+    pub(in crate::bot) fn joined(&self) -> Vec<Room> {
+        self.read().known.values().filter(|known| known.joined).map(|known| known.room.clone()).collect()
+    }
+
+    /// Takes a room as the server describes it. Where that does not say whether the bot is in it, what was known holds.
+    pub(in crate::bot) fn learn(&self, room: Room, joined: Option<bool>) -> Known {
+        let mut directory = self.write();
+        let before = directory.known.get(&room.id).is_some_and(|known| known.joined);
+        let known = Known::new(room, joined.unwrap_or(before), &directory.settings.config.triggers);
+        directory.known.insert(known.room.id.clone(), known.clone());
+        known
+    }
+
+    /// Completes what came along with a message by what is known of its room. `None` where a name is missing that
+    /// nobody told yet: then the server has to be asked.
+    pub(super) fn complete(&self, id: &RoomId, hint: &RoomHint, participant: Option<bool>) -> Option<Known> {
+        let before = self.get(id);
+        let kind = hint.kind.or(before.as_ref().map(|known| known.room.kind))?;
+        let name = hint.name.clone().or_else(|| before.as_ref().and_then(|known| known.room.name.clone()));
+        if name.is_none() && kind != RoomKind::Direct {
+            return None;
+        }
+        // Servers that do not say send only what the bot may read as a member.
+        let joined = participant.unwrap_or(before.as_ref().is_none_or(|known| known.joined));
+        let room = Room { id: id.clone(), name, kind };
+        match before {
+            Some(before) if before.room == room && before.joined == joined => Some(before),
+            _ => Some(self.learn(room, Some(joined))),
+        }
+    }
+
+    /// Notes that the bot is in these rooms and no others.
+    pub(in crate::bot) fn keep_joined(&self, joined: &HashSet<&RoomId>) {
+        let mut directory = self.write();
+        let Directory { settings, known } = &mut *directory;
+        for known in known.values_mut().filter(|known| known.joined && !joined.contains(&known.room.id)) {
+            *known = Known::new(known.room.clone(), false, &settings.config.triggers);
+        }
+    }
+
+    /// Notes that the bot is no longer in a room.
+    pub(super) fn left(&self, id: &RoomId) {
+        if let Some(known) = self.get(id) {
+            self.learn(known.room, Some(false));
+        }
+    }
+
+    /// Whether the room is known at all.
+    pub(in crate::bot) fn contains(&self, id: &RoomId) -> bool {
+        self.read().known.contains_key(id)
+    }
+
+    /// Forgets a deleted room.
+    pub(super) fn remove(&self, id: &RoomId) {
+        self.write().known.remove(id);
+    }
+
+    // The map holds no invariant that a panic elsewhere could have broken.
+    fn read(&self) -> RwLockReadGuard<'_, Directory> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Directory> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,97 @@
+//! Which messages were looked at, and with which text.
+//!
+//! A server sends the same message again at every reaction, link preview and thread reply. What this remembers tells a new text
+//! from the old one come again. It is bounded and lives in memory only: what it has forgotten, or never knew after a restart, is
+//! judged by its age against the room's cursor instead (see [`oldest`](super::settle::oldest)), and the store's pairs of message and
+//! trigger keep anything from paging twice.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, PoisonError};
+
+/// Messages in one generation. Two are kept: 1 to 2 MB in all.
+const GENERATION: usize = 32_768;
+
+/// What is known of a message that comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Nothing: it is new, or was forgotten.
+    First,
+    /// It was looked at with this very text.
+    Same,
+    /// It was looked at with another text.
+    NewText,
+}
+
+/// The texts of the last messages, as hashes.
+///
+/// Two ids or two texts of one message with the same 64-bit hash are taken for the same. The hashes are keyed at random at each
+/// start, so nobody can look for such a pair.
+#[derive(Debug, Default)]
+pub(in crate::bot) struct SeenTexts {
+    hasher: RandomState,
+    generations: Mutex<Generations>,
+}
+
+#[derive(Debug, Default)]
+struct Generations {
+    young: HashMap<u64, u64>,
+    old: HashMap<u64, u64>,
+}
+
+impl SeenTexts {
+    /// Whether the message was looked at before.
+    pub(super) fn sight(&self, id: &str, text: &str) -> Sight {
+        let (id, text) = self.hash(id, text);
+        let generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        match generations.young.get(&id).or_else(|| generations.old.get(&id)) {
+            None => Sight::First,
+            Some(known) if *known == text => Sight::Same,
+            Some(_) => Sight::NewText,
+        }
+    }
+
+    /// Remembers the text that a message was looked at with. Returns whether that is new.
+    pub(super) fn remember(&self, id: &str, text: &str) -> bool {
+        let (id, text) = self.hash(id, text);
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        if generations.young.len() >= GENERATION {
+            generations.old = std::mem::take(&mut generations.young);
+        }
+        let before = generations.young.insert(id, text).or_else(|| generations.old.get(&id).copied());
+        before != Some(text)
+    }
+
+    fn hash(&self, id: &str, text: &str) -> (u64, u64) {
+        (self.hasher.hash_one(id), self.hasher.hash_one(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_told_from_another_of_the_same_message() {
+        let seen = SeenTexts::default();
+        assert_eq!(seen.sight("m", "a"), Sight::First);
+        assert!(seen.remember("m", "a"));
+        assert_eq!((seen.sight("m", "a"), seen.sight("m", "b")), (Sight::Same, Sight::NewText));
+        assert!(!seen.remember("m", "a"));
+        assert!(seen.remember("m", "b"));
+        assert_eq!((seen.sight("m", "b"), seen.sight("n", "b")), (Sight::Same, Sight::First));
+    }
+
+    #[test]
+    fn a_flood_is_forgotten_in_time_and_never_the_last_generation() {
+        let seen = SeenTexts::default();
+        for message in 0..3 * GENERATION {
+            seen.remember(&message.to_string(), "text");
+        }
+        let sight = |message: usize| seen.sight(&message.to_string(), "text");
+        assert_eq!(sight(0), Sight::First);
+        assert!((2 * GENERATION..3 * GENERATION).all(|message| sight(message) == Sight::Same));
+        let generations = seen.generations.lock().unwrap();
+        assert!(generations.young.len() + generations.old.len() <= 2 * GENERATION);
+    }
+}

@@ -1,0 +1,233 @@
+//! From messages to their alerts: what a batch asks for is committed in one transaction before anything else happens to it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rocketchat::{Message, MessageKind, Room, ServerUrl, UserId};
+use signl4::AlertEvent;
+use tracing::{error, info, warn};
+
+use super::rooms::Known;
+use super::seen::{SeenTexts, Sight};
+use crate::alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event};
+use crate::bot::notice::Notices;
+use crate::bot::pager::pager_queue;
+use crate::bot::progress::OVERLAP;
+use crate::config::Config;
+use crate::store::{
+    Alert, AlertState, Intake as Transaction, NewAlert, NewDelivery, RoomProgress, Store, StoreError,
+};
+use crate::telemetry;
+
+/// How long before its room's cursor a message may have been written and still be new: a node whose clock is behind, a message that
+/// the stream brings late.
+const LATE: Duration = Duration::from_secs(300);
+
+/// What was written or edited before never alerts, unless its text was seen to change.
+///
+/// What is older than the cursor was read by an earlier round or an earlier run, with the same result. So it need not be
+/// remembered message by message.
+pub(in crate::bot) fn oldest(room: RoomProgress, horizon: Timestamp) -> Timestamp {
+    room.since.max(horizon).max(room.cursor - LATE - OVERLAP)
+}
+
+/// A message to be settled, and what is known of it beside itself.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::bot) struct Item<'a> {
+    pub(in crate::bot) message: &'a Message,
+    pub(in crate::bot) known: &'a Known,
+    /// See [`oldest`].
+    pub(in crate::bot) oldest: Timestamp,
+}
+
+/// Settles messages, however and how often they come.
+#[derive(Clone, Debug)]
+pub(in crate::bot) struct Settler {
+    pub(in crate::bot) store: Store,
+    pub(in crate::bot) seen: Arc<SeenTexts>,
+}
+
+/// What a message asks for, decided and rendered before the transaction begins.
+struct Wanted<'a> {
+    item: Item<'a>,
+    raises: Vec<Raise<'a>>,
+    /// Whether a match was passed over for its age: should the server's clock turn out to have been set back, the message is
+    /// judged again.
+    is_too_old: bool,
+}
+
+struct Raise<'a> {
+    found: Match<'a>,
+    alert: NewAlert,
+    faults: Vec<RenderError>,
+}
+
+impl Settler {
+    /// Settles messages in one transaction. Returns how many alerts they raised. A repetition changes nothing.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing holds, and all of them have to be given again.
+    pub(in crate::bot) async fn settle(
+        &self,
+        items: &[Item<'_>],
+        config: &Config,
+        me: &UserId,
+    ) -> Result<usize, StoreError> {
+        let wanted: Vec<Wanted<'_>> =
+            items.iter().filter_map(|item| self.decide_guarded(*item, config, me)).collect();
+        let mut added = Vec::new();
+        if wanted.iter().any(|wanted| !wanted.raises.is_empty()) {
+            let mut transaction = self.store.intake().await?;
+            for raise in wanted.iter().flat_map(|wanted| &wanted.raises) {
+                added.extend(add(&mut transaction, raise, config).await?);
+            }
+            transaction.commit().await?;
+        }
+        for Wanted { item, is_too_old, .. } in &wanted {
+            let text = &item.message.text;
+            if !is_too_old && self.seen.remember(item.message.id.as_str(), text) {
+                telemetry::message_seen();
+            }
+        }
+        // Counted once it is committed: what fails before is tried again.
+        for alert in &added {
+            telemetry::matched(&alert.trigger);
+            telemetry::alert(alert.state.name());
+        }
+        Ok(added.iter().filter(|alert| alert.state == AlertState::Queued).count())
+    }
+
+    /// A message that makes the bot panic is skipped, and remembered as looked at: it must not stop the others, nor the next run.
+    fn decide_guarded<'a>(&self, item: Item<'a>, config: &'a Config, me: &UserId) -> Option<Wanted<'a>> {
+        let Item { message, .. } = item;
+        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(item, config, me)));
+        decided.unwrap_or_else(|_| {
+            error!(message_id = %message.id, room = %message.room, "a message made the bot panic and is skipped; this is a bug, please report it");
+            telemetry::panicked("message");
+            self.seen.remember(message.id.as_str(), &message.text);
+            None
+        })
+    }
+
+    fn decide<'a>(&self, item: Item<'a>, config: &'a Config, me: &UserId) -> Option<Wanted<'a>> {
+        let Item { message, known, oldest } = item;
+        if message.author.id == *me || message.kind != MessageKind::Plain {
+            return None;
+        }
+        let sight = self.seen.sight(message.id.as_str(), &message.text);
+        if sight == Sight::Same {
+            return None;
+        }
+        let mut wanted = Wanted { item, raises: vec![], is_too_old: false };
+        for found in config.triggers.matches(message, &known.room, known.joined) {
+            match judge(&found, message, sight, oldest) {
+                Verdict::Page => {
+                    let (event, faults) = event_of(&found, message, &known.room, &config.rocketchat.url);
+                    let alert = new_alert(&found, message, &event);
+                    wanted.raises.push(Raise { found, alert, faults });
+                }
+                Verdict::TooOld => wanted.is_too_old = true,
+                Verdict::OnlyEdited => {}
+            }
+        }
+        Some(wanted)
+    }
+}
+
+async fn add(
+    transaction: &mut Transaction<'_>,
+    raise: &Raise<'_>,
+    config: &Config,
+) -> Result<Option<Alert>, StoreError> {
+    let Raise { found: Match { trigger, .. }, alert, faults } = raise;
+    let quiet = match trigger.cooldown {
+        Duration::ZERO => None,
+        cooldown => transaction.alerted_within(cooldown, &trigger.name, &alert.room).await?,
+    };
+    let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
+    let Some(row) = transaction.add_alert(alert, state).await? else { return Ok(None) };
+    info!(alert = %row.id, message_id = %alert.message, room = %alert.room, trigger = trigger.name, state = state.name(), "message matched");
+    for fault in faults {
+        warn!(alert = %row.id, trigger = trigger.name, %fault, "a template failed; its default stands in");
+    }
+    if let Some(delivery) = follow_up(alert, &row, Notices::new(&config.replies)) {
+        transaction.add_delivery(&delivery).await?;
+    }
+    Ok(Some(row))
+}
+
+/// The call to SIGNL4, or the word that there will be none.
+fn follow_up(alert: &NewAlert, row: &Alert, notices: Notices<'_>) -> Option<NewDelivery> {
+    match row.state {
+        AlertState::Suppressed => notices.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default()),
+        _ => Some(NewDelivery {
+            queue: alert.queue.clone(),
+            ordering: row.id.to_string(),
+            body: alert.event.clone(),
+            alert: Some(row.id),
+        }),
+    }
+}
+
+/// Whether a match counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Page,
+    /// It was written before anything in its room alerts.
+    TooOld,
+    /// It was looked at before, and its trigger does not look at edits.
+    OnlyEdited,
+}
+
+/// A message seen for the first time counts by its age: reactions, link previews and thread counters bring back messages
+/// of any age. One whose text changed counts where its trigger looks at edits.
+fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Timestamp) -> Verdict {
+    let on_edits = found.trigger.run_on_edits;
+    match sight {
+        Sight::NewText if on_edits => Verdict::Page,
+        Sight::NewText | Sight::Same => Verdict::OnlyEdited,
+        Sight::First => {
+            let edited = message.edited_at.filter(|_| on_edits);
+            let changed = message.sent_at.max(edited.unwrap_or(message.sent_at));
+            if changed >= oldest { Verdict::Page } else { Verdict::TooOld }
+        }
+    }
+}
+
+/// The event that a match sends, and what was wrong with its templates: then their defaults stand in.
+pub fn event_of(
+    found: &Match<'_>,
+    message: &Message,
+    room: &Room,
+    server: &ServerUrl,
+) -> (AlertEvent, Vec<RenderError>) {
+    let rendered = render_event(found.trigger, message, room, &found.captures, server.base());
+    let event = AlertEvent {
+        title: rendered.title,
+        message: rendered.message,
+        user: rendered.user,
+        channel: rendered.channel,
+        link: Some(rendered.link),
+        external_id: rendered.external_id,
+        service: rendered.service,
+        location: rendered.location,
+        alerting_scenario: rendered.alerting_scenario.map(|scenario| scenario.as_str().to_owned()),
+        filtering: rendered.filtering,
+        fields: rendered.fields,
+    };
+    (event, rendered.faults)
+}
+
+fn new_alert(found: &Match<'_>, message: &Message, event: &AlertEvent) -> NewAlert {
+    NewAlert {
+        message: message.id.clone(),
+        trigger: found.trigger.name.clone(),
+        room: message.room.clone(),
+        thread: message.thread.clone().unwrap_or_else(|| message.id.clone()),
+        external_id: event.external_id.clone(),
+        queue: pager_queue(&found.trigger.team),
+        event: event.to_json(),
+    }
+}

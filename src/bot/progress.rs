@@ -1,0 +1,274 @@
+//! How far each watched room was read: in memory, and written to the store where it changes.
+//!
+//! All times here were stamped by Rocket.Chat. Most rooms share one cursor, `read_until`, so a round that finds nothing new writes
+//! one row, however many rooms there are.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rocketchat::RoomId;
+
+use super::retry::until_stored;
+use crate::store::{Progress, RoomProgress, Store, StoreError};
+
+/// How far apart the clocks of a server's nodes may be, plus the time until a message that is written can be read. Each room is
+/// read again from so long before its cursor.
+pub(super) const OVERLAP: Duration = Duration::from_secs(90);
+
+/// The rows that a change wrote to, to be saved.
+type Changed = Vec<(RoomId, RoomProgress)>;
+
+/// How far everything was read.
+#[derive(Debug)]
+pub(super) struct Cursors {
+    store: Store,
+    progress: Mutex<Progress>,
+}
+
+impl Cursors {
+    /// Reads what the last run left.
+    pub(super) async fn load(store: Store) -> Result<Self, StoreError> {
+        Ok(Self { progress: Mutex::new(store.progress().await?), store })
+    }
+
+    /// How far a room was read; `None` where it is not watched.
+    pub(super) fn of(&self, room: &RoomId) -> Option<RoomProgress> {
+        effective(&self.progress(), room)
+    }
+
+    /// Every watched room.
+    pub(super) fn rooms(&self) -> Vec<RoomId> {
+        self.progress().rooms.keys().cloned().collect()
+    }
+
+    /// Up to when every watched room is known; `None` before the first round.
+    pub(super) fn listed_until(&self) -> Option<Timestamp> {
+        self.progress().listed_until
+    }
+
+    /// When the first session of this installation began: at `begun` where this is the first.
+    pub(super) async fn first_session(&self, begun: Timestamp) -> Timestamp {
+        let noted = self.progress().first_session;
+        match noted {
+            Some(at) => at,
+            None => {
+                self.progress().first_session = Some(begun);
+                self.save(vec![]).await;
+                begun
+            }
+        }
+    }
+
+    /// Watches a room from `since` on, unless it is watched already.
+    pub(super) async fn watch(&self, room: &RoomId, since: Timestamp) -> RoomProgress {
+        let new = RoomProgress { since, cursor: since, is_behind: true };
+        let known = self.of(room);
+        match known {
+            Some(known) => known,
+            None => {
+                // Behind until it was read: what the others were read up to says nothing of this one.
+                self.progress().rooms.insert(room.clone(), new);
+                self.save(vec![(room.clone(), new)]).await;
+                new
+            }
+        }
+    }
+
+    /// Forgets a room that is no longer watched.
+    pub(super) async fn forget(&self, room: &RoomId) {
+        if self.progress().rooms.remove(room).is_some() {
+            until_stored("a room cannot be forgotten", || self.store.forget_room(room)).await;
+        }
+    }
+
+    /// Notes that a room was read up to `to`, in the middle of reading it.
+    pub(super) async fn advance(&self, room: &RoomId, to: Timestamp) {
+        let advanced = {
+            let mut progress = self.progress();
+            let Some(known) = effective(&progress, room).filter(|known| to > known.cursor) else { return };
+            let advanced = RoomProgress { cursor: to, ..known };
+            progress.rooms.insert(room.clone(), advanced);
+            advanced
+        };
+        self.save(vec![(room.clone(), advanced)]).await;
+    }
+
+    /// Notes that a round has read everything up to `to`, but for the rooms of which `was_read` says no.
+    pub(super) async fn finish_round(
+        &self,
+        to: Timestamp,
+        all_listed: bool,
+        was_read: impl Fn(&RoomId) -> bool,
+    ) {
+        let changed = finish_round(&mut self.progress(), to, all_listed, was_read);
+        self.save(changed).await;
+    }
+
+    /// The one rule that repairs every jump of the server's clock; see [`leave_future`]. Returns how many rooms it moved.
+    pub(super) async fn leave_future(&self, now: Timestamp, horizon: Timestamp) -> usize {
+        let changed = leave_future(&mut self.progress(), now, horizon);
+        let Some(changed) = changed else { return 0 };
+        let rooms = changed.len();
+        self.save(changed).await;
+        rooms.max(1)
+    }
+
+    async fn save(&self, rooms: Changed) {
+        let facts = {
+            let progress = self.progress();
+            Progress { rooms: Default::default(), ..*progress }
+        };
+        until_stored("the cursors cannot be written", || self.store.save_progress(&rooms, &facts)).await;
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        // Every change of it is complete before anything could panic.
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn effective(progress: &Progress, room: &RoomId) -> Option<RoomProgress> {
+    let known = *progress.rooms.get(room)?;
+    Some(match progress.read_until {
+        Some(read_until) if !known.is_behind => {
+            RoomProgress { cursor: known.cursor.max(read_until), ..known }
+        }
+        _ => known,
+    })
+}
+
+fn finish_round(
+    progress: &mut Progress,
+    to: Timestamp,
+    all_listed: bool,
+    was_read: impl Fn(&RoomId) -> bool,
+) -> Changed {
+    let mut changed = Vec::new();
+    let before = progress.read_until;
+    for (room, known) in &mut progress.rooms {
+        match (was_read(room), known.is_behind) {
+            (true, true) => {
+                *known = RoomProgress { cursor: known.cursor.max(to), is_behind: false, ..*known }
+            }
+            (false, false) => {
+                let cursor = known.cursor.max(before.unwrap_or(known.cursor));
+                *known = RoomProgress { cursor, is_behind: true, ..*known };
+            }
+            _ => continue,
+        }
+        changed.push((room.clone(), *known));
+    }
+    progress.read_until = Some(to);
+    if all_listed {
+        progress.listed_until = Some(to);
+    }
+    changed
+}
+
+/// A time in the server's future was stamped before the server's clock was set back. Every cursor there goes back to the horizon, so
+/// that the room is read again as far as anything in it may alert; the pairs of message and trigger make that harmless. `None`
+/// where all is well.
+fn leave_future(progress: &mut Progress, now: Timestamp, horizon: Timestamp) -> Option<Changed> {
+    let is_future = |at: Timestamp| at > now + OVERLAP;
+    let facts = [progress.read_until, progress.listed_until, progress.first_session];
+    let shared = facts.into_iter().flatten().any(is_future);
+    let mut changed = Vec::new();
+    let read_until = progress.read_until.filter(|at| is_future(*at));
+    for (room, known) in &mut progress.rooms {
+        let follows = read_until.is_some() && !known.is_behind;
+        if follows || is_future(known.cursor) || is_future(known.since) {
+            let since = known.since.min(now - OVERLAP);
+            *known = RoomProgress { since, cursor: horizon.max(since), is_behind: true };
+            changed.push((room.clone(), *known));
+        }
+    }
+    if !shared && changed.is_empty() {
+        return None;
+    }
+    progress.read_until = progress.read_until.map(|at| if is_future(at) { horizon } else { at });
+    progress.listed_until = progress.listed_until.map(|at| if is_future(at) { horizon } else { at });
+    progress.first_session = progress.first_session.map(|at| at.min(now - OVERLAP));
+    Some(changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    fn room(id: &str) -> RoomId {
+        RoomId::new(id)
+    }
+
+    fn progress(rooms: &[(&str, i64, i64, bool)], read_until: i64) -> Progress {
+        let row = |&(id, since, cursor, is_behind): &(&str, i64, i64, bool)| {
+            (room(id), RoomProgress { since: at(since), cursor: at(cursor), is_behind })
+        };
+        Progress {
+            rooms: rooms.iter().map(row).collect(),
+            read_until: Some(at(read_until)),
+            listed_until: Some(at(read_until)),
+            first_session: Some(at(0)),
+        }
+    }
+
+    fn cursor(progress: &Progress, id: &str) -> Timestamp {
+        effective(progress, &room(id)).unwrap().cursor
+    }
+
+    #[test]
+    fn a_round_without_news_moves_every_cursor_and_writes_no_room() {
+        let mut progress = progress(&[("a", 0, 0, false), ("b", 5, 5, false)], 100);
+        assert!(finish_round(&mut progress, at(160), true, |_| true).is_empty());
+        assert_eq!((cursor(&progress, "a"), cursor(&progress, "b")), (at(160), at(160)));
+        assert_eq!(progress.listed_until, Some(at(160)));
+    }
+
+    #[test]
+    fn a_room_that_was_not_read_keeps_its_cursor_until_it_is() {
+        let mut progress = progress(&[("a", 0, 0, false), ("b", 0, 0, false)], 100);
+        let written = finish_round(&mut progress, at(160), false, |id| *id == room("a"));
+        assert_eq!(written.len(), 1);
+        assert_eq!((cursor(&progress, "a"), cursor(&progress, "b")), (at(160), at(100)));
+        assert_eq!(progress.listed_until, Some(at(100)), "a room may be unknown still");
+        assert!(finish_round(&mut progress, at(220), true, |id| *id == room("a")).is_empty());
+        assert_eq!(cursor(&progress, "b"), at(100));
+        assert_eq!(finish_round(&mut progress, at(280), true, |_| true).len(), 1);
+        assert_eq!(cursor(&progress, "b"), at(280));
+    }
+
+    #[test]
+    fn a_cursor_in_the_servers_future_goes_back_to_the_horizon() {
+        let mut jumped = progress(&[("a", 10, 0, false), ("b", 10, 3_700, true), ("c", 10, 50, true)], 3_600);
+        let moved = leave_future(&mut jumped, at(100), at(20)).unwrap();
+        assert_eq!(moved.len(), 2, "c was behind all the time");
+        assert_eq!(
+            [cursor(&jumped, "a"), cursor(&jumped, "b"), cursor(&jumped, "c")],
+            [at(20), at(20), at(50)]
+        );
+        assert_eq!((jumped.read_until, jumped.listed_until), (Some(at(20)), Some(at(20))));
+        assert_eq!(leave_future(&mut jumped, at(100), at(20)), None, "once is enough");
+    }
+
+    #[test]
+    fn a_room_watched_since_a_time_in_the_future_is_watched_from_now_on() {
+        let mut jumped = progress(&[("a", 3_600, 3_600, true)], 50);
+        leave_future(&mut jumped, at(100), at(20)).unwrap();
+        let now = effective(&jumped, &room("a")).unwrap();
+        assert_eq!(
+            (now.since, now.cursor),
+            (at(10), at(20)),
+            "and a little before: it may have taken that long to notice"
+        );
+    }
+
+    #[test]
+    fn two_nodes_a_minute_apart_are_no_jump() {
+        let mut steady = progress(&[("a", 0, 0, false)], 160);
+        assert_eq!(leave_future(&mut steady, at(100), at(0)), None);
+    }
+}
