@@ -57,7 +57,7 @@ impl LogFormat {
 
 /// `RUST_LOG` is not a valid filter.
 #[derive(Debug, thiserror::Error)]
-#[error("RUST_LOG: {0}: write for example RUST_LOG=info or RUST_LOG=signl4_rocketchat=debug")]
+#[error("RUST_LOG: {0}: write for example RUST_LOG=debug or RUST_LOG=info,rocketchat=trace")]
 pub struct InvalidFilter(#[from] ParseError);
 
 /// Starts logging to standard error, with the levels of `RUST_LOG`, or `default_level` where it is not set.
@@ -87,16 +87,26 @@ pub fn start(format: LogFormat, default_level: &str) -> Result<(), InvalidFilter
 }
 
 fn may_be_written(line: &Metadata<'_>) -> bool {
-    *line.level() <= Level::INFO || is_ours(line)
+    *line.level() <= Level::INFO || is_ours(line.target())
 }
 
-fn is_ours(line: &Metadata<'_>) -> bool {
-    line.target().starts_with(env!("CARGO_CRATE_NAME"))
+/// Whether a line comes from this program or from one of its client crates, none of which logs a secret.
+fn is_ours(target: &str) -> bool {
+    let module = target.split("::").next();
+    matches!(module, Some("signl4_rocketchat" | "rocketchat" | "signl4"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_our_own_crates_log_below_info() {
+        assert!(
+            ["signl4_rocketchat::bot", "rocketchat::realtime::session", "signl4"].into_iter().all(is_ours)
+        );
+        assert!(!["sandbox::rocketchat", "hyper", "signl4x"].into_iter().any(is_ours));
+    }
 
     #[test]
     fn auto_is_text_on_a_terminal_and_json_elsewhere() {

@@ -100,7 +100,7 @@ impl Recent {
 impl<S: Subscriber> Layer<S> for Recent {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        if *metadata.level() > Level::WARN || !super::is_ours(metadata) {
+        if *metadata.level() > Level::WARN || !super::is_ours(metadata.target()) {
             return;
         }
         let mut words = Words::default();
