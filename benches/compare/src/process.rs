@@ -1,0 +1,65 @@
+//! A side as a process of its own, and what it costs.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::time::ClockId;
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::time::sleep;
+
+use crate::Failure;
+
+/// How often it is looked whether a process has come to rest, and how much CPU time it may take between two looks.
+const LOOK: Duration = Duration::from_millis(300);
+const REST: Duration = Duration::from_millis(3);
+
+/// A running side. Dropped, it is killed.
+pub struct Process {
+    child: Child,
+    clock: ClockId,
+    pub started: Instant,
+}
+
+impl Process {
+    /// Starts it, with its standard error in a file.
+    pub fn start(command: &mut Command, log: &Path) -> Result<Self, Failure> {
+        let log = std::fs::File::create(log)?;
+        let started = Instant::now();
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true).spawn()?;
+        let pid = child.id().ok_or("the process is gone")?;
+        let clock = nix::time::clock_getcpuclockid(Pid::from_raw(pid.try_into()?))?;
+        Ok(Self { child, clock, started })
+    }
+
+    /// The CPU time that it has taken, of all its threads, in user and in kernel mode: what `utime` and `stime` of
+    /// `/proc/PID/stat` add up to, to the nanosecond.
+    pub fn cpu(&self) -> Result<Duration, Failure> {
+        Ok(self.clock.now()?.into())
+    }
+
+    /// Its resident memory in KiB (`VmRSS`).
+    pub fn resident(&self) -> Result<u64, Failure> {
+        let pid = self.child.id().ok_or("the process is gone")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        Ok(line.split_whitespace().next().ok_or("no VmRSS")?.parse()?)
+    }
+
+    /// Waits until it does nothing any more, and returns the CPU time that it has taken until then.
+    pub async fn rest(&self) -> Result<Duration, Failure> {
+        let deadline = Instant::now() + crate::DEADLINE;
+        let mut before = self.cpu()?;
+        while Instant::now() < deadline {
+            sleep(LOOK).await;
+            let now = self.cpu()?;
+            if now - before < REST {
+                return Ok(now);
+            }
+            before = now;
+        }
+        Err("the side does not come to rest".into())
+    }
+}
