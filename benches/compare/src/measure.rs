@@ -16,8 +16,9 @@ use crate::recording::{Recording, matching};
 
 /// Messages before a measurement starts, for the compilers of the Node sides, and what resident memory is read after.
 pub const WARM_UP: usize = 20_000;
-/// A side that needs longer for the warm-up than this is measured with as many messages as that, instead of all.
-const SLOW: Duration = Duration::from_secs(4);
+/// A bot that needs longer for the warm-up than this is measured with fewer messages, and once: its CPU time is long enough.
+const SLOW: Duration = Duration::from_secs(5);
+const FEWER: usize = 5_000;
 
 /// A side that is not the bot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct BotRun {
     pub resident: u64,
     /// From its start until it subscribed.
     pub subscribed: Duration,
+    /// Whether the warm-up took long.
+    pub is_slow: bool,
 }
 
 impl Bench {
@@ -113,13 +116,14 @@ impl Bench {
     pub async fn bot(&mut self, build: &Build, setting: Setting) -> Result<BotRun, Failure> {
         let (bot, mut server, subscribed, took) = self.warm_bot(build, setting).await?;
         let resident = bot.process.resident()?;
-        let messages = if took > SLOW { WARM_UP.min(self.messages) } else { self.messages };
+        let is_slow = took > SLOW;
+        let messages = if is_slow { FEWER } else { self.messages };
         let before = bot.process.rest().await?;
         let measured = WARM_UP..WARM_UP + messages;
         let room = marker_room(setting);
         blast(&mut server, self.recording(setting.rooms)?, measured, false, room).await?;
         let cpu = per_message(bot.process.rest().await? - before, messages)?;
-        Ok(BotRun { cpu, resident, subscribed })
+        Ok(BotRun { cpu, resident, subscribed, is_slow })
     }
 }
 
