@@ -14,7 +14,7 @@ mod report;
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -110,8 +110,9 @@ async fn compare(args: &Args) -> Result<(), Failure> {
 
 /// Builds the bot as it is packaged.
 fn built(root: &Path) -> Result<Build, Failure> {
-    run(Command::new(env!("CARGO")).args(["build", "--release", "--locked"]).current_dir(root))?;
-    let program: PathBuf = root.join("target/release/signl4-rocketchat");
+    let build = ["build", "--profile", "dist", "--locked", "--package", "signl4-rocketchat"];
+    run(Command::new(env!("CARGO")).args(build).current_dir(root))?;
+    let program = root.join("target/dist/signl4-rocketchat");
     Ok(Build { label: "the bot".to_owned(), program })
 }
 
