@@ -11,7 +11,7 @@ use tokio::process::Command;
 use crate::Failure;
 use crate::bot::{Bot, Build, Setting};
 use crate::chat_server::{ChatServer, Seen, TOKEN, USERNAME};
-use crate::process::Process;
+use crate::process::{Process, Resident};
 use crate::recording::{Recording, matching};
 
 /// Messages before a measurement starts, for the compilers of the Node sides, and what resident memory is read after.
@@ -48,8 +48,8 @@ pub struct Bench {
 pub struct BotRun {
     /// CPU time for one message.
     pub cpu: Duration,
-    /// Resident memory after the warm-up, in KiB.
-    pub resident: u64,
+    /// Resident memory after the warm-up.
+    pub resident: Resident,
     /// From its start until it subscribed.
     pub subscribed: Duration,
     /// Whether the warm-up took long.

@@ -15,6 +15,15 @@ use crate::Failure;
 const LOOK: Duration = Duration::from_millis(300);
 const REST: Duration = Duration::from_millis(3);
 
+/// Resident memory, in KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Resident {
+    /// All of it (`VmRSS`).
+    pub all: u64,
+    /// Without the pages of the program's file (`RssAnon`): heap and stacks.
+    pub anonymous: u64,
+}
+
 /// A running side. Dropped, it is killed.
 pub struct Process {
     child: Child,
@@ -40,12 +49,15 @@ impl Process {
         Ok(self.clock.now()?.into())
     }
 
-    /// Its resident memory in KiB (`VmRSS`).
-    pub fn resident(&self) -> Result<u64, Failure> {
+    /// Its resident memory.
+    pub fn resident(&self) -> Result<Resident, Failure> {
         let pid = self.child.id().ok_or("the process is gone")?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        Ok(line.split_whitespace().next().ok_or("no VmRSS")?.parse()?)
+        let kib = |key: &str| -> Result<u64, Failure> {
+            let line = status.lines().find_map(|line| line.strip_prefix(key)).ok_or("no such line")?;
+            Ok(line.split_whitespace().next().ok_or("no number")?.parse()?)
+        };
+        Ok(Resident { all: kib("VmRSS:")?, anonymous: kib("RssAnon:")? })
     }
 
     /// Waits until it does nothing any more, and returns the CPU time that it has taken until then.

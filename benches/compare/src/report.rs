@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::bot::{Build, Setting};
 use crate::latency::Latencies;
 use crate::measure::{Bench, BotRun, Reference};
+use crate::process::Resident;
 use crate::{Effort, Failure};
 
 const FEW: usize = 100;
@@ -116,9 +117,8 @@ impl Column {
         runs.filter(move |((_, setting), _)| setting.rooms == rooms).flat_map(|(_, runs)| runs)
     }
 
-    fn resident(&self, rooms: usize) -> f64 {
-        let mut all: Vec<u64> = self.with(rooms).map(|run| run.resident).collect();
-        at_share(&mut all, 0.5) as f64 / 1024.0
+    fn resident(&self, rooms: usize) -> Resident {
+        at_share(&mut self.with(rooms).map(|run| run.resident).collect::<Vec<_>>(), 0.5)
     }
 
     fn subscribed(&self, rooms: usize) -> Duration {
@@ -167,8 +167,10 @@ fn rows(references: &[(Reference, Duration)], columns: &[Column]) -> Vec<Row> {
         ratio(p99, at_share(&mut column.fsync(), 0.5))
     });
     row("event → reply, one at a time: p50, p99, p99.9", "", &|column| three(&column.idle.to_reply));
-    row("resident after 20,000 messages, 100 rooms", "", &|column| mebibytes(column.resident(FEW)));
-    row("resident after 20,000 messages, 10,000 rooms", "< 24 MiB", &|column| {
+    row("resident after 20,000 messages, 100 rooms: all, heap and stacks", "", &|column| {
+        mebibytes(column.resident(FEW))
+    });
+    row("resident after 20,000 messages, 10,000 rooms: all, heap and stacks", "< 24 MiB", &|column| {
         mebibytes(column.resident(MANY))
     });
     row("start → subscribed, 100 rooms", "", &|column| milliseconds(column.subscribed(FEW)));
@@ -199,8 +201,9 @@ fn milliseconds(duration: Duration) -> String {
     if value < 10.0 { format!("{value:.2} ms") } else { format!("{value:.0} ms") }
 }
 
-fn mebibytes(value: f64) -> String {
-    format!("{value:.1} MiB")
+fn mebibytes(resident: Resident) -> String {
+    let [all, anonymous] = [resident.all, resident.anonymous].map(|kib| kib as f64 / 1024.0);
+    format!("{all:.1} MiB, {anonymous:.1} MiB")
 }
 
 fn ratio(of: Duration, to: Duration) -> String {
