@@ -274,7 +274,6 @@ fn timeline_step(step: &Step) -> Markup {
             span.what {
                 (step.what)
                 @if let Some(detail) = &step.detail { span.detail { (detail) } }
-                @if let Some(next) = step.next { span.detail { "next attempt " (time_ago(next)) } }
             }
         }
     }
@@ -290,7 +289,7 @@ fn outbox(status: &Status) -> Markup {
                 } @else {
                     table {
                         caption { "Deliveries waiting, by destination. A destination never waits for another one." }
-                        (head(&["To", "Waiting", "Oldest", "Why", "Next attempt"]))
+                        (head(&["To", "Waiting", "Oldest", "Why"]))
                         tbody { @for (name, depth) in &stored.waiting { (queue(name, depth)) } }
                     }
                 }
@@ -317,7 +316,6 @@ fn queue(name: &str, depth: &QueueDepth) -> Markup {
                     None => "not tried yet",
                 }
             }
-            td data-label="Next attempt" { (time_ago(depth.not_before)) }
         }
     }
 }

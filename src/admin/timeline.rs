@@ -39,8 +39,6 @@ pub(super) struct Step {
     pub(super) what: String,
     /// An ID or a reason.
     pub(super) detail: Option<String>,
-    /// When the next attempt is due.
-    pub(super) next: Option<Timestamp>,
 }
 
 /// How good or bad something is.
@@ -112,7 +110,7 @@ fn first_step(alert: &Alert) -> Step {
         AlertState::Suppressed => (Tone::Quiet, "Message matched, suppressed by the trigger's cooldown"),
         _ => (Tone::Plain, "Message matched, alert queued"),
     };
-    Step { at: alert.created_at, tone, what: what.to_owned(), detail: None, next: None }
+    Step { at: alert.created_at, tone, what: what.to_owned(), detail: None }
 }
 
 fn delivery_step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<Carries>, name: &str) -> Step {
@@ -123,21 +121,21 @@ fn delivery_step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<Carrie
         None => ("Delivery", format!("Delivered to {name}")),
     };
     let error = delivery.last_error.clone();
-    let (at, tone, what, detail, next) = match delivery.state {
-        DeliveryState::Delivered(at) => {
-            let detail = answer(alert).filter(|_| carries == Some(Carries::Alerts));
-            (at, Tone::Good, done, detail, None)
+    let (tone, what, detail) = match delivery.state {
+        DeliveryState::Delivered => {
+            (Tone::Good, done, answer(alert).filter(|_| carries == Some(Carries::Alerts)))
         }
-        DeliveryState::Failed(at) => (at, Tone::Bad, format!("{subject} given up"), error, None),
-        DeliveryState::Waiting(_) if delivery.attempts == 0 => {
-            (delivery.created_at, Tone::Waiting, format!("{subject} not tried yet"), None, None)
+        DeliveryState::Failed => (Tone::Bad, format!("{subject} given up"), error),
+        DeliveryState::UnderWay => (Tone::Waiting, format!("{subject} is being delivered"), error),
+        DeliveryState::Waiting if delivery.attempts == 0 => {
+            (Tone::Waiting, format!("{subject} not tried yet"), None)
         }
-        DeliveryState::Waiting(next) => {
+        DeliveryState::Waiting => {
             let what = format!("{subject} not delivered yet, {}", attempts(delivery.attempts));
-            (delivery.created_at, Tone::Waiting, what, error, Some(next))
+            (Tone::Waiting, what, error)
         }
     };
-    Step { at, tone, what, detail, next }
+    Step { at: delivery.at, tone, what, detail }
 }
 
 /// How often something was tried, in words.
@@ -177,7 +175,7 @@ fn event_step(event: &EventTrail) -> Step {
         "unanswered" => Some("attributed to this alert, whose call was never answered".to_owned()),
         _ => None,
     };
-    Step { at: event.received_at, tone, what, detail, next: None }
+    Step { at: event.received_at, tone, what, detail }
 }
 
 /// The last event that changed the alert's state, or else the outcome of its delivery.
@@ -208,7 +206,6 @@ mod tests {
         store::{AlertId, Queue},
     };
     use rocketchat::MessageId;
-    use signl4::EventId;
 
     /// Knows one room.
     #[derive(Debug)]
@@ -242,15 +239,15 @@ mod tests {
             thread: MessageId::new("m1"),
             external_id: "r1".into(),
             state,
-            event_id: (state == AlertState::Sent).then(|| EventId::new("2518_4ee5")),
+            event_id: (state == AlertState::Sent).then(|| "2518_4ee5".to_owned()),
             unanswered: 0,
             told_waiting: false,
             created_at: at(0),
         }
     }
 
-    fn delivery(queue: &str, state: DeliveryState) -> DeliveryTrail {
-        DeliveryTrail { queue: Queue::new(queue), state, attempts: 1, created_at: at(0), last_error: None }
+    fn delivery(queue: &str, state: DeliveryState, second: i64) -> DeliveryTrail {
+        DeliveryTrail { queue: Queue::new(queue), state, attempts: 1, at: at(second), last_error: None }
     }
 
     fn event(second: i64, event_kind: &str, actor: Option<&str>) -> EventTrail {
@@ -284,9 +281,9 @@ mod tests {
         let story = story(
             alert(AlertState::Sent),
             vec![
-                delivery("signl4", DeliveryState::Delivered(at(1))),
-                delivery("reaction", DeliveryState::Delivered(at(2))),
-                delivery("reply", DeliveryState::Delivered(at(4))),
+                delivery("signl4", DeliveryState::Delivered, 1),
+                delivery("reaction", DeliveryState::Delivered, 2),
+                delivery("reply", DeliveryState::Delivered, 4),
             ],
             vec![event(3, "acknowledged", Some("Rene")), event(5, "unheard of", None)],
         );
@@ -309,24 +306,24 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_delivery_says_why_and_when_the_next_attempt_is_due() {
+    fn a_waiting_delivery_says_why() {
         let waiting = DeliveryTrail {
             attempts: 2,
             last_error: Some("SIGNL4 answered 503".into()),
-            ..delivery("signl4", DeliveryState::Waiting(at(9)))
+            ..delivery("signl4", DeliveryState::Waiting, 9)
         };
         let story = story(alert(AlertState::Queued), vec![waiting], vec![]);
         assert_eq!((story.state, story.tone), ("waiting", Tone::Waiting));
         let step = &story.steps[1];
         assert_eq!(step.what, "Alert not delivered yet, tried 2 times");
-        assert_eq!((step.detail.as_deref(), step.next), (Some("SIGNL4 answered 503"), Some(at(9))));
+        assert_eq!(step.detail.as_deref(), Some("SIGNL4 answered 503"));
     }
 
     #[test]
     fn a_failed_delivery_says_why() {
         let failed = DeliveryTrail {
             last_error: Some("SIGNL4 does not know this team".into()),
-            ..delivery("signl4", DeliveryState::Failed(at(1)))
+            ..delivery("signl4", DeliveryState::Failed, 1)
         };
         let story = story(alert(AlertState::NotSent), vec![failed], vec![]);
         assert_eq!((story.state, story.tone), ("not sent", Tone::Bad));
@@ -337,7 +334,7 @@ mod tests {
     #[test]
     fn a_possible_second_page_is_mentioned() {
         let doubtful = Alert { unanswered: 1, ..alert(AlertState::Sent) };
-        let story = story(doubtful, vec![delivery("signl4", DeliveryState::Delivered(at(1)))], vec![]);
+        let story = story(doubtful, vec![delivery("signl4", DeliveryState::Delivered, 1)], vec![]);
         assert!(story.steps[1].detail.as_ref().unwrap().contains("second page"), "{story:?}");
     }
 
@@ -362,7 +359,7 @@ mod tests {
     #[test]
     fn unknown_rooms_and_queues_are_shown_by_their_ids() {
         let elsewhere = Alert { room: RoomId::new("r2"), ..alert(AlertState::Sent) };
-        let story = story(elsewhere, vec![delivery("signl4:gone", DeliveryState::Delivered(at(1)))], vec![]);
+        let story = story(elsewhere, vec![delivery("signl4:gone", DeliveryState::Delivered, 1)], vec![]);
         assert_eq!(story.room, "r2");
         assert_eq!(whats(&story)[1], "Delivered to signl4:gone");
     }

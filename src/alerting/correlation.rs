@@ -1,194 +1,280 @@
-//! Finds the thread that a notification belongs to.
+//! Finds the alert that a notification of SIGNL4 is about, and with it the thread.
 //!
-//! With the room ID as ExternalID many alerts share one, so the first of these that holds decides:
+//! With the room ID as external ID many alerts share one, so the first of these that holds decides:
 //!
 //! 1. SIGNL4 answered our call with this `eventId`: that alert.
-//! 2. The ExternalID names exactly one alert, and could not name another: that alert.
-//! 3. An alert with that ExternalID may have been raised by a call whose answer never came: the newest such.
-//! 4. The ExternalID is a watched room's ID: a plain message there, never a guess at a thread.
-//! 5. None: nothing is posted.
+//! 2. The external ID names exactly one alert, and could not name another: that alert.
+//! 3. A call whose answer may name it is under way: later.
+//! 4. Exactly one alert with that external ID may have been raised under a name that we do not know: that alert, and it
+//!    learns the name.
+//! 5. The external ID is a watched room's ID: a plain message there, never a guess at a thread.
+//! 6. None: nothing is posted.
 //!
-//! A notification may overtake the answer to the call that caused it. While such a call is under way, an unknown
-//! `eventId` waits.
+//! An event of type 200 also shows which alerts need no further call.
 
-use crate::store::{Alert, Candidates};
 use rocketchat::RoomId;
 use signl4::AlertRef;
 
-/// Where a notification belongs.
+/// The alerts that a notification may be about.
+#[derive(Clone, Debug)]
+pub(crate) struct Candidates<A> {
+    /// The alert that SIGNL4 named so.
+    pub(crate) by_event_id: Option<A>,
+    /// The alerts with that external ID that were raised or may have been; two stand for any number.
+    pub(crate) by_external_id: Vec<A>,
+    /// Whether the external ID is the ID of the room that the alert was raised in. Then it can mean other alerts too: of
+    /// another installation, or no longer in the store.
+    pub(crate) is_room_id: bool,
+    /// The alerts with that external ID that calls may have raised under a name that is not known.
+    pub(crate) unanswered: Vec<A>,
+    /// How many such calls there were.
+    pub(crate) unanswered_calls: usize,
+    /// How many names have come that belong to some of `unanswered`, this one not included.
+    pub(crate) unclaimed_names: usize,
+    /// Whether this name is one of those.
+    pub(crate) is_unclaimed_name: bool,
+    /// Whether a call is under way whose answer may name the alert.
+    pub(crate) call_under_way: bool,
+}
+
+/// Where the reply to a notification goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum ReplyTarget<A> {
     /// Into this alert's thread.
-    Thread {
-        /// The alert.
-        alert: Box<Alert>,
-        /// How it was found.
-        by: FoundBy,
-    },
-    /// Into this room, outside of any thread.
-    Room(RoomId),
+    Thread(A, FoundBy),
+    /// Into this room, outside of any thread. It may be about one of these alerts.
+    Room(RoomId, Vec<A>),
     /// Nowhere that we know.
     Nowhere,
-    /// Not known yet: a call whose answer may name it is under way.
+    /// Not known yet: a call whose answer may name the alert is under way.
     Later,
 }
 
 /// How an alert was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FoundBy {
+pub(crate) enum FoundBy {
     /// By SIGNL4's own name for it.
     EventId,
-    /// By an ExternalID that no other alert has.
+    /// By an external ID that no other alert has.
     ExternalId,
-    /// It is the newest that may have been raised without our knowing.
+    /// It is the only one that may have been raised under a name that was not known.
     Unanswered,
 }
 
-impl Place {
+/// What is known of a notification's alert.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Correlation<A> {
+    /// Where the reply goes.
+    pub(crate) target: ReplyTarget<A>,
+    /// What the name beside it is good for.
+    pub(crate) name: Name,
+    /// The alerts that the notification shows to be raised.
+    pub(crate) raised: Vec<A>,
+}
+
+/// What SIGNL4's name in a notification is to us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// Known, absent, or of no alert of ours.
+    Settled,
+    /// The name of the alert whose thread is the target, which it did not know.
+    Learned,
+    /// The name of one of several alerts.
+    Unclaimed,
+}
+
+impl<A> ReplyTarget<A> {
     /// A short name for the store, logs and metrics.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Thread { by: FoundBy::EventId, .. } => "event_id",
-            Self::Thread { by: FoundBy::ExternalId, .. } => "external_id",
-            Self::Thread { by: FoundBy::Unanswered, .. } => "unanswered",
-            Self::Room(_) => "room",
+            Self::Thread(_, FoundBy::EventId) => "event_id",
+            Self::Thread(_, FoundBy::ExternalId) => "external_id",
+            Self::Thread(_, FoundBy::Unanswered) => "unanswered",
+            Self::Room(..) => "room",
             Self::Nowhere => "nowhere",
             Self::Later => "later",
         }
     }
 }
 
-/// Decides by the rules above. `may_wait` is false once the notification waited long enough.
-pub fn place(
+/// Decides by the rules above. `tells_raised`: the notification is an event of type 200. `may_wait` is false once it has
+/// waited long enough.
+pub(crate) fn correlate<A: Clone + PartialEq>(
     reference: &AlertRef,
-    found: Candidates,
+    tells_raised: bool,
+    found: Candidates<A>,
     may_wait: bool,
     is_watched: impl Fn(&RoomId) -> bool,
-) -> Place {
-    let thread = |alert, by| Place::Thread { alert: Box::new(alert), by };
-    if let Some(alert) = found.by_event {
-        return thread(alert, FoundBy::EventId);
+) -> Correlation<A> {
+    let is_new_name = reference.event_id.is_some() && found.by_event_id.is_none() && !found.is_unclaimed_name;
+    let in_thread = |alert: &A, by| {
+        let learns = is_new_name && found.unanswered.contains(alert);
+        Correlation {
+            target: ReplyTarget::Thread(alert.clone(), by),
+            name: if learns { Name::Learned } else { Name::Settled },
+            raised: if tells_raised { vec![alert.clone()] } else { vec![] },
+        }
+    };
+    if let Some(alert) = &found.by_event_id {
+        return in_thread(alert, FoundBy::EventId);
     }
-    if let [alert] = &found.by_external[..]
-        && names_only(reference, alert)
+    if let [alert] = &found.by_external_id[..]
+        && (!found.is_room_id || reference.event_id.is_none())
     {
-        return thread(alert.clone(), FoundBy::ExternalId);
+        return in_thread(alert, FoundBy::ExternalId);
     }
-    if found.in_flight && may_wait && reference.event_id.is_some() {
-        return Place::Later;
+    if found.call_under_way && may_wait {
+        return Correlation { target: ReplyTarget::Later, name: Name::Settled, raised: vec![] };
     }
-    if let Some(alert) = found.unanswered {
-        return thread(alert, FoundBy::Unanswered);
+    if let [alert] = &found.unanswered[..]
+        && is_new_name
+    {
+        return in_thread(alert, FoundBy::Unanswered);
     }
-    match reference.external_id.as_deref().map(RoomId::new) {
-        Some(room) if is_watched(&room) => Place::Room(room),
-        _ => Place::Nowhere,
+    let target = match reference.external_id.as_deref().map(RoomId::new) {
+        Some(room) if is_watched(&room) => ReplyTarget::Room(room, found.unanswered.clone()),
+        _ => ReplyTarget::Nowhere,
+    };
+    let is_of_one = tells_raised && is_new_name && !found.unanswered.is_empty();
+    // One name for each call without an answer: whichever belongs to which, all of them raised their alerts.
+    let all_raised = is_of_one && found.unclaimed_names + 1 >= found.unanswered_calls;
+    Correlation {
+        target,
+        name: if is_of_one { Name::Unclaimed } else { Name::Settled },
+        raised: if all_raised { found.unanswered } else { vec![] },
     }
-}
-
-/// Whether an ExternalID that one alert has can mean no other. A room's ID can: the `eventId` beside it is another
-/// alert's, of another installation perhaps, or one that the store no longer keeps.
-fn names_only(reference: &AlertRef, alert: &Alert) -> bool {
-    alert.external_id != alert.room.as_str() || reference.event_id.is_none()
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
-    use crate::store::{AlertId, AlertState};
-    use rocketchat::MessageId;
     use signl4::EventId;
 
     const ROOM: &str = "GENERAL";
+    const RAISED: bool = true;
+    const OTHER: bool = false;
 
-    fn alert(message: &str, external_id: &str) -> Alert {
-        Alert {
-            id: AlertId::default(),
-            message: MessageId::new(message),
-            trigger: "signl4".into(),
-            room: RoomId::new(ROOM),
-            thread: MessageId::new(message),
-            external_id: external_id.into(),
-            state: AlertState::Sent,
-            event_id: Some(EventId::new(format!("event-{message}"))),
-            unanswered: 0,
-            told_waiting: false,
-            created_at: Timestamp::UNIX_EPOCH,
+    fn nothing() -> Candidates<&'static str> {
+        Candidates {
+            by_event_id: None,
+            by_external_id: vec![],
+            is_room_id: true,
+            unanswered: vec![],
+            unanswered_calls: 0,
+            unclaimed_names: 0,
+            is_unclaimed_name: false,
+            call_under_way: false,
         }
+    }
+
+    /// Alerts of one room, each of which one call may have raised.
+    fn unanswered(alerts: &[&'static str]) -> Candidates<&'static str> {
+        let (all, two) = (alerts.to_vec(), alerts.iter().take(2).copied().collect());
+        Candidates { by_external_id: two, unanswered: all, unanswered_calls: alerts.len(), ..nothing() }
     }
 
     fn reference(event_id: Option<&str>, external_id: Option<&str>) -> AlertRef {
         AlertRef { event_id: event_id.map(EventId::new), external_id: external_id.map(Into::into) }
     }
 
-    fn decide(reference: &AlertRef, found: Candidates) -> Place {
-        place(reference, found, true, |room| room.as_str() == ROOM)
+    fn new_name() -> AlertRef {
+        reference(Some("new"), Some(ROOM))
     }
 
-    fn by(place: &Place) -> Option<(&str, FoundBy)> {
-        match place {
-            Place::Thread { alert, by } => Some((alert.message.as_str(), *by)),
-            _ => None,
-        }
+    fn decide(
+        reference: &AlertRef,
+        tells_raised: bool,
+        found: Candidates<&'static str>,
+    ) -> Correlation<&'static str> {
+        correlate(reference, tells_raised, found, true, |room| room.as_str() == ROOM)
+    }
+
+    fn target(
+        reference: &AlertRef,
+        tells_raised: bool,
+        found: Candidates<&'static str>,
+    ) -> ReplyTarget<&'static str> {
+        decide(reference, tells_raised, found).target
+    }
+
+    fn room(alerts: &[&'static str]) -> ReplyTarget<&'static str> {
+        ReplyTarget::Room(RoomId::new(ROOM), alerts.to_vec())
     }
 
     #[test]
     fn signl4s_own_name_for_the_alert_beats_everything_else() {
-        let found = Candidates {
-            by_event: Some(alert("m1", ROOM)),
-            by_external: vec![alert("m2", ROOM)],
-            unanswered: Some(alert("m3", ROOM)),
-            in_flight: true,
-        };
-        let place = decide(&reference(Some("event-m1"), Some(ROOM)), found);
-        assert_eq!(by(&place), Some(("m1", FoundBy::EventId)));
+        let found = Candidates { by_event_id: Some("m1"), call_under_way: true, ..unanswered(&["m2"]) };
+        let wanted = ReplyTarget::Thread("m1", FoundBy::EventId);
+        assert_eq!(target(&new_name(), OTHER, found), wanted);
     }
 
     #[test]
     fn an_external_id_of_one_message_finds_its_alert_even_by_an_unknown_event() {
-        let found = Candidates { by_external: vec![alert("m1", "GENERAL/m1")], ..Candidates::default() };
-        let place = decide(&reference(Some("other"), Some("GENERAL/m1")), found);
-        assert_eq!(by(&place), Some(("m1", FoundBy::ExternalId)));
+        let found = Candidates { by_external_id: vec!["m1"], is_room_id: false, ..nothing() };
+        let wanted = ReplyTarget::Thread("m1", FoundBy::ExternalId);
+        assert_eq!(target(&reference(Some("other"), Some("GENERAL/m1")), OTHER, found), wanted);
     }
 
     #[test]
     fn a_rooms_only_alert_is_not_guessed_at_for_an_event_of_another_name() {
-        let found = Candidates { by_external: vec![alert("m1", ROOM)], ..Candidates::default() };
-        let place = decide(&reference(Some("other"), Some(ROOM)), found.clone());
-        assert_eq!(place, Place::Room(RoomId::new(ROOM)));
-        let place = decide(&reference(None, Some(ROOM)), found);
-        assert_eq!(by(&place), Some(("m1", FoundBy::ExternalId)));
+        let found = Candidates { by_external_id: vec!["m1"], ..nothing() };
+        assert_eq!(target(&new_name(), OTHER, found.clone()), room(&[]));
+        let wanted = ReplyTarget::Thread("m1", FoundBy::ExternalId);
+        assert_eq!(target(&reference(None, Some(ROOM)), OTHER, found), wanted);
     }
 
     #[test]
-    fn two_alerts_of_one_external_id_are_never_guessed_between() {
-        let found =
-            Candidates { by_external: vec![alert("m2", "OPS"), alert("m1", "OPS")], ..Candidates::default() };
-        assert_eq!(decide(&reference(None, Some("OPS")), found), Place::Nowhere);
+    fn the_only_alert_without_an_answer_takes_a_new_name_of_its_room() {
+        let found = Candidates { by_external_id: vec!["m2", "m1"], ..unanswered(&["m2"]) };
+        let decided = decide(&new_name(), OTHER, found.clone());
+        assert_eq!(decided.target, ReplyTarget::Thread("m2", FoundBy::Unanswered));
+        assert_eq!(
+            (decided.name, decided.raised.len()),
+            (Name::Learned, 0),
+            "only 200 tells that it was raised"
+        );
+        assert_eq!(decide(&new_name(), RAISED, found).raised, ["m2"]);
     }
 
     #[test]
-    fn an_alert_whose_answer_never_came_takes_the_unknown_event_of_its_room() {
-        let mut lost = alert("m2", ROOM);
-        lost.event_id = None;
-        lost.unanswered = 1;
-        let found = Candidates {
-            by_external: vec![lost.clone(), alert("m1", ROOM)],
-            unanswered: Some(lost),
-            ..Candidates::default()
-        };
-        let place = decide(&reference(Some("other"), Some(ROOM)), found);
-        assert_eq!(by(&place), Some(("m2", FoundBy::Unanswered)));
+    fn an_event_without_a_name_claims_nothing() {
+        let found = Candidates { by_external_id: vec!["m2", "m1"], ..unanswered(&["m2"]) };
+        let decided = decide(&reference(None, Some(ROOM)), RAISED, found);
+        assert_eq!((decided.target, decided.name), (room(&["m2"]), Name::Settled));
+        assert!(decided.raised.is_empty());
+    }
+
+    #[test]
+    fn between_several_alerts_without_an_answer_nobody_guesses() {
+        let decided = decide(&new_name(), RAISED, unanswered(&["m2", "m1"]));
+        assert_eq!((decided.target, decided.name), (room(&["m2", "m1"]), Name::Unclaimed));
+        assert!(decided.raised.is_empty());
+        let decided = decide(&new_name(), OTHER, unanswered(&["m2", "m1"]));
+        assert_eq!((decided.target, decided.name), (room(&["m2", "m1"]), Name::Settled));
+    }
+
+    #[test]
+    fn with_a_name_for_each_call_without_an_answer_all_of_their_alerts_are_known_to_be_raised() {
+        let found = Candidates { unclaimed_names: 1, ..unanswered(&["m2", "m1"]) };
+        let decided = decide(&new_name(), RAISED, found.clone());
+        assert_eq!((decided.target, decided.raised), (room(&["m2", "m1"]), vec!["m2", "m1"]));
+        let twice = Candidates { unanswered_calls: 3, ..found.clone() };
+        assert!(decide(&new_name(), RAISED, twice).raised.is_empty(), "one of them was called for twice");
+        let again = Candidates { is_unclaimed_name: true, ..found };
+        assert!(decide(&new_name(), RAISED, again).raised.is_empty(), "a name counts once");
+    }
+
+    #[test]
+    fn a_name_that_is_of_one_of_several_is_not_given_to_the_last_of_them() {
+        let found = Candidates { unclaimed_names: 1, is_unclaimed_name: true, ..unanswered(&["m2"]) };
+        assert_eq!(target(&new_name(), OTHER, found), room(&["m2"]));
     }
 
     #[test]
     fn an_event_that_overtook_the_answer_waits_for_it_but_not_for_ever() {
-        let found = || Candidates { in_flight: true, ..Candidates::default() };
-        let reference = reference(Some("unknown"), Some(ROOM));
-        assert_eq!(decide(&reference, found()), Place::Later);
-        assert_eq!(place(&reference, found(), false, |_| true), Place::Room(RoomId::new(ROOM)));
+        let found = Candidates { call_under_way: true, ..nothing() };
+        assert_eq!(target(&new_name(), OTHER, found.clone()), ReplyTarget::Later);
+        assert_eq!(correlate(&new_name(), OTHER, found, false, |_| true).target, room(&[]));
     }
 
     #[test]
@@ -196,7 +282,7 @@ mod tests {
         for reference in
             [reference(Some("x"), Some("INC091210")), reference(Some("x"), None), reference(None, None)]
         {
-            assert_eq!(decide(&reference, Candidates::default()), Place::Nowhere);
+            assert_eq!(target(&reference, OTHER, nothing()), ReplyTarget::Nowhere);
         }
     }
 }

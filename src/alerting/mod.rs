@@ -15,7 +15,7 @@ mod template_reply;
 mod trigger;
 mod trigger_set;
 
-pub use correlation::{FoundBy, Place, place};
+pub(crate) use correlation::{Candidates, Correlation, FoundBy, Name, ReplyTarget, correlate};
 pub use rooms::{RoomGlob, RoomPattern, RoomPatternError};
 pub use template::{CompileError, RenderError, Template, Vocabulary};
 pub use template_event::{AlertingScenario, EventTemplates, RenderedEvent, message_url, render_event};

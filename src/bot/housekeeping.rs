@@ -1,5 +1,4 @@
-//! What has to happen though nobody calls: telling threads of late alerts, letting nothing wait for a clock that was set
-//! back, and forgetting what is long settled.
+//! Periodic work: telling threads of late alerts, and removing what was settled long ago.
 
 use std::time::Duration;
 
@@ -7,24 +6,24 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{notice::Notices, settings::Current};
+use super::{outbox::Renderer, settings::Current};
 use crate::{
     alerting::{ReplyKind, ReplyWords},
     store::{Store, StoreError},
 };
 
-/// How often late alerts are looked for, and the clock looked at.
+/// How often late alerts are looked for.
 const LOOK: Duration = Duration::from_secs(5);
 /// How often settled rows are removed.
 const PURGE: Duration = Duration::from_secs(3600);
 /// How much longer a settled alert is kept than its message may come back, for clocks differ.
 const KEEP_LONGER: Duration = Duration::from_hours(24);
 
-/// The keeper of the house.
+/// Does the periodic work.
 pub(super) struct Housekeeping {
     pub(super) store: Store,
     pub(super) current: Current,
-    /// After this time an alert that did not leave is told of in its thread.
+    /// After this time the thread of an alert that was not sent is told.
     pub(super) late_after: Duration,
 }
 
@@ -44,15 +43,15 @@ impl Housekeeping {
         }
     }
 
-    /// An alert that waits is told of once: whether SIGNL4 fails, or it is only not its turn yet.
+    /// The thread of a waiting alert is told once: whether SIGNL4 fails, or the alert's turn has not come.
     async fn tell_late(&self) -> Result<(), StoreError> {
         let settings = self.current.now();
-        let notices = Notices::new(&settings.config.replies);
+        let renderer = Renderer::new(&settings.config.replies);
         for alert in self.store.late_alerts(Timestamp::now() - self.late_after).await? {
             let reason = self.store.waiting_because(alert.id).await?;
             let kind = if reason.is_some() { ReplyKind::Delayed } else { ReplyKind::Queued };
             let words = ReplyWords { reason: reason.as_deref().unwrap_or_default(), ..ReplyWords::default() };
-            let reply = notices.in_thread(&alert, kind, &words);
+            let reply = renderer.in_thread(&alert, kind, &words);
             self.store.tell_late(alert.id, reply.as_ref()).await?;
             let (alert, waits_since) = (alert.id, alert.created_at);
             match reason {

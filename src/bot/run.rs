@@ -16,14 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    drain::drain,
+    events::Events,
     housekeeping::Housekeeping,
-    inbox::Inbox,
     ingest::{Ingest, Rooms, SeenTexts, Settler, StreamFilter},
     intake::Intake,
-    notice::chat_queues,
-    pagers::{Pagers, Tools},
-    poster::Poster,
+    outbox::{Outbox, Tools},
     progress::Cursors,
     reload::Reloader,
     settings::Current,
@@ -61,6 +58,8 @@ pub struct Tempo {
     pub store_busy: Duration,
     /// How often rooms are looked for that triggers name and the bot is not in.
     pub search_again: Duration,
+    /// How long an alert whose call got no answer waits for SIGNL4's own event before it is called for again.
+    pub sign_wait: Duration,
 }
 
 impl Default for Tempo {
@@ -71,6 +70,7 @@ impl Default for Tempo {
             realtime: Timing::default(),
             store_busy: BUSY_TIMEOUT,
             search_again: Duration::from_secs(300),
+            sign_wait: Duration::from_secs(20),
         }
     }
 }
@@ -150,6 +150,7 @@ impl Bot {
     pub async fn start(config: Config, tempo: Tempo) -> Result<Self, StartError> {
         let access = watch::Sender::new(Arc::new(Access::new(&config.listener)?));
         let store = Store::open_with(&config.store.url, tempo.store_busy).await?;
+        store.recover().await?;
         let public = bind("listener.bind", config.listener.bind).await?;
         let private = bind("admin.bind", config.admin.bind).await?;
         let addresses = (address(&public, config.listener.bind), address(&private, config.admin.bind));
@@ -190,8 +191,7 @@ impl Bot {
             listener: addresses.0,
             admin: addresses.1,
         };
-        bot.start_pagers(&shared, webhooks).await?;
-        bot.start_posters(&shared);
+        bot.start_outbox(&shared, webhooks, &tempo).await?;
         bot.start_inside(&shared, &tempo);
         bot.start_public(&shared, public, &access);
         bot.start_private(&config, &shared, view, private);
@@ -269,28 +269,27 @@ impl Bot {
         self.parts.spawn(async move { (name, work.await) });
     }
 
-    async fn start_pagers(&mut self, shared: &Shared, client: WebhookClient) -> Result<(), StartError> {
-        let tools = Tools { client, store: shared.store.clone(), current: shared.current.clone() };
-        let pagers = Pagers::start(tools, shared.cancel.clone()).await?;
-        self.part("worker that pages SIGNL4", pagers.run());
+    async fn start_outbox(
+        &mut self,
+        shared: &Shared,
+        webhooks: WebhookClient,
+        tempo: &Tempo,
+    ) -> Result<(), StartError> {
+        let tools = Tools {
+            webhooks,
+            rest: shared.rest.clone(),
+            store: shared.store.clone(),
+            current: shared.current.clone(),
+            sign_wait: tempo.sign_wait,
+        };
+        let outbox = Outbox::start(tools, shared.cancel.clone()).await?;
+        self.part("outbox", outbox.run());
         Ok(())
     }
 
-    fn start_posters(&mut self, shared: &Shared) {
-        let poster = Arc::new(Poster::new(shared.rest.clone(), shared.current.clone()));
-        for queue in chat_queues() {
-            let work = drain(queue, poster.clone(), shared.store.clone(), shared.cancel.clone());
-            self.part("worker that posts to Rocket.Chat", work);
-        }
-    }
-
     fn start_inside(&mut self, shared: &Shared, tempo: &Tempo) {
-        let inbox = Inbox {
-            store: shared.store.clone(),
-            current: shared.current.clone(),
-            rooms: shared.rooms.clone(),
-        };
-        self.part("worker that reads SIGNL4's events", inbox.run(shared.cancel.clone()));
+        let events = Events::new(shared.store.clone(), shared.current.clone(), shared.rooms.clone());
+        self.part("worker that handles SIGNL4's events", events.run(shared.cancel.clone()));
         let housekeeping = Housekeeping {
             store: shared.store.clone(),
             current: shared.current.clone(),

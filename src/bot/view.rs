@@ -6,8 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     ingest::{Known, Rooms},
-    notice::chat_labels,
-    pager::pager_label,
+    outbox::{labels, team_label},
     settings::Current,
 };
 use crate::{
@@ -57,9 +56,7 @@ impl Directory for Names {
     }
 
     fn queues(&self) -> Vec<QueueLabel> {
-        let settings = self.current.now();
-        let pagers = settings.config.signl4.webhooks().map(|(team, _)| pager_label(&team));
-        pagers.chain(chat_labels()).collect()
+        labels(&self.current.now().config.signl4)
     }
 }
 
@@ -71,7 +68,7 @@ fn watched_by(trigger: &Trigger, rooms: &[Known]) -> WatchedBy {
     let finds =
         |pattern: &RoomPattern| rooms.iter().any(|watched| pattern.matches(&watched.room, watched.joined));
     let unfound = trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
-    WatchedBy { trigger: trigger.name.clone(), team: pager_label(&trigger.team).name, rooms, unfound }
+    WatchedBy { trigger: trigger.name.clone(), team: team_label(&trigger.team), rooms, unfound }
 }
 
 #[cfg(test)]

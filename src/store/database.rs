@@ -16,7 +16,7 @@ use sqlx::{
 };
 use tokio::sync::watch;
 
-use super::{StoreError, inbox, rows::millis};
+use super::{StoreError, rows::millis};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 
@@ -27,19 +27,6 @@ const READERS: u32 = 3;
 /// Rows that one statement of the purge removes; between two statements other writers have their turn.
 const PURGED_AT_ONCE: u32 = 500;
 
-pub(super) const RECOVER: &str =
-    "UPDATE alert SET unanswered = unanswered + 1, in_flight = 0 WHERE in_flight = 1";
-/// Whatever waits is tried at once: the clock may have been set back while nobody ran, and nobody knows when a wait then
-/// ends. A destination that asked for a pause gets one call, and asks again.
-pub(super) const RETRY_AT_ONCE: &str =
-    "UPDATE delivery SET not_before = 0 WHERE state = 'waiting' AND not_before > 0";
-/// What is from later than now was written before; how late it is, and whether a cooldown lasts, goes by its age.
-pub(super) const SET_ALERTS_BACK: &str =
-    "UPDATE alert SET created_at = created_at - ?1 WHERE created_at > ?2";
-pub(super) const SET_DELIVERIES_BACK: &str =
-    "UPDATE delivery SET not_before = max(0, not_before - ?) WHERE state = 'waiting' AND not_before > 0";
-pub(super) const SET_EVENTS_BACK: &str =
-    "UPDATE event SET not_before = max(0, not_before - ?) WHERE state = 'waiting' AND not_before > 0";
 pub(super) const PURGE_DELIVERIES: &str =
     "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE settled_at < ? LIMIT ?)";
 /// An alert stays as long as anything that belongs to it.
@@ -62,8 +49,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database of a `sqlite://` URL, creates it where there is none, brings it to the newest form, and takes
-    /// up what the last run left half done.
+    /// Opens the database of a `sqlite://` URL, creates it where there is none, and brings it to the newest form.
     ///
     /// # Errors
     /// [`StoreError::InUse`] where another process holds it; otherwise why it cannot be used.
@@ -98,27 +84,10 @@ impl Store {
             .busy_timeout(busy_timeout);
         let writer = pool(1, busy_timeout).connect_with(options.clone().create_if_missing(true)).await?;
         MIGRATIONS.run(&writer).await?;
-        // A call that was under way when the last run ended may have raised an alert; its answer will never come.
-        for recovery in [RECOVER, RETRY_AT_ONCE, inbox::HURRY] {
-            sqlx::query(recovery).execute(&writer).await?;
-        }
         let readers = pool(READERS, busy_timeout).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Self { writer, readers, changes: watch::Sender::new(()), _lock: Arc::new(lock) })
-    }
-
-    /// After our clock was set back: what waits waits no longer than it was to, and nothing is younger than it is.
-    ///
-    /// # Errors
-    /// When the store fails; then nothing is changed.
-    pub async fn clock_was_set_back(&self, by: Duration) -> Result<(), StoreError> {
-        let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        let mut tx = self.write().await?;
-        sqlx::query(SET_DELIVERIES_BACK).bind(by).execute(&mut *tx).await?;
-        sqlx::query(SET_EVENTS_BACK).bind(by).execute(&mut *tx).await?;
-        sqlx::query(SET_ALERTS_BACK).bind(by).bind(millis(Timestamp::now())).execute(&mut *tx).await?;
-        tx.commit().await?;
-        self.changed();
-        Ok(())
+        let store = Self { writer, readers, changes: watch::Sender::new(()), _lock: Arc::new(lock) };
+        store.check_writable().await?;
+        Ok(store)
     }
 
     /// Tells when rows were added. Subscribe before asking for rows, so that none is missed.

@@ -1,87 +1,91 @@
 //! The inbox: SIGNL4's notifications, from the moment before they are answered until a reply is queued for each.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
-use sqlx::{FromRow, Row, Sqlite, Transaction, sqlite::SqliteRow};
+use sqlx::{Sqlite, Transaction};
 
 use super::{
     Alert, AlertId, NewDelivery, Store, StoreError, outbox,
-    rows::{millis, timestamp},
+    rows::{Millis, millis},
 };
 use signl4::{AlertRef, EventId, NotificationId};
 
-/// No notification is ever told to wait longer. One that would was postponed before the clock was set back, and is due.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-pub(super) const DUE: &str = "SELECT * FROM event WHERE state = 'waiting' AND (not_before <= ? OR not_before > ?) \
-    ORDER BY seq LIMIT 1";
-pub(super) const EARLIEST: &str = "SELECT min(not_before) FROM event WHERE state = 'waiting'";
-pub(super) const BY_EVENT: &str = "SELECT * FROM alert WHERE event_id = ? ORDER BY id DESC LIMIT 1";
+pub(super) const WAITING: &str =
+    "SELECT * FROM event WHERE state = 'waiting' AND seq > $1 ORDER BY seq LIMIT $2";
+pub(super) const BY_EVENT: &str = "SELECT * FROM alert WHERE event_id = $1 ORDER BY id DESC LIMIT 1";
 pub(super) const BY_CLAIM: &str =
-    "SELECT * FROM alert WHERE id = (SELECT alert_id FROM claim WHERE event_id = ?)";
-/// An alert that never left, because of a cooldown, cannot be meant.
-pub(super) const BY_EXTERNAL: &str =
-    "SELECT * FROM alert WHERE external_id = ? AND state <> 'suppressed' ORDER BY id DESC LIMIT 2";
-pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = ? AND unanswered > 0 \
-    ORDER BY event_id IS NOT NULL, id DESC LIMIT 1";
-/// Few calls are under way at any time. A notification without an ExternalID may be about each of them.
-pub(super) const IN_FLIGHT: &str =
-    "SELECT EXISTS (SELECT 1 FROM alert WHERE in_flight = 1 AND (?1 IS NULL OR external_id = ?1))";
-
-/// What was waited for may be known now. Here and in the outbox, 0 is at once, whatever the clock says.
-pub(super) const HURRY: &str = "UPDATE event SET not_before = 0 WHERE state = 'waiting' AND not_before > 0";
-/// Not for a call whose answer came meanwhile: whatever came later would pass.
-pub(super) const POSTPONE: &str = "UPDATE event SET not_before = ?1 WHERE seq = ?2 AND EXISTS \
-    (SELECT 1 FROM alert WHERE in_flight = 1 AND (?3 IS NULL OR external_id = ?3))";
+    "SELECT * FROM alert WHERE id = (SELECT alert_id FROM claim WHERE event_id = $1)";
+/// Only an alert that was raised, or may have been, can be meant.
+pub(super) const BY_EXTERNAL: &str = "SELECT * FROM alert WHERE external_id = $1 AND state <> 'suppressed' \
+    AND (state = 'sent' OR unanswered > 0) ORDER BY id DESC LIMIT 2";
+pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = $1 AND unanswered > 0 \
+    AND (settled_at IS NULL OR settled_at >= $2) ORDER BY id DESC";
+pub(super) const UNCLAIMED: &str = "SELECT event_id FROM claim \
+    WHERE external_id = $1 AND alert_id IS NULL AND created_at >= $2";
+const CLAIM: &str = "INSERT INTO claim (event_id, alert_id, external_id, created_at) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (event_id) DO NOTHING";
+const NAME: &str = "UPDATE alert SET event_id = coalesce(event_id, $1), unanswered = unanswered - 1 \
+    WHERE id = $2 AND unanswered > 0";
+const RAISED: &str =
+    "UPDATE alert SET state = 'sent', settled_at = $1 WHERE id = $2 AND state IN ('queued', 'not_sent')";
+const NO_MORE_CALLS: &str = "UPDATE delivery SET state = 'delivered', last_error = NULL, settled_at = $1 \
+    WHERE alert_id = $2 AND kind = 'alert' AND state = 'waiting'";
+const CALL_UNDER_WAY: &str =
+    "SELECT EXISTS (SELECT 1 FROM delivery WHERE alert_id = $1 AND state = 'under_way' AND kind = 'alert')";
 
 /// A notification that waits to be correlated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct StoredEvent {
-    /// Its row.
-    seq: i64,
+    /// Its row; later notifications have greater ones.
+    pub seq: i64,
     /// The body as SIGNL4 sent it.
     pub body: String,
     /// When it came.
+    #[sqlx(try_from = "Millis")]
     pub received_at: Timestamp,
 }
 
-impl FromRow<'_, SqliteRow> for StoredEvent {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            seq: row.try_get("seq")?,
-            body: row.try_get("body")?,
-            received_at: timestamp(row.try_get("received_at")?),
-        })
-    }
-}
-
-/// How a notification was settled, in short names.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How a notification is settled.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventOutcome<'a> {
-    /// How its alert was found, or why it was not looked for.
+    /// How its alert was found, or why it was not looked for: a short name.
     pub correlation: &'a str,
     /// The alert it is about.
     pub alert: Option<AlertId>,
-    /// What happened to the alert.
+    /// What happened to the alert: a short name.
     pub event_kind: &'a str,
     /// Who did it.
     pub actor: Option<&'a str>,
-    /// SIGNL4's name for the alert, where a call raised it whose answer never came.
-    pub claimed: Option<&'a EventId>,
+    /// A name of SIGNL4's that was not known before, with the external ID beside it. It becomes that of `alert`, whose
+    /// answer was lost; without `alert`, that of one of several.
+    pub learned: Option<(&'a EventId, &'a str)>,
+    /// Alerts that this notification shows to be raised: they are not called for again.
+    pub raised: Vec<Raised>,
+    /// What is posted about it.
+    pub reply: Option<NewDelivery>,
+}
+
+/// An alert that SIGNL4 raised, as an event shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raised {
+    /// The alert.
+    pub alert: AlertId,
+    /// How its thread is told, where it was not known to be sent before.
+    pub confirmation: Option<NewDelivery>,
 }
 
 /// The alerts a notification may be about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidates {
-    /// The alert SIGNL4 named so when it took it, or that claimed the name since.
+    /// The alert that SIGNL4 named so when it took it, or that claimed the name since.
     pub by_event: Option<Alert>,
-    /// Up to two alerts with that ExternalID, the newest first: one, or more than one.
+    /// Up to two alerts with that external ID that were raised or may have been, the newest first.
     pub by_external: Vec<Alert>,
-    /// The newest alert with that ExternalID that may have been raised without our getting the answer.
-    pub unanswered: Option<Alert>,
-    /// Whether a call for an alert with that ExternalID is under way at this moment; any call, where it has none.
-    pub in_flight: bool,
+    /// The alerts with that external ID of which calls may have raised one under a name that is not known, the newest first.
+    pub unanswered: Vec<Alert>,
+    /// Names of alerts with that external ID that are known to belong to some of `unanswered`.
+    pub unclaimed: Vec<String>,
+    /// Whether a call for an alert with that external ID is under way at this moment; any call, where it has none.
+    pub call_under_way: bool,
 }
 
 impl Store {
@@ -90,44 +94,31 @@ impl Store {
     /// # Errors
     /// When the store fails; then the notification must not be answered with 2xx.
     pub async fn receive_event(&self, id: &NotificationId, body: &str) -> Result<bool, StoreError> {
-        let now = millis(Timestamp::now());
         let inserted = sqlx::query(
-            "INSERT INTO event (id, body, not_before, received_at) VALUES (?, ?, 0, ?) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO event (id, body, received_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
         )
         .bind(id.as_str())
         .bind(body)
-        .bind(now)
+        .bind(millis(Timestamp::now()))
         .execute(&self.writer)
         .await?;
         self.changed();
         Ok(inserted.rows_affected() == 1)
     }
 
-    /// The oldest notification that is due, or when the next one will be.
+    /// The oldest `limit` notifications that wait, of those that came after the one of row `after`.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn next_event(
-        &self,
-        now: Timestamp,
-    ) -> Result<Result<StoredEvent, Option<Timestamp>>, StoreError> {
-        let due: Option<StoredEvent> = sqlx::query_as(DUE)
-            .bind(millis(now))
-            .bind(millis(now + LONGEST_WAIT))
-            .fetch_optional(&self.readers)
-            .await?;
-        if let Some(event) = due {
-            return Ok(Ok(event));
-        }
-        let (at,): (Option<i64>,) = sqlx::query_as(EARLIEST).fetch_one(&self.readers).await?;
-        Ok(Err(at.map(timestamp)))
+    pub async fn waiting_events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(sqlx::query_as(WAITING).bind(after).bind(limit).fetch_all(&self.readers).await?)
     }
 
-    /// The alerts that `alert` may mean.
+    /// The alerts that `alert` may mean. An alert that was settled before `since` claims no name any more.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn candidates(&self, alert: &AlertRef) -> Result<Candidates, StoreError> {
+    pub async fn candidates(&self, alert: &AlertRef, since: Timestamp) -> Result<Candidates, StoreError> {
         let mut found = Candidates::default();
         // One snapshot: were the answer to the call stored between two of these, it would be in none of them.
         let mut snapshot = self.readers.begin().await?;
@@ -142,16 +133,18 @@ impl Store {
         if let Some(external_id) = &alert.external_id {
             found.by_external =
                 sqlx::query_as(BY_EXTERNAL).bind(external_id).fetch_all(&mut *snapshot).await?;
-            found.unanswered =
-                sqlx::query_as(UNANSWERED).bind(external_id).fetch_optional(&mut *snapshot).await?;
+            let unanswered = sqlx::query_as(UNANSWERED).bind(external_id).bind(millis(since));
+            found.unanswered = unanswered.fetch_all(&mut *snapshot).await?;
+            let unclaimed = sqlx::query_scalar(UNCLAIMED).bind(external_id).bind(millis(since));
+            found.unclaimed = unclaimed.fetch_all(&mut *snapshot).await?;
         }
-        (found.in_flight,) =
-            sqlx::query_as(IN_FLIGHT).bind(&alert.external_id).fetch_one(&mut *snapshot).await?;
+        let under_way = sqlx::query_scalar(outbox::UNDER_WAY).bind(&alert.external_id);
+        found.call_under_way = under_way.fetch_one(&mut *snapshot).await?;
         Ok(found)
     }
 
-    /// Settles a notification, queues its reply, and keeps the name that it gives to an alert, if there are such: all or
-    /// nothing.
+    /// Settles a notification with all that follows from it: all or nothing. `false`, and nothing happens, where a call is
+    /// under way for an alert that it shows to be raised: what that call's answer says comes first.
     ///
     /// # Errors
     /// When the store fails; then nothing holds.
@@ -159,16 +152,21 @@ impl Store {
         &self,
         event: &StoredEvent,
         outcome: &EventOutcome<'_>,
-        reply: Option<&NewDelivery>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let now = Timestamp::now();
         let mut tx = self.write().await?;
+        for raised in &outcome.raised {
+            let under_way = sqlx::query_scalar(CALL_UNDER_WAY).bind(raised.alert);
+            if under_way.fetch_one(&mut *tx).await? {
+                return Ok(false);
+            }
+        }
         let settled = sqlx::query(
-            "UPDATE event SET state = 'settled', outcome = ?, alert_id = ?, event_kind = ?, actor = ?, settled_at = ? \
-             WHERE seq = ? AND state = 'waiting'",
+            "UPDATE event SET state = 'settled', outcome = $1, alert_id = $2, event_kind = $3, actor = $4, settled_at = $5 \
+             WHERE seq = $6 AND state = 'waiting'",
         )
         .bind(outcome.correlation)
-        .bind(outcome.alert.map(|alert| alert.0))
+        .bind(outcome.alert)
         .bind(outcome.event_kind)
         .bind(outcome.actor)
         .bind(millis(now))
@@ -176,58 +174,52 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if settled.rows_affected() == 1 {
-            if let Some(reply) = reply {
-                outbox::insert(&mut tx, reply, now).await?;
+            learn(&mut tx, outcome, now).await?;
+            for raised in &outcome.raised {
+                settle_raised(&mut tx, raised, now).await?;
             }
-            if let (Some(alert), Some(name)) = (outcome.alert, outcome.claimed) {
-                claim(&mut tx, alert, name).await?;
+            if let Some(reply) = &outcome.reply {
+                outbox::insert(&mut tx, reply, now).await?;
             }
         }
         tx.commit().await?;
         self.changed();
-        Ok(())
-    }
-
-    /// Lets a notification wait for the answer to a call, as long as one is under way that it may be about. With the answer it becomes due again, so that notifications keep their order.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn postpone_event(
-        &self,
-        event: &StoredEvent,
-        alert: &AlertRef,
-        until: Timestamp,
-    ) -> Result<(), StoreError> {
-        sqlx::query(POSTPONE)
-            .bind(millis(until))
-            .bind(event.seq)
-            .bind(&alert.external_id)
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+        Ok(true)
     }
 }
 
-/// Makes due what waits for the answer to a call.
-pub(super) async fn hurry(tx: &mut Transaction<'static, Sqlite>) -> Result<(), StoreError> {
-    sqlx::query(HURRY).execute(&mut **tx).await?;
+/// Keeps a name of SIGNL4's. A call raises one alert at the most, so one call without an answer has found its own.
+async fn learn(
+    tx: &mut Transaction<'static, Sqlite>,
+    outcome: &EventOutcome<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let Some((name, external_id)) = outcome.learned else { return Ok(()) };
+    sqlx::query(CLAIM)
+        .bind(name.as_str())
+        .bind(outcome.alert)
+        .bind(external_id)
+        .bind(millis(now))
+        .execute(&mut **tx)
+        .await?;
+    if let Some(alert) = outcome.alert {
+        sqlx::query(NAME).bind(name.as_str()).bind(alert).execute(&mut **tx).await?;
+    }
     Ok(())
 }
 
-/// Keeps an alert's name. A call raises one alert at the most, so one that was lost has found its own.
-async fn claim(
+async fn settle_raised(
     tx: &mut Transaction<'static, Sqlite>,
-    alert: AlertId,
-    name: &EventId,
+    raised: &Raised,
+    now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO claim (event_id, alert_id) VALUES (?, ?) ON CONFLICT DO NOTHING")
-        .bind(name.as_str())
-        .bind(alert.0)
-        .execute(&mut **tx)
-        .await?;
-    sqlx::query("UPDATE alert SET unanswered = unanswered - 1 WHERE id = ? AND unanswered > 0")
-        .bind(alert.0)
-        .execute(&mut **tx)
-        .await?;
+    let sent = sqlx::query(RAISED).bind(millis(now)).bind(raised.alert).execute(&mut **tx).await?;
+    if sent.rows_affected() == 0 {
+        return Ok(());
+    }
+    sqlx::query(NO_MORE_CALLS).bind(millis(now)).bind(raised.alert).execute(&mut **tx).await?;
+    if let Some(confirmation) = &raised.confirmation {
+        outbox::insert(tx, confirmation, now).await?;
+    }
     Ok(())
 }

@@ -73,7 +73,7 @@ impl Intake<'_> {
         .bind(alert.room.as_str())
         .bind(alert.thread.as_str())
         .bind(&alert.external_id)
-        .bind(state.name())
+        .bind(state)
         .bind(now)
         .bind((state != AlertState::Queued).then_some(now))
         .fetch_optional(&mut *self.tx)

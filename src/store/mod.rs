@@ -18,10 +18,12 @@ mod tests;
 
 pub use database::{BUSY_TIMEOUT, Store};
 pub use error::StoreError;
-pub use inbox::{Candidates, EventOutcome, StoredEvent};
+pub use inbox::{Candidates, EventOutcome, Raised, StoredEvent};
 pub use inspect::Condition;
 pub use intake::Intake;
-pub use outbox::{AlertChange, Next, Settlement};
+pub use outbox::{Head, Settlement};
 pub use rooms::{Progress, RoomProgress};
-pub use rows::{Alert, AlertId, AlertState, Delivery, DeliveryId, NewAlert, NewDelivery, Queue};
+pub use rows::{
+    Alert, AlertId, AlertState, Delivery, DeliveryId, DeliveryKind, NewAlert, NewDelivery, Queue,
+};
 pub use status::{AlertTrail, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, QueueDepth};

@@ -1,119 +1,121 @@
-//! The outbox: rows that wait for their destination, drained queue by queue.
-
-use std::time::Duration;
+//! The outbox: rows that wait for their destination, queue by queue.
+//!
+//! What is owed is on disk; when it is tried is the worker's business. A row is `waiting`, then `under_way` for the time of
+//! an attempt, and stays until it is settled as delivered or failed.
 
 use jiff::Timestamp;
 use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Alert, AlertId, Delivery, NewDelivery, Queue, Store, StoreError, inbox,
-    rows::{millis, timestamp},
+    Alert, AlertId, Delivery, DeliveryId, DeliveryKind, NewDelivery, Queue, Store, StoreError, rows::millis,
 };
 use signl4::EventId;
 
-/// No wait that the program ever asks for is longer. A row that would wait longer was written before the clock was set
-/// back, and is due.
-const LONGEST_WAIT: Duration = Duration::from_secs(2 * 3600);
-
-/// The next row of a queue.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Next {
-    /// This one, now.
-    Due(Delivery),
-    /// None before this time.
-    At(Timestamp),
-    /// None at all.
-    Empty,
+/// A waiting row that no older one of its ordering holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Head {
+    /// The row.
+    pub id: DeliveryId,
+    /// Earlier calls that may have raised its alert; zero for what is no alert.
+    pub unanswered: u32,
+    /// Attempts since the last outcome that ended in a panic or with the process.
+    pub crashes: u32,
 }
 
-/// What came of trying a delivery.
+/// What came of an attempt. For a row of kind alert it is written to the alert too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// It arrived.
-    Delivered,
+    Delivered {
+        /// SIGNL4's name for the alert, where it answered with one.
+        event_id: Option<EventId>,
+    },
     /// It never will.
     Failed {
         /// Why, for a person.
         reason: String,
     },
-    /// It stays in the outbox.
+    /// It did not arrive and waits again.
     Retry {
-        /// Not before this time.
-        at: Timestamp,
-        /// Why, for a person; `None` where nothing is wrong with it but its turn.
+        /// Why, for a person; `None` where only its turn has not come.
         reason: Option<String>,
     },
-}
-
-/// What came of it for its alert.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AlertChange {
-    /// SIGNL4 took it, and named it so.
-    Sent(Option<EventId>),
-    /// It is given up.
-    NotSent,
-    /// It stays queued; the call may have raised it all the same.
-    StillQueued {
-        /// Whether the call may have raised an alert.
-        maybe_raised: bool,
+    /// It may have arrived, and waits again.
+    Unanswered {
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The attempt panicked. It may have arrived, and waits again.
+    Crashed {
+        /// Why, for a person.
+        reason: String,
     },
 }
 
-/// The oldest row of a queue that is due and free. It is free where no older one of its ordering waits.
-pub(super) const DUE: &str = "SELECT * FROM delivery WHERE id = (SELECT d.id FROM delivery d \
-    WHERE d.queue = ?1 AND d.state = 'waiting' AND (d.not_before <= ?2 OR d.not_before > ?3) AND NOT EXISTS \
-    (SELECT 1 FROM delivery e WHERE e.queue = d.queue AND e.ordering = d.ordering AND e.state = 'waiting' AND e.id < d.id) \
-    ORDER BY d.id LIMIT 1)";
-pub(super) const EARLIEST: &str = "SELECT min(d.not_before) FROM delivery d WHERE d.queue = ?1 AND d.state = 'waiting' \
-    AND NOT EXISTS \
-    (SELECT 1 FROM delivery e WHERE e.queue = d.queue AND e.ordering = d.ordering AND e.state = 'waiting' AND e.id < d.id)";
-pub(super) const LATE: &str = "SELECT * FROM alert WHERE state = 'queued' AND told_waiting = 0 AND created_at < ? \
+pub(super) const HEADS: &str = "SELECT d.id, d.crashes, coalesce(a.unanswered, 0) AS unanswered FROM delivery d \
+    LEFT JOIN alert a ON a.id = d.alert_id AND d.kind = 'alert' \
+    WHERE d.queue = $1 AND d.kind = $2 AND d.settled_at IS NULL AND d.state = 'waiting' AND NOT EXISTS \
+    (SELECT 1 FROM delivery e WHERE e.queue = d.queue AND e.ordering = d.ordering AND e.settled_at IS NULL AND e.id < d.id) \
+    ORDER BY d.id LIMIT $3";
+/// The claim: counted and committed before anything is sent. After a crash in the middle it tells that the alert may have
+/// been raised, and that the row may be what makes the process crash.
+pub(super) const CLAIM: &str = "UPDATE delivery SET state = 'under_way', attempts = attempts + 1 \
+    WHERE id = $1 AND state = 'waiting' RETURNING *";
+pub(super) const UNDER_WAY: &str = "SELECT EXISTS (SELECT 1 FROM delivery d JOIN alert a ON a.id = d.alert_id \
+    WHERE d.state = 'under_way' AND d.kind = 'alert' AND ($1 IS NULL OR a.external_id = $1))";
+pub(super) const UNANSWERED_WHEN_KILLED: &str = "UPDATE alert SET unanswered = unanswered + 1 WHERE id IN \
+    (SELECT alert_id FROM delivery WHERE state = 'under_way' AND kind = 'alert')";
+pub(super) const WAITING_AGAIN: &str =
+    "UPDATE delivery SET state = 'waiting', crashes = crashes + 1 WHERE state = 'under_way'";
+pub(super) const LATE: &str = "SELECT * FROM alert WHERE state = 'queued' AND told_waiting = 0 AND created_at < $1 \
     ORDER BY created_at, id LIMIT 200";
-/// The alert's own queue is that of its oldest row: replies about it come later.
 pub(super) const WAITING_BECAUSE: &str = "SELECT w.last_error FROM delivery w \
-    WHERE w.state = 'waiting' AND w.last_error IS NOT NULL AND w.queue = \
-    (SELECT d.queue FROM delivery d WHERE d.alert_id = ? AND d.state = 'waiting' ORDER BY d.id LIMIT 1) \
+    WHERE w.settled_at IS NULL AND w.last_error IS NOT NULL AND w.queue = \
+    (SELECT d.queue FROM delivery d WHERE d.alert_id = $1 AND d.kind = 'alert' AND d.settled_at IS NULL) \
     ORDER BY w.id LIMIT 1";
-pub(super) const ADOPT: &str = "UPDATE delivery SET queue = ?1, not_before = 0 WHERE state = 'waiting' AND queue NOT IN (SELECT value FROM json_each(?2)) \
-    RETURNING alert_id";
-pub(super) const HURRY: &str = "UPDATE delivery SET not_before = 0 WHERE state = 'waiting' AND queue = ?";
-pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE queue = ? AND state = 'waiting'";
+pub(super) const QUEUES_IN_USE: &str = "SELECT DISTINCT queue, kind FROM delivery WHERE settled_at IS NULL";
+pub(super) const MOVE: &str = "UPDATE delivery SET queue = $1 \
+    WHERE queue = $2 AND kind = $3 AND settled_at IS NULL AND state = 'waiting' RETURNING alert_id";
+pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE queue = $1 AND settled_at IS NULL";
 
 impl Store {
-    /// The oldest row of a queue that may leave now. A row waits while an older one of the same ordering does.
+    /// Takes up what the last run left half done. An attempt that was under way when it ended will never be answered, so
+    /// its row waits again, and its alert may have been raised. To be called before any worker starts, and by one process.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing is changed.
+    pub async fn recover(&self) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        for statement in [UNANSWERED_WHEN_KILLED, WAITING_AGAIN] {
+            sqlx::query(statement).execute(&mut *tx).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// The oldest `limit` rows of that kind in a queue that wait and that no older one of their ordering holds back.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn next_delivery(&self, queue: &Queue, now: Timestamp) -> Result<Next, StoreError> {
-        let due: Option<Delivery> = sqlx::query_as(DUE)
-            .bind(queue.as_str())
-            .bind(millis(now))
-            .bind(millis(now + LONGEST_WAIT))
-            .fetch_optional(&self.readers)
-            .await?;
-        if let Some(delivery) = due {
-            return Ok(Next::Due(delivery));
-        }
-        let (earliest,): (Option<i64>,) =
-            sqlx::query_as(EARLIEST).bind(queue.as_str()).fetch_one(&self.readers).await?;
-        Ok(earliest.map_or(Next::Empty, |at| Next::At(timestamp(at))))
+    pub async fn heads(
+        &self,
+        queue: &Queue,
+        kind: DeliveryKind,
+        limit: usize,
+    ) -> Result<Vec<Head>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        Ok(sqlx::query_as(HEADS).bind(queue).bind(kind).bind(limit).fetch_all(&self.readers).await?)
     }
 
-    /// Notes that a call for the alert is about to be made. After a crash in the middle this is what tells that it
-    /// may have been raised.
+    /// Marks a row as under way and counts the attempt. `None` where it no longer waits.
     ///
     /// # Errors
-    /// When the store fails; then the call must not be made.
-    pub async fn mark_in_flight(&self, alert: AlertId) -> Result<(), StoreError> {
-        sqlx::query("UPDATE alert SET in_flight = 1 WHERE id = ?")
-            .bind(alert.0)
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+    /// When the store fails; then nothing may be sent.
+    pub async fn claim(&self, row: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        Ok(sqlx::query_as(CLAIM).bind(row).fetch_optional(&self.writer).await?)
     }
 
-    /// Writes down what came of a delivery, for its alert too, and puts what follows from it into the outbox: all or
-    /// nothing. Nothing happens where the delivery is settled already.
+    /// Writes down what came of an attempt, for its alert too, and puts what follows from it into the outbox: all or
+    /// nothing. Nothing happens where the row is no longer under way.
     ///
     /// # Errors
     /// When the store fails; then nothing holds.
@@ -121,7 +123,6 @@ impl Store {
         &self,
         delivery: &Delivery,
         settlement: &Settlement,
-        change: Option<&AlertChange>,
         then: &[NewDelivery],
     ) -> Result<(), StoreError> {
         let now = Timestamp::now();
@@ -129,8 +130,8 @@ impl Store {
         if !settle(&mut tx, delivery, settlement, now).await? {
             return Ok(());
         }
-        if let (Some(alert), Some(change)) = (delivery.alert, change) {
-            change_alert(&mut tx, alert, change, now).await?;
+        if let (DeliveryKind::Alert, Some(alert)) = (delivery.kind, delivery.alert) {
+            settle_alert(&mut tx, alert, settlement, now).await?;
         }
         for next in then {
             insert(&mut tx, next, now).await?;
@@ -145,10 +146,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn alert(&self, id: AlertId) -> Result<Option<Alert>, StoreError> {
-        Ok(sqlx::query_as("SELECT * FROM alert WHERE id = ?")
-            .bind(id.0)
-            .fetch_optional(&self.readers)
-            .await?)
+        Ok(sqlx::query_as("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(&self.readers).await?)
     }
 
     /// Alerts queued before `since` whose threads were not yet told that they are late; the oldest first.
@@ -160,16 +158,16 @@ impl Store {
     }
 
     /// Notes that an alert's thread is told of the delay, and puts the reply, if there is one, into the outbox: once.
-    /// Nothing happens where the alert went out meanwhile.
+    /// Nothing happens where the alert was sent meanwhile.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn tell_late(&self, alert: AlertId, reply: Option<&NewDelivery>) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let told = sqlx::query(
-            "UPDATE alert SET told_waiting = 1 WHERE id = ? AND state = 'queued' AND told_waiting = 0",
+            "UPDATE alert SET told_waiting = 1 WHERE id = $1 AND state = 'queued' AND told_waiting = 0",
         )
-        .bind(alert.0)
+        .bind(alert)
         .execute(&mut *tx)
         .await?;
         if let (1, Some(reply)) = (told.rows_affected(), reply) {
@@ -180,53 +178,49 @@ impl Store {
         Ok(())
     }
 
-    /// Why the queue of a queued alert does not move, in the words of the last attempt at its oldest row that failed.
-    /// `None` where nothing is wrong but that it is not the alert's turn.
+    /// Why the queue of a queued alert does not move: the last error of its oldest row that has failed. `None` where nothing
+    /// is wrong but that it is not the alert's turn.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn waiting_because(&self, alert: AlertId) -> Result<Option<String>, StoreError> {
         let row: Option<(Option<String>,)> =
-            sqlx::query_as(WAITING_BECAUSE).bind(alert.0).fetch_optional(&self.readers).await?;
+            sqlx::query_as(WAITING_BECAUSE).bind(alert).fetch_optional(&self.readers).await?;
         Ok(row.and_then(|(error,)| error))
     }
 
-    /// Moves what waits in queues that no longer exist into another one, where it is due at once. Returns the alert of
-    /// each row that moved.
+    /// Every queue in which something is not settled yet, with the kind of it; `None` for a kind that this release does not
+    /// know.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn adopt_orphans(
+    pub async fn queues_in_use(&self) -> Result<Vec<(Queue, Option<DeliveryKind>)>, StoreError> {
+        let rows: Vec<(Queue, String)> = sqlx::query_as(QUEUES_IN_USE).fetch_all(&self.readers).await?;
+        Ok(rows.into_iter().map(|(queue, kind)| (queue, DeliveryKind::of(&kind))).collect())
+    }
+
+    /// Moves the waiting rows of one kind to another queue. Returns the alert of each row that moved.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn move_queue(
         &self,
-        queues: &[Queue],
+        from: &Queue,
+        kind: DeliveryKind,
         into: &Queue,
     ) -> Result<Vec<Option<AlertId>>, StoreError> {
-        let known = serde_json::Value::from(queues.iter().map(Queue::as_str).collect::<Vec<_>>()).to_string();
-        let moved: Vec<(Option<i64>,)> =
-            sqlx::query_as(ADOPT).bind(into.as_str()).bind(known).fetch_all(&self.writer).await?;
-        if !moved.is_empty() {
-            self.changed();
-        }
-        Ok(moved.into_iter().map(|(alert,)| alert.map(AlertId)).collect())
-    }
-
-    /// Makes due what waits in a queue: whatever it waits for is no longer so.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn hurry(&self, queue: &Queue) -> Result<(), StoreError> {
-        sqlx::query(HURRY).bind(queue.as_str()).execute(&self.writer).await?;
+        let moved: Vec<(Option<AlertId>,)> =
+            sqlx::query_as(MOVE).bind(into).bind(from).bind(kind).fetch_all(&self.writer).await?;
         self.changed();
-        Ok(())
+        Ok(moved.into_iter().map(|(alert,)| alert).collect())
     }
 
-    /// How many rows wait in a queue.
+    /// How many rows of a queue are not settled yet.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn waiting_in(&self, queue: &Queue) -> Result<u64, StoreError> {
-        let (count,): (i64,) =
-            sqlx::query_as(WAITING_IN).bind(queue.as_str()).fetch_one(&self.readers).await?;
+        let (count,): (i64,) = sqlx::query_as(WAITING_IN).bind(queue).fetch_one(&self.readers).await?;
         Ok(count.unsigned_abs())
     }
 }
@@ -237,65 +231,74 @@ pub(super) async fn insert(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO delivery (queue, ordering, body, alert_id, not_before, created_at) VALUES (?, ?, ?, ?, 0, ?)",
+        "INSERT INTO delivery (queue, kind, ordering, body, alert_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
     )
-    .bind(delivery.queue.as_str())
+    .bind(&delivery.queue)
+    .bind(delivery.kind)
     .bind(&delivery.ordering)
     .bind(delivery.body.to_string())
-    .bind(delivery.alert.map(|alert| alert.0))
+    .bind(delivery.alert)
     .bind(millis(now))
     .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
-/// `false` where it is settled already.
+/// `false` where it is not under way any more.
 async fn settle(
     tx: &mut Transaction<'static, Sqlite>,
     delivery: &Delivery,
     settlement: &Settlement,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let (state, not_before, reason) = match settlement {
-        Settlement::Delivered => ("delivered", now, None),
-        Settlement::Failed { reason } => ("failed", now, Some(reason)),
-        Settlement::Retry { at, reason } => ("waiting", *at, reason.as_ref()),
+    let (state, crashes, reason) = match settlement {
+        Settlement::Delivered { .. } => ("delivered", 0, None),
+        Settlement::Failed { reason } => ("failed", 0, Some(reason)),
+        Settlement::Retry { reason } => ("waiting", 0, reason.as_ref()),
+        Settlement::Unanswered { reason } => ("waiting", 0, Some(reason)),
+        Settlement::Crashed { reason } => ("waiting", delivery.crashes + 1, Some(reason)),
     };
     let settled = sqlx::query(
-        "UPDATE delivery SET state = ?, attempts = attempts + 1, not_before = ?, last_error = ?, settled_at = ? \
-         WHERE id = ? AND state = 'waiting'",
+        "UPDATE delivery SET state = $1, crashes = $2, last_error = $3, settled_at = $4 \
+         WHERE id = $5 AND state = 'under_way'",
     )
     .bind(state)
-    .bind(millis(not_before))
+    .bind(crashes)
     .bind(reason)
     .bind((state != "waiting").then_some(millis(now)))
-    .bind(delivery.id.0)
+    .bind(delivery.id)
     .execute(&mut **tx)
     .await?;
     Ok(settled.rows_affected() == 1)
 }
 
-async fn change_alert(
+async fn settle_alert(
     tx: &mut Transaction<'static, Sqlite>,
     alert: AlertId,
-    change: &AlertChange,
+    settlement: &Settlement,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (state, event_id, unanswered) = match change {
-        // Taken without a name: for finding its thread this is as if no answer had come.
-        AlertChange::Sent(event_id) => ("sent", event_id.as_ref().map(EventId::as_str), event_id.is_none()),
-        AlertChange::NotSent => ("not_sent", None, false),
-        AlertChange::StillQueued { maybe_raised } => ("queued", None, *maybe_raised),
+    let settled = match settlement {
+        Settlement::Delivered { event_id } => {
+            // Accepted without a name: its events can only be recognized as those of a call without an answer can.
+            let unnamed = u32::from(event_id.is_none());
+            sqlx::query(
+                "UPDATE alert SET state = 'sent', event_id = coalesce($1, event_id), unanswered = unanswered + $2, \
+                 settled_at = $3 WHERE id = $4",
+            )
+            .bind(event_id.as_ref().map(EventId::as_str))
+            .bind(unnamed)
+            .bind(millis(now))
+        }
+        Settlement::Failed { .. } => {
+            sqlx::query("UPDATE alert SET state = 'not_sent', settled_at = $1 WHERE id = $2")
+                .bind(millis(now))
+        }
+        Settlement::Unanswered { .. } | Settlement::Crashed { .. } => {
+            sqlx::query("UPDATE alert SET unanswered = unanswered + 1 WHERE id = $1")
+        }
+        Settlement::Retry { .. } => return Ok(()),
     };
-    sqlx::query(
-        "UPDATE alert SET state = ?, event_id = ?, unanswered = unanswered + ?, in_flight = 0, settled_at = ? WHERE id = ?",
-    )
-    .bind(state)
-    .bind(event_id)
-    .bind(unanswered)
-    .bind((state != "queued").then_some(millis(now)))
-    .bind(alert.0)
-    .execute(&mut **tx)
-    .await?;
-    inbox::hurry(tx).await
+    settled.bind(alert).execute(&mut **tx).await?;
+    Ok(())
 }

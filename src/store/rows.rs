@@ -4,17 +4,37 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use rocketchat::{MessageId, RoomId};
-use signl4::EventId;
+
+/// A time as the store keeps it: milliseconds of Unix time.
+#[derive(Clone, Copy, Debug, sqlx::Type)]
+#[sqlx(transparent)]
+pub(super) struct Millis(i64);
+
+impl From<Millis> for Timestamp {
+    /// The column is ours, so a number out of range means damage: the epoch is as good as any.
+    fn from(Millis(millis): Millis) -> Self {
+        Self::from_millisecond(millis).unwrap_or(Self::UNIX_EPOCH)
+    }
+}
+
+pub(super) fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+pub(super) fn timestamp(millis: i64) -> Timestamp {
+    Millis(millis).into()
+}
 
 /// Row number of an alert; also the id that follows it through the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
 pub struct AlertId(pub(super) i64);
 
 /// Row number of a delivery.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
 pub struct DeliveryId(pub(super) i64);
 
 impl fmt::Display for AlertId {
@@ -29,8 +49,16 @@ impl fmt::Display for DeliveryId {
     }
 }
 
+#[cfg(test)]
+impl DeliveryId {
+    pub(crate) fn of(row: i64) -> Self {
+        Self(row)
+    }
+}
+
 /// The destination of a delivery. Queues do not wait for each other.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
 pub struct Queue(String);
 
 impl Queue {
@@ -51,8 +79,33 @@ impl fmt::Display for Queue {
     }
 }
 
+/// What a delivery delivers. A queue carries one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(rename_all = "snake_case")]
+pub enum DeliveryKind {
+    /// A call of SIGNL4 that raises an alert.
+    Alert,
+    /// A message in Rocket.Chat.
+    Reply,
+    /// A reaction on a message in Rocket.Chat.
+    Reaction,
+}
+
+impl DeliveryKind {
+    /// The kind of that name; `None` for one that this release does not know.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        match name {
+            "alert" => Some(Self::Alert),
+            "reply" => Some(Self::Reply),
+            "reaction" => Some(Self::Reaction),
+            _ => None,
+        }
+    }
+}
+
 /// What has become of an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(rename_all = "snake_case")]
 pub enum AlertState {
     /// In the outbox.
     Queued,
@@ -65,7 +118,7 @@ pub enum AlertState {
 }
 
 impl AlertState {
-    /// The name the store keeps.
+    /// A short name for logs and metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -73,12 +126,6 @@ impl AlertState {
             Self::NotSent => "not_sent",
             Self::Suppressed => "suppressed",
         }
-    }
-
-    fn of(name: &str) -> Option<Self> {
-        [Self::Queued, Self::Sent, Self::NotSent, Self::Suppressed]
-            .into_iter()
-            .find(|state| state.name() == name)
     }
 }
 
@@ -101,30 +148,35 @@ pub struct NewAlert {
     pub event: Value,
 }
 
-/// An alert as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An alert in its present state.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Alert {
     /// Its row.
     pub id: AlertId,
     /// The message that asked.
+    #[sqlx(rename = "message_id", try_from = "String")]
     pub message: MessageId,
     /// The trigger it matched.
+    #[sqlx(rename = "trigger_name")]
     pub trigger: String,
     /// The message's room.
+    #[sqlx(rename = "room_id", try_from = "String")]
     pub room: RoomId,
     /// Where replies go.
+    #[sqlx(rename = "thread_id", try_from = "String")]
     pub thread: MessageId,
     /// Our name for it at SIGNL4.
     pub external_id: String,
     /// What has become of it.
     pub state: AlertState,
-    /// SIGNL4's name for it, once it answered.
-    pub event_id: Option<EventId>,
-    /// Calls that may have raised it, but whose answer never came.
+    /// SIGNL4's name for it, once that is known.
+    pub event_id: Option<String>,
+    /// Calls that may have raised it under a name that is not known.
     pub unanswered: u32,
     /// Whether its thread was told that it is late.
     pub told_waiting: bool,
     /// When it was queued.
+    #[sqlx(try_from = "Millis")]
     pub created_at: Timestamp,
 }
 
@@ -133,66 +185,33 @@ pub struct Alert {
 pub struct NewDelivery {
     /// Where it goes.
     pub queue: Queue,
-    /// Rows of a queue that share this leave one after the other.
+    /// What it is.
+    pub kind: DeliveryKind,
+    /// Rows of a queue that share this are delivered one after the other.
     pub ordering: String,
-    /// What to deliver, as the queue's worker reads it.
+    /// What to deliver, as the queue's destination reads it.
     pub body: Value,
     /// The alert it belongs to.
     pub alert: Option<AlertId>,
 }
 
-/// A row of the outbox that waits.
-#[derive(Clone, Debug, PartialEq)]
+/// A row of the outbox whose attempt is under way.
+#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
 pub struct Delivery {
     /// Its row.
     pub id: DeliveryId,
+    /// What it is.
+    pub kind: DeliveryKind,
     /// What to deliver.
     pub body: String,
     /// The alert it belongs to.
+    #[sqlx(rename = "alert_id")]
     pub alert: Option<AlertId>,
-    /// How often it was tried before.
+    /// How often it was tried, this attempt included.
     pub attempts: u32,
+    /// Attempts before this one, since the last outcome, that ended in a panic or with the process.
+    pub crashes: u32,
     /// When it was queued.
+    #[sqlx(try_from = "Millis")]
     pub created_at: Timestamp,
-}
-
-pub(super) fn millis(at: Timestamp) -> i64 {
-    at.as_millisecond()
-}
-
-/// A time out of a row. The column is ours, so a number out of range means damage: the epoch is as good as any.
-pub(super) fn timestamp(millis: i64) -> Timestamp {
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-impl FromRow<'_, SqliteRow> for Alert {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        let state: String = row.try_get("state")?;
-        Ok(Self {
-            id: AlertId(row.try_get("id")?),
-            message: MessageId::new(row.try_get::<String, _>("message_id")?),
-            trigger: row.try_get("trigger_name")?,
-            room: RoomId::new(row.try_get::<String, _>("room_id")?),
-            thread: MessageId::new(row.try_get::<String, _>("thread_id")?),
-            external_id: row.try_get("external_id")?,
-            state: AlertState::of(&state)
-                .ok_or_else(|| sqlx::Error::Decode(format!("unknown alert state {state}").into()))?,
-            event_id: row.try_get::<Option<String>, _>("event_id")?.map(EventId::new),
-            unanswered: row.try_get("unanswered")?,
-            told_waiting: row.try_get("told_waiting")?,
-            created_at: timestamp(row.try_get("created_at")?),
-        })
-    }
-}
-
-impl FromRow<'_, SqliteRow> for Delivery {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            id: DeliveryId(row.try_get("id")?),
-            body: row.try_get("body")?,
-            alert: row.try_get::<Option<i64>, _>("alert_id")?.map(AlertId),
-            attempts: row.try_get("attempts")?,
-            created_at: timestamp(row.try_get("created_at")?),
-        })
-    }
 }

@@ -5,44 +5,45 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sqlx::{FromRow, Row, sqlite::SqliteRow};
 
 use super::{
     Alert, Queue, Store, StoreError,
-    rows::{millis, timestamp},
+    rows::{Millis, millis, timestamp},
 };
 
 /// Deliveries, and events, that are read for the alerts of one page.
 const TRAIL_LIMIT: u32 = 1_000;
 
 /// The reason is that of the queue's oldest failed attempt: it is what the rows behind it wait for.
-pub(super) const QUEUES: &str = "SELECT d.queue, d.created_at, d.attempts, d.not_before, \
-    (SELECT count(*) FROM delivery c WHERE c.queue = d.queue AND c.state = 'waiting') AS waiting, \
-    (SELECT f.last_error FROM delivery f WHERE f.queue = d.queue AND f.state = 'waiting' AND f.last_error IS NOT NULL \
+pub(super) const QUEUES: &str = "SELECT d.queue, d.created_at, d.attempts, \
+    (SELECT count(*) FROM delivery c WHERE c.queue = d.queue AND c.settled_at IS NULL) AS waiting, \
+    (SELECT f.last_error FROM delivery f WHERE f.queue = d.queue AND f.settled_at IS NULL AND f.last_error IS NOT NULL \
     ORDER BY f.id LIMIT 1) AS last_error \
-    FROM delivery d WHERE d.id IN (SELECT min(id) FROM delivery WHERE state = 'waiting' GROUP BY queue) ORDER BY d.queue";
+    FROM delivery d WHERE d.id IN (SELECT min(id) FROM delivery WHERE settled_at IS NULL GROUP BY queue) ORDER BY d.queue";
 pub(super) const INBOX: &str = "SELECT count(*), min(received_at) FROM event WHERE state = 'waiting'";
 /// By row number: the newest are found without reading the others.
 pub(super) const LAST_ALERTS: &str =
     "SELECT * FROM alert WHERE id > (SELECT max(id) FROM alert) - ? AND created_at >= ? ORDER BY id DESC";
-pub(super) const DELIVERIES_OF: &str = "SELECT alert_id, queue, state, attempts, not_before, created_at, settled_at, \
-    last_error FROM delivery WHERE alert_id IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT ?";
-pub(super) const EVENTS_OF: &str = "SELECT alert_id, event_kind, actor, outcome, received_at FROM event \
-    WHERE alert_id IN (SELECT value FROM json_each(?)) ORDER BY seq DESC LIMIT ?";
+pub(super) const DELIVERIES_OF: &str = "SELECT alert_id, queue, state, attempts, \
+    coalesce(settled_at, created_at) AS at, last_error \
+    FROM delivery WHERE alert_id IN (SELECT value FROM json_each($1)) ORDER BY id DESC LIMIT $2";
+pub(super) const EVENTS_OF: &str = "SELECT alert_id, coalesce(event_kind, '') AS event_kind, actor, \
+    coalesce(outcome, '') AS correlation, received_at \
+    FROM event WHERE alert_id IN (SELECT value FROM json_each($1)) ORDER BY seq DESC LIMIT $2";
 
 /// What waits in one queue of the outbox.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct QueueDepth {
     /// The queue.
     pub queue: Queue,
-    /// How many rows wait in it; at least one.
+    /// How many rows are not settled; at least one.
+    #[sqlx(try_from = "i64")]
     pub waiting: u64,
     /// When the oldest of them was queued.
+    #[sqlx(rename = "created_at", try_from = "Millis")]
     pub oldest: Timestamp,
     /// How often the oldest was tried.
     pub attempts: u32,
-    /// When the oldest may be tried next.
-    pub not_before: Timestamp,
     /// Why the queue does not move, in the words of its oldest failed attempt.
     pub last_error: Option<String>,
 }
@@ -68,33 +69,37 @@ pub struct AlertTrail {
 }
 
 /// A row of the outbox without what it delivers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct DeliveryTrail {
     /// Where it goes.
     pub queue: Queue,
-    /// What became of it.
+    /// What has become of it.
     pub state: DeliveryState,
     /// How often it was tried.
     pub attempts: u32,
-    /// When it was queued.
-    pub created_at: Timestamp,
+    /// When it was settled; when it was queued, where it is not.
+    #[sqlx(try_from = "Millis")]
+    pub at: Timestamp,
     /// Why the last attempt failed, where it did.
     pub last_error: Option<String>,
 }
 
 /// What has become of a row of the outbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[sqlx(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// It waits, and is not tried before this time.
-    Waiting(Timestamp),
-    /// It arrived at this time.
-    Delivered(Timestamp),
-    /// It was given up at this time.
-    Failed(Timestamp),
+    /// It waits for its next attempt.
+    Waiting,
+    /// It is being tried.
+    UnderWay,
+    /// It arrived.
+    Delivered,
+    /// It was given up.
+    Failed,
 }
 
 /// A settled notification without its body.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct EventTrail {
     /// What happened, a short name.
     pub event_kind: String,
@@ -103,6 +108,7 @@ pub struct EventTrail {
     /// How its alert was found, a short name.
     pub correlation: String,
     /// When it came.
+    #[sqlx(try_from = "Millis")]
     pub received_at: Timestamp,
 }
 
@@ -150,8 +156,11 @@ impl Store {
 }
 
 /// A row, and the row number of the alert it belongs to.
+#[derive(sqlx::FromRow)]
 struct Of<T> {
+    #[sqlx(rename = "alert_id")]
     alert: i64,
+    #[sqlx(flatten)]
     row: T,
 }
 
@@ -162,58 +171,4 @@ fn by_alert<T>(rows: Vec<Of<T>>) -> HashMap<i64, Vec<T>> {
         sorted.entry(alert).or_default().push(row);
     }
     sorted
-}
-
-impl<'r, T: FromRow<'r, SqliteRow>> FromRow<'r, SqliteRow> for Of<T> {
-    fn from_row(row: &'r SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self { alert: row.try_get("alert_id")?, row: T::from_row(row)? })
-    }
-}
-
-/// From when on a row is due; one that is at once is it since it was written.
-fn not_before(row: &SqliteRow) -> sqlx::Result<Timestamp> {
-    Ok(timestamp(row.try_get::<i64, _>("not_before")?.max(row.try_get("created_at")?)))
-}
-
-impl FromRow<'_, SqliteRow> for QueueDepth {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            queue: Queue::new(row.try_get::<String, _>("queue")?),
-            waiting: row.try_get::<i64, _>("waiting")?.unsigned_abs(),
-            oldest: timestamp(row.try_get("created_at")?),
-            attempts: row.try_get("attempts")?,
-            not_before: not_before(row)?,
-            last_error: row.try_get("last_error")?,
-        })
-    }
-}
-
-impl FromRow<'_, SqliteRow> for DeliveryTrail {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        let state: String = row.try_get("state")?;
-        let settled_at = timestamp(row.try_get::<Option<i64>, _>("settled_at")?.unwrap_or_default());
-        Ok(Self {
-            queue: Queue::new(row.try_get::<String, _>("queue")?),
-            state: match state.as_str() {
-                "waiting" => DeliveryState::Waiting(not_before(row)?),
-                "delivered" => DeliveryState::Delivered(settled_at),
-                // The table's CHECK allows no fourth.
-                _ => DeliveryState::Failed(settled_at),
-            },
-            attempts: row.try_get("attempts")?,
-            created_at: timestamp(row.try_get("created_at")?),
-            last_error: row.try_get("last_error")?,
-        })
-    }
-}
-
-impl FromRow<'_, SqliteRow> for EventTrail {
-    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
-        Ok(Self {
-            event_kind: row.try_get::<Option<String>, _>("event_kind")?.unwrap_or_default(),
-            actor: row.try_get("actor")?,
-            correlation: row.try_get::<Option<String>, _>("outcome")?.unwrap_or_default(),
-            received_at: timestamp(row.try_get("received_at")?),
-        })
-    }
 }

@@ -54,7 +54,7 @@ metrics! {
     MATCHES: Counter "signl4_bot_matches_total"
         "Messages that matched a trigger, by trigger.",
     PANICS: Counter "signl4_bot_panics_total"
-        "Messages and deliveries that made the bot panic. Each is a bug.",
+        "Messages, events and deliveries that made the bot panic. Each is a bug.",
     ALERTS: Counter "signl4_bot_alerts_total"
         "Alerts that entered a state: queued; sent, accepted by SIGNL4; not_sent, given up; suppressed by a cooldown.",
     ALERT_DELIVERY: Histogram "signl4_bot_alert_delivery_seconds"

@@ -34,7 +34,7 @@ pub(crate) fn messages_seen() -> Counter {
     counter!(MESSAGES_SEEN.name)
 }
 
-/// A message or a delivery made the bot panic.
+/// A message, an event or a delivery made the bot panic.
 pub(crate) fn panicked(what: &'static str) {
     counter!(PANICS.name, "what" => what).increment(1);
 }
@@ -90,6 +90,9 @@ pub(super) fn begin_at_zero() {
         for posted in [true, false] {
             counter!(REPLIES.name, "kind" => kind.name(), "result" => result(posted)).increment(0);
         }
+    }
+    for what in ["message", "event", "delivery"] {
+        counter!(PANICS.name, "what" => what).increment(0);
     }
     for peer in ["signl4", "rocketchat"] {
         for code in ["400", "401", "403", "404", "429", "500", "502", "503", "connect", "timeout", "broken"] {

@@ -179,7 +179,7 @@ async fn a_new_team_is_paged_and_one_that_goes_leaves_its_alerts_to_the_default_
     harness.reconfigure(&usual());
     bot.reload().await;
     assert_eq!(harness.alert("router 3").await.team, TEAM);
-    bot.wait_for_log(&["waited for a team that bot.toml no longer names"]).await;
+    bot.wait_for_log(&["that bot.toml no longer names"]).await;
 }
 
 #[tokio::test]

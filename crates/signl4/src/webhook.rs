@@ -17,19 +17,21 @@ use url::Url;
 
 use super::EventId;
 
-/// How long one call may take, from connecting to the last byte of the answer.
-const CALL_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long one call may take, from connecting to the last byte of the answer. Shorter than the time that a supervisor
+/// grants between SIGTERM and SIGKILL (10 s with Docker), so that the answer to a call under way is not lost.
+const CALL_TIMEOUT: Duration = Duration::from_secs(8);
+/// How long connecting may take. Shorter than [`CALL_TIMEOUT`], so that a host that does not answer at all is told from
+/// one that took the call and did not answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of an answer is read, in bytes; a real one has about 60.
 const MAX_ANSWER: usize = 64 * 1024;
 /// The wait after a 429 that names no time: the shortest documented window.
-const DEFAULT_PAUSE: SignedDuration = SignedDuration::from_secs(15);
+const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
 /// The shortest and the longest wait a 429 may ask for: the longest documented block is an hour.
-const SHORTEST_PAUSE: SignedDuration = SignedDuration::from_secs(1);
-const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(1);
-/// The longest pause that is made before SIGNL4 refuses a call.
-const LONGEST_HOLDING_BACK: SignedDuration = SignedDuration::from_mins(1);
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+/// The longest pause after a call that was accepted.
+const LONGEST_PAUSE_BEFORE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A webhook URL. Its path holds the secret, so it never shows itself.
 #[derive(Clone)]
@@ -121,14 +123,14 @@ impl std::fmt::Debug for WebhookUrl {
     }
 }
 
-/// Why an alert was not raised, or is not known to be.
+/// Why an alert was not raised, or is not known to be: the variant says what the caller has to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RaiseError {
-    /// 429: nothing was raised, and nothing will be before `until`.
-    #[error("SIGNL4 throttles until {until}")]
+    /// 429: nothing was raised, and nothing will be for a while.
+    #[error("SIGNL4 throttles for {} s", wait.as_secs())]
     Throttled {
-        /// `X-RateLimit-Reset`, or 15 s from now where the answer had none.
-        until: Timestamp,
+        /// How long to wait: until `X-RateLimit-Reset`, or 15 s where the answer names no time.
+        wait: Duration,
     },
     /// The answer says that repeating the same call is useless: 400, 404 and the rest of the 4xx.
     #[error("{reason}")]
@@ -136,11 +138,16 @@ pub enum RaiseError {
         /// A sentence for a person.
         reason: String,
     },
-    /// SIGNL4 could not be reached or did not answer as it should; repeat later.
+    /// The call surely raised nothing: no connection, 502, 503, or a proxy's answer. Repeat soon.
     #[error("{reason}")]
-    Unavailable {
-        /// Whether the call may have raised an alert all the same: the request went out, and no clear answer came.
-        maybe_raised: bool,
+    NotRaised {
+        /// A sentence for a person.
+        reason: String,
+    },
+    /// The call may have raised an alert: it was sent, and no answer came in time or the answer does not tell (500, 504).
+    /// Repeating it may page twice.
+    #[error("{reason}")]
+    Unanswered {
         /// A sentence for a person.
         reason: String,
     },
@@ -151,8 +158,9 @@ pub enum RaiseError {
 pub struct Raised {
     /// SIGNL4's name for it; `None` where the answer had none that can be read.
     pub event_id: Option<EventId>,
-    /// Where this call was the last that the limits allow: when they are lifted. Who calls before is blocked for longer.
-    pub pause: Option<Timestamp>,
+    /// Where this call was the last that the limits allow: how long until they are lifted. A call made earlier is blocked
+    /// for longer.
+    pub pause: Option<Duration>,
 }
 
 /// Raises alerts through webhook URLs.
@@ -190,7 +198,7 @@ impl WebhookClient {
     /// Raises one alert.
     ///
     /// # Errors
-    /// See [`RaiseError`]: wait, give up, or repeat.
+    /// See [`RaiseError`]: wait, give up, repeat soon, or repeat late.
     pub async fn raise(&self, url: &WebhookUrl, event: &Value) -> Result<Raised, RaiseError> {
         let sent = self.http.post(url.url.expose_secret()).json(event).send().await;
         let answer = sent.map_err(|error| self.no_answer(error.into()))?;
@@ -207,7 +215,11 @@ impl WebhookClient {
 
     fn no_answer(&self, error: NoAnswer) -> RaiseError {
         self.errors.report(error.failure.code());
-        RaiseError::Unavailable { maybe_raised: error.failure.was_sent(), reason: sentence(&error) }
+        let reason = sentence(&error);
+        match error.failure.was_sent() {
+            true => RaiseError::Unanswered { reason },
+            false => RaiseError::NotRaised { reason },
+        }
     }
 
     /// Looks whether SIGNL4 answers at all, without a secret and so without paging anybody.
@@ -233,22 +245,20 @@ fn event_id(body: &[u8]) -> Option<EventId> {
     (!id.is_empty()).then(|| EventId::new(id))
 }
 
-fn refusal(status: StatusCode, pause: Timestamp, body: &[u8]) -> RaiseError {
+fn refusal(status: StatusCode, wait: Duration, body: &[u8]) -> RaiseError {
     match status.as_u16() {
-        429 => RaiseError::Throttled { until: pause },
+        429 => RaiseError::Throttled { wait },
         400 => RaiseError::Rejected {
             reason: format!("SIGNL4 takes the event for invalid (400{})", detail(body)),
         },
         404 => RaiseError::Rejected {
             reason: "SIGNL4 does not know this team (404): the webhook URL's secret is wrong".into(),
         },
-        // SIGNL4 itself never says these: it is a proxy or a filter on the way, and may be mended.
-        401 | 403 | 407 | 408 | 425 => RaiseError::Unavailable {
-            maybe_raised: false,
-            reason: format!("something on the way to SIGNL4 answered {status}"),
-        },
-        301..=303 | 307 | 308 => RaiseError::Unavailable {
-            maybe_raised: false,
+        // SIGNL4 itself never answers so: it is a proxy or a filter on the way, and may be repaired.
+        401 | 403 | 407 | 408 | 425 => {
+            RaiseError::NotRaised { reason: format!("something on the way to SIGNL4 answered {status}") }
+        }
+        301..=303 | 307 | 308 => RaiseError::NotRaised {
             reason: format!(
                 "SIGNL4 redirects ({status}), which is not followed: the webhook URL is not the final one"
             ),
@@ -256,10 +266,10 @@ fn refusal(status: StatusCode, pause: Timestamp, body: &[u8]) -> RaiseError {
         code @ 400..=499 => {
             RaiseError::Rejected { reason: format!("SIGNL4 refuses the event ({code}{})", detail(body)) }
         }
-        _ => RaiseError::Unavailable {
-            maybe_raised: status.is_server_error(),
-            reason: format!("SIGNL4 answered {status}"),
-        },
+        // The gateway did not reach the application, or the application does not take work.
+        502 | 503 => RaiseError::NotRaised { reason: format!("SIGNL4 answered {status}") },
+        500.. => RaiseError::Unanswered { reason: format!("SIGNL4 answered {status}") },
+        _ => RaiseError::NotRaised { reason: format!("SIGNL4 answered {status}") },
     }
 }
 
@@ -273,25 +283,25 @@ fn detail(body: &[u8]) -> String {
 }
 
 /// `X-RateLimit-Reset` is in seconds of Unix time, by SIGNL4's clock, which its `Date` tells.
-fn pause_of(headers: &HeaderMap, now: Timestamp) -> Timestamp {
+fn pause_of(headers: &HeaderMap, now: Timestamp) -> Duration {
     let reset = number(headers, "x-ratelimit-reset")
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
         .map(|reset| reset.duration_since(date(headers).unwrap_or(now)));
     let named = reset.or_else(|| number(headers, "retry-after").map(SignedDuration::from_secs));
-    now + match named {
-        // Already over, by the clocks: a short wait covers their difference.
-        Some(wait) => wait.clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
+    match named {
+        // A time in the past is the difference of two clocks: a short wait covers it.
+        Some(wait) => Duration::try_from(wait).unwrap_or_default().clamp(SHORTEST_PAUSE, LONGEST_PAUSE),
         None => DEFAULT_PAUSE,
     }
 }
 
-/// Until when to hold back after a call that was taken, where `X-RateLimit-Remaining` says that it was the last one. Not
-/// longer than the limits per minute ask for: an answer with 429 tells about the others. Where there is no limit nothing
-/// remains of it either.
-fn last_allowed(headers: &HeaderMap, now: Timestamp) -> Option<Timestamp> {
+/// How long to pause after a call that was accepted, where `X-RateLimit-Remaining` says that it was the last one. Not
+/// longer than the limits per minute ask for: a 429 tells about the others. Where there is no limit nothing remains of
+/// it either.
+fn last_allowed(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let is_last = number::<u64>(headers, "x-ratelimit-limit")? > 0
         && number::<u64>(headers, "x-ratelimit-remaining")? == 0;
-    is_last.then(|| pause_of(headers, now).min(now + LONGEST_HOLDING_BACK))
+    is_last.then(|| pause_of(headers, now).min(LONGEST_PAUSE_BEFORE_LIMIT))
 }
 
 /// Says what went wrong without the URL, which holds the secret.

@@ -25,13 +25,12 @@ fn now() -> Timestamp {
 /// A bot in trouble whose every text is this one.
 fn troubled(text: &str) -> Status {
     let own = || text.to_owned();
-    let step = Step { at: now(), tone: Tone::Bad, what: own(), detail: Some(own()), next: Some(now()) };
+    let step = Step { at: now(), tone: Tone::Bad, what: own(), detail: Some(own()) };
     let depth = QueueDepth {
         queue: Queue::new(text),
         waiting: 3,
         oldest: now(),
         attempts: 2,
-        not_before: now(),
         last_error: Some(own()),
     };
     let room = Room { id: RoomId::new(text), name: Some(own()), kind: RoomKind::Channel };

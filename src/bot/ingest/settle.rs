@@ -12,12 +12,12 @@ use tracing::{error, info, warn};
 use super::rooms::Known;
 use super::seen::{SeenTexts, Sight};
 use crate::alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event};
-use crate::bot::notice::Notices;
-use crate::bot::pager::pager_queue;
+use crate::bot::outbox::{Renderer, of_team};
 use crate::bot::progress::OVERLAP;
 use crate::config::Config;
 use crate::store::{
-    Alert, AlertState, Intake as Transaction, NewAlert, NewDelivery, RoomProgress, Store, StoreError,
+    Alert, AlertState, DeliveryKind, Intake as Transaction, NewAlert, NewDelivery, RoomProgress, Store,
+    StoreError,
 };
 use crate::telemetry;
 
@@ -152,18 +152,19 @@ async fn add(
     for fault in faults {
         warn!(alert = %row.id, trigger = trigger.name, %fault, "a template failed; its default stands in");
     }
-    if let Some(delivery) = follow_up(alert, &row, Notices::new(&config.replies)) {
+    if let Some(delivery) = follow_up(alert, &row, Renderer::new(&config.replies)) {
         transaction.add_delivery(&delivery).await?;
     }
     Ok(Some(row))
 }
 
 /// The call to SIGNL4, or the word that there will be none.
-fn follow_up(alert: &NewAlert, row: &Alert, notices: Notices<'_>) -> Option<NewDelivery> {
+fn follow_up(alert: &NewAlert, row: &Alert, renderer: Renderer<'_>) -> Option<NewDelivery> {
     match row.state {
-        AlertState::Suppressed => notices.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default()),
+        AlertState::Suppressed => renderer.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default()),
         _ => Some(NewDelivery {
             queue: alert.queue.clone(),
+            kind: DeliveryKind::Alert,
             ordering: row.id.to_string(),
             body: alert.event.clone(),
             alert: Some(row.id),
@@ -227,7 +228,7 @@ fn new_alert(found: &Match<'_>, message: &Message, event: &AlertEvent) -> NewAle
         room: message.room.clone(),
         thread: message.thread.clone().unwrap_or_else(|| message.id.clone()),
         external_id: event.external_id.clone(),
-        queue: pager_queue(&found.trigger.team),
+        queue: of_team(&found.trigger.team),
         event: event.to_json(),
     }
 }

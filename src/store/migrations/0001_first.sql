@@ -14,8 +14,7 @@ CREATE TABLE alert (
     external_id  TEXT    NOT NULL,
     state        TEXT    NOT NULL CHECK (state IN ('queued', 'sent', 'not_sent', 'suppressed')),
     event_id     TEXT,             -- SIGNL4's answer; not UNIQUE: a repeated answer must not make an alert unsettleable
-    in_flight    INTEGER NOT NULL DEFAULT 0, -- a call is under way, or was when the bot was killed
-    unanswered   INTEGER NOT NULL DEFAULT 0, -- calls that may have raised an alert, but whose answer never came
+    unanswered   INTEGER NOT NULL DEFAULT 0, -- calls that may have raised an alert whose name is not known
     told_waiting INTEGER NOT NULL DEFAULT 0, -- whether the thread was told that the alert is late
     created_at   INTEGER NOT NULL,
     settled_at   INTEGER,
@@ -24,37 +23,42 @@ CREATE TABLE alert (
 CREATE INDEX alert_event ON alert (event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX alert_external ON alert (external_id, id) WHERE state <> 'suppressed';
 CREATE INDEX alert_unanswered ON alert (external_id, id) WHERE unanswered > 0;
-CREATE INDEX alert_in_flight ON alert (external_id) WHERE in_flight = 1;
 CREATE INDEX alert_paged ON alert (trigger_name, room_id, created_at) WHERE state IN ('queued', 'sent');
 CREATE INDEX alert_late ON alert (created_at) WHERE state = 'queued' AND told_waiting = 0;
 CREATE INDEX alert_settled ON alert (settled_at) WHERE settled_at IS NOT NULL;
 
--- SIGNL4's names for alerts raised by calls whose answers never came, each learned from the first event that bore it:
--- what follows under that name belongs to the same alert, whatever else is lost later.
+-- SIGNL4's names for alerts raised by calls whose answers never came, each learned from the first event that bore it. Later
+-- events of that name belong to the same alert, whatever else is lost. Where several alerts of one external ID were in
+-- question, `alert_id` is NULL: one of them was raised, and nobody knows which.
 CREATE TABLE claim (
-    event_id TEXT    PRIMARY KEY,
-    alert_id INTEGER NOT NULL REFERENCES alert (id) ON DELETE CASCADE
+    event_id    TEXT    PRIMARY KEY,
+    alert_id    INTEGER REFERENCES alert (id) ON DELETE CASCADE,
+    external_id TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX claim_alert ON claim (alert_id);
+CREATE INDEX claim_open ON claim (external_id, created_at) WHERE alert_id IS NULL;
 
--- The outbox: what has to leave this house, to SIGNL4 or to Rocket.Chat. A row leaves `waiting` only when it is settled.
+-- The outbox: what has to be delivered to SIGNL4 or to Rocket.Chat. When a row is tried is not kept here: its worker knows.
 CREATE TABLE delivery (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    queue       TEXT    NOT NULL, -- the destination; queues do not wait for each other
-    ordering   TEXT    NOT NULL, -- rows of a queue that share it leave in the order of their ids
+    queue      TEXT    NOT NULL, -- the destination; queues do not wait for each other
+    kind       TEXT    NOT NULL, -- what is delivered: 'alert', 'reply', 'reaction'; a row of another kind is left alone
+    ordering   TEXT    NOT NULL, -- rows of a queue that share it are delivered in the order of their ids
     alert_id   INTEGER REFERENCES alert (id) ON DELETE CASCADE,
-    state      TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'failed')),
-    attempts   INTEGER NOT NULL DEFAULT 0,
-    not_before INTEGER NOT NULL,
+    state      TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'under_way', 'delivered', 'failed')),
+    attempts   INTEGER NOT NULL DEFAULT 0, -- counted before each attempt
+    crashes    INTEGER NOT NULL DEFAULT 0, -- attempts since the last outcome that ended in a panic or with the process
     created_at INTEGER NOT NULL,
-    settled_at INTEGER,
+    settled_at INTEGER,          -- NULL while it is waiting or under way
     last_error TEXT,
     body       TEXT    NOT NULL  -- JSON of what to deliver
 ) STRICT;
--- Both hold all that looking for the next row needs; `state` is there because SQLite asks for it all the same.
-CREATE INDEX delivery_waiting ON delivery (queue, id, ordering, not_before, state) WHERE state = 'waiting';
-CREATE INDEX delivery_ordering ON delivery (queue, ordering, id, not_before, state) WHERE state = 'waiting';
-CREATE INDEX delivery_failing ON delivery (queue, id) WHERE state = 'waiting' AND last_error IS NOT NULL;
+-- Both hold all that looking for the next row needs.
+CREATE INDEX delivery_open ON delivery (queue, id, kind, ordering, state) WHERE settled_at IS NULL;
+CREATE INDEX delivery_ordering ON delivery (queue, ordering, id) WHERE settled_at IS NULL;
+CREATE INDEX delivery_failing ON delivery (queue, id) WHERE settled_at IS NULL AND last_error IS NOT NULL;
+CREATE INDEX delivery_under_way ON delivery (alert_id) WHERE state = 'under_way';
 CREATE INDEX delivery_alert ON delivery (alert_id);
 CREATE INDEX delivery_settled ON delivery (settled_at) WHERE settled_at IS NOT NULL;
 
@@ -63,7 +67,6 @@ CREATE TABLE event (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
     id          TEXT    NOT NULL UNIQUE, -- the notification's top-level id: a repetition is the same row
     state       TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'settled')),
-    not_before  INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     settled_at  INTEGER,
     outcome     TEXT,                    -- how it was correlated, once settled
@@ -72,7 +75,7 @@ CREATE TABLE event (
     actor       TEXT,                    -- who did it, where it says so
     body        TEXT    NOT NULL
 ) STRICT;
-CREATE INDEX event_waiting ON event (seq, not_before, received_at) WHERE state = 'waiting';
+CREATE INDEX event_waiting ON event (seq, received_at) WHERE state = 'waiting';
 CREATE INDEX event_alert ON event (alert_id) WHERE alert_id IS NOT NULL;
 CREATE INDEX event_settled ON event (settled_at) WHERE settled_at IS NOT NULL;
 

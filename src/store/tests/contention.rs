@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::{task::JoinSet, time::timeout};
 
-use super::fixture::{Fixture, ROOM, new_alert, outcome, pager, replies, reply};
-use crate::store::{AlertState, Next, Progress, RoomProgress, Settlement};
+use super::fixture::{Fixture, ROOM, delivered, new_alert, outcome, pager, replies, reply};
+use crate::store::{AlertState, DeliveryKind, EventOutcome, Progress, RoomProgress};
 use rocketchat::{MessageId, RoomId};
 use signl4::{AlertRef, EventId, NotificationId};
 
@@ -27,10 +27,10 @@ async fn readers_work_on_while_an_intake_is_open_and_many_writers_wait_for_it() 
     }
     tokio::task::yield_now().await;
     let reads = async {
-        assert!(matches!(fixture.store.next_delivery(&pager(), Timestamp::now()).await, Ok(Next::Due(_))));
+        assert_eq!(fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap().len(), 1);
         assert_eq!(fixture.count("alert").await, 1, "what is not committed is not seen");
         let reference = AlertRef { event_id: None, external_id: Some("x".into()) };
-        fixture.store.candidates(&reference).await.unwrap();
+        fixture.store.candidates(&reference, Timestamp::now()).await.unwrap();
         fixture.store.progress().await.unwrap();
     };
     timeout(DEADLINE, reads).await.expect("a reader waited for a writer");
@@ -48,20 +48,21 @@ async fn an_event_that_comes_together_with_the_answer_to_its_call_finds_one_sign
     for round in 0..40 {
         let event_id = format!("e{round}");
         let alert = fixture.alert(&format!("m{round}")).await;
-        fixture.store.mark_in_flight(alert.id).await.unwrap();
+        let call = fixture.claimed(&pager()).await;
+        assert_eq!(call.alert, Some(alert.id));
         let reference = AlertRef { event_id: Some(EventId::new(&event_id)), external_id: Some(ROOM.into()) };
         let store = fixture.store.clone();
         let look = tokio::spawn(async move {
             loop {
-                let found = store.candidates(&reference).await.unwrap();
+                let found = store.candidates(&reference, Timestamp::now()).await.unwrap();
                 if found.by_event.is_some() {
                     return;
                 }
-                assert!(found.in_flight, "neither under way nor answered");
+                assert!(found.call_under_way, "neither under way nor answered");
             }
         });
         tokio::task::yield_now().await;
-        fixture.sent(Some(&event_id)).await;
+        fixture.settle(&call, delivered(Some(&event_id))).await;
         timeout(DEADLINE, look).await.unwrap().unwrap();
     }
 }
@@ -91,25 +92,26 @@ async fn all_parts_of_the_bot_at_once_neither_fail_nor_wait_for_each_other_for_e
     parts.spawn(async move {
         let mut settled = 0;
         while settled < EACH {
-            let Ok(event) = store.next_event(Timestamp::now()).await.unwrap() else {
+            let Some(event) = store.waiting_events(0, 1).await.unwrap().pop() else {
                 tokio::task::yield_now().await;
                 continue;
             };
-            store.settle_event(&event, &outcome("room"), Some(&reply("room", "event"))).await.unwrap();
+            let outcome = EventOutcome { reply: Some(reply("room", "event")), ..outcome("room") };
+            store.settle_event(&event, &outcome).await.unwrap();
             settled += 1;
         }
     });
     let store = fixture.store.clone();
     parts.spawn(async move {
-        let mut delivered = 0;
-        while delivered < 2 * EACH {
-            match store.next_delivery(&replies(), Timestamp::now()).await.unwrap() {
-                Next::Due(delivery) => {
-                    store.settle_delivery(&delivery, &Settlement::Delivered, None, &[]).await.unwrap();
-                    delivered += 1;
-                }
-                _ => tokio::task::yield_now().await,
-            }
+        let mut count = 0;
+        while count < 2 * EACH {
+            let Some(head) = store.heads(&replies(), DeliveryKind::Reply, 1).await.unwrap().pop() else {
+                tokio::task::yield_now().await;
+                continue;
+            };
+            let delivery = store.claim(head.id).await.unwrap().unwrap();
+            store.settle_delivery(&delivery, &delivered(None), &[]).await.unwrap();
+            count += 1;
         }
     });
     let store = fixture.store.clone();

@@ -1,15 +1,14 @@
 //! A store in a directory of its own, and rows to put into it.
 
-use jiff::Timestamp;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::store::{
-    Alert, AlertChange, AlertState, Delivery, EventOutcome, NewAlert, NewDelivery, Next, Queue, Settlement,
-    Store,
+    Alert, AlertState, Delivery, DeliveryKind, EventOutcome, NewAlert, NewDelivery, Queue, Settlement, Store,
+    StoredEvent,
 };
 use rocketchat::{MessageId, RoomId};
-use signl4::EventId;
+use signl4::{EventId, NotificationId};
 
 pub(super) const ROOM: &str = "GENERAL";
 
@@ -33,7 +32,9 @@ impl Fixture {
     pub(super) async fn restarted(self) -> Self {
         let Self { store, directory } = self;
         drop(store);
-        Self { store: Store::open(&url(&directory)).await.unwrap(), directory }
+        let store = Store::open(&url(&directory)).await.unwrap();
+        store.recover().await.unwrap();
+        Self { store, directory }
     }
 
     /// A queued alert with its call to SIGNL4.
@@ -56,23 +57,38 @@ impl Fixture {
         intake.commit().await.unwrap();
     }
 
-    /// The body of the row that may leave the queue now.
-    pub(super) async fn due(&self, queue: &Queue) -> Delivery {
-        match self.store.next_delivery(queue, Timestamp::now()).await.unwrap() {
-            Next::Due(delivery) => delivery,
-            other => panic!("nothing is due in {queue}: {other:?}"),
-        }
+    /// Claims the oldest row of the queue that no other holds back; `None` where none waits.
+    pub(super) async fn claim(&self, queue: &Queue) -> Option<Delivery> {
+        let kind = if *queue == replies() { DeliveryKind::Reply } else { DeliveryKind::Alert };
+        let head = self.store.heads(queue, kind, 1).await.unwrap().pop()?;
+        self.store.claim(head.id).await.unwrap()
+    }
+
+    /// The same where there must be one.
+    pub(super) async fn claimed(&self, queue: &Queue) -> Delivery {
+        self.claim(queue).await.unwrap_or_else(|| panic!("nothing waits in {queue}"))
     }
 
     pub(super) async fn settle(&self, delivery: &Delivery, settlement: Settlement) {
-        self.store.settle_delivery(delivery, &settlement, None, &[]).await.unwrap();
+        self.store.settle_delivery(delivery, &settlement, &[]).await.unwrap();
     }
 
     /// Delivers the next row of the pager's queue, to which SIGNL4 answers so.
     pub(super) async fn sent(&self, event_id: Option<&str>) {
-        let delivery = self.due(&pager()).await;
-        let change = AlertChange::Sent(event_id.map(EventId::new));
-        self.store.settle_delivery(&delivery, &Settlement::Delivered, Some(&change), &[]).await.unwrap();
+        let delivery = self.claimed(&pager()).await;
+        self.settle(&delivery, delivered(event_id)).await;
+    }
+
+    /// The next notification that waits.
+    pub(super) async fn next_event(&self) -> Option<StoredEvent> {
+        self.store.waiting_events(0, 1).await.unwrap().pop()
+    }
+
+    /// A notification that comes and is settled so.
+    pub(super) async fn happened(&self, id: &str, outcome: EventOutcome<'_>) -> bool {
+        self.store.receive_event(&NotificationId::new(id), "{}").await.unwrap();
+        let event = self.next_event().await.unwrap();
+        self.store.settle_event(&event, &outcome).await.unwrap()
     }
 
     /// The alert as it stands now.
@@ -120,6 +136,7 @@ pub(super) fn new_alert(message: &str) -> NewAlert {
 pub(super) fn call(alert: &Alert) -> NewDelivery {
     NewDelivery {
         queue: pager(),
+        kind: DeliveryKind::Alert,
         ordering: alert.id.to_string(),
         body: json!({ "title": alert.message }),
         alert: Some(alert.id),
@@ -127,11 +144,20 @@ pub(super) fn call(alert: &Alert) -> NewDelivery {
 }
 
 pub(super) fn reply(ordering: &str, text: &str) -> NewDelivery {
-    NewDelivery { queue: replies(), ordering: ordering.into(), body: json!(text), alert: None }
+    let kind = DeliveryKind::Reply;
+    NewDelivery { queue: replies(), kind, ordering: ordering.into(), body: json!(text), alert: None }
 }
 
-pub(super) fn retry(at: Timestamp, reason: &str) -> Settlement {
-    Settlement::Retry { at, reason: Some(reason.into()) }
+pub(super) fn delivered(event_id: Option<&str>) -> Settlement {
+    Settlement::Delivered { event_id: event_id.map(EventId::new) }
+}
+
+pub(super) fn retry(reason: &str) -> Settlement {
+    Settlement::Retry { reason: Some(reason.into()) }
+}
+
+pub(super) fn unanswered() -> Settlement {
+    Settlement::Unanswered { reason: "no answer in time".into() }
 }
 
 /// An event that was settled so.

@@ -1,21 +1,39 @@
 //! The inbox: each notification once, until it is settled together with its reply.
 
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp};
 
-use super::fixture::{Fixture, ROOM, new_alert, outcome, pager, replies, reply, retry};
-use crate::store::{AlertChange, AlertState, EventOutcome, StoredEvent};
+use super::fixture::{Fixture, ROOM, new_alert, outcome, pager, replies, reply, retry, unanswered};
+use crate::store::{Alert, AlertId, AlertState, Candidates, EventOutcome, Raised};
 use signl4::{AlertRef, EventId, NotificationId};
 
 async fn receive(fixture: &Fixture, id: &str) -> bool {
     fixture.store.receive_event(&NotificationId::new(id), &format!("body of {id}")).await.unwrap()
 }
 
-async fn next(fixture: &Fixture, now: Timestamp) -> Result<StoredEvent, Option<Timestamp>> {
-    fixture.store.next_event(now).await.unwrap()
-}
-
 fn reference(event_id: Option<&str>, external_id: Option<&str>) -> AlertRef {
     AlertRef { event_id: event_id.map(EventId::new), external_id: external_id.map(Into::into) }
+}
+
+async fn found(fixture: &Fixture, event_id: Option<&str>, external_id: Option<&str>) -> Candidates {
+    let since = Timestamp::now() - SignedDuration::from_hours(1);
+    fixture.store.candidates(&reference(event_id, external_id), since).await.unwrap()
+}
+
+fn ids(alerts: &[Alert]) -> Vec<AlertId> {
+    alerts.iter().map(|alert| alert.id).collect()
+}
+
+/// An alert whose call got no answer.
+async fn lost(fixture: &Fixture, message: &str) -> Alert {
+    let alert = fixture.alert(message).await;
+    let delivery = fixture.claimed(&pager()).await;
+    assert_eq!(delivery.alert, Some(alert.id), "others wait");
+    fixture.settle(&delivery, unanswered()).await;
+    fixture.now(&alert).await
+}
+
+fn raised(alert: &Alert) -> Raised {
+    Raised { alert: alert.id, confirmation: Some(reply(alert.thread.as_str(), "sent")) }
 }
 
 #[tokio::test]
@@ -23,15 +41,15 @@ async fn a_notification_that_comes_twice_is_kept_once() {
     let fixture = Fixture::new().await;
     assert!(receive(&fixture, "n1").await);
     assert!(!receive(&fixture, "n1").await);
-    let event = next(&fixture, Timestamp::now()).await.unwrap();
-    fixture.store.settle_event(&event, &outcome("nowhere"), None).await.unwrap();
+    let event = fixture.next_event().await.unwrap();
+    fixture.store.settle_event(&event, &outcome("nowhere")).await.unwrap();
     assert!(!receive(&fixture, "n1").await, "also after it is settled");
-    assert_eq!(next(&fixture, Timestamp::now()).await, Err(None));
+    assert_eq!(fixture.next_event().await, None);
     assert_eq!(fixture.count("event").await, 1);
 }
 
 #[tokio::test]
-async fn notifications_come_out_as_they_came_in() {
+async fn notifications_come_out_as_they_came_in_and_one_that_waits_lets_the_others_pass() {
     let fixture = Fixture::new().await;
     let mut changes = fixture.store.changes();
     changes.mark_unchanged();
@@ -40,71 +58,23 @@ async fn notifications_come_out_as_they_came_in() {
     }
     assert!(changes.has_changed().unwrap());
     let fixture = fixture.restarted().await;
-    for id in ["n3", "n1", "n2"] {
-        let event = next(&fixture, Timestamp::now()).await.unwrap();
-        assert_eq!(event.body, format!("body of {id}"));
-        fixture.store.settle_event(&event, &outcome("nowhere"), None).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_postponed_notification_lets_the_others_pass_until_its_time() {
-    let fixture = Fixture::new().await;
-    receive(&fixture, "n1").await;
-    receive(&fixture, "n2").await;
-    let now = Timestamp::now();
-    let first = next(&fixture, now).await.unwrap();
-    let later = now + 5.seconds();
-    let alert = fixture.alert("m1").await;
-    fixture.store.mark_in_flight(alert.id).await.unwrap();
-    fixture.store.postpone_event(&first, &reference(Some("x"), Some(ROOM)), later).await.unwrap();
-    let second = next(&fixture, now).await.unwrap();
-    assert_eq!(second.body, "body of n2");
-    fixture.store.settle_event(&second, &outcome("nowhere"), None).await.unwrap();
-    let at = next(&fixture, now).await.unwrap_err().unwrap();
-    assert_eq!(at.as_millisecond(), later.as_millisecond());
-    assert_eq!(next(&fixture, later + 1.millisecond()).await.unwrap(), first);
-}
-
-#[tokio::test]
-async fn what_waited_for_an_answer_is_due_with_it_and_before_what_came_later() {
-    let fixture = Fixture::new().await;
-    receive(&fixture, "n1").await;
-    let now = Timestamp::now();
-    let first = next(&fixture, now).await.unwrap();
-    let alert = fixture.alert("m1").await;
-    fixture.store.mark_in_flight(alert.id).await.unwrap();
-    fixture.store.postpone_event(&first, &reference(Some("x"), Some(ROOM)), now + 5.seconds()).await.unwrap();
-    receive(&fixture, "n2").await;
-    fixture.sent(Some("e1")).await;
-    assert_eq!(next(&fixture, Timestamp::now()).await.unwrap(), first);
-    // Looked at just before the answer came, it must not be put off after it.
-    fixture.store.postpone_event(&first, &reference(Some("x"), Some(ROOM)), now + 5.seconds()).await.unwrap();
-    assert_eq!(next(&fixture, Timestamp::now()).await.unwrap(), first);
-}
-
-#[tokio::test]
-async fn a_notification_postponed_before_the_clock_was_set_back_is_due() {
-    let fixture = Fixture::new().await;
-    receive(&fixture, "n1").await;
-    let now = Timestamp::now();
-    let event = next(&fixture, now).await.unwrap();
-    let alert = fixture.alert("m1").await;
-    fixture.store.mark_in_flight(alert.id).await.unwrap();
-    fixture.store.postpone_event(&event, &reference(Some("x"), Some(ROOM)), now + 5.seconds()).await.unwrap();
-    assert!(next(&fixture, now).await.is_err());
-    assert_eq!(next(&fixture, now - 10.minutes()).await.unwrap(), event);
+    let events = fixture.store.waiting_events(0, 9).await.unwrap();
+    let bodies: Vec<&str> = events.iter().map(|event| event.body.as_str()).collect();
+    assert_eq!(bodies, ["body of n3", "body of n1", "body of n2"]);
+    fixture.store.settle_event(&events[1], &outcome("nowhere")).await.unwrap();
+    assert_eq!(fixture.store.waiting_events(events[0].seq, 9).await.unwrap(), events[2..]);
 }
 
 #[tokio::test]
 async fn a_notification_and_its_reply_are_settled_once_and_together() {
     let fixture = Fixture::new().await;
     receive(&fixture, "n1").await;
-    let event = next(&fixture, Timestamp::now()).await.unwrap();
+    let event = fixture.next_event().await.unwrap();
+    let closed = EventOutcome { reply: Some(reply("t1", "closed")), ..outcome("event_id") };
     for _ in 0..2 {
-        fixture.store.settle_event(&event, &outcome("event_id"), Some(&reply("t1", "closed"))).await.unwrap();
+        assert!(fixture.store.settle_event(&event, &closed).await.unwrap());
     }
-    assert_eq!(next(&fixture, Timestamp::now()).await, Err(None));
+    assert_eq!(fixture.next_event().await, None);
     assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 1);
 }
 
@@ -112,14 +82,15 @@ async fn a_notification_and_its_reply_are_settled_once_and_together() {
 async fn a_notification_stays_where_its_reply_cannot_be_queued() {
     let fixture = Fixture::new().await;
     receive(&fixture, "n1").await;
-    let event = next(&fixture, Timestamp::now()).await.unwrap();
+    let event = fixture.next_event().await.unwrap();
     // An alert that is not there breaks the foreign key of the reply, after the event was settled.
     let mut impossible = reply("t1", "closed");
     let ghost = fixture.alert("m1").await.id;
     sqlx::query("DELETE FROM alert").execute(&fixture.store.writer).await.unwrap();
     impossible.alert = Some(ghost);
-    fixture.store.settle_event(&event, &outcome("event_id"), Some(&impossible)).await.unwrap_err();
-    assert_eq!(next(&fixture, Timestamp::now()).await.unwrap(), event);
+    let outcome = EventOutcome { reply: Some(impossible), ..outcome("event_id") };
+    fixture.store.settle_event(&event, &outcome).await.unwrap_err();
+    assert_eq!(fixture.next_event().await.unwrap(), event);
     assert_eq!(fixture.count("delivery").await, 0);
 }
 
@@ -130,82 +101,103 @@ async fn an_alert_is_found_by_signl4s_name_for_it() {
     fixture.alert("m2").await;
     fixture.sent(Some("e1")).await;
     fixture.sent(Some("e2")).await;
-    let found = fixture.store.candidates(&reference(Some("e1"), None)).await.unwrap();
+    let found = found(&fixture, Some("e1"), None).await;
     assert_eq!(found.by_event.unwrap().id, first.id);
-    assert!(found.by_external.is_empty() && found.unanswered.is_none() && !found.in_flight);
+    assert!(found.by_external.is_empty() && found.unanswered.is_empty() && !found.call_under_way);
 }
 
 #[tokio::test]
-async fn of_alerts_with_one_external_id_the_two_newest_that_left_are_candidates() {
+async fn only_alerts_that_were_raised_or_may_have_been_are_candidates() {
     let fixture = Fixture::new().await;
-    let mut alerts = Vec::new();
-    for message in ["m1", "m2", "m3"] {
-        alerts.push(fixture.alert(message).await);
-    }
+    let sent = fixture.alert("m1").await;
+    fixture.sent(Some("e1")).await;
+    let lost = lost(&fixture, "m2").await;
+    // Refused, and held back by a cooldown: neither can be meant.
+    fixture.alert("m3").await;
+    fixture.claimed(&pager()).await;
+    let refused = fixture.claimed(&pager()).await;
+    fixture.settle(&refused, retry("503")).await;
     fixture.add(&new_alert("m4"), AlertState::Suppressed).await.unwrap();
-    let found = fixture.store.candidates(&reference(Some("unknown"), Some(ROOM))).await.unwrap();
-    assert_eq!(found.by_event, None);
-    assert_eq!(found.by_external, [alerts[2].clone(), alerts[1].clone()]);
-    let found = fixture.store.candidates(&reference(None, Some("somebody else's"))).await.unwrap();
-    assert!(found.by_external.is_empty());
+    let unknown = found(&fixture, Some("unknown"), Some(ROOM)).await;
+    assert_eq!(unknown.by_event, None);
+    assert_eq!(ids(&unknown.by_external), [lost.id, sent.id], "the newest first");
+    assert_eq!(ids(&unknown.unanswered), [lost.id]);
+    assert!(found(&fixture, None, Some("somebody else's")).await.by_external.is_empty());
 }
 
 #[tokio::test]
-async fn an_alert_whose_answer_never_came_goes_before_one_that_was_named_later() {
+async fn an_alert_that_was_settled_long_ago_claims_no_name_any_more() {
     let fixture = Fixture::new().await;
-    let lost = fixture.alert("m1").await;
-    let named = fixture.alert("m2").await;
-    let untouched = fixture.alert("m3").await;
-    let maybe = AlertChange::StillQueued { maybe_raised: true };
-    for _ in 0..2 {
-        let delivery = fixture.due(&pager()).await;
-        let later = retry(Timestamp::now() + 1.hour(), "timeout");
-        fixture.store.settle_delivery(&delivery, &later, Some(&maybe), &[]).await.unwrap();
-    }
-    let unanswered = async || {
-        let found = fixture.store.candidates(&reference(Some("x"), Some(ROOM))).await.unwrap();
-        found.unanswered.map(|alert| alert.id)
-    };
-    assert_eq!(unanswered().await, Some(named.id), "the newest");
-    sqlx::query("UPDATE alert SET event_id = 'e2' WHERE id = ?")
-        .bind(named.id.0)
-        .execute(&fixture.store.writer)
-        .await
-        .unwrap();
-    assert_eq!(unanswered().await, Some(lost.id));
-    assert_eq!(fixture.now(&untouched).await.unanswered, 0);
+    let unnamed = fixture.alert("m1").await;
+    fixture.sent(None).await;
+    let reference = reference(Some("x"), Some(ROOM));
+    let unanswered = async |since| fixture.store.candidates(&reference, since).await.unwrap().unanswered;
+    let now = Timestamp::now();
+    assert_eq!(ids(&unanswered(now - SignedDuration::from_hours(1)).await), [unnamed.id]);
+    assert_eq!(unanswered(now + SignedDuration::from_secs(1)).await, []);
 }
 
 #[tokio::test]
 async fn a_call_under_way_is_told_for_its_external_id_alone() {
     let fixture = Fixture::new().await;
-    let alert = fixture.alert("m1").await;
-    let in_flight =
-        async |external| fixture.store.candidates(&reference(Some("x"), external)).await.unwrap().in_flight;
-    assert!(!in_flight(Some(ROOM)).await);
-    fixture.store.mark_in_flight(alert.id).await.unwrap();
-    assert!(in_flight(Some(ROOM)).await);
-    assert!(!in_flight(Some("other")).await);
-    assert!(in_flight(None).await, "it may be about that call");
-    fixture.sent(Some("e1")).await;
-    assert!(!in_flight(Some(ROOM)).await);
+    fixture.alert("m1").await;
+    let under_way = async |external| found(&fixture, Some("x"), external).await.call_under_way;
+    assert!(!under_way(Some(ROOM)).await);
+    let call = fixture.claimed(&pager()).await;
+    assert!(under_way(Some(ROOM)).await);
+    assert!(!under_way(Some("other")).await);
+    assert!(under_way(None).await, "it may be about that call");
+    fixture.settle(&call, unanswered()).await;
+    assert!(!under_way(Some(ROOM)).await);
 }
 
 #[tokio::test]
-async fn a_name_that_an_alert_claimed_finds_it_and_uses_up_one_lost_answer() {
+async fn an_alert_learns_its_name_and_is_not_called_for_again() {
     let fixture = Fixture::new().await;
-    let alert = fixture.alert("m1").await;
-    fixture.store.mark_in_flight(alert.id).await.unwrap();
-    let fixture = fixture.restarted().await;
-    receive(&fixture, "n1").await;
-    let event = next(&fixture, Timestamp::now()).await.unwrap();
-    let name = EventId::new("lost");
-    let outcome = EventOutcome { alert: Some(alert.id), claimed: Some(&name), ..outcome("unanswered") };
-    for _ in 0..2 {
-        fixture.store.settle_event(&event, &outcome, None).await.unwrap();
-    }
-    let found = fixture.store.candidates(&reference(Some("lost"), Some(ROOM))).await.unwrap();
-    assert_eq!(found.by_event.map(|alert| (alert.id, alert.unanswered)), Some((alert.id, 0)));
-    let other = fixture.store.candidates(&reference(Some("another"), Some(ROOM))).await.unwrap();
-    assert!(other.by_event.is_none() && other.unanswered.is_none(), "{other:?}");
+    let alert = lost(&fixture, "m1").await;
+    let name = EventId::new("e1");
+    let outcome = EventOutcome {
+        alert: Some(alert.id),
+        learned: Some((&name, ROOM)),
+        raised: vec![raised(&alert)],
+        ..outcome("unanswered")
+    };
+    assert!(fixture.happened("n1", outcome).await);
+    let now = fixture.now(&alert).await;
+    assert_eq!((now.state, now.event_id.as_deref(), now.unanswered), (AlertState::Sent, Some("e1"), 0));
+    assert_eq!(fixture.claim(&pager()).await, None, "no second call");
+    assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 1, "its thread is told");
+    let again =
+        EventOutcome { alert: Some(alert.id), raised: vec![raised(&alert)], ..EventOutcome::default() };
+    assert!(fixture.happened("n2", again).await);
+    assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 1, "once");
+    let found = found(&fixture, Some("e1"), Some(ROOM)).await;
+    assert_eq!((found.by_event.map(|alert| alert.id), found.unanswered), (Some(alert.id), vec![]));
+}
+
+#[tokio::test]
+async fn an_event_waits_for_a_call_under_way_for_the_alert_that_it_shows_to_be_raised() {
+    let fixture = Fixture::new().await;
+    let alert = lost(&fixture, "m1").await;
+    let second = fixture.claimed(&pager()).await;
+    let told =
+        || EventOutcome { alert: Some(alert.id), raised: vec![raised(&alert)], ..outcome("unanswered") };
+    assert!(!fixture.happened("n1", told()).await);
+    assert!(fixture.next_event().await.is_some(), "it waits");
+    fixture.settle(&second, unanswered()).await;
+    assert!(fixture.happened("n1", told()).await);
+    assert_eq!(fixture.now(&alert).await.state, AlertState::Sent);
+}
+
+#[tokio::test]
+async fn a_name_of_one_of_several_alerts_is_kept_until_it_is_too_old() {
+    let fixture = Fixture::new().await;
+    let name = EventId::new("e1");
+    let unclaimed = EventOutcome { learned: Some((&name, ROOM)), ..outcome("room") };
+    assert!(fixture.happened("n1", unclaimed.clone()).await && fixture.happened("n2", unclaimed).await);
+    let known = found(&fixture, Some("e1"), Some(ROOM)).await;
+    assert_eq!((known.by_event, known.unclaimed), (None, vec!["e1".to_owned()]), "a name counts once");
+    let reference = reference(Some("e1"), Some(ROOM));
+    let later = Timestamp::now() + SignedDuration::from_secs(1);
+    assert!(fixture.store.candidates(&reference, later).await.unwrap().unclaimed.is_empty());
 }

@@ -36,7 +36,7 @@ async fn a_store_that_a_bot_works_on_is_in_use_and_the_bot_works_on() {
 async fn a_store_at_rest_is_usable_and_untouched() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
-    fixture.store.mark_in_flight(alert.id).await.unwrap();
+    fixture.claimed(&super::fixture::pager()).await;
     fixture.store.close().await;
     let url = fixture.url();
     let Fixture { store, directory } = fixture;
@@ -52,6 +52,7 @@ async fn a_store_at_rest_is_usable_and_untouched() {
         fs::write(directory.path().join("bot.db.lock"), "").unwrap();
     }
     let store = Store::open(&url).await.unwrap();
+    store.recover().await.unwrap();
     assert_eq!(store.alert(alert.id).await.unwrap().unwrap().unanswered, 1);
 }
 

@@ -5,11 +5,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 use sqlx::Row;
 
 use super::fixture::{Fixture, pager};
-use crate::store::{Next, database, inbox, intake, outbox, rows::millis, status};
+use crate::store::{DeliveryKind, database, inbox, intake, outbox, rows::millis, status};
 
 /// Rows that wait in the queue; SQLite's instructions are counted, so that no clock decides.
 const WAITING: usize = 5_000;
@@ -18,32 +18,28 @@ const WAITING: usize = 5_000;
 async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
     let fixture = Fixture::new().await;
     for sql in [
-        outbox::DUE,
-        outbox::EARLIEST,
+        outbox::HEADS,
+        outbox::CLAIM,
+        outbox::UNDER_WAY,
+        outbox::UNANSWERED_WHEN_KILLED,
+        outbox::WAITING_AGAIN,
         outbox::LATE,
         outbox::WAITING_BECAUSE,
-        outbox::ADOPT,
-        outbox::HURRY,
+        outbox::QUEUES_IN_USE,
+        outbox::MOVE,
         outbox::WAITING_IN,
-        inbox::DUE,
-        inbox::EARLIEST,
+        inbox::WAITING,
         inbox::BY_EVENT,
         inbox::BY_CLAIM,
         inbox::BY_EXTERNAL,
         inbox::UNANSWERED,
-        inbox::IN_FLIGHT,
-        inbox::HURRY,
-        inbox::POSTPONE,
+        inbox::UNCLAIMED,
         intake::LAST_PAGED,
         status::QUEUES,
         status::INBOX,
         status::LAST_ALERTS,
         status::DELIVERIES_OF,
         status::EVENTS_OF,
-        database::RECOVER,
-        database::RETRY_AT_ONCE,
-        database::SET_DELIVERIES_BACK,
-        database::SET_EVENTS_BACK,
         database::PURGE_DELIVERIES,
         database::PURGE_ALERTS,
         database::PURGE_EVENTS,
@@ -62,18 +58,18 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
 
 impl Fixture {
     /// Fills the pager's queue with rows of 5 kB, as long messages make them.
-    async fn fill(&self, ordering: &str, not_before: &str) {
+    async fn fill(&self, ordering: &str) {
         let now = millis(Timestamp::now());
         let sql = sqlx::AssertSqlSafe(format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {WAITING}) \
-             INSERT INTO delivery (queue, ordering, body, not_before, created_at) \
-             SELECT 'signl4', {ordering}, printf('%.5000c', 'x'), {now} + {not_before}, {now} FROM n"
+             INSERT INTO delivery (queue, kind, ordering, body, created_at) \
+             SELECT 'signl4', 'alert', {ordering}, printf('%.5000c', 'x'), {now} FROM n"
         ));
         sqlx::query(sql).execute(&self.store.writer).await.unwrap();
     }
 
-    /// Asks for the next row; returns the answer and how many instructions SQLite took, in thousands.
-    async fn cost_of_next(&self) -> (Next, usize) {
+    /// Asks for the first rows; returns how many there are and how many instructions SQLite took, in thousands.
+    async fn cost_of_heads(&self, limit: usize) -> (usize, usize) {
         let spent = Arc::new(AtomicUsize::new(0));
         let mut connections = Vec::new();
         for _ in 0..self.store.readers.options().get_max_connections() {
@@ -87,34 +83,25 @@ impl Fixture {
             connections.push(connection);
         }
         drop(connections);
-        let next = self.store.next_delivery(&pager(), Timestamp::now()).await.unwrap();
-        (next, spent.load(Ordering::Relaxed))
+        let heads = self.store.heads(&pager(), DeliveryKind::Alert, limit).await.unwrap();
+        (heads.len(), spent.load(Ordering::Relaxed))
     }
 }
 
 #[tokio::test]
-async fn a_queue_of_many_orderings_that_all_wait_is_walked_once() {
+async fn a_queue_behind_one_row_is_walked_once() {
     let fixture = Fixture::new().await;
-    fixture.fill("i", "60000 + i").await;
-    let (next, cost) = fixture.cost_of_next().await;
-    assert!(matches!(next, Next::At(at) if at < Timestamp::now() + 61.seconds()), "{next:?}");
+    fixture.fill("'thread'").await;
+    let (heads, cost) = fixture.cost_of_heads(17).await;
+    assert_eq!(heads, 1);
     assert!(cost <= WAITING * 100 / 1_000, "{cost}");
 }
 
 #[tokio::test]
-async fn a_queue_behind_one_row_that_waits_is_walked_once() {
+async fn a_long_queue_gives_its_first_rows_at_once() {
     let fixture = Fixture::new().await;
-    fixture.fill("'thread'", "CASE i WHEN 1 THEN 60000 ELSE 0 END").await;
-    let (next, cost) = fixture.cost_of_next().await;
-    assert!(matches!(next, Next::At(_)), "{next:?}");
-    assert!(cost <= WAITING * 100 / 1_000, "{cost}");
-}
-
-#[tokio::test]
-async fn a_long_queue_with_one_row_that_waits_gives_the_next_one_at_once() {
-    let fixture = Fixture::new().await;
-    fixture.fill("i", "CASE i WHEN 1 THEN 60000 ELSE 0 END").await;
-    let (next, cost) = fixture.cost_of_next().await;
-    assert!(matches!(next, Next::Due(_)), "{next:?}");
+    fixture.fill("i").await;
+    let (heads, cost) = fixture.cost_of_heads(17).await;
+    assert_eq!(heads, 17);
     assert!(cost <= 1, "{cost}");
 }

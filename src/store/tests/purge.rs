@@ -2,8 +2,8 @@
 
 use jiff::{Timestamp, ToSpan};
 
-use super::fixture::{Fixture, new_alert, outcome, reply};
-use crate::store::{AlertState, NewDelivery, Settlement};
+use super::fixture::{Fixture, delivered, new_alert, outcome, reply};
+use crate::store::{AlertState, NewDelivery};
 use signl4::NotificationId;
 
 /// A moment that all rows so far lie before.
@@ -31,9 +31,7 @@ async fn what_is_settled_goes_once_it_is_old_enough_and_not_sooner() {
     fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
     fixture.add(&new_alert("m2"), AlertState::Suppressed).await.unwrap();
-    fixture.store.receive_event(&NotificationId::new("n1"), "{}").await.unwrap();
-    let event = fixture.store.next_event(Timestamp::now()).await.unwrap().unwrap();
-    fixture.store.settle_event(&event, &outcome("nowhere"), None).await.unwrap();
+    fixture.happened("n1", outcome("nowhere")).await;
 
     assert_eq!(fixture.store.purge(long_ago(), long_ago()).await.unwrap(), 0);
     assert_eq!(fixture.store.purge(later(), later()).await.unwrap(), 4);
@@ -60,8 +58,8 @@ async fn an_alert_stays_as_long_as_a_reply_about_it_waits() {
     fixture.put(&about).await;
     assert_eq!(fixture.store.purge(later(), later()).await.unwrap(), 1, "its call alone");
     assert_eq!(fixture.now(&alert).await.state, AlertState::Sent);
-    let delivery = fixture.due(&about.queue).await;
-    fixture.settle(&delivery, Settlement::Delivered).await;
+    let delivery = fixture.claimed(&about.queue).await;
+    fixture.settle(&delivery, delivered(None)).await;
     assert_eq!(fixture.store.purge(later(), later()).await.unwrap(), 2);
     assert_eq!(fixture.store.alert(alert.id).await.unwrap(), None);
 }

@@ -1,0 +1,353 @@
+//! From SIGNL4's notification to the reply: each stored event is correlated, rendered and queued, exactly once.
+
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, info, warn};
+
+use super::{
+    ingest::Rooms,
+    outbox::{Renderer, Reply},
+    settings::{Current, Settings},
+};
+use crate::{
+    alerting::{
+        Candidates, Correlation, FoundBy, Name, ReplyKind, ReplyTarget, ReplyWords, correlate, message_url,
+    },
+    store::{self, Alert, AlertState, EventOutcome, NewDelivery, Raised, Store, StoreError, StoredEvent},
+    telemetry,
+};
+use rocketchat::{Room, RoomId, RoomKind};
+use signl4::{AlertRef, EventId, EventKind, Notification};
+
+/// How long an event may wait for the answer to the call that caused it: longer than any call lasts.
+const LONGEST_WAIT: Duration = Duration::from_secs(12);
+/// An alert that was settled longer ago takes no event of an unknown name any more.
+const CLAIMS_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// Events are read in portions of this size.
+const PORTION: u32 = 100;
+/// The inbox is looked at least this often, should a wake-up ever fail.
+const POLL: Duration = Duration::from_secs(30);
+/// The wait after the store failed, or the handling of an event panicked.
+const PAUSE: Duration = Duration::from_secs(2);
+/// After so many panics an event is given up.
+const MOST_PANICS: u32 = 3;
+/// The actor where SIGNL4 names nobody.
+const NOBODY: &str = "SIGNL4";
+/// What a note says that came without a text: the app takes pictures and recordings too.
+const NO_TEXT: &str = "(a note without text)";
+
+/// Turns stored events into replies until cancelled.
+pub(super) struct Events {
+    store: Store,
+    current: Current,
+    rooms: Arc<Rooms>,
+    /// Until when events wait for the answer to a call, by their rows.
+    waits: HashMap<i64, Instant>,
+    panics: HashMap<i64, u32>,
+}
+
+impl Events {
+    pub(super) fn new(store: Store, current: Current, rooms: Arc<Rooms>) -> Self {
+        Self { store, current, rooms, waits: HashMap::new(), panics: HashMap::new() }
+    }
+
+    pub(super) async fn run(mut self, cancel: CancellationToken) {
+        let mut changes = self.store.changes();
+        while !cancel.is_cancelled() {
+            // Armed before the query, so that an event stored after it wakes us, and so does the answer to a call.
+            changes.mark_unchanged();
+            let rest = match self.handle_waiting().await {
+                Ok(rest) => rest,
+                Err(error) => {
+                    error!(%error, "the inbox cannot be read or written; trying again");
+                    PAUSE
+                }
+            };
+            tokio::select! {
+                () = cancel.cancelled() => {}
+                () = sleep(rest) => {}
+                Ok(()) = changes.changed() => {}
+            }
+        }
+    }
+
+    /// Handles every event that waits, in the order in which they came. Returns how long there is nothing more to do.
+    async fn handle_waiting(&mut self) -> Result<Duration, StoreError> {
+        // Later events of an alert do not pass one that waits.
+        let (mut after, mut held) = (0, HashSet::new());
+        loop {
+            let events = self.store.waiting_events(after, PORTION).await?;
+            for event in &events {
+                self.handle(event, &mut held).await?;
+                after = event.seq;
+            }
+            if events.len() < PORTION as usize {
+                break;
+            }
+        }
+        let now = Instant::now();
+        let panicked = self.panics.values().next().map(|_| PAUSE);
+        let deadlines = self.waits.values().map(|until| until.saturating_duration_since(now));
+        Ok(deadlines.filter(|wait| !wait.is_zero()).chain(panicked).fold(POLL, Duration::min))
+    }
+
+    /// Settles an event, or lets it wait. A panic delays this event alone, and gives it up in the end.
+    async fn handle(&mut self, event: &StoredEvent, held: &mut HashSet<EventId>) -> Result<(), StoreError> {
+        let handled = AssertUnwindSafe(self.try_handle(event, held)).catch_unwind().await;
+        let is_settled = match handled {
+            Ok(handled) => handled?,
+            Err(_) => self.panicked(event).await?,
+        };
+        if is_settled {
+            self.waits.remove(&event.seq);
+            self.panics.remove(&event.seq);
+        }
+        Ok(())
+    }
+
+    async fn panicked(&mut self, event: &StoredEvent) -> Result<bool, StoreError> {
+        telemetry::panicked("event");
+        let panics = self.panics.entry(event.seq).or_default();
+        *panics += 1;
+        error!(
+            row = event.seq,
+            panics = *panics,
+            "handling an event panicked; this is a bug, please report it with the log"
+        );
+        if *panics < MOST_PANICS {
+            return Ok(false);
+        }
+        self.store
+            .settle_event(event, &EventOutcome { correlation: "panic", ..EventOutcome::default() })
+            .await
+    }
+
+    /// Settles an event; `false` where it waits.
+    async fn try_handle(
+        &mut self,
+        event: &StoredEvent,
+        held: &mut HashSet<EventId>,
+    ) -> Result<bool, StoreError> {
+        let notification = match Notification::parse(event.body.as_bytes()) {
+            Ok(notification) => notification,
+            // The listener stores only what it could read, so this is damage.
+            Err(error) => {
+                error!(%error, "a stored event cannot be read");
+                let outcome = EventOutcome { correlation: "unreadable", ..EventOutcome::default() };
+                return self.store.settle_event(event, &outcome).await;
+            }
+        };
+        let (Some(kind), Some(reference)) = (reply_kind(notification.event_kind), &notification.alert) else {
+            info!(event = %notification.id, kind = notification.event_kind.name(), "event without a reply");
+            return self.settle(event, &notification, "none", EventOutcome::default()).await;
+        };
+        let name = reference.event_id.clone();
+        let is_behind = name.as_ref().is_some_and(|name| held.contains(name));
+        if is_behind || !self.try_correlated(event, &notification, kind, reference).await? {
+            debug!(event = %notification.id, "event waits for the answer to our own call");
+            held.extend(name);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Settles an event about an alert; `false` where it waits for the answer to a call.
+    async fn try_correlated(
+        &mut self,
+        event: &StoredEvent,
+        notification: &Notification,
+        kind: ReplyKind,
+        reference: &AlertRef,
+    ) -> Result<bool, StoreError> {
+        let now = Instant::now();
+        let may_wait = *self.waits.entry(event.seq).or_insert(now + LONGEST_WAIT) > now;
+        let found = self.store.candidates(reference, Timestamp::now() - CLAIMS_FOR).await?;
+        let settings = self.current.now();
+        // After a start the rooms are known only once they are listed; the store knows them from before.
+        let noted = match &reference.external_id {
+            Some(id) => self.store.watches_room(&RoomId::new(id.as_str())).await?,
+            None => false,
+        };
+        let is_watched = |room: &RoomId| noted || self.rooms.watched(room);
+        let tells_raised = notification.event_kind == EventKind::Raised;
+        let correlation =
+            correlate(reference, tells_raised, candidates(reference, found), may_wait, is_watched);
+        if correlation.target == ReplyTarget::Later {
+            return Ok(false);
+        }
+        let outcome = EventOutcome {
+            alert: match &correlation.target {
+                ReplyTarget::Thread(alert, _) => Some(alert.id),
+                _ => None,
+            },
+            learned: learned(reference, correlation.name),
+            raised: self.raised(&correlation, &settings),
+            reply: self.reply(notification, kind, &correlation.target, &settings),
+            ..EventOutcome::default()
+        };
+        let is_settled = self.settle(event, notification, correlation.target.name(), outcome).await?;
+        if is_settled {
+            log(notification, &correlation);
+        }
+        Ok(is_settled)
+    }
+
+    async fn settle(
+        &self,
+        event: &StoredEvent,
+        notification: &Notification,
+        correlation: &'static str,
+        outcome: EventOutcome<'_>,
+    ) -> Result<bool, StoreError> {
+        let event_kind = notification.event_kind.name();
+        let actor = notification.user.as_deref();
+        let is_settled = self
+            .store
+            .settle_event(event, &EventOutcome { correlation, event_kind, actor, ..outcome })
+            .await?;
+        if is_settled {
+            telemetry::event(event_kind, correlation);
+        }
+        Ok(is_settled)
+    }
+
+    /// The alerts that are known to be raised by now, though no answer said so, and how their threads are told.
+    fn raised(&self, correlation: &Correlation<Alert>, settings: &Settings) -> Vec<Raised> {
+        let config = &settings.config;
+        let renderer = Renderer::new(&config.replies);
+        let is_news = |alert: &&Alert| matches!(alert.state, AlertState::Queued | AlertState::NotSent);
+        let raised = correlation.raised.iter().filter(is_news).map(|alert| {
+            let trigger = config.triggers.iter().find(|trigger| trigger.name == alert.trigger);
+            let team = trigger.map_or("", |trigger| trigger.team.as_str());
+            Raised { alert: alert.id, confirmation: renderer.sent(alert, team) }
+        });
+        raised.collect()
+    }
+
+    fn reply(
+        &self,
+        notification: &Notification,
+        kind: ReplyKind,
+        target: &ReplyTarget<Alert>,
+        settings: &Settings,
+    ) -> Option<NewDelivery> {
+        let renderer = Renderer::new(&settings.config.replies);
+        match target {
+            ReplyTarget::Thread(alert, _) => {
+                let text = text(notification, kind, renderer)?;
+                let reply = Reply::new(alert.room.clone(), Some(alert.thread.clone()), text);
+                Some(reply.queued(kind, Some(alert.id)))
+            }
+            ReplyTarget::Room(room, maybe_about) => {
+                let mut text = text(notification, kind, renderer)?;
+                let links: Vec<String> = maybe_about.iter().map(|alert| self.link(alert, settings)).collect();
+                if !links.is_empty() {
+                    text.push_str(&format!("\nThis may be about {}", links.join(" or ")));
+                }
+                Some(Reply::new(room.clone(), None, text).queued(kind, None))
+            }
+            ReplyTarget::Nowhere | ReplyTarget::Later => None,
+        }
+    }
+
+    /// The address of the message that asked for an alert.
+    fn link(&self, alert: &Alert, settings: &Settings) -> String {
+        let unknown = || Room { id: alert.room.clone(), name: None, kind: RoomKind::Other };
+        let room = self.rooms.get(&alert.room).map_or_else(unknown, |known| known.room);
+        message_url(settings.config.rocketchat.url.base(), &room, &alert.message).into()
+    }
+}
+
+/// What the store found, as far as it decides.
+fn candidates(reference: &AlertRef, found: store::Candidates) -> Candidates<Alert> {
+    let name = reference.event_id.as_ref().map(EventId::as_str);
+    Candidates {
+        is_room_id: found.by_external.iter().any(|alert| alert.external_id == alert.room.as_str()),
+        unanswered_calls: found.unanswered.iter().map(|alert| alert.unanswered as usize).sum(),
+        unclaimed_names: found.unclaimed.len(),
+        is_unclaimed_name: found.unclaimed.iter().any(|unclaimed| Some(unclaimed.as_str()) == name),
+        by_event_id: found.by_event,
+        by_external_id: found.by_external,
+        unanswered: found.unanswered,
+        call_under_way: found.call_under_way,
+    }
+}
+
+fn learned(reference: &AlertRef, name: Name) -> Option<(&EventId, &str)> {
+    match name {
+        Name::Learned | Name::Unclaimed => {
+            Some((reference.event_id.as_ref()?, reference.external_id.as_deref()?))
+        }
+        Name::Settled => None,
+    }
+}
+
+/// What is said of an event; `None` where nothing is.
+fn text(notification: &Notification, kind: ReplyKind, renderer: Renderer<'_>) -> Option<String> {
+    let without = if kind == ReplyKind::Annotated { NO_TEXT } else { "" };
+    let words = ReplyWords {
+        user: notification.user.as_deref().unwrap_or(NOBODY),
+        text: notification.note.as_deref().unwrap_or(without),
+        team: notification.team.as_deref().unwrap_or_default(),
+        ..ReplyWords::default()
+    };
+    let own = renderer.text(kind, &words, None);
+    // A note typed together with another action stands below it.
+    let note = match (kind, &notification.note) {
+        (ReplyKind::Annotated, _) | (_, None) => None,
+        (_, Some(_)) => renderer.text(ReplyKind::Annotated, &words, None),
+    };
+    match (own, note) {
+        (Some(own), Some(note)) => Some(format!("{own}\n{note}")),
+        (own, note) => own.or(note),
+    }
+}
+
+fn reply_kind(event_kind: EventKind) -> Option<ReplyKind> {
+    match event_kind {
+        EventKind::Raised => Some(ReplyKind::Raised),
+        EventKind::Acknowledged => Some(ReplyKind::Acknowledged),
+        EventKind::Closed => Some(ReplyKind::Closed),
+        EventKind::Annotated => Some(ReplyKind::Annotated),
+        EventKind::Escalated => Some(ReplyKind::Escalated),
+        EventKind::Unattended => Some(ReplyKind::Unattended),
+        EventKind::Failed => Some(ReplyKind::Failed),
+        EventKind::Test | EventKind::Duty | EventKind::Unknown => None,
+    }
+}
+
+fn log(notification: &Notification, correlation: &Correlation<Alert>) {
+    let (event, kind, by) = (&notification.id, notification.event_kind.name(), correlation.target.name());
+    match &correlation.target {
+        ReplyTarget::Thread(alert, FoundBy::Unanswered) => {
+            info!(%event, kind, by, alert = %alert.id, "event of an alert whose call got no answer");
+        }
+        ReplyTarget::Thread(alert, _) => info!(%event, kind, by, alert = %alert.id, "event correlated"),
+        ReplyTarget::Room(room, maybe_about) if !maybe_about.is_empty() => {
+            let alerts: Vec<String> = maybe_about.iter().map(|alert| alert.id.to_string()).collect();
+            warn!(%event, kind, by, %room, ?alerts, "event of one of several alerts whose calls got no answer; posted into their room");
+        }
+        ReplyTarget::Room(room, _) => {
+            warn!(%event, kind, by, %room, "event of an alert that is not ours; posted into its room");
+        }
+        ReplyTarget::Nowhere | ReplyTarget::Later => {
+            warn!(%event, kind, by, "event of an alert that is not ours; not posted");
+        }
+    }
+    let event_id = notification.alert.as_ref().and_then(|alert| alert.event_id.as_ref());
+    for alert in correlation.raised.iter().filter(|alert| alert.state != AlertState::Sent) {
+        info!(alert = %alert.id, event_id = event_id.map(tracing::field::display), "alert sent: SIGNL4's event says so, its call got no answer");
+        telemetry::alert(AlertState::Sent.name());
+        let age = Timestamp::now().duration_since(alert.created_at);
+        telemetry::alert_sent(Duration::try_from(age).unwrap_or_default());
+    }
+}

@@ -1,0 +1,109 @@
+//! The queues of the outbox: one for each SIGNL4 team, three for Rocket.Chat.
+
+use crate::{
+    admin::{Carries, QueueLabel},
+    alerting::{ReplyKind, TeamName},
+    config::Signl4,
+    store::{DeliveryKind, Queue},
+};
+
+/// The queue of a team's alerts.
+pub(in crate::bot) fn of_team(team: &TeamName) -> Queue {
+    match team {
+        TeamName::Default => Queue::new("signl4"),
+        TeamName::Named(name) => Queue::new(format!("signl4:{name}")),
+    }
+}
+
+/// A team's name for a person.
+pub(in crate::bot) fn team_label(team: &TeamName) -> String {
+    match team {
+        TeamName::Default => "SIGNL4".to_owned(),
+        TeamName::Named(name) => format!("SIGNL4 team {name}"),
+    }
+}
+
+pub(super) fn of_reply(kind: ReplyKind) -> Queue {
+    match kind {
+        // A delay is queued with its end, or the end might be posted first.
+        ReplyKind::Sent | ReplyKind::Queued | ReplyKind::Delayed | ReplyKind::Suppressed => confirmations(),
+        _ => replies(),
+    }
+}
+
+/// What somebody waits for: what people do with an alert, and that one was not sent.
+fn replies() -> Queue {
+    Queue::new("rocketchat:reply")
+}
+
+/// What is only good to know. In a storm there are thousands, and an acknowledgement must not wait for them.
+fn confirmations() -> Queue {
+    Queue::new("rocketchat:confirmation")
+}
+
+/// Rocket.Chat limits each route of its REST API by itself, so reactions have a queue of their own.
+pub(super) fn of_reactions() -> Queue {
+    Queue::new("rocketchat:reaction")
+}
+
+/// The queues that lead to Rocket.Chat, and what each carries.
+pub(super) fn of_chat() -> [(Queue, DeliveryKind); 3] {
+    [
+        (replies(), DeliveryKind::Reply),
+        (confirmations(), DeliveryKind::Reply),
+        (of_reactions(), DeliveryKind::Reaction),
+    ]
+}
+
+/// Every queue, named for a person.
+pub(in crate::bot) fn labels(signl4: &Signl4) -> Vec<QueueLabel> {
+    let label = |queue, name: &str, carries| QueueLabel { queue, name: name.to_owned(), carries };
+    let teams = signl4.webhooks().map(|(team, _)| label(of_team(&team), &team_label(&team), Carries::Alerts));
+    let chat = [
+        label(replies(), "Rocket.Chat: replies", Carries::Replies),
+        label(confirmations(), "Rocket.Chat: confirmations", Carries::Replies),
+        label(of_reactions(), "Rocket.Chat: reactions", Carries::Reactions),
+    ];
+    teams.chain(chat).collect()
+}
+
+/// Where the rows of a queue go that no configuration names any more; `None` where they stay.
+pub(super) fn adopting(queue: &Queue, kind: Option<DeliveryKind>, known: &[Queue]) -> Option<Queue> {
+    if known.contains(queue) {
+        return None;
+    }
+    match kind? {
+        DeliveryKind::Alert => Some(of_team(&TeamName::Default)),
+        DeliveryKind::Reply => Some(replies()),
+        DeliveryKind::Reaction => Some(of_reactions()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_team_has_a_queue_of_its_own() {
+        let queues: BTreeSet<Queue> =
+            [TeamName::Default, TeamName::Named("a".into()), TeamName::Named("b".into())]
+                .iter()
+                .map(of_team)
+                .collect();
+        assert_eq!(queues.len(), 3);
+    }
+
+    #[test]
+    fn rows_of_a_queue_that_is_gone_are_adopted_by_their_kind_and_unknown_ones_are_left_alone() {
+        let gone = Queue::new("signl4:gone");
+        let known = [of_team(&TeamName::Default), replies()];
+        let adopted = |kind| adopting(&gone, kind, &known).map(|queue| queue.to_string());
+        assert_eq!(adopted(Some(DeliveryKind::Alert)).as_deref(), Some("signl4"));
+        assert_eq!(adopted(Some(DeliveryKind::Reply)).as_deref(), Some("rocketchat:reply"));
+        assert_eq!(adopted(Some(DeliveryKind::Reaction)).as_deref(), Some("rocketchat:reaction"));
+        assert_eq!(adopted(None), None);
+        assert_eq!(adopting(&known[0], Some(DeliveryKind::Alert), &known), None);
+    }
+}

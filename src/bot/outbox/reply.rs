@@ -1,0 +1,147 @@
+//! What is posted to Rocket.Chat: replies and reactions, from the words to the rows of the outbox.
+
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use tracing::error;
+
+use super::queues;
+use crate::{
+    alerting::{OnSent, Replies, ReplyKind, ReplyWords},
+    store::{Alert, AlertId, DeliveryKind, NewDelivery},
+};
+use rocketchat::{MessageId, RoomId};
+
+/// The alphabet of Meteor's random ids: no letters that people mix up.
+const ID_ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz";
+/// The length of Meteor's random ids.
+const ID_LENGTH: usize = 17;
+
+/// A message of ours. Its `_id` is drawn when it is queued, so that a repeated call cannot double it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(in crate::bot) struct Reply {
+    pub(super) id: MessageId,
+    pub(super) room: RoomId,
+    pub(super) thread: Option<MessageId>,
+    pub(super) text: String,
+}
+
+/// A reaction on somebody's message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Reaction {
+    pub(super) message: MessageId,
+    pub(super) emoji: String,
+    /// The reply that is posted where the reaction is refused.
+    pub(super) otherwise: Option<Reply>,
+}
+
+impl Reply {
+    /// A reply with a fresh `_id`.
+    pub(in crate::bot) fn new(room: RoomId, thread: Option<MessageId>, text: String) -> Self {
+        let mut rng = rand::rng();
+        let id: String =
+            (0..ID_LENGTH).map(|_| char::from(ID_ALPHABET[rng.random_range(0..ID_ALPHABET.len())])).collect();
+        Self { id: MessageId::new(id), room, thread, text }
+    }
+
+    /// Its row. Replies of one thread keep their order; those of different threads do not wait for each other.
+    pub(in crate::bot) fn queued(self, kind: ReplyKind, alert: Option<AlertId>) -> NewDelivery {
+        NewDelivery {
+            queue: queues::of_reply(kind),
+            kind: DeliveryKind::Reply,
+            ordering: self.thread.as_ref().map_or_else(|| self.room.to_string(), MessageId::to_string),
+            body: json(&self),
+            alert,
+        }
+    }
+}
+
+/// Renders what the thread of a message is told of its alert.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::bot) struct Renderer<'a> {
+    replies: &'a Replies,
+}
+
+impl<'a> Renderer<'a> {
+    pub(in crate::bot) fn new(replies: &'a Replies) -> Self {
+        Self { replies }
+    }
+
+    /// The words of a kind; `None` where it is switched off. A template that fails at this late hour says less,
+    /// not nothing.
+    pub(in crate::bot) fn text(
+        &self,
+        kind: ReplyKind,
+        words: &ReplyWords<'_>,
+        alert: Option<AlertId>,
+    ) -> Option<String> {
+        self.replies.text(kind, words).unwrap_or_else(|error| {
+            error!(alert = alert.map(display), reply = kind.key(), %error, "the template of a reply failed; a plain text stands in for it");
+            Some([words.user, kind.key(), words.reason].join(" ").trim().to_owned())
+        })
+    }
+
+    /// A reply in the alert's thread; `None` where the kind is switched off.
+    pub(in crate::bot) fn in_thread(
+        &self,
+        alert: &Alert,
+        kind: ReplyKind,
+        words: &ReplyWords<'_>,
+    ) -> Option<NewDelivery> {
+        let words = ReplyWords { trigger: &alert.trigger, ..*words };
+        let text = self.text(kind, &words, Some(alert.id))?;
+        Some(Reply::new(alert.room.clone(), Some(alert.thread.clone()), text).queued(kind, Some(alert.id)))
+    }
+
+    /// How it is shown that the alert was sent. A thread that was told of a delay is always told of its end.
+    pub(in crate::bot) fn sent(&self, alert: &Alert, team: &str) -> Option<NewDelivery> {
+        let words = ReplyWords { team, trigger: &alert.trigger, ..ReplyWords::default() };
+        match self.replies.on_sent {
+            _ if alert.told_waiting => self.in_thread(alert, ReplyKind::Sent, &words),
+            OnSent::Nothing => None,
+            OnSent::Reply => self.in_thread(alert, ReplyKind::Sent, &words),
+            OnSent::Reaction => Some(self.reaction(alert, &words)),
+        }
+    }
+
+    fn reaction(&self, alert: &Alert, words: &ReplyWords<'_>) -> NewDelivery {
+        let otherwise = self
+            .text(ReplyKind::Sent, words, Some(alert.id))
+            .map(|text| Reply::new(alert.room.clone(), Some(alert.thread.clone()), text));
+        let message = alert.message.clone();
+        NewDelivery {
+            queue: queues::of_reactions(),
+            kind: DeliveryKind::Reaction,
+            ordering: message.to_string(),
+            body: json(&Reaction { message, emoji: self.replies.reaction.clone(), otherwise }),
+            alert: Some(alert.id),
+        }
+    }
+}
+
+fn json(body: &impl Serialize) -> serde_json::Value {
+    // Strings and options of strings: there is nothing in them that JSON could not hold.
+    serde_json::to_value(body).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reply_has_an_id_of_its_own_that_meteor_would_draw() {
+        let draw = || Reply::new(RoomId::new("r"), None, String::new()).id;
+        let (one, other) = (draw(), draw());
+        assert_ne!(one, other);
+        assert_eq!(one.as_str().len(), ID_LENGTH);
+        assert!(one.as_str().bytes().all(|byte| ID_ALPHABET.contains(&byte)));
+    }
+
+    #[test]
+    fn what_is_posted_reads_back_as_it_was_queued() {
+        let reply = Reply::new(RoomId::new("r"), Some(MessageId::new("t")), "Rene: Alert closed.".into());
+        let row = reply.clone().queued(ReplyKind::Closed, None);
+        assert_eq!(serde_json::from_value::<Reply>(row.body).unwrap(), reply);
+        let reaction = Reaction { message: MessageId::new("m"), emoji: ":x:".into(), otherwise: Some(reply) };
+        assert_eq!(serde_json::from_value::<Reaction>(json(&reaction)).unwrap(), reaction);
+    }
+}

@@ -1,0 +1,348 @@
+//! When the rows of one queue are tried: waits, pauses and backoffs, by the steady clock and in memory.
+//!
+//! A decision over plain data: the worker asks it what to do next, and tells it what came of each attempt.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
+
+use crate::store::{DeliveryId, Head, Settlement};
+
+/// Attempts of a queue that are under way at once, at most.
+const MOST_UNDER_WAY: usize = 4;
+/// An attempt that takes longer no longer holds up the next one. While attempts are quicker, rows go one after the other:
+/// they arrive in their order, and the destination's limits are seen before they are passed.
+const SLOW: Duration = Duration::from_millis(500);
+/// Waits of a row that surely did not arrive, in seconds.
+const AFTER_REFUSAL: &[f64] = &[2.0, 4.0, 8.0, 16.0, 30.0];
+/// Time between two attempts of a queue whose last attempts all failed, in seconds.
+const BETWEEN_FAILURES: &[f64] = &[0.5, 1.0, 2.0, 4.0, 8.0, 15.0];
+/// Waits of a row that may have arrived, in multiples of [`Schedule::sign_wait`]: with its 20 s that is 20 s, 40 s, then 1, 2,
+/// 5, 10 and 15 min.
+const AFTER_SILENCE: &[f64] = &[1.0, 2.0, 3.0, 6.0, 15.0, 30.0, 45.0];
+/// A row that the end of the process interrupted so often in a row may be what ended it, and is not tried at once after a
+/// start.
+const SUSPECT_CRASHES: u32 = 3;
+/// How often a row is tried earlier because the destination took another one. A row that fails each time all the same
+/// fails by itself.
+const MOST_HASTENED: u32 = 3;
+
+/// The memory of one queue's worker. After a start it is empty, so everything owed is due.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    /// How long a row that may have arrived waits for a sign that it did.
+    sign_wait: Duration,
+    /// The rows that are under way or that failed before.
+    rows: HashMap<DeliveryId, Row>,
+    newest_start: Option<Instant>,
+    /// Until then the destination takes nothing.
+    paused_until: Option<Instant>,
+    /// Attempts that failed since the last one that was successful.
+    failures: u32,
+    /// While there are failures, attempts keep a distance.
+    next_after_failure: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Row {
+    state: RowState,
+    /// Attempts that surely did not arrive.
+    refusals: u32,
+    /// Attempts that may have arrived.
+    unanswered: u32,
+    hastened: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum RowState {
+    UnderWay,
+    Waiting {
+        due: Instant,
+        /// It is not tried earlier, whatever else the destination takes.
+        earliest: Instant,
+    },
+}
+
+impl Schedule {
+    pub(super) fn new(sign_wait: Duration) -> Self {
+        Self {
+            sign_wait,
+            rows: HashMap::new(),
+            newest_start: None,
+            paused_until: None,
+            failures: 0,
+            next_after_failure: None,
+        }
+    }
+
+    /// From when on another row may be started; `None` while as many are under way as may be.
+    pub(super) fn opens_at(&self, now: Instant) -> Option<Instant> {
+        let under_way = self.rows.values().filter(|row| row.state == RowState::UnderWay).count();
+        let slow = self.newest_start.filter(|_| under_way > 0).map(|start| start + SLOW);
+        let gates = [self.paused_until, self.next_after_failure, slow];
+        (under_way < MOST_UNDER_WAY).then(|| gates.into_iter().flatten().fold(now, Instant::max))
+    }
+
+    /// How many rows wait for a time of their own.
+    pub(super) fn waiting(&self) -> usize {
+        self.rows.values().filter(|row| row.state != RowState::UnderWay).count()
+    }
+
+    /// When the first of them is due.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let due = |row: &Row| match row.state {
+            RowState::Waiting { due, .. } => Some(due),
+            RowState::UnderWay => None,
+        };
+        self.rows.values().filter_map(due).min()
+    }
+
+    /// Whether a waiting row is to be tried now. One that is seen for the first time is, unless an earlier run of the bot
+    /// may have delivered it, or may have failed by it.
+    pub(super) fn is_due(&mut self, head: &Head, now: Instant) -> bool {
+        if let Some(row) = self.rows.get(&head.id) {
+            return matches!(row.state, RowState::Waiting { due, .. } if due <= now);
+        }
+        let wait = match head {
+            Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => self.after_silence(*crashes),
+            Head { unanswered: 1.., .. } => self.sign_wait,
+            _ => return true,
+        };
+        let state = RowState::Waiting { due: now + wait, earliest: now + wait };
+        self.rows.insert(head.id, Row { state, refusals: 0, unanswered: head.unanswered, hastened: 0 });
+        false
+    }
+
+    /// A row is being tried.
+    pub(super) fn started(&mut self, row: DeliveryId, now: Instant) {
+        let fresh = Row { state: RowState::UnderWay, refusals: 0, unanswered: 0, hastened: 0 };
+        self.rows.entry(row).or_insert(fresh).state = RowState::UnderWay;
+        self.newest_start = Some(now);
+        if self.failures > 0 {
+            self.next_after_failure = Some(now + step(BETWEEN_FAILURES, self.failures - 1));
+        }
+    }
+
+    /// What came of it, and for how long the destination then wants nothing more. Returns how long the row waits.
+    pub(super) fn finished(
+        &mut self,
+        id: DeliveryId,
+        settlement: &Settlement,
+        pause: Option<Duration>,
+        now: Instant,
+    ) -> Duration {
+        if let Some(pause) = pause {
+            self.paused_until = self.paused_until.max(Some(now + pause));
+        }
+        match settlement {
+            Settlement::Delivered { .. } => self.succeeded(now),
+            Settlement::Retry { reason: Some(_) } | Settlement::Unanswered { .. } => {
+                self.next_after_failure = Some(now + step(BETWEEN_FAILURES, self.failures));
+                self.failures = self.failures.saturating_add(1);
+            }
+            // The row's own fault, or nobody's.
+            Settlement::Failed { .. } | Settlement::Crashed { .. } | Settlement::Retry { reason: None } => {}
+        }
+        let Some(row) = self.rows.get_mut(&id) else { return Duration::ZERO };
+        let (wait, earliest) = match settlement {
+            Settlement::Delivered { .. } | Settlement::Failed { .. } => {
+                self.rows.remove(&id);
+                return Duration::ZERO;
+            }
+            Settlement::Retry { reason: None } => (Duration::ZERO, Duration::ZERO),
+            Settlement::Retry { reason: Some(_) } => {
+                row.refusals = row.refusals.saturating_add(1);
+                // Where an earlier attempt may have arrived, that is still so.
+                (step(AFTER_REFUSAL, row.refusals - 1), Duration::ZERO)
+            }
+            Settlement::Unanswered { .. } | Settlement::Crashed { .. } => {
+                row.unanswered = row.unanswered.saturating_add(1);
+                (self.sign_wait.mul_f64(factor(AFTER_SILENCE, row.unanswered - 1)), self.sign_wait)
+            }
+        };
+        row.state = RowState::Waiting { due: now + wait, earliest: now + earliest };
+        wait
+    }
+
+    /// A row is settled otherwise.
+    pub(super) fn forget(&mut self, row: DeliveryId) {
+        self.rows.remove(&row);
+    }
+
+    /// Forgets the rows that are neither under way nor among these, which are all that wait.
+    pub(super) fn keep(&mut self, heads: &[Head]) {
+        self.rows
+            .retain(|id, row| row.state == RowState::UnderWay || heads.iter().any(|head| head.id == *id));
+    }
+
+    /// The destination takes rows, so what waits for it is due.
+    fn succeeded(&mut self, now: Instant) {
+        (self.failures, self.next_after_failure) = (0, None);
+        for row in self.rows.values_mut().filter(|row| row.hastened < MOST_HASTENED) {
+            if let RowState::Waiting { due, earliest } = &mut row.state
+                && *due > now.max(*earliest)
+            {
+                *due = now.max(*earliest);
+                row.hastened += 1;
+            }
+        }
+    }
+
+    fn after_silence(&self, times: u32) -> Duration {
+        self.sign_wait.mul_f64(factor(AFTER_SILENCE, times - 1))
+    }
+}
+
+fn step(seconds: &[f64], times: u32) -> Duration {
+    Duration::from_secs_f64(factor(seconds, times))
+}
+
+/// The entry for the `times`-th repetition, from 0; the last one from there on.
+fn factor(table: &[f64], times: u32) -> f64 {
+    let at = usize::try_from(times).unwrap_or(usize::MAX).min(table.len() - 1);
+    table[at]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGN: Duration = Duration::from_secs(20);
+
+    fn schedule() -> (Schedule, Instant) {
+        (Schedule::new(SIGN), Instant::now())
+    }
+
+    fn head(row: i64) -> Head {
+        Head { id: DeliveryId::of(row), unanswered: 0, crashes: 0 }
+    }
+
+    fn seconds(seconds: f64) -> Duration {
+        Duration::from_secs_f64(seconds)
+    }
+
+    fn refused() -> Settlement {
+        Settlement::Retry { reason: Some("503".into()) }
+    }
+
+    fn silent() -> Settlement {
+        Settlement::Unanswered { reason: "504".into() }
+    }
+
+    fn delivered() -> Settlement {
+        Settlement::Delivered { event_id: None }
+    }
+
+    /// Tries a row at this moment; returns how long it then waits.
+    fn attempt(schedule: &mut Schedule, row: i64, settlement: &Settlement, at: Instant) -> f64 {
+        schedule.started(DeliveryId::of(row), at);
+        schedule.finished(DeliveryId::of(row), settlement, None, at).as_secs_f64()
+    }
+
+    #[test]
+    fn what_surely_did_not_arrive_is_tried_again_soon_up_to_30_s_apart() {
+        let (mut schedule, now) = schedule();
+        let waits: Vec<f64> = (0..7).map(|_| attempt(&mut schedule, 1, &refused(), now)).collect();
+        assert_eq!(waits, [2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
+    }
+
+    #[test]
+    fn what_may_have_arrived_waits_for_a_sign_and_is_then_tried_at_growing_distances() {
+        let (mut schedule, now) = schedule();
+        let waits: Vec<f64> = (0..8).map(|_| attempt(&mut schedule, 1, &silent(), now)).collect();
+        assert_eq!(waits, [20.0, 40.0, 60.0, 120.0, 300.0, 600.0, 900.0, 900.0]);
+    }
+
+    #[test]
+    fn after_a_start_everything_is_due_but_what_an_earlier_run_may_have_delivered() {
+        let (mut schedule, now) = schedule();
+        assert!(schedule.is_due(&head(1), now));
+        assert!(schedule.is_due(&Head { crashes: 2, ..head(2) }, now), "killed by chance");
+        let asked = Head { unanswered: 5, ..head(3) };
+        assert!(!schedule.is_due(&asked, now) && !schedule.is_due(&asked, now + seconds(19.9)));
+        assert!(schedule.is_due(&asked, now + SIGN));
+        let suspect = Head { crashes: 5, ..head(4) };
+        assert!(!schedule.is_due(&suspect, now) && !schedule.is_due(&suspect, now + seconds(299.0)));
+        assert!(schedule.is_due(&suspect, now + seconds(300.0)), "no crash loop comes of it");
+    }
+
+    #[test]
+    fn quick_attempts_go_one_by_one_and_a_slow_one_holds_up_nobody_for_long() {
+        let (mut schedule, now) = schedule();
+        assert_eq!(schedule.opens_at(now), Some(now));
+        for row in 0..4 {
+            let at = now + SLOW * u32::try_from(row).unwrap();
+            assert_eq!(schedule.opens_at(at), Some(at));
+            schedule.started(DeliveryId::of(row), at);
+            assert!(row == 3 || schedule.opens_at(at) == Some(at + SLOW));
+        }
+        assert_eq!(schedule.opens_at(now + seconds(60.0)), None, "four at once");
+        schedule.finished(DeliveryId::of(0), &delivered(), None, now + seconds(60.0));
+        assert_eq!(schedule.opens_at(now + seconds(60.0)), Some(now + seconds(60.0)));
+    }
+
+    #[test]
+    fn once_the_destination_takes_something_all_that_waits_is_due_but_never_before_the_time_for_a_sign() {
+        let (mut schedule, now) = schedule();
+        for _ in 0..5 {
+            attempt(&mut schedule, 1, &refused(), now);
+            attempt(&mut schedule, 2, &silent(), now);
+        }
+        let at = now + seconds(5.0);
+        attempt(&mut schedule, 3, &delivered(), at);
+        assert!(schedule.is_due(&head(1), at));
+        assert!(!schedule.is_due(&head(2), now + seconds(19.0)));
+        assert!(schedule.is_due(&head(2), now + SIGN));
+    }
+
+    #[test]
+    fn a_row_that_fails_though_others_succeed_comes_back_to_its_own_distances() {
+        let (mut schedule, mut now) = schedule();
+        let mut tried = 0;
+        for _ in 0..60 {
+            now += seconds(30.0);
+            if schedule.is_due(&head(1), now) {
+                attempt(&mut schedule, 1, &silent(), now);
+                tried += 1;
+            }
+            attempt(&mut schedule, 2, &delivered(), now);
+        }
+        assert!(tried <= 9, "{tried} calls in half an hour");
+    }
+
+    #[test]
+    fn while_everything_fails_attempts_keep_their_distance_also_when_they_hang() {
+        let (mut schedule, now) = schedule();
+        for _ in 0..9 {
+            attempt(&mut schedule, 1, &refused(), now);
+        }
+        assert_eq!(schedule.opens_at(now), Some(now + seconds(15.0)));
+        let at = now + seconds(15.0);
+        schedule.started(DeliveryId::of(2), at);
+        assert_eq!(schedule.opens_at(at), Some(at + seconds(15.0)));
+        attempt(&mut schedule, 3, &delivered(), at);
+        assert_eq!(schedule.opens_at(at), Some(at + SLOW), "only the slow one counts");
+    }
+
+    #[test]
+    fn a_pause_stands_whatever_is_delivered_meanwhile_and_is_no_failure() {
+        let (mut schedule, now) = schedule();
+        schedule.started(DeliveryId::of(1), now);
+        let throttled = Settlement::Retry { reason: None };
+        schedule.finished(DeliveryId::of(1), &throttled, Some(seconds(60.0)), now);
+        attempt(&mut schedule, 2, &delivered(), now);
+        assert_eq!(schedule.opens_at(now), Some(now + seconds(60.0)));
+        assert!(schedule.is_due(&head(1), now));
+    }
+
+    #[test]
+    fn a_panic_delays_its_own_row_alone() {
+        let (mut schedule, now) = schedule();
+        let crashed = Settlement::Crashed { reason: "a bug".into() };
+        assert_eq!(attempt(&mut schedule, 1, &crashed, now), 20.0);
+        assert_eq!(schedule.opens_at(now), Some(now));
+        assert_eq!((schedule.waiting(), schedule.next_due()), (1, Some(now + SIGN)));
+        schedule.keep(&[head(2)]);
+        assert_eq!(schedule.waiting(), 0);
+    }
+}

@@ -1,0 +1,102 @@
+//! The destination SIGNL4: alerts become calls of a team's webhook.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    reply::Renderer,
+    worker::{Attempt, Destination, tried_long_enough},
+};
+use crate::{
+    alerting::{ReplyKind, ReplyWords, TeamName},
+    bot::settings::Current,
+    store::{Alert, Delivery, Settlement, Store, StoreError},
+};
+use signl4::{RaiseError, Raised, WebhookClient, WebhookUrl};
+
+/// SIGNL4 allows a wrong secret or an invalid event ten times a minute: after one, the queue pauses.
+const PAUSE_AFTER_REJECTION: Duration = Duration::from_secs(6);
+
+/// Raises the alerts of one team.
+pub(super) struct Signl4Team {
+    pub(super) team: TeamName,
+    pub(super) url: WebhookUrl,
+    pub(super) client: WebhookClient,
+    pub(super) store: Store,
+    pub(super) current: Current,
+}
+
+impl Destination for Signl4Team {
+    async fn attempt(&self, delivery: &Delivery) -> Attempt {
+        let alert = match self.alert(delivery).await {
+            Ok(Some(alert)) => alert,
+            Ok(None) => {
+                return Settlement::Failed { reason: "its alert is no longer in the store".into() }.into();
+            }
+            Err(error) => return Settlement::Retry { reason: Some(error.to_string()) }.into(),
+        };
+        let Ok(event) = serde_json::from_str(&delivery.body) else {
+            return self.not_sent(&alert, "its row in the store is damaged".into());
+        };
+        let answer = self.client.raise(&self.url, &event).await;
+        // Again, for the call may have taken so long that the thread was told of the delay.
+        let alert = self.alert(delivery).await.ok().flatten().unwrap_or(alert);
+        match answer {
+            Ok(raised) => self.sent(&alert, raised),
+            Err(error) => self.failed(&alert, delivery, error),
+        }
+    }
+
+    async fn give_up(&self, delivery: &Delivery, reason: String) -> Attempt {
+        match self.alert(delivery).await {
+            Ok(Some(alert)) => self.not_sent(&alert, reason),
+            Ok(None) | Err(_) => Settlement::Failed { reason }.into(),
+        }
+    }
+}
+
+impl Signl4Team {
+    async fn alert(&self, delivery: &Delivery) -> Result<Option<Alert>, StoreError> {
+        match delivery.alert {
+            Some(id) => self.store.alert(id).await,
+            None => Ok(None),
+        }
+    }
+
+    fn sent(&self, alert: &Alert, raised: Raised) -> Attempt {
+        let settings = self.current.now();
+        let confirmation = Renderer::new(&settings.config.replies).sent(alert, self.team.as_str());
+        Attempt {
+            settlement: Settlement::Delivered { event_id: raised.event_id },
+            pause: raised.pause,
+            then: confirmation.into_iter().collect(),
+        }
+    }
+
+    fn failed(&self, alert: &Alert, delivery: &Delivery, error: RaiseError) -> Attempt {
+        let (why, settlement) = match error {
+            RaiseError::Rejected { reason } => {
+                return Attempt { pause: Some(PAUSE_AFTER_REJECTION), ..self.not_sent(alert, reason) };
+            }
+            RaiseError::Throttled { wait } => {
+                return Attempt { pause: Some(wait), ..Settlement::Retry { reason: None }.into() };
+            }
+            RaiseError::NotRaised { reason } => (reason.clone(), Settlement::Retry { reason: Some(reason) }),
+            RaiseError::Unanswered { reason } => (reason.clone(), Settlement::Unanswered { reason }),
+        };
+        let retry_for = self.current.now().config.signl4.retry_for;
+        if tried_long_enough(delivery, retry_for, Timestamp::now()) {
+            let tried = humantime::format_duration(retry_for);
+            return self.not_sent(alert, format!("{why}; tried for {tried}"));
+        }
+        settlement.into()
+    }
+
+    fn not_sent(&self, alert: &Alert, reason: String) -> Attempt {
+        let words = ReplyWords { reason: &reason, team: self.team.as_str(), ..ReplyWords::default() };
+        let settings = self.current.now();
+        let told = Renderer::new(&settings.config.replies).in_thread(alert, ReplyKind::NotSent, &words);
+        Attempt { settlement: Settlement::Failed { reason }, pause: None, then: told.into_iter().collect() }
+    }
+}
