@@ -2,26 +2,12 @@
 
 use std::time::Duration;
 
+use sandbox::rocketchat::RestFault;
 use sandbox::signl4::{Times, WebhookFault};
 use signl4_rocketchat::bot::Tempo;
+use tokio::time::Instant;
 
 use crate::harness::{Harness, SOON};
-
-#[tokio::test]
-async fn the_events_of_an_alert_whose_answer_was_lost_stay_in_its_thread_when_another_one_is_lost() {
-    let harness = Harness::new().await;
-    let bot = harness.start_bot().await;
-    let first = harness.say_with_lost_answer("SIGNL4 pump 3 is down").await;
-    bot.wait_for_logs(1, &["alert sent"]).await;
-    let lost = harness.signl4.alerts()[0].clone();
-    harness.signl4.acknowledge(&lost.id, "Rene").unwrap();
-    harness.wait_for_reply(&first, "Rene: Alert acknowledged.").await;
-    let second = harness.say_with_lost_answer("SIGNL4 pump 4 is down").await;
-    bot.wait_for_logs(2, &["alert sent"]).await;
-    harness.signl4.close(&lost.id, "Rene").unwrap();
-    harness.wait_for_reply(&first, "Rene: Alert closed.").await;
-    assert!(harness.replies(&second).is_empty(), "{:?}", harness.replies(&second));
-}
 
 #[tokio::test]
 async fn an_alert_told_late_while_its_call_was_under_way_is_told_of_when_it_went_out() {
@@ -49,13 +35,51 @@ async fn an_alert_that_signl4_takes_for_invalid_is_told_and_never_sent_again() {
 }
 
 #[tokio::test]
+async fn a_call_that_hangs_holds_up_no_other_alert() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Next(1));
+    harness.say("SIGNL4 hangs");
+    let struck = |faults: &sandbox::signl4::Faults| faults.pending_webhook().is_empty();
+    while !struck(&harness.signl4.faults()) {
+        tokio::task::yield_now().await;
+    }
+    let said = Instant::now();
+    harness.say("SIGNL4 pump 3 is down");
+    harness.alert("SIGNL4 pump 3 is down").await;
+    assert!(said.elapsed() < Duration::from_secs(5), "{:?}", said.elapsed());
+}
+
+#[tokio::test]
+async fn a_reply_that_hangs_holds_up_no_reply_in_another_thread() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let messages = [harness.say("SIGNL4 pump 3 is down"), harness.say("SIGNL4 pump 4 is down")];
+    let (one, two) =
+        (harness.alert("SIGNL4 pump 3 is down").await, harness.alert("SIGNL4 pump 4 is down").await);
+    harness.chat.faults().rest_next("chat.sendMessage", 1, RestFault::NoAnswer);
+    harness.signl4.acknowledge(&one.id, "Rene").unwrap();
+    harness
+        .chat
+        .wait_for(SOON, |chat| (chat.calls_of("chat.sendMessage").len() == 1).then_some(()))
+        .await
+        .unwrap();
+    let acknowledged = Instant::now();
+    harness.signl4.acknowledge(&two.id, "Mia").unwrap();
+    harness.wait_for_reply(&messages[1], "Mia: Alert acknowledged.").await;
+    assert!(acknowledged.elapsed() < Duration::from_secs(5), "{:?}", acknowledged.elapsed());
+    assert!(harness.replies(&messages[0]).is_empty());
+    harness.wait_for_reply(&messages[0], "Rene: Alert acknowledged.").await;
+}
+
+#[tokio::test]
 async fn while_signl4_throttles_it_is_not_called_before_the_time_it_named() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     let pause = Duration::from_secs(4);
     harness.signl4.faults().webhook(WebhookFault::Throttled(pause), Times::Next(1));
     harness.say("SIGNL4 one");
-    bot.wait_for_log(&["paused", "throttles"]).await;
+    bot.wait_for_log(&["paused", "signl4"]).await;
     let named = tokio::time::Instant::now() + pause;
     // Were it called meanwhile, this one would be taken: the fault strikes once.
     harness.say("SIGNL4 two");

@@ -137,19 +137,6 @@ async fn an_event_without_an_external_id_that_overtakes_the_answer_finds_its_thr
 }
 
 #[tokio::test]
-async fn an_alert_whose_answer_was_lost_still_gets_its_events() {
-    let harness = Harness::new().await;
-    let bot = harness.start_bot().await;
-    harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
-    let message = harness.say("SIGNL4 pump 3 is down");
-    // The call is repeated: SIGNL4 has two alerts then, and the first one's name was never told.
-    let alerts = harness.signl4.wait_for_alerts(2, SOON).await.unwrap();
-    bot.wait_for_log(&["alert sent"]).await;
-    harness.signl4.acknowledge(&alerts[0].id, "Rene").unwrap();
-    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
-}
-
-#[tokio::test]
 async fn an_event_that_came_while_rocket_chat_was_down_appears_once_it_is_back() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;

@@ -337,12 +337,11 @@ impl Harness {
         self.chat.post(&self.room, &self.alice, text).unwrap()
     }
 
-    /// Alice writes a message that becomes two alerts, since SIGNL4's answer to the first call is lost.
+    /// Alice writes a message that SIGNL4 raises an alert for, and its answer is lost. Returns once the alert is there.
     pub async fn say_with_lost_answer(&self, text: &str) -> Message {
         self.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
         let message = self.say(text);
-        let twice = |alerts: &[Alert]| alerts.iter().filter(|alert| alert.text == text).count() == 2;
-        self.signl4.wait_until(SOON, |alerts, _| twice(alerts)).await.unwrap();
+        self.alert(text).await;
         message
     }
 
@@ -442,6 +441,7 @@ pub fn fast() -> Tempo {
             ..Timing::default()
         },
         store_busy: Duration::from_secs(1),
+        sign_wait: Duration::from_secs(3),
         ..Tempo::default()
     }
 }

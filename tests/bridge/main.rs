@@ -15,6 +15,7 @@ mod harness;
 mod lost_connections_are_explained;
 mod memory_is_bounded;
 mod no_message_is_missed;
+mod no_needless_second_page;
 mod pairs_alert_once;
 mod rejected_replies_block_no_others;
 mod reload_needs_no_restart;

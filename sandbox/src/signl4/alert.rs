@@ -6,6 +6,21 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::WebhookFault;
+
+/// A call of the inbound webhook that could be read, whatever came of it.
+#[derive(Clone, Debug)]
+pub struct WebhookCall {
+    /// When it was read.
+    pub at: Timestamp,
+    /// `X-S4-ExternalID`.
+    pub external_id: Option<String>,
+    /// The text, as an alert would have it.
+    pub text: String,
+    /// The fault that struck it; without one it raised an alert and was answered.
+    pub fault: Option<WebhookFault>,
+}
+
 /// An alert and all that is known of it.
 #[derive(Clone, Debug)]
 pub struct Alert {

@@ -28,6 +28,8 @@ pub enum WebhookFault {
     NeverAnswer,
     /// Raises the alert and cuts the connection instead of answering: the caller cannot know.
     LoseAnswer,
+    /// Raises the alert and answers with that status, as a gateway does that no longer waits (504).
+    RaiseThenStatus(u16),
     /// Raises the alert and answers 201 with this body in place of the right one (rubbish, or empty).
     Body(String),
     /// Raises the alert and answers so much later.

@@ -29,7 +29,7 @@ mod state;
 mod throttle;
 mod webhook;
 
-pub use alert::{Alert, AlertStatus, Attachment, HistoryEntry, HistoryKind, Received};
+pub use alert::{Alert, AlertStatus, Attachment, HistoryEntry, HistoryKind, Received, WebhookCall};
 pub use faults::{Faults, OutboundFault, Reshape, Times, WebhookFault};
 pub use notification::{DutyChange, Notification, Outcome};
 pub use options::{Options, OutboundPolicy, Person, Plan, Team};

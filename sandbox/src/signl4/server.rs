@@ -14,7 +14,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::connection::{Connection, CuttableListener};
 use super::state::State;
-use super::{Alert, Faults, Notification, Options, Person, Team, ids, outbound, rest, webhook};
+use super::{Alert, Faults, Notification, Options, Person, Team, WebhookCall, ids, outbound, rest, webhook};
 
 /// Six attachments of 4 MB.
 const LARGEST_BODY: usize = 24 * 1024 * 1024;
@@ -201,6 +201,11 @@ impl Signl4 {
     /// Every alert so far, oldest first.
     pub fn alerts(&self) -> Vec<Alert> {
         self.core.look(|state| state.alerts.clone())
+    }
+
+    /// Every call of the inbound webhook so far that could be read, oldest first.
+    pub fn calls(&self) -> Vec<WebhookCall> {
+        self.core.look(|state| state.calls.clone())
     }
 
     /// An alert by its id.

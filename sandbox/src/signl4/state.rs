@@ -8,13 +8,14 @@ use super::payload::Payload;
 use super::phone::ActionError;
 use super::throttle::Throttle;
 use super::{
-    Alert, AlertStatus, Attachment, HistoryKind, Options, OutboundFault, Person, Received, Team,
+    Alert, AlertStatus, Attachment, HistoryKind, Options, OutboundFault, Person, Received, Team, WebhookCall,
     WebhookFault, ids,
 };
 
 /// Everything that changes while the simulator runs. It outlives the server's stops.
 pub(super) struct State {
     pub alerts: Vec<Alert>,
+    pub calls: Vec<WebhookCall>,
     pub notifications: Vec<Notification>,
     /// Indexes of notifications that wait for the next one to pass them.
     pub held: Vec<usize>,
@@ -43,6 +44,7 @@ impl State {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             alerts: Vec::new(),
+            calls: Vec::new(),
             notifications: Vec::new(),
             held: Vec::new(),
             outbound_url: options.outbound_url.clone(),

@@ -20,7 +20,7 @@ use super::rest;
 use super::server::Core;
 use super::state::Action;
 use super::throttle::Verdict;
-use super::{Alert, Attachment, Received, Team, WebhookFault, ids};
+use super::{Alert, Attachment, Received, Team, WebhookCall, WebhookFault, ids};
 
 /// The largest attachment.
 const LARGEST_ATTACHMENT: usize = 4 * 1024 * 1024;
@@ -58,7 +58,12 @@ pub(super) async fn receive_for(
         Ok(call) => call,
         Err(reason) => return mistake(core, StatusCode::BAD_REQUEST, &reason),
     };
-    let fault = core.change(|state| state.webhook_faults.draw());
+    let fault = core.change(|state| {
+        let fault = state.webhook_faults.draw();
+        let Payload { external_id, text, .. } = Payload::read(&call.members);
+        state.calls.push(WebhookCall { at: Timestamp::now(), external_id, text, fault: fault.clone() });
+        fault
+    });
     let mut response = answer(core, team, connection, call, fault).await;
     if let Some(verdict) = verdict {
         add_limits(response.headers_mut(), verdict);
@@ -75,10 +80,7 @@ async fn answer(
 ) -> Response {
     match fault {
         None => created(&core.take(team, call).event_id),
-        Some(WebhookFault::Status(code)) => {
-            let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            rest::error(status, "The simulator was told to answer so.")
-        }
+        Some(WebhookFault::Status(code)) => failure(code),
         Some(WebhookFault::Throttled(reset_in)) => {
             too_many(Verdict { passes: false, limit: 10, remaining: 0, reset_in })
         }
@@ -87,6 +89,10 @@ async fn answer(
             core.take(team, call);
             connection.cut();
             std::future::pending().await
+        }
+        Some(WebhookFault::RaiseThenStatus(code)) => {
+            core.take(team, call);
+            failure(code)
         }
         Some(WebhookFault::Body(body)) => {
             core.take(team, call);
@@ -107,6 +113,11 @@ async fn answer(
             created(&taken.event_id)
         }
     }
+}
+
+fn failure(code: u16) -> Response {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    rest::error(status, "The simulator was told to answer so.")
 }
 
 /// What became of a call that was accepted.

@@ -14,7 +14,7 @@ const MOST_UNDER_WAY: usize = 4;
 /// they arrive in their order, and the destination's limits are seen before they are passed.
 const SLOW: Duration = Duration::from_millis(500);
 /// Waits of a row that surely did not arrive, in seconds.
-const AFTER_REFUSAL: &[f64] = &[2.0, 4.0, 8.0, 16.0, 30.0];
+const AFTER_REFUSAL: &[f64] = &[2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0];
 /// Time between two attempts of a queue whose last attempts all failed, in seconds.
 const BETWEEN_FAILURES: &[f64] = &[0.5, 1.0, 2.0, 4.0, 8.0, 15.0];
 /// Waits of a row that may have arrived, in multiples of [`Schedule::sign_wait`]: with its 20 s that is 20 s, 40 s, then 1, 2,
@@ -242,8 +242,8 @@ mod tests {
     #[test]
     fn what_surely_did_not_arrive_is_tried_again_soon_up_to_30_s_apart() {
         let (mut schedule, now) = schedule();
-        let waits: Vec<f64> = (0..7).map(|_| attempt(&mut schedule, 1, &refused(), now)).collect();
-        assert_eq!(waits, [2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
+        let waits: Vec<f64> = (0..8).map(|_| attempt(&mut schedule, 1, &refused(), now)).collect();
+        assert_eq!(waits, [2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 30.0]);
     }
 
     #[test]

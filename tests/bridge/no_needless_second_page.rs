@@ -1,0 +1,205 @@
+//! Promise 1: an alert whose answer was lost is not raised again where SIGNL4 tells that it was raised, and is never lost
+//! where it was not. Judged by SIGNL4's own list of alerts.
+
+use std::time::Duration;
+
+use sandbox::rocketchat::Message;
+use sandbox::signl4::{OutboundFault, Times, WebhookFault};
+
+use crate::harness::{Bot, Harness, SOON, fast};
+
+const ONE: &str = "SIGNL4 pump 3 is down";
+const OTHER: &str = "SIGNL4 pump 4 is down";
+
+/// A bot whose alerts wait 3 s for SIGNL4's event.
+async fn harness() -> (Harness, Bot) {
+    let harness = Harness::new().await.with_fast_tempo();
+    let bot = harness.start_bot().await;
+    (harness, bot)
+}
+
+impl Harness {
+    /// Waits until the message shows that its alert was sent; from then on no call follows.
+    async fn wait_until_sent(&self, message: &Message) {
+        self.chat.wait_for_reaction(message, ":rotating_light:", SOON).await.unwrap();
+    }
+
+    /// How long after the first alert of that text the others were raised.
+    fn distances(&self, text: &str) -> Vec<Duration> {
+        let alerts = self.signl4.alerts().into_iter().filter(|alert| alert.text == text);
+        let times: Vec<_> = alerts.map(|alert| alert.received.at).collect();
+        times.windows(2).map(|pair| Duration::try_from(pair[1].duration_since(pair[0])).unwrap()).collect()
+    }
+
+    /// Waits until there are so many alerts of that text.
+    async fn wait_for_pages(&self, text: &str, count: usize) {
+        let there = |alerts: &[sandbox::signl4::Alert]| {
+            alerts.iter().filter(|alert| alert.text == text).count() >= count
+        };
+        self.signl4.wait_until(SOON, |alerts, _| there(alerts)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_event_of_type_200_settles_an_alert_whose_answer_was_lost() {
+    for fault in
+        [WebhookFault::LoseAnswer, WebhookFault::RaiseThenStatus(504), WebhookFault::RaiseThenStatus(500)]
+    {
+        let (harness, bot) = harness().await;
+        harness.signl4.faults().webhook(fault.clone(), Times::Next(1));
+        let message = harness.say(ONE);
+        harness.wait_until_sent(&message).await;
+        bot.wait_for_log(&["alert sent", &harness.signl4.alerts()[0].event_id]).await;
+        harness.signl4.acknowledge(&harness.signl4.alerts()[0].id, "Rene").unwrap();
+        harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+        harness.flush().await;
+        assert_eq!(harness.pages(), [ONE], "{fault:?}");
+        assert_eq!(harness.signl4.calls().iter().filter(|call| call.text == ONE).count(), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_events_of_an_alert_whose_answer_was_lost_stay_in_its_thread_when_another_one_is_lost() {
+    let (harness, _bot) = harness().await;
+    let first = harness.say_with_lost_answer(ONE).await;
+    harness.wait_until_sent(&first).await;
+    let second = harness.say_with_lost_answer(OTHER).await;
+    harness.wait_until_sent(&second).await;
+    harness.signl4.close(&harness.signl4.alerts()[0].id, "Rene").unwrap();
+    harness.wait_for_reply(&first, "Rene: Alert closed.").await;
+    assert!(harness.replies(&second).is_empty(), "{:?}", harness.replies(&second));
+    assert_eq!(harness.pages(), [ONE, OTHER]);
+}
+
+#[tokio::test]
+async fn where_nothing_tells_that_it_was_raised_an_alert_is_raised_again_later_and_later() {
+    let (harness, _bot) = harness().await;
+    harness.signl4.faults().outbound(OutboundFault::Drop, Times::Always);
+    harness.signl4.faults().webhook(WebhookFault::RaiseThenStatus(504), Times::Always);
+    harness.say(ONE);
+    harness.wait_for_pages(ONE, 4).await;
+    let distances = harness.distances(ONE);
+    for (at, distance) in distances.iter().enumerate() {
+        assert!(*distance >= fast().sign_wait * u32::try_from(at + 1).unwrap(), "{distances:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_says_no_alert_was_raised_is_followed_by_another_call_soon() {
+    for status in [502, 503] {
+        let (harness, _bot) = harness().await;
+        harness.signl4.faults().webhook(WebhookFault::Status(status), Times::Next(1));
+        let message = harness.say(ONE);
+        harness.wait_until_sent(&message).await;
+        let calls = harness.signl4.calls();
+        let wait = calls[1].at.duration_since(calls[0].at);
+        assert!(Duration::try_from(wait).unwrap() < fast().sign_wait, "{status}: {wait}");
+        assert_eq!(harness.pages(), [ONE]);
+    }
+}
+
+#[tokio::test]
+async fn as_soon_as_signl4_takes_an_alert_what_waits_is_tried_too() {
+    let (harness, bot) = harness().await;
+    // After the third one the alert would wait 9 s more.
+    harness.signl4.faults().webhook(WebhookFault::Status(500), Times::Next(3));
+    let message = harness.say(ONE);
+    bot.wait_for_logs(3, &["it is not known whether it was delivered"]).await;
+    harness.say(OTHER);
+    harness.wait_until_sent(&message).await;
+    let calls = harness.signl4.calls();
+    let of =
+        |text: &str| calls.iter().filter(|call| call.text == text).map(|call| call.at).collect::<Vec<_>>();
+    let wait = Duration::try_from(of(ONE)[3].duration_since(of(ONE)[2])).unwrap();
+    assert!(wait >= fast().sign_wait, "not before the time for a sign: {wait:?}");
+    assert!(wait < fast().sign_wait * 2, "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_bot_that_is_stopped_during_a_call_keeps_its_answer() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.signl4.faults().outbound(OutboundFault::Drop, Times::Always);
+    harness.signl4.faults().webhook(WebhookFault::Slow(Duration::from_secs(6)), Times::Next(1));
+    let message = harness.say(ONE);
+    harness.alert(ONE).await;
+    assert!(bot.stop().await.success());
+    let _bot = harness.start_bot().await;
+    harness.wait_until_sent(&message).await;
+    assert_eq!(harness.pages(), [ONE]);
+}
+
+#[tokio::test]
+async fn a_bot_that_is_killed_during_a_call_waits_for_signl4_to_tell() {
+    let (harness, bot) = harness().await;
+    harness.signl4.faults().webhook(WebhookFault::Slow(Duration::from_secs(6)), Times::Next(1));
+    harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_secs(1)), Times::Next(1));
+    let message = harness.say(ONE);
+    harness.alert(ONE).await;
+    bot.kill().await;
+    let _bot = harness.start_bot().await;
+    harness.wait_until_sent(&message).await;
+    assert_eq!(harness.pages(), [ONE]);
+}
+
+#[tokio::test]
+async fn a_bot_that_was_killed_during_a_call_calls_again_where_nothing_tells() {
+    let (harness, bot) = harness().await;
+    harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Next(1));
+    let message = harness.say(ONE);
+    harness.signl4.wait_until(SOON, |_, _| !harness.signl4.calls().is_empty()).await.unwrap();
+    bot.kill().await;
+    let _bot = harness.start_bot().await;
+    harness.wait_until_sent(&message).await;
+    assert_eq!(harness.pages(), [ONE]);
+}
+
+#[tokio::test]
+async fn between_two_alerts_without_an_answer_nobody_guesses_a_thread_and_none_is_lost() {
+    let (harness, bot) = harness().await;
+    harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_millis(1_500)), Times::Next(1));
+    harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
+    harness.signl4.faults().webhook(WebhookFault::Status(500), Times::Next(1));
+    let (raised, other) = (harness.say(ONE), harness.say(OTHER));
+    bot.wait_for_log(&["one of several alerts whose calls got no answer"]).await;
+    harness.signl4.acknowledge(&harness.signl4.alerts()[0].id, "Rene").unwrap();
+    let told = harness.chat.wait_for(SOON, |chat| {
+        let all = chat.messages(&harness.room);
+        all.into_iter()
+            .find(|message| message.text.starts_with("Rene: Alert acknowledged.\nThis may be about "))
+    });
+    let told = told.await.unwrap();
+    assert_eq!(told.thread_id, None, "a plain message in the room");
+    assert!(told.text.contains(&raised.id) && told.text.contains(&other.id), "{}", told.text);
+    harness.wait_until_sent(&other).await;
+    harness.wait_until_sent(&raised).await;
+    assert!(harness.replies(&raised).is_empty() && harness.replies(&other).is_empty());
+}
+
+#[tokio::test]
+async fn with_an_event_for_each_call_without_an_answer_no_alert_is_raised_again() {
+    let (harness, _bot) = harness().await;
+    harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_millis(1_500)), Times::Next(2));
+    harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(2));
+    let messages = [harness.say(ONE), harness.say(OTHER)];
+    for message in &messages {
+        harness.wait_until_sent(message).await;
+    }
+    harness.flush().await;
+    assert_eq!(harness.pages(), [ONE, OTHER]);
+}
+
+#[tokio::test]
+async fn an_event_never_lands_in_the_thread_of_an_alert_that_signl4_refused() {
+    let (harness, bot) = harness().await;
+    harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_secs(1)), Times::Next(1));
+    harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
+    harness.signl4.faults().webhook(WebhookFault::Status(503), Times::Next(1));
+    let (raised, refused) = (harness.say(ONE), harness.say(OTHER));
+    bot.wait_for_log(&["not delivered yet", "503"]).await;
+    harness.signl4.acknowledge(&harness.signl4.alerts()[0].id, "Rene").unwrap();
+    harness.wait_for_reply(&raised, "Rene: Alert acknowledged.").await;
+    harness.wait_until_sent(&refused).await;
+    assert!(harness.replies(&refused).is_empty(), "{:?}", harness.replies(&refused));
+    assert_eq!(harness.pages(), [ONE, OTHER]);
+}
