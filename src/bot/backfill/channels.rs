@@ -127,7 +127,7 @@ impl Backfill {
             // Noted before it is known: whoever hears of it in between must not take it for one watched all the time.
             let listed = self.intake.cursors.listed_until();
             // One that was known and not watched was renamed: that it is young says nothing.
-            let appeared = info.created_at.filter(|_| before.is_none());
+            let appeared = info.created_at.filter(|_| before.is_none_or(|before| before.watched));
             let since = self.watched_since(listed, appeared, first_session);
             self.intake.cursors.watch(&id, since).await;
         }
