@@ -8,6 +8,8 @@ use std::time::Instant;
 use http_outcome::{ErrorHook, Failure, NoAnswer, date, number, read_body};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{HeaderMap, LOCATION};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::clock::ServerClock;
@@ -25,7 +27,8 @@ const MAX_REASON: usize = 300;
 /// A successful answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) body: Value,
+    /// JSON.
+    pub(crate) body: Vec<u8>,
     /// When the route accepts calls again, if this call was the last one of its rate limit.
     pub(crate) exhausted_until: Option<Timestamp>,
 }
@@ -52,15 +55,14 @@ pub(crate) async fn exchange(
         return Err(redirected(&headers));
     }
     let body = read_body(response, limit).await.map_err(failed)?.ok_or_else(|| too_large(status, limit))?;
-    let json = serde_json::from_slice::<Value>(&body).ok();
-    let refusal = json.as_ref().and_then(Refusal::read);
-    let json = json.filter(|_| (200..300).contains(&status) && refusal.is_none());
+    let refusal = Refusal::of_body(&body);
+    let is_answer = (200..300).contains(&status) && refusal.is_none() && is_json(&body);
     // A proxy's own answer has the proxy's time.
-    if let Some(date) = date.filter(|_| json.is_some() || refusal.is_some()) {
+    if let Some(date) = date.filter(|_| is_answer || refusal.is_some()) {
         clock.observe(date, sent, answered);
     }
     let times = RateLimitTimes { headers: &headers, date, now: Timestamp::now() };
-    if let Some(body) = json {
+    if is_answer {
         return Ok(Answer { body, exhausted_until: times.exhausted() });
     }
     errors.report(&status.to_string());
@@ -74,7 +76,28 @@ struct Refusal {
     reason: String,
 }
 
+/// As much of an answer as tells whether it is a refusal.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    success: Option<bool>,
+    #[serde(default)]
+    status: Option<String>,
+}
+
+fn is_json(body: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(body).is_ok()
+}
+
 impl Refusal {
+    /// The refusal in a body. A long list is not decoded to find that it is none.
+    fn of_body(body: &[u8]) -> Option<Self> {
+        match serde_json::from_slice(body) {
+            Ok(Head { success: Some(true), status }) if status.as_deref() != Some("error") => None,
+            _ => Self::read(&serde_json::from_slice(body).ok()?),
+        }
+    }
+
     /// `{success:false, error, errorType?, details?}`, or `{status:"error", error?, message?}` from the login and from 7.x
     /// and older. Anything else is not from Rocket.Chat's API but from a proxy in front of it.
     fn read(body: &Value) -> Option<Self> {

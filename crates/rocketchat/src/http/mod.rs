@@ -68,6 +68,17 @@ impl Http {
         request: RequestBuilder,
         limit: usize,
     ) -> Result<Value, RestError> {
+        let answer = self.exchange_raw(route, request, limit).await?;
+        serde_json::from_slice(&answer).map_err(|_| RestError::unclear("an answer that is no JSON"))
+    }
+
+    /// The same call, with the JSON of its answer checked and not decoded.
+    pub(crate) async fn exchange_raw(
+        &self,
+        route: &'static str,
+        request: RequestBuilder,
+        limit: usize,
+    ) -> Result<Vec<u8>, RestError> {
         if let Some(wait) = self.limits.closed_for(route) {
             return Err(RestError::RateLimited { until: Timestamp::now() + wait });
         }

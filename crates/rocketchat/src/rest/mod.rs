@@ -3,6 +3,7 @@
 //! This file holds how a call is made, with the account's live token, renewed once where it has expired, and the calls
 //! about server and account; `messages`, `sync` and `rooms` hold the others.
 
+mod listing;
 mod messages;
 mod rooms;
 mod sync;
@@ -131,6 +132,12 @@ impl RestClient {
     /// Makes a call. If the token is refused and there is a password, the token is renewed and the call made again, once:
     /// a call refused for its token had no effect.
     async fn call(&self, call: Call<'_>) -> Result<Value, RestError> {
+        let answer = self.call_raw(call).await?;
+        serde_json::from_slice(&answer).map_err(|_| RestError::unclear("an answer that is no JSON"))
+    }
+
+    /// The same call, with the JSON of its answer not decoded.
+    async fn call_raw(&self, call: Call<'_>) -> Result<Vec<u8>, RestError> {
         let login = self.account.login().await?;
         match self.attempt(&call, &login).await {
             Err(RestError::Unauthorized { code, reason }) => {
@@ -145,7 +152,7 @@ impl RestClient {
         }
     }
 
-    async fn attempt(&self, call: &Call<'_>, login: &Login) -> Result<Value, RestError> {
+    async fn attempt(&self, call: &Call<'_>, login: &Login) -> Result<Vec<u8>, RestError> {
         let http = self.account.http();
         let request = http.request(call.method.clone(), call.route).query(call.query);
         let request = match call.body {
@@ -153,7 +160,7 @@ impl RestClient {
             None => request,
         };
         let request = authorized(request, &login.identity.user_id, &login.token);
-        http.exchange(call.route, request, call.limit).await
+        http.exchange_raw(call.route, request, call.limit).await
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::listing::Listing;
 use super::sync::iso;
 use super::{Call, RestClient, RestError};
 use crate::{Room, RoomId, RoomKind, wire};
@@ -117,8 +118,9 @@ impl RestClient {
     /// # Errors
     /// See [`RestError`].
     pub async fn rooms(&self, updated_since: Option<Timestamp>) -> Result<Changes<RoomInfo>, RestError> {
-        let answer = self.call(Call::get("rooms.get", &since(updated_since)).listing()).await?;
-        Ok(Changes { updated: listed(&answer, "update", RoomInfo::from_document), removed: removed(&answer) })
+        let query = since(updated_since);
+        let list = self.list(Call::get("rooms.get", &query).listing(), RoomInfo::from_document).await?;
+        Ok(Changes { updated: list.items, removed: list.removed })
     }
 
     /// The account's subscriptions (`subscriptions.get`), all or those changed since a time.
@@ -129,11 +131,10 @@ impl RestClient {
         &self,
         updated_since: Option<Timestamp>,
     ) -> Result<Changes<Subscription>, RestError> {
-        let answer = self.call(Call::get("subscriptions.get", &since(updated_since)).listing()).await?;
-        Ok(Changes {
-            updated: listed(&answer, "update", Subscription::from_document),
-            removed: removed(&answer),
-        })
+        let query = since(updated_since);
+        let list =
+            self.list(Call::get("subscriptions.get", &query).listing(), Subscription::from_document).await?;
+        Ok(Changes { updated: list.items, removed: list.removed })
     }
 
     /// One room by its `_id` (`rooms.info`).
@@ -188,25 +189,23 @@ impl RestClient {
             ("count", count.to_string()),
             ("sort", r#"{"_updatedAt":-1}"#.to_owned()),
         ];
-        let answer = self.call(Call::get("channels.list", &query).listing()).await?;
-        let items = listed(&answer, "channels", RoomInfo::from_document);
+        let list = self.list(Call::get("channels.list", &query).listing(), RoomInfo::from_document).await?;
         // Without a total, the list ends at the first empty page.
-        let total = answer.get("total").and_then(Value::as_u64).and_then(|total| usize::try_from(total).ok());
-        Ok(Page { items, total: total.unwrap_or(usize::MAX) })
+        Ok(Page { items: list.items, total: list.total.unwrap_or(usize::MAX) })
+    }
+
+    async fn list<T>(
+        &self,
+        call: Call<'_>,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Listing<T>, RestError> {
+        let answer = self.call_raw(call).await?;
+        Listing::read(&answer, read).ok_or_else(|| RestError::unclear("an answer without a list"))
     }
 }
 
 fn since(updated_since: Option<Timestamp>) -> Vec<(&'static str, String)> {
     updated_since.map(|time| ("updatedSince", iso(time))).into_iter().collect()
-}
-
-fn listed<T>(answer: &Value, key: &str, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
-    let list = answer.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    list.iter().filter_map(read).collect()
-}
-
-fn removed(answer: &Value) -> Vec<String> {
-    listed(answer, "remove", |gone| wire::filled(gone, "_id").map(str::to_owned))
 }
 
 fn room(document: &Value, id: &str) -> Option<Room> {
