@@ -179,8 +179,8 @@ fn received_rooms(scope: &Scope) -> Markup {
     html! {
         @match scope {
             Scope::AllRooms => "every room the bot is in or can see",
-            Scope::EachRoom { heard, refused } => {
-                (count(*heard as u64, "room")) ", subscribed one by one"
+            Scope::EachRoom { subscribed, refused } => {
+                (count(*subscribed as u64, "room")) ", subscribed one by one"
                 @if !refused.is_empty() {
                     "; refused: "
                     @for room in refused { code { (room) } " " }

@@ -241,8 +241,8 @@ async fn first_outcome(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Resu
 fn subscribed(scope: &Scope) -> Remark {
     match scope {
         Scope::AllRooms => Remark::fine("connected, logged in, and subscribed to every room"),
-        Scope::EachRoom { heard, refused } if refused.is_empty() => {
-            Remark::fine(format!("connected, logged in, and subscribed to {heard} rooms one by one"))
+        Scope::EachRoom { subscribed, refused } if refused.is_empty() => {
+            Remark::fine(format!("connected, logged in, and subscribed to {subscribed} rooms one by one"))
         }
         Scope::EachRoom { refused, .. } => {
             let rooms: Vec<&str> = refused.iter().map(rocketchat::RoomId::as_str).collect();

@@ -114,7 +114,7 @@ async fn a_message_heard_before_the_look_back_began_to_count_is_not_too_old_when
     let sessions = harness.chat.sessions_of(&harness.bot);
     harness.chat.faults().cut_connections();
     bot.wait_for_log(&["no realtime session"]).await;
-    bot.wait_for_logs(2, &["the realtime session stands"]).await;
+    bot.wait_for_logs(2, &["the realtime session is online"]).await;
     assert_eq!(sessions, 1);
     harness.say("SIGNL4 of the second session");
     lock.hold_for_another_failure(&bot).await;

@@ -25,7 +25,7 @@ fn usual() -> String {
 impl Harness {
     fn assert_never_reconnected(&self, bot: &Bot) {
         assert_eq!(self.chat.sessions_of(&self.bot), 1);
-        assert_eq!(bot.log().matches("the realtime session stands").count(), 1, "{}", bot.log());
+        assert_eq!(bot.log().matches("the realtime session is online").count(), 1, "{}", bot.log());
     }
 }
 

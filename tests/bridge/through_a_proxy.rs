@@ -72,7 +72,7 @@ async fn rest_signl4_and_the_web_socket_go_through_the_proxy_also_after_the_line
     assert!(proxy.was_asked_for(&format!("GET http://{chat}/api/v1/")));
     assert!(proxy.was_asked_for(&format!("POST {}", harness.signl4.url())));
     harness.chat.faults().cut_connections();
-    bot.wait_for_logs(2, &["the realtime session stands"]).await;
+    bot.wait_for_logs(2, &["the realtime session is online"]).await;
     harness.flush().await;
 }
 

@@ -1,24 +1,24 @@
-//! Reads a message from the document that DDP or REST sends.
+//! Reads a message from the JSON document that DDP and REST send.
 
 use serde_json::Value;
 
 use super::readable::readable_text;
 use super::{Author, Message, MessageId, MessageKind, RoomId, RoomKind, UserId, wire};
 
-/// Why a document is no message.
+/// Why a document is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
     /// It is not an object.
     #[error("the document is not an object")]
     NotAnObject,
-    /// It lacks what every message has.
+    /// It lacks a required field.
     #[error("the document has no usable \"{0}\"")]
     Missing(&'static str),
 }
 
 impl Message {
-    /// Reads a message from its document, as it came in a stream's `args` or in an answer of the REST API.
+    /// Reads a message from its document, from a stream's `args` or an answer of the REST API.
     ///
     /// `_id`, `rid`, `u._id` and a time must be there; everything else may be missing or of the wrong type.
     ///
@@ -55,7 +55,7 @@ impl Message {
 }
 
 impl RoomKind {
-    /// From the one letter `t` (or `roomType`) of a room.
+    /// From a room's `t` or `roomType`.
     pub fn from_letter(letter: &str) -> Self {
         match letter {
             "c" => Self::Channel,
@@ -78,7 +78,7 @@ fn kind(t: Option<&str>) -> MessageKind {
     }
 }
 
-/// `bot` is an object (`{"i": integration}`) where it is meant, and `null` or `false` where it is not.
+/// `bot` is an object (`{"i": integration}`) for posts of an integration, else `null`, `false` or missing.
 fn is_set(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Bool(false))
 }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_without_what_every_message_has_is_an_error() {
+    fn a_document_without_a_required_field_is_an_error() {
         for (path, name) in [("/_id", "_id"), ("/rid", "rid"), ("/u/_id", "u._id"), ("/u", "u._id")] {
             for broken in [json!(null), json!(""), json!(7), json!({}), json!([])] {
                 let mut document = over_ddp();

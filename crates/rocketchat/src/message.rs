@@ -1,4 +1,4 @@
-//! A message and its room, as Rocket.Chat tells of them, over DDP or over REST.
+//! A message and its room, from DDP or REST.
 
 use jiff::Timestamp;
 
@@ -7,19 +7,19 @@ use super::{MessageId, RoomId, UserId};
 /// One message of a room, in its newest form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// `_id`; the same for every re-emission of the message.
+    /// `_id`; the same each time the message is sent again.
     pub id: MessageId,
-    /// `rid`: the room it stands in.
+    /// `rid`: its room.
     pub room: RoomId,
-    /// `tmid`: the parent's `_id` where the message is a reply in a thread.
+    /// `tmid`: the parent's `_id`, if the message is a reply in a thread.
     pub thread: Option<MessageId>,
-    /// What a person reads: `msg`, then the text of attachments. Quoted messages are left out.
+    /// The readable text: `msg`, then the text of attachments, without quoted messages.
     pub text: String,
-    /// Who wrote it (`u`).
+    /// `u`: its author.
     pub author: Author,
     /// Plain, system or encrypted.
     pub kind: MessageKind,
-    /// Whether an integration posted it (`bot`). A person's script or a bot user with a password is not marked so.
+    /// `bot`: whether an integration posted it. Posts of scripts or bot users with a password are not marked.
     pub from_integration: bool,
     /// `ts`: when it was written, by the server's clock.
     pub sent_at: Timestamp,
@@ -32,26 +32,26 @@ pub struct Message {
 /// The author of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
-    /// `u._id`: the only thing that tells the bot's own messages.
+    /// `u._id`: compare it with [`Identity::user_id`](crate::Identity::user_id) to recognize the account's own messages.
     pub id: UserId,
     /// `u.username`.
     pub username: String,
-    /// `u.name`, the display name, where the server sends one.
+    /// `u.name`: the display name, if the server sends one.
     pub name: Option<String>,
 }
 
-/// What a message is, by its `t`.
+/// The kind of a message, from its `t`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MessageKind {
-    /// Written by somebody: no `t`.
+    /// Written by a user or an integration: no `t`.
     Plain,
-    /// `t: "e2e"`: ciphertext that a bot cannot read.
+    /// `t: "e2e"`: end-to-end encrypted.
     Encrypted,
     /// Any other `t`: joined, left, topic changed, removed.
     System(String),
 }
 
-/// What is known of a room.
+/// A room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     /// `rid`.

@@ -1,8 +1,7 @@
-//! The text a person reads in a message: what was typed, then what its attachments say, without quotes.
+//! The readable text of a message: what was typed, then the text of its attachments, without quotes.
 //!
-//! Monitoring systems post attachments with an empty `msg`, so their text counts. A quoted message is an attachment
-//! too, with a `message_link`: its text was somebody else's, said before, and is left out, as is the invisible link
-//! that stands for it at the start of `msg`.
+//! Monitoring systems post attachments with an empty `msg`, so their text counts. A quoted message is an attachment too,
+//! with a `message_link`: it is left out, as is the invisible link to it at the start of `msg`.
 
 use serde_json::Value;
 
@@ -23,7 +22,7 @@ pub(super) fn readable_text(document: &Value) -> String {
     text.lines
 }
 
-/// What somebody typed, of a message's `msg`: the text of a message without attachments.
+/// The typed part of `msg`, which is the whole text of a message without attachments.
 pub(super) fn typed_text(msg: &str) -> &str {
     let text = without_quote_links(msg);
     if text.trim().is_empty() { "" } else { &text[..text.floor_char_boundary(MAX_TEXT - 1)] }
@@ -70,7 +69,7 @@ impl Text {
             self.add(wire::text(attachment, key).unwrap_or_default());
         }
         self.add_fields(attachment);
-        // The fallback repeats the rest in plain words, so it counts only for what it adds.
+        // The fallback mostly repeats the rest, so it is added only if it does not.
         let fallback = wire::text(attachment, "fallback").unwrap_or_default().trim();
         if !self.lines[start..].contains(fallback) {
             self.add(fallback);
@@ -99,7 +98,7 @@ impl Text {
         self.parts <= MAX_PARTS
     }
 
-    /// Adds a line, cut where the whole would grow too long.
+    /// Adds a line, cut at the longest text.
     fn add(&mut self, line: &str) {
         if line.trim().is_empty() {
             return;
@@ -132,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_typed_is_kept_as_it_was_typed() {
+    fn typed_text_is_kept_as_it_is() {
         assert_eq!(readable_text(&json!({"msg": "  two\n lines "})), "  two\n lines ");
         assert_eq!(readable_text(&json!({"msg": ""})), "");
         assert_eq!(readable_text(&json!({})), "");
@@ -152,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fallback_that_says_nothing_new_is_not_repeated() {
+    fn a_fallback_that_repeats_the_text_is_left_out() {
         let post = json!({"attachments": [{"text": "pressure is low", "fallback": "pressure is low"}]});
         assert_eq!(readable_text(&post), "pressure is low");
     }
 
     #[test]
-    fn a_quoted_message_is_left_out_with_all_it_quotes() {
+    fn a_quoted_message_is_left_out_with_its_own_quotes() {
         let reply = json!({
             "msg": "[ ](https://chat.example.com/channel/general?msg=abc) I look into it",
             "attachments": [

@@ -56,7 +56,7 @@ pub enum Scope {
     /// Each room separately, since the server refuses the subscription to all.
     EachRoom {
         /// The number of rooms subscribed to.
-        heard: usize,
+        subscribed: usize,
         /// Rooms that the account is in but may not subscribe to.
         refused: Vec<RoomId>,
     },

@@ -1,7 +1,9 @@
-//! DDP frames: the few we send, and what a server may send, read leniently.
+//! DDP frames: those that the client sends, and those of the server, read leniently.
 //!
-//! A frame that is not understood is a typed error for the session to count and skip; one that is understood but not
-//! of interest is [`ServerFrame::Other`]. Nothing a server sends may panic or end a session but what DDP says ends it.
+//! An unreadable frame is an error for the session to count and skip; a readable one that is not needed is
+//! [`ServerFrame::Other`]. No frame may cause a panic, and only those that DDP defines to do so may end a session.
+//!
+//! Source: <https://github.com/meteor/meteor/blob/devel/packages/ddp/DDP.md>.
 
 #[cfg(test)]
 mod tests;
@@ -15,10 +17,10 @@ use serde_json::{Value, json};
 use crate::account::LoginRequest;
 use crate::wire;
 
-/// The longest wait that a server is believed to ask for. Its limits are in seconds; most of a day would be deaf for that long.
+/// The longest wait that a server can ask for. Its rate limits are a matter of seconds.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
-/// What we send.
+/// A frame to send.
 pub(super) enum ClientFrame {
     /// Always the first frame.
     Connect,
@@ -28,21 +30,21 @@ pub(super) enum ClientFrame {
     Sub { id: String, stream: &'static str, event: String },
     /// The end of a subscription.
     Unsub { id: String },
-    /// Are you there?
+    /// Asks for a pong.
     Ping,
-    /// Yes.
+    /// The answer to a ping.
     Pong { id: Option<String> },
 }
 
 impl ClientFrame {
-    /// The frame as JSON text. That of a login holds the token.
+    /// The frame as JSON. A login holds the token.
     pub(super) fn encode(&self) -> String {
         let frame = match self {
             Self::Connect => json!({"msg": "connect", "version": "1", "support": ["1"]}),
             Self::Login { id, login } => {
                 json!({"msg": "method", "method": "login", "id": id, "params": [login_params(login)]})
             }
-            // `false`: no `added` frame beside `ready`.
+            // `false`: without it the server sends an `added` frame beside `ready`.
             Self::Sub { id, stream, event } => {
                 json!({"msg": "sub", "id": id, "name": stream, "params": [event, false]})
             }
@@ -56,7 +58,7 @@ impl ClientFrame {
 }
 
 impl fmt::Debug for ClientFrame {
-    /// The frame without what proves who we are.
+    /// The frame, without the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Login { id, .. } => write!(f, "Login {{ id: {id:?}, <redacted> }}"),
@@ -75,41 +77,41 @@ fn login_params(login: &LoginRequest) -> Value {
     }
 }
 
-/// What a server sends.
+/// A received frame.
 #[derive(Debug)]
 pub(super) enum ServerFrame {
     /// The answer to `connect`.
     Connected,
-    /// The other answer to `connect`.
+    /// The answer to `connect` with an unsupported version.
     Failed,
-    /// Are you there?
+    /// Asks for a pong.
     Ping { id: Option<String> },
-    /// The answer to a method. A streamer leaves an empty result out.
+    /// The answer to a method. A streamer omits an empty result.
     Result { id: String, outcome: Result<Value, DdpError> },
-    /// These subscriptions stand.
+    /// These subscriptions are confirmed.
     Ready { subs: Vec<String> },
-    /// This subscription was refused or has ended; without an error, by somebody's will.
+    /// This subscription was refused or has ended; without an error, on request.
     Nosub { id: String, error: Option<DdpError> },
-    /// A stream says something.
+    /// An event of a stream.
     Changed { stream: String, event: String, args: Vec<Value> },
-    /// The server did not understand us.
+    /// The server did not understand a frame.
     Error { reason: String },
-    /// A frame that is of no interest here: greeting, `pong`, `updated`, `added`, whatever is new.
+    /// A frame that is not needed: greeting, `pong`, `updated`, `added`, unknown ones.
     Other,
 }
 
-/// An error of DDP.
+/// A DDP error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DdpError {
-    /// `error`, a number or a text on the wire.
+    /// `error`: a number or a text.
     pub(super) code: String,
-    /// `reason`, else `message`.
+    /// `reason`, or `message`.
     pub(super) reason: String,
     /// `details.timeToReset` of `too-many-requests`.
     pub(super) time_to_reset: Option<Duration>,
 }
 
-/// Why a frame cannot be read. Says nothing of its content.
+/// Why a frame cannot be read. Holds nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FrameError {
     #[error("not JSON")]
@@ -128,7 +130,7 @@ impl ServerFrame {
             return Err(FrameError::NotAnObject);
         }
         let Some(msg) = wire::text(&frame, "msg") else {
-            // The monolith's greeting is the one frame that has none.
+            // Only the monolith's greeting has none.
             return if frame.get("server_id").is_some() {
                 Ok(Self::Other)
             } else {
@@ -149,7 +151,7 @@ impl ServerFrame {
                 Self::Nosub { id: id.ok_or(FrameError::Missing("id"))?, error }
             }
             "changed" => changed(&mut frame)?,
-            // `offendingMessage` comes along, which may be our own login: nothing of it is kept.
+            // Its `offendingMessage` may be the login, so it is not kept.
             "error" => Self::Error { reason: bounded(wire::text(&frame, "reason").unwrap_or_default()) },
             _ => Self::Other,
         })
@@ -177,7 +179,7 @@ fn changed(frame: &mut Value) -> Result<ServerFrame, FrameError> {
     }
 }
 
-/// What is kept of a server's words: enough for a line in the log.
+/// The part of a server's text that is kept for the log.
 fn bounded(words: &str) -> String {
     words.chars().take(200).collect()
 }
@@ -202,13 +204,13 @@ impl DdpError {
         }
     }
 
-    /// Whether the server asks to slow down.
+    /// Whether the call was rate limited.
     pub(super) fn is_rate_limit(&self) -> bool {
         self.code.contains("too-many-requests")
     }
 
-    /// Whether the server says that this account may not, as against not now. While a server starts up it answers 404
-    /// or 500 to what it will take a moment later.
+    /// Whether the account is not allowed to do this. A starting server answers 404 or 500 to what it accepts a moment
+    /// later.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(
             self.code.as_str(),
@@ -226,7 +228,7 @@ impl fmt::Display for DdpError {
     }
 }
 
-/// What a login answers: whose it is, and the token where a new one was made.
+/// The user ID in a login's result, and the token if a new one was issued.
 pub(super) fn login_result(result: &Value) -> Option<(String, Option<SecretString>)> {
     let id = wire::filled(result, "id")?.to_owned();
     Some((id, wire::filled(result, "token").map(|token| SecretString::from(token.to_owned()))))

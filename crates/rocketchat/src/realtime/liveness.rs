@@ -40,18 +40,18 @@ impl Liveness {
 
     /// A frame arrived. Any DDP frame counts, even an unreadable one. WebSocket pings do not: a proxy may answer them for a
     /// server that is gone.
-    pub(super) fn heard(&mut self, now: Instant) {
+    pub(super) fn received(&mut self, now: Instant) {
         self.received_at = now;
         self.pinged = false;
     }
 
     /// Sets whether the socket is read. While it is not, silence means nothing. The server's pings go unread then, so
     /// regular pings of our own keep it from closing (a monolith expects a frame every 15 s).
-    pub(super) fn reading(&mut self, reading: bool, now: Instant) {
+    pub(super) fn set_reading(&mut self, reading: bool, now: Instant) {
         if !reading {
             self.unread_since.get_or_insert(now);
         } else if self.unread_since.take().is_some() {
-            self.heard(now);
+            self.received(now);
         }
     }
 
@@ -103,7 +103,7 @@ mod tests {
             tokio::time::advance(Duration::from_secs(44)).await;
             assert_eq!(liveness.due(Instant::now()), Some(Due::Ping));
             assert_eq!(liveness.due(Instant::now()), None, "one ping per silence");
-            liveness.heard(Instant::now());
+            liveness.received(Instant::now());
         }
         tokio::time::advance(Duration::from_secs(24)).await;
         assert_eq!(liveness.due(Instant::now()), None);
@@ -113,11 +113,11 @@ mod tests {
     async fn a_socket_that_is_not_read_is_pinged_regularly_and_never_given_up() {
         let mut liveness = Liveness::new(&Timing::default(), Instant::now());
         for _ in 0..20 {
-            liveness.reading(false, Instant::now());
+            liveness.set_reading(false, Instant::now());
             tokio::time::sleep_until(liveness.next().0).await;
             assert_eq!(liveness.due(Instant::now()), Some(Due::Ping));
         }
-        liveness.reading(true, Instant::now());
+        liveness.set_reading(true, Instant::now());
         assert_eq!(
             liveness.next(),
             (Instant::now() + Duration::from_secs(25), Due::Ping),

@@ -1,25 +1,28 @@
-//! The realtime session: every message of every room the bot is in, as it is posted, over DDP and one WebSocket.
+//! The realtime session: every message of every room the account is in, as it is posted, over DDP in one WebSocket.
 //!
-//! From the wire up: `transport` opens the socket (proxy, TLS), `frames` names what goes over it, `stream` reads the
-//! messages in it and `rooms` the changes of rooms, `protocol` is the conversation as a state machine without I/O,
-//! `session` runs one such conversation over one socket, and `supervisor` keeps one running for ever. `backoff`, `liveness`, `each_room` and `outlet` are
-//! the decisions in between: when to try again, when to call a connection dead, how to listen where each room needs a
-//! subscription of its own, what to do when nobody takes the events.
+//! | module | what it does |
+//! | --- | --- |
+//! | `transport`, `proxy` | open the socket: DNS, TCP, proxy, TLS, upgrade |
+//! | `frames` | encodes and decodes DDP frames |
+//! | `view` | a message as the filter sees it, before its frame is decoded |
+//! | `stream`, `room_changes` | read messages and changes of rooms from the frames |
+//! | `protocol` | a session as a state machine without I/O; `room_subscriptions` if each room needs its own |
+//! | `session` | runs the protocol over one socket, with `liveness` and `event_buffer` |
+//! | `supervisor` | keeps a session running, with `backoff` |
 //!
-//! A session that was lost may have missed messages. After each [`RealtimeEvent::Ready`] whoever must not miss any
-//! asks [`RestClient::sync_messages`](super::RestClient::sync_messages) for what came since the last one it settled,
-//! and tells apart by `_id` what comes twice.
+//! A lost session may have missed messages. After each [`RealtimeEvent::Ready`], fetch what came since the last handled
+//! message with [`RestClient::sync_messages`](super::RestClient::sync_messages), and drop what comes twice by its `_id`.
 
 mod backoff;
-mod each_room;
 mod event;
+mod event_buffer;
 mod frames;
 mod liveness;
-mod outlet;
 mod protocol;
 mod proxy;
 mod reason;
-mod rooms;
+mod room_changes;
+mod room_subscriptions;
 mod session;
 mod stream;
 mod supervisor;

@@ -1,10 +1,9 @@
-//! The conversation with a server, as a state machine without I/O: frames and times in, actions out.
+//! A session as a state machine without I/O: frames and times in, actions out.
 //!
-//! `connect` → `connected` → `login` → its result → subscriptions → `ready` → messages, until something ends it. There
-//! is no resuming a session: whatever ends it, the next one starts over.
+//! `connect` → `connected` → `login` → its result → subscriptions → `ready` → messages. DDP sessions cannot be resumed: the
+//! next one starts over.
 //!
-//! This file knows the order of things; `login` how one is let in, `subscribing` how one comes to hear, and `streams`
-//! what is heard.
+//! This file has the states; `login`, `subscribing` and `streams` (received messages and changes) have the steps.
 
 mod login;
 mod streams;
@@ -16,33 +15,33 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio::time::Instant;
 
-use super::each_room::EachRoom;
 use super::frames::{ClientFrame, ServerFrame};
-use super::rooms::KnownRooms;
+use super::room_changes::KnownRooms;
+use super::room_subscriptions::RoomSubscriptions;
 use super::{FrameCounts, LostReason, RealtimeEvent, RoomChange, Timing};
 use crate::account::LoginRequest;
 use crate::{Account, Fatal, Identity, RoomId};
 use subscribing::Topic;
 
-/// What the session is to do.
+/// What the caller has to do.
 #[derive(Debug)]
 pub(super) enum Action {
     /// Send a frame.
     Send(ClientFrame),
-    /// Tell an event.
-    Tell(RealtimeEvent),
-    /// Find out, over REST, which rooms the account is in, and say so with [`Protocol::rooms_are`].
+    /// Emit an event.
+    Emit(RealtimeEvent),
+    /// List the account's rooms over REST, and pass them to [`Protocol::set_rooms`].
     ListRooms,
 }
 
 /// Why a session is over.
 #[derive(Debug)]
 pub(super) enum End {
-    /// Try again.
+    /// Reconnect.
     Lost(LostReason),
-    /// The server does not accept the token; whether another helps is for the account to say.
+    /// The server refused the token; the account decides whether to get another.
     TokenRefused(String),
-    /// Somebody must mend the account.
+    /// A person has to fix the account.
     Fatal(Fatal),
 }
 
@@ -52,7 +51,7 @@ impl From<LostReason> for End {
     }
 }
 
-/// What the machine waits for.
+/// The state.
 #[derive(Debug)]
 enum Phase {
     Connecting,
@@ -61,7 +60,7 @@ enum Phase {
     Online,
 }
 
-/// One conversation.
+/// One session.
 #[derive(Debug)]
 pub(super) struct Protocol<'a> {
     account: &'a Account,
@@ -72,24 +71,24 @@ pub(super) struct Protocol<'a> {
     login: Option<LoginRequest>,
     by_password: bool,
     identity: Option<Identity>,
-    /// The deadline of the answer that is awaited, and its name.
+    /// The deadline of the next answer, and its name.
     deadline: Option<(Instant, &'static str)>,
     last_id: u64,
     login_id: String,
-    /// The subscriptions beside those of single rooms, by their ids, and whether each stands.
+    /// Subscriptions other than those of single rooms, by id, and whether each is confirmed.
     topics: HashMap<String, (Topic, bool)>,
-    each_room: Option<EachRoom>,
+    room_subscriptions: Option<RoomSubscriptions>,
     known: KnownRooms,
-    /// Joined rooms that are told of once they are heard.
+    /// Joined rooms, reported once their subscription is answered.
     joining: HashMap<RoomId, RoomChange>,
-    /// What came before the session stood, and how much more than that was dropped.
-    held: VecDeque<RealtimeEvent>,
+    /// Events from before the session was online, and how many did not fit.
+    early: VecDeque<RealtimeEvent>,
     dropped: usize,
     actions: VecDeque<Action>,
 }
 
 impl<'a> Protocol<'a> {
-    /// A conversation that begins now, as the account that `login` is of.
+    /// A new session of the account that `login` belongs to.
     pub(super) fn new(
         account: &'a Account,
         timing: &'a Timing,
@@ -111,32 +110,32 @@ impl<'a> Protocol<'a> {
             last_id: 0,
             login_id: String::new(),
             topics: HashMap::new(),
-            each_room: None,
+            room_subscriptions: None,
             known: KnownRooms::default(),
             joining: HashMap::new(),
-            held: VecDeque::new(),
+            early: VecDeque::new(),
             dropped: 0,
-            // The first thing said, whatever the server says before: a streamer closes on anything else.
+            // The first frame, whatever the server sends before: a streamer closes the connection on any other.
             actions: VecDeque::from([Action::Send(ClientFrame::Connect)]),
         }
     }
 
-    /// What to do next.
+    /// The next action.
     pub(super) fn next_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
     }
 
-    /// Whether there is something to do.
+    /// Whether there is an action.
     pub(super) fn has_actions(&self) -> bool {
         !self.actions.is_empty()
     }
 
-    /// Counts a message that nobody wants.
+    /// Counts a message that the filter dropped.
     pub(super) fn count_dropped(&self) {
         self.counts.count_received();
     }
 
-    /// Takes in a frame. One that cannot be read is counted and skipped.
+    /// Handles a frame. An unreadable one is counted and skipped.
     pub(super) fn receive(&mut self, text: &str, now: Instant) -> Result<(), End> {
         self.counts.count_received();
         match ServerFrame::decode(text) {
@@ -149,7 +148,7 @@ impl<'a> Protocol<'a> {
         }
     }
 
-    /// Counts a frame that is no text.
+    /// Counts a frame that is not text.
     pub(super) fn skip(&self) {
         self.counts.count_received();
         self.counts.count_skipped();
@@ -157,16 +156,16 @@ impl<'a> Protocol<'a> {
 
     /// When [`tick`](Self::tick) is due.
     pub(super) fn next_tick(&self) -> Option<Instant> {
-        let room = self.each_room.as_ref().and_then(EachRoom::next_at);
+        let room = self.room_subscriptions.as_ref().and_then(RoomSubscriptions::next_at);
         self.deadline.map(|(at, _)| at).into_iter().chain(room).min()
     }
 
-    /// Does what is due by now.
+    /// Handles what is due.
     pub(super) fn tick(&mut self, now: Instant) -> Result<(), End> {
         if let Some((_, what)) = self.deadline.filter(|(at, _)| *at <= now) {
             return Err(LostReason::Timeout(what).into());
         }
-        self.ask_for_next_room(now);
+        self.subscribe_next_room(now);
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Runs one conversation over one socket, until something ends it.
+//! Runs one session over one socket.
 
 use std::time::Duration;
 
@@ -8,44 +8,44 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message as WsMessage};
 
+use super::event_buffer::{BufferState, EventBuffer};
 use super::frames::ClientFrame;
 use super::liveness::{Due, Liveness};
-use super::outlet::{Flow, Outlet};
 use super::protocol::{Action, End, Protocol};
 use super::transport::{Socket, broken};
 use super::{ConnectionState, LostReason, MessageFilter, MessageView, RealtimeEvent};
 use crate::rest::{Changes, Subscription};
 use crate::{RestClient, RestError};
 
-/// One conversation over one socket.
+/// One session over one socket.
 pub(super) struct Session<'a> {
     pub(super) socket: Socket,
     pub(super) protocol: Protocol<'a>,
     pub(super) liveness: Liveness,
     pub(super) filter: Option<&'a dyn MessageFilter>,
     pub(super) rest: &'a RestClient,
-    /// Longest wait for the socket to take a frame.
+    /// Timeout of sending a frame.
     pub(super) send_within: Duration,
     pub(super) state: &'a watch::Sender<ConnectionState>,
-    /// Since when the session stands.
+    /// Since when the session is online.
     pub(super) ready_at: Option<Instant>,
 }
 
-/// Frames that are taken in one after the other where they are there already, before anything else has its turn.
+/// How many frames that have already arrived are handled in a row.
 const BURST: usize = 64;
 
-/// What happened next.
-enum Turn {
+/// What the session reacts to.
+enum Input {
     Received(Option<Result<WsMessage, Error>>),
     Listed(Result<Changes<Subscription>, RestError>),
     Due,
-    Flowed(Flow),
+    Buffer(BufferState),
 }
 
-/// Why the loop is left.
+/// Why the loop ends.
 enum Exit {
     End(End),
-    NobodyListens,
+    ReceiverDropped,
 }
 
 impl From<LostReason> for Exit {
@@ -61,79 +61,79 @@ impl From<End> for Exit {
 }
 
 impl Session<'_> {
-    /// Runs until the session ends, and tells why; `None` when nobody takes the events any more.
-    pub(super) async fn run(&mut self, outlet: &mut Outlet) -> Option<End> {
-        match self.converse(outlet).await {
+    /// Runs until the session ends, and returns why; `None` if the receiver of the events was dropped.
+    pub(super) async fn run(&mut self, buffer: &mut EventBuffer) -> Option<End> {
+        match self.run_loop(buffer).await {
             Exit::End(end) => Some(end),
-            Exit::NobodyListens => None,
+            Exit::ReceiverDropped => None,
         }
     }
 
-    /// Says goodbye, as far as that is possible at once.
+    /// Closes the WebSocket, if that is possible within a second.
     pub(super) async fn close(&mut self) {
-        let goodbye = async {
-            // A connection that is being given up owes nobody an error.
+        let closing = async {
+            // The connection is given up anyway.
             let _ = self.socket.close(None).await;
         };
-        let _ = timeout(Duration::from_secs(1), goodbye).await;
+        let _ = timeout(Duration::from_secs(1), closing).await;
     }
 
-    async fn converse(&mut self, outlet: &mut Outlet) -> Exit {
+    async fn run_loop(&mut self, buffer: &mut EventBuffer) -> Exit {
         let rest = self.rest;
         let mut listing = OptionFuture::default();
         loop {
-            match self.act(outlet).await {
+            match self.run_actions(buffer).await {
                 Ok(false) => {}
                 Ok(true) => listing = OptionFuture::from(Some(Box::pin(rest.subscriptions(None)))),
                 Err(exit) => return exit,
             }
-            // Before it stands, a session hands on nothing; what waits is of those before it, and no reason to fail.
-            let reading = outlet.has_room() || self.ready_at.is_none();
-            self.liveness.reading(reading, Instant::now());
+            // Before it is online, a session emits nothing, so a queue filled by its predecessors must not stop the login.
+            let reading = buffer.has_room() || self.ready_at.is_none();
+            self.liveness.set_reading(reading, Instant::now());
             let due_at = self.protocol.next_tick().into_iter().fold(self.liveness.next().0, Instant::min);
-            let turn = tokio::select! {
-                frame = self.socket.next(), if reading => Turn::Received(frame),
-                flow = outlet.flow() => Turn::Flowed(flow),
-                Some(rooms) = &mut listing => Turn::Listed(rooms),
-                () = sleep_until(due_at) => Turn::Due,
+            let input = tokio::select! {
+                frame = self.socket.next(), if reading => Input::Received(frame),
+                state = buffer.deliver() => Input::Buffer(state),
+                Some(rooms) = &mut listing => Input::Listed(rooms),
+                () = sleep_until(due_at) => Input::Due,
             };
-            if matches!(turn, Turn::Listed(_)) {
+            if matches!(input, Input::Listed(_)) {
                 listing = OptionFuture::default();
             }
-            if let Err(exit) = self.take(turn, outlet).await {
+            if let Err(exit) = self.handle(input, buffer).await {
                 return exit;
             }
         }
     }
 
-    async fn take(&mut self, turn: Turn, outlet: &mut Outlet) -> Result<(), Exit> {
+    async fn handle(&mut self, input: Input, buffer: &mut EventBuffer) -> Result<(), Exit> {
         let now = Instant::now();
-        match turn {
-            Turn::Received(frame) => {
+        match input {
+            Input::Received(frame) => {
                 self.received(frame, now)?;
                 self.receive_burst(now)
             }
-            Turn::Listed(rooms) => {
+            Input::Listed(rooms) => {
                 let rooms = rooms.map_err(LostReason::from)?.updated;
-                Ok(self.protocol.rooms_are(rooms, now)?)
+                Ok(self.protocol.set_rooms(rooms, now)?)
             }
-            Turn::Due => {
+            Input::Due => {
                 self.protocol.tick(now)?;
                 match self.liveness.due(now) {
                     Some(Due::Dead) => Err(LostReason::HalfOpen.into()),
-                    Some(Due::Ping) => self.send(ClientFrame::Ping, outlet).await,
+                    Some(Due::Ping) => self.send(ClientFrame::Ping, buffer).await,
                     None => Ok(()),
                 }
             }
-            Turn::Flowed(Flow::Room) => Ok(()),
-            Turn::Flowed(Flow::Gone) => Err(Exit::NobodyListens),
+            Input::Buffer(BufferState::HasRoom) => Ok(()),
+            Input::Buffer(BufferState::ReceiverDropped) => Err(Exit::ReceiverDropped),
         }
     }
 
-    /// Takes in the frames that have arrived already. Waiting for each by itself costs more than most of them are worth.
+    /// Handles frames that have already arrived. Waiting for each separately costs more CPU than handling most of them.
     fn receive_burst(&mut self, now: Instant) -> Result<(), Exit> {
         for _ in 1..BURST {
-            // An action may be to answer a ping, or to hand on an event: both come first.
+            // Pongs and events go out first.
             if self.protocol.has_actions() {
                 break;
             }
@@ -146,16 +146,16 @@ impl Session<'_> {
     fn received(&mut self, frame: Option<Result<WsMessage, Error>>, now: Instant) -> Result<(), Exit> {
         match frame {
             Some(Ok(WsMessage::Text(text))) => {
-                self.liveness.heard(now);
+                self.liveness.received(now);
                 if self.is_unwanted(&text) {
                     self.protocol.count_dropped();
                     return Ok(());
                 }
                 Ok(self.protocol.receive(&text, now)?)
             }
-            // DDP is text; whatever this is, somebody is there.
+            // DDP has only text frames, but any frame shows that the server is alive.
             Some(Ok(WsMessage::Binary(_))) => {
-                self.liveness.heard(now);
+                self.liveness.received(now);
                 self.protocol.skip();
                 Ok(())
             }
@@ -173,15 +173,15 @@ impl Session<'_> {
         MessageView::of_frame(frame).is_some_and(|message| !filter.wants(&message))
     }
 
-    /// Does what the conversation asks for. Tells whether that is to list the rooms.
-    async fn act(&mut self, outlet: &mut Outlet) -> Result<bool, Exit> {
+    /// Runs the protocol's actions. Returns whether the rooms have to be listed.
+    async fn run_actions(&mut self, buffer: &mut EventBuffer) -> Result<bool, Exit> {
         let mut list_rooms = false;
         while let Some(action) = self.protocol.next_action() {
             match action {
-                Action::Send(frame) => self.send(frame, outlet).await?,
-                Action::Tell(event) => {
+                Action::Send(frame) => self.send(frame, buffer).await?,
+                Action::Emit(event) => {
                     self.note_ready(&event);
-                    outlet.push(event);
+                    buffer.push(event);
                 }
                 Action::ListRooms => list_rooms = true,
             }
@@ -191,21 +191,21 @@ impl Session<'_> {
 
     fn note_ready(&mut self, event: &RealtimeEvent) {
         if let RealtimeEvent::Ready { session, scope, .. } = event {
-            tracing::info!(session, ?scope, "the realtime session stands");
+            tracing::info!(session, ?scope, "the realtime session is online");
             self.ready_at.get_or_insert_with(Instant::now);
             self.state
                 .send_replace(ConnectionState::Online { since: Timestamp::now(), scope: scope.clone() });
         }
     }
 
-    async fn send(&mut self, frame: ClientFrame, outlet: &mut Outlet) -> Result<(), Exit> {
+    async fn send(&mut self, frame: ClientFrame, buffer: &mut EventBuffer) -> Result<(), Exit> {
         tracing::trace!(?frame, "sending");
         let sending = timeout(self.send_within, self.socket.send(WsMessage::text(frame.encode())));
-        match outlet.flow_during(sending).await {
+        match buffer.deliver_while(sending).await {
             Some(Ok(Ok(()))) => Ok(()),
             Some(Ok(Err(error))) => Err(broken(&error).into()),
             Some(Err(_)) => Err(LostReason::Timeout("sending").into()),
-            None => Err(Exit::NobodyListens),
+            None => Err(Exit::ReceiverDropped),
         }
     }
 }

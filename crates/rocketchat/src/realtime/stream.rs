@@ -1,18 +1,20 @@
-//! Reads what a stream says: messages, and changes of the account's rooms.
+//! Reads the messages of a stream.
 
 use serde_json::Value;
 
 use super::RoomHint;
 use crate::{Message, MessageError, RoomKind, wire};
 
-/// The stream of messages. Its event is a room's ID, or `__my_messages__` for all rooms.
+/// The stream of messages. Its events are room IDs, or `__my_messages__` for all rooms.
+/// Source: <https://developer.rocket.chat/apidocs/stream-room-messages-realtime>.
 pub(super) const ROOM_MESSAGES: &str = "stream-room-messages";
 /// The event of [`ROOM_MESSAGES`] that covers all rooms.
 pub(super) const MY_MESSAGES: &str = "__my_messages__";
-/// The stream of what concerns one account. Its events are `<uid>/<topic>`.
+/// The stream about one account. Its events are `<uid>/<topic>`.
+/// Source: <https://developer.rocket.chat/apidocs/notify-user-realtime>.
 pub(super) const NOTIFY_USER: &str = "stream-notify-user";
 
-/// A message as the stream brought it.
+/// A message with what the stream says about its room.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct StreamedMessage {
     pub(super) message: Message,
@@ -20,7 +22,7 @@ pub(super) struct StreamedMessage {
     pub(super) room: RoomHint,
 }
 
-/// Reads the messages of a stream's `args`: `[message, about]`, `[message]`, and nested as some versions do:
+/// Reads the messages in a stream's `args`: `[message, about]` or `[message]`, or nested as some versions do:
 /// `[[message], about]`, `[[message, about]]`.
 pub(super) fn messages(args: &[Value]) -> Vec<Result<StreamedMessage, MessageError>> {
     let flat: Vec<&Value> = args.iter().flat_map(unnested).collect();
@@ -45,7 +47,7 @@ fn unnested(value: &Value) -> &[Value] {
     }
 }
 
-/// What accompanies a message has no `_id`, and at least one of these. Versions and rooms differ in which.
+/// Whether this is the object about the room: it has no `_id`, and at least one of these keys, depending on version and room.
 fn is_about(value: &Value) -> bool {
     value.is_object()
         && value.get("_id").is_none()
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_said_about_the_room_is_nothing_known() {
+    fn without_an_object_about_the_room_nothing_is_known() {
         let bare = read(json!([document("m")]));
         assert_eq!((bare[0].as_ref().unwrap().participant, bare.len()), (None, 1));
         let unnamed = read(json!([document("m"), {"roomParticipant": false, "roomType": "d"}]));
@@ -92,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn several_messages_at_once_are_all_read_and_rubbish_is_an_error_each() {
+    fn several_messages_at_once_are_all_read_and_each_unreadable_one_is_an_error() {
         let read = read(json!([[document("a"), document("b"), 7, null], about()]));
         let ids: Vec<_> = read.iter().flatten().map(|streamed| streamed.message.id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);

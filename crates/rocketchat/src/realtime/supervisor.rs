@@ -1,4 +1,4 @@
-//! Keeps a session running for ever: login, socket, conversation, and again after a wait.
+//! Keeps a session running: log in, connect, run the session, wait, and again.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::MessageFilter;
 use super::backoff::Backoff;
+use super::event_buffer::EventBuffer;
 use super::liveness::Liveness;
-use super::outlet::Outlet;
 use super::protocol::{End, Protocol};
 use super::session::Session;
 use super::{ConnectionState, FrameCounts, LostReason, RealtimeEvent, Timing, transport};
 use crate::account::LoginRequest;
 use crate::{Account, Fatal, LoginError, RestClient};
 
-/// The realtime session of an account, kept running for ever.
+/// The realtime session of an account, kept running.
 pub struct Realtime {
     account: Arc<Account>,
     filter: Option<Arc<dyn MessageFilter>>,
@@ -42,9 +42,9 @@ impl fmt::Debug for Realtime {
 
 /// How an attempt at a session ended.
 struct Outcome {
-    /// `None` when nobody takes the events any more.
+    /// `None` if the receiver of the events was dropped.
     end: Option<End>,
-    /// How long the session held, if it came to stand.
+    /// How long the session was online, if it was.
     lived: Option<Duration>,
 }
 
@@ -62,24 +62,24 @@ impl Realtime {
         }
     }
 
-    /// With other times than the default ones.
+    /// Replaces the default timing.
     #[must_use]
     pub fn with_timing(self, timing: Timing) -> Self {
         Self { timing, ..self }
     }
 
-    /// Asks this filter about each message before it is decoded in full.
+    /// Sets a filter that sees each message before it is decoded in full.
     #[must_use]
     pub fn with_filter(self, filter: Arc<dyn MessageFilter>) -> Self {
         Self { filter: Some(filter), ..self }
     }
 
-    /// Where the session stands, now and at each change.
+    /// The state of the session; the receiver is notified of each change.
     pub fn state(&self) -> watch::Receiver<ConnectionState> {
         self.state.subscribe()
     }
 
-    /// Counts what came in.
+    /// Counters of received frames.
     pub fn counts(&self) -> Arc<FrameCounts> {
         Arc::clone(&self.counts)
     }
@@ -96,18 +96,18 @@ impl Realtime {
         events: mpsc::Sender<RealtimeEvent>,
         cancel: CancellationToken,
     ) -> Result<(), Fatal> {
-        let mut outlet = Outlet::new(events);
-        let outcome = cancel.run_until_cancelled(self.keep_running(&mut outlet)).await;
+        let mut buffer = EventBuffer::new(events);
+        let outcome = cancel.run_until_cancelled(self.keep_running(&mut buffer)).await;
         let outcome = outcome.unwrap_or(Ok(()));
         self.state.send_replace(ConnectionState::Stopped(outcome.clone().err()));
         outcome
     }
 
-    async fn keep_running(&self, outlet: &mut Outlet) -> Result<(), Fatal> {
+    async fn keep_running(&self, buffer: &mut EventBuffer) -> Result<(), Fatal> {
         let mut backoff = Backoff::new(&self.timing);
         loop {
             self.state.send_replace(ConnectionState::Connecting { attempt: backoff.attempt() });
-            let Outcome { end, lived } = self.attempt(outlet).await;
+            let Outcome { end, lived } = self.attempt(buffer).await;
             let reason = match end {
                 None => return Ok(()),
                 Some(End::Fatal(fatal)) => return Err(fatal),
@@ -118,26 +118,26 @@ impl Realtime {
                 Some(End::Lost(reason)) => reason,
             };
             let wait = backoff.next(lived, reason.wait());
-            self.lost(reason, wait, outlet);
-            if outlet.flow_during(sleep(wait)).await.is_none() {
+            self.lost(reason, wait, buffer);
+            if buffer.deliver_while(sleep(wait)).await.is_none() {
                 return Ok(());
             }
         }
     }
 
-    fn lost(&self, reason: LostReason, wait: Duration, outlet: &mut Outlet) {
+    fn lost(&self, reason: LostReason, wait: Duration, buffer: &mut EventBuffer) {
         tracing::warn!(%reason, name = reason.name(), retry_in = ?wait, "no realtime session");
         let retry_at = SignedDuration::try_from(wait)
             .ok()
             .and_then(|wait| Timestamp::now().checked_add(wait).ok())
             .unwrap_or(Timestamp::MAX);
         self.state.send_replace(ConnectionState::Waiting { reason: reason.clone(), retry_at });
-        outlet.push(RealtimeEvent::Lost { reason, retry_in: wait });
+        buffer.push(RealtimeEvent::Lost { reason, retry_in: wait });
     }
 
     /// One session, from the login to its end.
-    async fn attempt(&self, outlet: &mut Outlet) -> Outcome {
-        let opened = match outlet.flow_during(self.open()).await {
+    async fn attempt(&self, buffer: &mut EventBuffer) -> Outcome {
+        let opened = match buffer.deliver_while(self.open()).await {
             None => return Outcome { end: None, lived: None },
             Some(Err(end)) => return Outcome { end: Some(end), lived: None },
             Some(Ok(opened)) => opened,
@@ -155,7 +155,7 @@ impl Realtime {
             state: &self.state,
             ready_at: None,
         };
-        let end = session.run(outlet).await;
+        let end = session.run(buffer).await;
         session.close().await;
         Outcome { end, lived: session.ready_at.map(|since| since.elapsed()) }
     }

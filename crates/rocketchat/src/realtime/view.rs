@@ -1,9 +1,8 @@
-//! A message as its frame holds it, borrowed: as much as decides whether anybody wants it.
+//! A message borrowed from its frame, with what a filter needs.
 //!
-//! Most messages concern nobody, and there may be a thousand a second. A [`MessageFilter`] sees each one before it is decoded
-//! in full, copied and handed on. The decoder here is strict on purpose: a frame of any other shape than the usual one
-//! (nested arguments, attachments, fields of another type, repeated keys) has no view, is decoded in full, and is never dropped
-//! for its shape.
+//! Most messages are of no interest, and there may be a thousand a second. A [`MessageFilter`] sees each one before it is
+//! decoded in full and copied. This decoder is strict on purpose: a frame in any other form than the usual one (nested
+//! arguments, attachments, fields of another type, repeated keys) has no view, is decoded in full, and is never dropped.
 
 use std::borrow::Cow;
 
@@ -14,16 +13,16 @@ use super::stream::ROOM_MESSAGES;
 use crate::RoomKind;
 use crate::readable::typed_text;
 
-/// Decides whether a message of the stream is worth decoding and handing on.
+/// Decides whether a message of the stream is decoded and emitted.
 ///
-/// It is asked on the session's own task, once for each message, so it must be quick and must not block. It is an optimization:
-/// messages in an unusual form are handed on without asking.
+/// Called once for each message on the session's task, so it must be fast and must not block. It is an optimization:
+/// messages in an unusual form are emitted without a call.
 pub trait MessageFilter: Send + Sync {
     /// `false` drops the message: no [`RealtimeEvent`](super::RealtimeEvent) follows.
     fn wants(&self, message: &MessageView<'_>) -> bool;
 }
 
-/// A message and what came along about its room, borrowed from the frame.
+/// A message and what its event says about the room, borrowed from the frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageView<'a> {
     /// `_id`.
@@ -34,24 +33,24 @@ pub struct MessageView<'a> {
     pub author: Cow<'a, str>,
     /// Whether it has a `t`: a system message or ciphertext.
     pub has_type: bool,
-    /// Whether the bot is in the room, where the server says so.
+    /// Whether the account is a member of the room, if the server says so.
     pub participant: Option<bool>,
-    /// The room's type, where the server says so.
+    /// The room's type, if the server says so.
     pub room_kind: Option<RoomKind>,
-    /// The room's name, where the server says so.
+    /// The room's name, if the server says so.
     pub room_name: Option<&'a str>,
     msg: Cow<'a, str>,
 }
 
 impl MessageView<'_> {
-    /// What a person reads: the same as [`Message::text`](crate::Message::text).
+    /// The readable text, the same as [`Message::text`](crate::Message::text).
     pub fn text(&self) -> &str {
         typed_text(&self.msg)
     }
 }
 
 impl<'a> MessageView<'a> {
-    /// The message of a frame; `None` where the frame is anything else, or a message in an unusual form.
+    /// The message in a frame; `None` if the frame is anything else, or a message in an unusual form.
     pub(super) fn of_frame(frame: &'a str) -> Option<Self> {
         let frame: Frame<'a> = serde_json::from_str(frame).ok()?;
         if frame.msg != "changed" || frame.collection != ROOM_MESSAGES {
@@ -111,7 +110,7 @@ struct Document<'a> {
     u: User<'a>,
     #[serde(default)]
     t: Option<&'a str>,
-    /// Attachments hold text too, which needs the whole document. `[]` and `null` are none.
+    /// Attachments have text too, which needs the full decoder. `[]` and `null` are none.
     #[serde(default, rename = "attachments")]
     _attachments: Option<[IgnoredAny; 0]>,
 }
@@ -124,7 +123,7 @@ struct User<'a> {
 
 #[derive(Default, Deserialize)]
 struct About<'a> {
-    /// Only a second message has one.
+    /// Only a second message has an `_id`.
     #[serde(rename = "_id")]
     id: Option<IgnoredAny>,
     #[serde(rename = "roomParticipant")]
@@ -165,7 +164,7 @@ mod tests {
         })
     }
 
-    /// What the decoder of everything reads in the same frame.
+    /// What the full decoder reads in the same frame.
     fn in_full(frame: &str) -> Vec<stream::StreamedMessage> {
         match ServerFrame::decode(frame) {
             Ok(ServerFrame::Changed { stream, args, .. }) if stream == ROOM_MESSAGES => {
@@ -210,7 +209,7 @@ mod tests {
     proptest! {
         #![proptest_config(repeatable(512))]
 
-        /// Whatever a frame holds, a view says the same as the full decoder, or there is none.
+        /// A view has the same content as the full decoder, or there is none.
         #[test]
         fn a_view_never_disagrees(at in 0_usize..5_000, with in any_json(), encrypted: bool) {
             let mut document = document();

@@ -11,7 +11,7 @@ use crate::listener::{Harness, Listener};
 async fn each_room(harness: &Harness) -> Listener {
     harness.chat.faults().refuse_subscriptions(1, Refusal::bare("not-allowed"));
     let mut listener = harness.listen();
-    assert_eq!(listener.ready().await.1, Scope::EachRoom { heard: 1, refused: vec![] });
+    assert_eq!(listener.ready().await.1, Scope::EachRoom { subscribed: 1, refused: vec![] });
     listener
 }
 
@@ -96,5 +96,5 @@ async fn subscriptions_go_on_once_the_server_takes_more_of_them() {
     harness.chat.faults().refuse_subscriptions(1, Refusal::bare("not-allowed"));
     let mut listener = harness.listen();
     let RealtimeEvent::Ready { scope, .. } = listener.next().await else { panic!("lost on the way") };
-    assert_eq!(scope, Scope::EachRoom { heard: 6, refused: vec![] });
+    assert_eq!(scope, Scope::EachRoom { subscribed: 6, refused: vec![] });
 }

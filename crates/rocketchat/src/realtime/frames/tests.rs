@@ -4,7 +4,7 @@ use super::*;
 use crate::account::Login;
 use crate::{Identity, UserId};
 
-/// What a frame is read as, in a few words.
+/// The debug form of a decoded frame.
 fn read(text: &str) -> String {
     match ServerFrame::decode(text) {
         Ok(frame) => format!("{frame:?}"),
@@ -35,7 +35,7 @@ fn password(username: &str) -> LoginRequest {
 }
 
 #[test]
-fn every_frame_we_send_has_the_form_that_ddp_asks_for() {
+fn every_sent_frame_has_the_form_that_ddp_requires() {
     let id = || "7".to_owned();
     for (frame, json) in [
         (ClientFrame::Connect, json!({"msg": "connect", "version": "1", "support": ["1"]})),
@@ -69,7 +69,7 @@ fn every_frame_we_send_has_the_form_that_ddp_asks_for() {
 }
 
 #[test]
-fn what_proves_who_we_are_is_in_no_debug_output() {
+fn debug_output_has_no_credentials() {
     for login in [resume("t0k3n"), password("signl4.bot")] {
         let request = format!("{login:?}");
         let frame = format!("{:?}", ClientFrame::Login { id: "1".into(), login });
@@ -80,7 +80,7 @@ fn what_proves_who_we_are_is_in_no_debug_output() {
 }
 
 #[test]
-fn every_frame_of_ddp_is_read_as_what_it_is() {
+fn every_frame_of_ddp_is_recognized() {
     for (text, meaning) in [
         (r#"{"msg":"connected","session":"s"}"#, "Connected"),
         (r#"{"msg":"failed","version":"1"}"#, "Failed"),
@@ -89,7 +89,7 @@ fn every_frame_of_ddp_is_read_as_what_it_is() {
         (r#"{"msg":"ready","subs":["1","2"]}"#, r#"Ready { subs: ["1", "2"] }"#),
         (r#"{"msg":"nosub","id":"1"}"#, r#"Nosub { id: "1", error: None }"#),
         (r#"{"msg":"nosub","id":"1","error":null}"#, r#"Nosub { id: "1", error: None }"#),
-        // An empty result is left out by the streamer, and is none the less a result.
+        // The streamer omits an empty result.
         (r#"{"msg":"result","id":"1"}"#, r#"Result { id: "1", outcome: Ok(Null) }"#),
         (r#"{"msg":"result","id":"1","result":7}"#, r#"Result { id: "1", outcome: Ok(Number(7)) }"#),
         (r#"{"msg":"error","reason":"Bad request"}"#, r#"Error { reason: "Bad request" }"#),
@@ -108,7 +108,7 @@ fn every_frame_of_ddp_is_read_as_what_it_is() {
 }
 
 #[test]
-fn what_is_of_no_interest_is_no_error() {
+fn frames_that_are_not_needed_are_no_error() {
     for text in [
         r#"{"server_id":"0"}"#,
         r#"{"msg":"server_id","server_id":"0"}"#,
@@ -125,7 +125,7 @@ fn what_is_of_no_interest_is_no_error() {
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error_with_a_name() {
+fn an_unreadable_frame_is_a_named_error() {
     for (text, error) in [
         ("", "not JSON"),
         ("o", "not JSON"),
@@ -149,7 +149,7 @@ fn what_cannot_be_read_is_an_error_with_a_name() {
 }
 
 #[test]
-fn an_error_is_read_in_every_form_in_which_it_comes() {
+fn an_error_is_read_in_every_form() {
     let error = |error: Value| refused(json!({"msg": "result", "id": "1", "error": error}));
     let full = error(json!({
         "isClientSafe": true, "error": 403, "reason": "Incorrect password",
@@ -196,7 +196,7 @@ fn too_many_requests_say_how_long_to_wait_in_results_and_in_nosubs() {
 }
 
 #[test]
-fn a_refusal_in_earnest_is_told_from_a_server_that_is_starting_up() {
+fn a_refusal_is_distinguished_from_a_starting_server() {
     let is_refusal =
         |code: Value| refused(json!({"msg": "nosub", "id": "1", "error": {"error": code}})).is_refusal();
     for code in [json!("not-allowed"), json!("error-not-allowed"), json!(403), json!("unauthorized")] {
@@ -209,7 +209,7 @@ fn a_refusal_in_earnest_is_told_from_a_server_that_is_starting_up() {
 }
 
 #[test]
-fn a_login_tells_whose_it_is_and_perhaps_a_token() {
+fn a_login_result_has_the_user_and_maybe_a_token() {
     let (user, token) = login_result(&json!({
         "id": "u1", "token": "t", "tokenExpires": {"$date": 1_700_000_000_000_i64}, "type": "resume",
     }))

@@ -1,4 +1,4 @@
-//! Logging in: what is sent, and what each answer means.
+//! The login, and what its answers mean.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::realtime::LostReason;
 use crate::realtime::frames::{ClientFrame, DdpError, login_result};
 use crate::{Fatal, UserId};
 
-/// How long to leave a server alone that has blocked logins after too many failed ones. It says not for how long.
+/// The wait after the server has blocked logins for too many failures. The answer names no time.
 const BLOCKED_FOR: Duration = Duration::from_secs(60);
 
 impl Protocol<'_> {
@@ -48,11 +48,11 @@ impl Protocol<'_> {
             return End::Fatal(Fatal::Refused(error.reason));
         }
         match error.code.as_str() {
-            // What a streamer that takes no passwords says to a right one too (`ddp-streamer`, `login`).
+            // A streamer that accepts no passwords answers this to a valid one too (`ddp-streamer`, `login`).
             "403" if self.by_password && error.reason.contains("logged out by the server") => {
                 LostReason::Login(
-                    "REST refuses the password and does not say why, and over DDP the server takes none; check \
-                     user name, password and that no second factor is asked for"
+                    "REST refuses the password without a reason, and the server accepts none over DDP; check user \
+                     name, password and that the account needs no second factor"
                         .to_owned(),
                 )
                 .into()

@@ -1,4 +1,4 @@
-//! What is heard: messages, and changes of the account and its rooms.
+//! Received messages, and changes of the account and its rooms.
 
 use serde_json::Value;
 
@@ -9,9 +9,9 @@ use crate::realtime::frames::ClientFrame;
 use crate::realtime::stream::{self, NOTIFY_USER, ROOM_MESSAGES};
 use crate::realtime::{LostReason, RealtimeEvent, RoomChange};
 
-/// Messages that came before the session stood are kept for afterwards, so many. The rest is for the catch-up, which
-/// follows then.
-pub(super) const MAX_HELD: usize = 4_096;
+/// How many events from before the session is online are kept. Later ones are dropped: the client fetches what it missed
+/// after `Ready`.
+pub(super) const MAX_EARLY: usize = 4_096;
 
 impl Protocol<'_> {
     pub(super) fn changed(&mut self, stream: &str, event: &str, args: &[Value]) -> Result<(), End> {
@@ -26,7 +26,7 @@ impl Protocol<'_> {
                 }
                 Some(ROOMS_CHANGED) => {
                     if let Some(change) = self.known.room_changed(args) {
-                        self.tell(RealtimeEvent::RoomsChanged(change));
+                        self.emit(RealtimeEvent::RoomsChanged(change));
                     }
                 }
                 _ => {}
@@ -36,7 +36,7 @@ impl Protocol<'_> {
         Ok(())
     }
 
-    /// What `<uid>/<topic>` is about, if it is about us.
+    /// The topic of `<uid>/<topic>`, if the uid is the account's.
     fn own_topic<'e>(&self, event: &'e str) -> Option<&'e str> {
         let (user, topic) = event.split_once('/')?;
         (user == self.identity.as_ref()?.user_id.as_str()).then_some(topic)
@@ -45,7 +45,7 @@ impl Protocol<'_> {
     fn messages(&mut self, args: &[Value]) {
         for read in stream::messages(args) {
             match read {
-                Ok(streamed) => self.tell(RealtimeEvent::Message {
+                Ok(streamed) => self.emit(RealtimeEvent::Message {
                     message: Box::new(streamed.message),
                     participant: streamed.participant,
                     room: streamed.room,
@@ -59,37 +59,40 @@ impl Protocol<'_> {
     }
 
     fn subscription_changed(&mut self, change: RoomChange) {
-        let Some(rooms) = &mut self.each_room else { return self.tell(RealtimeEvent::RoomsChanged(change)) };
+        let Some(rooms) = &mut self.room_subscriptions else {
+            return self.emit(RealtimeEvent::RoomsChanged(change));
+        };
         match &change {
             RoomChange::Joined(subscription) => {
                 let room = subscription.room.id.clone();
-                rooms.want(room.clone());
+                rooms.add(room.clone());
                 self.joining.insert(room, change);
             }
             RoomChange::Left(room) => {
                 self.joining.remove(room);
-                let id = rooms.forget(room);
-                self.tell(RealtimeEvent::RoomsChanged(change));
+                let id = rooms.remove(room);
+                self.emit(RealtimeEvent::RoomsChanged(change));
                 if let Some(id) = id {
                     self.send(ClientFrame::Unsub { id });
                 }
             }
-            _ => self.tell(RealtimeEvent::RoomsChanged(change)),
+            _ => self.emit(RealtimeEvent::RoomsChanged(change)),
         }
     }
 
-    /// Tells of a joined room, now that its subscription is answered: whoever then asks for its past misses nothing.
-    pub(super) fn announce(&mut self, room: &RoomId) {
+    /// Reports a joined room once its subscription is answered, so that a client that then fetches its history misses
+    /// nothing.
+    pub(super) fn emit_join(&mut self, room: &RoomId) {
         if let Some(change) = self.joining.remove(room) {
-            self.tell(RealtimeEvent::RoomsChanged(change));
+            self.emit(RealtimeEvent::RoomsChanged(change));
         }
     }
 
-    fn tell(&mut self, event: RealtimeEvent) {
+    fn emit(&mut self, event: RealtimeEvent) {
         if matches!(self.phase, Phase::Online) {
-            self.actions.push_back(Action::Tell(event));
-        } else if self.held.len() < MAX_HELD {
-            self.held.push_back(event);
+            self.actions.push_back(Action::Emit(event));
+        } else if self.early.len() < MAX_EARLY {
+            self.early.push_back(event);
         } else {
             self.dropped += 1;
         }

@@ -1,5 +1,4 @@
-//! Coming to hear: one subscription to all rooms and those to what concerns the account, and a subscription to each
-//! room where the one to all is refused.
+//! Subscriptions: one to the messages of all rooms, or of each room if that is refused, and those to changes of the account.
 
 use std::time::Duration;
 
@@ -7,26 +6,26 @@ use tokio::time::Instant;
 
 use super::{Action, End, Phase, Protocol};
 use crate::UserId;
-use crate::realtime::each_room::EachRoom;
 use crate::realtime::frames::{ClientFrame, DdpError};
+use crate::realtime::room_subscriptions::RoomSubscriptions;
 use crate::realtime::stream::{MY_MESSAGES, NOTIFY_USER, ROOM_MESSAGES};
 use crate::realtime::{LostReason, RealtimeEvent, Scope};
 use crate::rest::Subscription;
 
-/// How long to pause with subscriptions where the server wants fewer and does not say for how long.
+/// The pause after a rate limited subscription without a time.
 const SUBSCRIBE_PAUSE: Duration = Duration::from_secs(10);
 
-/// What the server tells of the account beside messages.
+/// Topics of [`NOTIFY_USER`].
 pub(super) const FORCE_LOGOUT: &str = "force_logout";
 pub(super) const SUBSCRIPTIONS_CHANGED: &str = "subscriptions-changed";
 pub(super) const ROOMS_CHANGED: &str = "rooms-changed";
 
-/// What a subscription is to.
+/// What a subscription is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Topic {
     /// The messages of all rooms.
     Messages,
-    /// Something the server tells of the account.
+    /// A topic of [`NOTIFY_USER`].
     User(&'static str),
 }
 
@@ -46,68 +45,68 @@ impl Protocol<'_> {
         self.send(ClientFrame::Sub { id, stream, event });
     }
 
-    /// Takes in the rooms that [`Action::ListRooms`] asked for.
-    pub(in crate::realtime) fn rooms_are(
+    /// Takes the rooms that [`Action::ListRooms`] requested.
+    pub(in crate::realtime) fn set_rooms(
         &mut self,
         rooms: Vec<Subscription>,
         now: Instant,
     ) -> Result<(), End> {
-        if let Some(each) = &mut self.each_room {
-            each.begin(rooms.into_iter().map(|subscription| subscription.room.id));
+        if let Some(each) = &mut self.room_subscriptions {
+            each.start(rooms.into_iter().map(|subscription| subscription.room.id));
         }
-        self.await_rooms(now);
-        self.stand_if_subscribed()
+        self.reset_room_deadline(now);
+        self.go_online_if_subscribed()
     }
 
-    pub(super) fn ask_for_next_room(&mut self, now: Instant) {
-        if self.each_room.as_ref().and_then(EachRoom::next_at).is_none_or(|at| at > now) {
+    pub(super) fn subscribe_next_room(&mut self, now: Instant) {
+        if self.room_subscriptions.as_ref().and_then(RoomSubscriptions::next_at).is_none_or(|at| at > now) {
             return;
         }
         let id = self.fresh_id();
-        let room = self.each_room.as_mut().and_then(|rooms| rooms.ask(&id, now));
+        let room = self.room_subscriptions.as_mut().and_then(|rooms| rooms.request(&id, now));
         if let Some(room) = room {
             self.send(ClientFrame::Sub { id, stream: ROOM_MESSAGES, event: room.to_string() });
-            self.await_rooms(now);
+            self.reset_room_deadline(now);
         }
     }
 
     pub(super) fn ready(&mut self, id: &str, now: Instant) -> Result<(), End> {
-        if let Some((_, stands)) = self.topics.get_mut(id) {
-            *stands = true;
-        } else if let Some(room) = self.each_room.as_mut().and_then(|rooms| rooms.stands(id)) {
-            self.announce(&room);
-            self.await_rooms(now);
+        if let Some((_, confirmed)) = self.topics.get_mut(id) {
+            *confirmed = true;
+        } else if let Some(room) = self.room_subscriptions.as_mut().and_then(|rooms| rooms.confirm(id)) {
+            self.emit_join(&room);
+            self.reset_room_deadline(now);
         }
-        self.stand_if_subscribed()
+        self.go_online_if_subscribed()
     }
 
     pub(super) fn nosub(&mut self, id: &str, error: Option<DdpError>, now: Instant) -> Result<(), End> {
         if let Some((topic, _)) = self.topics.remove(id) {
             self.topic_refused(topic, error, now)?;
-        } else if self.each_room.as_ref().is_some_and(|rooms| rooms.knows(id)) {
+        } else if self.room_subscriptions.as_ref().is_some_and(|rooms| rooms.contains(id)) {
             self.room_refused(id, error, now)?;
         }
-        self.stand_if_subscribed()
+        self.go_online_if_subscribed()
     }
 
-    /// A refusal in earnest is lived with. Anything else, such as the 404 of a server that is starting up, is a reason
-    /// to begin again a little later.
+    /// Goes on without a topic that is not allowed. Any other error, such as the 404 of a starting server, ends the
+    /// session.
     fn topic_refused(&mut self, topic: Topic, error: Option<DdpError>, now: Instant) -> Result<(), End> {
         match (topic, error) {
             (_, Some(error)) if error.is_rate_limit() => {
                 Err(LostReason::RateLimited { wait: error.time_to_reset }.into())
             }
             (Topic::Messages, Some(error)) if error.is_refusal() => {
-                tracing::warn!(%error, "the server refuses one subscription to all rooms, so each room gets its own");
+                tracing::warn!(%error, "the server refuses the subscription to all rooms, subscribing to each");
                 self.phase = Phase::Subscribing;
-                self.each_room = Some(EachRoom::new(self.timing.subscribe_every, now));
-                // The list has a timeout of its own.
+                self.room_subscriptions = Some(RoomSubscriptions::new(self.timing.subscribe_every, now));
+                // The REST call has a timeout of its own.
                 self.deadline = None;
                 self.actions.push_back(Action::ListRooms);
                 Ok(())
             }
             (Topic::User(topic), Some(error)) if error.is_refusal() => {
-                tracing::warn!(%error, topic, "the server refuses to tell of changes of the account");
+                tracing::warn!(%error, topic, "the server refuses the subscription to changes of the account");
                 Ok(())
             }
             (_, error) => {
@@ -118,7 +117,7 @@ impl Protocol<'_> {
     }
 
     fn room_refused(&mut self, id: &str, error: Option<DdpError>, now: Instant) -> Result<(), End> {
-        let Some(rooms) = &mut self.each_room else { return Ok(()) };
+        let Some(rooms) = &mut self.room_subscriptions else { return Ok(()) };
         match error {
             Some(error) if error.is_rate_limit() => {
                 rooms.postpone(id, now, error.time_to_reset.unwrap_or(SUBSCRIBE_PAUSE));
@@ -126,35 +125,36 @@ impl Protocol<'_> {
             Some(error) if !error.is_refusal() => return Err(LostReason::Nosub(error.to_string()).into()),
             _ => {
                 if let Some(room) = rooms.ended(id) {
-                    tracing::warn!(%room, "the server refuses to let the account listen to this room");
-                    self.announce(&room);
+                    tracing::warn!(%room, "the server refuses the subscription to this room");
+                    self.emit_join(&room);
                 }
             }
         }
-        self.await_rooms(now);
+        self.reset_room_deadline(now);
         Ok(())
     }
 
-    /// Bounds the wait for the answer to a room's subscription; each one asked for or answered starts it anew.
-    fn await_rooms(&mut self, now: Instant) {
-        let waiting = self.each_room.as_ref().is_some_and(EachRoom::is_waiting);
-        let unanswered = self.topics.values().any(|(_, stands)| !stands);
+    /// Restarts the deadline of the rooms' subscriptions, after each request and answer.
+    fn reset_room_deadline(&mut self, now: Instant) {
+        let waiting = self.room_subscriptions.as_ref().is_some_and(RoomSubscriptions::has_pending);
+        let unanswered = self.topics.values().any(|(_, confirmed)| !confirmed);
         self.deadline =
             (waiting || unanswered).then(|| (now + self.timing.step, "the answer to a room's subscription"));
     }
 
-    /// Once every subscription is answered the session stands.
-    fn stand_if_subscribed(&mut self) -> Result<(), End> {
-        if !matches!(self.phase, Phase::Subscribing) || !self.topics.values().all(|(_, stands)| *stands) {
+    /// The session is online once every subscription is answered.
+    fn go_online_if_subscribed(&mut self) -> Result<(), End> {
+        if !matches!(self.phase, Phase::Subscribing) || !self.topics.values().all(|(_, confirmed)| *confirmed)
+        {
             return Ok(());
         }
-        let scope = match &self.each_room {
+        let scope = match &self.room_subscriptions {
             None => Scope::AllRooms,
-            Some(rooms) if rooms.is_settled() => rooms.scope(),
+            Some(rooms) if rooms.is_complete() => rooms.scope(),
             Some(_) => return Ok(()),
         };
-        // No server means that; one that has not come up yet may say it. To live with it would be to be deaf for good.
-        if matches!(&scope, Scope::EachRoom { heard: 0, refused } if !refused.is_empty()) {
+        // A starting server may refuse all. Going on would mean to receive nothing at all.
+        if matches!(&scope, Scope::EachRoom { subscribed: 0, refused } if !refused.is_empty()) {
             return Err(LostReason::Nosub("it refuses every room".to_owned()).into());
         }
         let Some(identity) = self.identity.clone() else { return Ok(()) };
@@ -163,7 +163,7 @@ impl Protocol<'_> {
         if self.dropped > 0 {
             tracing::warn!(
                 dropped = self.dropped,
-                "much came before the session stood; what was dropped is left to the catch-up"
+                "too many events before the session was online; the dropped ones have to be fetched"
             );
         }
         let clock_offset = self.account.clock_offset();
@@ -174,8 +174,8 @@ impl Protocol<'_> {
             clock_offset,
             since: Instant::now(),
         };
-        self.actions.push_back(Action::Tell(ready));
-        self.actions.extend(self.held.drain(..).map(Action::Tell));
+        self.actions.push_back(Action::Emit(ready));
+        self.actions.extend(self.early.drain(..).map(Action::Emit));
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
-//! The conversation without a socket: frames in, what it says and tells out.
+//! The protocol without a socket: frames in, frames and events out.
 
-mod entering;
-mod hearing;
-mod storm;
+mod harness;
+mod login;
+mod messages;
+mod random_frames;
 mod subscribing;
-mod talk;

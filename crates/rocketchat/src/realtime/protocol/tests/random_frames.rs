@@ -1,11 +1,10 @@
-//! Thousands of random and mutated frames: whatever a server sends, nothing panics, and only what DDP says ends a
-//! session.
+//! Thousands of random and mutated frames: none panics, and only those that DDP defines to do so end a session.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::*;
-use super::talk::{Talk, changed, document, message, of_user};
+use super::harness::{Conversation, changed, document, message, of_user};
 use arbitrary_json::{any_json, mutated, repeatable};
 
 /// Frames of a healthy server.
@@ -55,7 +54,7 @@ fn frame() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Whether DDP gives this frame the power to end a session in this way.
+/// Whether this frame may end a session in this way.
 fn may_end(frame: &str, end: &End) -> bool {
     let Ok(frame) = serde_json::from_str::<Value>(frame) else { return false };
     match (frame["msg"].as_str(), end) {
@@ -70,27 +69,27 @@ fn may_end(frame: &str, end: &End) -> bool {
     }
 }
 
-/// Lets a conversation hear the frames, until one ends it.
-fn storm(mut talk: Talk, frames: &[String]) -> Result<(), TestCaseError> {
-    let before = talk.counts.received();
-    talk.said();
+/// Receives the frames, until one ends the session.
+fn survives(mut conversation: Conversation, frames: &[String]) -> Result<(), TestCaseError> {
+    let before = conversation.counts.received();
+    conversation.sent();
     for frame in frames {
-        if let Err(end) = talk.try_hear(frame) {
+        if let Err(end) = conversation.try_receive(frame) {
             prop_assert!(may_end(frame, &end), "{:?} after {}", end, frame);
             return Ok(());
         }
-        // What it says stays in proportion: an answer, or the handful of subscriptions.
-        let said = talk.said();
-        prop_assert!(said.len() <= 6, "{:?} after {}", said, frame);
-        if std::mem::take(&mut talk.lists_asked_for) > 0 {
-            prop_assert!(talk.list(&["a", "b"]).is_ok());
+        // An answer, or the few subscriptions.
+        let sent = conversation.sent();
+        prop_assert!(sent.len() <= 6, "{:?} after {}", sent, frame);
+        if std::mem::take(&mut conversation.lists_requested) > 0 {
+            prop_assert!(conversation.list(&["a", "b"]).is_ok());
         }
-        // Never as long as a deadline.
-        if let Err(end) = talk.wait(std::time::Duration::from_millis(50)) {
+        // Too short for a deadline in all.
+        if let Err(end) = conversation.advance(std::time::Duration::from_millis(50)) {
             return Err(TestCaseError::fail(format!("{end:?}")));
         }
     }
-    prop_assert_eq!(talk.counts.received() - before, frames.len() as u64);
+    prop_assert_eq!(conversation.counts.received() - before, frames.len() as u64);
     Ok(())
 }
 
@@ -98,22 +97,22 @@ proptest! {
     #![proptest_config(repeatable(1_500))]
 
     #[test]
-    fn a_conversation_from_its_beginning(frames in prop::collection::vec(frame(), 1..8)) {
-        storm(Talk::new(), &frames)?;
+    fn a_new_session(frames in prop::collection::vec(frame(), 1..8)) {
+        survives(Conversation::new(), &frames)?;
     }
 
     #[test]
-    fn a_conversation_that_is_subscribing(frames in prop::collection::vec(frame(), 1..8)) {
-        storm(Talk::subscribing(), &frames)?;
+    fn a_session_that_is_subscribing(frames in prop::collection::vec(frame(), 1..8)) {
+        survives(Conversation::subscribing(), &frames)?;
     }
 
     #[test]
-    fn a_conversation_that_stands(frames in prop::collection::vec(frame(), 1..8)) {
-        storm(Talk::online(), &frames)?;
+    fn a_session_that_is_online(frames in prop::collection::vec(frame(), 1..8)) {
+        survives(Conversation::online(), &frames)?;
     }
 
     #[test]
-    fn a_conversation_with_a_subscription_to_each_room(frames in prop::collection::vec(frame(), 1..8)) {
-        storm(Talk::with_each_room(&["a", "b"]), &frames)?;
+    fn a_session_with_a_subscription_to_each_room(frames in prop::collection::vec(frame(), 1..8)) {
+        survives(Conversation::with_each_room(&["a", "b"]), &frames)?;
     }
 }

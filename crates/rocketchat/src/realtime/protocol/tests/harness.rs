@@ -1,4 +1,4 @@
-//! A conversation under test.
+//! A protocol under test, and the frames of a server.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -11,21 +11,21 @@ use crate::account::Login;
 use crate::rest::Subscription;
 use crate::{Connector, Credentials, Room, RoomKind, UserId};
 
-/// Reading the system's certificates takes a while.
+/// Shared, since reading the system's certificates is slow.
 static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| Connector::new().unwrap());
 
-/// One conversation under test.
-pub(super) struct Talk {
+/// A protocol under test, with what it has sent and emitted.
+pub(super) struct Conversation {
     pub(super) protocol: Protocol<'static>,
     pub(super) account: &'static Account,
     pub(super) counts: &'static FrameCounts,
     now: Instant,
-    said: Vec<Value>,
-    told: Vec<RealtimeEvent>,
-    pub(super) lists_asked_for: usize,
+    sent: Vec<Value>,
+    events: Vec<RealtimeEvent>,
+    pub(super) lists_requested: usize,
 }
 
-impl Talk {
+impl Conversation {
     /// With a personal access token.
     pub(super) fn new() -> Self {
         let token = SecretString::from("t0k3n");
@@ -34,7 +34,7 @@ impl Talk {
         Self::with(Credentials::Token { user_id: UserId::new("bot"), token }, login)
     }
 
-    /// With a password that REST did not take.
+    /// With a password that REST refused.
     pub(super) fn with_password() -> Self {
         let password = SecretString::from("pa55word");
         let login =
@@ -43,117 +43,120 @@ impl Talk {
     }
 
     fn with(credentials: Credentials, login: LoginRequest) -> Self {
-        // A few hundred bytes a test, for the life of the test process.
+        // Leaks a few hundred bytes per test.
         let server = "http://chat.invalid".parse().unwrap();
         let account: &Account = Box::leak(Box::new(Account::new(server, credentials, CONNECTOR.clone())));
         let counts: &FrameCounts = Box::leak(Box::default());
         let timing: &Timing = Box::leak(Box::default());
         let now = Instant::now();
         let protocol = Protocol::new(account, timing, counts, 1, login, now);
-        Self { protocol, account, counts, now, said: vec![], told: vec![], lists_asked_for: 0 }
+        Self { protocol, account, counts, now, sent: vec![], events: vec![], lists_requested: 0 }
     }
 
-    /// Logged in, with the subscriptions asked for and not answered.
+    /// Logged in, with the subscriptions requested and not answered.
     pub(super) fn subscribing() -> Self {
-        let mut talk = Self::new();
-        talk.hear(json!({"msg": "connected", "session": "s"}));
-        talk.hear(json!({"msg": "result", "id": "1", "result": {"id": "bot", "token": "t0k3n"}}));
-        talk
+        let mut conversation = Self::new();
+        conversation.receive(json!({"msg": "connected", "session": "s"}));
+        conversation.receive(json!({"msg": "result", "id": "1", "result": {"id": "bot", "token": "t0k3n"}}));
+        conversation
     }
 
-    /// With a session that stands.
+    /// Online.
     pub(super) fn online() -> Self {
-        let mut talk = Self::subscribing();
-        let ids = talk.sub_ids();
-        talk.hear(json!({"msg": "ready", "subs": ids}));
-        assert!(matches!(talk.told()[..], [RealtimeEvent::Ready { .. }]));
-        talk.said();
-        talk
+        let mut conversation = Self::subscribing();
+        let ids = conversation.sub_ids();
+        conversation.receive(json!({"msg": "ready", "subs": ids}));
+        assert!(matches!(conversation.events()[..], [RealtimeEvent::Ready { .. }]));
+        conversation.sent();
+        conversation
     }
 
     /// With the subscription to all rooms refused, and these rooms listed.
     pub(super) fn with_each_room(rooms: &[&str]) -> Self {
-        let mut talk = Self::subscribing();
-        let subs = talk.said();
+        let mut conversation = Self::subscribing();
+        let subs = conversation.sent();
         for sub in &subs {
             let id = &sub["id"];
             match sub["params"][0] == "__my_messages__" {
-                true => talk.hear(json!({"msg": "nosub", "id": id, "error": {"error": "not-allowed"}})),
-                false if sub["msg"] == "sub" => talk.hear(json!({"msg": "ready", "subs": [id]})),
+                true => {
+                    conversation.receive(json!({"msg": "nosub", "id": id, "error": {"error": "not-allowed"}}))
+                }
+                false if sub["msg"] == "sub" => conversation.receive(json!({"msg": "ready", "subs": [id]})),
                 false => {}
             }
         }
-        talk.act();
-        assert_eq!(std::mem::take(&mut talk.lists_asked_for), 1);
-        talk.list(rooms).unwrap();
-        talk
+        conversation.run_actions();
+        assert_eq!(std::mem::take(&mut conversation.lists_requested), 1);
+        conversation.list(rooms).unwrap();
+        conversation
     }
 
-    pub(super) fn try_hear(&mut self, frame: &str) -> Result<(), End> {
+    pub(super) fn try_receive(&mut self, frame: &str) -> Result<(), End> {
         self.protocol.receive(frame, self.now)
     }
 
-    pub(super) fn hear(&mut self, frame: Value) {
-        self.try_hear(&frame.to_string()).unwrap_or_else(|end| panic!("{end:?} after {frame}"));
+    pub(super) fn receive(&mut self, frame: Value) {
+        self.try_receive(&frame.to_string()).unwrap_or_else(|end| panic!("{end:?} after {frame}"));
     }
 
     pub(super) fn end(&mut self, frame: Value) -> End {
-        self.try_hear(&frame.to_string()).unwrap_err()
+        self.try_receive(&frame.to_string()).unwrap_err()
     }
 
     pub(super) fn list(&mut self, rooms: &[&str]) -> Result<(), End> {
         let listed = rooms.iter().map(|id| subscription(id)).collect();
-        self.protocol.rooms_are(listed, self.now)
+        self.protocol.set_rooms(listed, self.now)
     }
 
-    pub(super) fn wait(&mut self, time: Duration) -> Result<(), End> {
+    pub(super) fn advance(&mut self, time: Duration) -> Result<(), End> {
         self.now += time;
         self.protocol.tick(self.now)
     }
 
-    fn act(&mut self) {
+    fn run_actions(&mut self) {
         while let Some(action) = self.protocol.next_action() {
             match action {
-                Action::Send(frame) => self.said.push(serde_json::from_str(&frame.encode()).unwrap()),
-                Action::Tell(event) => self.told.push(event),
-                Action::ListRooms => self.lists_asked_for += 1,
+                Action::Send(frame) => self.sent.push(serde_json::from_str(&frame.encode()).unwrap()),
+                Action::Emit(event) => self.events.push(event),
+                Action::ListRooms => self.lists_requested += 1,
             }
         }
     }
 
-    /// What it has said since this was last asked.
-    pub(super) fn said(&mut self) -> Vec<Value> {
-        self.act();
-        std::mem::take(&mut self.said)
+    /// The frames sent since the last call.
+    pub(super) fn sent(&mut self) -> Vec<Value> {
+        self.run_actions();
+        std::mem::take(&mut self.sent)
     }
 
-    /// What it has told since this was last asked.
-    pub(super) fn told(&mut self) -> Vec<RealtimeEvent> {
-        self.act();
-        std::mem::take(&mut self.told)
+    /// The events emitted since the last call.
+    pub(super) fn events(&mut self) -> Vec<RealtimeEvent> {
+        self.run_actions();
+        std::mem::take(&mut self.events)
     }
 
-    /// The ids of the subscriptions asked for so far.
+    /// The ids of the subscriptions requested since the last call of `sent`.
     pub(super) fn sub_ids(&mut self) -> Vec<String> {
-        let subs = self.said().into_iter().filter(|frame| frame["msg"] == "sub");
+        let subs = self.sent().into_iter().filter(|frame| frame["msg"] == "sub");
         subs.map(|frame| frame["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The one subscription asked for since last asked: its id and its room.
+    /// The only subscription requested since the last call: its id and its room.
     pub(super) fn sub(&mut self) -> (String, String) {
-        let said = self.said();
-        let [frame] = &said[..] else { panic!("{said:?}") };
+        let sent = self.sent();
+        let [frame] = &sent[..] else { panic!("{sent:?}") };
         assert_eq!((&frame["msg"], &frame["name"]), (&json!("sub"), &json!("stream-room-messages")));
         (frame["id"].as_str().unwrap().to_owned(), frame["params"][0].as_str().unwrap().to_owned())
     }
 
-    pub(super) fn messages_told(&mut self) -> Vec<String> {
-        let told = self.told().into_iter();
-        told.filter_map(|event| match event {
-            RealtimeEvent::Message { message, .. } => Some(message.id.to_string()),
-            _ => None,
-        })
-        .collect()
+    pub(super) fn message_ids(&mut self) -> Vec<String> {
+        let events = self.events().into_iter();
+        events
+            .filter_map(|event| match event {
+                RealtimeEvent::Message { message, .. } => Some(message.id.to_string()),
+                _ => None,
+            })
+            .collect()
     }
 }
 
