@@ -1,6 +1,6 @@
 # A static program in an empty image. Built on Alpine, whose C library is musl.
 FROM rust:1.95-alpine AS build
-# Not pinned: Alpine keeps the newest of each package alone, so a build with a version in it soon fails.
+# Not pinned: Alpine only keeps the newest version of each package, so a pinned build soon fails.
 # hadolint ignore=DL3018
 RUN apk add --no-cache gcc musl-dev
 WORKDIR /build
@@ -11,7 +11,7 @@ RUN cargo build --profile dist --locked --package signl4-rocketchat \
     && install -D -m 0755 target/dist/signl4-rocketchat /image/usr/local/bin/signl4-rocketchat
 
 FROM scratch
-# The bot knows the usual authorities by itself. A company's own is mounted as a file that SSL_CERT_FILE names.
+# The bot includes the public certificate authorities. Mount a company's own as a file and name it in SSL_CERT_FILE.
 COPY --from=build /image /
 USER 10001:10001
 WORKDIR /var/lib/signl4-rocketchat

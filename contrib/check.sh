@@ -1,8 +1,8 @@
 #!/bin/sh
-# Checks what lies here against what the bot really tells: the alert rules, their tests, and the live /metrics.
+# Checks the alert rules, their tests, and the live /metrics of a bot.
 #
-#   contrib/check.sh                 starts the demo and asks it (DEMO_COMMAND, after `cargo build`)
-#   contrib/check.sh URL             asks a bot that runs, say http://127.0.0.1:9090/metrics
+#   contrib/check.sh                 starts the demo and checks it (DEMO_COMMAND, after `cargo build`)
+#   contrib/check.sh URL             checks a running bot, for example http://127.0.0.1:9090/metrics
 #
 # Needs promtool (Debian: prometheus) and curl.
 set -eu
@@ -24,7 +24,7 @@ promtool test rules prometheus-rules.test.yml
 if [ $# -gt 0 ]; then
     url=$1
 else
-    # There before it is looked into: the demo's own redirection may come later than the first look.
+    # Created first: the loop may read it before the demo's redirection creates it.
     : > "$work/told"
     $demo > "$work/told" &
     pid=$!
@@ -32,7 +32,7 @@ else
     until url=$(sed -n 's|.*status page is \(http://[^ ]*/\)\.$|\1metrics|p' "$work/told") && [ -n "$url" ]; do
         tries=$((tries + 1))
         if [ "$tries" -gt 300 ] || ! kill -0 "$pid" 2>/dev/null; then
-            echo "the demo did not say where the status page is" >&2
+            echo "the demo did not print the address of the status page" >&2
             exit 1
         fi
         sleep 0.1
@@ -40,4 +40,4 @@ else
 fi
 curl --fail --silent --show-error --max-time 20 "$url" > "$work/metrics"
 promtool check metrics < "$work/metrics"
-echo "The live metrics pass: $(grep -c '^# TYPE' "$work/metrics") of them."
+echo "The live metrics are valid: $(grep -c '^# TYPE' "$work/metrics")."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Debian package. Needs cargo-deb (cargo install cargo-deb). Manual pages and completions come from the program
-# itself, so they are made before it is packed.
+# Builds the Debian package. Needs cargo-deb (cargo install cargo-deb). The program itself generates the manual
+# pages and completions, so it is built first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --profile dist --locked --package signl4-rocketchat

@@ -22,7 +22,7 @@ use governor::{
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// Addresses remembered at the same time. While that many are active, every wrong secret is throttled.
 const MAX_ADDRESSES: usize = 4096;
-/// The wait told to an address for which there is no more room.
+/// The wait for addresses beyond the maximum.
 const FULL_WAIT: Duration = Duration::from_secs(60);
 
 /// Counts wrong secrets by address.

@@ -285,7 +285,7 @@ mod tests {
                 delivery("reaction", DeliveryState::Delivered, 2),
                 delivery("reply", DeliveryState::Delivered, 4),
             ],
-            vec![event(3, "acknowledged", Some("Rene")), event(5, "unheard of", None)],
+            vec![event(3, "acknowledged", Some("Rene")), event(5, "unknown type", None)],
         );
         assert_eq!(
             whats(&story),
@@ -295,7 +295,7 @@ mod tests {
                 "Reaction added to the message",
                 "Acknowledged by Rene",
                 "Reply posted in the thread",
-                "unheard of",
+                "unknown type",
             ]
         );
         assert_eq!(story.steps[1].detail.as_deref(), Some("eventId 2518_4ee5"));

@@ -172,7 +172,7 @@ fn clock(offset: Option<SignedDuration>) -> Remark {
             let apart = humantime::format_duration(Duration::from_secs(seconds));
             Remark::warning(
                 format!("the server's clock is {apart} {way} this one"),
-                "set both by NTP; the bot works all the same, but the times that people read differ",
+                "set both by NTP; the bot is not affected, but the times that people read differ",
             )
         }
     }

@@ -1,4 +1,4 @@
-//! `bot.toml.example` says what the code does: every key, every default.
+//! Compares `bot.toml.example` with the code: every key, every default.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub(super) const EXAMPLE: &str = include_str!("../../bot.toml.example");
 const WEBHOOK: &str = "https://connect.signl4.com/webhook/team-secret";
 const SECRET: &str = "a-secret-of-the-test";
 
-/// All that has to be given.
+/// The required keys.
 const MINIMAL: &str = r#"
     rocketchat = { url = "https://chat.example.com", user_id = "bot-id", auth_token = "a-secret-of-the-test" }
     signl4 = { webhook_url = "https://connect.signl4.com/webhook/team-secret" }
@@ -25,7 +25,7 @@ const MINIMAL: &str = r#"
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Line {
     Prose,
-    /// `[table]` or `key = value`, and whether it holds as the file stands.
+    /// `[table]` or `key = value`, and whether it is a comment.
     Setting {
         text: String,
         key: String,
@@ -47,7 +47,7 @@ pub(super) fn lines() -> Vec<Line> {
     EXAMPLE.lines().map(|line| parse(line, &mut table)).collect()
 }
 
-/// `table` is the one the line stands in, and becomes the one it opens.
+/// `table` is the table of the line, and is replaced by a table that the line opens.
 fn parse(line: &str, table: &mut String) -> Line {
     let (text, given) = line.strip_prefix("# ").map_or((line, true), |text| (text, false));
     let (text, note) = match text.rsplit_once("  # ") {

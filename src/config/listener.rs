@@ -40,9 +40,7 @@ pub struct Admin {
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Listener> {
     let bind = bind(&mut section, "0.0.0.0:8080");
-    if !section.has(&["secret", "secret_file"]) {
-        section.missing("secret", "\"…\" (make one with: openssl rand -hex 24)");
-    }
+    section.require(&["secret", "secret_file"], "secret", "\"…\" (make one with: openssl rand -hex 24)");
     let secret = section.secret("secret", "secret_file");
     let secret = secret.and_then(|secret| section.report.accept(&secret.place, strong(secret.value)));
     let tls = read_tls(&mut section);
@@ -72,9 +70,9 @@ pub(super) fn read_admin(mut section: Section<'_>, listener: Option<SocketAddr>)
 }
 
 fn bind(section: &mut Section<'_>, default: &str) -> Option<SocketAddr> {
-    let place = section.place("bind");
-    let text = section.text("bind").map_or_else(|| default.to_owned(), |text| text.value);
-    section.report.accept(&place, socket_address(&text, &format!("write for example bind = \"{default}\"")))
+    let text = section.text_or("bind", default);
+    let fix = format!("write for example bind = \"{default}\"");
+    section.report.accept(&text.place, socket_address(&text.value, &fix))
 }
 
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {

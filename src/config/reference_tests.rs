@@ -1,4 +1,4 @@
-//! `docs/configuration.md` is `bot.toml.example` as a reference, and so says what the code does. To write it anew:
+//! `docs/configuration.md` is generated from `bot.toml.example`. To write it again:
 //! `WRITE_REFERENCE=1 cargo test --lib reference`
 
 use super::example_tests::{EXAMPLE, Line, ShownAs, lines};
@@ -9,19 +9,19 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")
 const INTRODUCTION: &str = "\
 # Configuration
 
-Every key of `bot.toml`, with its default and the environment variable that sets it instead. This file is made of
-[`bot.toml.example`](../bot.toml.example) by a test, and other tests hold that file equal to the keys and the defaults of the
-code. `signl4-rocketchat init` writes a `bot.toml` with all of this in it.
+Every key of `bot.toml`, with its default and the environment variable that sets it instead. A test generates this file from
+[`bot.toml.example`](../bot.toml.example), and other tests compare that file with the keys and defaults of the code.
+`signl4-rocketchat init` writes a `bot.toml` with all of these explanations.
 
-- The environment goes before the file. Lists are written as `[\"a\", \"b\"]`.
-- Of a list of tables, the first is number 0, the second number 1: `SIGNL4_BOT_TRIGGER__1__PATTERN`.
-- A key that ends in `_file` names a file that holds the secret and nothing else.
+- The environment overrides the file. Lists are written as `[\"a\", \"b\"]`.
+- In a list of tables, the first is number 0, the second number 1: `SIGNL4_BOT_TRIGGER__1__PATTERN`.
+- A key that ends in `_file` names a file that contains the secret and nothing else.
 - Durations are `\"30s\"`, `\"5m\"`, `\"24h\"`, `\"90d\"`.
-- Templates are [Jinja](https://docs.rs/minijinja/latest/minijinja/syntax/)'s.
-- What is not a key is an error, with the key that was probably meant.
+- Templates use [Jinja](https://docs.rs/minijinja/latest/minijinja/syntax/) syntax.
+- An unknown key is an error, which proposes the key that was probably meant.
 ";
 
-/// The tables of which there may be several.
+/// The tables that may occur several times.
 const LISTS: [&str; 2] = ["signl4.team", "trigger"];
 
 #[test]
@@ -32,14 +32,14 @@ fn the_reference_has_every_key_with_its_default_and_its_variable() {
     }
     let kept = std::fs::read_to_string(FILE).unwrap_or_default();
     let other = kept.lines().zip(text.lines()).find(|(kept, made)| kept != made);
-    assert!(kept == text, "{other:?}; write it anew: WRITE_REFERENCE=1 cargo test --lib reference");
+    assert!(kept == text, "{other:?}; write it again: WRITE_REFERENCE=1 cargo test --lib reference");
     let keys =
         lines().into_iter().filter(|line| matches!(line, Line::Setting { key, .. } if !key.is_empty()));
     assert_eq!(text.matches("\n- **`").count(), keys.count());
 }
 
 fn reference() -> String {
-    // What stands before the first table is said in the introduction.
+    // The introduction replaces the text before the first table.
     let mut started = false;
     let (mut text, mut prose) = (INTRODUCTION.to_owned(), Vec::new());
     let mut of_settings = false;
@@ -77,9 +77,9 @@ fn entry(setting: &str, key: &str, table: &str, shown_as: &ShownAs) -> String {
     let value = setting.split_once(" = ").map_or("", |(_, value)| value);
     let said = match shown_as {
         ShownAs::Given if value.contains("SIGNL4\\b") => {
-            format!("default `{value}` where there is no `[[trigger]]`")
+            format!("default `{value}` without a `[[trigger]]`")
         }
-        ShownAs::Given => "must be given".to_owned(),
+        ShownAs::Given => "required".to_owned(),
         ShownAs::Default => format!("default `{value}`"),
         ShownAs::Example => format!("no default, for example `{value}`"),
         ShownAs::InsteadOf(other) => format!("instead of `{other}`"),
@@ -89,7 +89,7 @@ fn entry(setting: &str, key: &str, table: &str, shown_as: &ShownAs) -> String {
     format!("- **`{key}`**: {said}; `{variable}`\n")
 }
 
-/// Writes the prose before a setting, in which an indented line is an example.
+/// Writes the prose before a setting. Indented lines in it are examples.
 fn explain(text: &mut String, prose: &mut Vec<&str>) {
     if prose.iter().all(|line| line.is_empty()) {
         prose.clear();

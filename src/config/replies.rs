@@ -12,10 +12,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Replies> {
     let reaction = section.checked("reaction", reaction).unwrap_or_else(|| ":rotating_light:".to_owned());
     let vocabulary = ReplyWords::vocabulary();
     let texts = ReplyKind::ALL.into_iter().map(|kind| {
-        let place = section.place(kind.key());
-        let text = section.text(kind.key()).map_or_else(|| kind.default_text().to_owned(), |text| text.value);
-        let text = section.report.accept(&place, compile(&text, &vocabulary))?;
-        Some((kind, text))
+        let text = section.text_or(kind.key(), kind.default_text());
+        Some((kind, section.report.accept(&text.place, compile(&text.value, &vocabulary))?))
     });
     let texts = texts.collect::<Vec<_>>().into_iter().collect::<Option<_>>();
     section.finish();

@@ -59,12 +59,10 @@ impl Account {
 const URL: &str = r#""https://chat.example.com""#;
 
 pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
-    if !section.has(&["url"]) {
-        section.missing("url", URL);
-    }
+    section.require(&["url"], "url", URL);
     let url = section.checked("url", server_url);
     let account = read_account(&mut section);
-    let alias = section.text("alias").map_or_else(|| "SIGNL4".to_owned(), |alias| alias.value);
+    let alias = section.text_or("alias", "SIGNL4").value;
     let avatar = section.checked("avatar", |text| {
         web_url(text, r#"write for example avatar = "https://example.com/signl4.png""#)
     });

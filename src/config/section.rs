@@ -116,6 +116,12 @@ impl<'r> Section<'r> {
         Some(Setting { value, place })
     }
 
+    /// A text, or a default in the place of the key.
+    pub(super) fn text_or(&mut self, key: &'static str, default: &str) -> Setting<String> {
+        let place = self.place(key);
+        self.text(key).unwrap_or_else(|| Setting { value: default.to_owned(), place })
+    }
+
     /// A text that passes a check.
     pub(super) fn checked<T>(
         &mut self,
@@ -164,6 +170,13 @@ impl<'r> Section<'r> {
             Some((name, Setting { value, place }))
         };
         entries.into_iter().filter_map(text).collect()
+    }
+
+    /// Reports `key` as missing where none of these keys is given.
+    pub(super) fn require(&self, keys: &[&str], key: &'static str, value: &str) {
+        if !self.has(keys) {
+            self.missing(key, value);
+        }
     }
 
     /// Reports a missing key. `value` is an example in TOML.

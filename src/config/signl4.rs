@@ -70,29 +70,26 @@ pub(super) fn read(mut section: Section<'_>) -> Read {
 }
 
 fn webhook(section: &mut Section<'_>) -> Option<WebhookUrl> {
-    if !section.has(&["webhook_url", "webhook_url_file"]) {
-        section.missing("webhook_url", r#""https://connect.signl4.com/webhook/{team-secret}""#);
-    }
+    let example = r#""https://connect.signl4.com/webhook/{team-secret}""#;
+    section.require(&["webhook_url", "webhook_url_file"], "webhook_url", example);
     let secret = section.secret("webhook_url", "webhook_url_file")?;
     section.report.accept(&secret.place, webhook_url(&secret.value))
 }
 
 fn api_url(section: &mut Section<'_>) -> Option<Url> {
     const DEFAULT: &str = "https://connect.signl4.com/api";
-    let place = section.place("api_url");
-    let text = section.text("api_url").map_or_else(|| DEFAULT.to_owned(), |text| text.value);
-    section.report.accept(&place, base_url(&text, &format!("write for example api_url = \"{DEFAULT}\"")))
+    let text = section.text_or("api_url", DEFAULT);
+    let fix = format!("write for example api_url = \"{DEFAULT}\"");
+    section.report.accept(&text.place, base_url(&text.value, &fix))
 }
 
 fn retry_for(section: &Section<'_>, setting: Setting<Duration>) -> Option<Duration> {
-    let checked = match setting.value {
-        short if short < Duration::from_mins(1) => Err(Fault::new(
-            "is shorter than a minute: a short outage would lose alerts",
-            r#"write for example "24h""#,
-        )),
-        long_enough => Ok(long_enough),
-    };
-    section.report.accept(&setting.place, checked)
+    if setting.value >= Duration::from_mins(1) {
+        return Some(setting.value);
+    }
+    let why = "is shorter than a minute: a short outage would lose alerts";
+    section.report.note(&setting.place, Fault::new(why, r#"write for example "24h""#));
+    None
 }
 
 #[derive(Default)]
@@ -103,9 +100,7 @@ struct Teams {
 
 impl Teams {
     fn read(&mut self, mut section: Section<'_>) {
-        if !section.has(&["name"]) {
-            section.missing("name", r#""network""#);
-        }
+        section.require(&["name"], "name", r#""network""#);
         let name = section.checked("name", |name| self.new_name(name));
         let webhook = webhook(&mut section);
         section.finish();
@@ -119,7 +114,7 @@ impl Teams {
         }
         if self.names.iter().any(|taken| taken == name) {
             return Err(Fault::new(
-                format!("is taken twice ({})", quoted(name)),
+                format!("is used twice ({})", quoted(name)),
                 "give each team a name of its own",
             ));
         }

@@ -281,7 +281,7 @@ fn descend<'a>(node: &'a mut Node, step: &Step, origin: &Origin) -> Result<&'a m
             })
         }
         (Value::List(_), Step::Key(_)) => Err(Fault::new(
-            "names a key where a list stands",
+            "names a key of a list",
             "write the number of the item before it, as in SIGNL4_BOT_TRIGGER__0__PATTERN",
         )),
         (other, _) => Err(Fault::new(

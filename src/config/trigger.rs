@@ -54,9 +54,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read(&mut self, mut section: Section<'_>) -> Option<Trigger> {
-        if !section.has(&["name"]) {
-            section.missing("name", r#""pumps""#);
-        }
+        section.require(&["name"], "name", r#""pumps""#);
         let name = section.checked("name", |name| self.new_name(name));
         let patterns = patterns(&mut section);
         let event = event(&mut section, patterns.as_deref());
@@ -92,7 +90,7 @@ impl Reader<'_> {
         }
         if !self.names.insert(name.to_owned()) {
             return Err(Fault::new(
-                format!("is taken twice ({})", quoted(name)),
+                format!("is used twice ({})", quoted(name)),
                 "give each trigger a name of its own",
             ));
         }
@@ -107,16 +105,14 @@ impl Reader<'_> {
             Some(meant) => format!("did you mean {}?", quoted(meant)),
             None => "add it as [[signl4.team]], or leave the key out for the team of [signl4]".to_owned(),
         };
-        Err(Fault::new(format!("names the team {}, which is not there", quoted(name)), fix))
+        Err(Fault::new(format!("names the team {}, which does not exist", quoted(name)), fix))
     }
 }
 
 /// `pattern` and `patterns`; `None` where any of them is invalid.
 fn patterns(section: &mut Section<'_>) -> Option<Vec<Regex>> {
     let before = section.report.count();
-    if !section.has(&["pattern", "patterns"]) {
-        section.missing("pattern", r"'(?i)\bpump\b'");
-    }
+    section.require(&["pattern", "patterns"], "pattern", r"'(?i)\bpump\b'");
     let place = section.place("patterns");
     let mut texts: Vec<Setting<String>> = section.text("pattern").into_iter().collect();
     texts.extend(section.list("patterns").into_iter().flat_map(|list| list.value));
@@ -130,7 +126,7 @@ fn patterns(section: &mut Section<'_>) -> Option<Vec<Regex>> {
 }
 
 fn pattern(text: &str) -> Result<Regex, Fault> {
-    const FIX: &str = r"mend it, or test it at https://regex101.com (flavour Rust); write it in single quotes, as '\bpump\b'";
+    const FIX: &str = r"correct it, or test it at https://regex101.com (flavour Rust); write it in single quotes, as '\bpump\b'";
     if text.is_empty() {
         return Err(Fault::new(
             "is empty and would match every message",
@@ -138,8 +134,8 @@ fn pattern(text: &str) -> Result<Regex, Fault> {
         ));
     }
     let pattern = RegexBuilder::new(text).size_limit(PATTERN_LIMIT).build();
-    let pattern =
-        pattern.map_err(|error| Fault::new(format!("is no regular expression: {}", reason(&error)), FIX))?;
+    let pattern = pattern
+        .map_err(|error| Fault::new(format!("is not a regular expression: {}", reason(&error)), FIX))?;
     let groups = pattern.capture_names().flatten();
     match groups.into_iter().find(|group| EventTemplates::is_taken(group)) {
         Some(group) => Err(Fault::new(
@@ -244,9 +240,8 @@ impl Templates {
     }
 
     fn or_default(&self, section: &mut Section<'_>, key: &'static str, default: &str) -> Option<Template> {
-        let place = section.place(key);
-        let text = section.text(key);
-        self.compile(section.report, &place, text.as_ref().map_or(default, |text| &text.value))
+        let text = section.text_or(key, default);
+        self.compile(section.report, &text.place, &text.value)
     }
 
     fn optional(&self, section: &mut Section<'_>, key: &'static str) -> Option<Template> {

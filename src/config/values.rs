@@ -180,7 +180,7 @@ pub(super) fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Template, F
                 Some(meant) => format!("did you mean {meant}?"),
                 None => format!("use one of: {}", vocabulary.names().collect::<Vec<_>>().join(", ")),
             };
-            Fault::new(format!("uses the variable {}, which is not there", quoted(name)), fix)
+            Fault::new(format!("uses the variable {}, which does not exist", quoted(name)), fix)
         }
     })
 }
@@ -192,5 +192,8 @@ pub(super) fn one_of<T, const N: usize>(text: &str, words: [(&str, T); N]) -> Re
         return Ok(value);
     }
     let known = known.map(|word| format!("\"{word}\"")).join(", ");
-    Err(Fault::new(format!("is none of its words ({})", quoted(text)), format!("write one of {known}")))
+    Err(Fault::new(
+        format!("is not one of the allowed words ({})", quoted(text)),
+        format!("write one of {known}"),
+    ))
 }

@@ -14,7 +14,6 @@ use rustls::{
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::TlsFiles;
@@ -75,16 +74,8 @@ pub struct Certificate {
     files: TlsFiles,
     current: Arc<Current>,
     acceptor: TlsAcceptor,
-    last_read: Mutex<FileState>,
-}
-
-/// The files as last read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum FileState {
-    /// The digest of both files.
-    Readable([u8; 32]),
-    /// The error.
-    Unreadable(String),
+    /// The files as last read, or the error.
+    last_read: Mutex<Result<Pem, String>>,
 }
 
 /// The outcome of [`Certificate::reload`].
@@ -112,8 +103,8 @@ impl Certificate {
             .with_no_client_auth()
             .with_cert_resolver(current.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let last_read = Mutex::new(FileState::Readable(pem.digest()));
-        Ok(Self { files: files.clone(), current, acceptor: TlsAcceptor::from(Arc::new(config)), last_read })
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Self { files: files.clone(), current, acceptor, last_read: Mutex::new(Ok(pem)) })
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
@@ -123,10 +114,7 @@ impl Certificate {
     /// Reads the files again, and uses a new certificate where it is valid. The same error is returned once.
     pub(super) fn reload(&self) -> Reload {
         let read = Pem::read(&self.files);
-        let now = match &read {
-            Ok(pem) => FileState::Readable(pem.digest()),
-            Err(error) => FileState::Unreadable(error.to_string()),
-        };
+        let now = read.as_ref().map(Pem::clone).map_err(ToString::to_string);
         let mut last_read = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
         if *last_read == now {
             return Reload::Unchanged;
@@ -158,7 +146,8 @@ impl ResolvesServerCert for Current {
     }
 }
 
-/// The content of both files.
+/// The content of both files. No `Debug`: one is the private key.
+#[derive(Clone, PartialEq, Eq)]
 struct Pem {
     cert: Vec<u8>,
     key: Vec<u8>,
@@ -167,15 +156,6 @@ struct Pem {
 impl Pem {
     fn read(files: &TlsFiles) -> Result<Self, CertificateError> {
         Ok(Self { cert: read("listener.tls_cert", &files.cert)?, key: read("listener.tls_key", &files.key)? })
-    }
-
-    fn digest(&self) -> [u8; 32] {
-        let mut digest = Sha256::new();
-        for file in [&self.cert, &self.key] {
-            digest.update((file.len() as u64).to_be_bytes());
-            digest.update(file);
-        }
-        digest.finalize().into()
     }
 
     fn certified(&self, files: &TlsFiles) -> Result<CertifiedKey, CertificateError> {

@@ -168,10 +168,10 @@ mod tests {
             tracing::error!(code = 7, "given up");
         });
         let lines = recent.lines();
-        let told: Vec<(bool, &str, &str)> =
+        let kept: Vec<(bool, &str, &str)> =
             lines.iter().map(|line| (line.is_error, line.message.as_str(), line.fields.as_str())).collect();
         assert_eq!(
-            told,
+            kept,
             [
                 (true, "given up", "code=7"),
                 (false, "a watched room cannot be found", "room=GENERAL text=a \"b\""),
@@ -183,8 +183,8 @@ mod tests {
     fn a_repeated_line_is_counted_and_moves_to_the_front() {
         let recent = listening(|| [1, 2, 1].into_iter().for_each(warn));
         let lines = recent.lines();
-        let told: Vec<(&str, u64)> = lines.iter().map(|line| (line.fields.as_str(), line.times)).collect();
-        assert_eq!(told, [("room=1", 2), ("room=2", 1)]);
+        let kept: Vec<(&str, u64)> = lines.iter().map(|line| (line.fields.as_str(), line.times)).collect();
+        assert_eq!(kept, [("room=1", 2), ("room=2", 1)]);
     }
 
     #[test]

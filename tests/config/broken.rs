@@ -86,7 +86,7 @@ fn names_that_are_taken_twice_are_told_where_they_stand_again() {
     let complaints = Setup::new(&triggers).complaints();
     assert_eq!(complaints.len(), 1, "{complaints:#?}");
     assert!(
-        complaints[0].starts_with("bot.toml:21: trigger \"pumps\".name: is taken twice (\"pumps\")"),
+        complaints[0].starts_with("bot.toml:21: trigger \"pumps\".name: is used twice (\"pumps\")"),
         "{complaints:?}"
     );
 
@@ -96,7 +96,7 @@ fn names_that_are_taken_twice_are_told_where_they_stand_again() {
     let complaints = Setup::new(&teams).complaints();
     assert_eq!(complaints.len(), 1, "{complaints:#?}");
     assert!(
-        complaints[0].starts_with("bot.toml:21: signl4.team \"network\".name: is taken twice"),
+        complaints[0].starts_with("bot.toml:21: signl4.team \"network\".name: is used twice"),
         "{complaints:?}"
     );
 }
@@ -179,7 +179,7 @@ fn rubbish_in_a_variable_is_told_by_its_name() {
         ("TRIGGER__0__ROOMS", "5", "is a number, not a list"),
         ("TRIGGER__0__ROOMS__3", "ops", "is number 3 of a list that has 0"),
         ("TRIGGER__0__FIELDS", "[]", "is a list, not a table"),
-        ("TRIGGER__NAME", "pumps", "names a key where a list stands"),
+        ("TRIGGER__NAME", "pumps", "names a key of a list"),
         ("TRIGGER__5__NAME", "pumps", "is number 5 of a list that has 1"),
         ("ROCKETCHAT__URL__HOST", "chat.example.com", "names a part of a text"),
         ("", "x", "is not a setting of the bot"),

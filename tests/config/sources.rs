@@ -28,7 +28,7 @@ fn a_container_starts_from_five_variables_and_no_file() {
         ("SIGNL4_BOT_LISTENER__SECRET", SECRET),
     ];
     let env: Vec<_> = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    // Without a path it is ./bot.toml, which is not there.
+    // Without a path it is ./bot.toml, which does not exist.
     let config = Config::load(&Sources { path: None, env: env.clone() }).unwrap();
     assert_eq!(config.rocketchat.url.to_string(), "https://chat.example.com/sub");
     assert_eq!(patterns(&config), [[r"(?i)\bSIGNL4\b"]]);
