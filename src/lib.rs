@@ -1,38 +1,38 @@
-//! The map of the house.
+//! A bot that raises SIGNL4 alerts for Rocket.Chat messages, and posts the alerts' events as replies to those messages.
 //!
-//! A message in Rocket.Chat that matches a trigger pages people through SIGNL4; what becomes of the alert comes back
-//! into the message's thread. Data flows one way, and whatever must survive a crash is a row in the store before anybody
-//! is told of it:
+//! Data flows one way, and everything that must survive a crash is committed to the store before anything is sent or confirmed:
 //!
 //! ```text
-//! Rocket.Chat ──DDP──▶ rocketchat::realtime ──▶ bot: watch, intake ──▶ store: alert + outbox row
-//!                                                  │ alerting: which trigger, what words
-//! SIGNL4 ◀──POST── signl4::webhook ◀── bot: pager ◀┘ drains the outbox, keeps the eventId
-//! SIGNL4 ──POST──▶ listener ──▶ store: event inbox (committed before 2xx)
-//!                                  └─▶ bot: inbox ── alerting::place ──▶ store: reply outbox
-//! Rocket.Chat ◀──REST── rocketchat::rest ◀── bot: poster drains it
+//! Rocket.Chat ──DDP───▶ rocketchat::realtime ──┐
+//! Rocket.Chat ──REST──▶ bot::backfill ─────────┴─▶ bot::ingest: room watched? trigger? new? ── no ─▶ dropped
+//!                                                       │ yes: alert + delivery, one commit
+//! SIGNL4 ◀──POST── signl4::WebhookClient ◀── bot::outbox ◀── store ◀─┘
+//!                                                 └─ the answer's eventId ──▶ store
+//! SIGNL4 ──POST──▶ listener ──▶ store: event, committed before 2xx
+//!                                └─▶ bot::events: which thread, which text ──▶ store: reply
+//! Rocket.Chat ◀──REST── rocketchat::rest ◀── bot::outbox ◀──────────────────────┘
 //! ```
 //!
-//! | room | what it is for | what it may not know |
+//! | module | what it is for | what it does not know |
 //! | --- | --- | --- |
-//! | [`config`] | `bot.toml`, environment and secret files, read once into a checked [`config::Config`] | sockets, the store |
-//! | [`rocketchat`] | the DDP session, the message model, the REST client: a client one could lift into a crate of its own | alerts, triggers, SIGNL4 |
-//! | [`signl4`] | the event we raise, the answer to it, the notifications that come back | rooms, threads, the store |
-//! | [`alerting`] | plain decisions: which trigger fires, what the alert says, which thread an event belongs to, the words of a reply | sockets, files, the database |
-//! | [`store`] | SQLite: alerts, the outbox, the inbox of events, what was seen, how far each room was read | what a row means to a server |
-//! | [`bot`] | the only place that joins them: watches, settles, drains, stops | the command line |
-//! | [`check`] | tries all that [`bot`] needs and says what to mend, without paging anybody | how to mend it by itself |
-//! | [`setup`] | `bot.toml` made by asking, each answer tried | the running bot |
-//! | [`listener`] | the public HTTP listener that SIGNL4 posts to | rooms and threads |
-//! | [`admin`] | the private HTTP listener: alive, ready, metrics, the status page | message texts |
-//! | [`command`] | `init`, `check`, `run`, `test`, `health`, `demo` and the rest: each in a file, each printing for a person | — |
-//! | `auth_throttle` | who comes to either listener without the secret: counted by address, and kept from filling the log | what the secret opens |
-//! | [`systemd`] | readiness, status and watchdog by `sd_notify` | everything but the connection's state and the store |
-//! | [`telemetry`] | what is counted and measured, and its text for Prometheus | ids and texts |
-//! | [`logging`] | what is written to the log, and what never is | — |
+//! | [`rocketchat`] (crate) | a client for Rocket.Chat's realtime (DDP) and REST APIs | alerts, SIGNL4 |
+//! | [`signl4`] (crate) | a client for SIGNL4: the event that is sent, its answer, the notifications that come back | rooms, threads |
+//! | [`config`] | `bot.toml`, the environment and secret files, read into a checked [`config::Config`] | sockets, the database |
+//! | [`alerting`] | plain decisions: which trigger matches, what the alert says, which thread an event belongs to, what a reply says | sockets, files, the database |
+//! | [`store`] | SQLite: alerts, the outbox, SIGNL4's events, how far each room was read | servers |
+//! | [`bot`] | joins the parts: ingest, backfill, outbox, events; starts, reloads and stops them | the command line |
+//! | [`listener`] | the public HTTP listener, which SIGNL4 calls | rooms, threads |
+//! | [`admin`] | the private HTTP listener: health, readiness, metrics, the status page | message texts |
+//! | `auth_throttle`, `rate_limited_log` | for both listeners: wrong secrets are throttled, and cannot fill the log | what the secret protects |
+//! | [`check`] | tries everything that the bot needs, without paging anybody | the running bot |
+//! | [`setup`] | creates `bot.toml` by asking | the running bot |
+//! | [`command`] | the commands: `init`, `check`, `run`, `test`, `health`, `demo` and others | |
+//! | [`systemd`] | notifications to systemd: readiness, status, watchdog | |
+//! | [`telemetry`] | the metrics | IDs, texts |
+//! | [`logging`] | the log: format, levels, and what is never written | |
 //!
-//! Start reading at [`bot::Bot::start`], which names every part, then follow a message through `bot::intake` and an
-//! event through `bot::inbox`.
+//! Start at [`bot::Bot::start`], which starts every part. `docs/architecture.md` follows a message and an event from module to
+//! module.
 
 pub mod admin;
 pub mod alerting;

@@ -109,7 +109,10 @@ mod tests {
         assert_eq!(
             both.missing,
             [
-                "Rocket.Chat is not connected (nothing came from the server any more); next attempt at 00:00:00 UTC",
+                &format!(
+                    "Rocket.Chat is not connected ({}); next attempt at 00:00:00 UTC",
+                    LostReason::HalfOpen
+                ),
                 "the store's disk is full"
             ]
         );

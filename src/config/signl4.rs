@@ -6,9 +6,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use super::report::{Fault, quoted};
+use super::report::Fault;
 use super::section::{Section, Setting};
-use super::values::{base_url, webhook_url};
+use super::values::{base_url, unique_name, webhook_url};
 use crate::alerting::TeamName;
 use signl4::WebhookUrl;
 
@@ -101,23 +101,9 @@ struct Teams {
 impl Teams {
     fn read(&mut self, mut section: Section<'_>) {
         section.require(&["name"], "name", r#""network""#);
-        let name = section.checked("name", |name| self.new_name(name));
+        let name = section.checked("name", |name| unique_name("team", name, &mut self.names));
         let webhook = webhook(&mut section);
         section.finish();
-        self.names.extend(name.clone());
         self.webhooks.extend(name.zip(webhook));
-    }
-
-    fn new_name(&self, name: &str) -> Result<String, Fault> {
-        if name.trim().is_empty() {
-            return Err(Fault::new("is empty", "give the team a name for the triggers to use"));
-        }
-        if self.names.iter().any(|taken| taken == name) {
-            return Err(Fault::new(
-                format!("is used twice ({})", quoted(name)),
-                "give each team a name of its own",
-            ));
-        }
-        Ok(name.to_owned())
     }
 }

@@ -1,6 +1,6 @@
 //! `[[trigger]]`: which messages raise an alert.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use regex::{Regex, RegexBuilder};
@@ -8,7 +8,7 @@ use regex::{Regex, RegexBuilder};
 use super::report::{Fault, Place, Report, closest, quoted};
 use super::section::{Section, Setting};
 use super::source::{Node, Origin, Table, Value};
-use super::values::{compile, one_of};
+use super::values::{compile, one_of, unique_name};
 use crate::alerting::{
     AlertingScenario, DEFAULT_TITLE, EventTemplates, RoomPattern, RoomPatternError, TeamName, Template,
     Trigger, TriggerSet, Vocabulary, is_location,
@@ -30,7 +30,7 @@ pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<Trig
     let written = root.tables("trigger").filter(|triggers| !triggers.is_empty());
     let report = root.report;
     let sections = written.unwrap_or_else(|| vec![default_trigger(report)]);
-    let mut reader = Reader { team_names, names: BTreeSet::new() };
+    let mut reader = Reader { team_names, names: Vec::new() };
     let triggers: Vec<_> = sections.into_iter().map(|section| reader.read(section)).collect();
     let triggers = triggers.into_iter().collect::<Option<Vec<_>>>()?;
     let set = TriggerSet::new(triggers).map_err(|error| {
@@ -49,13 +49,13 @@ fn default_trigger(report: &Report) -> Section<'_> {
 /// Reads one trigger after the other, and rejects a name that is taken.
 struct Reader<'a> {
     team_names: &'a [String],
-    names: BTreeSet<String>,
+    names: Vec<String>,
 }
 
 impl Reader<'_> {
     fn read(&mut self, mut section: Section<'_>) -> Option<Trigger> {
         section.require(&["name"], "name", r#""pumps""#);
-        let name = section.checked("name", |name| self.new_name(name));
+        let name = section.checked("name", |name| unique_name("trigger", name, &mut self.names));
         let patterns = patterns(&mut section);
         let event = event(&mut section, patterns.as_deref());
         let team = section.checked("team", |name| self.team(name));
@@ -82,19 +82,6 @@ impl Reader<'_> {
             team: team.unwrap_or_default(),
             event: event?,
         })
-    }
-
-    fn new_name(&mut self, name: &str) -> Result<String, Fault> {
-        if name.trim().is_empty() {
-            return Err(Fault::new("is empty", "give the trigger a name"));
-        }
-        if !self.names.insert(name.to_owned()) {
-            return Err(Fault::new(
-                format!("is used twice ({})", quoted(name)),
-                "give each trigger a name of its own",
-            ));
-        }
-        Ok(name.to_owned())
     }
 
     fn team(&self, name: &str) -> Result<TeamName, Fault> {

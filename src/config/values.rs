@@ -197,3 +197,16 @@ pub(super) fn one_of<T, const N: usize>(text: &str, words: [(&str, T); N]) -> Re
         format!("write one of {known}"),
     ))
 }
+
+/// The name of one of several tables of a kind, such as a team. Adds it to those that are taken.
+pub(super) fn unique_name(kind: &str, name: &str, taken: &mut Vec<String>) -> Result<String, Fault> {
+    if name.trim().is_empty() {
+        return Err(Fault::new("is empty", format!("give the {kind} a name")));
+    }
+    if taken.iter().any(|other| other == name) {
+        let why = format!("is used twice ({})", quoted(name));
+        return Err(Fault::new(why, format!("give each {kind} a name of its own")));
+    }
+    taken.push(name.to_owned());
+    Ok(name.to_owned())
+}
