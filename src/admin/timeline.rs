@@ -126,7 +126,7 @@ fn delivery_step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<Carrie
             (Tone::Good, done, answer(alert).filter(|_| carries == Some(Carries::Alerts)))
         }
         DeliveryState::Failed => (Tone::Bad, format!("{subject} given up"), error),
-        DeliveryState::UnderWay => (Tone::Waiting, format!("{subject} is being delivered"), error),
+        DeliveryState::UnderWay => (Tone::Waiting, format!("{subject} is being sent"), error),
         DeliveryState::Waiting if delivery.attempts == 0 => {
             (Tone::Waiting, format!("{subject} not tried yet"), None)
         }

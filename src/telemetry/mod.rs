@@ -16,7 +16,6 @@ pub(crate) use catalogue::{
 };
 pub use catalogue::{Kind, METRICS, Metric};
 pub(crate) use counted::{
-    NoticeKind, alert, alert_sent, event, http_error, matched, message_seen, messages_seen, notice, panicked,
-    reconnect,
+    alert, alert_sent, event, http_error, matched, message_seen, messages_seen, panicked, posted, reconnect,
 };
 pub use exposition::{Exposition, Sample};

@@ -18,7 +18,7 @@ use crate::{
     alerting::ReplyKind,
     bot::settings::{Current, Settings},
     store::{Delivery, DeliveryKind, NewDelivery, Settlement},
-    telemetry::{self, NoticeKind},
+    telemetry,
 };
 use rocketchat::rest::{OutgoingMessage, RestClient, RestError};
 
@@ -175,8 +175,8 @@ fn read<T: DeserializeOwned>(delivery: &Delivery) -> Result<T, PostError> {
 
 fn count(delivery: &Delivery, posted: bool) {
     match delivery.kind {
-        DeliveryKind::Reply => telemetry::notice(NoticeKind::Reply, posted),
-        DeliveryKind::Reaction => telemetry::notice(NoticeKind::Reaction, posted),
+        DeliveryKind::Reply => telemetry::posted("reply", posted),
+        DeliveryKind::Reaction => telemetry::posted("reaction", posted),
         DeliveryKind::Alert => {}
     }
 }
