@@ -4,65 +4,56 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-/// Longest text that is sent, in characters. SIGNL4 documents no limit; a vendor's pull request elsewhere says about
-/// 10,000, and a page nobody can read is worth less than one that arrives.
+/// Longest text that is sent, in characters. SIGNL4 documents no limit; a pull request of the vendor elsewhere says about
+/// 10,000.
 const MAX_TEXT: usize = 10_000;
 
-/// What is posted to the webhook. Every value is already rendered.
+/// The event posted to the webhook. Names and meaning: <https://docs.signl4.com/integrations/webhook/webhook.html>.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AlertEvent {
-    /// Headline of the alert.
+    /// The alert's title.
     pub title: String,
-    /// Text of the alert; longer than 10,000 characters it is cut, with an ellipsis.
+    /// The alert's text, cut with an ellipsis after 10,000 characters.
     pub message: String,
-    /// Who wrote the message.
-    pub user: String,
-    /// The room it was written in.
-    pub channel: String,
-    /// Permalink of the message.
-    pub link: Option<String>,
-    /// `X-S4-ExternalID`.
-    pub external_id: String,
+    /// `X-S4-ExternalID`: comes back in notifications as [`AlertRef::external_id`](crate::AlertRef::external_id).
+    pub external_id: Option<String>,
+    /// `X-S4-SourceSystem`: the name of the system that raises the alert.
+    pub source_system: Option<String>,
     /// `X-S4-Service`: the category's name.
     pub service: Option<String>,
     /// `X-S4-Location`: `lat,lon`.
     pub location: Option<String>,
     /// `X-S4-AlertingScenario`: `single_ack`, `multi_ack` or `emergency`.
     pub alerting_scenario: Option<String>,
-    /// `X-S4-Filtering`.
+    /// `X-S4-Filtering`: whether SIGNL4's event filters apply.
     pub filtering: Option<bool>,
-    /// Further parameters, shown with the alert. A name of the fields above does not replace them.
+    /// Further parameters, shown with the alert. They do not replace the ones above.
     pub fields: BTreeMap<String, String>,
 }
 
 impl AlertEvent {
-    /// The JSON body as SIGNL4 takes it.
+    /// The JSON body of the call.
     pub fn to_json(&self) -> Value {
         let mut body: Map<String, Value> =
             self.fields.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
         let mut put = |name: &str, value: Value| {
-            // Names are case-insensitive on the other side, so `Title` would fight with `title`.
+            // SIGNL4 ignores the case of names, so `Title` would conflict with `title`.
             body.retain(|other, _| !other.eq_ignore_ascii_case(name));
             body.insert(name.to_owned(), value);
         };
         put("title", self.title.as_str().into());
         put("message", shorten(&self.message, MAX_TEXT).into());
-        put("user", self.user.as_str().into());
-        put("channel", self.channel.as_str().into());
-        if let Some(link) = &self.link {
-            put("link", link.as_str().into());
-        }
-        put("X-S4-ExternalID", self.external_id.as_str().into());
-        put("X-S4-SourceSystem", "RocketChat".into());
         put("X-S4-Status", "new".into());
-        if let Some(service) = &self.service {
-            put("X-S4-Service", service.as_str().into());
-        }
-        if let Some(location) = &self.location {
-            put("X-S4-Location", location.as_str().into());
-        }
-        if let Some(scenario) = &self.alerting_scenario {
-            put("X-S4-AlertingScenario", scenario.as_str().into());
+        for (name, value) in [
+            ("X-S4-ExternalID", &self.external_id),
+            ("X-S4-SourceSystem", &self.source_system),
+            ("X-S4-Service", &self.service),
+            ("X-S4-Location", &self.location),
+            ("X-S4-AlertingScenario", &self.alerting_scenario),
+        ] {
+            if let Some(value) = value {
+                put(name, value.as_str().into());
+            }
         }
         if let Some(filtering) = self.filtering {
             put("X-S4-Filtering", filtering.into());
@@ -86,24 +77,19 @@ mod tests {
         AlertEvent {
             title: "Alert from Rocket.Chat".into(),
             message: "SIGNL4 pump 3 is down".into(),
-            user: "alice".into(),
-            channel: "general".into(),
-            link: Some("https://chat.example.com/channel/general?msg=m1".into()),
-            external_id: "GENERAL".into(),
+            external_id: Some("GENERAL".into()),
+            source_system: Some("RocketChat".into()),
             ..AlertEvent::default()
         }
     }
 
     #[test]
-    fn a_plain_event_carries_the_contract_and_nothing_else() {
+    fn a_plain_event_has_only_what_is_set() {
         assert_eq!(
             event().to_json(),
             serde_json::json!({
                 "title": "Alert from Rocket.Chat",
                 "message": "SIGNL4 pump 3 is down",
-                "user": "alice",
-                "channel": "general",
-                "link": "https://chat.example.com/channel/general?msg=m1",
                 "X-S4-ExternalID": "GENERAL",
                 "X-S4-SourceSystem": "RocketChat",
                 "X-S4-Status": "new",
@@ -112,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_never_replaces_what_the_bridge_says() {
+    fn a_field_never_replaces_another_parameter() {
         let mut event = event();
         event.fields.insert("Severity".into(), "high".into());
         event.fields.insert("x-s4-externalid".into(), "stolen".into());
@@ -123,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_text_is_cut_at_a_character() {
+    fn a_long_text_is_cut_at_a_character() {
         let mut event = event();
         event.message = "ü".repeat(MAX_TEXT + 1);
         let body = event.to_json();

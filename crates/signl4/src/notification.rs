@@ -1,7 +1,9 @@
-//! What SIGNL4 tells us: one notification of its outbound webhook, read as liberally as its documents are vague.
+//! A notification of SIGNL4's outbound webhook, read leniently, since it is documented only by examples.
 //!
-//! Every field may be missing, unknown ones are ignored, and a number may be written as text or the other way round.
-//! Only a body that is no object, or names no event type, is refused: that is no event of SIGNL4's.
+//! Every field may be missing, unknown ones are ignored, and numbers and texts may stand for each other. Only a body that
+//! is not an object with an event type is an error.
+//!
+//! Source: <https://www.signl4.com/outbound-webhooks/>.
 
 #[cfg(test)]
 mod tests;
@@ -14,25 +16,23 @@ use super::{EventId, NotificationId};
 /// One notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
-    /// Top-level `id`, the same in a repetition. Where SIGNL4 leaves it out, a digest of the body serves.
+    /// Top-level `id`, the same if SIGNL4 repeats the notification. A digest of the body if it is missing.
     pub id: NotificationId,
-    /// `eventType` as it came.
+    /// `eventType`.
     pub event_type: i64,
     /// What happened.
     pub event_kind: EventKind,
-    /// The alert it happened to; duty and test events have none.
+    /// The alert; duty and test events have none.
     pub alert: Option<AlertRef>,
-    /// The acting person's name for display.
+    /// The display name of the acting user.
     pub user: Option<String>,
-    /// `team.name` where one came (escalations carry the team's id only, by the samples).
+    /// `team.name`. In the samples, escalations have only the team's ID.
     pub team: Option<String>,
-    /// `annotation.message`: the note of event 203, or one typed together with an acknowledgement.
+    /// `annotation.message`: the note of event 203, or one entered with an acknowledgement.
     pub note: Option<String>,
 }
 
-/// What a notification says about its alert.
-///
-/// `statusCode` is a status only in event 201: 2 acknowledged, 4 closed, 8 nobody answered or on duty, 16 failed.
+/// What happened, from `eventType` and `alert.statusCode`, which is a status only in event 201.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// 1: the test button in SIGNL4's portal.
@@ -53,12 +53,12 @@ pub enum EventKind {
     Annotated,
     /// 300 to 303: a duty period started or ended, somebody punched in or out.
     Duty,
-    /// Anything else, also a status of 201 that we do not know.
+    /// Anything else, including an unknown status of 201.
     Unknown,
 }
 
 impl EventKind {
-    /// A short name for logs, metrics and the store.
+    /// A short stable name for logs, metrics and databases.
     pub fn name(self) -> &'static str {
         match self {
             Self::Test => "test",
@@ -90,22 +90,22 @@ impl EventKind {
     }
 }
 
-/// How a notification names its alert.
+/// The alert of a notification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AlertRef {
-    /// `alert.eventId`: the answer to our webhook call.
+    /// `alert.eventId`: the [`Raised::event_id`](crate::Raised::event_id) of the call that raised it.
     pub event_id: Option<EventId>,
-    /// `alert.externalEventId`: our ExternalID.
+    /// `alert.externalEventId`: the [`AlertEvent::external_id`](crate::AlertEvent::external_id) of that call.
     pub external_id: Option<String>,
 }
 
-/// A body that is no event of SIGNL4's.
+/// A body that is not a notification.
 #[derive(Debug, thiserror::Error)]
 pub enum NotAnEvent {
-    /// Not JSON at all.
+    /// Not JSON.
     #[error("the body is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),
-    /// JSON, but no object with an `eventType`.
+    /// JSON, but not an object with an `eventType`.
     #[error("the body is JSON, but no SIGNL4 event: {0}")]
     WrongShape(&'static str),
 }
@@ -114,7 +114,7 @@ impl Notification {
     /// Reads the body of one call of SIGNL4's outbound webhook.
     ///
     /// # Errors
-    /// When the body is not a JSON object with a numeric `eventType`.
+    /// If the body is not a JSON object with a numeric `eventType`.
     pub fn parse(body: &[u8]) -> Result<Self, NotAnEvent> {
         let value: Value = serde_json::from_slice(body).map_err(NotAnEvent::NotJson)?;
         let Value::Object(fields) = &value else {
@@ -141,12 +141,12 @@ impl Notification {
     }
 }
 
-/// `user.displayname` is a sister product's; `username` is what SIGNL4's samples carry.
+/// SIGNL4's samples have `username`, those of a sister product `displayname`.
 fn name_of(user: &Value) -> Option<String> {
     ["displayname", "username", "mailaddress"].iter().find_map(|key| text(&user[*key])).or_else(|| text(user))
 }
 
-/// A text that says something, or a number in its place.
+/// A text that is not blank, or a number in its place.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
@@ -155,7 +155,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// A whole number, also as text or with an idle fraction (`201.0`).
+/// An integer, also as text or with a zero fraction (`201.0`).
 fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| {

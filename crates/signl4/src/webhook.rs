@@ -1,7 +1,9 @@
-//! The inbound webhook: one POST that raises one alert.
+//! The inbound webhook: one POST raises one alert.
 //!
-//! SIGNL4 does not deduplicate, so a repeated call pages again. The error therefore says what the caller has to know:
-//! whether the call may have raised an alert although no answer came.
+//! SIGNL4 does not deduplicate, so a repeated call pages again. [`RaiseError`] therefore says whether the call may have
+//! raised the alert.
+//!
+//! Source: <https://docs.signl4.com/integrations/webhook/webhook.html>.
 
 #[cfg(test)]
 mod tests;
@@ -23,17 +25,17 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long connecting may take. Shorter than [`CALL_TIMEOUT`], so that a host that does not answer at all is told from
 /// one that took the call and did not answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much of an answer is read, in bytes; a real one has about 60.
+/// Largest answer that is read, in bytes; SIGNL4's has about 60.
 const MAX_ANSWER: usize = 64 * 1024;
-/// The wait after a 429 that names no time: the shortest documented window.
+/// The wait after a 429 without a time: the shortest documented window.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
-/// The shortest and the longest wait a 429 may ask for: the longest documented block is an hour.
+/// The shortest and longest wait after a 429: the longest documented block is an hour.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 /// The longest pause after a call that was accepted.
 const LONGEST_PAUSE_BEFORE_LIMIT: Duration = Duration::from_secs(60);
 
-/// A webhook URL. Its path holds the secret, so it never shows itself.
+/// A webhook URL. Its path holds the secret, so `Debug` shows only the host.
 #[derive(Clone)]
 pub struct WebhookUrl {
     url: SecretString,
@@ -42,10 +44,10 @@ pub struct WebhookUrl {
     has_plausible_secret: bool,
 }
 
-/// Why a text is no webhook URL.
+/// Why a text is not a webhook URL.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidWebhookUrl {
-    /// The text is no URL.
+    /// Not a URL.
     #[error("is not a URL ({0})")]
     NotAUrl(#[from] url::ParseError),
     /// A scheme other than http and https, or no host.
@@ -60,7 +62,7 @@ impl WebhookUrl {
     /// Checks a URL such as `https://connect.signl4.com/webhook/{team-secret}`.
     ///
     /// # Errors
-    /// When it is no http(s) URL or its path ends without a secret. The error never repeats the text.
+    /// If it is not an http(s) URL, or its path does not end in a secret. The error does not repeat the text.
     pub fn parse(text: &str) -> Result<Self, InvalidWebhookUrl> {
         let url = Url::parse(text.trim())?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -76,30 +78,30 @@ impl WebhookUrl {
         Ok(Self { url: SecretString::from(String::from(url)), host, is_tls, has_plausible_secret })
     }
 
-    /// What an answer says, without the secret: some servers repeat the URL that they were called by.
-    fn blackened(&self, answer: &[u8]) -> Vec<u8> {
+    /// An answer without the secret: some servers repeat the URL.
+    fn redacted(&self, answer: &[u8]) -> Vec<u8> {
         let path = self.url.expose_secret().split(['?', '#']).next().unwrap_or_default();
         let secret = path.rsplit('/').next().unwrap_or_default();
         String::from_utf8_lossy(answer).replace(secret, "…").into_bytes()
     }
 
-    /// The host it leads to, which is safe to show.
+    /// The host.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// Whether the end of its path has the shape of a secret. SIGNL4 documents none, so this is a guess and no proof.
+    /// Whether the end of the path looks like a secret. SIGNL4 documents no form, so this is a guess.
     pub fn has_plausible_secret(&self) -> bool {
         self.has_plausible_secret
     }
 
-    /// Whether calls of it are encrypted.
+    /// Whether the connection is encrypted.
     pub fn is_tls(&self) -> bool {
         self.is_tls
     }
 }
 
-/// Long enough not to be guessed, of letters that need no escaping, and no word that a manual puts in a secret's place.
+/// Long enough, without characters that need escaping, and not a placeholder of a manual.
 fn is_plausible(secret: &str) -> bool {
     const SHORTEST: usize = 8;
     const PLACEHOLDERS: [&str; 4] = ["team", "secret", "your", "example"];
@@ -132,7 +134,7 @@ pub enum RaiseError {
         /// How long to wait: until `X-RateLimit-Reset`, or 15 s where the answer names no time.
         wait: Duration,
     },
-    /// The answer says that repeating the same call is useless: 400, 404 and the rest of the 4xx.
+    /// SIGNL4 refuses the call, and would refuse it again: 400, 404 and the rest of the 4xx.
     #[error("{reason}")]
     Rejected {
         /// A sentence for a person.
@@ -153,13 +155,13 @@ pub enum RaiseError {
     },
 }
 
-/// An alert that SIGNL4 took.
+/// A raised alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raised {
-    /// SIGNL4's name for it; `None` where the answer had none that can be read.
+    /// SIGNL4's ID of the event; `None` if the answer has no readable one.
     pub event_id: Option<EventId>,
-    /// Where this call was the last that the limits allow: how long until they are lifted. A call made earlier is blocked
-    /// for longer.
+    /// How long to wait, if this call was the last one that the rate limit allows. An earlier call would be blocked for
+    /// longer.
     pub pause: Option<Duration>,
 }
 
@@ -171,16 +173,16 @@ pub struct WebhookClient {
 }
 
 impl WebhookClient {
-    /// Builds the client; `http` brings the TLS and proxy settings.
+    /// Builds the client from a builder with the TLS and proxy settings.
     ///
     /// # Errors
-    /// When the HTTP client cannot be built.
+    /// If the HTTP client cannot be built.
     pub fn new(http: reqwest::ClientBuilder) -> reqwest::Result<Self> {
         let http = http
-            // A followed redirect would turn the POST into a GET and carry the secret elsewhere.
+            // Following a redirect would turn the POST into a GET, and send the secret to another host.
             .redirect(redirect::Policy::none())
-            // The other end may close an idle connection in the very moment in which it is used again, and then nobody
-            // knows whether the alert was raised. Alerts are rare enough for a connection each.
+            // The server may close an idle connection just when it is used again, and then it is unknown whether the
+            // alert was raised. Alerts are rare enough for a connection each.
             .pool_max_idle_per_host(0)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(CALL_TIMEOUT)
@@ -205,12 +207,12 @@ impl WebhookClient {
         let status = answer.status();
         if status.is_success() {
             let pause = last_allowed(answer.headers(), Timestamp::now());
-            // The alert is raised whatever the body holds: failing here would page twice.
+            // The alert is raised whatever the body holds; an error here would cause a second page.
             return Ok(Raised { event_id: event_id(&body(answer).await), pause });
         }
         self.errors.report(status.as_str());
         let pause = pause_of(answer.headers(), Timestamp::now());
-        Err(refusal(status, pause, &url.blackened(&body(answer).await)))
+        Err(refusal(status, pause, &url.redacted(&body(answer).await)))
     }
 
     fn no_answer(&self, error: NoAnswer) -> RaiseError {
@@ -222,10 +224,10 @@ impl WebhookClient {
         }
     }
 
-    /// Looks whether SIGNL4 answers at all, without a secret and so without paging anybody.
+    /// Checks whether SIGNL4's host answers, without the secret and so without paging anybody.
     ///
     /// # Errors
-    /// A sentence for a person when no answer came.
+    /// A sentence for a person if no answer came.
     pub async fn reach(&self, url: &WebhookUrl) -> Result<(), String> {
         let mut root = Url::parse(url.url.expose_secret()).map_err(|error| error.to_string())?;
         root.set_path("/");
@@ -234,7 +236,7 @@ impl WebhookClient {
     }
 }
 
-/// What can be read of a body that decides nothing.
+/// The body, or nothing if it cannot be read.
 async fn body(answer: reqwest::Response) -> Vec<u8> {
     read_body(answer, MAX_ANSWER).await.ok().flatten().unwrap_or_default()
 }
@@ -249,14 +251,14 @@ fn refusal(status: StatusCode, wait: Duration, body: &[u8]) -> RaiseError {
     match status.as_u16() {
         429 => RaiseError::Throttled { wait },
         400 => RaiseError::Rejected {
-            reason: format!("SIGNL4 takes the event for invalid (400{})", detail(body)),
+            reason: format!("SIGNL4 refuses the event as invalid (400{})", detail(body)),
         },
         404 => RaiseError::Rejected {
             reason: "SIGNL4 does not know this team (404): the webhook URL's secret is wrong".into(),
         },
-        // SIGNL4 itself never answers so: it is a proxy or a filter on the way, and may be repaired.
+        // SIGNL4 does not answer these: it is a proxy or filter in between, which can be fixed.
         401 | 403 | 407 | 408 | 425 => {
-            RaiseError::NotRaised { reason: format!("something on the way to SIGNL4 answered {status}") }
+            RaiseError::NotRaised { reason: format!("a proxy before SIGNL4 answered {status}") }
         }
         301..=303 | 307 | 308 => RaiseError::NotRaised {
             reason: format!(
@@ -282,7 +284,7 @@ fn detail(body: &[u8]) -> String {
     }
 }
 
-/// `X-RateLimit-Reset` is in seconds of Unix time, by SIGNL4's clock, which its `Date` tells.
+/// `X-RateLimit-Reset` is Unix time in seconds by SIGNL4's clock, whose time is in `Date`.
 fn pause_of(headers: &HeaderMap, now: Timestamp) -> Duration {
     let reset = number(headers, "x-ratelimit-reset")
         .and_then(|seconds| Timestamp::from_second(seconds).ok())
@@ -304,7 +306,7 @@ fn last_allowed(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     is_last.then(|| pause_of(headers, now).min(LONGEST_PAUSE_BEFORE_LIMIT))
 }
 
-/// Says what went wrong without the URL, which holds the secret.
+/// What went wrong, in a sentence for a person.
 fn sentence(error: &NoAnswer) -> String {
     match error.failure {
         Failure::Timeout => "SIGNL4 did not answer in time".into(),

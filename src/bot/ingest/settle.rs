@@ -205,18 +205,22 @@ pub fn event_of(
     server: &ServerUrl,
 ) -> (AlertEvent, Vec<RenderError>) {
     let rendered = render_event(found.trigger, message, room, &found.captures, server.base());
+    let mut fields = rendered.fields;
+    for (name, value) in [("user", rendered.user), ("channel", rendered.channel), ("link", rendered.link)] {
+        // SIGNL4 ignores the case of names.
+        fields.retain(|other, _| !other.eq_ignore_ascii_case(name));
+        fields.insert(name.to_owned(), value);
+    }
     let event = AlertEvent {
         title: rendered.title,
         message: rendered.message,
-        user: rendered.user,
-        channel: rendered.channel,
-        link: Some(rendered.link),
-        external_id: rendered.external_id,
+        external_id: Some(rendered.external_id),
+        source_system: Some("RocketChat".to_owned()),
         service: rendered.service,
         location: rendered.location,
         alerting_scenario: rendered.alerting_scenario.map(|scenario| scenario.as_str().to_owned()),
         filtering: rendered.filtering,
-        fields: rendered.fields,
+        fields,
     };
     (event, rendered.faults)
 }
@@ -227,7 +231,7 @@ fn new_alert(found: &Match<'_>, message: &Message, event: &AlertEvent) -> NewAle
         trigger: found.trigger.name.clone(),
         room: message.room.clone(),
         thread: message.thread.clone().unwrap_or_else(|| message.id.clone()),
-        external_id: event.external_id.clone(),
+        external_id: event.external_id.clone().unwrap_or_default(),
         queue: of_team(&found.trigger.team),
         event: event.to_json(),
     }
