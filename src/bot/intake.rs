@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::ingest::{Item, Known, Rooms, Settler};
 use super::progress::Cursors;
-use super::retry::until_stored;
+use super::retry::{Retry, until_stored};
 use crate::config::Config;
 
 /// What ingest and backfill share.
@@ -20,6 +20,8 @@ pub(super) struct Intake {
     pub(super) settler: Settler,
     pub(super) rooms: Arc<Rooms>,
     pub(super) cursors: Cursors,
+    /// How calls are repeated.
+    pub(super) retry: Retry,
     /// How often a round looks for what the stream may have dropped.
     pub(super) look_again: Duration,
     /// How often rooms are looked for that triggers name and the bot is not in.

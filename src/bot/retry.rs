@@ -1,4 +1,4 @@
-//! How long something is repeated that the store or the server will not do at once.
+//! Repeats what the store or the server did not do at once.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use tracing::{error, warn};
 
 use crate::store::StoreError;
 
-/// The wait after the store or the server failed, before the same is tried again.
-const FIRST_WAIT: Duration = Duration::from_secs(2);
-/// The longest wait between two attempts.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// The wait after the store failed.
+const STORE_WAIT: Duration = Duration::from_secs(2);
+/// The first and the longest wait between two calls, in units of [`Retry::unit`].
+const CALL_WAIT: (u32, u32) = (2, 30);
 
 /// Repeats what the store refuses until it takes it: a message that is not settled must not be passed over.
 pub(super) async fn until_stored<T, F: Future<Output = Result<T, StoreError>>>(
@@ -24,41 +24,52 @@ pub(super) async fn until_stored<T, F: Future<Output = Result<T, StoreError>>>(
             Ok(done) => return done,
             Err(error) => error!(%error, "{what}; trying again"),
         }
-        sleep(FIRST_WAIT).await;
+        sleep(STORE_WAIT).await;
     }
 }
 
-/// Repeats a call that the server does not answer, at most `tries` times. A server that asks for fewer calls has said nothing of
-/// this one, so being throttled does not count as a try.
-pub(super) async fn up_to<T, F: Future<Output = Result<T, RestError>>>(
-    tries: u32,
-    what: &str,
-    mut call: impl FnMut() -> F,
-) -> Result<T, RestError> {
-    let mut failures = 0;
-    loop {
-        let error = match call().await {
-            Err(error) if error.is_retryable() => error,
-            done => return done,
+/// How calls that the server did not answer are repeated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Retry {
+    /// The unit of the waits: a second, except in tests.
+    pub(super) unit: Duration,
+}
+
+impl Retry {
+    /// Repeats a call at most `tries` times. A server that asks for fewer calls has said nothing about this one, so being
+    /// throttled does not count as a try.
+    pub(super) async fn up_to<T, F: Future<Output = Result<T, RestError>>>(
+        self,
+        tries: u32,
+        what: &str,
+        mut call: impl FnMut() -> F,
+    ) -> Result<T, RestError> {
+        let mut failures = 0;
+        loop {
+            let error = match call().await {
+                Err(error) if error.is_retryable() => error,
+                done => return done,
+            };
+            if !matches!(error, RestError::RateLimited { .. }) {
+                failures += 1;
+            }
+            if failures >= tries {
+                return Err(error);
+            }
+            warn!(%error, "{what}; trying again");
+            sleep(self.wait_after(&error, failures.saturating_sub(1))).await;
+        }
+    }
+
+    /// The wait after this error and so many failures before it.
+    pub(super) fn wait_after(self, error: &RestError, failures: u32) -> Duration {
+        let (first, longest) = (self.unit * CALL_WAIT.0, self.unit * CALL_WAIT.1);
+        let wait = match error {
+            RestError::RateLimited { until } => {
+                Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(first)
+            }
+            _ => first.saturating_mul(2_u32.saturating_pow(failures)).min(longest),
         };
-        if !matches!(error, RestError::RateLimited { .. }) {
-            failures += 1;
-        }
-        if failures >= tries {
-            return Err(error);
-        }
-        warn!(%error, "{what}; trying again");
-        sleep(wait_after(&error, failures.saturating_sub(1))).await;
+        wait.max(first)
     }
-}
-
-/// How long to wait after this error, and after so many failures before it.
-pub(super) fn wait_after(error: &RestError, failures: u32) -> Duration {
-    let wait = match error {
-        RestError::RateLimited { until } => {
-            Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(FIRST_WAIT)
-        }
-        _ => FIRST_WAIT.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_WAIT),
-    };
-    wait.max(FIRST_WAIT)
 }

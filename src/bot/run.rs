@@ -23,6 +23,7 @@ use super::{
     outbox::{Outbox, Tools},
     progress::Cursors,
     reload::Reloader,
+    retry::Retry,
     settings::Current,
     view::view,
 };
@@ -60,6 +61,8 @@ pub struct Tempo {
     pub search_again: Duration,
     /// How long an alert whose call got no answer waits for SIGNL4's own event before it is called for again.
     pub sign_wait: Duration,
+    /// The unit of the waits between attempts of calls and deliveries that failed: a second.
+    pub retry_unit: Duration,
 }
 
 impl Default for Tempo {
@@ -71,6 +74,7 @@ impl Default for Tempo {
             store_busy: BUSY_TIMEOUT,
             search_again: Duration::from_secs(300),
             sign_wait: Duration::from_secs(20),
+            retry_unit: Duration::from_secs(1),
         }
     }
 }
@@ -281,6 +285,7 @@ impl Bot {
             store: shared.store.clone(),
             current: shared.current.clone(),
             sign_wait: tempo.sign_wait,
+            retry_unit: tempo.retry_unit,
         };
         let outbox = Outbox::start(tools, shared.cancel.clone()).await?;
         self.part("outbox", outbox.run());
@@ -323,6 +328,7 @@ impl Bot {
             settler: Settler { store: shared.store.clone(), seen },
             rooms: shared.rooms.clone(),
             cursors: Cursors::load(shared.store.clone()).await?,
+            retry: Retry { unit: tempo.retry_unit },
             look_again: tempo.look_again,
             search_again: tempo.search_again,
             warned: Mutex::default(),

@@ -31,7 +31,7 @@ async fn with_a_password_a_revoked_login_is_made_anew_for_the_session_and_for_re
 
 #[tokio::test]
 async fn a_revoked_token_ends_the_bot_with_the_way_out_and_a_new_one_takes_up_what_waited() {
-    let mut harness = Harness::new().await;
+    let mut harness = Harness::new().await.with_fast_tempo();
     let mut bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;
@@ -55,7 +55,7 @@ async fn a_revoked_token_ends_the_bot_with_the_way_out_and_a_new_one_takes_up_wh
 
 #[tokio::test]
 async fn replies_that_are_unauthorized_for_a_while_wait_until_the_account_is_mended() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;

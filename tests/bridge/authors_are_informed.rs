@@ -6,7 +6,7 @@ use sandbox::rocketchat::RestFault;
 use sandbox::signl4::{Times, WebhookFault};
 use signl4_rocketchat::bot::Tempo;
 
-use crate::harness::{Harness, SOON};
+use crate::harness::{Harness, SOON, fast};
 
 #[tokio::test]
 async fn an_alert_that_went_out_is_shown_by_a_reaction() {
@@ -46,7 +46,7 @@ async fn an_alert_that_went_out_is_told_in_words_where_the_administrator_likes_t
 
 #[tokio::test]
 async fn an_alert_that_signl4_rejects_is_told_in_the_thread_at_once() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
     let message = harness.say("SIGNL4 pump 3 is down");
@@ -77,8 +77,7 @@ async fn without_the_right_to_impersonate_replies_come_under_the_bots_own_name()
 #[tokio::test]
 async fn an_alert_that_does_not_get_through_is_told_once_in_its_thread_and_again_when_it_goes_out() {
     let harness = Harness::new().await;
-    let _bot =
-        harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..Tempo::default() }).await;
+    let _bot = harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..fast() }).await;
     harness.signl4.refuse().await;
     let message = harness.say("SIGNL4 pump 3 is down");
     harness
@@ -96,8 +95,7 @@ async fn an_alert_that_does_not_get_through_is_told_once_in_its_thread_and_again
 #[tokio::test]
 async fn a_delay_is_told_before_its_end_also_where_the_thread_could_not_be_written_to_meanwhile() {
     let harness = Harness::new().await;
-    let _bot =
-        harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..Tempo::default() }).await;
+    let _bot = harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..fast() }).await;
     harness.chat.faults().rest_always("chat.sendMessage", RestFault::status(503));
     harness.signl4.refuse().await;
     let message = harness.say("SIGNL4 pump 3 is down");

@@ -52,7 +52,7 @@ impl Harness {
 #[tokio::test]
 async fn a_list_or_a_look_up_that_the_server_refuses_passes_over_nothing() {
     for (watched, route) in [("ops-*", "channels.list"), ("ops-1", "rooms.info")] {
-        let mut harness = Harness::new().await;
+        let mut harness = Harness::new().await.with_fast_tempo();
         harness.watch(&["operations", watched]);
         let harness = harness.without_auto_join();
         let room = harness.channel("ops-1");

@@ -7,13 +7,12 @@ use sandbox::signl4::{Times, WebhookFault};
 use signl4_rocketchat::bot::Tempo;
 use tokio::time::Instant;
 
-use crate::harness::{Harness, SOON};
+use crate::harness::{Harness, SOON, fast};
 
 #[tokio::test]
 async fn an_alert_told_late_while_its_call_was_under_way_is_told_of_when_it_went_out() {
     let harness = Harness::new().await;
-    let _bot =
-        harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..Tempo::default() }).await;
+    let _bot = harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..fast() }).await;
     harness.signl4.faults().webhook(WebhookFault::Slow(Duration::from_secs(3)), Times::Next(1));
     let message = harness.say("SIGNL4 pump 3 is down");
     harness.wait_for_reply(&message, "Alert sent.").await;
@@ -22,7 +21,7 @@ async fn an_alert_told_late_while_its_call_was_under_way_is_told_of_when_it_went
 
 #[tokio::test]
 async fn an_alert_that_signl4_takes_for_invalid_is_told_and_never_sent_again() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::Status(400), Times::Next(1));
     let message = harness.say("SIGNL4 pump 3 is down");

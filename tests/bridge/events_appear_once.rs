@@ -138,7 +138,7 @@ async fn an_event_without_an_external_id_that_overtakes_the_answer_finds_its_thr
 
 #[tokio::test]
 async fn an_event_that_came_while_rocket_chat_was_down_appears_once_it_is_back() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;
@@ -152,7 +152,7 @@ async fn an_event_that_came_while_rocket_chat_was_down_appears_once_it_is_back()
 
 #[tokio::test]
 async fn a_reply_whose_answer_was_lost_is_not_posted_twice() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;

@@ -120,7 +120,7 @@ async fn rocket_chat_restarting_costs_no_page_and_doubles_none() {
 
 #[tokio::test]
 async fn a_message_written_while_signl4_was_down_pages_when_it_is_back() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     harness.signl4.refuse().await;
     harness.say("SIGNL4 nobody answers");
@@ -133,7 +133,7 @@ async fn a_message_written_while_signl4_was_down_pages_when_it_is_back() {
 
 #[tokio::test]
 async fn errors_and_throttling_of_signl4_are_waited_out() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::Status(503), Times::Next(1));
     harness.signl4.faults().webhook(WebhookFault::Throttled(Duration::from_secs(2)), Times::Next(1));

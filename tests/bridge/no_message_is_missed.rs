@@ -11,7 +11,7 @@ use crate::harness::{Harness, fast_rounds};
 
 #[tokio::test]
 async fn a_list_of_rooms_that_is_refused_once_after_a_restart_passes_over_no_message() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     harness.flush().await;
     bot.kill().await;
@@ -246,7 +246,7 @@ async fn a_first_message_stamped_by_a_clock_that_is_ahead_hides_none_of_those_af
 
 #[tokio::test]
 async fn a_room_of_which_nobody_says_when_the_bot_was_invited_keeps_no_other_from_being_read() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     harness.flush().await;
     bot.wait_for_log(&["caught up"]).await;

@@ -97,7 +97,7 @@ async fn a_reply_longer_than_any_server_takes_is_shortened_and_the_next_one_foll
 
 #[tokio::test]
 async fn replies_of_two_lanes_that_are_refused_their_alias_at_once_both_arrive() {
-    let mut harness = Harness::new().await;
+    let mut harness = Harness::new().await.with_fast_tempo();
     harness.configure("[replies]\non_sent = \"reply\"\nsent = \"Paged.\"\nraised = \"Raised.\"");
     harness.chat.deny(&harness.bot, "message-impersonate").unwrap();
     // Both calls are under way before either is refused.
@@ -110,7 +110,7 @@ async fn replies_of_two_lanes_that_are_refused_their_alias_at_once_both_arrive()
 
 #[tokio::test]
 async fn a_reply_that_is_refused_in_passing_for_no_stated_reason_arrives_later() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;

@@ -164,7 +164,7 @@ async fn a_room_that_is_deleted_or_archived_disturbs_no_other_before_and_after_a
 
 #[tokio::test]
 async fn a_room_that_the_server_will_not_look_up_after_a_restart_loses_nothing() {
-    let mut harness = Harness::new().await.without_auto_join();
+    let mut harness = Harness::new().await.with_fast_tempo().without_auto_join();
     harness.watch(&["operations", "plaza"]);
     let plaza = harness.chat.create_room(NewRoom::channel("plaza").members([&harness.alice])).unwrap();
     let bot = harness.start_bot().await;
@@ -226,7 +226,7 @@ async fn a_channel_made_while_the_bot_was_down_that_is_joined_before_it_is_liste
 
 #[tokio::test]
 async fn a_channel_made_while_the_bot_was_down_and_told_of_only_to_a_later_bot_loses_nothing() {
-    let mut harness = Harness::new().await;
+    let mut harness = Harness::new().await.with_fast_tempo();
     harness.watch(&["operations", "ops-*"]);
     let bot = harness.start_bot().await;
     bot.wait_for_log(&["caught up"]).await;

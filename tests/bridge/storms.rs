@@ -68,7 +68,7 @@ async fn five_thousand_messages_at_once_all_arrive_and_an_acknowledgement_does_n
 
 #[tokio::test]
 async fn a_team_that_cannot_be_reached_delays_no_other_team() {
-    let mut harness = Harness::new().await;
+    let mut harness = Harness::new().await.with_fast_tempo();
     let other = Signl4::start(Default::default()).await.unwrap();
     harness.configure(&format!(
         "[[signl4.team]]\nname = \"network\"\nwebhook_url = {:?}\n\

@@ -7,7 +7,6 @@ use tracing::warn;
 
 use super::{Backfill, TRIES};
 use crate::bot::ingest::Known;
-use crate::bot::retry::up_to;
 
 /// Channels on one page of the list.
 const PAGE: usize = 100;
@@ -34,11 +33,11 @@ impl Backfill {
         let unfound = settings.config.triggers.unfound(joined.iter());
         let mut searched = Searched { found: vec![], is_complete: true };
         for id in unfound.ids {
-            let info = up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
+            let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
             self.looked_up(info, id.as_str(), first_session, &mut searched).await;
         }
         for name in unfound.names {
-            let info = up_to(self.tries(), WHAT, || intake.rest.room_by_name(name)).await;
+            let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_name(name)).await;
             self.looked_up(info, name, first_session, &mut searched).await;
         }
         if unfound.channels {
@@ -79,8 +78,9 @@ impl Backfill {
         let intake = self.intake.clone();
         let mut offset = 0;
         loop {
-            let page =
-                up_to(self.tries(), "the channels cannot be listed", || intake.rest.channels(offset, PAGE));
+            let page = intake
+                .retry
+                .up_to(self.tries(), "the channels cannot be listed", || intake.rest.channels(offset, PAGE));
             let page = match page.await {
                 Ok(page) => page,
                 Err(error) => {

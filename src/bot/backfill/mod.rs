@@ -31,7 +31,6 @@ use self::plan::{Changes, Rounds, Step, plan};
 use super::ingest::{Item, Known, is_watched_from_outside, oldest};
 use super::intake::Intake;
 use super::progress::OVERLAP;
-use super::retry::{up_to, wait_after};
 use super::session::{SKEW, Session};
 use super::settings::Settings;
 use crate::alerting::TriggerSet;
@@ -161,7 +160,7 @@ impl Backfill {
                 Ok(rooms) => break rooms.updated,
                 Err(error) => {
                     warn!(%error, "the rooms cannot be listed; trying again");
-                    sleep(wait_after(&error, failures)).await;
+                    sleep(self.intake.retry.wait_after(&error, failures)).await;
                     failures += 1;
                 }
             }
@@ -231,7 +230,7 @@ impl Backfill {
     /// When the bot came into rooms, where that was after `listed`. Where the server does not tell, `listed` rather than too late.
     async fn joined_since(&self, listed: Timestamp) -> HashMap<RoomId, Timestamp> {
         let reading = || self.intake.rest.subscriptions(Some(listed - OVERLAP));
-        match up_to(TRIES, "the subscriptions cannot be read", reading).await {
+        match self.intake.retry.up_to(TRIES, "the subscriptions cannot be read", reading).await {
             Ok(subscriptions) => {
                 let joined = subscriptions.updated.into_iter();
                 joined.filter_map(|one| Some((one.room.id, one.joined_at?))).collect()
@@ -247,7 +246,7 @@ impl Backfill {
     /// When a channel was made, where it is watched whether the bot is in it or not: joining it is no beginning.
     async fn created_after(&self, known: &Known, listed: Timestamp) -> Option<Timestamp> {
         let reading = || self.intake.rest.room_by_id(&known.room.id);
-        match up_to(TRIES, "a room cannot be looked up", reading).await {
+        match self.intake.retry.up_to(TRIES, "a room cannot be looked up", reading).await {
             Ok(info) => info.created_at,
             Err(error) => error.is_retryable().then_some(listed + SKEW),
         }
@@ -327,7 +326,7 @@ impl Backfill {
             let reading = || self.intake.rest.sync_messages(id, since);
             // One try where it was in vain before: the sound ones answer at once.
             let tries = if self.rounds.failed.contains(id) { 1 } else { TRIES };
-            match up_to(tries, "a room cannot be read", reading).await {
+            match self.intake.retry.up_to(tries, "a room cannot be read", reading).await {
                 Ok(page) => {
                     messages += page.messages.len();
                     alerts += self.take(known, oldest, &page).await;

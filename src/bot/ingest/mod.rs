@@ -31,7 +31,6 @@ pub use self::settle::event_of;
 pub(super) use self::settle::{Item, Settler, oldest};
 use super::backfill::Backfill;
 use super::intake::Intake;
-use super::retry::wait_after;
 use super::session::Session;
 use super::settings::{Current, Settings};
 use crate::store::RoomProgress;
@@ -267,7 +266,7 @@ impl Ingest {
             }
             Err(error) => {
                 debug!(room = %id, %error, "the message's room is not known yet; asking again");
-                self.pending.back_off(wait_after(&error, self.pending.failures()));
+                self.pending.back_off(self.intake.retry.wait_after(&error, self.pending.failures()));
                 Lookup::NotNow
             }
         }

@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use self::{rocketchat::RocketChat, signl4::Signl4Team};
+use self::{rocketchat::RocketChat, schedule::Schedule, signl4::Signl4Team};
 use super::settings::{Current, Settings};
 use crate::{
     alerting::TeamName,
@@ -47,6 +47,8 @@ pub(super) struct Tools {
     pub(super) current: Current,
     /// How long an alert that may have been raised waits for SIGNL4's own event.
     pub(super) sign_wait: Duration,
+    /// The unit of the waits between attempts: a second, except in tests.
+    pub(super) retry_unit: Duration,
 }
 
 /// The workers.
@@ -110,12 +112,13 @@ impl Outbox {
     fn start_team(&mut self, team: TeamName, url: WebhookUrl) {
         let stop = self.cancel.child_token();
         self.teams.insert(team.clone(), (stop.clone(), url.clone()));
-        let Tools { webhooks, store, current, .. } = &self.tools;
+        let Tools { webhooks, store, current, retry_unit, .. } = &self.tools;
         let (client, store, current) = (webhooks.clone(), store.clone(), current.clone());
+        let retry_unit = *retry_unit;
         let queue = of_team(&team);
         self.start_worker(
             (queue, DeliveryKind::Alert),
-            Signl4Team { team, url, client, store, current },
+            Signl4Team { team, url, client, store, current, retry_unit },
             stop,
         );
     }
@@ -126,10 +129,11 @@ impl Outbox {
         to: impl worker::Destination,
         stop: CancellationToken,
     ) {
-        let (store, sign_wait) = (self.tools.store.clone(), self.tools.sign_wait);
+        let store = self.tools.store.clone();
+        let schedule = Schedule::new(self.tools.sign_wait, self.tools.retry_unit);
         self.workers.spawn(async move {
             let queue = route.0.clone();
-            worker::work(route, to, store, sign_wait, stop).await;
+            worker::work(route, to, store, schedule, stop).await;
             queue
         });
     }

@@ -13,9 +13,9 @@ const MOST_UNDER_WAY: usize = 4;
 /// An attempt that takes longer no longer holds up the next one. While attempts are quicker, rows go one after the other:
 /// they arrive in their order, and the destination's limits are seen before they are passed.
 const SLOW: Duration = Duration::from_millis(500);
-/// Waits of a row that surely did not arrive, in seconds.
+/// Waits of a row that surely did not arrive, in units of [`Schedule::unit`].
 const AFTER_REFUSAL: &[f64] = &[2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0];
-/// Time between two attempts of a queue whose last attempts all failed, in seconds.
+/// Time between two attempts of a queue whose last attempts all failed, in the same units.
 const BETWEEN_FAILURES: &[f64] = &[0.5, 1.0, 2.0, 4.0, 8.0, 15.0];
 /// Waits of a row that may have arrived, in multiples of [`Schedule::sign_wait`]: with its 20 s that is 20 s, 40 s, then 1, 2,
 /// 5, 10 and 15 min.
@@ -32,6 +32,8 @@ const MOST_HASTENED: u32 = 3;
 pub(super) struct Schedule {
     /// How long a row that may have arrived waits for a sign that it did.
     sign_wait: Duration,
+    /// The unit of the other waits: a second, except in tests.
+    unit: Duration,
     /// The rows that are under way or that failed before.
     rows: HashMap<DeliveryId, Row>,
     newest_start: Option<Instant>,
@@ -64,9 +66,10 @@ enum RowState {
 }
 
 impl Schedule {
-    pub(super) fn new(sign_wait: Duration) -> Self {
+    pub(super) fn new(sign_wait: Duration, unit: Duration) -> Self {
         Self {
             sign_wait,
+            unit,
             rows: HashMap::new(),
             newest_start: None,
             paused_until: None,
@@ -119,7 +122,8 @@ impl Schedule {
         self.rows.entry(row).or_insert(fresh).state = RowState::UnderWay;
         self.newest_start = Some(now);
         if self.failures > 0 {
-            self.next_after_failure = Some(now + step(BETWEEN_FAILURES, self.failures - 1));
+            self.next_after_failure =
+                Some(now + self.unit.mul_f64(factor(BETWEEN_FAILURES, self.failures - 1)));
         }
     }
 
@@ -137,7 +141,8 @@ impl Schedule {
         match settlement {
             Settlement::Delivered { .. } => self.succeeded(now),
             Settlement::Retry { reason: Some(_) } | Settlement::Unanswered { .. } => {
-                self.next_after_failure = Some(now + step(BETWEEN_FAILURES, self.failures));
+                self.next_after_failure =
+                    Some(now + self.unit.mul_f64(factor(BETWEEN_FAILURES, self.failures)));
                 self.failures = self.failures.saturating_add(1);
             }
             // The row's own fault, or nobody's.
@@ -153,7 +158,7 @@ impl Schedule {
             Settlement::Retry { reason: Some(_) } => {
                 row.refusals = row.refusals.saturating_add(1);
                 // Where an earlier attempt may have arrived, that is still so.
-                (step(AFTER_REFUSAL, row.refusals - 1), Duration::ZERO)
+                (self.unit.mul_f64(factor(AFTER_REFUSAL, row.refusals - 1)), Duration::ZERO)
             }
             Settlement::Unanswered { .. } | Settlement::Crashed { .. } => {
                 row.unanswered = row.unanswered.saturating_add(1);
@@ -193,10 +198,6 @@ impl Schedule {
     }
 }
 
-fn step(seconds: &[f64], times: u32) -> Duration {
-    Duration::from_secs_f64(factor(seconds, times))
-}
-
 /// The entry for the `times`-th repetition, from 0; the last one from there on.
 fn factor(table: &[f64], times: u32) -> f64 {
     let at = usize::try_from(times).unwrap_or(usize::MAX).min(table.len() - 1);
@@ -210,7 +211,7 @@ mod tests {
     const SIGN: Duration = Duration::from_secs(20);
 
     fn schedule() -> (Schedule, Instant) {
-        (Schedule::new(SIGN), Instant::now())
+        (Schedule::new(SIGN, Duration::from_secs(1)), Instant::now())
     }
 
     fn head(row: i64) -> Head {

@@ -15,8 +15,8 @@ use crate::{
 };
 use signl4::{RaiseError, Raised, WebhookClient, WebhookUrl};
 
-/// SIGNL4 allows a wrong secret or an invalid event ten times a minute: after one, the queue pauses.
-const PAUSE_AFTER_REJECTION: Duration = Duration::from_secs(6);
+/// SIGNL4 allows a wrong secret or an invalid event ten times a minute. After one, the queue pauses for this many units.
+const PAUSE_AFTER_REJECTION: u32 = 6;
 
 /// Raises the alerts of one team.
 pub(super) struct Signl4Team {
@@ -25,6 +25,8 @@ pub(super) struct Signl4Team {
     pub(super) client: WebhookClient,
     pub(super) store: Store,
     pub(super) current: Current,
+    /// The unit of the pauses: a second, except in tests.
+    pub(super) retry_unit: Duration,
 }
 
 impl Destination for Signl4Team {
@@ -77,7 +79,10 @@ impl Signl4Team {
     fn failed(&self, alert: &Alert, delivery: &Delivery, error: RaiseError) -> Attempt {
         let (why, settlement) = match error {
             RaiseError::Rejected { reason } => {
-                return Attempt { pause: Some(PAUSE_AFTER_REJECTION), ..self.not_sent(alert, reason) };
+                return Attempt {
+                    pause: Some(self.retry_unit * PAUSE_AFTER_REJECTION),
+                    ..self.not_sent(alert, reason)
+                };
             }
             RaiseError::Throttled { wait } => {
                 return Attempt { pause: Some(wait), ..Settlement::Retry { reason: None }.into() };

@@ -67,12 +67,11 @@ pub(super) async fn work<D: Destination>(
     (queue, kind): (Queue, DeliveryKind),
     to: D,
     store: Store,
-    sign_wait: Duration,
+    schedule: Schedule,
     cancel: CancellationToken,
 ) {
     let line = Line { queue, kind, to: Arc::new(to), store: store.clone() };
-    let (schedule, attempts) = (Schedule::new(sign_wait), JoinSet::new());
-    let mut worker = Worker { line, changes: store.changes(), schedule, attempts };
+    let mut worker = Worker { line, changes: store.changes(), schedule, attempts: JoinSet::new() };
     loop {
         // Armed before the query, so that a row added after it wakes the worker.
         worker.changes.mark_unchanged();
