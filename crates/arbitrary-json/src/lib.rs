@@ -1,10 +1,10 @@
-//! Rubbish for property tests: any JSON, and documents with anything in the place of a field.
+//! Strategies for property tests: any JSON, and documents with a random value in place of a field.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::Value;
 
-/// So many cases, the same ones in every run; `PROPTEST_RNG_SEED` draws others.
+/// A configuration with this many cases, the same in every run; `PROPTEST_RNG_SEED` changes them.
 pub fn repeatable(cases: u32) -> ProptestConfig {
     let config = ProptestConfig::with_cases(cases);
     match config.rng_seed {
@@ -32,7 +32,7 @@ pub fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// The document with `with` in the place that `at` happens to lead to.
+/// The document with `with` in the place that `at` selects.
 pub fn mutated(mut document: Value, at: usize, with: &Value) -> Value {
     replace(&mut document, at, with);
     document

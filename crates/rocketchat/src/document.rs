@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn one_time_stands_in_for_the_other_and_none_is_an_error() {
         let mut document = over_ddp();
-        document["ts"] = json!("rubbish");
+        document["ts"] = json!("yesterday");
         let message = Message::from_document(&document).unwrap();
         assert_eq!(message.sent_at, message.updated_at);
         document["_updatedAt"] = json!(null);

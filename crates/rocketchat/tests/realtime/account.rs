@@ -1,4 +1,4 @@
-//! The account while a session runs: tokens that die, logins that are refused or limited, and what is fatal.
+//! The account while a session runs: expired tokens, refused and rate limited logins, and what is fatal.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
@@ -30,7 +30,7 @@ async fn with_a_password_a_revoked_token_is_replaced_by_one_new_login() {
 }
 
 #[tokio::test]
-async fn with_a_password_an_expired_token_is_replaced_though_rest_still_takes_it() {
+async fn with_a_password_an_expired_token_is_replaced_although_rest_still_accepts_it() {
     for streamer in [false, true] {
         let harness = Harness::new().await;
         harness.chat.faults().set(|switches| switches.streamer = streamer);
@@ -45,7 +45,7 @@ async fn with_a_password_an_expired_token_is_replaced_though_rest_still_takes_it
 }
 
 #[tokio::test]
-async fn reconnecting_spends_no_password() {
+async fn reconnecting_uses_no_password() {
     let harness = Harness::new().await;
     let mut listener = with_password(&harness);
     for _ in 0..4 {
@@ -57,7 +57,7 @@ async fn reconnecting_spends_no_password() {
 }
 
 #[tokio::test]
-async fn a_revoked_personal_access_token_ends_it_and_the_error_says_the_way_out() {
+async fn a_revoked_personal_access_token_is_fatal_and_the_error_says_what_to_do() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     harness.chat.revoke_tokens(&harness.bot).unwrap();
@@ -69,7 +69,7 @@ async fn a_revoked_personal_access_token_ends_it_and_the_error_says_the_way_out(
 }
 
 #[tokio::test]
-async fn a_wrong_personal_access_token_ends_it_at_the_start() {
+async fn a_wrong_personal_access_token_is_fatal() {
     let harness = Harness::new().await;
     let token = SecretString::from("no-such-token");
     let credentials = Credentials::Token { user_id: UserId::new(&harness.bot.id), token };
@@ -78,7 +78,7 @@ async fn a_wrong_personal_access_token_ends_it_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_token_of_somebody_else_ends_it() {
+async fn a_token_of_another_user_is_fatal() {
     let harness = Harness::new().await;
     let Credentials::Token { token, .. } = harness.token() else { panic!() };
     let credentials = Credentials::Token { user_id: UserId::new(&harness.alice.id), token };
@@ -87,7 +87,7 @@ async fn a_token_of_somebody_else_ends_it() {
 }
 
 #[tokio::test]
-async fn a_good_personal_access_token_refused_for_a_while_ends_nothing() {
+async fn a_valid_personal_access_token_refused_for_a_while_is_not_fatal() {
     let harness = Harness::new().await;
     let refusal = Refusal::meteor(403, "You've been logged out by the server. Please log in again");
     harness.chat.faults().refuse_logins(3, refusal);
@@ -99,7 +99,7 @@ async fn a_good_personal_access_token_refused_for_a_while_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_ends_it_with_the_servers_words() {
+async fn a_wrong_password_is_fatal_with_the_servers_message() {
     let harness = Harness::new().await;
     harness.chat.set_password(&harness.bot, "another").unwrap();
     let mut listener = with_password(&harness);
@@ -111,7 +111,7 @@ async fn a_wrong_password_ends_it_with_the_servers_words() {
 }
 
 #[tokio::test]
-async fn a_second_factor_ends_it_with_the_way_out() {
+async fn a_second_factor_is_fatal_and_the_error_says_what_to_do() {
     let harness = Harness::new().await;
     harness.chat.faults().rest_always(
         "login",
@@ -129,7 +129,7 @@ async fn a_second_factor_ends_it_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn a_deactivated_account_ends_it() {
+async fn a_deactivated_account_is_fatal() {
     let harness = Harness::new().await;
     harness.chat.set_active(&harness.bot, false).unwrap();
     let mut listener = with_password(&harness);
@@ -137,7 +137,7 @@ async fn a_deactivated_account_ends_it() {
 }
 
 #[tokio::test]
-async fn a_login_limited_over_ddp_is_made_again_not_before_the_time_the_server_names() {
+async fn a_login_rate_limited_over_ddp_is_retried_after_the_time_the_server_names() {
     let harness = Harness::new().await;
     let refusal = Refusal::meteor("too-many-requests", "slow down").with_details(json!({"timeToReset": 700}));
     harness.chat.faults().refuse_logins(1, refusal);
@@ -149,7 +149,7 @@ async fn a_login_limited_over_ddp_is_made_again_not_before_the_time_the_server_n
 }
 
 #[tokio::test]
-async fn a_login_limited_over_rest_is_made_again_not_before_the_time_the_server_names() {
+async fn a_login_rate_limited_over_rest_is_retried_after_the_time_the_server_names() {
     let harness = Harness::new().await;
     harness.chat.faults().rest_next(
         "login",
@@ -164,7 +164,7 @@ async fn a_login_limited_over_rest_is_made_again_not_before_the_time_the_server_
 }
 
 #[tokio::test]
-async fn logged_out_everywhere_it_comes_back() {
+async fn after_a_forced_logout_it_logs_in_again() {
     let harness = Harness::new().await;
     let mut listener = with_password(&harness);
     listener.ready().await;

@@ -1,4 +1,4 @@
-//! A server with a room, two people and the bot's account; and a realtime session that listens there.
+//! A server with a room, a user and the bot's account, and a realtime session that listens there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,7 +82,7 @@ pub async fn until(mut holds: impl FnMut() -> bool) {
     timeout(SOON, wait).await.expect("it did not come to hold in time");
 }
 
-/// The usual times but for the waits between attempts, which tests need not spend.
+/// The default timing with short waits between attempts.
 pub fn timing() -> Timing {
     Timing {
         first_retry: Duration::from_millis(20),
@@ -125,7 +125,7 @@ impl Listener {
             .expect("the session has stopped")
     }
 
-    /// The next event of the kind that `pick` takes; others are passed over.
+    /// The next event that `pick` accepts; others are skipped.
     pub async fn until<T>(&mut self, mut pick: impl FnMut(RealtimeEvent) -> Option<T>) -> T {
         loop {
             if let Some(picked) = pick(self.next().await) {
@@ -134,7 +134,7 @@ impl Listener {
         }
     }
 
-    /// Waits until a session stands; tells its number and what it hears.
+    /// Waits until a session is online; returns its number and scope.
     pub async fn ready(&mut self) -> (u64, Scope) {
         self.until(|event| match event {
             RealtimeEvent::Ready { session, scope, .. } => Some((session, scope)),
@@ -143,7 +143,7 @@ impl Listener {
         .await
     }
 
-    /// Waits until a session is lost; tells why and when the next attempt is made.
+    /// Waits until a session is lost; returns the reason and the wait before the next attempt.
     pub async fn lost(&mut self) -> (LostReason, Duration) {
         self.until(|event| match event {
             RealtimeEvent::Lost { reason, retry_in } => Some((reason, retry_in)),
@@ -152,7 +152,7 @@ impl Listener {
         .await
     }
 
-    /// Waits until a session is lost for a reason of this name.
+    /// Waits until a session is lost for the reason with this name.
     pub async fn lost_for(&mut self, name: &str) -> (LostReason, Duration) {
         loop {
             let (reason, retry_in) = self.lost().await;
@@ -162,7 +162,7 @@ impl Listener {
         }
     }
 
-    /// The next message; that the session was not lost meanwhile is part of it.
+    /// The next message. Panics if the session is lost before it.
     pub async fn message(&mut self) -> Message {
         self.until(|event| match event {
             RealtimeEvent::Message { message, .. } => Some(*message),

@@ -7,7 +7,7 @@
 )]
 
 mod account;
-mod habits;
+mod failures;
 mod listener;
 mod rooms;
-mod trouble;
+mod server_versions;

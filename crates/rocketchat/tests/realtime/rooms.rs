@@ -1,4 +1,4 @@
-//! Which rooms are heard: all by one subscription, or each by its own where a server refuses that.
+//! Subscriptions: one to all rooms, or one to each if the server refuses that.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn change(listener: &mut Listener, wanted: impl Fn(&RoomChange) -> bool) -
 }
 
 #[tokio::test]
-async fn a_public_channel_that_the_bot_is_not_in_comes_and_says_so() {
+async fn a_message_of_a_public_channel_without_membership_says_so() {
     let harness = Harness::new().await;
     let elsewhere =
         harness.chat.create_room(NewRoom::channel("elsewhere").members([&harness.alice])).unwrap();
@@ -41,7 +41,7 @@ async fn a_public_channel_that_the_bot_is_not_in_comes_and_says_so() {
 }
 
 #[tokio::test]
-async fn rooms_joined_later_are_heard_and_told_of() {
+async fn rooms_joined_later_are_subscribed_and_reported() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     let group = harness.chat.create_room(NewRoom::group("night").members([&harness.alice])).unwrap();
@@ -62,7 +62,7 @@ fn said(text: &str) -> impl FnMut(RealtimeEvent) -> Option<String> {
 }
 
 #[tokio::test]
-async fn where_one_subscription_is_refused_each_room_has_its_own() {
+async fn if_one_subscription_is_refused_each_room_has_its_own() {
     let harness = Harness::new().await;
     let mut listener = each_room(&harness).await;
     let heard = harness.chat.ddp_subscriptions_of(&harness.bot.id);
@@ -72,20 +72,20 @@ async fn where_one_subscription_is_refused_each_room_has_its_own() {
 }
 
 #[tokio::test]
-async fn a_bot_kicked_and_invited_again_hears_the_room_again() {
+async fn a_bot_removed_and_invited_again_receives_the_room_again() {
     let harness = Harness::new().await;
     let mut listener = each_room(&harness).await;
     harness.chat.kick(&harness.room, &harness.bot, &harness.alice).unwrap();
     change(&mut listener, |change| matches!(change, RoomChange::Left(_))).await;
     harness.chat.join(&harness.room, &harness.bot).unwrap();
-    // Told once it is heard, so nothing said from now on is missed.
+    // Reported once subscribed, so nothing posted from now on is missed.
     change(&mut listener, |change| matches!(change, RoomChange::Joined(_))).await;
     harness.say("welcome back");
     assert_eq!(listener.until(said("welcome back")).await, "welcome back");
 }
 
 #[tokio::test]
-async fn subscriptions_go_on_once_the_server_takes_more_of_them() {
+async fn rate_limited_subscriptions_go_on_later() {
     // Streams have four times the calls in four times the window: the fifth subscription within 2 s is refused.
     let methods = Some(Limit { calls: 1, window: Duration::from_millis(500) });
     let limits = Limits { methods, ..Limits::OFF };

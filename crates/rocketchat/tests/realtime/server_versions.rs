@@ -1,4 +1,4 @@
-//! The habits in which servers and their versions differ: none of them is a trouble.
+//! Differences between servers and their versions, none of which is a failure.
 
 use rocketchat::realtime::{ConnectionState, RealtimeEvent, RoomHint, Scope};
 use rocketchat::{MessageKind, RoomKind};
@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::listener::{Harness, Listener, timing, until};
 
-/// Hears a message of a server with this habit.
-async fn hears_a_message(habit: impl FnOnce(&mut Switches)) {
+/// Receives a message from a server with this behaviour.
+async fn receives_a_message(behaviour: impl FnOnce(&mut Switches)) {
     let harness = Harness::new().await;
-    harness.chat.faults().set(habit);
+    harness.chat.faults().set(behaviour);
     let mut listener = harness.listen();
     assert!(matches!(listener.next().await, RealtimeEvent::Ready { scope: Scope::AllRooms, .. }));
     harness.say("SIGNL4 pump 3 is down");
@@ -25,36 +25,36 @@ async fn hears_a_message(habit: impl FnOnce(&mut Switches)) {
 
 #[tokio::test]
 async fn a_healthy_monolith() {
-    hears_a_message(|_| {}).await;
+    receives_a_message(|_| {}).await;
 }
 
 #[tokio::test]
 async fn a_greeting_before_connect() {
-    hears_a_message(|switches| switches.greet = true).await;
+    receives_a_message(|switches| switches.greet = true).await;
 }
 
 #[tokio::test]
 async fn a_ping_before_connected() {
-    hears_a_message(|switches| switches.ping_before_connected = true).await;
+    receives_a_message(|switches| switches.ping_before_connected = true).await;
 }
 
 #[tokio::test]
 async fn updated_before_result() {
-    hears_a_message(|switches| switches.updated_first = true).await;
+    receives_a_message(|switches| switches.updated_first = true).await;
 }
 
 #[tokio::test]
 async fn nested_args() {
-    hears_a_message(|switches| switches.nested_args = true).await;
+    receives_a_message(|switches| switches.nested_args = true).await;
 }
 
 #[tokio::test]
 async fn a_streamer() {
-    hears_a_message(|switches| switches.streamer = true).await;
+    receives_a_message(|switches| switches.streamer = true).await;
 }
 
 #[tokio::test]
-async fn a_streamer_takes_no_password_so_it_is_spent_over_rest() {
+async fn a_streamer_accepts_no_password_so_it_is_used_over_rest() {
     let harness = Harness::new().await;
     harness.chat.faults().set(|switches| switches.streamer = true);
     let mut listener = Listener::start(&harness, harness.password(), timing(), 16);
@@ -63,7 +63,7 @@ async fn a_streamer_takes_no_password_so_it_is_spent_over_rest() {
 }
 
 #[tokio::test]
-async fn a_monolith_without_login_over_rest_takes_the_password_over_ddp() {
+async fn a_monolith_without_login_over_rest_accepts_the_password_over_ddp() {
     let harness = Harness::new().await;
     harness.chat.faults().rest_always("login", RestFault::status(403));
     let mut listener = Listener::start(&harness, harness.password(), timing(), 16);
@@ -72,7 +72,7 @@ async fn a_monolith_without_login_over_rest_takes_the_password_over_ddp() {
 }
 
 #[tokio::test]
-async fn a_ready_session_tells_who_the_bot_is_and_how_far_the_clocks_are_apart() {
+async fn ready_has_the_account_and_the_clock_offset() {
     let harness = Harness::new().await;
     harness.chat.clock_forward(std::time::Duration::from_secs(3_600));
     let mut listener = harness.listen();
@@ -85,7 +85,7 @@ async fn a_ready_session_tells_who_the_bot_is_and_how_far_the_clocks_are_apart()
 }
 
 #[tokio::test]
-async fn the_room_comes_with_the_message_as_far_as_the_version_tells_of_it() {
+async fn the_room_comes_with_the_message_as_far_as_the_version_sends_it() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     let hint = async |listener: &mut Listener| {
@@ -105,26 +105,26 @@ async fn the_room_comes_with_the_message_as_far_as_the_version_tells_of_it() {
 }
 
 #[tokio::test]
-async fn every_re_emission_of_a_message_comes_under_its_id_with_the_newest_text() {
+async fn a_changed_message_comes_again_with_its_id_and_the_newest_text() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     let posted = harness.chat.post(&harness.room, &harness.alice, "first").unwrap();
-    let heard = listener.message().await;
+    let first = listener.message().await;
     assert_eq!(
-        (heard.id.as_str(), heard.text.as_str(), heard.edited_at),
+        (first.id.as_str(), first.text.as_str(), first.edited_at),
         (posted.id.as_str(), "first", None)
     );
     harness.chat.react(&posted, &harness.alice, ":eyes:").unwrap();
     let again = listener.message().await;
-    assert_eq!((&again.id, &again.text, again.sent_at), (&heard.id, &heard.text, heard.sent_at));
+    assert_eq!((&again.id, &again.text, again.sent_at), (&first.id, &first.text, first.sent_at));
     harness.chat.edit(&posted, &harness.alice, "second").unwrap();
     let edited = listener.message().await;
-    assert_eq!((&edited.id, edited.text.as_str()), (&heard.id, "second"));
+    assert_eq!((&edited.id, edited.text.as_str()), (&first.id, "second"));
     assert!(edited.edited_at.is_some());
 }
 
 #[tokio::test]
-async fn system_messages_ciphertext_and_integrations_are_told_apart() {
+async fn system_messages_ciphertext_and_integrations_are_distinguished() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     harness.say(NewMessage::system("room_changed_topic", "pumps"));
@@ -139,7 +139,7 @@ async fn system_messages_ciphertext_and_integrations_are_told_apart() {
 }
 
 #[tokio::test]
-async fn a_message_of_megabytes_is_heard_and_its_text_is_bounded() {
+async fn a_message_of_megabytes_is_received_and_its_text_is_bounded() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     harness.say("x".repeat(3_000_000));

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::listener::{Harness, Listener, SOON, timing, until};
 
 #[tokio::test]
-async fn a_restarted_server_is_found_again_and_the_session_has_the_next_number() {
+async fn after_a_restart_of_the_server_the_session_has_the_next_number() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     harness.chat.stop().await;
@@ -23,7 +23,7 @@ async fn a_restarted_server_is_found_again_and_the_session_has_the_next_number()
 }
 
 #[tokio::test]
-async fn subscriptions_refused_while_the_server_starts_up_are_made_again() {
+async fn subscriptions_refused_by_a_starting_server_are_retried() {
     let harness = Harness::new().await;
     let refusal = Refusal::meteor(404, "Subscription 'stream-room-messages' not found");
     harness.chat.faults().refuse_subscriptions(4, refusal);
@@ -33,7 +33,7 @@ async fn subscriptions_refused_while_the_server_starts_up_are_made_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_refuses_to_connect_is_tried_again() {
+async fn a_server_that_refuses_to_connect_is_retried() {
     let harness = Harness::new().await;
     harness.chat.faults().set(|switches| switches.refuse_connect = true);
     let mut listener = harness.listen();
@@ -43,7 +43,7 @@ async fn a_server_that_refuses_to_connect_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_accepts_and_closes_is_left_alone_for_longer_and_longer() {
+async fn a_server_that_accepts_and_closes_is_retried_with_growing_waits() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     harness.chat.faults().set(|switches| switches.accept_then_close = true);
@@ -68,7 +68,7 @@ async fn a_server_that_accepts_and_closes_is_left_alone_for_longer_and_longer() 
 }
 
 #[tokio::test]
-async fn a_session_that_held_long_enough_starts_the_waits_anew() {
+async fn a_healthy_session_resets_the_waits() {
     let harness = Harness::new().await;
     harness.chat.faults().refuse_subscriptions(4, Refusal::meteor(404, "not found"));
     let always_healthy = Timing { healthy_after: Duration::ZERO, ..timing() };
@@ -80,7 +80,7 @@ async fn a_session_that_held_long_enough_starts_the_waits_anew() {
 }
 
 #[tokio::test]
-async fn a_half_open_connection_is_noticed_and_replaced() {
+async fn a_half_open_connection_is_detected_and_replaced() {
     let harness = Harness::new().await;
     let impatient =
         Timing { ping_after: Duration::from_millis(500), dead_after: Duration::from_secs(2), ..timing() };
@@ -107,7 +107,7 @@ async fn a_silent_session_that_answers_pings_is_not_half_open() {
 }
 
 #[tokio::test]
-async fn rubbish_is_counted_and_skipped_and_costs_no_session() {
+async fn unreadable_frames_are_counted_and_skipped_and_do_not_end_the_session() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     let before = listener.counts.skipped();
@@ -116,7 +116,7 @@ async fn rubbish_is_counted_and_skipped_and_costs_no_session() {
                "fields": {"eventName": "__my_messages__", "args": args}})
         .to_string()
     };
-    let rubbish = [
+    let unreadable = [
         "o".to_owned(),
         String::new(),
         r#"a["{}"]"#.to_owned(),
@@ -136,17 +136,17 @@ async fn rubbish_is_counted_and_skipped_and_costs_no_session() {
         r#"{"msg":"from-the-future"}"#,
         r#"{"msg":"error","reason":"Bad request"}"#,
     ];
-    for text in rubbish.iter().map(String::as_str).chain(harmless) {
+    for text in unreadable.iter().map(String::as_str).chain(harmless) {
         harness.chat.send_raw_to_all(text);
     }
-    harness.say("after the rubbish");
-    assert_eq!(listener.message().await.text, "after the rubbish");
-    assert_eq!(listener.counts.skipped() - before, rubbish.len() as u64);
+    harness.say("after the unreadable frames");
+    assert_eq!(listener.message().await.text, "after the unreadable frames");
+    assert_eq!(listener.counts.skipped() - before, unreadable.len() as u64);
     assert!(listener.state.borrow().is_online());
 }
 
 #[tokio::test]
-async fn a_slow_consumer_loses_neither_an_event_nor_the_connection() {
+async fn a_slow_receiver_loses_neither_an_event_nor_the_connection() {
     const MESSAGES: usize = 6_000;
     let harness = Harness::new().await;
     // No ping wakes the session: it must go on by itself as soon as there is room.
@@ -175,7 +175,7 @@ async fn a_slow_consumer_loses_neither_an_event_nor_the_connection() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_answers_for_a_server_that_is_down_ends_nothing_for_good() {
+async fn a_proxy_that_answers_for_a_server_that_is_down_is_not_fatal() {
     let harness = Harness::new().await;
     let faults = harness.chat.faults();
     faults.rest_next("me", 1, RestFault::plain_unauthorized());
@@ -196,7 +196,7 @@ async fn a_proxy_that_answers_for_a_server_that_is_down_ends_nothing_for_good() 
 }
 
 #[tokio::test]
-async fn the_same_of_a_login_with_a_password() {
+async fn a_proxy_that_answers_a_password_login_is_not_fatal() {
     let harness = Harness::new().await;
     for fault in [RestFault::plain_unauthorized(), RestFault::bad_gateway(), RestFault::Cut] {
         harness.chat.faults().rest_next("login", 1, fault);
@@ -209,7 +209,7 @@ async fn the_same_of_a_login_with_a_password() {
 }
 
 #[tokio::test]
-async fn being_told_to_stop_is_no_failure() {
+async fn cancelling_is_no_failure() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     listener.cancel();
@@ -218,7 +218,7 @@ async fn being_told_to_stop_is_no_failure() {
 }
 
 #[tokio::test]
-async fn without_anybody_to_tell_it_stops_by_itself() {
+async fn it_stops_if_the_receiver_is_dropped() {
     let harness = Harness::new().await;
     let account = harness.account(harness.token());
     let realtime = Realtime::new(account).with_timing(timing());
