@@ -29,7 +29,7 @@ pub struct Latencies {
     pub to_page: Vec<Duration>,
     /// From an event's call to its reply's call of Rocket.Chat.
     pub to_reply: Vec<Duration>,
-    /// `fdatasync` after a write of 4 KiB, beside the store, before and after the messages.
+    /// `fsync` after a write of 4 KiB, beside the store, before and after the messages.
     pub fsync: Vec<Duration>,
 }
 
@@ -158,7 +158,7 @@ async fn replies(
 }
 
 /// Writes 4 KiB over and over into a file of its own in that directory, as SQLite does into its log once that has grown,
-/// and measures `fdatasync`.
+/// and measures `fsync`, which SQLite calls at each commit.
 fn fsync(directory: &Path) -> Result<Vec<Duration>, Failure> {
     const BLOCK: usize = 4096;
     const BLOCKS: u64 = 64;
@@ -173,7 +173,7 @@ fn fsync(directory: &Path) -> Result<Vec<Duration>, Failure> {
         file.seek(SeekFrom::Start(number % BLOCKS * BLOCK as u64))?;
         let began = Instant::now();
         file.write_all(&[2; BLOCK])?;
-        file.sync_data()?;
+        file.sync_all()?;
         taken.push(began.elapsed());
     }
     Ok(taken)

@@ -154,7 +154,7 @@ fn rows(references: &[(Reference, Duration)], columns: &[Column]) -> Vec<Row> {
             });
         }
     }
-    row("`fdatasync` of 4 KiB on this disk, median, p99", "", &|column| {
+    row("`fsync` of 4 KiB on this disk, median, p99", "", &|column| {
         let mut fsync = column.fsync();
         format!("{}, {}", milliseconds(at_share(&mut fsync, 0.5)), milliseconds(at_share(&mut fsync, 0.99)))
     });
@@ -162,7 +162,7 @@ fn rows(references: &[(Reference, Duration)], columns: &[Column]) -> Vec<Row> {
     row("frame → alert, 1,000 messages a second, 1 % match: p50, p99, p99.9", "p99 ≤ 5 ms", &|column| {
         three(&column.busy.to_page)
     });
-    row("that p99 ÷ median `fdatasync`", "or ≤ 12", &|column| {
+    row("that p99 ÷ median `fsync`", "or ≤ 12", &|column| {
         let p99 = at_share(&mut column.busy.to_page.clone(), 0.99);
         ratio(p99, at_share(&mut column.fsync(), 0.5))
     });
