@@ -10,7 +10,7 @@ use crate::harness::{Harness, SOON, TEAM};
 
 /// Longer than SIGNL4 blocks a subscription that passed its limit.
 const BLOCKED: Duration = Duration::from_secs(60);
-/// How long thousands of alerts may take on a slow and busy machine.
+/// How long a thousand alerts may take on a slow and busy machine.
 const STORM_IS_OVER: Duration = Duration::from_secs(300);
 
 #[tokio::test]
@@ -51,8 +51,8 @@ async fn five_thousand_messages_at_once_are_delivered_whole_and_oldest_first_at_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn five_thousand_messages_at_once_all_arrive_and_an_acknowledgement_does_not_wait_for_them() {
-    const STORM: usize = 5_000;
+async fn a_thousand_messages_at_once_all_arrive_and_an_acknowledgement_does_not_wait_for_them() {
+    const STORM: usize = 1_000;
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let texts: Vec<String> = (0..STORM).map(|at| format!("SIGNL4 number {at:04}")).collect();
