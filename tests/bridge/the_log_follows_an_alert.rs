@@ -40,7 +40,7 @@ async fn an_alerts_life_is_told_by_its_id_from_the_match_to_the_last_reply() {
     bot.wait_for_log(&["reply posted", &of_alert]).await;
     let life = life(&bot, &id);
     let mut lines = life.iter();
-    for step in ["message matched", "alert sent", "event placed", "reply posted"] {
+    for step in ["message matched", "alert sent", "event correlated", "reply posted"] {
         assert!(lines.any(|line| line == step), "{step} is missing or out of order: {life:?}");
     }
 }
