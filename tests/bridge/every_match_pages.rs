@@ -145,7 +145,7 @@ async fn errors_and_throttling_of_signl4_are_waited_out() {
 
 #[tokio::test]
 async fn killed_between_match_and_delivery_the_bot_delivers_after_its_restart() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Always);
     harness.say("SIGNL4 the power fails");

@@ -77,7 +77,7 @@ async fn where_nothing_tells_that_it_was_raised_an_alert_is_raised_again_later_a
     harness.signl4.faults().outbound(OutboundFault::Drop, Times::Always);
     harness.signl4.faults().webhook(WebhookFault::RaiseThenStatus(504), Times::Always);
     harness.say(ONE);
-    harness.wait_for_pages(ONE, 4).await;
+    harness.wait_for_pages(ONE, 3).await;
     let distances = harness.distances(ONE);
     for (at, distance) in distances.iter().enumerate() {
         assert!(*distance >= fast().sign_wait * u32::try_from(at + 1).unwrap(), "{distances:?}");
