@@ -153,7 +153,7 @@ fn answer(alert: &Alert) -> Option<String> {
         format!("calls without an answer before: {}, so there may be a second page", alert.unanswered)
     });
     let answer: Vec<String> =
-        named.or_else(|| Some("without an eventId".into())).into_iter().chain(again).collect();
+        named.or_else(|| Some("no answer with an eventId".into())).into_iter().chain(again).collect();
     Some(answer.join("; "))
 }
 

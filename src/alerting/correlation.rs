@@ -27,7 +27,7 @@ pub(crate) struct Candidates<A> {
     pub(crate) is_room_id: bool,
     /// The alerts with that external ID that calls may have raised under a name that is not known.
     pub(crate) unanswered: Vec<A>,
-    /// How many such calls there were.
+    /// How many such calls there were for that external ID, those included that the name rules out.
     pub(crate) unanswered_calls: usize,
     /// How many names have come that belong to some of `unanswered`, this one not included.
     pub(crate) unclaimed_names: usize,

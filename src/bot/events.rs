@@ -269,15 +269,26 @@ impl Events {
 
 /// What the store found, as far as it decides.
 fn candidates(reference: &AlertRef, found: store::Candidates) -> Candidates<Alert> {
-    let name = reference.event_id.as_ref().map(EventId::as_str);
+    let name = reference.event_id.as_ref();
+    // A name that is newer than the answer to the alert's last call is of none of its calls.
+    let is_ruled_out = |alert: &Alert| match (name, &alert.event_id) {
+        (Some(name), Some(answered)) => name.is_newer_than(&EventId::new(answered.as_str())),
+        _ => false,
+    };
+    // Names that came earlier may be of these too, so all of them count.
+    let unanswered_calls = found.unanswered.iter().map(|alert| alert.unanswered as usize).sum();
+    let unanswered = found.unanswered.into_iter().filter(|alert| !is_ruled_out(alert)).collect();
     Candidates {
         is_room_id: found.by_external.iter().any(|alert| alert.external_id == alert.room.as_str()),
-        unanswered_calls: found.unanswered.iter().map(|alert| alert.unanswered as usize).sum(),
+        unanswered_calls,
         unclaimed_names: found.unclaimed.len(),
-        is_unclaimed_name: found.unclaimed.iter().any(|unclaimed| Some(unclaimed.as_str()) == name),
+        is_unclaimed_name: found
+            .unclaimed
+            .iter()
+            .any(|unclaimed| Some(unclaimed.as_str()) == name.map(EventId::as_str)),
         by_event_id: found.by_event,
         by_external_id: found.by_external,
-        unanswered: found.unanswered,
+        unanswered,
         call_under_way: found.call_under_way,
     }
 }
@@ -343,7 +354,10 @@ fn log(notification: &Notification, correlation: &Correlation<Alert>) {
             warn!(%event, kind, by, "event of an alert that is not ours; not posted");
         }
     }
-    let event_id = notification.alert.as_ref().and_then(|alert| alert.event_id.as_ref());
+    let reference = notification.alert.as_ref();
+    // Of several alerts, nobody knows which one the name belongs to.
+    let is_known = matches!(correlation.target, ReplyTarget::Thread(..));
+    let event_id = reference.and_then(|alert| alert.event_id.as_ref()).filter(|_| is_known);
     for alert in correlation.raised.iter().filter(|alert| alert.state != AlertState::Sent) {
         info!(alert = %alert.id, event_id = event_id.map(tracing::field::display), "alert sent: SIGNL4's event says so, its call got no answer");
         telemetry::alert(AlertState::Sent.name());

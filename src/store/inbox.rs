@@ -23,8 +23,7 @@ pub(super) const UNCLAIMED: &str = "SELECT event_id FROM claim \
     WHERE external_id = $1 AND alert_id IS NULL AND created_at >= $2";
 const CLAIM: &str = "INSERT INTO claim (event_id, alert_id, external_id, created_at) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (event_id) DO NOTHING";
-const NAME: &str = "UPDATE alert SET event_id = coalesce(event_id, $1), unanswered = unanswered - 1 \
-    WHERE id = $2 AND unanswered > 0";
+const ONE_ANSWERED: &str = "UPDATE alert SET unanswered = unanswered - 1 WHERE id = $1 AND unanswered > 0";
 const RAISED: &str =
     "UPDATE alert SET state = 'sent', settled_at = $1 WHERE id = $2 AND state IN ('queued', 'not_sent')";
 const NO_MORE_CALLS: &str = "UPDATE delivery SET state = 'delivered', last_error = NULL, settled_at = $1 \
@@ -203,7 +202,7 @@ async fn learn(
         .execute(&mut **tx)
         .await?;
     if let Some(alert) = outcome.alert {
-        sqlx::query(NAME).bind(name.as_str()).bind(alert).execute(&mut **tx).await?;
+        sqlx::query(ONE_ANSWERED).bind(alert).execute(&mut **tx).await?;
     }
     Ok(())
 }

@@ -283,7 +283,7 @@ async fn settle_alert(
             // Accepted without a name: its events can only be recognized as those of a call without an answer can.
             let unnamed = u32::from(event_id.is_none());
             sqlx::query(
-                "UPDATE alert SET state = 'sent', event_id = coalesce($1, event_id), unanswered = unanswered + $2, \
+                "UPDATE alert SET state = 'sent', event_id = $1, unanswered = unanswered + $2, \
                  settled_at = $3 WHERE id = $4",
             )
             .bind(event_id.as_ref().map(EventId::as_str))

@@ -169,7 +169,7 @@ pub struct Alert {
     pub external_id: String,
     /// What has become of it.
     pub state: AlertState,
-    /// SIGNL4's name for it, once that is known.
+    /// SIGNL4's name for it, by the answer to the last call. A name learned from an event is not here but in a claim.
     pub event_id: Option<String>,
     /// Calls that may have raised it under a name that is not known.
     pub unanswered: u32,

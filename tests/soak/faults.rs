@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -98,7 +99,10 @@ impl Soak {
         match self.rng.random_range(0..23) {
             0 => self.cut(),
             1..=5 => self.switch(),
-            6 => self.begin("SIGNL4 refuses", Fault::Signl4Refuses, 3_000),
+            6 => {
+                self.interruptions.push(Timestamp::now());
+                self.begin("SIGNL4 refuses", Fault::Signl4Refuses, 3_000);
+            }
             7 => {
                 self.harness.chat.faults().rest_always("*", RestFault::bad_gateway());
                 self.begin("REST away", Fault::RestAway, 2_000);
@@ -152,6 +156,7 @@ impl Soak {
 
     async fn kill(&mut self) {
         if let Some(bot) = self.bot.take() {
+            self.interruptions.push(Timestamp::now());
             bot.kill().await;
             self.begin("SIGKILL", Fault::BotDead, 2_000);
         }
@@ -188,8 +193,9 @@ impl Soak {
     }
 
     fn trip_the_webhook(&mut self) {
-        let fault = match self.rng.random_range(0..10) {
+        let fault = match self.rng.random_range(0..11) {
             0 => WebhookFault::Status(500),
+            10 => WebhookFault::RaiseThenStatus(504),
             1 => WebhookFault::Status(502),
             2 => WebhookFault::Status(503),
             3 => WebhookFault::Throttled(Duration::from_secs(1)),

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use faults::{Strikes, Striking};
 use harness::{Bot, FakeClock, Harness};
+use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
@@ -117,6 +118,8 @@ struct Soak {
     /// How far it was set ahead, in seconds.
     ahead: i64,
     next: u32,
+    /// When the bot or SIGNL4 was taken away, calls under way or not.
+    interruptions: Vec<Timestamp>,
 }
 
 impl Soak {
@@ -153,6 +156,7 @@ impl Soak {
             our_clock,
             ahead: 0,
             next: 0,
+            interruptions: Vec::new(),
         };
         soak.set_switches();
         soak.bot = Some(soak.harness.start_bot().await);
@@ -258,6 +262,7 @@ impl Soak {
     async fn come_to_rest(&mut self) {
         self.end_all().await;
         if let Some(bot) = self.bot.take() {
+            self.interruptions.push(Timestamp::now());
             bot.kill().await;
         }
         self.bot = Some(self.harness.start_bot().await);

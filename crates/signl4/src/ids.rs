@@ -42,5 +42,40 @@ macro_rules! text_id {
     };
 }
 
+impl EventId {
+    /// Whether this name was made after the other one, by SIGNL4's clock. `false` where one of them does not tell.
+    ///
+    /// A name begins with a number that counts down, by the documented samples: 100 ns to the end of the year 9999. Nothing
+    /// documents it, so this may at most rule a guess out.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        match (self.countdown(), other.countdown()) {
+            (Some(this), Some(other)) => this < other,
+            _ => false,
+        }
+    }
+
+    fn countdown(&self) -> Option<u64> {
+        const DIGITS: usize = 19;
+        let (number, _) = self.0.split_once('_')?;
+        (number.len() == DIGITS && number.starts_with('2')).then(|| number.parse().ok())?
+    }
+}
+
 text_id!(EventId);
 text_id!(NotificationId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_documented_form_tell_which_is_newer() {
+        let name = |text: &str| EventId::new(text);
+        let (of_2017, of_2020) = (name("2518981069381242800_2ab1b5e0"), name("2518088743722201372_4ee5617b"));
+        assert!(of_2020.is_newer_than(&of_2017));
+        assert!(!of_2017.is_newer_than(&of_2020) && !of_2017.is_newer_than(&of_2017));
+        for other in ["", "e1", "1_2", "25180887437222013721_4ee5617b", "4ee5617b-2518088743722201372"] {
+            assert!(!of_2020.is_newer_than(&name(other)) && !name(other).is_newer_than(&of_2017), "{other}");
+        }
+    }
+}

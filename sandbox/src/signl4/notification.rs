@@ -19,6 +19,8 @@ pub struct Notification {
     pub attempts: u32,
     /// How it ended, or [`Outcome::Waiting`].
     pub outcome: Outcome,
+    /// When it ended.
+    pub settled_at: Option<Timestamp>,
 }
 
 /// How the delivery of a notification ended.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -58,8 +59,14 @@ impl Core {
 
     fn log(&self, alert_id: Option<String>, body: Value) -> usize {
         let event_type = body["eventType"].as_u64().unwrap_or_default();
-        let notification =
-            Notification { event_type, alert_id, body, attempts: 0, outcome: Outcome::Waiting };
+        let notification = Notification {
+            event_type,
+            alert_id,
+            body,
+            attempts: 0,
+            outcome: Outcome::Waiting,
+            settled_at: None,
+        };
         self.change(|state| {
             state.notifications.push(notification);
             state.notifications.len() - 1
@@ -73,7 +80,10 @@ impl Core {
     }
 
     fn settle(&self, index: usize, outcome: Outcome) {
-        self.change(|state| state.notifications[index].outcome = outcome);
+        self.change(|state| {
+            let notification = &mut state.notifications[index];
+            (notification.outcome, notification.settled_at) = (outcome, Some(Timestamp::now()));
+        });
     }
 
     /// Whether a notification has come to its end.

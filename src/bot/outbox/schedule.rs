@@ -2,7 +2,10 @@
 //!
 //! A decision over plain data: the worker asks it what to do next, and tells it what came of each attempt.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 

@@ -4,6 +4,9 @@
 //! settled. No row stops the queue: an attempt has a time limit, a panic is caught and counted, and a slow attempt does not
 //! hold up the next row. Queues never wait for each other.
 
+#[cfg(test)]
+mod tests;
+
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;

@@ -1,0 +1,136 @@
+//! No row stops its queue: panics and calls that hang, on a real store.
+
+use std::sync::Mutex;
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::store::DeliveryId;
+
+const SOON: Duration = Duration::from_secs(20);
+const SIGN_WAIT: Duration = Duration::from_millis(5);
+const SLOW: Duration = Duration::from_millis(300);
+
+/// Does with each row what its body says.
+struct Scripted {
+    tried: Arc<Mutex<Vec<(DeliveryId, String)>>>,
+}
+
+impl Destination for Scripted {
+    async fn attempt(&self, delivery: &Delivery) -> Attempt {
+        self.tried.lock().unwrap().push((delivery.id, delivery.body.clone()));
+        match delivery.body.as_str() {
+            "\"panic\"" => panic!("as the row says"),
+            "\"hang\"" => std::future::pending().await,
+            "\"slow\"" => {
+                sleep(SLOW).await;
+                Settlement::Delivered { event_id: None }.into()
+            }
+            _ => Settlement::Delivered { event_id: None }.into(),
+        }
+    }
+
+    async fn give_up(&self, _: &Delivery, reason: String) -> Attempt {
+        let then = vec![row("given up", "told")];
+        Attempt { settlement: Settlement::Failed { reason }, pause: None, then }
+    }
+}
+
+struct Scene {
+    store: Store,
+    tried: Arc<Mutex<Vec<(DeliveryId, String)>>>,
+    cancel: CancellationToken,
+    worker: JoinHandle<()>,
+    _directory: TempDir,
+}
+
+fn queue() -> Queue {
+    Queue::new("rocketchat:reply")
+}
+
+fn row(ordering: &str, body: &str) -> NewDelivery {
+    let (ordering, body) = (ordering.to_owned(), json!(body));
+    NewDelivery { queue: queue(), kind: DeliveryKind::Reply, ordering, body, alert: None }
+}
+
+async fn add(store: &Store, row: &NewDelivery) {
+    let mut intake = store.intake().await.unwrap();
+    intake.add_delivery(row).await.unwrap();
+    intake.commit().await.unwrap();
+}
+
+impl Scene {
+    /// A worker with these rows in its queue, each of an ordering of its own.
+    async fn with(bodies: &[&str]) -> Self {
+        let directory = TempDir::new().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("bot.db").display());
+        let store = Store::open(&url).await.unwrap();
+        let (tried, cancel) = (Arc::default(), CancellationToken::new());
+        let to = Scripted { tried: Arc::clone(&tried) };
+        for (at, body) in bodies.iter().enumerate() {
+            add(&store, &row(&at.to_string(), body)).await;
+        }
+        let route = (queue(), DeliveryKind::Reply);
+        let worker = tokio::spawn(work(route, to, store.clone(), SIGN_WAIT, cancel.clone()));
+        Self { store, tried, cancel, worker, _directory: directory }
+    }
+
+    async fn add(&self, row: &NewDelivery) {
+        add(&self.store, row).await;
+    }
+
+    /// Waits until so many rows are left.
+    async fn wait_until_left(&self, count: u64) {
+        let left = async {
+            let mut changes = self.store.changes();
+            while self.store.waiting_in(&queue()).await.unwrap() != count {
+                changes.changed().await.unwrap();
+            }
+        };
+        let waited = timeout(SOON, left).await;
+        waited.unwrap_or_else(|_| panic!("{:?}", self.tried.lock().unwrap()));
+    }
+
+    fn times(&self, body: &str) -> usize {
+        let body = json!(body).to_string();
+        self.tried.lock().unwrap().iter().filter(|(_, tried)| *tried == body).count()
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_makes_the_bot_panic_is_given_up_and_told_and_the_others_are_delivered() {
+    let scene = Scene::with(&["panic", "one", "two"]).await;
+    scene.wait_until_left(0).await;
+    assert_eq!(scene.times("panic"), usize::try_from(MOST_PANICS).unwrap());
+    let delivered = (scene.times("one"), scene.times("two"), scene.times("told"));
+    assert_eq!(delivered, (1, 1, 1), "each once, and what its giving up led to");
+}
+
+#[tokio::test]
+async fn a_row_that_hangs_holds_back_no_other_and_a_new_one_is_delivered_at_once() {
+    let scene = Scene::with(&["hang", "one", "two"]).await;
+    scene.wait_until_left(1).await;
+    let added = Instant::now();
+    scene.add(&row("new", "three")).await;
+    scene.wait_until_left(1).await;
+    assert_eq!(scene.times("three"), 1);
+    assert!(added.elapsed() < ATTEMPT_LIMIT / 2, "{:?}", added.elapsed());
+}
+
+#[tokio::test]
+async fn a_worker_that_is_cancelled_finishes_what_is_under_way_and_starts_nothing_more() {
+    let mut scene = Scene::with(&[]).await;
+    // One after the other, as of one thread.
+    for body in ["slow", "later"] {
+        scene.add(&row("thread", body)).await;
+    }
+    while scene.times("slow") == 0 {
+        tokio::task::yield_now().await;
+    }
+    scene.cancel.cancel();
+    timeout(SOON, &mut scene.worker).await.unwrap().unwrap();
+    assert_eq!((scene.times("slow"), scene.times("later")), (1, 0));
+    assert_eq!(scene.store.waiting_in(&queue()).await.unwrap(), 1, "the slow one is settled");
+}
