@@ -3,8 +3,8 @@
 //! With the room ID as external ID many alerts share one, so the first of these that holds decides:
 //!
 //! 1. SIGNL4 answered our call with this `eventId`: that alert.
-//! 2. The external ID names exactly one alert, and could not name another: that alert.
-//! 3. A call whose answer may name it is under way: later.
+//! 2. A call for an alert of that external ID is under way, and its answer may name it: later.
+//! 3. The external ID names exactly one alert, and could not name another: that alert.
 //! 4. Exactly one alert with that external ID may have been raised under a name that we do not know: that alert, and it
 //!    learns the name.
 //! 5. The external ID is a watched room's ID: a plain message there, never a guess at a thread.
@@ -118,13 +118,13 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
     if let Some(alert) = &found.by_event_id {
         return in_thread(alert, FoundBy::EventId);
     }
+    if found.call_under_way && may_wait {
+        return Correlation { target: ReplyTarget::Later, name: Name::Settled, raised: vec![] };
+    }
     if let [alert] = &found.by_external_id[..]
         && (!found.is_room_id || reference.event_id.is_none())
     {
         return in_thread(alert, FoundBy::ExternalId);
-    }
-    if found.call_under_way && may_wait {
-        return Correlation { target: ReplyTarget::Later, name: Name::Settled, raised: vec![] };
     }
     if let [alert] = &found.unanswered[..]
         && is_new_name
@@ -275,6 +275,12 @@ mod tests {
         let found = Candidates { call_under_way: true, ..nothing() };
         assert_eq!(target(&new_name(), OTHER, found.clone()), ReplyTarget::Later);
         assert_eq!(correlate(&new_name(), OTHER, found, false, |_| true).target, room(&[]));
+        let found = Candidates { by_external_id: vec!["m1"], call_under_way: true, ..nothing() };
+        assert_eq!(
+            target(&reference(None, Some(ROOM)), OTHER, found),
+            ReplyTarget::Later,
+            "or of another one"
+        );
     }
 
     #[test]

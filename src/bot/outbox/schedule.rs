@@ -179,8 +179,8 @@ impl Schedule {
 
     /// Forgets the rows that are neither under way nor among these, which are all that wait.
     pub(super) fn keep(&mut self, heads: &[Head]) {
-        self.rows
-            .retain(|id, row| row.state == RowState::UnderWay || heads.iter().any(|head| head.id == *id));
+        let there: HashSet<DeliveryId> = heads.iter().map(|head| head.id).collect();
+        self.rows.retain(|id, row| row.state == RowState::UnderWay || there.contains(id));
     }
 
     /// The destination takes rows, so what waits for it is due.
