@@ -10,7 +10,7 @@ use super::*;
 use crate::store::DeliveryId;
 
 const SOON: Duration = Duration::from_secs(20);
-const SIGN_WAIT: Duration = Duration::from_millis(5);
+const WAIT: Duration = Duration::from_millis(5);
 const SLOW: Duration = Duration::from_millis(300);
 
 /// Does with each row what its body says.
@@ -73,7 +73,8 @@ impl Scene {
             add(&store, &row(&at.to_string(), body)).await;
         }
         let route = (queue(), DeliveryKind::Reply);
-        let worker = tokio::spawn(work(route, to, store.clone(), SIGN_WAIT, cancel.clone()));
+        let schedule = Schedule::new(WAIT, WAIT);
+        let worker = tokio::spawn(work(route, to, store.clone(), schedule, cancel.clone()));
         Self { store, tried, cancel, worker, _directory: directory }
     }
 
