@@ -10,7 +10,7 @@ use super::{DEFAULT_TITLE, EventTemplates, RoomPattern, TeamName, Template, Trig
 use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
 
 /// A message of Anna's in `#general`, written at noon of 2026-01-02.
-pub(super) fn message(text: &str) -> Message {
+pub(crate) fn message(text: &str) -> Message {
     let noon: Timestamp = "2026-01-02T12:00:00Z".parse().unwrap();
     Message {
         id: MessageId::new("m1"),

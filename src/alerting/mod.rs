@@ -5,7 +5,7 @@
 
 mod correlation;
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;
 mod rooms;
 mod template;
 mod template_event;

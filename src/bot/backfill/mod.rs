@@ -184,7 +184,7 @@ impl Backfill {
 
     /// Starts to watch the rooms that a change made watched: since the last round, which found them as they were before.
     async fn watch_renamed(&self, changes: &Changes, last_round: Option<Timestamp>) {
-        let since = last_round.unwrap_or_else(|| self.session.begun());
+        let since = last_round.map_or_else(|| self.session.begun(), |last| last - SKEW);
         for room in &changes.renamed {
             self.intake.cursors.watch(room, since).await;
         }
@@ -390,7 +390,7 @@ fn watched_since(
         // A room that came just before the last list may not have been in it.
         (Some(listed), Some(appeared)) if appeared > listed - OVERLAP => (appeared - SKEW).min(now),
         // It was there and not watched, or it would be noted.
-        (Some(listed), _) => begun.max(listed),
+        (Some(listed), _) => begun.max(listed - SKEW),
     }
 }
 

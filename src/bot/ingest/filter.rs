@@ -3,6 +3,7 @@
 //! This runs on the connection's own task for every message there is: one look at the room, one pass of the patterns over the
 //! borrowed text, one entry in memory. No query, no transaction, no wake-up of another task.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use metrics::Counter;
@@ -23,6 +24,13 @@ pub(in crate::bot) struct StreamFilter {
 
 impl MessageFilter for StreamFilter {
     fn wants(&self, message: &MessageView<'_>) -> bool {
+        // A panic here would end the connection, again and again. Where there is one, the ingest decides and says so.
+        catch_unwind(AssertUnwindSafe(|| self.decide(message))).unwrap_or(true)
+    }
+}
+
+impl StreamFilter {
+    fn decide(&self, message: &MessageView<'_>) -> bool {
         let settings = self.current.now();
         let watched = self.rooms.look_up(&settings, &message.room, |known| {
             tells_nothing_new(message, known).then_some(known.watched)

@@ -99,13 +99,9 @@ impl Settler {
         Ok(added.iter().filter(|alert| alert.state == AlertState::Queued).count())
     }
 
-    /// A message that makes the bot panic is skipped, and remembered as looked at: it must not stop the others, nor the next run.
     fn decide_guarded<'a>(&self, item: Item<'a>, config: &'a Config, me: &UserId) -> Option<Wanted<'a>> {
-        let Item { message, .. } = item;
-        let decided = catch_unwind(AssertUnwindSafe(|| self.decide(item, config, me)));
-        decided.unwrap_or_else(|_| {
-            error!(message_id = %message.id, room = %message.room, "a message made the bot panic and is skipped; this is a bug, please report it");
-            telemetry::panicked("message");
+        let message = item.message;
+        guarded(message, || self.decide(item, config, me)).unwrap_or_else(|| {
             self.seen.remember(message.id.as_str(), &message.text);
             None
         })
@@ -134,6 +130,17 @@ impl Settler {
         }
         Some(wanted)
     }
+}
+
+/// Decides about a message. `None` where that panics: such a message is skipped, and remembered as looked at. It must stop
+/// neither the other messages nor the next start of the bot.
+fn guarded<T>(message: &Message, decide: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(decide))
+        .inspect_err(|_| {
+            error!(message_id = %message.id, room = %message.room, "a message made the bot panic and is skipped; this is a bug, please report it");
+            telemetry::panicked("message");
+        })
+        .ok()
 }
 
 async fn add(
@@ -234,5 +241,28 @@ fn new_alert(found: &Match<'_>, message: &Message, event: &AlertEvent) -> NewAle
         external_id: event.external_id.clone().unwrap_or_default(),
         queue: of_team(&found.trigger.team),
         event: event.to_json(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerting::fixtures::message;
+
+    #[test]
+    fn a_message_that_makes_the_bot_panic_is_skipped() {
+        let message = message("SIGNL4 pump 3");
+        assert_eq!(guarded(&message, || 7), Some(7));
+        assert_eq!(guarded(&message, || -> u32 { panic!("a bug") }), None);
+    }
+
+    #[test]
+    fn what_is_older_than_its_rooms_cursor_was_read_before() {
+        let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
+        let room = RoomProgress { since: at(0), cursor: at(10_000), is_behind: false };
+        let late = i64::try_from((LATE + OVERLAP).as_secs()).unwrap();
+        assert_eq!(oldest(room, at(-86_400)), at(10_000 - late), "a little before: some come late");
+        assert_eq!(oldest(room, at(9_999)), at(9_999), "never beyond the horizon");
+        assert_eq!(oldest(RoomProgress { since: at(9_998), ..room }, at(0)), at(9_998));
     }
 }
