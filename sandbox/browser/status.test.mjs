@@ -59,7 +59,7 @@ test("an alert's story grows on the page while it happens, without a reload", as
   await eventually(() => badge(row), "sent");
   await eventually(
     async () => (await steps(row)).map((step) => step.split("\n")[0]).filter((step) => step !== "Raised at SIGNL4"),
-    ["Message matched, alert queued", "Sent to SIGNL4", "Reaction put on the message"],
+    ["Message matched, alert queued", "Sent to SIGNL4", "Reaction added to the message"],
   );
   await operator.press(text, "Acknowledge");
   await eventually(() => badge(row), "acknowledged");

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{BotView, WatchedBy, status::StatusCollector};
 use crate::{
-    store::{InboxDepth, QueueDepth, StoreError},
+    store::StoreError,
     telemetry::{
         BUILD_INFO, CONNECTION_STATE, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS, INBOX_OLDEST_AGE,
         OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, START_TIME, STORE_UP, Sample, WATCHED_ROOMS,
@@ -35,19 +35,10 @@ pub(super) async fn scrape(status: &StatusCollector) -> String {
     let watched = bot.directory.watched();
     bot.metrics.init_triggers(watched.iter().map(|watched| watched.trigger.as_str()));
     samples.extend(watched.iter().map(rooms));
-    let depth = timeout(STORE_TIMEOUT, depth(bot)).await;
-    match depth {
-        Ok(Ok((queues, inbox))) => {
-            samples.push(Sample::new(&STORE_UP, 1.0));
-            samples.extend(waiting(bot, &queues, &inbox, Timestamp::now()));
-        }
-        Ok(Err(_)) | Err(_) => samples.push(Sample::new(&STORE_UP, 0.0)),
-    }
+    let waiting = timeout(STORE_TIMEOUT, waiting(bot, Timestamp::now())).await.ok().and_then(Result::ok);
+    samples.push(Sample::new(&STORE_UP, flag(waiting.is_some())));
+    samples.extend(waiting.unwrap_or_default());
     bot.metrics.render(&samples)
-}
-
-async fn depth(bot: &BotView) -> Result<(Vec<QueueDepth>, InboxDepth), StoreError> {
-    Ok((bot.store.outbox_depth().await?, bot.store.inbox_depth().await?))
 }
 
 fn connection(now: &ConnectionState) -> impl Iterator<Item = Sample> {
@@ -62,7 +53,8 @@ fn rooms(watched: &WatchedBy) -> Sample {
 }
 
 /// Empty queues are included, with zero.
-fn waiting(bot: &BotView, queues: &[QueueDepth], inbox: &InboxDepth, now: Timestamp) -> Vec<Sample> {
+async fn waiting(bot: &BotView, now: Timestamp) -> Result<Vec<Sample>, StoreError> {
+    let (queues, inbox) = (bot.store.outbox_depth().await?, bot.store.inbox_depth().await?);
     let idle = bot.directory.queues().into_iter().map(|label| label.queue);
     let idle = idle.filter(|queue| queues.iter().all(|depth| depth.queue != *queue));
     let queue = |metric, value: f64, queue: &str| Sample::new(metric, value).with("queue", queue);
@@ -74,11 +66,11 @@ fn waiting(bot: &BotView, queues: &[QueueDepth], inbox: &InboxDepth, now: Timest
         samples.push(queue(&OUTBOX_DELIVERIES, 0.0, idle.as_str()));
         samples.push(queue(&OUTBOX_OLDEST_AGE, 0.0, idle.as_str()));
     }
-    for depth in queues {
+    for depth in &queues {
         samples.push(queue(&OUTBOX_DELIVERIES, depth.waiting as f64, depth.queue.as_str()));
         samples.push(queue(&OUTBOX_OLDEST_AGE, seconds(depth.oldest, now), depth.queue.as_str()));
     }
-    samples
+    Ok(samples)
 }
 
 /// Zero where the clock was set back in the meantime.

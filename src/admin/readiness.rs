@@ -49,12 +49,8 @@ pub(super) struct StoreProbe {
     last: Arc<Mutex<Option<Answer>>>,
 }
 
-/// An answer of the store.
-#[derive(Clone, Debug)]
-struct Answer {
-    at: Instant,
-    problem: Option<String>,
-}
+/// When the store was probed, and what was wrong with it.
+type Answer = (Instant, Option<String>);
 
 impl StoreProbe {
     pub(super) fn new(store: Store) -> Self {
@@ -71,7 +67,7 @@ impl StoreProbe {
     pub(super) async fn recent_problem(&self) -> Option<String> {
         let mut last = self.last.lock().await;
         match &*last {
-            Some(Answer { at, problem }) if at.elapsed() < REUSE => problem.clone(),
+            Some((at, problem)) if at.elapsed() < REUSE => problem.clone(),
             _ => self.probe(&mut last).await,
         }
     }
@@ -82,7 +78,7 @@ impl StoreProbe {
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("the store does not answer".to_owned()),
         };
-        *last = Some(Answer { at: Instant::now(), problem: problem.clone() });
+        *last = Some((Instant::now(), problem.clone()));
         problem
     }
 }

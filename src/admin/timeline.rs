@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use url::Url;
 
-use super::{Carries, Directory, QueueLabel};
+use super::{Directory, QueueLabel};
 use crate::{
     alerting::message_url,
-    store::{Alert, AlertState, AlertTrail, DeliveryState, DeliveryTrail, EventTrail},
+    store::{Alert, AlertState, AlertTrail, DeliveryKind, DeliveryState, DeliveryTrail, EventTrail},
 };
 use rocketchat::{Room, RoomId, RoomKind};
 
@@ -113,17 +113,17 @@ fn first_step(alert: &Alert) -> Step {
     Step { at: alert.created_at, tone, what: what.to_owned(), detail: None }
 }
 
-fn delivery_step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<Carries>, name: &str) -> Step {
+fn delivery_step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<DeliveryKind>, name: &str) -> Step {
     let (subject, done) = match carries {
-        Some(Carries::Alerts) => ("Alert", format!("Sent to {name}")),
-        Some(Carries::Replies) => ("Reply", "Reply posted in the thread".to_owned()),
-        Some(Carries::Reactions) => ("Reaction", "Reaction added to the message".to_owned()),
+        Some(DeliveryKind::Alert) => ("Alert", format!("Sent to {name}")),
+        Some(DeliveryKind::Reply) => ("Reply", "Reply posted in the thread".to_owned()),
+        Some(DeliveryKind::Reaction) => ("Reaction", "Reaction added to the message".to_owned()),
         None => ("Delivery", format!("Delivered to {name}")),
     };
     let error = delivery.last_error.clone();
     let (tone, what, detail) = match delivery.state {
         DeliveryState::Delivered => {
-            (Tone::Good, done, answer(alert).filter(|_| carries == Some(Carries::Alerts)))
+            (Tone::Good, done, answer(alert).filter(|_| carries == Some(DeliveryKind::Alert)))
         }
         DeliveryState::Failed => (Tone::Bad, format!("{subject} given up"), error),
         DeliveryState::UnderWay => (Tone::Waiting, format!("{subject} is being sent"), error),
@@ -263,9 +263,9 @@ mod tests {
         let label =
             |queue, carries| QueueLabel { queue: Queue::new(queue), name: format!("<{queue}>"), carries };
         let queues = [
-            label("signl4", Carries::Alerts),
-            label("reply", Carries::Replies),
-            label("reaction", Carries::Reactions),
+            label("signl4", DeliveryKind::Alert),
+            label("reply", DeliveryKind::Reply),
+            label("reaction", DeliveryKind::Reaction),
         ];
         let server = Url::parse("https://chat.example.com/sub/").unwrap();
         let stories = Stories { server: &server, directory: &OneRoom, queues: &queues };

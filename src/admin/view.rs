@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::{
     logging::Recent,
-    store::{Queue, Store},
+    store::{DeliveryKind, Queue, Store},
     telemetry::Exposition,
 };
 use rocketchat::{
@@ -78,16 +78,5 @@ pub struct QueueLabel {
     /// Its name for people.
     pub name: String,
     /// What it carries.
-    pub carries: Carries,
-}
-
-/// What a queue carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carries {
-    /// Alerts, to a SIGNL4 team.
-    Alerts,
-    /// Replies, to Rocket.Chat.
-    Replies,
-    /// Reactions, to Rocket.Chat.
-    Reactions,
+    pub carries: DeliveryKind,
 }

@@ -1,7 +1,7 @@
-//! The bridge: joins Rocket.Chat, the triggers, the store and SIGNL4, the only place that knows them all.
+//! Joins Rocket.Chat, the triggers, the store and SIGNL4: the only module that knows them all.
 //!
-//! Messages go `watch` → `intake` → store; events go listener → store → `events` → store; alerts and replies go store →
-//! `outbox`. No part calls another one's servers, and every arrow into the store is a commit.
+//! Messages go through `ingest`, and missed ones through `backfill`, to the store; events from the listener go through the store
+//! and `events` back to the store; `outbox` delivers alerts and replies from the store. Every arrow into the store is a commit.
 
 mod backfill;
 mod events;

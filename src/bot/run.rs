@@ -174,7 +174,8 @@ impl Bot {
             current: current.clone(),
             rooms: rooms.clone(),
             seen: seen.clone(),
-            looked_at: telemetry::messages_seen(),
+            account: account.clone(),
+            looked_at: telemetry::Exposition::start().messages_seen(),
         };
         let realtime =
             Realtime::new(account.clone()).with_timing(tempo.realtime.clone()).with_filter(Arc::new(filter));

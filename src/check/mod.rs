@@ -49,7 +49,7 @@ pub async fn examine(config: &Config, public: Option<&PublicUrl>) -> Report {
             return Report { sections: vec![machine_section(findings)], rooms: None, webhook };
         }
     };
-    let (server, teams, mut machine, public_url) = tokio::join!(
+    let ((server, rooms), teams, mut machine, public_url) = tokio::join!(
         server::probe(config, &connector),
         teams::probe(config, &connector),
         machine::probe(config),
@@ -57,11 +57,11 @@ pub async fn examine(config: &Config, public: Option<&PublicUrl>) -> Report {
     );
     machine.extend(public_url);
     let sections = vec![
-        Section { title: "Rocket.Chat", findings: server.findings },
+        Section { title: "Rocket.Chat", findings: server },
         Section { title: "SIGNL4", findings: teams },
         machine_section(machine),
     ];
-    Report { sections, rooms: server.rooms, webhook }
+    Report { sections, rooms, webhook }
 }
 
 fn no_network(reason: &str) -> Finding {

@@ -31,12 +31,8 @@ const ADMIN: &str = "admin";
 /// The remedy for a failure inside the server.
 const AGAIN: &str = "run this check again; if it fails again, read Rocket.Chat's own log";
 
-/// What was found about Rocket.Chat.
-pub(super) struct Found {
-    pub(super) findings: Vec<Finding>,
-    /// `None` where they could not be probed.
-    pub(super) rooms: Option<Vec<RoomFinding>>,
-}
+/// What was found about Rocket.Chat, and about the rooms, where these could be probed.
+pub(super) type Found = (Vec<Finding>, Option<Vec<RoomFinding>>);
 
 /// Asks the server everything that has no effect there.
 pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
@@ -47,7 +43,7 @@ pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
     let mut findings = Vec::new();
     let rooms = Probe { config, account, rest: rest.clone() }.run(&mut findings).await;
     end_login(&settings.account, &rest).await;
-    Found { findings, rooms }
+    (findings, rooms)
 }
 
 /// Logs out where a password logged in: a server keeps 50 logins of a user, and a trial must not push out the login of a

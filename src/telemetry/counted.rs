@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{Counter, counter, histogram};
+use metrics::{counter, histogram};
 
 use super::catalogue::{
     ALERT_DELIVERY, ALERTS, EVENTS, HTTP_ERRORS, MATCHES, MESSAGES_SEEN, PANICS, RECONNECTS, REPLIES,
@@ -11,11 +11,6 @@ use super::catalogue::{
 /// A message was matched against the triggers.
 pub(crate) fn message_seen() {
     counter!(MESSAGES_SEEN.name).increment(1);
-}
-
-/// The counter of [`message_seen`], for a path where the look-up by name costs too much.
-pub(crate) fn messages_seen() -> Counter {
-    counter!(MESSAGES_SEEN.name)
 }
 
 /// A message, an event or a delivery made the bot panic.

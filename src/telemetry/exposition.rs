@@ -3,13 +3,13 @@
 use std::sync::OnceLock;
 
 use metrics::{
-    Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, with_local_recorder,
+    Counter, Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, with_local_recorder,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::{
     Kind, METRICS, Metric,
-    catalogue::ALERT_DELIVERY,
+    catalogue::{ALERT_DELIVERY, MESSAGES_SEEN},
     counted::{begin_at_zero, expect_matches},
 };
 
@@ -61,6 +61,12 @@ impl Exposition {
             handle
         });
         Self { counters: counters.clone() }
+    }
+
+    /// The counter of messages seen, for a path where the look-up by name costs too much. A handle that was made before the
+    /// start would count nothing.
+    pub fn messages_seen(&self) -> Counter {
+        counter!(MESSAGES_SEEN.name)
     }
 
     /// Creates the counters of these triggers with zero, where they do not exist yet.

@@ -123,6 +123,11 @@ impl Account {
         self.known().map(|login| login.identity.clone())
     }
 
+    /// Whether a user's ID is the account's own, as far as that is known.
+    pub fn is_own_id(&self, user_id: &str) -> bool {
+        self.known().is_some_and(|login| login.identity.user_id.as_str() == user_id)
+    }
+
     /// Logs in over REST, unless logged in already, and returns the user. Tries once.
     ///
     /// # Errors

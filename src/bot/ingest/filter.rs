@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use metrics::Counter;
+use rocketchat::Account;
 use rocketchat::realtime::{MessageFilter, MessageView};
 
 use super::rooms::{Known, Rooms};
@@ -18,7 +19,8 @@ pub(in crate::bot) struct StreamFilter {
     pub(in crate::bot) current: Current,
     pub(in crate::bot) rooms: Arc<Rooms>,
     pub(in crate::bot) seen: Arc<SeenTexts>,
-    /// Counts the texts that the triggers were asked about.
+    pub(in crate::bot) account: Arc<Account>,
+    /// Counts the texts that were matched against the triggers, without the bot's own.
     pub(in crate::bot) looked_at: Counter,
 }
 
@@ -46,7 +48,7 @@ impl StreamFilter {
         if settings.config.triggers.may_match(text) {
             return self.seen.sight(&message.id, text) != Sight::Same;
         }
-        if self.seen.remember(&message.id, text) {
+        if self.seen.remember(&message.id, text) && !self.account.is_own_id(&message.author) {
             self.looked_at.increment(1);
         }
         false

@@ -1,7 +1,7 @@
 //! The queues of the outbox: one for each SIGNL4 team, three for Rocket.Chat.
 
 use crate::{
-    admin::{Carries, QueueLabel},
+    admin::QueueLabel,
     alerting::{ReplyKind, TeamName},
     config::Signl4,
     store::{DeliveryKind, Queue},
@@ -58,11 +58,12 @@ pub(super) fn of_chat() -> [(Queue, DeliveryKind); 3] {
 /// Every queue, named for a person.
 pub(in crate::bot) fn labels(signl4: &Signl4) -> Vec<QueueLabel> {
     let label = |queue, name: &str, carries| QueueLabel { queue, name: name.to_owned(), carries };
-    let teams = signl4.webhooks().map(|(team, _)| label(of_team(&team), &team_label(&team), Carries::Alerts));
+    let teams =
+        signl4.webhooks().map(|(team, _)| label(of_team(&team), &team_label(&team), DeliveryKind::Alert));
     let chat = [
-        label(replies(), "Rocket.Chat: replies", Carries::Replies),
-        label(confirmations(), "Rocket.Chat: confirmations", Carries::Replies),
-        label(of_reactions(), "Rocket.Chat: reactions", Carries::Reactions),
+        label(replies(), "Rocket.Chat: replies", DeliveryKind::Reply),
+        label(confirmations(), "Rocket.Chat: confirmations", DeliveryKind::Reply),
+        label(of_reactions(), "Rocket.Chat: reactions", DeliveryKind::Reaction),
     ];
     teams.chain(chat).collect()
 }
