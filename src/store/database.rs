@@ -24,6 +24,8 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Queries that are answered side by side.
 const READERS: u32 = 3;
+/// Pages that a connection keeps in memory: 512 KiB. What is asked at every step lies on few pages.
+const PAGE_CACHE: &str = "-512";
 /// Rows that one statement of the purge removes; between two statements other writers have their turn.
 const PURGED_AT_ONCE: u32 = 500;
 
@@ -81,6 +83,7 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .pragma("cache_size", PAGE_CACHE)
             .busy_timeout(busy_timeout);
         let writer = pool(1, busy_timeout).connect_with(options.clone().create_if_missing(true)).await?;
         MIGRATIONS.run(&writer).await?;
