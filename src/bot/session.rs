@@ -41,11 +41,6 @@ impl Session {
         Self::new(self.me.clone(), self.begun, self.account.clone(), settings)
     }
 
-    /// Whether the settings changed while it lasts.
-    pub(super) fn is_older_than_its_settings(&self) -> bool {
-        self.begun < self.settings_since
-    }
-
     /// Whether the server has answered yet, and so told its time.
     pub(super) fn knows_time(&self) -> bool {
         self.account.server_now().is_some()
@@ -87,7 +82,7 @@ impl Session {
 
     /// Since when a room is watched that came to be watched at this time, by the clock of one of the servers.
     pub(super) fn changed_at(&self, changed: Timestamp) -> Timestamp {
-        (self.not_ahead(changed) - SKEW).max(self.begun())
+        self.not_ahead(changed) - SKEW
     }
 
     /// A time that one of the servers stamped, as far as it may be believed: where its clock is ahead of the others', whatever they

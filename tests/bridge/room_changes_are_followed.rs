@@ -204,6 +204,23 @@ async fn a_channel_made_while_the_bot_was_down_alerts_on_what_was_said_there_sin
 
 /// By a message that the stream brings before the rooms are listed, the bot joins the channel.
 #[tokio::test]
+async fn a_reload_before_the_rooms_are_listed_hides_no_message_of_a_room_made_while_the_bot_was_down() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.kill().await;
+    let members = [&harness.alice, &harness.bot];
+    let room = harness.chat.create_room(NewRoom::group("new").members(members)).unwrap();
+    harness.say_in(&room, "SIGNL4 in the new room");
+    harness.chat.clock_forward(Duration::from_secs(600));
+    harness.chat.faults().rest_always("rooms.get", RestFault::Slow(Duration::from_secs(2)));
+    let bot = harness.spawn_bot();
+    bot.wait_for_log(&["listening; reading what was missed"]).await;
+    bot.reload().await;
+    harness.alert("SIGNL4 in the new room").await;
+}
+
+#[tokio::test]
 async fn a_channel_made_while_the_bot_was_down_that_is_joined_before_it_is_listed_loses_nothing() {
     for watched in ["ops-*", "ops-new"] {
         let mut harness = Harness::new().await;

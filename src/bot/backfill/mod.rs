@@ -221,10 +221,9 @@ impl Backfill {
         appeared: Option<Timestamp>,
         first_session: Timestamp,
     ) -> Timestamp {
-        if self.session.is_older_than_its_settings() {
-            return self.session.settings_since();
-        }
-        watched_since(listed, appeared, first_session, self.session.begun(), self.session.server_now())
+        // A room that was there before, and that only new settings watch, is watched since they hold.
+        let from_now_on = self.session.begun().max(self.session.settings_since());
+        watched_since(listed, appeared, first_session, from_now_on, self.session.server_now())
     }
 
     /// When the bot came into rooms, where that was after `listed`. Where the server does not tell, `listed` rather than too late.
@@ -380,7 +379,7 @@ fn watched_since(
     listed: Option<Timestamp>,
     appeared: Option<Timestamp>,
     first_session: Timestamp,
-    begun: Timestamp,
+    from_now_on: Timestamp,
     now: Timestamp,
 ) -> Timestamp {
     match (listed, appeared) {
@@ -390,7 +389,7 @@ fn watched_since(
         // A room that came just before the last list may not have been in it.
         (Some(listed), Some(appeared)) if appeared > listed - OVERLAP => (appeared - SKEW).min(now),
         // It was there and not watched, or it would be noted.
-        (Some(listed), _) => begun.max(listed - SKEW),
+        (Some(listed), _) => from_now_on.max(listed - SKEW),
     }
 }
 
