@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use rocketchat::RoomId;
 
 use super::retry::until_stored;
+use super::session::SKEW;
 use crate::store::{Progress, RoomProgress, Store, StoreError};
 
 /// How far apart the clocks of a server's nodes may be, plus the time until a message that is written can be read. Each room is
@@ -177,11 +178,19 @@ fn leave_future(progress: &mut Progress, now: Timestamp, horizon: Timestamp) -> 
     let read_until = progress.read_until.filter(|at| is_future(*at));
     for (room, known) in &mut progress.rooms {
         let follows = read_until.is_some() && !known.is_behind;
-        if follows || is_future(known.cursor) || is_future(known.since) {
-            let since = known.since.min(now - OVERLAP);
-            *known = RoomProgress { since, cursor: horizon.max(since), is_behind: true };
-            changed.push((room.clone(), *known));
+        let is_jump = follows || is_future(known.cursor);
+        // Exact to the second, unlike a cursor: whatever is written until then would be taken for older than the watch.
+        let is_since_future = known.since > now + SKEW;
+        if !is_jump && !is_since_future {
+            continue;
         }
+        if is_since_future {
+            known.since = now - OVERLAP;
+        }
+        if is_jump {
+            (known.cursor, known.is_behind) = (horizon.max(known.since), true);
+        }
+        changed.push((room.clone(), *known));
     }
     if !shared && changed.is_empty() {
         return None;
@@ -264,6 +273,15 @@ mod tests {
             (at(10), at(20)),
             "and a little before: it may have taken that long to notice"
         );
+    }
+
+    #[test]
+    fn a_small_step_back_moves_what_is_watched_and_no_cursor() {
+        let mut stepped = progress(&[("a", 100, 150, false)], 150);
+        assert_eq!(leave_future(&mut stepped, at(70), at(0)).unwrap().len(), 1);
+        let now = effective(&stepped, &room("a")).unwrap();
+        assert_eq!((now.since, now.cursor, now.is_behind), (at(-20), at(150), false));
+        assert_eq!(leave_future(&mut stepped, at(70), at(0)), None);
     }
 
     #[test]

@@ -227,12 +227,12 @@ impl Ingest {
         }
         let mut items = Vec::with_capacity(placed.len());
         for Placed { message, known } in placed.iter() {
-            if session.is_doubted_by(message.updated_at) {
+            let room =
+                self.progress_of(&message.room, &session, session.heard_since(message.updated_at)).await;
+            if session.is_doubted_by(message.updated_at) || message.updated_at < room.since {
                 // Should the clock have been set back, a round finds out, and reads the room again.
                 self.intake.doubt.notify_one();
             }
-            let room =
-                self.progress_of(&message.room, &session, session.heard_since(message.updated_at)).await;
             items.push(Item { message, known, oldest: oldest(room, session.horizon()) });
         }
         self.intake.settle(&items, &self.settings.config, &session.me).await;
