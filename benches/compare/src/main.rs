@@ -34,7 +34,7 @@ const DEADLINE: Duration = Duration::from_secs(300);
 /// Measures the bot beside other clients of Rocket.Chat.
 #[derive(Debug, Parser)]
 struct Args {
-    /// Fewer messages and repetitions: about two minutes instead of ten.
+    /// Fewer messages and repetitions: about a minute instead of several.
     #[arg(long)]
     quick: bool,
     /// A built bot, as LABEL=PATH; each makes a column of the table. Without one the bot is built.
