@@ -35,7 +35,7 @@ pub(super) fn general() -> Room {
 }
 
 /// A trigger with these patterns that takes everything everywhere.
-pub(super) fn trigger(name: &str, patterns: &[&str]) -> Trigger {
+pub(crate) fn trigger(name: &str, patterns: &[&str]) -> Trigger {
     let patterns: Vec<Regex> = patterns.iter().map(|pattern| Regex::new(pattern).unwrap()).collect();
     let event = event(&patterns, &[]);
     Trigger {

@@ -195,8 +195,10 @@ fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Timestamp) 
     let on_edits = found.trigger.run_on_edits;
     match sight {
         Sight::NewText if on_edits => Verdict::Page,
-        Sight::NewText | Sight::Same => Verdict::OnlyEdited,
-        Sight::First => {
+        Sight::Same => Verdict::OnlyEdited,
+        Sight::NewText if message.edited_at.is_some() => Verdict::OnlyEdited,
+        // The stream's filter runs ahead: it may have seen a later edit of this very first text.
+        Sight::First | Sight::NewText => {
             let edited = message.edited_at.filter(|_| on_edits);
             let changed = message.sent_at.max(edited.unwrap_or(message.sent_at));
             if changed >= oldest { Verdict::Page } else { Verdict::TooOld }
@@ -246,14 +248,27 @@ fn new_alert(found: &Match<'_>, message: &Message, event: &AlertEvent) -> NewAle
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::alerting::fixtures::message;
+    use crate::alerting::Trigger;
+    use crate::alerting::fixtures::{message, trigger};
 
     #[test]
     fn a_message_that_makes_the_bot_panic_is_skipped() {
         let message = message("SIGNL4 pump 3");
         assert_eq!(guarded(&message, || 7), Some(7));
         assert_eq!(guarded(&message, || -> u32 { panic!("a bug") }), None);
+    }
+
+    #[test]
+    fn a_text_that_was_never_edited_counts_though_a_later_one_was_seen_first() {
+        let trigger = Trigger { run_on_edits: false, ..trigger("t", &["SIGNL4"]) };
+        let found = Match { trigger: &trigger, captures: BTreeMap::new() };
+        let first = message("SIGNL4 pump 3");
+        let edited = Message { edited_at: Some(first.sent_at), ..first.clone() };
+        let verdict = |message| judge(&found, message, Sight::NewText, first.sent_at);
+        assert_eq!((verdict(&first), verdict(&edited)), (Verdict::Page, Verdict::OnlyEdited));
     }
 
     #[test]
