@@ -153,7 +153,7 @@ fn answer(alert: &Alert) -> Option<String> {
         format!("calls without an answer before: {}, so there may be a second page", alert.unanswered)
     });
     let answer: Vec<String> =
-        named.or_else(|| Some("no answer with an eventId".into())).into_iter().chain(again).collect();
+        named.or_else(|| Some("SIGNL4's answer has no eventId".into())).into_iter().chain(again).collect();
     Some(answer.join("; "))
 }
 
@@ -190,6 +190,10 @@ fn current_state(alert: &Alert, events: &[EventTrail]) -> (&'static str, Tone) {
     });
     changed.unwrap_or(match alert.state {
         AlertState::Queued => ("waiting", Tone::Waiting),
+        // SIGNL4 took the call, and neither its answer nor an event has named the alert.
+        AlertState::Sent if alert.event_id.is_none() && events.is_empty() => {
+            ("sent, unconfirmed", Tone::Waiting)
+        }
         AlertState::Sent => ("sent", Tone::Plain),
         AlertState::NotSent => ("not sent", Tone::Bad),
         AlertState::Suppressed => ("suppressed", Tone::Quiet),
@@ -329,6 +333,16 @@ mod tests {
         assert_eq!((story.state, story.tone), ("not sent", Tone::Bad));
         assert_eq!(whats(&story)[1], "Alert given up");
         assert_eq!(story.steps[1].detail.as_deref(), Some("SIGNL4 does not know this team"));
+    }
+
+    #[test]
+    fn an_alert_that_signl4_has_not_named_is_sent_but_unconfirmed() {
+        let unnamed = Alert { event_id: None, unanswered: 1, ..alert(AlertState::Sent) };
+        let sent = vec![delivery("signl4", DeliveryState::Delivered, 1)];
+        let unconfirmed = story(unnamed.clone(), sent.clone(), vec![]);
+        assert_eq!((unconfirmed.state, unconfirmed.tone), ("sent, unconfirmed", Tone::Waiting));
+        assert_eq!(unconfirmed.steps[1].detail.as_deref(), Some("SIGNL4's answer has no eventId"));
+        assert_eq!(story(unnamed, sent, vec![event(2, "raised", None)]).state, "sent");
     }
 
     #[test]

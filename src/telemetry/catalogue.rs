@@ -74,7 +74,7 @@ metrics! {
     REPLIES: Counter "signl4_bot_replies_total"
         "Replies and reactions that were posted to Rocket.Chat, or given up as failed.",
     HTTP_ERRORS: Counter "signl4_bot_http_errors_total"
-        "Failed HTTP calls, by peer and status; timeout, connect and broken mean that there was no answer.",
+        "Failed HTTP calls, by peer and status; timeout, connect and broken mean that there was no answer, html that a gateway answered for SIGNL4.",
 }
 
 #[cfg(test)]

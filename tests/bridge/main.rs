@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test")]
 
 mod account_failures;
+mod answers_that_name_no_alert;
 mod arbitrary_json_changes_nothing;
 mod authors_are_informed;
 mod backfill_is_bounded;

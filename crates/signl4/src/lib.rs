@@ -12,6 +12,7 @@
 
 mod event;
 mod ids;
+mod lenient_json;
 mod notification;
 mod webhook;
 

@@ -1,7 +1,7 @@
 //! A notification of SIGNL4's outbound webhook, read leniently, since it is documented only by examples.
 //!
-//! Every field may be missing, unknown ones are ignored, and numbers and texts may stand for each other. Only a body that
-//! is not an object with an event type is an error.
+//! Every field may be missing, unknown ones are ignored, and numbers and texts may stand for each other. The body may be
+//! compressed, in another encoding or slightly damaged. Only one that is not an object with an event type is an error.
 //!
 //! Source: <https://www.signl4.com/outbound-webhooks/>.
 
@@ -11,7 +11,10 @@ mod tests;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{EventId, NotificationId};
+use super::{
+    EventId, NotificationId,
+    lenient_json::{self, field, text},
+};
 
 /// One notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,43 +119,46 @@ impl Notification {
     /// # Errors
     /// If the body is not a JSON object with a numeric `eventType`.
     pub fn parse(body: &[u8]) -> Result<Self, NotAnEvent> {
-        let value: Value = serde_json::from_slice(body).map_err(NotAnEvent::NotJson)?;
-        let Value::Object(fields) = &value else {
+        let value = lenient_json::read(body).map_err(NotAnEvent::NotJson)?;
+        if !value.is_object() {
             return Err(NotAnEvent::WrongShape("it is not an object"));
-        };
-        let event_type = fields
-            .get("eventType")
-            .and_then(number)
+        }
+        let event_type = number(field(&value, "eventType"))
             .ok_or(NotAnEvent::WrongShape("eventType is missing or not a number"))?;
-        let alert = fields.get("alert").filter(|alert| alert.is_object());
-        let event_kind = EventKind::of(event_type, alert.and_then(|alert| number(&alert["statusCode"])));
+        let alert = Some(field(&value, "alert")).filter(|alert| alert.is_object());
+        let event_kind =
+            EventKind::of(event_type, alert.and_then(|alert| number(field(alert, "statusCode"))));
+        let annotation = field(&value, "annotation");
         Ok(Self {
-            id: text(&value["id"]).map_or_else(|| digest(body), NotificationId::new),
+            id: id_in(&value).unwrap_or_else(|| digest(body)),
             event_type,
             event_kind,
             alert: alert.map(|alert| AlertRef {
-                event_id: text(&alert["eventId"]).map(EventId::new),
-                external_id: text(&alert["externalEventId"]),
+                event_id: text(field(alert, "eventId")).map(EventId::new),
+                external_id: text(field(alert, "externalEventId")),
             }),
-            user: name_of(&value["user"]),
-            team: text(&value["team"]["name"]),
-            note: text(&value["annotation"]["message"]).or_else(|| text(&value["annotation"])),
+            user: name_of(field(&value, "user")),
+            team: text(field(field(&value, "team"), "name")),
+            note: text(field(annotation, "message")).or_else(|| text(annotation)),
         })
     }
+
+    /// The ID of what may be no notification: its top-level `id` where that can be read, or else a digest of the body.
+    pub fn id_of(body: &[u8]) -> NotificationId {
+        lenient_json::read(body).ok().and_then(|value| id_in(&value)).unwrap_or_else(|| digest(body))
+    }
+}
+
+fn id_in(value: &Value) -> Option<NotificationId> {
+    text(field(value, "id")).map(NotificationId::new)
 }
 
 /// SIGNL4's samples have `username`, those of a sister product `displayname`.
 fn name_of(user: &Value) -> Option<String> {
-    ["displayname", "username", "mailaddress"].iter().find_map(|key| text(&user[*key])).or_else(|| text(user))
-}
-
-/// A text that is not blank, or a number in its place.
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
+    ["displayname", "username", "mailaddress"]
+        .iter()
+        .find_map(|key| text(field(user, key)))
+        .or_else(|| text(user))
 }
 
 /// An integer, also as text or with a zero fraction (`201.0`).

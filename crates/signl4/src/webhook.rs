@@ -10,14 +10,18 @@ mod tests;
 
 use std::time::Duration;
 
-use http_outcome::{ErrorHook, Failure, NoAnswer, date, number, read_body};
+use http_outcome::{ErrorHook, Failure, NoAnswer, date, number};
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{StatusCode, header::HeaderMap, redirect};
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_TYPE, HeaderMap},
+    redirect,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::EventId;
+use super::{EventId, lenient_json};
 
 /// How long one call may take, from connecting to the last byte of the answer. Shorter than the time that a supervisor
 /// grants between SIGTERM and SIGKILL (10 s with Docker), so that the answer to a call under way is not lost.
@@ -25,7 +29,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(8);
 /// How long connecting may take. Shorter than [`CALL_TIMEOUT`], so that a host that does not answer at all is told from
 /// one that took the call and did not answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Largest answer that is read, in bytes; SIGNL4's has about 60.
+/// How much of an answer is read, in bytes; SIGNL4's has about 60.
 const MAX_ANSWER: usize = 64 * 1024;
 /// The wait after a 429 without a time: the shortest documented window.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(15);
@@ -140,7 +144,7 @@ pub enum RaiseError {
         /// A sentence for a person.
         reason: String,
     },
-    /// The call surely raised nothing: no connection, 502, 503, or a proxy's answer. Repeat soon.
+    /// The call surely raised nothing: no connection, 502, 503, or the answer of a proxy or gateway. Repeat soon.
     #[error("{reason}")]
     NotRaised {
         /// A sentence for a person.
@@ -158,7 +162,8 @@ pub enum RaiseError {
 /// A raised alert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Raised {
-    /// SIGNL4's ID of the event; `None` if the answer has no readable one.
+    /// SIGNL4's ID of the event; `None` if the answer has no readable one. Then it is likely, but not confirmed, that the
+    /// alert was raised.
     pub event_id: Option<EventId>,
     /// How long to wait, if this call was the last one that the rate limit allows. An earlier call would be blocked for
     /// longer.
@@ -190,8 +195,8 @@ impl WebhookClient {
         Ok(Self { http, errors: ErrorHook::default() })
     }
 
-    /// Calls `hook` for each call that fails, with the status (`"503"`), or `connect`, `timeout` or `broken` where no
-    /// answer came.
+    /// Calls `hook` for each call that fails, with the status (`"503"`), `html` where a web page came with a status of
+    /// success, or `connect`, `timeout` or `broken` where no answer came.
     #[must_use]
     pub fn on_http_error(self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { errors: ErrorHook::new(hook), ..self }
@@ -206,9 +211,16 @@ impl WebhookClient {
         let answer = sent.map_err(|error| self.no_answer(error.into()))?;
         let status = answer.status();
         if status.is_success() {
-            let pause = last_allowed(answer.headers(), Timestamp::now());
-            // The alert is raised whatever the body holds; an error here would cause a second page.
-            return Ok(Raised { event_id: event_id(&body(answer).await), pause });
+            let headers = answer.headers().clone();
+            let body = body(answer).await;
+            let event_id = event_id(&body);
+            if event_id.is_none() && is_html(&headers, &body) {
+                self.errors.report("html");
+                let reason = format!("a gateway answered in place of SIGNL4, with a web page ({status})");
+                return Err(RaiseError::NotRaised { reason });
+            }
+            // Anything else counts as raised, whatever the body holds: an error here would cause a second page.
+            return Ok(Raised { event_id, pause: last_allowed(&headers, Timestamp::now()) });
         }
         self.errors.report(status.as_str());
         let pause = pause_of(answer.headers(), Timestamp::now());
@@ -236,15 +248,33 @@ impl WebhookClient {
     }
 }
 
-/// The body, or nothing if it cannot be read.
-async fn body(answer: reqwest::Response) -> Vec<u8> {
-    read_body(answer, MAX_ANSWER).await.ok().flatten().unwrap_or_default()
+/// The beginning of the body, as far as it arrives.
+async fn body(mut answer: reqwest::Response) -> Vec<u8> {
+    let mut body = Vec::new();
+    while body.len() < MAX_ANSWER
+        && let Ok(Some(chunk)) = answer.chunk().await
+    {
+        body.extend_from_slice(&chunk);
+    }
+    body.truncate(MAX_ANSWER);
+    body
 }
 
 fn event_id(body: &[u8]) -> Option<EventId> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let id = answer.get("eventId")?.as_str()?.trim();
-    (!id.is_empty()).then(|| EventId::new(id))
+    let answer = lenient_json::read(body).ok()?;
+    lenient_json::text(lenient_json::field(&answer, "eventId")).map(EventId::new)
+}
+
+/// Whether an answer is a web page. SIGNL4 answers with JSON, so the page is that of a gateway: a login, a notice, an error.
+fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
+    const BEGINNINGS: [&str; 7] = ["<!doctype html", "<html", "<head", "<body", "<meta", "<script", "<!--"];
+    let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes().to_ascii_lowercase());
+    if content_type.is_some_and(|value| String::from_utf8_lossy(&value).contains("html")) {
+        return true;
+    }
+    let text = lenient_json::decoded(body);
+    let text = text.trim_start();
+    BEGINNINGS.iter().any(|tag| text.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag)))
 }
 
 fn refusal(status: StatusCode, wait: Duration, body: &[u8]) -> RaiseError {
@@ -277,8 +307,8 @@ fn refusal(status: StatusCode, wait: Duration, body: &[u8]) -> RaiseError {
 
 /// The error's own words (`{code,message,…}`), shortened; nothing where the body is no such object.
 fn detail(body: &[u8]) -> String {
-    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
-    match answer["message"].as_str() {
+    let answer = lenient_json::read(body).unwrap_or_default();
+    match lenient_json::text(lenient_json::field(&answer, "message")) {
         Some(message) => format!(": {}", message.chars().take(200).collect::<String>()),
         None => String::new(),
     }

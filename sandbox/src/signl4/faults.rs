@@ -32,6 +32,8 @@ pub enum WebhookFault {
     RaiseThenStatus(u16),
     /// Raises the alert and answers 201 with this body in place of the right one (rubbish, or empty).
     Body(String),
+    /// Raises nothing and answers 200 with a web page, as a gateway does that asks for a login.
+    WebPage,
     /// Raises the alert and answers so much later.
     Slow(Duration),
     /// Raises the alert and answers only once its notification (200) has been delivered, or after 10 s.

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::{ConnectInfo, FromRequest, Multipart, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::post;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -97,6 +97,9 @@ async fn answer(
         Some(WebhookFault::Body(body)) => {
             core.take(team, call);
             (StatusCode::CREATED, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
+        Some(WebhookFault::WebPage) => {
+            Html("<!DOCTYPE html>\n<html><title>Sign in</title><p>Please sign in.</html>").into_response()
         }
         Some(WebhookFault::Slow(pause)) => {
             let taken = core.take(team, call);

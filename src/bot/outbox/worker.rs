@@ -229,7 +229,7 @@ impl<D: Destination> Line<D> {
                 match event_id {
                     Some(event_id) => info!(alert, %event_id, queue = %self.queue, "alert sent"),
                     None => {
-                        warn!(alert, queue = %self.queue, "alert sent, but SIGNL4's answer names no eventId")
+                        warn!(alert, queue = %self.queue, "alert sent, unconfirmed: SIGNL4's answer has no eventId")
                     }
                 }
                 telemetry::alert(AlertState::Sent.name());

@@ -95,10 +95,49 @@ async fn any_2xx_is_received_and_its_event_id_is_kept() {
 #[tokio::test]
 async fn an_unreadable_answer_to_a_taken_event_is_no_failure() {
     let huge = format!(r#"{{"eventId":"{}"}}"#, "x".repeat(MAX_ANSWER));
-    for body in ["", "OK", "[]", r#"{"eventId":7}"#, r#"{"eventId":" "}"#, "<html></html>", &huge] {
+    for body in ["", "OK", "[]", "{}", r#"{"eventId":[]}"#, r#"{"eventId":" "}"#, "<result/>", &huge] {
         assert_eq!(raise(ResponseTemplate::new(201).set_body_string(body)).await, Ok(None));
     }
     assert_eq!(raise(ResponseTemplate::new(204)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn the_event_id_is_read_in_any_letter_case_and_encoding() {
+    let utf_16: Vec<u8> = "{\"eventId\":\"e1\"}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut gzip, br#"{"eventId":"e1"}"#).unwrap();
+    for body in [
+        br#"{"EventId":"e1"}"#.to_vec(),
+        br#"{"eventid":" e1\n","note":"\ud83d"}"#.to_vec(),
+        "\u{FEFF}{\"eventId\":\"e1\"}".into(),
+        utf_16,
+        gzip.finish().unwrap(),
+    ] {
+        let answer = ResponseTemplate::new(200).set_body_raw(body, "text/html");
+        assert_eq!(raise(answer).await, Ok(Some(EventId::new("e1"))));
+    }
+}
+
+#[tokio::test]
+async fn a_web_page_is_not_signl4_and_raised_nothing() {
+    let page = |body: &str| ResponseTemplate::new(200).set_body_string(body);
+    let big = format!("<!-- {} -->", "x".repeat(MAX_ANSWER));
+    let in_utf_16: Vec<u8> = "\u{FEFF}<html>".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for answer in [
+        ResponseTemplate::new(200).set_body_raw("", "text/html; charset=utf-8"),
+        ResponseTemplate::new(201).set_body_raw("Welcome", "application/xhtml+xml"),
+        page("<!DOCTYPE html><title>Please log in</title>"),
+        page("\r\n <HTML lang=en>"),
+        page("\u{FEFF}<head>"),
+        page(&big),
+        ResponseTemplate::new(200).set_body_raw(in_utf_16, "application/json"),
+    ] {
+        let error = raise(answer.clone()).await.unwrap_err();
+        assert!(
+            matches!(&error, RaiseError::NotRaised { reason } if reason.contains("web page (20")),
+            "{error:?}"
+        );
+    }
 }
 
 #[tokio::test]

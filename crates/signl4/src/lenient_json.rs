@@ -1,0 +1,153 @@
+//! JSON as it arrives in practice: compressed, in another encoding, or with small errors.
+//!
+//! Valid JSON is read as it is. Otherwise the text is decompressed, decoded and repaired, and read once more. What a body is
+//! shows in its first bytes, since headers are often missing or wrong.
+
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, io::Read};
+
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The longest text that is decompressed, in bytes. The rest of a longer one is cut off.
+const MAX_TEXT: u64 = 1024 * 1024;
+
+/// Reads the first JSON value of a body.
+///
+/// # Errors
+/// If there is none, even after repair.
+pub(crate) fn read(body: &[u8]) -> Result<Value, serde_json::Error> {
+    serde_json::from_slice(body).or_else(|_| {
+        let repaired = repaired(&decoded(body));
+        // Not `from_str`: what follows the value does not matter.
+        Value::deserialize(&mut serde_json::Deserializer::from_str(&repaired))
+    })
+}
+
+/// The text of a body, decompressed and decoded.
+pub(crate) fn decoded(body: &[u8]) -> String {
+    let plain = decompressed(body);
+    match *plain {
+        [0xFF, 0xFE, ref units @ ..] => utf_16(units, u16::from_le_bytes),
+        [0xFE, 0xFF, ref units @ ..] => utf_16(units, u16::from_be_bytes),
+        [0xEF, 0xBB, 0xBF, ref text @ ..] => utf_8(text),
+        // JSON begins with an ASCII character, whose other byte is zero in UTF-16.
+        [1..=0xFF, 0, ..] => utf_16(&plain, u16::from_le_bytes),
+        [0, 1..=0xFF, ..] => utf_16(&plain, u16::from_be_bytes),
+        _ => utf_8(&plain),
+    }
+}
+
+/// The value of an object's field, its name in any letter case.
+pub(crate) fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
+    const NONE: &Value = &Value::Null;
+    let Value::Object(fields) = object else { return NONE };
+    let other_case = || fields.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+    fields.get(name).or_else(|| other_case().map(|(_, value)| value)).unwrap_or(NONE)
+}
+
+/// A text that is not blank, or a number in its place.
+pub(crate) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => {
+            // Control characters have no place in names and notes, and databases refuse some of them.
+            let text: String =
+                text.chars().filter(|next| !next.is_control() || next.is_whitespace()).collect();
+            Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
+        }
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn decompressed(body: &[u8]) -> Cow<'_, [u8]> {
+    let inflated = match *body {
+        [0x1F, 0x8B, ..] => inflated(MultiGzDecoder::new(body)),
+        // RFC 1950: the method is 8, and the first two bytes are a multiple of 31.
+        [method, flags, ..] if method & 0x8F == 8 && u16::from_be_bytes([method, flags]) % 31 == 0 => {
+            inflated(ZlibDecoder::new(body))
+        }
+        // Some senders leave the zlib header of `deflate` out. Nothing marks such a body but what it becomes.
+        _ => inflated(DeflateDecoder::new(body)).filter(|text| decoded(text).trim_start().starts_with('{')),
+    };
+    inflated.map_or(Cow::Borrowed(body), Cow::Owned)
+}
+
+fn inflated(from: impl Read) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    from.take(MAX_TEXT).read_to_end(&mut text).ok()?;
+    (!text.is_empty()).then_some(text)
+}
+
+fn utf_16(bytes: &[u8], unit: impl Fn([u8; 2]) -> u16) -> String {
+    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+    String::from_utf16_lossy(&units)
+}
+
+/// Bytes that are not UTF-8 are read as Latin-1.
+fn utf_8(bytes: &[u8]) -> String {
+    bytes.utf8_chunks().fold(String::with_capacity(bytes.len()), |mut text, chunk| {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().copied().map(char::from));
+        text
+    })
+}
+
+/// Repairs what JSON forbids and senders write nevertheless: control characters and halves of surrogate pairs in strings,
+/// other control characters anywhere, and `NaN` and `Infinity`.
+fn repaired(text: &str) -> String {
+    let mut repaired = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut in_string = false;
+    while let Some(next) = rest.chars().next() {
+        let (taken, written): (usize, Cow<'_, str>) = match next {
+            '"' => {
+                in_string = !in_string;
+                (1, "\"".into())
+            }
+            '\\' if in_string => escape(rest),
+            '\t' | '\n' | '\r' if !in_string => (1, rest[..1].into()),
+            next if in_string && next.is_ascii_control() && next != '\x7F' => {
+                (1, format!("\\u{:04x}", u32::from(next)).into())
+            }
+            next if !in_string && (next.is_control() || next == '\u{FEFF}') => (next.len_utf8(), "".into()),
+            next if !in_string && (next == '-' || next.is_ascii_alphabetic()) => word(rest),
+            next => (next.len_utf8(), rest[..next.len_utf8()].into()),
+        };
+        repaired.push_str(&written);
+        rest = &rest[taken..];
+    }
+    repaired
+}
+
+/// The escape at the beginning of `rest`: how long it is, and what is written for it.
+fn escape(rest: &str) -> (usize, Cow<'_, str>) {
+    const UNIT: usize = r"\ud83d".len();
+    const REPLACEMENT: &str = r"\ufffd";
+    let unit = |at: usize| {
+        let digits = rest.get(at..at + UNIT)?.strip_prefix(r"\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    match (unit(0), unit(UNIT)) {
+        (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (2 * UNIT, rest[..2 * UNIT].into()),
+        (Some(0xD800..=0xDFFF), _) => (UNIT, REPLACEMENT.into()),
+        (Some(_), _) => (UNIT, rest[..UNIT].into()),
+        (None, _) => match rest[1..].chars().next() {
+            Some(next) if r#""\/bfnrt"#.contains(next) => (2, rest[..2].into()),
+            // No escape: a backslash that was not escaped itself.
+            _ => (1, r"\\".into()),
+        },
+    }
+}
+
+/// The word or negative number at the beginning of `rest`: how long it is, and what is written for it.
+fn word(rest: &str) -> (usize, Cow<'_, str>) {
+    let length = rest[1..].find(|next: char| !next.is_ascii_alphabetic()).map_or(rest.len(), |end| end + 1);
+    let word = &rest[..length];
+    let is_no_number =
+        ["nan", "infinity"].contains(&word.trim_start_matches('-').to_ascii_lowercase().as_str());
+    (length, if is_no_number { "null".into() } else { word.into() })
+}
