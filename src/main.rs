@@ -91,7 +91,7 @@ async fn main() -> ExitCode {
         Command::Init(options) => command::init(options).await,
         Command::Check { options, file } => command::check(file.config, &options).await,
         Command::Test { text, room, user, file } => {
-            command::test(file.config, &text, room.as_deref(), user.as_deref())
+            command::test(file.config, &text, room.as_deref(), user.as_deref()).await
         }
         Command::Health(file) => command::health(file.config).await,
         Command::Demo { port } => command::demo(port).await,

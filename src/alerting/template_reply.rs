@@ -97,11 +97,11 @@ impl ReplyKind {
         match self {
             Self::Sent => "Alert sent{% if team %} to {{ team }}{% endif %}.",
             Self::Queued => "Many alerts at once: this one waits its turn and goes out by itself.",
-            Self::Delayed => "SIGNL4 does not answer; still trying. If it is urgent, please call somebody.",
+            Self::Delayed => "Alert not sent yet; still trying. If it is urgent, please call somebody.",
             Self::NotSent => {
                 "Alert NOT sent{% if reason %}: {{ reason }}{% endif %}. Nobody was paged, please call somebody."
             }
-            Self::Suppressed => "No new alert: \"{{ trigger }}\" raised one here a short while ago.",
+            Self::Suppressed => "No new alert: one was raised here a short while ago.",
             Self::Raised => "",
             Self::Acknowledged => "{{ user }}: Alert acknowledged.",
             Self::Closed => "{{ user }}: Alert closed.",
@@ -110,7 +110,7 @@ impl ReplyKind {
                 "Nobody has reacted yet. Alert escalated{% if team %} to {{ team }}{% endif %}."
             }
             Self::Unattended => "Nobody is on duty or nobody answered. Please call somebody.",
-            Self::Failed => "SIGNL4 could not reach anybody with this alert. Please call somebody.",
+            Self::Failed => "This alert could not reach anybody. Please call somebody.",
         }
     }
 }
@@ -137,8 +137,39 @@ impl ReplyWords<'_> {
     }
 }
 
+/// A zero-width space. It is shown as nothing, and is part of no user's name and of no trigger word.
+const ZERO_WIDTH_SPACE: char = '\u{200B}';
+
+/// The text as it was, to look at, but with mentions that notify nobody.
+///
+/// Rocket.Chat takes for a mention what follows an `@` at the beginning, after white space or after `>`, once links are removed
+/// from the text (`getUserMentions` in its `MentionsParser`); its renderer takes more. So only an `@` within a word, as in an
+/// address, stays as it is.
+pub(crate) fn without_mentions(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut before = None::<char>;
+    for c in text.chars() {
+        shown.push(c);
+        if c == '@' && !before.is_some_and(|before| before.is_ascii_alphanumeric()) {
+            shown.push(ZERO_WIDTH_SPACE);
+        }
+        before = Some(c);
+    }
+    shown
+}
+
+/// A reason as it was, to look at, but without the word that sets off the default trigger: many begin with "SIGNL4 answered".
+fn without_trigger_word(reason: &str) -> String {
+    let mut shown = reason.to_owned();
+    for (at, _) in reason.to_ascii_lowercase().rmatch_indices("signl4") {
+        shown.insert(at + "signl".len(), ZERO_WIDTH_SPACE);
+    }
+    shown
+}
+
 impl Replies {
-    /// The reply in words, or `None` where this kind is switched off by an empty text, or comes out blank.
+    /// The reply in words, or `None` where this kind is switched off by an empty text, or comes out blank. Mentions in the
+    /// values notify nobody; those in the template do.
     ///
     /// # Errors
     /// When the template does not suit the values.
@@ -147,6 +178,8 @@ impl Replies {
             return Ok(None);
         };
         let ReplyWords { user, text, reason, team, trigger } = *words;
+        let reason = without_trigger_word(reason);
+        let [user, text, reason, team, trigger] = [user, text, &reason, team, trigger].map(without_mentions);
         let text = template.render(kind.key(), &context! { user, text, reason, team, trigger })?;
         Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
     }
@@ -205,6 +238,29 @@ mod tests {
             assert_eq!(said(kind, nobody).as_deref(), Some(without));
             assert_eq!(said(kind, known).as_deref(), Some(with));
         }
+    }
+
+    #[test]
+    fn mentions_in_values_are_shown_and_notify_nobody() {
+        let words = ReplyWords { user: "@anna:example.org", text: "@all got it", ..ReplyWords::default() };
+        assert_eq!(
+            said(ReplyKind::Annotated, words).as_deref(),
+            Some("@\u{200B}anna:example.org: @\u{200B}all got it")
+        );
+        for (text, defused) in [
+            (">@here", ">@\u{200B}here"),
+            ("*@all* _@all_", "*@\u{200B}all* _@\u{200B}all_"),
+            ("@[x](y)all", "@\u{200B}[x](y)all"),
+            ("[x](y)@all", "[x](y)@\u{200B}all"),
+            ("Ä@all @@all", "Ä@\u{200B}all @\u{200B}@\u{200B}all"),
+            ("mail rene@signl4.com @", "mail rene@signl4.com @\u{200B}"),
+        ] {
+            assert_eq!(without_mentions(text), defused);
+        }
+        let replies = replies(&[(ReplyKind::Closed, "@here: {{ user }} closed it")]);
+        let words = ReplyWords { user: "@all", ..ReplyWords::default() };
+        let closed = replies.text(ReplyKind::Closed, &words).unwrap();
+        assert_eq!(closed.as_deref(), Some("@here: @\u{200B}all closed it"), "the administrator means it");
     }
 
     #[test]

@@ -41,7 +41,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// After so many panics an event is given up.
 const MOST_PANICS: u32 = 3;
 /// The actor where SIGNL4 names nobody.
-const NOBODY: &str = "SIGNL4";
+const NOBODY: &str = "Somebody";
 /// What a note says that came without a text: the app takes pictures and recordings too.
 const NO_TEXT: &str = "(a note without text)";
 

@@ -326,7 +326,7 @@ impl Bot {
     ) -> Result<(), StartError> {
         let intake = Intake {
             rest: shared.rest.clone(),
-            settler: Settler { store: shared.store.clone(), seen },
+            settler: Settler { store: shared.store.clone(), seen, told_of_own_account: Arc::default() },
             rooms: shared.rooms.clone(),
             cursors: Cursors::load(shared.store.clone()).await?,
             retry: Retry { unit: tempo.retry_unit },

@@ -4,9 +4,12 @@ use std::{
     fmt::Write as _,
     io::{self, Write as _},
     path::PathBuf,
+    sync::Arc,
+    time::Duration,
 };
 
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::{
     Failure,
@@ -15,10 +18,12 @@ use super::{
 use crate::{
     alerting::{Match, Trigger, TriggerSet},
     bot::event_of,
-    config::{Config, Sources},
+    config::{self, Config, Sources},
 };
-use rocketchat::{Message, Room};
+use rocketchat::{Account, Connector, Message, RestClient, Room};
 
+/// How long the server may take to tell the bot's name.
+const NAME_WITHIN: Duration = Duration::from_secs(5);
 /// The first keys of an event as shown; the others follow by name, SIGNL4's control parameters last.
 const FIRST: [&str; 5] = ["title", "message", "user", "channel", "link"];
 
@@ -26,17 +31,32 @@ const FIRST: [&str; 5] = ["title", "message", "user", "channel", "link"];
 ///
 /// # Errors
 /// When the configuration is wrong or the room cannot be understood.
-pub fn test(
+pub async fn test(
     path: Option<PathBuf>,
     text: &str,
     room: Option<&str>,
     user: Option<&str>,
 ) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process(path))?;
-    let report = report(&config, text, room, user)?;
+    let own = match user {
+        Some(_) => own_name(&config.rocketchat).await,
+        None => None,
+    };
+    let report = report(&config, text, room, user, own.as_deref())?;
     // The reader may have closed the pipe.
     let _ = io::stdout().write_all(report.as_bytes());
     Ok(())
+}
+
+/// The bot's username. For a token only the server knows it; without an answer the question is left open.
+async fn own_name(settings: &config::RocketChat) -> Option<String> {
+    if let config::Account::Password { username, .. } = &settings.account {
+        return Some(username.clone());
+    }
+    let connector = Connector::with_user_agent(crate::USER_AGENT).ok()?;
+    let account = Account::new(settings.url.clone(), settings.account.credentials(), connector);
+    let me = timeout(NAME_WITHIN, RestClient::new(Arc::new(account)).me()).await.ok()?.ok()?;
+    Some(me.identity.username)
 }
 
 /// A possible message and its room.
@@ -64,8 +84,22 @@ impl Scene {
     }
 }
 
-fn report(config: &Config, text: &str, room: Option<&str>, user: Option<&str>) -> Result<String, Failure> {
+/// `own` is the bot's own username, where it is known.
+fn report(
+    config: &Config,
+    text: &str,
+    room: Option<&str>,
+    user: Option<&str>,
+    own: Option<&str>,
+) -> Result<String, Failure> {
     let user = user.map(|user| user.strip_prefix('@').unwrap_or(user));
+    if let (Some(user), Some(own)) = (user, own)
+        && user.eq_ignore_ascii_case(own)
+    {
+        return Ok(format!(
+            "No trigger matches: @{own} is the bot's own account, and its messages never page.\nAn integration needs an account of its own.\n"
+        ));
+    }
     let scenes = match room.map(named).transpose()? {
         Some(room) => in_room(&config.triggers, text, &room, user),
         None => everywhere(&config.triggers, text, user),

@@ -7,7 +7,7 @@ use super::report::{Report, join};
 use super::section::Section;
 use super::source::parse_file;
 use super::{Account, Config, ConfigErrors, Sources, read};
-use crate::alerting::{ReplyKind, Template, Trigger};
+use crate::alerting::{ReplyKind, ReplyWords, Template, Trigger};
 
 pub(super) const EXAMPLE: &str = include_str!("../../bot.toml.example");
 
@@ -292,4 +292,26 @@ fn with_files(text: &str, directory: &Path) -> String {
         std::fs::write(directory.join(name), format!("{SECRET}\n")).unwrap();
     }
     text.replace("/run/secrets", directory.to_str().unwrap())
+}
+
+/// Otherwise two bots in one room would set each other off.
+#[test]
+fn no_default_reply_sets_off_a_default_trigger() {
+    let config = loaded(MINIMAL);
+    let trigger = &config.triggers.iter().next().unwrap().name;
+    let reasons = [
+        "",
+        "SIGNL4 does not know this team (404): the webhook URL's secret is wrong",
+        "SIGNL4 answered 503 Service Unavailable",
+        "the connection to SIGNL4 broke (signl4)",
+    ];
+    for kind in ReplyKind::ALL {
+        for reason in reasons {
+            for (user, text) in [("", ""), ("Rene", "I am on it")] {
+                let words = ReplyWords { user, text, reason, trigger, team: "" };
+                let reply = config.replies.text(kind, &words).unwrap().unwrap_or_default();
+                assert!(!config.triggers.may_match(&reply), "{}: {reply}", kind.key());
+            }
+        }
+    }
 }

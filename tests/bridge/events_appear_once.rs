@@ -206,8 +206,8 @@ async fn events_without_a_user_or_an_external_id_and_with_unknown_fields_are_und
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     for (reshape, wanted) in [
-        (Reshape::NullUser, "SIGNL4: Alert acknowledged."),
-        (Reshape::NoUser, "SIGNL4: Alert acknowledged."),
+        (Reshape::NullUser, "Somebody: Alert acknowledged."),
+        (Reshape::NoUser, "Somebody: Alert acknowledged."),
         (Reshape::NoExternalId, "Rene: Alert acknowledged."),
         (Reshape::ExtraFields, "A Display Name: Alert acknowledged."),
     ] {

@@ -110,6 +110,34 @@ impl Harness {
         }
     }
 
+    /// A second installation beside the same servers, with an account of its own in the same room.
+    pub fn second_installation(&self) -> Self {
+        let (chat, signl4) = (self.chat.clone(), self.signl4.clone());
+        let bot = chat.create_user(NewUser::bot("second.bot").password(PASSWORD)).unwrap();
+        let token = chat.create_token(&bot).unwrap();
+        chat.join(&self.room, &bot).unwrap();
+        Self {
+            chat,
+            signl4,
+            alice: self.alice.clone(),
+            bob: self.bob.clone(),
+            bot,
+            token,
+            room: self.room.clone(),
+            listener_port: free_port(),
+            admin_port: free_port(),
+            more_config: self.more_config.clone(),
+            has_password: false,
+            chat_config: self.chat_config.clone(),
+            more_listener: String::new(),
+            environment: Vec::new(),
+            through: Vec::new(),
+            fast: self.fast,
+            dir: TempDir::new().unwrap(),
+            started: AtomicU32::new(0),
+        }
+    }
+
     /// Adds lines to the end of `bot.toml`.
     pub fn configure(&mut self, toml: &str) {
         self.more_config.push_str(toml);

@@ -7,6 +7,7 @@ mod answers_that_name_no_alert;
 mod arbitrary_json_changes_nothing;
 mod authors_are_informed;
 mod backfill_is_bounded;
+mod bots_do_not_page_each_other;
 mod channel_lists_are_read;
 mod clock_changes;
 mod deliveries_finish;

@@ -161,3 +161,25 @@ async fn what_becomes_of_an_alert_whose_message_is_deleted_stays_in_the_thread_i
     harness.flush().await;
     assert_eq!(harness.pages().len(), 2, "a deleted message pages nobody again");
 }
+
+#[tokio::test]
+async fn mentions_from_signl4_are_shown_and_notify_nobody_whether_the_bot_may_or_not() {
+    for may_mention in [false, true] {
+        let harness = Harness::new().await;
+        for right in ["mention-all", "mention-here"] {
+            match may_mention {
+                true => harness.chat.grant(&harness.bot, right).unwrap(),
+                false => harness.chat.deny(&harness.bot, right).unwrap(),
+            };
+        }
+        let _bot = harness.start_bot().await;
+        let message = harness.say("SIGNL4 pump 3 is down");
+        let alert = harness.alert("SIGNL4 pump 3 is down").await;
+        harness.signl4.acknowledge_with_note(&alert.id, "Mia", "@all got it, @bob too\n>@alice").unwrap();
+        let is_note = |reply: &sandbox::rocketchat::Message| reply.text.contains("got it");
+        let reply = harness.chat.wait_for_reply(&message, SOON, is_note).await.unwrap();
+        assert!(reply.mentioned().is_empty(), "{:?}", reply.mentioned());
+        let shown = reply.text.replace('\u{200B}', "");
+        assert_eq!(shown, "Mia: Alert acknowledged.\nMia: @all got it, @bob too\n>@alice");
+    }
+}

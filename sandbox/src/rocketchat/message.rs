@@ -43,6 +43,8 @@ pub struct Message {
     pub avatar: Option<String>,
     /// The emoji shown instead of an avatar.
     pub emoji: Option<String>,
+    /// `mentions`: whom it notifies.
+    pub mentions: Vec<Value>,
     /// `attachments`.
     pub attachments: Vec<Value>,
     /// The usernames behind each reaction, by emoji with its colons.
@@ -90,6 +92,11 @@ impl Message {
         self.reactions.get(&with_colons(emoji)).cloned().unwrap_or_default()
     }
 
+    /// The usernames it notifies, `all` and `here` among them.
+    pub fn mentioned(&self) -> Vec<&str> {
+        self.mentions.iter().filter_map(|mention| mention["username"].as_str()).collect()
+    }
+
     /// The document as `viewer` sees it, with EJSON dates: stars of other users are left out.
     pub(super) fn document(&self, viewer: Option<&str>) -> Value {
         let mut document = json!({
@@ -100,7 +107,7 @@ impl Message {
             "u": { "_id": self.user_id, "username": self.username, "name": self.user_name },
             "_updatedAt": date(self.updated_at),
             "urls": self.urls,
-            "mentions": [],
+            "mentions": self.mentions,
             "channels": [],
         });
         if let Value::Object(fields) = &mut document {

@@ -11,6 +11,7 @@
 //! | `handle` | what a test or the web page does with the server |
 //! | `world`, `accounts`, `rooms`, `posting`, `changed_since` | the server's state and its changes |
 //! | `user`, `room`, `message`, `draft`, `change`, `refusal` | the types of that state |
+//! | `mentions` | what a text mentions and quotes |
 //! | `login`, `rights`, `room_access`, `permissions`, `rate_limit` | the checks of a call over the wire |
 //! | `faults`, `options` | what a test configures |
 //! | `listener`, `router` | the port and its routes |
@@ -27,6 +28,7 @@ mod handle;
 mod ids;
 mod listener;
 mod login;
+mod mentions;
 mod message;
 mod options;
 mod permissions;

@@ -15,6 +15,8 @@ pub(super) const DEFAULTS: &[(&str, &[&str])] = &[
     ("edit-message", &["admin", "owner", "moderator"]),
     ("force-delete-message", &["admin", "owner"]),
     ("join-without-join-code", &["admin", "bot", "app"]),
+    ("mention-all", &["admin", "owner", "moderator", "user"]),
+    ("mention-here", &["admin", "owner", "moderator", "user"]),
     ("message-impersonate", &["bot", "app"]),
     ("pin-message", &["owner", "moderator", "admin"]),
     ("post-readonly", &["admin", "owner", "moderator"]),

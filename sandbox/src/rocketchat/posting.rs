@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::change::Change;
 use super::draft::NewMessage;
+use super::mentions::links;
 use super::message::{Edit, Message, with_colons};
 use super::refusal::Refusal;
 use super::time::Millis;
@@ -21,7 +22,8 @@ impl World {
         let message = Message {
             id: id.clone(),
             room_id: room_id.to_owned(),
-            urls: links(&new.text),
+            urls: urls(&new.text),
+            mentions: self.mentions(&new.text),
             text: new.text,
             ts: new.ts.unwrap_or(now),
             updated_at: new.updated_at.unwrap_or(now),
@@ -112,7 +114,7 @@ impl World {
         let editor = self.account(user_id)?.user.clone();
         let at = self.now();
         self.change_message(message_id, |message| {
-            message.urls = links(&text);
+            message.urls = urls(&text);
             message.text = text;
             message.edited = Some(Edit { at, user_id: editor.id, username: editor.username });
         })
@@ -196,9 +198,6 @@ impl World {
 }
 
 /// The `urls` of a text: each link, without a preview.
-fn links(text: &str) -> Vec<Value> {
-    text.split_whitespace()
-        .filter(|word| word.starts_with("http://") || word.starts_with("https://"))
-        .map(|url| serde_json::json!({ "url": url, "meta": {} }))
-        .collect()
+fn urls(text: &str) -> Vec<Value> {
+    links(text).into_iter().map(|url| serde_json::json!({ "url": url, "meta": {} })).collect()
 }

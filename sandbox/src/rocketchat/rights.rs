@@ -60,6 +60,9 @@ impl World {
         if self.system_kind(message) {
             return Err(Refusal::plain("Cannot send system messages using 'chat.sendMessage'"));
         }
+        if text(message, "tmid").is_some() && !self.threads_enabled {
+            return Err(Refusal::meteor("error-not-allowed", "not-allowed").with_details(send()));
+        }
         let ts = self.check_before_send(message)?;
         let user = self.account(user_id)?.user.id.clone();
         let mut thread_id = text(message, "tmid");
@@ -74,18 +77,22 @@ impl World {
         let encrypted = text(message, "t").as_deref() == Some("e2e");
         self.may_post(&user, &room_id, encrypted)?;
         self.validate_message(&user, message)?;
+        let words = text(message, "msg").unwrap_or_default();
+        self.may_mention(&user, &words)?;
+        let mut attachments = message["attachments"].as_array().cloned().unwrap_or_default();
+        attachments.extend(self.quotations(&user, &words));
         if text(message, "_id").is_some_and(|id| self.messages.contains_key(&id)) {
             return Ok(None);
         }
         let new = NewMessage {
             id: text(message, "_id"),
-            text: text(message, "msg").unwrap_or_default(),
+            text: words,
             thread_id,
             shown_in_room: message["tshow"] == true,
             alias: text(message, "alias"),
             avatar: text(message, "avatar"),
             emoji: text(message, "emoji"),
-            attachments: message["attachments"].as_array().cloned().unwrap_or_default(),
+            attachments,
             ts: Some(ts),
             updated_at: None,
             kind: text(message, "t"),
@@ -164,9 +171,7 @@ impl World {
         if impersonates && !self.may(user_id, "message-impersonate") {
             return Err(Refusal::plain("Not enough permission"));
         }
-        if text(message, "avatar")
-            .is_some_and(|avatar| avatar.to_ascii_lowercase().starts_with("javascript:"))
-        {
+        if text(message, "avatar").is_some_and(|avatar| !avatar.is_empty() && !avatar.starts_with("http")) {
             return Err(Refusal::plain("Invalid href value provided"));
         }
         Ok(())

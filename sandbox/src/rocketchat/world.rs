@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) started_at: Millis,
     /// `Message_MaxAllowedSize`, in UTF-16 code units as JavaScript counts.
     pub(super) max_message_size: usize,
+    /// `Threads_enabled`.
+    pub(super) threads_enabled: bool,
     /// How far the server's clock is ahead of the machine's, in ms.
     pub(super) clock_offset: Millis,
     changes: Vec<Change>,
@@ -62,6 +64,7 @@ impl World {
             deleted_rooms: Vec::new(),
             started_at: system_now(),
             max_message_size,
+            threads_enabled: true,
             clock_offset: 0,
             changes: Vec::new(),
         }

@@ -12,6 +12,7 @@ use rocketchat::realtime::{MessageFilter, MessageView};
 
 use super::rooms::{Known, Rooms};
 use super::seen::{SeenTexts, Sight};
+use crate::bot::outbox::is_reply_id;
 use crate::bot::settings::Current;
 
 /// Keeps from the ingest what it would drop.
@@ -41,7 +42,7 @@ impl StreamFilter {
             // A room that changed, or that nobody knows yet; or settings that the rooms are not judged by yet.
             None => return true,
             Some(false) => return false,
-            Some(true) if message.has_type => return false,
+            Some(true) if message.has_type || is_reply_id(&message.id) => return false,
             Some(true) => {}
         }
         let text = message.text();

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use tracing::{error, info, warn};
 use super::rooms::Known;
 use super::seen::{SeenTexts, Sight};
 use crate::alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event};
-use crate::bot::outbox::{Renderer, of_team};
+use crate::bot::outbox::{Renderer, is_reply_id, of_team};
 use crate::bot::progress::OVERLAP;
 use crate::config::Config;
 use crate::store::{
@@ -47,6 +48,8 @@ pub(in crate::bot) struct Item<'a> {
 pub(in crate::bot) struct Settler {
     pub(in crate::bot) store: Store,
     pub(in crate::bot) seen: Arc<SeenTexts>,
+    /// Whether it was said that something else posts as the bot's own account.
+    pub(in crate::bot) told_of_own_account: Arc<AtomicBool>,
 }
 
 /// What a message asks for, decided and rendered before the transaction begins.
@@ -109,7 +112,7 @@ impl Settler {
 
     fn decide<'a>(&self, item: Item<'a>, config: &'a Config, me: &UserId) -> Option<Wanted<'a>> {
         let Item { message, known, oldest } = item;
-        if message.author.id == *me || message.kind != MessageKind::Plain {
+        if message.kind != MessageKind::Plain || is_reply_id(message.id.as_str()) {
             return None;
         }
         let sight = self.seen.sight(message.id.as_str(), &message.text);
@@ -128,7 +131,24 @@ impl Settler {
                 Verdict::OnlyEdited => {}
             }
         }
+        if message.author.id == *me {
+            self.refuse_own_account(&wanted);
+            return None;
+        }
         Some(wanted)
+    }
+
+    /// A message of the bot's own account raises nothing, even where somebody else posts as it. Said once, where one matches.
+    fn refuse_own_account(&self, wanted: &Wanted<'_>) {
+        let Some(Raise { found, alert, .. }) = wanted.raises.first() else { return };
+        if !self.told_of_own_account.swap(true, Ordering::Relaxed) {
+            warn!(
+                message_id = %alert.message,
+                room = %alert.room,
+                trigger = found.trigger.name,
+                "something else posts as the bot's own account, and such messages never page: give the integration an account of its own"
+            );
+        }
     }
 }
 

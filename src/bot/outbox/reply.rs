@@ -15,6 +15,15 @@ use rocketchat::{MessageId, RoomId};
 const ID_ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz";
 /// The length of Meteor's random ids.
 const ID_LENGTH: usize = 17;
+/// How the `_id` of every message that this program posts begins. Neither Meteor nor an import draws such an `_id`, so every
+/// installation can tell the replies of all others from messages, whatever account posts them: two bots in one room would
+/// otherwise set each other off in circles.
+const REPLY_ID_PREFIX: &str = "signl4-reply-";
+
+/// Whether the message with this `_id` was posted by this program, be it by another installation.
+pub(in crate::bot) fn is_reply_id(id: &str) -> bool {
+    id.starts_with(REPLY_ID_PREFIX)
+}
 
 /// A message of ours. Its `_id` is drawn when it is queued, so that a repeated call cannot double it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,9 +47,9 @@ impl Reply {
     /// A reply with a fresh `_id`.
     pub(in crate::bot) fn new(room: RoomId, thread: Option<MessageId>, text: String) -> Self {
         let mut rng = rand::rng();
-        let id: String =
+        let random: String =
             (0..ID_LENGTH).map(|_| char::from(ID_ALPHABET[rng.random_range(0..ID_ALPHABET.len())])).collect();
-        Self { id: MessageId::new(id), room, thread, text }
+        Self { id: MessageId::new(format!("{REPLY_ID_PREFIX}{random}")), room, thread, text }
     }
 
     /// Its row. Replies of one thread keep their order; those of different threads do not wait for each other.
@@ -128,12 +137,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reply_has_an_id_of_its_own_that_meteor_would_draw() {
+    fn every_reply_has_an_id_of_its_own_that_tells_where_it_comes_from() {
         let draw = || Reply::new(RoomId::new("r"), None, String::new()).id;
         let (one, other) = (draw(), draw());
         assert_ne!(one, other);
-        assert_eq!(one.as_str().len(), ID_LENGTH);
-        assert!(one.as_str().bytes().all(|byte| ID_ALPHABET.contains(&byte)));
+        assert!(is_reply_id(one.as_str()) && is_reply_id(other.as_str()));
+        let is_drawn_by_meteor = |byte: u8| ID_ALPHABET.contains(&byte);
+        assert!(!REPLY_ID_PREFIX.bytes().all(is_drawn_by_meteor), "no message of a person has such an id");
+        assert!(one.as_str().bytes().skip(REPLY_ID_PREFIX.len()).all(is_drawn_by_meteor));
     }
 
     #[test]

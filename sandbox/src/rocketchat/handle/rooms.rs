@@ -87,6 +87,11 @@ impl RocketChat {
         self.shared.act(|world| world.change_room(room.as_ref(), |room| room.read_only = read_only))
     }
 
+    /// Switches threads on or off (`Threads_enabled`).
+    pub fn set_threads_enabled(&self, enabled: bool) {
+        self.shared.act(|world| world.threads_enabled = enabled);
+    }
+
     /// Sets or clears the room's `encrypted` flag.
     ///
     /// # Errors

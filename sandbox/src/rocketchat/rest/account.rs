@@ -55,6 +55,22 @@ pub(super) fn info(world: &mut World, request: &Request<'_>) -> Result<Value, Fa
     Ok(json!({ "version": short.join(".") }))
 }
 
+/// `settings.public`: those that `_id` names, or all; the ones that a bot asks for.
+pub(super) fn public_settings(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
+    let all = [
+        ("Message_MaxAllowedSize", json!(world.max_message_size)),
+        ("Threads_enabled", json!(world.threads_enabled)),
+    ];
+    let wanted =
+        |name: &str| request.text("_id").is_none_or(|ids| ids.split(',').any(|id| id.trim() == name));
+    let settings: Vec<Value> = all
+        .into_iter()
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, value)| json!({ "_id": name, "value": value, "enterprise": false }))
+        .collect();
+    Ok(json!({ "count": settings.len(), "offset": 0, "total": settings.len(), "settings": settings }))
+}
+
 pub(super) fn user_info(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
     let account = match (request.text("userId"), request.text("username")) {
         (Some(id), _) => world.accounts.get(id),

@@ -71,6 +71,7 @@ static TABLE: &[Endpoint] = &[
     Endpoint::post("logout", account::logout),
     Endpoint::get("me", account::me),
     Endpoint::get("info", account::info).open(),
+    Endpoint::get("settings.public", account::public_settings).open(),
     Endpoint::get("users.info", account::user_info),
     Endpoint::get("permissions.listAll", account::permissions).takes(&[text("updatedSince")]),
     Endpoint::post("chat.sendMessage", messages::send)
@@ -130,6 +131,11 @@ static TABLE: &[Endpoint] = &[
     Endpoint::get("channels.info", rooms::channel),
     Endpoint::get("channels.list", rooms::channels).only("view-c-room"),
     Endpoint::post("channels.join", rooms::join).takes(ROOM),
+    Endpoint::post("im.create", rooms::create_direct).takes(&[
+        text("username"),
+        text("usernames"),
+        flag("excludeSelf"),
+    ]),
 ];
 
 /// The route of this name and method.

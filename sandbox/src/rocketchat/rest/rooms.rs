@@ -98,6 +98,20 @@ pub(super) fn join(world: &mut World, request: &Request<'_>) -> Result<Value, Fa
     Ok(json!({ "channel": world.room(&id)?.document() }))
 }
 
+/// `im.create`: the direct message with one other user.
+pub(super) fn create_direct(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
+    if !world.may(request.user(), "create-d") {
+        return Err(Refusal::meteor("error-not-allowed", "Not allowed").into());
+    }
+    let name = request.text("username").or_else(|| request.text("usernames"));
+    let other = name.and_then(|name| world.account_named(name)).map(|account| account.user.id.clone());
+    let other = other.ok_or_else(|| Refusal::meteor("error-invalid-user", "Invalid user"))?;
+    let room = world.direct_message(request.user(), &other)?;
+    let mut document = room.document();
+    document["rid"] = json!(room.id);
+    Ok(json!({ "room": document }))
+}
+
 fn find<'w>(world: &'w World, request: &Request<'_>) -> Option<&'w Room> {
     match request.text("roomId") {
         Some(id) => world.rooms.get(id),

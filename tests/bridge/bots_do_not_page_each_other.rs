@@ -1,0 +1,95 @@
+//! Promise 5: no two bots talk to each other in circles, and none to itself.
+
+use sandbox::rocketchat::{Message, NewMessage};
+use sandbox::signl4::{Times, WebhookFault};
+use tokio::process::Command;
+
+use crate::harness::{Harness, SOON};
+
+/// Two installations in one room, whose replies would set off each other's trigger.
+async fn two_bots(replies: &str) -> (Harness, Harness) {
+    let mut first = Harness::new().await.with_fast_tempo();
+    first.configure(replies);
+    let second = first.second_installation();
+    (first, second)
+}
+
+/// Waits until both bots have replied to a message.
+async fn both_reply(harness: &Harness, message: &Message, is_reply: impl Fn(&str) -> bool + Send + Sync) {
+    let both = |chat: &sandbox::rocketchat::RocketChat| {
+        let replies = chat.thread_replies(message);
+        (replies.iter().filter(|reply| is_reply(&reply.text)).count() >= 2).then_some(())
+    };
+    harness.chat.wait_for(SOON, both).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_failure_notices_of_two_bots_in_one_room_page_nobody() {
+    let (first, second) = two_bots("[replies]\nnot_sent = \"SIGNL4 failed: {{ reason }}\"").await;
+    let (_first, _second) = (first.start_bot().await, second.start_bot().await);
+    first.signl4.faults().webhook(WebhookFault::Status(404), Times::Always);
+    for pump in 1..=3 {
+        let message = first.say(&format!("SIGNL4 pump {pump} is down"));
+        both_reply(&first, &message, |text| text.starts_with("SIGNL4 failed")).await;
+    }
+    // Messages are taken in turn: the replies to the first two were looked at before the third was.
+    assert_eq!(first.signl4.calls().len(), 6, "{:?}", first.signl4.calls());
+}
+
+#[tokio::test]
+async fn the_replies_of_two_bots_that_were_down_page_nobody_when_they_read_what_they_missed() {
+    let (first, second) = two_bots("[replies]\nnot_sent = \"SIGNL4 failed: {{ reason }}\"").await;
+    let (first_bot, second_bot) = (first.start_bot().await, second.start_bot().await);
+    first.signl4.faults().webhook(WebhookFault::Status(404), Times::Always);
+    let message = first.say("SIGNL4 pump 3 is down");
+    both_reply(&first, &message, |text| text.starts_with("SIGNL4 failed")).await;
+    first_bot.kill().await;
+    second_bot.kill().await;
+    let calls = first.signl4.calls().len();
+    let (_first, _second) = (first.start_bot().await, second.start_bot().await);
+    let message = first.say("SIGNL4 pump 4 is down");
+    both_reply(&first, &message, |text| text.starts_with("SIGNL4 failed")).await;
+    assert_eq!(first.signl4.calls().len(), calls + 2);
+}
+
+#[tokio::test]
+async fn a_reply_of_the_program_pages_nobody_whoever_posts_it() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let of_another = NewMessage::text("SIGNL4 of another bot").id("signl4-reply-abcdefghijkmnopqr");
+    harness.chat.post(&harness.room, &harness.bob, of_another).unwrap();
+    harness.flush().await;
+    assert!(harness.pages().is_empty(), "{:?}", harness.pages());
+    assert_eq!(bot.count_in_log(&["own account"]), 0);
+}
+
+#[tokio::test]
+async fn an_integration_that_posts_as_the_bots_own_account_is_told_of_once() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    for pump in 1..=3 {
+        let text = format!("SIGNL4 pump {pump} is down");
+        harness.chat.post(&harness.room, &harness.bot, text.as_str()).unwrap();
+    }
+    harness.chat.post(&harness.room, &harness.bot, "nothing of importance").unwrap();
+    harness.flush().await;
+    assert!(harness.pages().is_empty(), "{:?}", harness.pages());
+    assert_eq!(bot.count_in_log(&["WARN", "own account"]), 1, "{}", bot.log());
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_that_messages_of_the_bots_own_account_never_page() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    for (user, is_own) in [("@signl4.bot", true), ("alice", false)] {
+        let output = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
+            .args(["test", "SIGNL4 pump 3 is down", "--user", user, "--config"])
+            .arg(harness.path("bot.toml"))
+            .output()
+            .await
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said.contains("the bot's own account"), is_own, "{said}");
+        assert_eq!(said.contains("it matches the trigger"), !is_own, "{said}");
+    }
+}
