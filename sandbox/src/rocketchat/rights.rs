@@ -171,7 +171,9 @@ impl World {
         if impersonates && !self.may(user_id, "message-impersonate") {
             return Err(Refusal::plain("Not enough permission"));
         }
-        if text(message, "avatar").is_some_and(|avatar| !avatar.is_empty() && !avatar.starts_with("http")) {
+        if text(message, "avatar").is_some_and(|avatar| {
+            !avatar.is_empty() && !avatar.starts_with("http") && !avatar.starts_with('/')
+        }) {
             return Err(Refusal::plain("Invalid href value provided"));
         }
         Ok(())
