@@ -27,6 +27,7 @@
 //! | [`check`] | tries everything that the bot needs, without paging anybody | the running bot |
 //! | [`setup`] | creates `bot.toml` by asking | the running bot |
 //! | [`command`] | the commands: `init`, `check`, `run`, `test`, `health`, `demo` and others | |
+//! | [`health`] | whether people can be paged: one state with its reasons, for everybody who asks | how the parts work |
 //! | [`systemd`] | notifications to systemd: readiness, status, watchdog | |
 //! | [`telemetry`] | the metrics | IDs, texts |
 //! | [`logging`] | the log: format, levels, and what is never written | |
@@ -41,6 +42,7 @@ pub mod bot;
 pub mod check;
 pub mod command;
 pub mod config;
+pub mod health;
 pub mod listener;
 pub mod logging;
 mod rate_limited_log;

@@ -9,12 +9,18 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::{
     sync::watch,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{MissedTickBehavior, interval, sleep, timeout},
 };
 use tracing::warn;
 
-use crate::store::Store;
-use rocketchat::realtime::ConnectionState;
+use crate::{
+    admin::{BotView, ReadinessProbe},
+    health::{Readiness, State},
+    store::Store,
+};
+
+/// How often the state is looked at without a notification: not everything has one.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The bot is running; also after [`reloading`].
 pub fn ready() {
@@ -34,42 +40,44 @@ pub fn stopping() {
     send(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-/// Reports the state of the connection and why the last reload failed, and notifies the watchdog, until dropped.
+/// Reports whether people can be paged and why the last reload failed, and notifies the watchdog, until dropped.
 ///
 /// `refusal` is empty while the bot runs with the current configuration.
-pub async fn notify(
-    connection: watch::Receiver<ConnectionState>,
-    refusal: watch::Receiver<String>,
-    store: Store,
-) {
-    tokio::join!(report_status(connection, refusal), notify_watchdog(store));
+pub async fn notify(bot: BotView, refusal: watch::Receiver<String>) {
+    let store = bot.store.clone();
+    tokio::join!(report_status(bot, refusal), notify_watchdog(store));
 }
 
-async fn report_status(
-    mut connection: watch::Receiver<ConnectionState>,
-    mut refusal: watch::Receiver<String>,
-) {
+async fn report_status(bot: BotView, mut refusal: watch::Receiver<String>) {
+    let mut connection = bot.connection.clone();
+    let health = bot.health.clone();
+    let probe = ReadinessProbe::new(bot);
+    let mut sent = String::new();
     loop {
-        let status = status(&connection.borrow_and_update(), &refusal.borrow_and_update());
-        send(&[NotifyState::Status(&status)]);
-        let changed = tokio::select! {
-            changed = connection.changed() => changed,
-            changed = refusal.changed() => changed,
+        connection.mark_unchanged();
+        let changes = health.changes();
+        let status = status(&probe.recent().await, &refusal.borrow_and_update());
+        if status != sent {
+            send(&[NotifyState::Status(&status)]);
+            sent = status;
+        }
+        let is_running = tokio::select! {
+            changed = connection.changed() => changed.is_ok(),
+            changed = refusal.changed() => changed.is_ok(),
+            () = changes => true,
+            () = sleep(LOOK) => true,
         };
-        if changed.is_err() {
+        if !is_running {
             return;
         }
     }
 }
 
 /// One line: a line break would begin another assignment in the notification.
-fn status(connection: &ConnectionState, refusal: &str) -> String {
-    let mut text = match connection {
-        ConnectionState::Online { since, .. } => format!("connected to Rocket.Chat since {since:.0}"),
-        ConnectionState::Waiting { reason, retry_at } => {
-            format!("Rocket.Chat is not connected ({reason}); next attempt at {retry_at:.0}")
-        }
-        other => format!("Rocket.Chat is not connected ({})", other.name()),
+fn status(readiness: &Readiness, refusal: &str) -> String {
+    let mut text = match readiness.state {
+        State::Ready => "connected to Rocket.Chat".to_owned(),
+        State::Degraded | State::Down => readiness.to_string(),
     };
     // systemctl does not report a failed reload as a failure, so it is shown here.
     if let Some(problem) = refusal.lines().next() {
@@ -101,16 +109,13 @@ fn send(state: &[NotifyState<'_>]) {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::*;
-    use rocketchat::realtime::LostReason;
 
     #[test]
     fn a_status_is_always_one_line() {
-        let reason = LostReason::Login("no\nREADY=1".into());
-        let waiting = ConnectionState::Waiting { reason, retry_at: Timestamp::UNIX_EPOCH };
-        let status = status(&waiting, "");
+        let missing = vec!["no\nREADY=1".to_owned()];
+        let down = Readiness { ready: false, state: State::Down, missing, warnings: vec![] };
+        let status = status(&down, "");
         assert!(status.contains("no READY=1") && !status.contains('\n'), "{status}");
     }
 }

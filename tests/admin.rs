@@ -112,7 +112,33 @@ async fn readyz_says_what_is_missing_and_that_nothing_is() {
 
     harness.chat.faults().set(|switches| switches.refuse_connections = false);
     bot.wait_until_ready().await;
-    assert_eq!(admin.readyz().await, (StatusCode::OK, json!({"ready": true, "missing": []})));
+    assert_eq!(
+        admin.readyz().await,
+        (StatusCode::OK, json!({"ready": true, "state": "ready", "missing": [], "warnings": []}))
+    );
+}
+
+#[tokio::test]
+async fn while_nobody_can_be_paged_the_bot_says_so_everywhere_and_a_restart_is_not_asked_for() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let admin = Admin::of(&harness);
+    harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    harness.say("SIGNL4 the secret is wrong");
+    let reason = "The last alert for SIGNL4 was not sent";
+    admin.wait_for("/readyz", &["\"degraded\"", reason]).await;
+    assert_eq!(admin.readyz().await.0, StatusCode::OK);
+    admin.wait_for("/", &["DEGRADED", reason]).await;
+    admin.wait_for("/metrics", &["signl4_bot_degraded 1", "signl4_bot_ready 1"]).await;
+    let health = harness.command(&["health"]).await;
+    assert!(health.status.success(), "a container must not be restarted for it");
+    let said = String::from_utf8(health.stdout).unwrap();
+    assert!(said.starts_with("degraded: The last alert for SIGNL4 was not sent"), "{said}");
+
+    harness.say("SIGNL4 the secret is right again");
+    harness.alert("SIGNL4 the secret is right again").await;
+    admin.wait_for("/readyz", &["\"state\":\"ready\""]).await;
+    admin.wait_for("/metrics", &["signl4_bot_degraded 0"]).await;
 }
 
 #[tokio::test]
@@ -132,6 +158,9 @@ async fn the_metrics_tell_of_an_alert_and_its_acknowledgement() {
                 "signl4_bot_replies_total{kind=\"reply\",result=\"posted\"} 1",
                 "signl4_bot_replies_total{kind=\"reaction\",result=\"posted\"} 1",
                 "signl4_bot_inbox_events 0",
+                // A reply is counted a moment before its row is settled.
+                "signl4_bot_outbox_oldest_age_seconds{queue=\"rocketchat:reply\"} 0\n",
+                "signl4_bot_outbox_oldest_age_seconds{queue=\"rocketchat:reaction\"} 0\n",
             ],
         )
         .await;

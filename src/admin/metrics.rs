@@ -7,10 +7,12 @@ use tokio::time::timeout;
 
 use super::{BotView, WatchedBy, status::StatusCollector};
 use crate::{
+    health::State,
     store::StoreError,
     telemetry::{
-        BUILD_INFO, CONNECTION_STATE, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS, INBOX_OLDEST_AGE,
-        OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, START_TIME, STORE_UP, Sample, WATCHED_ROOMS,
+        BUILD_INFO, CONNECTION_STATE, DEGRADED, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS,
+        INBOX_OLDEST_AGE, OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, START_TIME, STORE_UP, Sample,
+        WATCHED_ROOMS,
     },
 };
 use rocketchat::realtime::ConnectionState;
@@ -23,11 +25,12 @@ const STATES: [&str; 4] = ["connecting", "online", "waiting", "stopped"];
 /// All metrics in Prometheus' text format.
 pub(super) async fn scrape(status: &StatusCollector) -> String {
     let bot = &status.bot;
-    let ready = status.recent_readiness().await.ready;
+    let state = status.recent_readiness().await.state;
     let mut samples = vec![
         Sample::new(&BUILD_INFO, 1.0).with("version", env!("CARGO_PKG_VERSION")),
         Sample::new(&START_TIME, bot.started_at.as_duration().as_secs_f64()),
-        Sample::new(&READY, flag(ready)),
+        Sample::new(&READY, flag(state != State::Down)),
+        Sample::new(&DEGRADED, flag(state == State::Degraded)),
         Sample::new(&FRAMES_RECEIVED, bot.frames.received() as f64),
         Sample::new(&FRAMES_SKIPPED, bot.frames.skipped() as f64),
     ];

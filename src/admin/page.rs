@@ -16,11 +16,13 @@ use super::{
     status::{Status, Stored},
     timeline::{Step, Story, Tone, attempts, room_label},
 };
-use crate::{logging::Line, store::QueueDepth};
+use crate::{
+    health::{State, Warning},
+    logging::Line,
+    store::QueueDepth,
+};
 use rocketchat::realtime::{ConnectionState, Scope};
 
-/// How many alerts, the newest, are expanded at first.
-const EXPANDED: usize = 3;
 /// How many rooms of one trigger are listed. A bot may be in thousands.
 const LISTED_ROOMS: usize = 60;
 
@@ -95,27 +97,42 @@ pub(super) fn sections(status: &Status) -> [(&'static str, Markup); 6] {
     [
         ("readiness", readiness(status)),
         ("overview", overview(status)),
-        ("alerts", alerts(status)),
         ("outbox", outbox(status)),
-        ("rooms", rooms(status)),
         ("log", log(status)),
+        ("alerts", alerts(status)),
+        ("rooms", rooms(status)),
     ]
 }
 
 fn title(status: &Status) -> &'static str {
-    if status.readiness.ready { "Ready – signl4-rocketchat" } else { "NOT READY – signl4-rocketchat" }
+    match status.readiness.state {
+        State::Ready => "Ready – signl4-rocketchat",
+        State::Degraded => "DEGRADED – signl4-rocketchat",
+        State::Down => "NOT READY – signl4-rocketchat",
+    }
 }
 
 fn readiness(status: &Status) -> Markup {
-    let ready = status.readiness.ready;
+    let readiness = &status.readiness;
+    let (tone, heading) = match readiness.state {
+        State::Ready => ("good", "Ready"),
+        State::Degraded => ("waiting", "Degraded: people may not be paged"),
+        State::Down => ("bad", "Not ready"),
+    };
     html! {
-        div.banner data-tone=(if ready { "good" } else { "bad" }) data-title=(title(status)) {
-            @if ready {
-                h2 { "Ready" }
-                p { "The bot is connected to Rocket.Chat, and the store accepts writes." }
+        div.banner data-tone=(tone) data-title=(title(status)) {
+            h2 { (heading) }
+            @if readiness.state == State::Ready {
+                p { "The bot sees the messages of its rooms, alerts get out, and the store accepts writes." }
             } @else {
-                h2 { "Not ready" }
-                ul { @for reason in &status.readiness.missing { li { (reason) } } }
+                ul {
+                    @for reason in &readiness.missing { li { (reason) } }
+                    @for Warning { what, since } in &readiness.warnings {
+                        li { (what) @if let Some(since) = since { ", since " (time_ago(*since)) } }
+                    }
+                }
+            }
+            @if readiness.state == State::Down {
                 p { "Once connected again, the bot reads the messages it missed, as far back as rocketchat.catch_up allows." }
             }
         }
@@ -240,7 +257,7 @@ fn alerts(status: &Status) -> Markup {
             Ok(stored) if !stored.alerts.is_empty() => table.stories {
                 caption { "The most recent alerts, newest first. To read a message, open it in Rocket.Chat: this page shows no message text." }
                 (head(&["Message", "State", "What happened"]))
-                tbody { @for (at, story) in stored.alerts.iter().enumerate() { (alert(story, at < EXPANDED)) } }
+                tbody { @for story in &stored.alerts { (alert(story)) } }
             },
             Ok(_) => p.nothing { "No alerts in seven days. Write a message that a trigger matches, and it appears here." },
             Err(_) => p.nothing { "The store does not answer, so the alerts cannot be shown." },
@@ -248,7 +265,7 @@ fn alerts(status: &Status) -> Markup {
     }
 }
 
-fn alert(story: &Story, expanded: bool) -> Markup {
+fn alert(story: &Story) -> Markup {
     html! {
         tr data-key={ "alert-" (story.id) } {
             th scope="row" {
@@ -258,7 +275,7 @@ fn alert(story: &Story, expanded: bool) -> Markup {
             }
             td { (badge(story.tone, story.state)) }
             td {
-                details open[expanded] {
+                details {
                     summary { (count(story.steps.len() as u64, "step")) @if let Some(last) = story.steps.last() { ", the last: " (last.what) } }
                     ol.steps { @for step in &story.steps { (timeline_step(step)) } }
                 }

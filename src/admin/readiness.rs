@@ -1,50 +1,97 @@
-//! Whether the bot can do its work, and what is missing.
+//! Collects what [`health`](crate::health) judges by.
 
 use std::{sync::Arc, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
 };
 
-use crate::store::Store;
-use rocketchat::realtime::ConnectionState;
+use super::{BotView, WatchedBy};
+use crate::{
+    health::{Facts, Readiness, Team, Watched, assess},
+    store::{Callbacks, DeliveryKind, Store, StoreError},
+};
 
-/// How long one small write may take.
+/// How long one small write, or the queries, may take.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long an answer of the store is reused by the page and the metrics: each probe is a write that reaches the disk.
 const REUSE: Duration = Duration::from_secs(5);
 
-/// The answer of `/readyz`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Readiness {
-    /// Whether nothing is missing.
-    pub ready: bool,
-    /// What is missing, for a person.
-    pub missing: Vec<String>,
+/// Tells whether people can be paged. Clones share what they know.
+#[derive(Clone, Debug)]
+pub struct ReadinessProbe {
+    bot: BotView,
+    store: StoreProbe,
 }
 
-impl Readiness {
-    /// The bot is ready while it is connected to Rocket.Chat and `store` names no problem.
-    pub(super) fn of(connection: &ConnectionState, store: Option<String>) -> Self {
-        let connection = match connection {
-            ConnectionState::Online { .. } => None,
-            ConnectionState::Waiting { reason, retry_at } => {
-                let at = retry_at.strftime("%H:%M:%S UTC");
-                Some(format!("Rocket.Chat is not connected ({reason}); next attempt at {at}"))
-            }
-            ConnectionState::Stopped(Some(fatal)) => Some(format!("Rocket.Chat is not connected ({fatal})")),
-            other => Some(format!("Rocket.Chat is not connected ({})", other.name())),
-        };
-        let missing: Vec<String> = connection.into_iter().chain(store).collect();
-        Self { ready: missing.is_empty(), missing }
+impl ReadinessProbe {
+    /// A probe of this bot.
+    pub fn new(bot: BotView) -> Self {
+        Self { store: StoreProbe::new(bot.store.clone()), bot }
     }
+
+    /// The readiness, tried now.
+    pub async fn now(&self) -> Readiness {
+        self.assess(self.store.problem().await).await
+    }
+
+    /// The same, from a recent answer of the store where there is one.
+    pub async fn recent(&self) -> Readiness {
+        self.assess(self.store.recent_problem().await).await
+    }
+
+    async fn assess(&self, mut store: Option<String>) -> Readiness {
+        let found = timeout(STORE_TIMEOUT, self.stored()).await;
+        let (teams, callbacks) = match found {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) => {
+                store.get_or_insert_with(|| error.to_string());
+                Default::default()
+            }
+            Err(_) => {
+                store.get_or_insert_with(|| "the store does not answer".to_owned());
+                Default::default()
+            }
+        };
+        let watched = self.bot.directory.watched();
+        let facts = Facts {
+            connection: &self.bot.connection.borrow().clone(),
+            store,
+            health: &self.bot.health,
+            watched: watched.iter().map(summary).collect(),
+            teams,
+            callbacks,
+        };
+        assess(&facts, Timestamp::now())
+    }
+
+    async fn stored(&self) -> Result<(Vec<Team>, Callbacks), StoreError> {
+        let store = &self.bot.store;
+        let depths = store.outbox_depth().await?;
+        let mut teams = vec![];
+        for label in self.bot.directory.queues() {
+            if label.carries == DeliveryKind::Alert {
+                let waiting = depths.iter().find(|depth| depth.queue == label.queue).cloned();
+                teams.push(Team {
+                    name: label.name,
+                    waiting,
+                    last: store.last_alert_of(&label.queue).await?,
+                });
+            }
+        }
+        Ok((teams, store.callbacks().await?))
+    }
+}
+
+fn summary(by: &WatchedBy) -> Watched<'_> {
+    Watched { trigger: &by.trigger, rooms: by.rooms.len(), unfound: &by.unfound }
 }
 
 /// Tries whether the store accepts writes. Clones share the last answer.
 #[derive(Clone, Debug)]
-pub(super) struct StoreProbe {
+struct StoreProbe {
     store: Store,
     last: Arc<Mutex<Option<Answer>>>,
 }
@@ -53,18 +100,18 @@ pub(super) struct StoreProbe {
 type Answer = (Instant, Option<String>);
 
 impl StoreProbe {
-    pub(super) fn new(store: Store) -> Self {
+    fn new(store: Store) -> Self {
         Self { store, last: Arc::default() }
     }
 
     /// What is wrong with the store, tried now.
-    pub(super) async fn problem(&self) -> Option<String> {
+    async fn problem(&self) -> Option<String> {
         let mut last = self.last.lock().await;
         self.probe(&mut last).await
     }
 
     /// What is wrong with the store, from a recent answer where there is one.
-    pub(super) async fn recent_problem(&self) -> Option<String> {
+    async fn recent_problem(&self) -> Option<String> {
         let mut last = self.last.lock().await;
         match &*last {
             Some((at, problem)) if at.elapsed() < REUSE => problem.clone(),
@@ -80,41 +127,5 @@ impl StoreProbe {
         };
         *last = Some((Instant::now(), problem.clone()));
         problem
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-    use rocketchat::{
-        Fatal,
-        realtime::{LostReason, Scope},
-    };
-
-    #[test]
-    fn everything_missing_is_named() {
-        let online = ConnectionState::Online { since: Timestamp::UNIX_EPOCH, scope: Scope::AllRooms };
-        assert_eq!(Readiness::of(&online, None), Readiness { ready: true, missing: vec![] });
-
-        let waiting =
-            ConnectionState::Waiting { reason: LostReason::HalfOpen, retry_at: Timestamp::UNIX_EPOCH };
-        let both = Readiness::of(&waiting, Some("the store's disk is full".into()));
-        assert!(!both.ready);
-        assert_eq!(
-            both.missing,
-            [
-                &format!(
-                    "Rocket.Chat is not connected ({}); next attempt at 00:00:00 UTC",
-                    LostReason::HalfOpen
-                ),
-                "the store's disk is full"
-            ]
-        );
-
-        let stopped = ConnectionState::Stopped(Some(Fatal::SecondFactor));
-        let missing = Readiness::of(&stopped, None).missing;
-        assert!(missing[0].contains("second factor"), "{missing:?}");
     }
 }

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    BotView, Readiness, WatchedBy,
-    readiness::StoreProbe,
+    BotView, ReadinessProbe, WatchedBy,
     timeline::{Stories, Story},
 };
 use crate::{
+    health::Readiness,
     logging::Line,
     store::{InboxDepth, QueueDepth, StoreError},
 };
@@ -55,7 +55,7 @@ pub(super) struct Stored {
 #[derive(Clone, Debug)]
 pub(super) struct StatusCollector {
     pub(super) bot: BotView,
-    probe: StoreProbe,
+    readiness: ReadinessProbe,
     /// When the connection was lost; `None` while there is one.
     offline_since: Arc<watch::Sender<Option<Timestamp>>>,
 }
@@ -63,7 +63,7 @@ pub(super) struct StatusCollector {
 impl StatusCollector {
     pub(super) fn new(bot: BotView) -> Self {
         let offline_since = Arc::new(watch::Sender::new(Some(bot.started_at)));
-        Self { probe: StoreProbe::new(bot.store.clone()), offline_since, bot }
+        Self { readiness: ReadinessProbe::new(bot.clone()), offline_since, bot }
     }
 
     /// Notes when the connection is lost, until the bot ends.
@@ -78,16 +78,14 @@ impl StatusCollector {
         }
     }
 
-    /// Whether the bot can do its work, tried now.
+    /// Whether people can be paged, tried now.
     pub(super) async fn readiness(&self) -> Readiness {
-        let problem = self.probe.problem().await;
-        Readiness::of(&self.bot.connection.borrow(), problem)
+        self.readiness.now().await
     }
 
     /// The same, from a recent answer of the store where there is one.
     pub(super) async fn recent_readiness(&self) -> Readiness {
-        let problem = self.probe.recent_problem().await;
-        Readiness::of(&self.bot.connection.borrow(), problem)
+        self.readiness.recent().await
     }
 
     /// The status now.

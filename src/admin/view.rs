@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
+    health::Health,
     logging::Recent,
     store::{DeliveryKind, Queue, Store},
     telemetry::Exposition,
@@ -28,6 +29,8 @@ pub struct BotView {
     pub directory: Arc<dyn Directory>,
     /// The store.
     pub store: Store,
+    /// What the parts noticed.
+    pub(crate) health: Health,
     /// The last warnings and errors.
     pub log: Recent,
     /// The counters.

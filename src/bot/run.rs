@@ -30,6 +30,7 @@ use super::{
 use crate::{
     admin::{self, BotView},
     config::Config,
+    health::Health,
     listener::{self, Access, CertificateError},
     store::{BUSY_TIMEOUT, Store, StoreError},
     telemetry,
@@ -132,7 +133,7 @@ pub struct Bot {
     cancel: CancellationToken,
     store: Store,
     reloader: Reloader,
-    connection: watch::Receiver<ConnectionState>,
+    view: BotView,
     listener: SocketAddr,
     admin: SocketAddr,
 }
@@ -143,6 +144,7 @@ struct Shared {
     current: Current,
     rooms: Arc<Rooms>,
     rest: RestClient,
+    health: Health,
     cancel: CancellationToken,
 }
 
@@ -184,14 +186,15 @@ impl Bot {
             current: current.clone(),
             rooms,
             rest: RestClient::new(account),
+            health: Health::default(),
             cancel: CancellationToken::new(),
         };
-        let view = view(&current, shared.rest.account(), &shared.rooms, &store, &realtime);
+        let view = view(&current, shared.rest.account(), &shared.rooms, &store, &realtime, &shared.health);
         let mut bot = Self {
             parts: JoinSet::new(),
             cancel: shared.cancel.clone(),
             store,
-            connection: realtime.state(),
+            view: view.clone(),
             reloader: Reloader::new(current, access.clone()),
             listener: addresses.0,
             admin: addresses.1,
@@ -217,7 +220,12 @@ impl Bot {
 
     /// Where the connection to Rocket.Chat stands, now and at each change.
     pub fn connection(&self) -> watch::Receiver<ConnectionState> {
-        self.connection.clone()
+        self.view.connection.clone()
+    }
+
+    /// What can be looked at while the bot runs.
+    pub fn view(&self) -> BotView {
+        self.view.clone()
     }
 
     /// What the bot keeps.
@@ -285,6 +293,7 @@ impl Bot {
             rest: shared.rest.clone(),
             store: shared.store.clone(),
             current: shared.current.clone(),
+            health: shared.health.clone(),
             sign_wait: tempo.sign_wait,
             retry_unit: tempo.retry_unit,
         };

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     admin::{BotView, Directory, QueueLabel, WatchedBy, WatchedRoom},
     alerting::{RoomPattern, Trigger},
+    health::Health,
     logging,
     store::Store,
     telemetry::Exposition,
@@ -25,6 +26,7 @@ pub(super) fn view(
     rooms: &Arc<Rooms>,
     store: &Store,
     realtime: &Realtime,
+    health: &Health,
 ) -> BotView {
     BotView {
         account: account.clone(),
@@ -32,6 +34,7 @@ pub(super) fn view(
         frames: realtime.counts(),
         directory: Arc::new(Names { current: current.clone(), rooms: rooms.clone() }),
         store: store.clone(),
+        health: health.clone(),
         log: logging::recent(),
         metrics: Exposition::start(),
         started_at: Timestamp::now(),

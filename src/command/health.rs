@@ -10,8 +10,8 @@ use secrecy::ExposeSecret;
 
 use super::Failure;
 use crate::{
-    admin::Readiness,
     config::{Admin, Config, Sources},
+    health::Readiness,
 };
 use rocketchat::Connector;
 
@@ -26,13 +26,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub async fn health(path: Option<PathBuf>) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process(path))?;
     match ask(&config.admin).await {
-        Ok(readiness) if readiness.ready => {
-            println!("ready");
-            Ok(())
-        }
         Ok(readiness) => {
-            println!("not ready: {}", readiness.missing.join("; "));
-            Err(Failure::Reported)
+            println!("{readiness}");
+            if readiness.ready { Ok(()) } else { Err(Failure::Reported) }
         }
         Err(reason) => {
             println!("not ready: the bot does not answer on {} ({reason})", config.admin.bind);

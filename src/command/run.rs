@@ -40,7 +40,7 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     });
     systemd::ready();
     let (refusal, refusals) = watch::channel(String::new());
-    let notifying = systemd::notify(bot.connection(), refusals, bot.store());
+    let notifying = systemd::notify(bot.view(), refusals);
     let _notifying = AbortOnDropHandle::new(tokio::spawn(notifying));
     let reloading = reload_on(hangups, path, bot.reloader(), refusal);
     let _reloading = AbortOnDropHandle::new(tokio::spawn(reloading));

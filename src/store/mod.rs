@@ -26,4 +26,6 @@ pub use rooms::{Progress, RoomProgress};
 pub use rows::{
     Alert, AlertId, AlertState, Delivery, DeliveryId, DeliveryKind, NewAlert, NewDelivery, Queue,
 };
-pub use status::{AlertTrail, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, QueueDepth};
+pub use status::{
+    AlertTrail, Callbacks, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, LastAlert, QueueDepth,
+};

@@ -31,6 +31,34 @@ pub(super) const EVENTS_OF: &str = "SELECT alert_id, coalesce(event_kind, '') AS
     coalesce(outcome, '') AS correlation, received_at \
     FROM event WHERE alert_id IN (SELECT value FROM json_each($1)) ORDER BY seq DESC LIMIT $2";
 
+pub(super) const LAST_ALERT_OF: &str = "SELECT CASE state WHEN 'failed' THEN coalesce(last_error, '') END AS failed, \
+    settled_at AS at FROM delivery WHERE queue = $1 AND kind = 'alert' AND settled_at IS NOT NULL ORDER BY id DESC LIMIT 1";
+/// Only a few alerts are counted: whether there are any is what matters.
+pub(super) const FIRST_SENT: &str = "SELECT count(*), min(settled_at) FROM \
+    (SELECT settled_at FROM alert WHERE state = 'sent' AND settled_at IS NOT NULL ORDER BY id LIMIT 100)";
+pub(super) const LAST_EVENT: &str = "SELECT received_at FROM event WHERE seq = (SELECT max(seq) FROM event)";
+
+/// The alert of a queue that was settled last.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct LastAlert {
+    /// Why it was given up; `None` where it was sent.
+    pub failed: Option<String>,
+    /// When.
+    #[sqlx(try_from = "Millis")]
+    pub at: Timestamp,
+}
+
+/// Whether SIGNL4 calls back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Callbacks {
+    /// When the last event came.
+    pub last_event: Option<Timestamp>,
+    /// Alerts that SIGNL4 took; where there are events, not counted.
+    pub sent: u64,
+    /// When it took the first of them.
+    pub first_sent: Option<Timestamp>,
+}
+
 /// What waits in one queue of the outbox.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct QueueDepth {
@@ -128,6 +156,27 @@ impl Store {
     pub async fn inbox_depth(&self) -> Result<InboxDepth, StoreError> {
         let (waiting, oldest): (i64, Option<i64>) = sqlx::query_as(INBOX).fetch_one(&self.readers).await?;
         Ok(InboxDepth { waiting: waiting.unsigned_abs(), oldest: oldest.map(timestamp) })
+    }
+
+    /// The alert of a queue that was settled last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn last_alert_of(&self, queue: &Queue) -> Result<Option<LastAlert>, StoreError> {
+        Ok(sqlx::query_as(LAST_ALERT_OF).bind(queue).fetch_optional(&self.readers).await?)
+    }
+
+    /// Whether SIGNL4 calls back.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn callbacks(&self) -> Result<Callbacks, StoreError> {
+        let last: Option<(i64,)> = sqlx::query_as(LAST_EVENT).fetch_optional(&self.readers).await?;
+        if let Some((at,)) = last {
+            return Ok(Callbacks { last_event: Some(timestamp(at)), ..Callbacks::default() });
+        }
+        let (sent, first): (i64, Option<i64>) = sqlx::query_as(FIRST_SENT).fetch_one(&self.readers).await?;
+        Ok(Callbacks { last_event: None, sent: sent.unsigned_abs(), first_sent: first.map(timestamp) })
     }
 
     /// The last alerts, at most `limit` and none queued before `since`; the newest first.

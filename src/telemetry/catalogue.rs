@@ -38,7 +38,9 @@ metrics! {
     START_TIME: Gauge "signl4_bot_start_time_seconds"
         "When the bot started, in Unix time.",
     READY: Gauge "signl4_bot_ready"
-        "1 while the bot is connected to Rocket.Chat and can write its store, as /readyz says, else 0.",
+        "1 while the bot sees messages of Rocket.Chat and can write its store, as /readyz says, else 0.",
+    DEGRADED: Gauge "signl4_bot_degraded"
+        "1 while the bot runs but people may not be paged, as the warnings of /readyz say, else 0.",
     CONNECTION_STATE: Gauge "signl4_bot_connection_state"
         "1 for the state of the connection to Rocket.Chat (connecting, online, waiting, stopped), 0 for the others.",
     RECONNECTS: Counter "signl4_bot_reconnects_total"

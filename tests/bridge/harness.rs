@@ -334,6 +334,16 @@ impl Harness {
         Bot { child, log, admin: self.admin_url() }
     }
 
+    /// Runs another command of the program with the bot's configuration.
+    #[allow(dead_code, reason = "not every file that shares the harness needs it")]
+    pub async fn command(&self, arguments: &[&str]) -> std::process::Output {
+        let config = self.write_config(&self.bot_toml());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"));
+        command.args(arguments).current_dir(self.dir.path()).env(CONFIG_VARIABLE, &config);
+        command.env("NO_PROXY", "127.0.0.1").stdin(Stdio::null()).kill_on_drop(true);
+        timeout(SOON, command.output()).await.unwrap().unwrap()
+    }
+
     fn bot_toml(&self) -> String {
         let account = match self.has_password {
             true => format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}"),

@@ -6,10 +6,11 @@ use regex::Regex;
 use super::{count, page as render, sections, time_ago};
 use crate::{
     admin::{
-        Readiness, WatchedBy, WatchedRoom,
+        WatchedBy, WatchedRoom,
         status::{Status, Stored},
         timeline::{Step, Story, Tone},
     },
+    health::{Readiness, State, Warning},
     logging::Line,
     store::{InboxDepth, Queue, QueueDepth},
 };
@@ -39,7 +40,12 @@ fn troubled(text: &str) -> Status {
         started_at: now(),
         server: "https://chat.example.com/".into(),
         user: Some(own()),
-        readiness: Readiness { ready: false, missing: vec![own()] },
+        readiness: Readiness {
+            ready: false,
+            state: State::Down,
+            missing: vec![own()],
+            warnings: vec![Warning { what: own(), since: Some(now()) }],
+        },
         connection: ConnectionState::Waiting { reason: LostReason::Network(own()), retry_at: now() },
         offline_since: Some(now()),
         watched: vec![WatchedBy {
@@ -66,10 +72,14 @@ fn troubled(text: &str) -> Status {
     }
 }
 
+fn ready() -> Readiness {
+    Readiness { ready: true, state: State::Ready, missing: vec![], warnings: vec![] }
+}
+
 /// A healthy bot with nothing to do.
 fn idle() -> Status {
     Status {
-        readiness: Readiness { ready: true, missing: vec![] },
+        readiness: ready(),
         connection: ConnectionState::Online { since: now(), scope: Scope::AllRooms },
         offline_since: None,
         stored: Ok(Stored { waiting: vec![], inbox: InboxDepth::default(), alerts: vec![] }),

@@ -25,6 +25,7 @@ use self::{rocketchat::RocketChat, schedule::Schedule, signl4::Signl4Team};
 use super::settings::{Current, Settings};
 use crate::{
     alerting::TeamName,
+    health::Health,
     store::{DeliveryKind, Queue, Store, StoreError},
 };
 use ::rocketchat::rest::RestClient;
@@ -45,6 +46,7 @@ pub(super) struct Tools {
     pub(super) rest: RestClient,
     pub(super) store: Store,
     pub(super) current: Current,
+    pub(super) health: Health,
     /// How long an alert that may have been raised waits for SIGNL4's own event.
     pub(super) sign_wait: Duration,
     /// The unit of the waits between attempts: a second, except in tests.
@@ -129,11 +131,11 @@ impl Outbox {
         to: impl worker::Destination,
         stop: CancellationToken,
     ) {
-        let store = self.tools.store.clone();
+        let (store, health) = (self.tools.store.clone(), self.tools.health.clone());
         let schedule = Schedule::new(self.tools.sign_wait, self.tools.retry_unit);
         self.workers.spawn(async move {
             let queue = route.0.clone();
-            worker::work(route, to, store, schedule, stop).await;
+            worker::work(route, to, (store, health), schedule, stop).await;
             queue
         });
     }

@@ -21,6 +21,7 @@ use tracing::{error, field::display, info, warn};
 
 use super::schedule::Schedule;
 use crate::{
+    health::{Condition, Health},
     store::{AlertState, Delivery, DeliveryKind, NewDelivery, Queue, Settlement, Store, StoreError},
     telemetry,
 };
@@ -69,11 +70,11 @@ pub(super) trait Destination: Send + Sync + 'static {
 pub(super) async fn work<D: Destination>(
     (queue, kind): (Queue, DeliveryKind),
     to: D,
-    store: Store,
+    (store, health): (Store, Health),
     schedule: Schedule,
     cancel: CancellationToken,
 ) {
-    let line = Line { queue, kind, to: Arc::new(to), store: store.clone() };
+    let line = Line { queue, kind, to: Arc::new(to), store: store.clone(), health };
     let mut worker = Worker { line, changes: store.changes(), schedule, attempts: JoinSet::new() };
     loop {
         // Armed before the query, so that a row added after it wakes the worker.
@@ -165,11 +166,18 @@ struct Line<D> {
     kind: DeliveryKind,
     to: Arc<D>,
     store: Store,
+    health: Health,
 }
 
 impl<D> Clone for Line<D> {
     fn clone(&self) -> Self {
-        Self { queue: self.queue.clone(), kind: self.kind, to: self.to.clone(), store: self.store.clone() }
+        Self {
+            queue: self.queue.clone(),
+            kind: self.kind,
+            to: self.to.clone(),
+            store: self.store.clone(),
+            health: self.health.clone(),
+        }
     }
 }
 
@@ -244,7 +252,15 @@ impl<D: Destination> Line<D> {
         let (queue, delivery, alert, attempts) = (&self.queue, row.id, row.alert.map(display), row.attempts);
         match settlement {
             Settlement::Delivered { .. } => {}
-            Settlement::Failed { reason } => error!(%queue, %delivery, alert, %reason, "given up"),
+            Settlement::Failed { reason } => {
+                error!(%queue, %delivery, alert, %reason, "given up");
+                // Of an alert, the store tells.
+                if self.kind != DeliveryKind::Alert {
+                    let what =
+                        format!("A reply was not posted in Rocket.Chat (delivery {delivery}): {reason}");
+                    self.health.note(Condition::Reply, what);
+                }
+            }
             Settlement::Retry { reason: None } => {
                 info!(%queue, %delivery, alert, ?pause, "paused: the limit is reached");
             }

@@ -40,6 +40,8 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         status::LAST_ALERTS,
         status::DELIVERIES_OF,
         status::EVENTS_OF,
+        status::LAST_ALERT_OF,
+        status::LAST_EVENT,
         database::PURGE_DELIVERIES,
         database::PURGE_ALERTS,
         database::PURGE_EVENTS,

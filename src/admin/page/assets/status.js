@@ -89,6 +89,8 @@ function show(parts) {
 
 function say(state, text) {
   live.dataset.state = state;
+  // What is shown may no longer be true.
+  document.getElementById("main").classList.toggle("stale", state === "lost");
   live.querySelector(".live-text").textContent = text;
 }
 

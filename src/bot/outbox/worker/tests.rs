@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::store::DeliveryId;
+use crate::{health::Health, store::DeliveryId};
 
 const SOON: Duration = Duration::from_secs(20);
 const WAIT: Duration = Duration::from_millis(5);
@@ -74,7 +74,8 @@ impl Scene {
         }
         let route = (queue(), DeliveryKind::Reply);
         let schedule = Schedule::new(WAIT, WAIT);
-        let worker = tokio::spawn(work(route, to, store.clone(), schedule, cancel.clone()));
+        let worker =
+            tokio::spawn(work(route, to, (store.clone(), Health::default()), schedule, cancel.clone()));
         Self { store, tried, cancel, worker, _directory: directory }
     }
 

@@ -1,0 +1,430 @@
+//! Whether people can be paged: one state with its reasons, for `/readyz`, the status page, `health`, systemd and the metrics.
+//!
+//! Parts of the bot report what they notice to [`Health`]; the rest is read from the store and the connection. [`assess`]
+//! makes one [`Readiness`] of all of it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::store::{Callbacks, LastAlert, QueueDepth};
+use rocketchat::{RoomId, realtime::ConnectionState};
+
+/// A team's alerts that wait longer than this are reported.
+const LATE: SignedDuration = SignedDuration::from_secs(30);
+/// How long after connecting the rooms may be unknown.
+const LISTING: SignedDuration = SignedDuration::from_secs(15);
+/// How long an alert that was not sent, and what a part has noted, is reported.
+const REMEMBERED: Duration = Duration::from_hours(24);
+/// So many alerts without any event from SIGNL4 are reported once the first is older than this.
+const CALLBACK_DUE: (u64, SignedDuration) = (3, SignedDuration::from_secs(60));
+/// The same for a single alert.
+const CALLBACK_OVERDUE: SignedDuration = SignedDuration::from_hours(1);
+
+/// How well the bot can do its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Everything works.
+    Ready,
+    /// It runs, but alerts or replies may be late or lost to somebody: see the warnings. A restart does not help.
+    Degraded,
+    /// It sees no messages, or cannot store anything.
+    Down,
+}
+
+impl State {
+    /// One lowercase word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// The answer of `/readyz`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether nothing is missing. Also true while the bot is degraded.
+    pub ready: bool,
+    /// The state in one word.
+    pub state: State,
+    /// What is missing, for a person; empty unless the bot is down.
+    pub missing: Vec<String>,
+    /// Why people may not be paged although the bot runs.
+    pub warnings: Vec<Warning>,
+}
+
+impl fmt::Display for Readiness {
+    /// One line: the state, and all reasons.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reasons: Vec<String> =
+            self.missing.iter().cloned().chain(self.warnings.iter().map(ToString::to_string)).collect();
+        match (self.state, reasons.is_empty()) {
+            (State::Down, _) => write!(f, "not ready: {}", reasons.join("; ")),
+            (state, true) => f.write_str(state.name()),
+            (state, false) => write!(f, "{}: {}", state.name(), reasons.join("; ")),
+        }
+    }
+}
+
+/// A reason why people may not be paged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// What is wrong, for a person.
+    pub what: String,
+    /// Since when, as far as that is known.
+    pub since: Option<Timestamp>,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.since {
+            Some(since) => write!(f, "{} (since {})", self.what, since.strftime("%Y-%m-%d %H:%M UTC")),
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+/// What a part of the bot notices and no query finds. Each is reported once, with its newest text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(dead_code, reason = "the parts that report these follow")]
+pub(crate) enum Condition {
+    /// There is no realtime session, and messages are polled over REST.
+    Polling,
+    /// Rocket.Chat refuses the account.
+    Account,
+    /// A room that a trigger names was renamed, archived or deleted, or the bot was removed from it.
+    Room(RoomId),
+    /// A reply could not be posted in any way.
+    Reply,
+    /// An event from SIGNL4 could not be read.
+    UnreadableEvent,
+}
+
+/// The conditions that hold. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Health(watch::Sender<BTreeMap<Condition, Noted>>);
+
+#[derive(Clone, Debug)]
+struct Noted {
+    warning: Warning,
+    until: Option<SystemTime>,
+}
+
+#[allow(dead_code, reason = "the parts that report follow")]
+impl Health {
+    /// A condition holds until it is cleared.
+    pub(crate) fn raise(&self, condition: Condition, what: impl Into<String>) {
+        self.insert(condition, what.into(), None);
+    }
+
+    /// Something happened that nothing clears; it is shown for a day.
+    pub(crate) fn note(&self, condition: Condition, what: impl Into<String>) {
+        self.insert(condition, what.into(), SystemTime::now().checked_add(REMEMBERED));
+    }
+
+    /// A condition holds no longer.
+    pub(crate) fn clear(&self, condition: &Condition) {
+        self.0.send_if_modified(|all| all.remove(condition).is_some());
+    }
+
+    /// Marked at each change.
+    pub(crate) fn changes(&self) -> impl Future<Output = ()> + use<> {
+        let mut changes = self.0.subscribe();
+        async move {
+            let _ = changes.changed().await;
+        }
+    }
+
+    /// Whether a condition holds.
+    fn holds(&self, condition: &Condition) -> bool {
+        self.0.borrow().contains_key(condition)
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let now = SystemTime::now();
+        let is_current = |noted: &&Noted| noted.until.is_none_or(|until| now < until);
+        self.0.borrow().values().filter(is_current).map(|noted| noted.warning.clone()).collect()
+    }
+
+    fn insert(&self, condition: Condition, what: String, until: Option<SystemTime>) {
+        self.0.send_if_modified(|all| {
+            let before = all.get(&condition);
+            if until.is_none() && before.is_some_and(|noted| noted.warning.what == what) {
+                return false;
+            }
+            let since = before.and_then(|noted| noted.warning.since).or(Some(Timestamp::now()));
+            all.insert(condition, Noted { warning: Warning { what, since }, until });
+            true
+        });
+    }
+}
+
+/// What [`assess`] judges by.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) connection: &'a ConnectionState,
+    /// What is wrong with the store.
+    pub(crate) store: Option<String>,
+    pub(crate) health: &'a Health,
+    pub(crate) watched: Vec<Watched<'a>>,
+    /// Each team's queue, by its name for people.
+    pub(crate) teams: Vec<Team>,
+    pub(crate) callbacks: Callbacks,
+}
+
+/// What a trigger watches.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watched<'a> {
+    pub(crate) trigger: &'a str,
+    /// How many rooms.
+    pub(crate) rooms: usize,
+    /// The entries of its `rooms` that match no known room.
+    pub(crate) unfound: &'a [String],
+}
+
+/// A team's alerts.
+#[derive(Clone, Debug)]
+pub(crate) struct Team {
+    /// Its name for people.
+    pub(crate) name: String,
+    /// What waits; `None` where nothing does.
+    pub(crate) waiting: Option<QueueDepth>,
+    /// The alert that was settled last.
+    pub(crate) last: Option<LastAlert>,
+}
+
+/// The bot is down without a view of Rocket.Chat or without a store; whatever else keeps people from being paged degrades it.
+pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
+    let polling = facts.health.holds(&Condition::Polling);
+    let connection = (!polling).then(|| not_connected(facts.connection)).flatten();
+    let missing: Vec<String> = connection.into_iter().chain(facts.store.clone()).collect();
+    let mut warnings: Vec<Warning> =
+        facts.teams.iter().filter_map(|team| not_getting_out(team, now)).collect();
+    warnings.extend(unwatched(facts.connection, &facts.watched, now));
+    warnings.extend(never_called_back(&facts.callbacks, now));
+    warnings.extend(facts.health.warnings());
+    let state = match (missing.is_empty(), warnings.is_empty()) {
+        (false, _) => State::Down,
+        (true, false) => State::Degraded,
+        (true, true) => State::Ready,
+    };
+    Readiness { ready: state != State::Down, state, missing, warnings }
+}
+
+fn not_connected(connection: &ConnectionState) -> Option<String> {
+    match connection {
+        ConnectionState::Online { .. } => None,
+        ConnectionState::Waiting { reason, retry_at } => {
+            let at = retry_at.strftime("%H:%M:%S UTC");
+            Some(format!("Rocket.Chat is not connected ({reason}); next attempt at {at}"))
+        }
+        ConnectionState::Stopped(Some(fatal)) => Some(format!("Rocket.Chat is not connected ({fatal})")),
+        other => Some(format!("Rocket.Chat is not connected ({})", other.name())),
+    }
+}
+
+/// Alerts of a team that wait too long, or else that its last one was not sent.
+fn not_getting_out(team: &Team, now: Timestamp) -> Option<Warning> {
+    let name = &team.name;
+    if let Some(QueueDepth { waiting, oldest, last_error, .. }) = &team.waiting
+        && now.duration_since(*oldest) > LATE
+    {
+        let alerts = count(*waiting, "alert");
+        let why = last_error.as_deref().unwrap_or("its rate limit is reached, or the calls are slow");
+        let what = format!("Alerts are not getting out: {alerts} for {name} waiting: {why}");
+        return Some(Warning { what, since: Some(*oldest) });
+    }
+    let LastAlert { failed, at } = team.last.as_ref()?;
+    let reason = failed.as_ref().filter(|_| now.duration_since(*at).unsigned_abs() < REMEMBERED)?;
+    let what = format!("The last alert for {name} was not sent: {reason}");
+    Some(Warning { what, since: Some(*at) })
+}
+
+fn unwatched(connection: &ConnectionState, watched: &[Watched<'_>], now: Timestamp) -> Vec<Warning> {
+    let ConnectionState::Online { since, .. } = connection else { return vec![] };
+    if now.duration_since(*since) < LISTING {
+        return vec![];
+    }
+    let warning = |what| Warning { what, since: None };
+    if watched.iter().all(|by| by.rooms == 0) {
+        let what = "No room is watched: invite the bot into a room, or correct the rooms of the triggers in bot.toml";
+        return vec![warning(what.to_owned())];
+    }
+    let unfound = watched.iter().filter(|by| !by.unfound.is_empty());
+    let unfound = unfound.map(|by| {
+        warning(format!(
+            "Trigger {} names rooms that the bot cannot see: {}",
+            by.trigger,
+            by.unfound.join(", ")
+        ))
+    });
+    unfound.collect()
+}
+
+/// An address that was never entered in SIGNL4, or that SIGNL4 does not reach, shows only by what does not come.
+fn never_called_back(callbacks: &Callbacks, now: Timestamp) -> Option<Warning> {
+    let Callbacks { last_event: None, sent, first_sent: Some(first) } = callbacks else { return None };
+    let age = now.duration_since(*first);
+    let is_due = (*sent >= CALLBACK_DUE.0 && age > CALLBACK_DUE.1) || age > CALLBACK_OVERDUE;
+    let what = format!(
+        "SIGNL4 has taken {} and never called back: enter the address of this bot's listener, \
+         http(s)://…/signl4/{{listener.secret}}, as the outbound webhook in SIGNL4, and see that it is reachable from the internet",
+        count(*sent, "alert")
+    );
+    is_due.then_some(Warning { what, since: Some(*first) })
+}
+
+/// `1 alert`, `2 alerts`.
+fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+    use crate::store::Queue;
+    use rocketchat::{
+        Fatal,
+        realtime::{LostReason, Scope},
+    };
+
+    fn now() -> Timestamp {
+        Timestamp::UNIX_EPOCH + 400_000.hours()
+    }
+
+    fn online() -> ConnectionState {
+        ConnectionState::Online { since: now() - 1.hour(), scope: Scope::AllRooms }
+    }
+
+    fn waiting() -> ConnectionState {
+        ConnectionState::Waiting { reason: LostReason::HalfOpen, retry_at: Timestamp::UNIX_EPOCH }
+    }
+
+    fn watched(unfound: &[String], rooms: usize) -> Vec<Watched<'_>> {
+        vec![Watched { trigger: "t", rooms, unfound }]
+    }
+
+    fn assessed<'a>(change: impl FnOnce(&mut Facts<'a>)) -> Readiness {
+        let mut facts = Facts {
+            connection: Box::leak(Box::new(online())),
+            store: None,
+            health: Box::leak(Box::default()),
+            watched: watched(&[], 1),
+            teams: vec![],
+            callbacks: Callbacks::default(),
+        };
+        change(&mut facts);
+        assess(&facts, now())
+    }
+
+    fn team(seconds: i64, last_error: Option<&str>, failed: Option<&str>) -> Team {
+        let waiting = QueueDepth {
+            queue: Queue::new("signl4"),
+            waiting: 2,
+            oldest: now() - seconds.seconds(),
+            attempts: 4,
+            last_error: last_error.map(Into::into),
+        };
+        let last = LastAlert { failed: failed.map(Into::into), at: now() - 1.minute() };
+        Team { name: "SIGNL4".into(), waiting: (seconds > 0).then_some(waiting), last: Some(last) }
+    }
+
+    #[test]
+    fn without_trouble_the_bot_is_ready() {
+        let readiness = assessed(|facts| facts.teams = vec![team(0, None, None), team(20, None, None)]);
+        assert_eq!(readiness.to_string(), "ready");
+        assert!(readiness.ready);
+    }
+
+    #[test]
+    fn everything_missing_is_named() {
+        let connection = waiting();
+        let readiness = assessed(|facts| {
+            facts.connection = &connection;
+            facts.store = Some("the store's disk is full".into());
+        });
+        let lost = LostReason::HalfOpen;
+        assert_eq!(
+            readiness.to_string(),
+            format!(
+                "not ready: Rocket.Chat is not connected ({lost}); next attempt at 00:00:00 UTC; the store's disk is full"
+            )
+        );
+        assert!(!readiness.ready);
+        let stopped = ConnectionState::Stopped(Some(Fatal::SecondFactor));
+        let missing = assessed(|facts| facts.connection = &stopped).missing;
+        assert!(missing[0].contains("second factor"), "{missing:?}");
+    }
+
+    #[test]
+    fn while_alerts_do_not_get_out_the_bot_is_degraded_and_says_why() {
+        for (team, wanted) in [
+            (team(65, Some("HTTP 503"), None), "2 alerts for SIGNL4 waiting: HTTP 503"),
+            (team(65, None, None), "2 alerts for SIGNL4 waiting: its rate limit is reached"),
+            (team(0, None, Some("HTTP 404")), "The last alert for SIGNL4 was not sent: HTTP 404"),
+        ] {
+            let readiness = assessed(|facts| facts.teams = vec![team]);
+            assert_eq!((readiness.ready, readiness.state), (true, State::Degraded));
+            assert!(readiness.to_string().contains(wanted), "{readiness}");
+        }
+    }
+
+    #[test]
+    fn a_bot_that_watches_no_room_is_degraded_once_it_had_time_to_list_them() {
+        let typo = ["#typo".to_owned()];
+        let readiness = assessed(|facts| facts.watched = watched(&typo, 0));
+        assert!(readiness.to_string().starts_with("degraded: No room is watched"), "{readiness}");
+        let fresh = ConnectionState::Online { since: now() - 3.seconds(), scope: Scope::AllRooms };
+        let readiness = assessed(|facts| (facts.watched, facts.connection) = (watched(&typo, 0), &fresh));
+        assert_eq!(readiness.state, State::Ready);
+        let readiness = assessed(|facts| facts.watched = watched(&typo, 3));
+        assert!(readiness.to_string().contains("Trigger t names rooms that the bot cannot see: #typo"));
+    }
+
+    #[test]
+    fn a_callback_that_never_comes_is_noticed() {
+        let sent = |sent, ago| Callbacks { sent, first_sent: Some(now() - ago), last_event: None };
+        for (callbacks, state) in [
+            (sent(3, 2.minutes()), State::Degraded),
+            (sent(2, 2.minutes()), State::Ready),
+            (sent(1, 2.hours()), State::Degraded),
+            (Callbacks { last_event: Some(now()), ..sent(9, 2.hours()) }, State::Ready),
+        ] {
+            assert_eq!(assessed(|facts| facts.callbacks = callbacks).state, state);
+        }
+    }
+
+    #[test]
+    fn polling_takes_the_place_of_the_connection_and_says_so() {
+        let (connection, health) = (waiting(), Health::default());
+        health.raise(Condition::Polling, "polling");
+        let readiness = assessed(|facts| (facts.connection, facts.health) = (&connection, &health));
+        assert_eq!((readiness.ready, readiness.state), (true, State::Degraded));
+        health.clear(&Condition::Polling);
+        let readiness = assessed(|facts| (facts.connection, facts.health) = (&connection, &health));
+        assert_eq!(readiness.state, State::Down);
+    }
+
+    #[test]
+    fn a_condition_is_reported_since_it_began() {
+        let health = Health::default();
+        health.raise(Condition::Account, "first");
+        let since = health.warnings()[0].since;
+        health.raise(Condition::Account, "second");
+        health.note(Condition::Reply, "third");
+        let warnings = health.warnings();
+        assert_eq!((warnings.len(), warnings[0].since, warnings[0].what.as_str()), (2, since, "second"));
+    }
+}
