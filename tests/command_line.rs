@@ -228,3 +228,14 @@ fn the_demo_starts_where_there_are_no_certificates_as_in_an_empty_image() {
     demo.wait().unwrap();
     assert!(found, "the demo ended before it said where it is");
 }
+
+#[test]
+fn a_dry_run_reads_trigger_words_and_unless_as_the_bot_does() {
+    let triggers = "[[trigger]]\nname = \"pumps\"\nwords = [\"pump\"]\nunless = '(?i)resolved'\n";
+    let report = |text: &str| stdout(&run(&format!("{SOUND}{triggers}"), &["test", text]));
+    assert!(report("PUMP 3 is down").contains("matches the trigger \"pumps\""));
+    let word = report("pump-manual.pdf");
+    assert!(word.contains("pumps  the text does not match \"pump\""), "{word}");
+    let excluded = report("pump 3: RESOLVED");
+    assert!(excluded.contains("but also what it must not: (?i)resolved (unless)"), "{excluded}");
+}

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::{DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, TeamName, Template, Trigger};
 use jiff::Timestamp;
-use regex::Regex;
-
-use super::{DEFAULT_TITLE, EventTemplates, RoomPattern, TeamName, Template, Trigger};
 use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
 
 /// A message of Anna's in `#general`, written at noon of 2026-01-02.
@@ -36,11 +34,13 @@ pub(super) fn general() -> Room {
 
 /// A trigger with these patterns that takes everything everywhere.
 pub(crate) fn trigger(name: &str, patterns: &[&str]) -> Trigger {
-    let patterns: Vec<Regex> = patterns.iter().map(|pattern| Regex::new(pattern).unwrap()).collect();
+    let patterns: Vec<Pattern> =
+        patterns.iter().map(|pattern| Pattern::expression(pattern).unwrap()).collect();
     let event = event(&patterns, &[]);
     Trigger {
         name: name.to_owned(),
         patterns,
+        unless: None,
         rooms: vec![RoomPattern::Any],
         users: Vec::new(),
         exclude_users: Vec::new(),
@@ -55,8 +55,8 @@ pub(crate) fn trigger(name: &str, patterns: &[&str]) -> Trigger {
 }
 
 /// The default templates, but for those given: `title`, `message`, `external_id`, `service`, `location` or a field.
-pub(super) fn event(patterns: &[Regex], templates: &[(&str, &str)]) -> EventTemplates {
-    let vocabulary = EventTemplates::vocabulary(patterns.iter().flat_map(Regex::capture_names).flatten());
+pub(super) fn event(patterns: &[Pattern], templates: &[(&str, &str)]) -> EventTemplates {
+    let vocabulary = EventTemplates::vocabulary(patterns.iter().flat_map(Pattern::groups));
     let compile = |source: &str| Template::compile(source, &vocabulary).unwrap();
     let mut event = EventTemplates {
         title: compile(DEFAULT_TITLE),

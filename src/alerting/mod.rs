@@ -6,6 +6,7 @@
 mod correlation;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod pattern;
 mod rooms;
 mod template;
 mod template_event;
@@ -16,6 +17,7 @@ mod trigger;
 mod trigger_set;
 
 pub(crate) use correlation::{Candidates, Correlation, FoundBy, Name, ReplyTarget, correlate};
+pub use pattern::Pattern;
 pub use rooms::{RoomGlob, RoomPattern, RoomPatternError};
 pub use template::{CompileError, RenderError, Template, Vocabulary};
 pub use template_event::{AlertingScenario, EventTemplates, RenderedEvent, message_url, render_event};

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use regex::Regex;
-
 use super::rooms::same_name;
-use super::{EventTemplates, RoomPattern};
+use super::{EventTemplates, Pattern, RoomPattern};
 use rocketchat::{Author, Message, Room};
 
 /// A rule that turns a message into an alert.
@@ -15,8 +13,10 @@ use rocketchat::{Author, Message, Room};
 pub struct Trigger {
     /// Unique; it names the trigger in the store, in messages and in `{{ trigger }}`.
     pub name: String,
-    /// Any of these in a message's text sets it off; at least one.
-    pub patterns: Vec<Regex>,
+    /// Any of these in a message's text sets it off; at least one. Words stand last: the groups of a regular expression say more.
+    pub patterns: Vec<Pattern>,
+    /// Where this matches too, the text does not set it off.
+    pub unless: Option<Pattern>,
     /// The rooms it watches; at least one entry.
     pub rooms: Vec<RoomPattern>,
     /// Only these users' messages count, by username without `@`; everybody's where empty.
@@ -45,6 +45,16 @@ impl Trigger {
         self.rooms.iter().any(|pattern| pattern.matches(room, joined))
     }
 
+    /// Whether one of its patterns, of which the set of all triggers found a trace in the text, sets it off.
+    pub(super) fn admits_text(&self, index: usize, text: &str) -> bool {
+        self.patterns.get(index).is_some_and(|pattern| pattern.is_match(text)) && !self.is_excluded(text)
+    }
+
+    /// Whether `unless` matches the text.
+    pub fn is_excluded(&self, text: &str) -> bool {
+        self.unless.as_ref().is_some_and(|unless| unless.is_match(text))
+    }
+
     /// Whether everything but the text speaks for the message: its room, its author, how and where it was posted.
     pub(super) fn admits(&self, message: &Message, room: &Room, joined: bool) -> bool {
         (self.bots || !message.from_integration)
@@ -62,7 +72,7 @@ impl Trigger {
     ///
     /// Every name of every pattern is there, so that a template may use the group of a pattern that did not match.
     pub(super) fn captures(&self, index: usize, text: &str) -> BTreeMap<String, String> {
-        let names = self.patterns.iter().flat_map(Regex::capture_names).flatten();
+        let names = self.patterns.iter().flat_map(Pattern::groups);
         let mut caught: BTreeMap<String, String> =
             names.map(|name| (name.to_owned(), String::new())).collect();
         let Some(pattern) = self.patterns.get(index) else {
@@ -71,7 +81,7 @@ impl Trigger {
         let Some(groups) = pattern.captures(text) else {
             return caught;
         };
-        for name in pattern.capture_names().flatten() {
+        for name in pattern.groups() {
             if let Some(group) = groups.name(name) {
                 caught.insert(name.to_owned(), group.as_str().to_owned());
             }

@@ -2,13 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::{Regex, RegexSet, RegexSetBuilder};
+use regex::RegexSet;
 
-use super::{RoomPattern, Trigger};
+use super::{Pattern, RoomPattern, Trigger};
 use rocketchat::{Message, MessageKind, Room, RoomId};
-
-/// How much memory the patterns of all triggers together may take once compiled, in bytes.
-const SIZE_LIMIT: usize = 16 << 20;
 
 /// The triggers, in the order in which they are written.
 #[derive(Clone, Debug)]
@@ -50,8 +47,7 @@ impl TriggerSet {
             .enumerate()
             .flat_map(|(at, trigger)| (0..trigger.patterns.len()).map(move |pattern| (at, pattern)))
             .collect();
-        let patterns = triggers.iter().flat_map(|trigger| &trigger.patterns).map(Regex::as_str);
-        let patterns = RegexSetBuilder::new(patterns).size_limit(SIZE_LIMIT).build()?;
+        let patterns = Pattern::set(triggers.iter().flat_map(|trigger| &trigger.patterns))?;
         Ok(Self { triggers, patterns, owners })
     }
 
@@ -72,11 +68,12 @@ impl TriggerSet {
         let mut asked = None;
         for pattern in self.patterns.matches(&message.text) {
             let (at, index) = self.owners[pattern];
+            let trigger = &self.triggers[at];
             // Of several patterns of one trigger the first that matches counts.
-            if asked.replace(at) == Some(at) {
+            if asked == Some(at) || !trigger.admits_text(index, &message.text) {
                 continue;
             }
-            let trigger = &self.triggers[at];
+            asked = Some(at);
             if !trigger.admits(message, room, joined) {
                 continue;
             }
@@ -196,12 +193,33 @@ mod tests {
 
     #[test]
     fn a_text_of_several_lines_is_one_text() {
-        let across = set([trigger("across", &["(?s)PROBLEM.*pump"])]);
+        let across = set([trigger("across", &["PROBLEM.*pump"])]);
         assert_eq!(names(&across, "PROBLEM\nhost: north\npump 3"), ["across"]);
         let line = set([trigger("line", &["(?m)^pump 3$"])]);
         assert_eq!(names(&line, "PROBLEM\npump 3\nhost"), ["line"]);
         let plain = set([trigger("plain", &["^pump"])]);
         assert!(names(&plain, "PROBLEM\npump 3").is_empty());
+    }
+
+    #[test]
+    fn a_word_that_is_part_of_a_name_leaves_the_text_to_other_patterns_and_triggers() {
+        let mut words = trigger("words", &[]);
+        words.patterns = ["SIGNL4", "page"].map(|word| Pattern::word(word).unwrap()).into();
+        let triggers = set([words, trigger("links", &["docs"])]);
+        assert!(triggers.may_match("see docs.signl4.com"), "a first look finds the word");
+        assert_eq!(names(&triggers, "see docs.signl4.com"), ["links"]);
+        assert_eq!(names(&triggers, "page me, docs.signl4.com says how"), ["words"]);
+        assert!(names(&triggers, "signl4.com").is_empty());
+    }
+
+    #[test]
+    fn what_unless_matches_sets_off_nothing_and_stands_in_nobodys_way() {
+        let mut pumps = trigger("pumps", &["pump"]);
+        pumps.unless = Some(Pattern::expression(r"(?i)\bresolved\b").unwrap());
+        let triggers = set([pumps, trigger("all", &["SIGNL4"])]);
+        assert_eq!(names(&triggers, "SIGNL4 pump 3"), ["pumps"]);
+        assert_eq!(names(&triggers, "SIGNL4 pump 3\nRESOLVED"), ["all"]);
+        assert!(names(&triggers, "pump 3 is resolved").is_empty());
     }
 
     #[test]

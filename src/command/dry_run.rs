@@ -215,8 +215,11 @@ fn nothing(triggers: &TriggerSet, text: &str, room_given: bool, scenes: &[Scene]
 /// The first reason why the trigger matches in no scene.
 fn obstacle(trigger: &Trigger, text: &str, scenes: &[Scene]) -> String {
     if !trigger.patterns.iter().any(|pattern| pattern.is_match(text)) {
-        let patterns: Vec<_> = trigger.patterns.iter().map(regex::Regex::as_str).collect();
+        let patterns: Vec<_> = trigger.patterns.iter().map(ToString::to_string).collect();
         return format!("the text does not match {}", patterns.join(" or "));
+    }
+    if let Some(unless) = trigger.unless.as_ref().filter(|_| trigger.is_excluded(text)) {
+        return format!("the text matches, but also what it must not: {unless} (unless)");
     }
     if !scenes.iter().any(|scene| trigger.watches(&scene.room, true)) {
         let rooms: Vec<_> = trigger.rooms.iter().map(ToString::to_string).collect();

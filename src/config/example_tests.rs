@@ -129,7 +129,7 @@ fn trigger_settings(trigger: &Trigger) -> Vec<String> {
     let source = |template: &Option<Template>| template.as_ref().map(|it| it.source().to_owned());
     let fields: Vec<_> =
         event.fields.iter().map(|(name, field)| format!("{name}={}", field.source())).collect();
-    let patterns: Vec<_> = trigger.patterns.iter().map(|pattern| pattern.as_str()).collect();
+    let patterns: Vec<_> = trigger.patterns.iter().chain(&trigger.unless).map(ToString::to_string).collect();
     vec![
         format!("{} {patterns:?} {:?}", trigger.name, trigger.team),
         format!("{:?}", trigger.rooms.iter().map(ToString::to_string).collect::<Vec<_>>()),
@@ -233,7 +233,8 @@ fn every_example_it_shows_works() {
     assert!(config.rocketchat.avatar.is_some());
     let trigger = config.triggers.get("signl4").unwrap();
     assert_eq!(trigger.team.as_str(), "network");
-    assert_eq!(trigger.patterns.len(), 3);
+    assert_eq!(trigger.patterns.len(), 4);
+    assert!(trigger.unless.is_some());
     assert!(trigger.event.service.is_some() && trigger.event.location.is_some());
     assert!(trigger.event.alerting_scenario.is_some() && trigger.event.filtering.is_some());
 }

@@ -14,7 +14,7 @@ Every key of `bot.toml`, with its default and the environment variable that sets
 `signl4-rocketchat init` writes a `bot.toml` with all of these explanations.
 
 - The environment overrides the file. Lists are written as `[\"a\", \"b\"]`.
-- In a list of tables, the first is number 0, the second number 1: `SIGNL4_BOT_TRIGGER__1__PATTERN`.
+- In a list of tables, the first is number 0, the second number 1: `SIGNL4_BOT_TRIGGER__1__WORDS`.
 - A key that ends in `_file` names a file that contains the secret and nothing else.
 - Durations are `\"30s\"`, `\"5m\"`, `\"24h\"`, `\"90d\"`.
 - Templates use [Jinja](https://docs.rs/minijinja/latest/minijinja/syntax/) syntax.
@@ -76,7 +76,7 @@ fn reference() -> String {
 fn entry(setting: &str, key: &str, table: &str, shown_as: &ShownAs) -> String {
     let value = setting.split_once(" = ").map_or("", |(_, value)| value);
     let said = match shown_as {
-        ShownAs::Given if value.contains("SIGNL4\\b") => {
+        ShownAs::Given if value.contains("SIGNL4\"]") => {
             format!("default `{value}` without a `[[trigger]]`")
         }
         ShownAs::Given => "required".to_owned(),

@@ -118,8 +118,8 @@ pub(super) struct Report {
 struct Found {
     origin: Origin,
     problem: Problem,
-    /// Whether the problem is a missing key.
-    missing: bool,
+    /// Where the problem is a missing key: the keys of which any would do.
+    missing: Vec<String>,
 }
 
 /// A value that no table asked for.
@@ -151,15 +151,15 @@ impl Report {
 
     /// Adds a problem.
     pub(super) fn note(&self, place: &Place, fault: Fault) {
-        self.add(place, fault, false);
+        self.add(place, fault, Vec::new());
     }
 
-    /// Adds the problem of a missing key.
-    pub(super) fn note_missing(&self, place: &Place, fault: Fault) {
-        self.add(place, fault, true);
+    /// Adds the problem of a missing key, and which keys would do.
+    pub(super) fn note_missing(&self, place: &Place, fault: Fault, keys: Vec<String>) {
+        self.add(place, fault, keys);
     }
 
-    fn add(&self, place: &Place, fault: Fault, missing: bool) {
+    fn add(&self, place: &Place, fault: Fault, missing: Vec<String>) {
         let source = match &place.origin {
             Origin::Absent => self.file.clone(),
             Origin::File { line } => format!("{}:{line}", self.file),
@@ -218,7 +218,7 @@ impl Report {
     fn forget_missing(&self, unknown: &Place, name: &str, meant: &str) {
         let table = unknown.key.strip_suffix(name).unwrap_or_default();
         let meant = format!("{table}{meant}");
-        self.found.borrow_mut().retain(|found| !(found.missing && found.problem.key == meant));
+        self.found.borrow_mut().retain(|found| !found.missing.contains(&meant));
     }
 
     fn unknown_key(&self, unknown: &Leftover) -> Fault {

@@ -175,12 +175,17 @@ impl<'r> Section<'r> {
     /// Reports `key` as missing where none of these keys is given.
     pub(super) fn require(&self, keys: &[&str], key: &'static str, value: &str) {
         if !self.has(keys) {
-            self.missing(key, value);
+            self.missing_all(keys, key, value);
         }
     }
 
     /// Reports a missing key. `value` is an example in TOML.
     pub(super) fn missing(&self, key: &'static str, value: &str) {
+        self.missing_all(&[key], key, value);
+    }
+
+    /// Reports `key` as missing, which any of these keys could stand for.
+    fn missing_all(&self, keys: &[&str], key: &str, value: &str) {
         if self.broken {
             return;
         }
@@ -191,7 +196,8 @@ impl<'r> Section<'r> {
         let variable = variable_of(&join(&self.names.steps, key));
         let fix = format!("write {key} = {value} {under}, or set {variable}");
         let place = Place { origin: self.origin.clone(), key: join(&self.names.path, key) };
-        self.report.note_missing(&place, Fault::new("is missing", fix));
+        let paths = keys.iter().map(|key| join(&self.names.path, key)).collect();
+        self.report.note_missing(&place, Fault::new("is missing", fix), paths);
     }
 
     /// The place of a key, given or not.

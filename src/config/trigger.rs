@@ -3,23 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use regex::{Regex, RegexBuilder};
-
 use super::report::{Fault, Place, Report, closest, quoted};
 use super::section::{Section, Setting};
 use super::source::{Node, Origin, Table, Value};
 use super::values::{compile, one_of, unique_name};
 use crate::alerting::{
-    AlertingScenario, DEFAULT_TITLE, EventTemplates, RoomPattern, RoomPatternError, TeamName, Template,
-    Trigger, TriggerSet, Vocabulary, is_location,
+    AlertingScenario, DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, RoomPatternError, TeamName,
+    Template, Trigger, TriggerSet, Vocabulary, is_location,
 };
-
-/// Maximum size of one compiled pattern in bytes.
-const PATTERN_LIMIT: usize = 4 << 20;
 
 /// The trigger that is used where none is written.
 const DEFAULT_NAME: &str = "signl4";
-const DEFAULT_PATTERN: &str = r"(?i)\bSIGNL4\b";
+const DEFAULT_WORD: &str = "SIGNL4";
 
 /// Names of an event's parameters that already have a meaning to the bot or to SIGNL4.
 const TAKEN_FIELDS: [&str; 6] = ["title", "text", "message", "user", "channel", "link"];
@@ -40,9 +35,10 @@ pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<Trig
 }
 
 fn default_trigger(report: &Report) -> Section<'_> {
-    let text = |text: &str| Node { origin: Origin::Absent, value: Value::Text(text.to_owned()) };
-    let entries =
-        Table::from([("name".to_owned(), text(DEFAULT_NAME)), ("pattern".to_owned(), text(DEFAULT_PATTERN))]);
+    let node = |value| Node { origin: Origin::Absent, value };
+    let text = |text: &str| node(Value::Text(text.to_owned()));
+    let words = node(Value::List(vec![text(DEFAULT_WORD)]));
+    let entries = Table::from([("name".to_owned(), text(DEFAULT_NAME)), ("words".to_owned(), words)]);
     Section::standalone(report, "trigger", entries)
 }
 
@@ -57,6 +53,7 @@ impl Reader<'_> {
         section.require(&["name"], "name", r#""pumps""#);
         let name = section.checked("name", |name| unique_name("trigger", name, &mut self.names));
         let patterns = patterns(&mut section);
+        let unless = section.text("unless").map(|text| section.report.accept(&text.place, unless(&text)));
         let event = event(&mut section, patterns.as_deref());
         let team = section.checked("team", |name| self.team(name));
         let rooms = rooms(&mut section);
@@ -71,6 +68,7 @@ impl Reader<'_> {
         Some(Trigger {
             name: name?,
             patterns: patterns?,
+            unless: unless.map_or(Some(None), |valid| valid.map(Some))?,
             rooms: rooms?,
             users,
             exclude_users,
@@ -96,41 +94,113 @@ impl Reader<'_> {
     }
 }
 
-/// `pattern` and `patterns`; `None` where any of them is invalid.
-fn patterns(section: &mut Section<'_>) -> Option<Vec<Regex>> {
+/// `words`, `pattern` and `patterns`; `None` where any of them is invalid.
+fn patterns(section: &mut Section<'_>) -> Option<Vec<Pattern>> {
     let before = section.report.count();
-    section.require(&["pattern", "patterns"], "pattern", r"'(?i)\bpump\b'");
-    let place = section.place("patterns");
+    section.require(&["words", "pattern", "patterns"], "words", r#"["SIGNL4"]"#);
+    let place = section.place("words");
     let mut texts: Vec<Setting<String>> = section.text("pattern").into_iter().collect();
     texts.extend(section.list("patterns").into_iter().flat_map(|list| list.value));
+    let words = section.list("words").map(|list| list.value).unwrap_or_default();
     let report = section.report;
-    let compiled: Vec<Regex> =
-        texts.iter().filter_map(|text| report.accept(&text.place, pattern(&text.value))).collect();
+    let mut compiled: Vec<Pattern> =
+        texts.iter().filter_map(|text| report.accept(&text.place, pattern(text))).collect();
+    compiled.extend(words.iter().filter_map(|text| report.accept(&text.place, word(text))));
     if compiled.is_empty() && report.count() == before {
-        report.note(&place, Fault::new("is empty", "write at least one pattern"));
+        report.note(&place, Fault::new("is empty", "write at least one trigger word"));
     }
     (report.count() == before).then_some(compiled)
 }
 
-fn pattern(text: &str) -> Result<Regex, Fault> {
-    const FIX: &str = r"correct it, or test it at https://regex101.com (flavour Rust); write it in single quotes, as '\bpump\b'";
-    if text.is_empty() {
+/// A trigger word.
+fn word(text: &Setting<String>) -> Result<Pattern, Fault> {
+    let word = text.value.trim();
+    if word.is_empty() {
+        return Err(Fault::new("is empty", r#"write words such as ["SIGNL4"]"#));
+    }
+    refuse_quotes(text)?;
+    if word.contains(char::is_control) {
         return Err(Fault::new(
-            "is empty and would match every message",
-            "write '.*' if every message is meant",
+            "holds a control character",
+            "write the word as people write it, on one line",
         ));
     }
-    let pattern = RegexBuilder::new(text).size_limit(PATTERN_LIMIT).build();
-    let pattern = pattern
-        .map_err(|error| Fault::new(format!("is not a regular expression: {}", reason(&error)), FIX))?;
-    let groups = pattern.capture_names().flatten();
-    match groups.into_iter().find(|group| EventTemplates::is_taken(group)) {
+    // No word of a language has any of these, and taken literally it would never be found.
+    if ["(?", ".*", ".+", r"\b", r"\d", r"\s", r"\w"].iter().any(|sign| word.contains(sign)) {
+        return Err(Fault::new(
+            format!("looks like a regular expression ({})", quoted(word)),
+            "write it as pattern = '…'; words are taken literally",
+        ));
+    }
+    Pattern::word(word).map_err(|error| Fault::new(reason(&error), "use a shorter word"))
+}
+
+/// A regular expression that sets off a trigger.
+fn pattern(text: &Setting<String>) -> Result<Pattern, Fault> {
+    let pattern = expression(text, "would match every message", "write '.*' if every message is meant")?;
+    let taken = pattern.groups().find(|group| EventTemplates::is_taken(group)).map(str::to_owned);
+    match taken {
         Some(group) => Err(Fault::new(
-            format!("has a group named {}, which has a meaning in templates already", quoted(group)),
+            format!("has a group named {}, which has a meaning in templates already", quoted(&group)),
             format!("rename the group, as in (?<my_{group}>…)"),
         )),
         None => Ok(pattern),
     }
+}
+
+fn unless(text: &Setting<String>) -> Result<Pattern, Fault> {
+    expression(text, "would exclude every message", "leave the key out if no message is excluded")
+}
+
+/// A regular expression that may be meant. What is refused here compiles, but would never match what its author expects.
+fn expression(text: &Setting<String>, if_empty: &str, empty_fix: &str) -> Result<Pattern, Fault> {
+    const FIX: &str = r"correct it, or test it at https://regex101.com (flavour Rust); write it in single quotes, as '\bpump\b'";
+    const UNLESS: &str = r"describe in the key unless what must not match, as in unless = '\bRESOLVED\b'";
+    let source = text.value.as_str();
+    if source.is_empty() {
+        return Err(Fault::new(format!("is empty and {if_empty}"), empty_fix));
+    }
+    refuse_quotes(text)?;
+    if let Some(control) = source.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        let what = if control == '\u{8}' { "a backspace" } else { "a control character" };
+        return Err(Fault::new(
+            format!(r#"holds {what}, as "\b" and the like make in double quotes"#),
+            r"write it in single quotes, as '\bpump\b'",
+        ));
+    }
+    if let Some((inner, flags)) = between_slashes(source) {
+        let flags: String = "ims".chars().filter(|flag| flags.contains(*flag)).collect();
+        let flags = if flags.is_empty() { flags } else { format!("(?{flags})") };
+        return Err(Fault::new(
+            "stands between slashes, which would have to be in the message",
+            format!("write '{flags}{inner}', or [/] for a slash that is meant"),
+        ));
+    }
+    Pattern::expression(source).map_err(|error| {
+        let reason = reason(&error);
+        let fix = if reason.starts_with("look-around") { UNLESS } else { FIX };
+        Fault::new(format!("is not a regular expression: {reason}"), fix)
+    })
+}
+
+/// The inside and the flags of a regular expression as JavaScript and Perl write it: `/pump \d+/i`. A path has further slashes.
+fn between_slashes(text: &str) -> Option<(&str, &str)> {
+    let (inner, flags) = text.strip_prefix('/')?.rsplit_once('/')?;
+    let is_one = !inner.is_empty() && !inner.replace(r"\/", "").contains('/');
+    (is_one && flags.chars().all(|flag| "gimsuy".contains(flag))).then_some((inner, flags))
+}
+
+/// Docker's environment files keep quotes, and then the message would have to have them too.
+fn refuse_quotes(text: &Setting<String>) -> Result<(), Fault> {
+    let value = text.value.trim();
+    let is_quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    if text.place.is_env() && (is_quoted('"') || is_quoted('\'')) {
+        return Err(Fault::new(
+            "stands in quotes, which would have to be in the message",
+            "leave them out: an environment file passes them on",
+        ));
+    }
+    Ok(())
 }
 
 /// The error of a regular expression in one line; `regex` writes several.
@@ -190,8 +260,8 @@ fn usernames(section: &mut Section<'_>, key: &'static str) -> Vec<String> {
 }
 
 /// The event's templates. Without valid patterns the names of their groups are unknown, and no template is checked.
-fn event(section: &mut Section<'_>, patterns: Option<&[Regex]>) -> Option<EventTemplates> {
-    let groups = patterns.map(|patterns| patterns.iter().flat_map(Regex::capture_names).flatten());
+fn event(section: &mut Section<'_>, patterns: Option<&[Pattern]>) -> Option<EventTemplates> {
+    let groups = patterns.map(|patterns| patterns.iter().flat_map(Pattern::groups));
     let templates = Templates { vocabulary: groups.map(EventTemplates::vocabulary) };
     let title = templates.or_default(section, "title", DEFAULT_TITLE);
     let message = templates.or_default(section, "message", "{{ text }}");

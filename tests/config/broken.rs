@@ -52,7 +52,7 @@ fn a_key_that_is_missing_is_told_with_the_line_to_write() {
         ("secret", "listener.secret: is missing: write secret = "),
         (
             "pattern",
-            "trigger \"pumps\".pattern: is missing: write pattern = '(?i)\\bpump\\b' there, or set SIGNL4_BOT_TRIGGER__0__PATTERN",
+            "trigger \"pumps\".words: is missing: write words = [\"SIGNL4\"] there, or set SIGNL4_BOT_TRIGGER__0__WORDS",
         ),
     ];
     for (key, expected) in cases {

@@ -17,7 +17,7 @@ const TABLES: [&str; 9] = [
     "[[rocketchat]]",
 ];
 
-const KEYS: [&str; 24] = [
+const KEYS: [&str; 26] = [
     "url",
     "user_id",
     "auth_token",
@@ -36,6 +36,8 @@ const KEYS: [&str; 24] = [
     "name",
     "pattern",
     "patterns",
+    "words",
+    "unless",
     "rooms",
     "title",
     "location",

@@ -14,8 +14,8 @@ fn rooms(config: &Config) -> Vec<String> {
     config.triggers.room_patterns().map(|(_, room)| room.to_string()).collect()
 }
 
-fn patterns(config: &Config) -> Vec<Vec<&str>> {
-    config.triggers.iter().map(|trigger| trigger.patterns.iter().map(|it| it.as_str()).collect()).collect()
+fn patterns(config: &Config) -> Vec<Vec<String>> {
+    config.triggers.iter().map(|trigger| trigger.patterns.iter().map(ToString::to_string).collect()).collect()
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_container_starts_from_five_variables_and_no_file() {
     // Without a path it is ./bot.toml, which does not exist.
     let config = Config::load(&Sources { path: None, env: env.clone() }).unwrap();
     assert_eq!(config.rocketchat.url.to_string(), "https://chat.example.com/sub");
-    assert_eq!(patterns(&config), [[r"(?i)\bSIGNL4\b"]]);
+    assert_eq!(patterns(&config), [[r#""SIGNL4""#]]);
     assert_eq!(rooms(&config), ["*"]);
     for missing in 0..env.len() {
         let mut env = env.clone();
@@ -83,12 +83,13 @@ fn variables_reach_into_lists() {
         .set("TRIGGER__1__ROOMS", r#"["four", "five"]"#)
         .set("TRIGGER__2__NAME", "doors")
         .set("TRIGGER__2__PATTERNS", r#"["door", 'gate \d+']"#)
+        .set("TRIGGER__2__WORDS", r#"["bell"]"#)
         .set("TRIGGER__2__FIELDS__Severity", "high")
         .set("TRIGGER__2__TEAM", "network")
         .set("SIGNL4__TEAM__0__NAME", "network")
         .set("SIGNL4__TEAM__0__WEBHOOK_URL", "https://connect.signl4.com/webhook/network-secret");
     let config = setup.loaded();
-    assert_eq!(patterns(&config), [vec!["leak"], vec!["tank"], vec!["door", r"gate \d+"]]);
+    assert_eq!(patterns(&config), [vec!["leak"], vec!["tank"], vec!["door", r"gate \d+", "\"bell\""]]);
     assert_eq!(rooms(&config), ["#one", "#three", "#four", "#five", "*"]);
     let doors = config.triggers.get("doors").unwrap();
     assert_eq!(doors.event.fields["Severity"].source(), "high");
@@ -234,4 +235,21 @@ fn the_server_may_lie_below_a_path_and_its_slash_does_not_matter() {
         let config = Setup::new(SOUND).set("ROCKETCHAT__URL", url).loaded();
         assert_eq!(config.rocketchat.url.to_string(), "https://example.com/chat");
     }
+}
+
+#[test]
+fn quotes_that_an_environment_file_passed_on_are_refused_and_those_of_a_file_may_be_meant() {
+    for (key, value) in [("PATTERN", r"'(?i)\bpump\b'"), ("PATTERN", "\"pump\""), ("UNLESS", "'ok'")] {
+        let setup = Setup::new(&format!("{SOUND}[[trigger]]\nname = \"pumps\"\nwords = [\"pump\"]\n"));
+        let complaints = setup.set(&format!("TRIGGER__0__{key}"), value).complaints();
+        assert_eq!(complaints.len(), 1, "{complaints:?}");
+        assert!(complaints[0].starts_with(&format!("SIGNL4_BOT_TRIGGER__0__{key}: ")), "{complaints:?}");
+        assert!(complaints[0].contains("stands in quotes"), "{complaints:?}");
+        assert!(
+            complaints[0].ends_with("leave them out: an environment file passes them on"),
+            "{complaints:?}"
+        );
+    }
+    let setup = Setup::new(&format!("{SOUND}[[trigger]]\nname = \"json\"\npattern = '\"critical\"'\n"));
+    assert_eq!(patterns(&setup.loaded()), [["\"critical\""]]);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::full::{complaint, told};
 
-const TEXTS: [&str; 47] = [
+const TEXTS: [&str; 48] = [
     "rocketchat.url",
     "rocketchat.user_id",
     "rocketchat.auth_token",
@@ -47,6 +47,7 @@ const TEXTS: [&str; 47] = [
     "replies.failed",
     "trigger.name",
     "trigger.pattern",
+    "trigger.unless",
     "trigger.team",
     "trigger.title",
     "trigger.message",
@@ -64,7 +65,8 @@ const FLAGS: [&str; 6] = [
     "trigger.filtering",
 ];
 const DURATIONS: [&str; 4] = ["rocketchat.catch_up", "signl4.retry_for", "store.keep", "trigger.cooldown"];
-const LISTS: [&str; 4] = ["trigger.patterns", "trigger.rooms", "trigger.users", "trigger.exclude_users"];
+const LISTS: [&str; 5] =
+    ["trigger.words", "trigger.patterns", "trigger.rooms", "trigger.users", "trigger.exclude_users"];
 const TABLES: [&str; 1] = ["trigger.fields"];
 
 /// What a secret could be written as by mistake, or what else people write.
