@@ -172,10 +172,31 @@ async fn a_name_that_is_no_rooms_is_answered_with_near_ones() {
     said.fails();
     said.has('✓', &["#general"]);
     said.has('✗', &["#pumsp", "no such room", "did you mean #pumps"]);
-    said.has('✗', &["#Pumps", "no such room", "did you mean #pumps"]);
+    said.has('✓', &["#Pumps", "the bot will join it"]);
     said.has('✗', &["#zzzzzz", "no such room", "correct it", "/invite @signl4.bot"]);
     said.has('✗', &["id:NOTTHERE", "no such room"]);
-    assert!(said.stdout.contains("4 problems"), "{}", said.stdout);
+    assert!(said.stdout.contains("3 problems"), "{}", said.stdout);
+}
+
+#[tokio::test]
+async fn rooms_are_checked_by_the_names_that_people_see() {
+    let mut scene = Scene::set().await;
+    let parent = scene.chat.room("general").unwrap();
+    let hall = NewRoom::channel("Stoerung-Halle-3").shown_as("Störung Halle 3");
+    scene.chat.create_room(hall.members([&scene.alice])).unwrap();
+    let members = [&scene.alice, &scene.bot];
+    scene.chat.create_room(NewRoom::discussion("Pumpe 3: was tun?", &parent).members(members)).unwrap();
+    scene.chat.create_room(NewRoom::group("news").shown_as("Neuigkeiten").members(members)).unwrap();
+    let news = scene.chat.room("news").unwrap();
+    scene.chat.set_encrypted(&news, true).unwrap();
+    scene.trigger(r#"["störung halle 3", "Pumpe *", "Pumpe 3: was tun?", "Störung Halle 4", "*"]"#);
+    let said = scene.check().await;
+    said.has('✓', &["#störung halle 3", "the bot will join it"]);
+    said.has('✓', &["#Pumpe *", "1 room"]);
+    said.has('✓', &["#Pumpe 3: was tun?", "1 room"]);
+    said.has('✗', &["#Störung Halle 4", "no such room", "did you mean #Störung Halle 3"]);
+    said.has('!', &["Neuigkeiten", "end-to-end encrypted"]);
+    assert!(!said.stdout.contains("#Neuigkeiten"), "{}", said.stdout);
 }
 
 #[tokio::test]
@@ -230,7 +251,7 @@ async fn a_glob_tells_how_many_rooms_it_means_and_which_of_them_are_not_as_they_
     let said = scene.check().await;
     said.works();
     said.has('✓', &["#ops-*", "4 rooms, 1 of which the bot will join"]);
-    said.has('!', &["#OPS-secret", "encrypted"]);
+    said.has('!', &["OPS-secret", "encrypted"]);
     said.has('!', &["#night-*", "matches no room"]);
     said.has('✓', &["*", "4 rooms"]);
     assert!(!said.stdout.contains("ops-2"), "what is fine is only counted:\n{}", said.stdout);

@@ -176,6 +176,22 @@ fn a_dry_run_plays_in_the_room_and_by_the_user_that_are_named() {
 }
 
 #[test]
+fn a_dry_run_takes_rooms_and_people_by_the_names_that_people_see() {
+    let config = format!(
+        "{SOUND}\n[[trigger]]\nname = \"halls\"\npattern = 'pump'\nrooms = [\"Störung *\"]\n\
+         users = [\"@anna:example.org\", \"id:u7\", \"name:Werk Ost\"]\n"
+    );
+    for user in ["@anna:example.org", "id:u7", "name:werk ost"] {
+        let room = ["test", "pump", "--room", "störung halle 3", "--user", user];
+        let report = stdout(&run(&config, &room));
+        assert!(report.contains("it matches the trigger \"halls\""), "{user}: {report}");
+        assert_eq!(event(&report)["channel"], "störung halle 3");
+    }
+    let report = stdout(&run(&config, &["test", "pump", "--room", "Störung 4", "--user", "@anna"]));
+    assert!(report.contains("but not the author"), "{report}");
+}
+
+#[test]
 fn a_dry_run_without_a_room_finds_a_room_and_an_author_that_the_trigger_takes() {
     let report = stdout(&run(&format!("{SOUND}{TRIGGERS}"), &["test", "router 7 is down"]));
     assert!(report.contains("in #net-x by @zabbix, it matches the trigger \"routers\""), "{report}");

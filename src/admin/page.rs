@@ -14,9 +14,10 @@ use maud::{DOCTYPE, Markup, html};
 use super::{
     WatchedBy, WatchedRoom,
     status::{Status, Stored},
-    timeline::{Step, Story, Tone, attempts, room_label},
+    timeline::{Step, Story, Tone, attempts},
 };
 use crate::{
+    alerting::room_label,
     health::{State, Warning},
     logging::Line,
     store::QueueDepth,

@@ -5,7 +5,7 @@ use url::Url;
 
 use super::{Directory, QueueLabel};
 use crate::{
-    alerting::message_url,
+    alerting::{message_url, room_label},
     store::{Alert, AlertState, AlertTrail, DeliveryKind, DeliveryState, DeliveryTrail, EventTrail},
 };
 use rocketchat::{Room, RoomId, RoomKind};
@@ -92,17 +92,8 @@ impl Stories<'_> {
     }
 }
 
-/// A room's name for people.
-pub(super) fn room_label(room: &Room) -> String {
-    match (&room.name, room.kind) {
-        (_, RoomKind::Direct) => "direct message".to_owned(),
-        (Some(name), _) => format!("#{name}"),
-        (None, _) => room.id.to_string(),
-    }
-}
-
 fn unknown(id: &RoomId) -> Room {
-    Room { id: id.clone(), name: None, kind: RoomKind::Other }
+    Room::new(id.clone(), None, RoomKind::Other)
 }
 
 fn first_step(alert: &Alert) -> Step {
@@ -218,7 +209,7 @@ mod tests {
     impl Directory for OneRoom {
         fn room(&self, id: &RoomId) -> Option<Room> {
             let name = Some("operations".to_owned());
-            (id.as_str() == "r1").then(|| Room { id: id.clone(), name, kind: RoomKind::Group })
+            (id.as_str() == "r1").then(|| Room::new(id.clone(), name, RoomKind::Group))
         }
 
         fn watched(&self) -> Vec<WatchedBy> {
@@ -306,7 +297,7 @@ mod tests {
         assert_eq!(story.steps[4].detail, None);
         assert_eq!((story.state, story.tone), ("acknowledged", Tone::Good));
         assert_eq!(story.link, "https://chat.example.com/sub/group/operations?msg=m1");
-        assert_eq!(story.room, "#operations");
+        assert_eq!(story.room, "operations", "a private group has no #");
     }
 
     #[test]
@@ -374,7 +365,7 @@ mod tests {
     fn unknown_rooms_and_queues_are_shown_by_their_ids() {
         let elsewhere = Alert { room: RoomId::new("r2"), ..alert(AlertState::Sent) };
         let story = story(elsewhere, vec![delivery("signl4:gone", DeliveryState::Delivered, 1)], vec![]);
-        assert_eq!(story.room, "r2");
+        assert_eq!(story.room, "the room with the ID r2");
         assert_eq!(whats(&story)[1], "Delivered to signl4:gone");
     }
 }

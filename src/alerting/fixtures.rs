@@ -25,7 +25,7 @@ pub(crate) fn message(text: &str) -> Message {
 }
 
 pub(super) fn room(kind: RoomKind, id: &str, name: Option<&str>) -> Room {
-    Room { id: RoomId::new(id), name: name.map(Into::into), kind }
+    Room::new(RoomId::new(id), name.map(Into::into), kind)
 }
 
 pub(super) fn general() -> Room {

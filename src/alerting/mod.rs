@@ -15,13 +15,15 @@ mod template_event_tests;
 mod template_reply;
 mod trigger;
 mod trigger_set;
+mod users;
 
 pub(crate) use correlation::{Candidates, Correlation, FoundBy, Name, ReplyTarget, correlate};
 pub use pattern::Pattern;
-pub use rooms::{RoomGlob, RoomPattern, RoomPatternError};
+pub use rooms::{RoomGlob, RoomPattern, RoomPatternError, room_label};
 pub use template::{CompileError, RenderError, Template, Vocabulary};
 pub use template_event::{AlertingScenario, EventTemplates, RenderedEvent, message_url, render_event};
 pub(crate) use template_event::{DEFAULT_TITLE, is_location};
 pub use template_reply::{OnSent, Replies, ReplyKind, ReplyWords};
 pub use trigger::{TeamName, Trigger};
 pub use trigger_set::{Match, TriggerSet, Unfound};
+pub use users::UserPattern;

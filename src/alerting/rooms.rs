@@ -2,31 +2,33 @@
 
 use std::fmt;
 
-use globset::{Glob, GlobBuilder, GlobMatcher};
+use regex::{Regex, RegexBuilder};
 
-use rocketchat::{Room, RoomId};
+use rocketchat::{Room, RoomId, RoomKind};
 
 /// One entry of a trigger's `rooms`.
 ///
 /// Names compare without regard to case. Rocket.Chat itself looks names up exactly and would let `Ops` and `ops` exist
 /// side by side, but a page that never comes because of a capital letter is worse than one that comes from both.
-/// Direct messages have no name: only [`RoomPattern::Any`] and [`RoomPattern::Id`] reach them.
+/// A name is the one that people see or the one in the room's address. Direct messages have none: only [`RoomPattern::Any`] and
+/// [`RoomPattern::Id`] reach them.
 #[derive(Clone, Debug)]
 pub enum RoomPattern {
     /// `"*"`: every room the bot is in, direct messages included.
     Any,
     /// `"id:GENERAL"`: the room with this `_id`. Identifiers compare exactly.
     Id(RoomId),
-    /// `"general"` or `"#general"`: the room of this name, here without the `#`.
+    /// `"general"`, `"#general"` or `"Störung Halle 3"`: the room of this name, here without the `#`.
     Name(String),
-    /// `"ops-*"`: every room whose name fits.
+    /// `"ops-*"`: every room one of whose names fits.
     Glob(RoomGlob),
 }
 
-/// A glob over room names.
+/// A glob over room names: `*`, `?`, `[a-c]`, `[!a]`, `{a,b}`, and `\\` before a character that is meant itself.
 #[derive(Clone, Debug)]
 pub struct RoomGlob {
-    matcher: GlobMatcher,
+    glob: String,
+    pattern: Regex,
 }
 
 /// Why an entry of `rooms` cannot be understood.
@@ -40,7 +42,7 @@ pub enum RoomPatternError {
     User,
     /// A glob that does not compile.
     #[error("is not a glob: {0}")]
-    Glob(globset::ErrorKind),
+    Glob(&'static str),
 }
 
 impl RoomPattern {
@@ -66,44 +68,95 @@ impl RoomPattern {
         if !name.contains(['*', '?', '[', '{']) {
             return Ok(Self::Name(name.to_owned()));
         }
-        let glob = GlobBuilder::new(name).case_insensitive(true).build();
-        let glob = glob.map_err(|error| RoomPatternError::Glob(error.kind().clone()))?;
-        Ok(Self::Glob(RoomGlob { matcher: glob.compile_matcher() }))
+        RoomGlob::new(name).map(Self::Glob).map_err(RoomPatternError::Glob)
     }
 
     /// Whether the room is one of those meant.
     ///
     /// `joined` says whether the bot is a member: [`RoomPattern::Any`] means no room that it merely happens to see.
     pub fn matches(&self, room: &Room, joined: bool) -> bool {
-        let name = room.name.as_deref();
         match self {
             Self::Any => joined,
             Self::Id(id) => *id == room.id,
-            Self::Name(wanted) => name.is_some_and(|name| same_name(name, wanted)),
-            Self::Glob(glob) => name.is_some_and(|name| glob.matches(name)),
+            Self::Name(wanted) => room.names().any(|name| same_name(name, wanted)),
+            Self::Glob(glob) => room.names().any(|name| glob.matches(name)),
         }
     }
 }
 
 impl RoomGlob {
+    fn new(glob: &str) -> Result<Self, &'static str> {
+        // Glob libraries are for the paths of files: `?` means a byte there, and case is that of ASCII.
+        let pattern =
+            RegexBuilder::new(&regex_of(glob)?).case_insensitive(true).dot_matches_new_line(true).build();
+        let pattern = pattern.map_err(|_| "a range in [...] is not valid")?;
+        Ok(Self { glob: glob.to_owned(), pattern })
+    }
+
     /// The glob as written, without a leading `#`.
     pub fn as_str(&self) -> &str {
-        self.glob().glob()
+        &self.glob
     }
 
-    /// Whether a room's name fits.
+    /// Whether a room's name fits. A name such as `[prod] alerts` fits as it is written.
     pub fn matches(&self, name: &str) -> bool {
-        self.matcher.is_match(name)
+        self.pattern.is_match(name) || same_name(name, self.as_str())
     }
+}
 
-    fn glob(&self) -> &Glob {
-        self.matcher.glob()
+/// The regular expression of a glob.
+fn regex_of(glob: &str) -> Result<String, &'static str> {
+    let mut regex = String::from("^");
+    let (mut rest, mut depth) = (glob.chars(), 0_usize);
+    while let Some(c) = rest.next() {
+        match c {
+            '*' => regex.push_str(".*"),
+            '?' => regex.push('.'),
+            '[' => {
+                let (class, after) = rest.as_str().split_once(']').ok_or("a [ has no ]")?;
+                let excluded = class.strip_prefix(['!', '^']);
+                let class = excluded.unwrap_or(class);
+                if class.is_empty() {
+                    return Err("[] is empty");
+                }
+                let listed = regex::escape(class).replace("\\-", "-");
+                regex.push_str(&format!("[{}{listed}]", if excluded.is_some() { "^" } else { "" }));
+                rest = after.chars();
+            }
+            '{' => {
+                depth += 1;
+                regex.push_str("(?:");
+            }
+            ',' if depth > 0 => regex.push('|'),
+            '}' if depth > 0 => {
+                depth -= 1;
+                regex.push(')');
+            }
+            '\\' => regex
+                .push_str(&regex::escape(rest.next().ok_or("it ends with a \\")?.encode_utf8(&mut [0; 4]))),
+            c => regex.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+        }
     }
+    if depth > 0 {
+        return Err("a { has no }");
+    }
+    regex.push('$');
+    Ok(regex)
 }
 
 /// Whether two names of rooms or users are the same but for case.
 pub(super) fn same_name(one: &str, other: &str) -> bool {
     one == other || one.to_lowercase() == other.to_lowercase()
+}
+
+/// A room for people: by its shown name, with a `#` only where it is a channel.
+pub fn room_label(room: &Room) -> String {
+    match (room.shown_name(), room.kind) {
+        (_, RoomKind::Direct) => format!("direct message {}", room.id),
+        (Some(name), RoomKind::Channel) => format!("#{name}"),
+        (Some(name), _) => name.to_owned(),
+        (None, _) => format!("the room with the ID {}", room.id),
+    }
 }
 
 impl fmt::Display for RoomPattern {
@@ -142,6 +195,33 @@ mod tests {
         assert!(matches("übung", &channel("Übung")));
     }
 
+    fn discussion(title: &str) -> Room {
+        Room { display_name: Some(title.into()), ..room(RoomKind::Group, "r1", Some("kXw9mGzR2uQ7")) }
+    }
+
+    #[test]
+    fn a_room_is_meant_by_the_name_that_people_see_or_by_that_in_its_address() {
+        let hall = Room { display_name: Some("Störung Halle 3".into()), ..channel("Stoerung-Halle-3") };
+        for pattern in
+            ["Störung Halle 3", "#störung halle 3", "stoerung-halle-3", "STÖRUNG*", "stoerung-*", "*halle ?"]
+        {
+            assert!(matches(pattern, &hall), "{pattern}");
+        }
+        assert!(!matches("Störung", &hall));
+        for pattern in ["Pump 3: what now?", "kXw9mGzR2uQ7", "pump *"] {
+            assert!(matches(pattern, &discussion("Pump 3: what now?")), "{pattern}");
+        }
+        assert!(matches("[Prod] alerts", &discussion("[prod] Alerts")), "a name that is a glob too");
+    }
+
+    #[test]
+    fn a_room_is_shown_by_the_name_that_people_see() {
+        assert_eq!(room_label(&general()), "#general");
+        assert_eq!(room_label(&discussion("Pump 3")), "Pump 3");
+        assert_eq!(room_label(&room(RoomKind::Direct, "d1", None)), "direct message d1");
+        assert_eq!(room_label(&room(RoomKind::Livechat, "l1", None)), "the room with the ID l1");
+    }
+
     #[test]
     fn an_id_means_one_room_exactly() {
         assert!(matches("id:GENERAL", &general()));
@@ -161,6 +241,10 @@ mod tests {
             ("{net,db}-*", "db-1", "web-1"),
             ("team-[a-c]", "team-B", "team-d"),
             ("team-[!a]", "team-b", "team-a"),
+            ("st?rung-[ä-ü]", "Störung-Ö", "storung-o"),
+            ("{halle {3,4},übung}*", "Übung 7", "halle 5"),
+            ("a.b*", "a.b", "axb"),
+            (r"\*-x?", "*-x1", "a-x1"),
         ] {
             assert!(matches(glob, &channel(fitting)), "{glob} {fitting}");
             assert!(!matches(glob, &channel(other)), "{glob} {other}");
@@ -186,7 +270,9 @@ mod tests {
             assert!(matches!(refused(text), RoomPatternError::Empty), "{text:?}");
         }
         assert!(matches!(refused("@anna"), RoomPatternError::User));
-        assert!(matches!(refused("ops-["), RoomPatternError::Glob(_)));
+        for text in ["ops-[", "[]", "[!]", "[z-a]", "{a,{b}", "*\\"] {
+            assert!(matches!(refused(text), RoomPatternError::Glob(_)), "{text}");
+        }
         let reason = refused("{a,b").to_string();
         assert!(reason.starts_with("is not a glob: ") && reason.lines().count() == 1, "{reason}");
     }

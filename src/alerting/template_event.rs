@@ -107,7 +107,7 @@ pub struct RenderedEvent {
     pub link: String,
     /// The username of its author.
     pub user: String,
-    /// The name of its room; for a direct message, which has none, the author's username with `@`.
+    /// The shown name of its room; for a direct message, which has none, the author's username with `@`.
     pub channel: String,
     /// The category, if any.
     pub service: Option<String>,
@@ -154,7 +154,7 @@ pub fn render_event(
         external_id: external_id.unwrap_or_else(|| room.id.to_string()),
         link: link.into(),
         user: message.author.username.clone(),
-        channel: room.name.clone().unwrap_or_else(|| format!("@{}", message.author.username)),
+        channel: room.shown_name().map_or_else(|| format!("@{}", message.author.username), str::to_owned),
         service,
         location: location.filter(|location| is_location(location)),
         alerting_scenario: templates.alerting_scenario,
@@ -166,14 +166,16 @@ pub fn render_event(
 
 /// The address under which Rocket.Chat's own "copy link" would find a message.
 ///
-/// Channels and groups stand under their name, direct messages under their ID (Rocket.Chat, `lib/rooms/roomTypes`). For
-/// a channel or group whose name is not known the ID does as well: the server looks both up (`findByTypeAndNameOrId`).
+/// Channels and groups stand under their name, direct messages and livechats under their ID (Rocket.Chat, `lib/rooms/roomTypes`,
+/// `app/livechat/lib/LivechatRoomType.ts`). For a channel or group whose name is not known the ID does as well: the server looks both up (`findByTypeAndNameOrId`).
 pub fn message_url(base_url: &Url, room: &Room, message: &MessageId) -> Url {
-    let name = room.name.as_deref().filter(|_| room.kind != RoomKind::Direct);
+    let has_address = !matches!(room.kind, RoomKind::Direct | RoomKind::Livechat);
+    let name = room.name.as_deref().filter(|_| has_address);
     let kind = match room.kind {
         RoomKind::Channel | RoomKind::Other => "channel",
         RoomKind::Group => "group",
         RoomKind::Direct => "direct",
+        RoomKind::Livechat => "live",
     };
     let mut url = base_url.clone();
     if let Ok(mut path) = url.path_segments_mut() {
@@ -207,7 +209,7 @@ fn values(
         },
         room => context! {
             id => room.id.as_str(),
-            name => room.name.as_deref().unwrap_or_default(),
+            name => room.shown_name().unwrap_or_default(),
             type => room_type(room.kind),
         },
         message => context! {
@@ -226,6 +228,7 @@ fn room_type(kind: RoomKind) -> &'static str {
         RoomKind::Channel => "channel",
         RoomKind::Group => "group",
         RoomKind::Direct => "direct",
+        RoomKind::Livechat => "livechat",
         RoomKind::Other => "other",
     }
 }

@@ -79,6 +79,21 @@ fn what_a_message_does_not_have_is_empty_and_its_authors_name_is_the_username() 
 }
 
 #[test]
+fn a_room_is_called_by_the_name_that_people_see_and_linked_by_its_address() {
+    let trigger = with("pump", &[("message", "{{ room.name }}: {{ text }}")]);
+    let discussion = Room {
+        display_name: Some("Störung Halle 3".into()),
+        ..room(RoomKind::Group, "r1", Some("kXw9mGzR2uQ7"))
+    };
+    let alert = alert_in(&trigger, &message("pump"), &discussion);
+    assert_eq!(
+        (alert.channel.as_str(), alert.message.as_str()),
+        ("Störung Halle 3", "Störung Halle 3: pump")
+    );
+    assert_eq!(alert.link, "https://chat.example.com/sub/group/kXw9mGzR2uQ7?msg=m1");
+}
+
+#[test]
 fn templates_make_every_part_of_the_alert() {
     let templates = [
         ("title", "Pump {{ pump }} in\n {{ hall|upper }}"),
@@ -176,6 +191,7 @@ fn a_link_leads_to_the_message_as_rocket_chats_own_does() {
     );
     assert_eq!(link(RoomKind::Group, Some("ops")), "https://chat.example.com/sub/group/ops?msg=m%2F1+%26x");
     assert_eq!(link(RoomKind::Direct, Some("anna")), "https://chat.example.com/sub/direct/r1?msg=m%2F1+%26x");
+    assert_eq!(link(RoomKind::Livechat, None), "https://chat.example.com/sub/live/r1?msg=m%2F1+%26x");
     assert_eq!(link(RoomKind::Channel, None), "https://chat.example.com/sub/channel/r1?msg=m%2F1+%26x");
     assert_eq!(
         link(RoomKind::Channel, Some("a/b?c")),

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::rooms::same_name;
-use super::{EventTemplates, Pattern, RoomPattern};
+use super::{EventTemplates, Pattern, RoomPattern, UserPattern};
 use rocketchat::{Author, Message, Room};
 
 /// A rule that turns a message into an alert.
@@ -19,10 +18,10 @@ pub struct Trigger {
     pub unless: Option<Pattern>,
     /// The rooms it watches; at least one entry.
     pub rooms: Vec<RoomPattern>,
-    /// Only these users' messages count, by username without `@`; everybody's where empty.
-    pub users: Vec<String>,
+    /// Only these users' messages count; everybody's where empty.
+    pub users: Vec<UserPattern>,
     /// These users' messages never count.
-    pub exclude_users: Vec<String>,
+    pub exclude_users: Vec<UserPattern>,
     /// Whether messages posted by integrations count.
     pub bots: bool,
     /// Whether messages inside threads count.
@@ -64,7 +63,7 @@ impl Trigger {
     }
 
     fn admits_author(&self, author: &Author) -> bool {
-        let named = |names: &[String]| names.iter().any(|name| same_name(name, &author.username));
+        let named = |users: &[UserPattern]| users.iter().any(|user| user.matches(author));
         (self.users.is_empty() || named(&self.users)) && !named(&self.exclude_users)
     }
 
@@ -133,6 +132,10 @@ mod tests {
     use super::*;
     use rocketchat::{MessageId, RoomKind};
 
+    fn user(text: &str) -> UserPattern {
+        UserPattern::parse(text).unwrap()
+    }
+
     fn admits(trigger: &Trigger, message: &Message) -> bool {
         trigger.admits(message, &general(), true)
     }
@@ -141,18 +144,18 @@ mod tests {
     fn users_are_the_only_ones_who_count() {
         let mut trigger = trigger("t", &["."]);
         assert!(admits(&trigger, &message("x")));
-        trigger.users = vec!["zabbix".into()];
+        trigger.users = vec![user("zabbix")];
         assert!(!admits(&trigger, &message("x")));
-        trigger.users.push("Anna".into());
+        trigger.users.push(user("Anna"));
         assert!(admits(&trigger, &message("x")), "a username is taken whatever its case");
     }
 
     #[test]
     fn excluded_users_never_count_not_even_where_they_are_named() {
         let mut trigger = trigger("t", &["."]);
-        trigger.exclude_users = vec!["ANNA".into()];
+        trigger.exclude_users = vec![user("ANNA")];
         assert!(!admits(&trigger, &message("x")));
-        trigger.users = vec!["anna".into()];
+        trigger.users = vec![user("anna")];
         assert!(!admits(&trigger, &message("x")));
     }
 

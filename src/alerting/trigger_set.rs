@@ -128,6 +128,7 @@ impl TriggerSet {
 
 #[cfg(test)]
 mod tests {
+    use super::super::UserPattern;
     use super::super::fixtures::{general, message, room, trigger};
     use super::*;
     use rocketchat::RoomKind;
@@ -171,7 +172,7 @@ mod tests {
         let mut elsewhere = trigger("elsewhere", &["pump"]);
         elsewhere.rooms = vec![RoomPattern::parse("#ops").unwrap()];
         let mut others = trigger("others", &["pump"]);
-        others.users = vec!["zabbix".into()];
+        others.users = vec![UserPattern::parse("zabbix").unwrap()];
         assert_eq!(names(&set([elsewhere, others, trigger("last", &["pump"])]), "pump 3"), ["last"]);
     }
 

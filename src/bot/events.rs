@@ -261,7 +261,7 @@ impl Events {
 
     /// The address of the message that asked for an alert.
     fn link(&self, alert: &Alert, settings: &Settings) -> String {
-        let unknown = || Room { id: alert.room.clone(), name: None, kind: RoomKind::Other };
+        let unknown = || Room::new(alert.room.clone(), None, RoomKind::Other);
         let room = self.rooms.get(&alert.room).map_or_else(unknown, |known| known.room);
         message_url(settings.config.rocketchat.url.base(), &room, &alert.message).into()
     }

@@ -67,7 +67,9 @@ fn watched_by(trigger: &Trigger, rooms: &[Known]) -> WatchedBy {
     let watched = rooms.iter().filter(|known| trigger.watches(&known.room, known.joined));
     let mut rooms: Vec<WatchedRoom> =
         watched.map(|known| WatchedRoom { room: known.room.clone(), joined: known.joined }).collect();
-    rooms.sort_by(|one, other| (&one.room.name, &one.room.id).cmp(&(&other.room.name, &other.room.id)));
+    rooms.sort_by(|one, other| {
+        (one.room.shown_name(), &one.room.id).cmp(&(other.room.shown_name(), &other.room.id))
+    });
     let finds =
         |pattern: &RoomPattern| rooms.iter().any(|watched| pattern.matches(&watched.room, watched.joined));
     let unfound = trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
@@ -102,7 +104,7 @@ mod tests {
         for (id, name, joined) in
             [("2", "ops-b", true), ("1", "ops-a", false), ("GENERAL", "general", true), ("4", "other", true)]
         {
-            let room = Room { id: RoomId::new(id), name: Some(name.into()), kind: RoomKind::Channel };
+            let room = Room::new(RoomId::new(id), Some(name.into()), RoomKind::Channel);
             names.rooms.learn(room, Some(joined));
         }
         let [watched] = &names.watched()[..] else { panic!("one trigger") };

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::report::{Grade, Remark, RoomFinding};
 use super::room_inventory::{JoinedRoom, Lookup, RoomInventory};
-use crate::alerting::{RoomPattern, Trigger, TriggerSet};
+use crate::alerting::{RoomPattern, Trigger, TriggerSet, room_label};
 use crate::config::similar;
 use rocketchat::rest::{Permission, RoomInfo};
-use rocketchat::{Room, RoomId, RoomKind};
+use rocketchat::{RoomId, RoomKind};
 
 /// How many rooms with problems are listed below one entry.
 const MAX_PARTS: usize = 12;
@@ -96,7 +96,7 @@ impl<'a> RoomCheck<'a> {
             (RoomPattern::Name(_) | RoomPattern::Id(_), [room]) => {
                 let remark = self.room(*room);
                 let text = match pattern {
-                    RoomPattern::Id(_) => format!("{}: {}", label(&room.info.room), remark.text),
+                    RoomPattern::Id(_) => format!("{}: {}", room_label(&room.info.room), remark.text),
                     _ => remark.text,
                 };
                 vec![finding(Remark { text, ..remark })]
@@ -120,16 +120,12 @@ impl<'a> RoomCheck<'a> {
             joined.map(|JoinedRoom { info, roles }| Candidate { info, roles: Some(roles.as_slice()) });
         let mut candidates: Vec<Candidate<'a>> =
             joined.filter(|room| pattern.matches(&room.info.room, true)).collect();
-        match pattern {
-            RoomPattern::Glob(_) => {
-                let channels = self.inventory.channels.iter().map(|info| Candidate { info, roles: None });
-                candidates.extend(channels.filter(|room| pattern.matches(&room.info.room, false)));
-            }
-            _ => {
-                if let Some(Lookup::Found(info)) = self.inventory.lookup(pattern) {
-                    candidates.push(Candidate { info, roles: None });
-                }
-            }
+        if let Some(Lookup::Found(info)) = self.inventory.lookup(pattern) {
+            candidates.push(Candidate { info, roles: None });
+        } else {
+            // The server looks a room up by its address alone, exactly; the list has all names.
+            let channels = self.inventory.channels.iter().map(|info| Candidate { info, roles: None });
+            candidates.extend(channels.filter(|room| pattern.matches(&room.info.room, false)));
         }
         candidates
     }
@@ -148,7 +144,7 @@ impl<'a> RoomCheck<'a> {
             _ => {
                 let similar = self.similar_names(pattern);
                 let fix = match similar.is_empty() {
-                    true => format!("correct it (case matters); if it is private, {invite}"),
+                    true => format!("correct it; if it is private, {invite}"),
                     false => format!("did you mean {}? If it is private, {invite}", similar.join(" or ")),
                 };
                 Remark::problem("there is no such room", fix)
@@ -159,7 +155,7 @@ impl<'a> RoomCheck<'a> {
     fn similar_names(&self, pattern: &RoomPattern) -> Vec<String> {
         let RoomPattern::Name(name) = pattern else { return Vec::new() };
         let joined = self.inventory.joined.iter().map(|joined| &joined.info);
-        let names = joined.chain(&self.inventory.channels).filter_map(|info| info.room.name.as_deref());
+        let names = joined.chain(&self.inventory.channels).flat_map(|info| info.room.names());
         similar(name, names).into_iter().take(MAX_SIMILAR).map(|name| format!("#{name}")).collect()
     }
 
@@ -195,7 +191,7 @@ impl<'a> RoomCheck<'a> {
         reported: &mut HashSet<&'a RoomId>,
     ) -> Vec<(String, Remark)> {
         let new = candidates.iter().filter(|room| reported.insert(&room.info.room.id));
-        let remarks = new.map(|room| (label(&room.info.room), self.room(*room).softened()));
+        let remarks = new.map(|room| (room_label(&room.info.room), self.room(*room).softened()));
         let mut parts: Vec<_> = remarks.filter(|(_, remark)| remark.grade > Grade::Fine).collect();
         parts.sort_by(|(one, _), (other, _)| one.cmp(other));
         let more = parts.len().saturating_sub(MAX_PARTS);
@@ -241,7 +237,7 @@ impl<'a> RoomCheck<'a> {
             RoomKind::Channel => "view-c-room",
             RoomKind::Group => "view-p-room",
             RoomKind::Direct => "view-d-room",
-            RoomKind::Other => return false,
+            RoomKind::Livechat | RoomKind::Other => return false,
         };
         [VIEW_JOINED, of_kind].iter().all(|permission| self.rights.may(permission, &[]) == Some(false))
     }
@@ -301,15 +297,6 @@ fn rooms(count: usize) -> String {
     match count {
         1 => "1 room".to_owned(),
         count => format!("{count} rooms"),
-    }
-}
-
-/// A room's name for people.
-fn label(room: &Room) -> String {
-    match (&room.name, room.kind) {
-        (Some(name), _) => format!("#{name}"),
-        (None, RoomKind::Direct) => format!("direct message {}", room.id),
-        (None, _) => room.id.to_string(),
     }
 }
 

@@ -13,14 +13,14 @@ use tokio::time::timeout;
 
 use super::{
     Failure,
-    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author_of, message, room_label, room_named, rooms_of},
+    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, room_named, rooms_of},
 };
 use crate::{
-    alerting::{Match, Trigger, TriggerSet},
+    alerting::{Match, Trigger, TriggerSet, UserPattern, room_label},
     bot::event_of,
     config::{self, Config, Sources},
 };
-use rocketchat::{Account, Connector, Message, RestClient, Room};
+use rocketchat::{Account, Author, Connector, Message, RestClient, Room};
 
 /// How long the server may take to tell the bot's name.
 const NAME_WITHIN: Duration = Duration::from_secs(5);
@@ -66,7 +66,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(text: &str, room: Room, author: &str) -> Self {
+    fn new(text: &str, room: Room, author: Author) -> Self {
         Self { message: message(text, &room, author), room }
     }
 
@@ -92,17 +92,17 @@ fn report(
     user: Option<&str>,
     own: Option<&str>,
 ) -> Result<String, Failure> {
-    let user = user.map(|user| user.strip_prefix('@').unwrap_or(user));
-    if let (Some(user), Some(own)) = (user, own)
-        && user.eq_ignore_ascii_case(own)
+    let user = user.and_then(UserPattern::parse).as_ref().map(author);
+    if let (Some(user), Some(own)) = (&user, own)
+        && user.username.eq_ignore_ascii_case(own)
     {
         return Ok(format!(
             "No trigger matches: @{own} is the bot's own account, and its messages never page.\nAn integration needs an account of its own.\n"
         ));
     }
     let scenes = match room.map(named).transpose()? {
-        Some(room) => in_room(&config.triggers, text, &room, user),
-        None => everywhere(&config.triggers, text, user),
+        Some(room) => in_room(&config.triggers, text, &room, user.as_ref()),
+        None => everywhere(&config.triggers, text, user.as_ref()),
     };
     let hit = scenes.iter().find(|scene| !scene.matches(&config.triggers).is_empty());
     let mut report = match hit {
@@ -123,16 +123,16 @@ fn named(text: &str) -> Result<Room, Failure> {
 }
 
 /// The message in this room, by an author for each trigger.
-fn in_room(triggers: &TriggerSet, text: &str, room: &Room, user: Option<&str>) -> Vec<Scene> {
-    let authors = triggers.iter().map(|trigger| user.unwrap_or_else(|| author_of(trigger)));
+fn in_room(triggers: &TriggerSet, text: &str, room: &Room, user: Option<&Author>) -> Vec<Scene> {
+    let authors = triggers.iter().map(|trigger| user.cloned().unwrap_or_else(|| author_of(trigger)));
     authors.map(|author| Scene::new(text, room.clone(), author)).collect()
 }
 
 /// The message in every room that a trigger watches, by an author that the trigger accepts.
-fn everywhere(triggers: &TriggerSet, text: &str, user: Option<&str>) -> Vec<Scene> {
+fn everywhere(triggers: &TriggerSet, text: &str, user: Option<&Author>) -> Vec<Scene> {
     let of_trigger = |trigger| {
-        let author = user.unwrap_or_else(|| author_of(trigger));
-        rooms_of(trigger).into_iter().map(move |room| Scene::new(text, room, author))
+        let author = user.cloned().unwrap_or_else(|| author_of(trigger));
+        rooms_of(trigger).into_iter().map(move |room| Scene::new(text, room, author.clone()))
     };
     triggers.iter().flat_map(of_trigger).collect()
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::alerting::{RoomGlob, RoomPattern, RoomPatternError, Trigger};
+use crate::alerting::{RoomGlob, RoomPattern, RoomPatternError, Trigger, UserPattern};
 use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
 
 /// The author where any author will do.
@@ -33,20 +33,31 @@ pub(super) fn rooms_of(trigger: &Trigger) -> Vec<Room> {
 }
 
 /// An author that the trigger accepts.
-pub(super) fn author_of(trigger: &Trigger) -> &str {
-    let excluded = |name: &String| trigger.exclude_users.iter().any(|user| user.eq_ignore_ascii_case(name));
-    trigger.users.iter().find(|user| !excluded(user)).map_or(ANYBODY, String::as_str)
+pub(super) fn author_of(trigger: &Trigger) -> Author {
+    let excluded = |author: &Author| trigger.exclude_users.iter().any(|user| user.matches(author));
+    let accepted = trigger.users.iter().map(author).find(|author| !excluded(author));
+    accepted.unwrap_or_else(|| author(&UserPattern::Username(ANYBODY.to_owned())))
+}
+
+/// The author whom an entry of `users` means.
+pub(super) fn author(pattern: &UserPattern) -> Author {
+    let (id, username, name) = match pattern {
+        UserPattern::Username(username) => ("USER-ID", username.as_str(), None),
+        UserPattern::Id(id) => (id.as_str(), ANYBODY, None),
+        UserPattern::ShownName(name) => ("USER-ID", ANYBODY, Some(name.clone())),
+    };
+    Author { id: UserId::new(id), username: username.to_owned(), name }
 }
 
 /// A message with this text, written now.
-pub(super) fn message(text: &str, room: &Room, author: &str) -> Message {
+pub(super) fn message(text: &str, room: &Room, author: Author) -> Message {
     let now = Timestamp::now();
     Message {
         id: MessageId::new(MESSAGE_ID),
         room: room.id.clone(),
         thread: None,
         text: text.to_owned(),
-        author: Author { id: UserId::new("USER-ID"), username: author.to_owned(), name: None },
+        author,
         kind: MessageKind::Plain,
         from_integration: false,
         sent_at: now,
@@ -55,18 +66,18 @@ pub(super) fn message(text: &str, room: &Room, author: &str) -> Message {
     }
 }
 
-/// The room for people.
-pub(super) fn room_label(room: &Room) -> String {
-    room.name.as_ref().map_or_else(|| format!("the room with the ID {}", room.id), |name| format!("#{name}"))
-}
-
 fn channel(name: &str) -> Room {
     // The ID of the channel that every server has.
-    room(if name == "general" { "GENERAL" } else { ROOM_ID }, Some(name))
+    let id = if name == "general" { "GENERAL" } else { ROOM_ID };
+    // Others are only shown: the server makes an address of them that nobody guesses.
+    match name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        true => room(id, Some(name)),
+        false => Room { display_name: Some(name.into()), ..room(id, None) },
+    }
 }
 
 fn room(id: &str, name: Option<&str>) -> Room {
-    Room { id: RoomId::new(id), name: name.map(Into::into), kind: RoomKind::Channel }
+    Room::new(RoomId::new(id), name.map(Into::into), RoomKind::Channel)
 }
 
 /// A name that matches the glob: wildcards become an x, alternatives the first one.

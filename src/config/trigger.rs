@@ -9,7 +9,7 @@ use super::source::{Node, Origin, Table, Value};
 use super::values::{compile, one_of, unique_name};
 use crate::alerting::{
     AlertingScenario, DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, RoomPatternError, TeamName,
-    Template, Trigger, TriggerSet, Vocabulary, is_location,
+    Template, Trigger, TriggerSet, UserPattern, Vocabulary, is_location,
 };
 
 /// The trigger that is used where none is written.
@@ -57,8 +57,8 @@ impl Reader<'_> {
         let event = event(&mut section, patterns.as_deref());
         let team = section.checked("team", |name| self.team(name));
         let rooms = rooms(&mut section);
-        let users = usernames(&mut section, "users");
-        let exclude_users = usernames(&mut section, "exclude_users");
+        let only_users = users(&mut section, "users");
+        let exclude_users = users(&mut section, "exclude_users");
         let bots = section.flag("bots").unwrap_or(true);
         let threads = section.flag("threads").unwrap_or(true);
         let run_on_edits = section.flag("run_on_edits").unwrap_or(true);
@@ -70,7 +70,7 @@ impl Reader<'_> {
             patterns: patterns?,
             unless: unless.map_or(Some(None), |valid| valid.map(Some))?,
             rooms: rooms?,
-            users,
+            users: only_users,
             exclude_users,
             bots,
             threads,
@@ -244,19 +244,14 @@ pub(crate) fn room_pattern(text: &str) -> Result<RoomPattern, Fault> {
     })
 }
 
-fn usernames(section: &mut Section<'_>, key: &'static str) -> Vec<String> {
+fn users(section: &mut Section<'_>, key: &'static str) -> Vec<UserPattern> {
+    const FIX: &str = r#"write usernames, as in ["anna", "id:rocketcat", "name:Anna Berg"]"#;
     let report = section.report;
-    let username = |user: Setting<String>| {
-        let name = user.value.trim();
-        let name = name.strip_prefix('@').unwrap_or(name);
-        let name = if name.is_empty() {
-            Err(Fault::new("names nobody", r#"write usernames, as in ["anna", "zabbix"]"#))
-        } else {
-            Ok(name.to_owned())
-        };
-        report.accept(&user.place, name)
+    let user = |user: Setting<String>| {
+        let pattern = UserPattern::parse(&user.value).ok_or_else(|| Fault::new("names nobody", FIX));
+        report.accept(&user.place, pattern)
     };
-    section.list(key).into_iter().flat_map(|list| list.value).filter_map(username).collect()
+    section.list(key).into_iter().flat_map(|list| list.value).filter_map(user).collect()
 }
 
 /// The event's templates. Without valid patterns the names of their groups are unknown, and no template is checked.

@@ -16,6 +16,7 @@ mod every_match_pages;
 mod harness;
 mod lost_connections_are_explained;
 mod memory_is_bounded;
+mod names_that_people_see;
 mod no_message_is_missed;
 mod no_needless_second_page;
 mod pairs_alert_once;

@@ -61,6 +61,7 @@ impl RoomKind {
             "c" => Self::Channel,
             "p" => Self::Group,
             "d" => Self::Direct,
+            "l" => Self::Livechat,
             _ => Self::Other,
         }
     }

@@ -56,10 +56,29 @@ pub enum MessageKind {
 pub struct Room {
     /// `rid`.
     pub id: RoomId,
-    /// `name`, without `#`; direct messages have none.
+    /// `name`, without `#`: the room's address, random for a discussion. Direct messages and livechats have none.
     pub name: Option<String>,
+    /// `fname`: the name that people see, where it differs from `name`: a discussion's title, a name with spaces.
+    pub display_name: Option<Box<str>>,
     /// Channel, private group, direct message, or something else.
     pub kind: RoomKind,
+}
+
+impl Room {
+    /// A room whose display name does not differ from its name.
+    pub fn new(id: RoomId, name: Option<String>, kind: RoomKind) -> Self {
+        Self { id, name, display_name: None, kind }
+    }
+
+    /// The name that people see; `None` for a direct message.
+    pub fn shown_name(&self) -> Option<&str> {
+        self.display_name.as_deref().or(self.name.as_deref())
+    }
+
+    /// Every name of the room.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.name.as_deref().into_iter().chain(self.display_name.as_deref())
+    }
 }
 
 /// A room's type, by its one-letter `t`.
@@ -71,6 +90,8 @@ pub enum RoomKind {
     Group,
     /// `d`: direct message.
     Direct,
-    /// `l`, `v` or something newer.
+    /// `l`: a livechat with a visitor of a website.
+    Livechat,
+    /// `v` or something newer.
     Other,
 }

@@ -113,7 +113,7 @@ impl RoomView {
 fn plain_name(room: &Room) -> String {
     match room.kind {
         RoomKind::Direct => room.usernames.values().cloned().collect::<Vec<_>>().join(", "),
-        RoomKind::Channel | RoomKind::Group => room.display_name.clone(),
+        RoomKind::Channel | RoomKind::Group | RoomKind::Livechat => room.display_name.clone(),
     }
 }
 

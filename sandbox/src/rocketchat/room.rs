@@ -15,6 +15,8 @@ pub enum RoomKind {
     Group,
     /// A direct message between its members, `d`.
     Direct,
+    /// A livechat with a visitor of a website, `l`.
+    Livechat,
 }
 
 impl RoomKind {
@@ -24,6 +26,7 @@ impl RoomKind {
             Self::Channel => "c",
             Self::Group => "p",
             Self::Direct => "d",
+            Self::Livechat => "l",
         }
     }
 }
@@ -35,10 +38,12 @@ pub struct Room {
     pub id: String,
     /// Channel, group or direct message.
     pub kind: RoomKind,
-    /// The name without `#`; empty for a direct message.
+    /// The name without `#`; empty for a direct message and a livechat.
     pub name: String,
     /// The display name (`fname`), where it differs in spelling.
     pub display_name: String,
+    /// `prid`: the room that it is a discussion of.
+    pub parent_id: Option<String>,
     /// The members' user ids.
     pub members: BTreeSet<String>,
     /// Only users with `post-readonly` may post.
@@ -84,8 +89,13 @@ impl Room {
             document["uids"] = json!(self.members);
             document["usernames"] = json!(self.usernames.values().collect::<Vec<_>>());
         } else {
-            document["name"] = json!(self.name);
             document["fname"] = json!(self.display_name);
+            if self.kind != RoomKind::Livechat {
+                document["name"] = json!(self.name);
+            }
+            if let Some(parent) = &self.parent_id {
+                document["prid"] = json!(parent);
+            }
             document["default"] = json!(self.id == "GENERAL");
             document["ro"] = json!(self.read_only);
             document["sysMes"] = json!(true);
@@ -105,6 +115,8 @@ impl Room {
 pub struct NewRoom {
     pub(super) kind: RoomKind,
     pub(super) name: String,
+    pub(super) display_name: Option<String>,
+    pub(super) parent_id: Option<String>,
     pub(super) members: Vec<String>,
     pub(super) id: Option<String>,
     pub(super) read_only: bool,
@@ -127,13 +139,40 @@ impl NewRoom {
         Self::of(RoomKind::Direct, String::new()).members(members)
     }
 
+    /// A private discussion: people see its title, and its name is random.
+    pub fn discussion(title: impl Into<String>, parent: impl AsRef<str>) -> Self {
+        let parent_id = Some(parent.as_ref().to_owned());
+        Self { parent_id, ..Self::of(RoomKind::Group, String::new()).shown_as(title) }
+    }
+
+    /// A livechat with this visitor.
+    pub fn livechat(visitor: impl Into<String>) -> Self {
+        Self::of(RoomKind::Livechat, String::new()).shown_as(visitor)
+    }
+
     fn of(kind: RoomKind, name: String) -> Self {
-        Self { kind, name, members: Vec::new(), id: None, read_only: false, encrypted: false }
+        let (display_name, parent_id) = (None, None);
+        Self {
+            kind,
+            name,
+            display_name,
+            parent_id,
+            members: Vec::new(),
+            id: None,
+            read_only: false,
+            encrypted: false,
+        }
     }
 
     /// The first members.
     pub fn members<U: AsRef<str>>(mut self, members: impl IntoIterator<Item = U>) -> Self {
         self.members.extend(members.into_iter().map(|user| user.as_ref().to_owned()));
+        self
+    }
+
+    /// People see this name.
+    pub fn shown_as(mut self, name: impl Into<String>) -> Self {
+        self.display_name = Some(name.into());
         self
     }
 

@@ -18,16 +18,18 @@ impl World {
             .iter()
             .map(|id| Ok((id.clone(), self.account(id)?.user.username.clone())))
             .collect::<Result<_, Refusal>>()?;
-        if new.kind != RoomKind::Direct && self.room_named(&new.name).is_some() {
+        if !new.name.is_empty() && self.room_named(&new.name).is_some() {
             let reason = format!("A channel with name '{}' exists", new.name);
             return Err(Refusal::meteor("error-duplicate-channel-name", reason));
         }
         let now = self.now();
+        let name = if new.parent_id.is_some() { self.ids.document() } else { new.name };
         let room = Room {
-            id: new.id.unwrap_or_else(|| self.room_id(new.kind, &new.name, &members)),
+            id: new.id.unwrap_or_else(|| self.room_id(new.kind, &name, &members)),
             kind: new.kind,
-            display_name: new.name.clone(),
-            name: new.name,
+            display_name: new.display_name.unwrap_or_else(|| name.clone()),
+            parent_id: new.parent_id,
+            name,
             members: BTreeSet::new(),
             read_only: new.read_only,
             archived: false,

@@ -34,7 +34,7 @@ fn troubled(text: &str) -> Status {
         attempts: 2,
         last_error: Some(own()),
     };
-    let room = Room { id: RoomId::new(text), name: Some(own()), kind: RoomKind::Channel };
+    let room = Room::new(RoomId::new(text), Some(own()), RoomKind::Channel);
     Status {
         taken_at: now(),
         started_at: now(),
@@ -177,8 +177,7 @@ fn an_unchanged_section_renders_to_the_same_text() {
 #[test]
 fn of_very_many_rooms_some_are_listed_and_the_others_counted() {
     let watched = |number: usize| {
-        let room =
-            Room { id: RoomId::new("r"), name: Some(format!("room-{number}")), kind: RoomKind::Channel };
+        let room = Room::new(RoomId::new("r"), Some(format!("room-{number}")), RoomKind::Channel);
         WatchedRoom { room, joined: true }
     };
     let mut status = idle();

@@ -6,6 +6,7 @@ use rocketchat::{Room, RoomId, RoomKind};
 use tracing::warn;
 
 use super::{Backfill, TRIES};
+use crate::alerting::RoomPattern;
 use crate::bot::ingest::Known;
 
 /// Channels on one page of the list.
@@ -36,12 +37,23 @@ impl Backfill {
             let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
             self.looked_up(info, id.as_str(), first_session, &mut searched).await;
         }
+        let mut missing = Vec::new();
         for name in unfound.names {
             let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_name(name)).await;
-            self.looked_up(info, name, first_session, &mut searched).await;
+            match info {
+                Err(error) if error.code() == Some(NO_SUCH_ROOM) => missing.push((name, error)),
+                info => self.looked_up(info, name, first_session, &mut searched).await,
+            }
         }
-        if unfound.channels {
+        // The server looks a room up by its address alone, exactly; the list has the names that people see.
+        if unfound.channels || !missing.is_empty() {
             self.list_channels(first_session, &mut searched).await;
+        }
+        for (name, error) in missing {
+            match intake.rooms.has(&RoomPattern::Name(name.to_owned())) {
+                true => intake.clear_warning(&format!("unfound {name}")),
+                false => self.looked_up(Err(error), name, first_session, &mut searched).await,
+            }
         }
         searched
     }
@@ -126,8 +138,9 @@ impl Backfill {
         if known.watched && self.intake.cursors.of(&id).is_none() {
             // Noted before it is known: whoever hears of it in between must not take it for one watched all the time.
             let listed = self.intake.cursors.listed_until();
-            // One that was known and not watched was renamed: that it is young says nothing.
-            let appeared = info.created_at.filter(|_| before.is_none_or(|before| before.watched));
+            // One that was described and not watched was renamed: that it is young says nothing.
+            let was_there = before.is_some_and(|before| before.described && !before.watched);
+            let appeared = info.created_at.filter(|_| !was_there);
             let since = self.watched_since(listed, appeared, first_session);
             self.intake.cursors.watch(&id, since).await;
         }

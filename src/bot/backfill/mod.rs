@@ -172,8 +172,9 @@ impl Backfill {
         let mut changes = Changes { is_full, ..Changes::default() };
         for info in rooms {
             let (id, changed) = (info.room.id.clone(), info.changed_at());
+            let before = self.intake.rooms.get(&id);
             let was_unwatched =
-                self.intake.rooms.get(&id).is_some_and(|before| before.joined && !before.watched);
+                before.is_some_and(|before| before.joined && before.described && !before.watched);
             if self.intake.rooms.learn(info.room, Some(true)).watched && was_unwatched {
                 changes.renamed.insert(id.clone());
             }

@@ -75,8 +75,8 @@ mod tests {
     }
 
     fn known(joined: bool) -> Known {
-        let room = Room { id: RoomId::new("r"), name: Some("ops".into()), kind: RoomKind::Channel };
-        Known { room, joined, watched: true }
+        let room = Room::new(RoomId::new("r"), Some("ops".into()), RoomKind::Channel);
+        Known { room, joined, watched: true, described: true }
     }
 
     fn progress(cursor: i64) -> RoomProgress {

@@ -310,11 +310,11 @@ impl Ingest {
         }
     }
 
-    /// When a room that changed came to be watched by that. One never heard of, or watched before, was there all the time:
+    /// When a room that changed came to be watched by that. One never described, or watched before, was there all the time:
     /// the server tells of it because of a message, which may come after this.
     fn newly_watched(&self, room: &Room, changed: Option<Timestamp>) -> Option<Timestamp> {
-        let rooms = &self.intake.rooms;
-        changed.filter(|_| rooms.contains(&room.id) && !rooms.watched(&room.id))
+        let before = self.intake.rooms.get(&room.id);
+        changed.filter(|_| before.is_some_and(|before| before.described && !before.watched))
     }
 
     /// A room of the bot's, which may be watched from now on, or no longer. `changed` says when it came to be so.

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rocketchat::realtime::RoomHint;
 use rocketchat::{Room, RoomId, RoomKind};
 
-use crate::alerting::TriggerSet;
+use crate::alerting::{RoomPattern, TriggerSet};
 use crate::bot::settings::Settings;
 
 /// A room and what it is to the bot.
@@ -17,12 +17,21 @@ pub(in crate::bot) struct Known {
     pub(in crate::bot) joined: bool,
     /// Whether some trigger watches it.
     pub(in crate::bot) watched: bool,
+    /// Whether the server has described it. Of others only what came along with their messages is known, which is not the name
+    /// that people see.
+    pub(in crate::bot) described: bool,
 }
 
 impl Known {
     pub(in crate::bot) fn new(room: Room, joined: bool, triggers: &TriggerSet) -> Self {
-        let watched = joined && triggers.watches(&room, true) || is_watched_from_outside(&room, triggers);
-        Self { room, joined, watched }
+        let mut known = Self { room, joined, watched: false, described: true };
+        known.judge(triggers);
+        known
+    }
+
+    fn judge(&mut self, triggers: &TriggerSet) {
+        self.watched = self.joined && triggers.watches(&self.room, true)
+            || is_watched_from_outside(&self.room, triggers);
     }
 }
 
@@ -60,7 +69,7 @@ impl Rooms {
         let mut changed = Vec::new();
         for (id, known) in &mut directory.known {
             let before = known.watched;
-            *known = Known::new(known.room.clone(), known.joined, triggers);
+            known.judge(triggers);
             if known.watched != before {
                 changed.push(Rewatched { room: id.clone(), now: known.watched });
             }
@@ -82,6 +91,11 @@ impl Rooms {
             return None;
         }
         directory.known.get(room).and_then(look)
+    }
+
+    /// Whether a room is known that the entry means.
+    pub(in crate::bot) fn has(&self, pattern: &RoomPattern) -> bool {
+        self.read().known.values().any(|known| pattern.matches(&known.room, known.joined))
     }
 
     /// Whether some trigger watches the room.
@@ -111,9 +125,19 @@ impl Rooms {
 
     /// Takes a room as the server describes it. Where that does not say whether the bot is in it, what was known holds.
     pub(in crate::bot) fn learn(&self, room: Room, joined: Option<bool>) -> Known {
+        self.insert(room, joined, true)
+    }
+
+    fn insert(&self, room: Room, joined: Option<bool>, described: bool) -> Known {
         let mut directory = self.write();
-        let before = directory.known.get(&room.id).is_some_and(|known| known.joined);
-        let known = Known::new(room, joined.unwrap_or(before), &directory.settings.config.triggers);
+        let before = directory.known.get(&room.id);
+        let (was_joined, was_described) =
+            before.map_or((false, false), |known| (known.joined, known.described));
+        let triggers = &directory.settings.config.triggers;
+        let known = Known {
+            described: described || was_described,
+            ..Known::new(room, joined.unwrap_or(was_joined), triggers)
+        };
         directory.known.insert(known.room.id.clone(), known.clone());
         known
     }
@@ -123,16 +147,22 @@ impl Rooms {
     pub(super) fn complete(&self, id: &RoomId, hint: &RoomHint, participant: Option<bool>) -> Option<Known> {
         let before = self.get(id);
         let kind = hint.kind.or(before.as_ref().map(|known| known.room.kind))?;
-        let name = hint.name.clone().or_else(|| before.as_ref().and_then(|known| known.room.name.clone()));
-        if name.is_none() && kind != RoomKind::Direct {
+        let known_name = before.as_ref().and_then(|known| known.room.name.as_ref());
+        let name = hint.name.as_ref().or(known_name);
+        if name.is_none() && !matches!(kind, RoomKind::Direct | RoomKind::Livechat) {
+            return None;
+        }
+        let display_name = before.as_ref().and_then(|known| known.room.display_name.clone());
+        if display_name.is_some() && name != known_name {
+            // It was renamed, and the message tells one of its new names.
             return None;
         }
         // Servers that do not say send only what the bot may read as a member.
         let joined = participant.unwrap_or(before.as_ref().is_none_or(|known| known.joined));
-        let room = Room { id: id.clone(), name, kind };
+        let room = Room { display_name, ..Room::new(id.clone(), name.cloned(), kind) };
         match before {
             Some(before) if before.room == room && before.joined == joined => Some(before),
-            _ => Some(self.learn(room, Some(joined))),
+            _ => Some(self.insert(room, Some(joined), false)),
         }
     }
 
@@ -141,14 +171,18 @@ impl Rooms {
         let mut directory = self.write();
         let Directory { settings, known } = &mut *directory;
         for known in known.values_mut().filter(|known| known.joined && !joined.contains(&known.room.id)) {
-            *known = Known::new(known.room.clone(), false, &settings.config.triggers);
+            known.joined = false;
+            known.judge(&settings.config.triggers);
         }
     }
 
     /// Notes that the bot is no longer in a room.
     pub(super) fn left(&self, id: &RoomId) {
-        if let Some(known) = self.get(id) {
-            self.learn(known.room, Some(false));
+        let mut directory = self.write();
+        let Directory { settings, known } = &mut *directory;
+        if let Some(known) = known.get_mut(id) {
+            known.joined = false;
+            known.judge(&settings.config.triggers);
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::{Config, Sources};
+use rocketchat::Room;
 use rocketchat::rest::{Permission, RoomInfo};
 
 /// The triggers of a `bot.toml` with one trigger that watches these rooms.
@@ -200,8 +201,8 @@ fn a_direct_message_has_no_name_and_is_shown_by_its_id() {
 fn only_what_the_bots_rooms_do_not_answer_is_asked_of_the_server() {
     let triggers = triggers(&["#ops", "#night", "id:X", "id:Y", "*"]);
     let joined = [
-        Room { id: RoomId::new("1"), name: Some("OPS".into()), kind: RoomKind::Group },
-        Room { id: RoomId::new("Y"), name: None, kind: RoomKind::Direct },
+        Room::new(RoomId::new("1"), Some("OPS".into()), RoomKind::Group),
+        Room::new(RoomId::new("Y"), None, RoomKind::Direct),
     ];
     let unfound = triggers.unfound(joined.iter());
     assert_eq!(unfound.names, ["night"].into());

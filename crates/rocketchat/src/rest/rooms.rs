@@ -13,8 +13,6 @@ use crate::{Room, RoomId, RoomKind, wire};
 pub struct RoomInfo {
     /// The room.
     pub room: Room,
-    /// `fname`: the displayed name where it differs from `name` (discussions, names with spaces).
-    pub display_name: Option<String>,
     /// Whether messages are end-to-end encrypted.
     pub encrypted: bool,
     /// Whether the room is archived: nobody can post.
@@ -40,7 +38,6 @@ impl RoomInfo {
     pub fn from_document(document: &Value) -> Option<Self> {
         Some(Self {
             room: room(document, "_id")?,
-            display_name: wire::filled(document, "fname").map(str::to_owned),
             encrypted: wire::flag(document, "encrypted"),
             archived: wire::flag(document, "archived"),
             read_only: wire::flag(document, "ro"),
@@ -66,8 +63,6 @@ pub struct Subscription {
     pub id: Option<String>,
     /// The room.
     pub room: Room,
-    /// `fname`.
-    pub display_name: Option<String>,
     /// The account's roles in this room (`owner`, `moderator`, …).
     pub roles: Vec<String>,
     /// Whether the room is archived.
@@ -84,7 +79,6 @@ impl Subscription {
         Some(Self {
             id: wire::filled(document, "_id").map(str::to_owned),
             room: room(document, "rid")?,
-            display_name: wire::filled(document, "fname").map(str::to_owned),
             roles: wire::texts(document, "roles"),
             archived: wire::flag(document, "archived"),
             joined_at: wire::time_of(document, "ts"),
@@ -210,9 +204,12 @@ fn since(updated_since: Option<Timestamp>) -> Vec<(&'static str, String)> {
 
 fn room(document: &Value, id: &str) -> Option<Room> {
     let kind = RoomKind::from_letter(wire::text(document, "t").unwrap_or_default());
-    // The subscription to a direct message has the other user's name, which is not the room's.
-    let name = wire::filled(document, "name").filter(|_| kind != RoomKind::Direct);
-    Some(Room { id: RoomId::new(wire::filled(document, id)?), name: name.map(str::to_owned), kind })
+    // The subscription to a direct message has the other user's names, which are not the room's.
+    let named = |key| wire::filled(document, key).filter(|_| kind != RoomKind::Direct);
+    let name = named("name");
+    let display_name = named("fname").filter(|shown| Some(*shown) != name).map(Into::into);
+    let id = RoomId::new(wire::filled(document, id)?);
+    Some(Room { display_name, ..Room::new(id, name.map(str::to_owned), kind) })
 }
 
 #[cfg(test)]
@@ -226,11 +223,8 @@ mod tests {
             "lm": "2023-10-04T11:05:05.309Z", "_updatedAt": "2023-10-04T11:05:05.309Z", "usersCount": 3,
         }))
         .unwrap();
-        assert_eq!(
-            info.room,
-            Room { id: RoomId::new("r1"), name: Some("ops".into()), kind: RoomKind::Group }
-        );
-        assert_eq!(info.display_name.as_deref(), Some("Ops Team"));
+        let room = Room::new(RoomId::new("r1"), Some("ops".into()), RoomKind::Group);
+        assert_eq!(info.room, Room { display_name: Some("Ops Team".into()), ..room });
         assert!(info.encrypted && info.read_only && !info.archived);
         assert_eq!(info.last_message_at, Timestamp::from_millisecond(1_696_417_505_309).ok());
         assert_eq!(RoomInfo::from_document(&json!({"t": "c", "name": "no id"})), None);
@@ -239,10 +233,10 @@ mod tests {
     #[test]
     fn a_direct_message_has_no_name_of_its_own() {
         let direct = Subscription::from_document(
-            &json!({"rid": "d1", "t": "d", "name": "rene", "roles": ["owner", 3]}),
+            &json!({"rid": "d1", "t": "d", "name": "rene", "fname": "René", "roles": ["owner", 3]}),
         )
         .unwrap();
-        assert_eq!(direct.room, Room { id: RoomId::new("d1"), name: None, kind: RoomKind::Direct });
+        assert_eq!(direct.room, Room::new(RoomId::new("d1"), None, RoomKind::Direct));
         assert_eq!(direct.roles, ["owner"]);
     }
 }

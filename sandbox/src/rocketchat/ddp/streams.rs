@@ -123,7 +123,7 @@ fn message_frame(
 fn meta(user: &str, room: &Room, switches: &Switches) -> Value {
     let mut meta = json!({ "roomParticipant": room.members.contains(user), "roomType": room.kind.letter() });
     // A direct message has no name, and JSON has no `undefined`.
-    if !switches.omit_room_name && room.kind != RoomKind::Direct {
+    if !switches.omit_room_name && !room.name.is_empty() {
         meta["roomName"] = json!(room.name);
     }
     meta

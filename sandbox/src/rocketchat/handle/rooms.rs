@@ -2,7 +2,7 @@
 
 use super::RocketChat;
 use crate::rocketchat::refusal::Refusal;
-use crate::rocketchat::room::{NewRoom, Room, RoomKind};
+use crate::rocketchat::room::{NewRoom, Room};
 
 impl RocketChat {
     /// Creates a room: `create_room("ops")` is a public channel, `create_room(NewRoom::group("x").members([&alice]))` a
@@ -60,7 +60,7 @@ impl RocketChat {
     /// If there is no such room, it is a direct message, or the name is taken.
     pub fn rename(&self, room: impl AsRef<str>, name: &str) -> Result<Room, Refusal> {
         self.shared.act(|world| {
-            if world.room_named(name).is_some() || world.room(room.as_ref())?.kind == RoomKind::Direct {
+            if world.room_named(name).is_some() || world.room(room.as_ref())?.name.is_empty() {
                 let reason = format!("A channel with name '{name}' exists");
                 return Err(Refusal::meteor("error-duplicate-channel-name", reason));
             }
@@ -69,6 +69,14 @@ impl RocketChat {
                 room.display_name = name.to_owned();
             })
         })
+    }
+
+    /// Gives the room another name that people see; its address stays.
+    ///
+    /// # Errors
+    /// If there is no such room.
+    pub fn show_as(&self, room: impl AsRef<str>, name: &str) -> Result<Room, Refusal> {
+        self.shared.act(|world| world.change_room(room.as_ref(), |room| room.display_name = name.to_owned()))
     }
 
     /// Archives or unarchives the room.

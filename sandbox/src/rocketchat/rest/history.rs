@@ -160,6 +160,7 @@ fn room_of_kind<'w>(world: &'w World, request: &Request<'_>, kind: RoomKind) -> 
             RoomKind::Channel => "channel",
             RoomKind::Group => "group",
             RoomKind::Direct => "direct message",
+            RoomKind::Livechat => "livechat",
         };
         let reason =
             format!("The required \"roomId\" or \"roomName\" param provided does not match any {what}");

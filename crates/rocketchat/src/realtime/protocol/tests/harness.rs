@@ -163,8 +163,7 @@ impl Conversation {
 fn subscription(room: &str) -> Subscription {
     Subscription {
         id: Some(format!("sub-{room}")),
-        room: Room { id: RoomId::new(room), name: None, kind: RoomKind::Channel },
-        display_name: None,
+        room: Room::new(RoomId::new(room), None, RoomKind::Channel),
         roles: vec![],
         archived: false,
         joined_at: None,

@@ -1,0 +1,101 @@
+//! Whose messages count for a trigger: usernames, ids and shown names.
+
+use std::fmt;
+
+use super::rooms::same_name;
+use rocketchat::{Author, UserId};
+
+/// One entry of a trigger's `users` or `exclude_users`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UserPattern {
+    /// `"anna"`, `"@anna"`, `"@anna:example.org"`: the username, here without the `@`, whatever its case; or the `_id`, exactly.
+    Username(String),
+    /// `"id:rocketcat"`: the user with this `_id`.
+    Id(UserId),
+    /// `"name:Anna Berg"`: everybody of this shown name, whatever its case. People can change theirs.
+    ShownName(String),
+}
+
+impl UserPattern {
+    /// Reads one entry; `None` where it names nobody.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let (pattern, named): (fn(&str) -> Self, &str) = match text.split_once(':') {
+            Some(("id", id)) => (|id| Self::Id(UserId::new(id)), id),
+            Some(("name", name)) => (|name| Self::ShownName(name.to_owned()), name),
+            _ => (|name| Self::Username(name.to_owned()), bare(text)),
+        };
+        let named = named.trim();
+        (!named.is_empty()).then(|| pattern(named))
+    }
+
+    /// Whether the author is meant.
+    pub fn matches(&self, author: &Author) -> bool {
+        match self {
+            // A federated username begins with an `@` of its own.
+            Self::Username(name) => {
+                same_name(name, bare(&author.username)) || name.as_str() == author.id.as_str()
+            }
+            Self::Id(id) => *id == author.id,
+            Self::ShownName(name) => author.name.as_deref().is_some_and(|shown| same_name(name, shown)),
+        }
+    }
+}
+
+fn bare(username: &str) -> &str {
+    username.strip_prefix('@').unwrap_or(username)
+}
+
+impl fmt::Display for UserPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Username(name) => write!(f, "@{name}"),
+            Self::Id(id) => write!(f, "id:{id}"),
+            Self::ShownName(name) => write!(f, "name:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(entry: &str, username: &str) -> bool {
+        let author =
+            Author { id: UserId::new("aXb3"), username: username.into(), name: Some("Anna Ärger".into()) };
+        UserPattern::parse(entry).unwrap().matches(&author)
+    }
+
+    #[test]
+    fn a_username_is_meant_with_or_without_the_at_and_whatever_its_case() {
+        for entry in ["anna", "@anna", " Anna ", "@ANNA"] {
+            assert!(matches(entry, "anna"), "{entry}");
+        }
+        assert!(!matches("ann", "anna") && !matches("anna:example.org", "anna"));
+    }
+
+    #[test]
+    fn a_federated_username_is_meant_as_people_see_it() {
+        for entry in ["@anna:example.org", "anna:example.org", "@Anna:Example.org"] {
+            assert!(matches(entry, "@anna:example.org"), "{entry}");
+        }
+        assert!(!matches("@anna", "@anna:example.org"), "the one of this server");
+    }
+
+    #[test]
+    fn an_id_is_meant_exactly_and_a_shown_name_whatever_its_case() {
+        for entry in ["id:aXb3", "id: aXb3", "aXb3", "name:Anna Ärger", "name: anna ÄRGER"] {
+            assert!(matches(entry, "anna"), "{entry}");
+        }
+        for entry in ["id:axb3", "axb3", "id:anna", "name:anna", "Anna Ärger"] {
+            assert!(!matches(entry, "anna"), "{entry}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_names_nobody_is_none() {
+        for entry in ["", " ", "@", "id:", "name: "] {
+            assert_eq!(UserPattern::parse(entry), None, "{entry:?}");
+        }
+    }
+}

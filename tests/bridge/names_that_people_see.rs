@@ -1,0 +1,131 @@
+//! Rooms and people are named in `bot.toml`, and shown in alerts, by the names that people see.
+
+use sandbox::rocketchat::{NewRoom, NewUser, Room};
+use sandbox::signl4::Alert;
+
+use crate::harness::{Harness, fast_rounds};
+
+impl Harness {
+    /// The alert that a message of Alice's in this room raises.
+    async fn alert_from(&self, room: &Room, text: &str) -> Alert {
+        self.chat.post(room, &self.alice, text).unwrap();
+        self.alert(text).await
+    }
+
+    fn new_room(&self, new: NewRoom) -> Room {
+        self.chat.create_room(new.members([&self.alice, &self.bot])).unwrap()
+    }
+}
+
+fn parameter<'a>(alert: &'a Alert, name: &str) -> &'a str {
+    alert.parameters[name].as_str()
+}
+
+#[tokio::test]
+async fn a_room_is_watched_by_the_name_that_people_see_and_called_so_in_the_alert() {
+    let mut harness = Harness::new().await;
+    harness.watch(&["operations", "STÖRUNG Halle 3", "pumpe *", "nacht-*"]);
+    let hall = harness.new_room(NewRoom::group("Stoerung-Halle-3").shown_as("Störung Halle 3"));
+    let pump = harness.new_room(NewRoom::discussion("Pumpe 3: was tun?", &harness.room));
+    let night = harness.new_room(NewRoom::channel("nacht-1").shown_as("Leitstand"));
+    let other = harness.new_room(NewRoom::discussion("Kantine", &harness.room));
+    let _bot = harness.start_bot().await;
+    let alert = harness.alert_from(&hall, "SIGNL4 hall").await;
+    assert_eq!(parameter(&alert, "channel"), "Störung Halle 3");
+    let address = format!("{}/group/Stoerung-Halle-3?msg=", harness.chat.url());
+    assert!(parameter(&alert, "link").starts_with(&address), "{}", parameter(&alert, "link"));
+    let alert = harness.alert_from(&pump, "SIGNL4 pump").await;
+    assert_eq!(parameter(&alert, "channel"), "Pumpe 3: was tun?");
+    let alert = harness.alert_from(&night, "SIGNL4 night").await;
+    assert_eq!(parameter(&alert, "channel"), "Leitstand");
+    harness.chat.post(&other, &harness.alice, "SIGNL4 canteen").unwrap();
+    // The title of a discussion changes, and its address does not.
+    harness.chat.show_as(&other, "Pumpe 4").unwrap();
+    let alert = harness.alert_from(&other, "SIGNL4 pump 4").await;
+    assert_eq!(parameter(&alert, "channel"), "Pumpe 4");
+    harness.flush().await;
+    assert!(!harness.texts().contains(&"SIGNL4 canteen".to_owned()));
+}
+
+#[tokio::test]
+async fn a_channel_that_the_bot_is_not_in_is_found_by_the_name_that_people_see() {
+    let mut harness = Harness::new().await;
+    harness.watch(&["operations", "Störung Halle 3"]);
+    let hall = NewRoom::channel("Stoerung-Halle-3").shown_as("Störung Halle 3");
+    let hall = harness.chat.create_room(hall.members([&harness.alice])).unwrap();
+    let bot = harness.start_in_process(fast_rounds()).await;
+    let message = harness.chat.post(&hall, &harness.alice, "SIGNL4 hall").unwrap();
+    let alert = harness.alert("SIGNL4 hall").await;
+    assert_eq!(parameter(&alert, "channel"), "Störung Halle 3");
+    let joined = |chat: &sandbox::rocketchat::RocketChat| {
+        chat.room(&hall).is_some_and(|room| room.members.contains(&harness.bot.id)).then_some(())
+    };
+    harness.chat.wait_for(crate::harness::SOON, joined).await.unwrap();
+    assert_eq!(harness.texts(), [message.text]);
+    drop(bot);
+}
+
+#[tokio::test]
+async fn a_channel_first_heard_of_by_its_address_alone_is_read_from_its_beginning() {
+    let mut harness = Harness::new().await.without_auto_join();
+    harness.watch(&["operations", "Pumpe *"]);
+    let _bot = harness.start_in_process(fast_rounds()).await;
+    harness.flush().await;
+    let pump = NewRoom::channel("p3").shown_as("Pumpe 3");
+    let pump = harness.chat.create_room(pump.members([&harness.alice])).unwrap();
+    // The stream names the address, which no trigger watches.
+    harness.alert_from(&pump, "SIGNL4 pump").await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["SIGNL4 pump"]);
+}
+
+#[tokio::test]
+async fn links_lead_to_groups_livechats_and_direct_messages() {
+    let harness = Harness::new().await;
+    let direct = harness.new_room(NewRoom::direct([&harness.alice]));
+    let visitor = harness.new_room(NewRoom::livechat("Visitor of the website"));
+    let _bot = harness.start_bot().await;
+    for (room, text, channel, path) in [
+        (&direct, "SIGNL4 direct", "@alice", format!("direct/{}", direct.id)),
+        (&visitor, "SIGNL4 livechat", "Visitor of the website", format!("live/{}", visitor.id)),
+    ] {
+        let alert = harness.alert_from(room, text).await;
+        assert_eq!(parameter(&alert, "channel"), channel);
+        let link = parameter(&alert, "link");
+        assert!(link.starts_with(&format!("{}/{path}?msg=", harness.chat.url())), "{link}");
+    }
+}
+
+#[tokio::test]
+async fn people_count_by_username_federated_or_not_by_id_and_by_the_name_that_people_see() {
+    let mut harness = Harness::new().await;
+    harness.configure(
+        "[[trigger]]\nname = \"t\"\npattern = 'SIGNL4'\n\
+         users = [\"@anna:example.org\", \"alice\", \"id:zabbix-id\", \"grafana-id\", \"name:Östliches Werk\"]\n\
+         exclude_users = [\"@eve:example.org\", \"id:bot-2\"]",
+    );
+    let user = |new: NewUser| {
+        let user = harness.chat.create_user(new).unwrap();
+        harness.chat.join(&harness.room, &user).unwrap();
+        user
+    };
+    let counted = [
+        user(NewUser::named("@anna:example.org")),
+        user(NewUser::named("zabbix").id("zabbix-id")),
+        user(NewUser::named("grafana").id("grafana-id")),
+        user(NewUser::named("werk7").name("östliches werk")),
+    ];
+    let others = [
+        user(NewUser::named("@anna:example.com")),
+        user(NewUser::named("anna")),
+        user(NewUser::named("@eve:example.org").name("Östliches Werk")),
+        user(NewUser::named("bot2").id("bot-2").name("Östliches Werk")),
+    ];
+    let _bot = harness.start_bot().await;
+    for user in counted.iter().chain(&others) {
+        harness.chat.post(&harness.room, user, format!("SIGNL4 by {}", user.id).as_str()).unwrap();
+    }
+    harness.flush().await;
+    let expected: Vec<String> = counted.iter().map(|user| format!("SIGNL4 by {}", user.id)).collect();
+    assert_eq!(harness.pages(), expected);
+}
