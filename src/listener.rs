@@ -1,6 +1,6 @@
 //! The public HTTP listener: SIGNL4's outbound webhook ends here.
 //!
-//! An event is stored before it is answered with 2xx. A caller without the secret learns nothing, not even that there is a
+//! An event is stored before it is answered with 2xx, whatever its bytes are. A caller without the secret learns nothing, not even that there is a
 //! secret: every call other than the right one is answered with 404, and with 429 after too many of them.
 
 mod access;
@@ -15,15 +15,12 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Json, Router,
     body::Bytes,
-    extract::{
-        DefaultBodyLimit, Path, Request, State,
-        rejection::{BytesRejection, PathRejection},
-    },
-    http::StatusCode,
+    extract::{DefaultBodyLimit, Request, State, rejection::BytesRejection},
+    http::{Method, StatusCode},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::post,
 };
+use percent_encoding::percent_decode_str;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -103,10 +100,10 @@ impl AppState {
 }
 
 fn router(state: AppState) -> Router {
-    let event = post(receive).fallback(not_found).layer(DefaultBodyLimit::max(MAX_BODY));
     Router::new()
-        .route("/signl4/{secret}", event)
-        .fallback(not_found)
+        // Not a route: its pattern would be stricter than `secret_of`.
+        .fallback(receive)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         // Outermost, so that a call with a wrong secret is refused before its body is read.
         .layer(from_fn_with_state(state.clone(), check_secret))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, CALL_TIMEOUT))
@@ -116,40 +113,52 @@ fn router(state: AppState) -> Router {
 async fn check_secret(
     State(state): State<AppState>,
     Extension(from): Extension<Peer>,
-    secret: Result<Path<String>, PathRejection>,
     request: Request,
     next: Next,
 ) -> Response {
-    let right = secret.is_ok_and(|Path(secret)| state.access.borrow().is_secret(&secret));
+    let secret = secret_of(request.uri().path());
+    let right = secret.is_some_and(|secret| state.access.borrow().is_secret(&secret));
     if right { next.run(request).await } else { state.refuse(from) }
 }
 
-async fn not_found() -> Response {
-    StatusCode::NOT_FOUND.into_response()
+/// The secret in a path `/signl4/{secret}`, with which proxies and people take liberties: more slashes, and characters that
+/// are percent-encoded without need.
+fn secret_of(path: &str) -> Option<String> {
+    let path = percent_decode_str(path).decode_utf8().ok()?;
+    let secret = path.trim_matches('/').strip_prefix("signl4/")?;
+    Some(secret.trim_start_matches('/').to_owned())
 }
 
-async fn receive(State(state): State<AppState>, body: Result<Bytes, BytesRejection>) -> Response {
+async fn receive(
+    State(state): State<AppState>,
+    method: Method,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    if method != Method::POST {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let body = match body {
         Ok(body) => body,
         Err(rejection) => return reject(rejection.status(), &rejection.body_text()),
     };
-    let notification = match Notification::parse(&body) {
-        Ok(notification) => notification,
-        Err(reason) => return reject(StatusCode::BAD_REQUEST, &reason.to_string()),
-    };
-    // Parsed JSON is UTF-8, so nothing is lost here.
-    let text = String::from_utf8_lossy(&body);
-    match state.store.receive_event(&notification.id, &text).await {
+    // There is nothing to keep: `check` calls so, to see whether the secret is right.
+    if body.is_empty() {
+        return reject(StatusCode::BAD_REQUEST, "the body is empty");
+    }
+    let notification = Notification::parse(&body).ok();
+    let event = notification.as_ref().map_or_else(|| Notification::id_of(&body), |event| event.id.clone());
+    let kind = notification.as_ref().map_or("unreadable", |event| event.event_kind.name());
+    match state.store.receive_event(&event, &body).await {
         Ok(new) => {
-            let (event, kind) = (&notification.id, notification.event_kind.name());
+            let event_type = notification.map(|event| event.event_type);
             match new {
-                true => info!(%event, kind, event_type = notification.event_type, "event received"),
+                true => info!(%event, kind, event_type, "event received"),
                 false => debug!(%event, kind, "event received again"),
             }
             Json(json!({ "status": if new { "stored" } else { "known" } })).into_response()
         }
         Err(reason) => {
-            error!(event = %notification.id, %reason, "an event cannot be stored; SIGNL4 is asked to send it again");
+            error!(%event, %reason, "an event cannot be stored; SIGNL4 is asked to send it again");
             reject(StatusCode::SERVICE_UNAVAILABLE, "the event cannot be stored now")
         }
     }

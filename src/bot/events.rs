@@ -22,6 +22,7 @@ use crate::{
     alerting::{
         Candidates, Correlation, FoundBy, Name, ReplyKind, ReplyTarget, ReplyWords, correlate, message_url,
     },
+    health::{Condition, Health},
     store::{self, Alert, AlertState, EventOutcome, NewDelivery, Raised, Store, StoreError, StoredEvent},
     telemetry,
 };
@@ -50,14 +51,15 @@ pub(super) struct Events {
     store: Store,
     current: Current,
     rooms: Arc<Rooms>,
+    health: Health,
     /// Until when events wait for the answer to a call, by their rows.
     waits: HashMap<i64, Instant>,
     panics: HashMap<i64, u32>,
 }
 
 impl Events {
-    pub(super) fn new(store: Store, current: Current, rooms: Arc<Rooms>) -> Self {
-        Self { store, current, rooms, waits: HashMap::new(), panics: HashMap::new() }
+    pub(super) fn new(store: Store, current: Current, rooms: Arc<Rooms>, health: Health) -> Self {
+        Self { store, current, rooms, health, waits: HashMap::new(), panics: HashMap::new() }
     }
 
     pub(super) async fn run(mut self, cancel: CancellationToken) {
@@ -137,14 +139,10 @@ impl Events {
         event: &StoredEvent,
         held: &mut HashSet<EventId>,
     ) -> Result<bool, StoreError> {
-        let notification = match Notification::parse(event.body.as_bytes()) {
+        let notification = match Notification::parse(&event.body) {
             Ok(notification) => notification,
-            // The listener stores only what it could read, so this is damage.
-            Err(error) => {
-                error!(%error, "a stored event cannot be read");
-                let outcome = EventOutcome { correlation: "unreadable", ..EventOutcome::default() };
-                return self.store.settle_event(event, &outcome).await;
-            }
+            // The error is not logged, since it could quote the body.
+            Err(_) => return self.unreadable(event).await,
         };
         let (Some(kind), Some(reference)) = (reply_kind(notification.event_kind), &notification.alert) else {
             info!(event = %notification.id, kind = notification.event_kind.name(), "event without a reply");
@@ -158,6 +156,23 @@ impl Events {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Settles an event that nobody can read. It stays in the store, for a person to look at.
+    async fn unreadable(&self, event: &StoredEvent) -> Result<bool, StoreError> {
+        const UNREADABLE: &str = "unreadable";
+        let outcome = EventOutcome { correlation: UNREADABLE, ..EventOutcome::default() };
+        let is_settled = self.store.settle_event(event, &outcome).await?;
+        if is_settled {
+            let (row, bytes) = (event.seq, event.body.len());
+            error!(row, bytes, "an event from SIGNL4 cannot be read; it is kept in the store's table event");
+            telemetry::event(UNREADABLE, UNREADABLE);
+            let what = format!(
+                "an event from SIGNL4 could not be read and had no effect; it is kept in the store's table event, row {row}"
+            );
+            self.health.note(Condition::UnreadableEvent, what);
+        }
+        Ok(is_settled)
     }
 
     /// Settles an event about an alert; `false` where it waits for the answer to a call.

@@ -303,7 +303,8 @@ impl Bot {
     }
 
     fn start_inside(&mut self, shared: &Shared, tempo: &Tempo) {
-        let events = Events::new(shared.store.clone(), shared.current.clone(), shared.rooms.clone());
+        let (store, current, rooms) = (shared.store.clone(), shared.current.clone(), shared.rooms.clone());
+        let events = Events::new(store, current, rooms, shared.health.clone());
         self.part("worker that handles SIGNL4's events", events.run(shared.cancel.clone()));
         let housekeeping = Housekeeping {
             store: shared.store.clone(),

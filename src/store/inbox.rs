@@ -36,8 +36,8 @@ const CALL_UNDER_WAY: &str =
 pub struct StoredEvent {
     /// Its row; later notifications have greater ones.
     pub seq: i64,
-    /// The body as SIGNL4 sent it.
-    pub body: String,
+    /// The body as SIGNL4 sent it, whether or not it can be read.
+    pub body: Vec<u8>,
     /// When it came.
     #[sqlx(try_from = "Millis")]
     pub received_at: Timestamp,
@@ -92,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails; then the notification must not be answered with 2xx.
-    pub async fn receive_event(&self, id: &NotificationId, body: &str) -> Result<bool, StoreError> {
+    pub async fn receive_event(&self, id: &NotificationId, body: &[u8]) -> Result<bool, StoreError> {
         let inserted = sqlx::query(
             "INSERT INTO event (id, body, received_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
         )

@@ -70,6 +70,7 @@ pub(super) fn begin_at_zero() {
             counter!(REPLIES.name, "kind" => kind, "result" => result(posted)).increment(0);
         }
     }
+    counter!(EVENTS.name, "type" => "unreadable", "correlation" => "unreadable").increment(0);
     for what in ["message", "event", "delivery"] {
         counter!(PANICS.name, "what" => what).increment(0);
     }

@@ -12,6 +12,7 @@ mod channel_lists_are_read;
 mod clock_changes;
 mod deliveries_finish;
 mod events_appear_once;
+mod events_are_stored_whatever_their_bytes_are;
 mod every_match_pages;
 mod harness;
 mod lost_connections_are_explained;

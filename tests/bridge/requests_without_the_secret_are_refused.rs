@@ -1,7 +1,7 @@
 //! Promise 5: nobody without the secret can post through the bot, no secret is ever logged, and the bot never talks to
 //! itself.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{Harness, LISTENER_SECRET, SOON, http, status_event};
 
@@ -21,17 +21,10 @@ async fn everything_but_the_one_right_call_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_event_is_refused_with_the_reason() {
+async fn a_body_that_is_too_large_is_refused() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
-    for body in [json!({}), json!([]), json!("x"), json!({"eventType": "now"}), json!({"id": "n1"})] {
-        let (status, reason) = harness.post_event(&body).await;
-        let reason: Value = serde_json::from_str(&reason).unwrap();
-        assert_eq!(status, 400, "{body}");
-        assert!(reason["error"].as_str().is_some_and(|reason| reason.len() > 10), "{reason}");
-    }
     let path = format!("/signl4/{LISTENER_SECRET}");
-    assert_eq!(harness.post(&path, "{not json").await.0, 400);
     assert_eq!(harness.post(&path, vec![b'x'; 1024 * 1024 + 1]).await.0, 413);
 }
 

@@ -16,6 +16,9 @@ use super::{
     lenient_json::{self, field, text},
 };
 
+/// A longer `id` is none, in bytes: SIGNL4's have 36.
+const MAX_ID: usize = 200;
+
 /// One notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
@@ -150,7 +153,7 @@ impl Notification {
 }
 
 fn id_in(value: &Value) -> Option<NotificationId> {
-    text(field(value, "id")).map(NotificationId::new)
+    text(field(value, "id")).filter(|id| id.len() <= MAX_ID).map(NotificationId::new)
 }
 
 /// SIGNL4's samples have `username`, those of a sister product `displayname`.

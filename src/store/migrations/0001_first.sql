@@ -66,7 +66,7 @@ CREATE INDEX delivery_settled ON delivery (settled_at) WHERE settled_at IS NOT N
 -- The inbox: SIGNL4's notifications, stored before they are answered.
 CREATE TABLE event (
     seq         INTEGER PRIMARY KEY AUTOINCREMENT,
-    id          TEXT    NOT NULL UNIQUE, -- the notification's top-level id: a repetition is the same row
+    id          TEXT    NOT NULL UNIQUE, -- the notification's top-level id, or a digest of its body: a repetition is the same row
     state       TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'settled')),
     received_at INTEGER NOT NULL,
     settled_at  INTEGER,
@@ -74,7 +74,7 @@ CREATE TABLE event (
     alert_id    INTEGER REFERENCES alert (id) ON DELETE SET NULL, -- the alert it was found to be about
     event_kind   TEXT,                    -- what it says happened to the alert
     actor       TEXT,                    -- who did it, where it says so
-    body        TEXT    NOT NULL
+    body        BLOB    NOT NULL         -- as it came, whether or not it can be read
 ) STRICT;
 CREATE INDEX event_waiting ON event (seq, received_at) WHERE state = 'waiting';
 CREATE INDEX event_alert ON event (alert_id) WHERE alert_id IS NOT NULL;

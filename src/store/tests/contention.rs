@@ -23,7 +23,7 @@ async fn readers_work_on_while_an_intake_is_open_and_many_writers_wait_for_it() 
     let mut writers = JoinSet::new();
     for n in 0..20 {
         let store = fixture.store.clone();
-        writers.spawn(async move { store.receive_event(&NotificationId::new(format!("n{n}")), "{}").await });
+        writers.spawn(async move { store.receive_event(&NotificationId::new(format!("n{n}")), b"{}").await });
     }
     tokio::task::yield_now().await;
     let reads = async {
@@ -85,7 +85,7 @@ async fn all_parts_of_the_bot_at_once_neither_fail_nor_wait_for_each_other_for_e
     let store = fixture.store.clone();
     parts.spawn(async move {
         for n in 0..EACH {
-            assert!(store.receive_event(&NotificationId::new(format!("n{n}")), "{}").await.unwrap());
+            assert!(store.receive_event(&NotificationId::new(format!("n{n}")), b"{}").await.unwrap());
         }
     });
     let store = fixture.store.clone();

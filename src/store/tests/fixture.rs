@@ -86,7 +86,7 @@ impl Fixture {
 
     /// A notification that comes and is settled so.
     pub(super) async fn happened(&self, id: &str, outcome: EventOutcome<'_>) -> bool {
-        self.store.receive_event(&NotificationId::new(id), "{}").await.unwrap();
+        self.store.receive_event(&NotificationId::new(id), b"{}").await.unwrap();
         let event = self.next_event().await.unwrap();
         self.store.settle_event(&event, &outcome).await.unwrap()
     }

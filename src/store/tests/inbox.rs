@@ -7,7 +7,7 @@ use crate::store::{Alert, AlertId, AlertState, Candidates, EventOutcome, Raised}
 use signl4::{AlertRef, EventId, NotificationId};
 
 async fn receive(fixture: &Fixture, id: &str) -> bool {
-    fixture.store.receive_event(&NotificationId::new(id), &format!("body of {id}")).await.unwrap()
+    fixture.store.receive_event(&NotificationId::new(id), format!("body of {id}").as_bytes()).await.unwrap()
 }
 
 fn reference(event_id: Option<&str>, external_id: Option<&str>) -> AlertRef {
@@ -59,8 +59,8 @@ async fn notifications_come_out_as_they_came_in_and_one_that_waits_lets_the_othe
     assert!(changes.has_changed().unwrap());
     let fixture = fixture.restarted().await;
     let events = fixture.store.waiting_events(0, 9).await.unwrap();
-    let bodies: Vec<&str> = events.iter().map(|event| event.body.as_str()).collect();
-    assert_eq!(bodies, ["body of n3", "body of n1", "body of n2"]);
+    let bodies: Vec<&[u8]> = events.iter().map(|event| event.body.as_slice()).collect();
+    assert_eq!(bodies, [b"body of n3", b"body of n1", b"body of n2"]);
     fixture.store.settle_event(&events[1], &outcome("nowhere")).await.unwrap();
     assert_eq!(fixture.store.waiting_events(events[0].seq, 9).await.unwrap(), events[2..]);
 }

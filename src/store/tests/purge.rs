@@ -20,7 +20,7 @@ async fn what_still_waits_is_never_removed_however_old() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
     fixture.put(&reply("t1", "waits")).await;
-    fixture.store.receive_event(&NotificationId::new("n1"), "{}").await.unwrap();
+    fixture.store.receive_event(&NotificationId::new("n1"), b"{}").await.unwrap();
     assert_eq!(fixture.store.purge(later(), later()).await.unwrap(), 0);
     assert_eq!((fixture.count("delivery").await, fixture.count("alert").await), (2, 1));
 }
@@ -69,7 +69,7 @@ async fn more_rows_than_one_statement_removes_all_go() {
     let fixture = Fixture::new().await;
     sqlx::query(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1700) \
-         INSERT INTO event (id, state, received_at, settled_at, body) SELECT 'n' || i, 'settled', 0, 0, '' FROM n",
+         INSERT INTO event (id, state, received_at, settled_at, body) SELECT 'n' || i, 'settled', 0, 0, x'' FROM n",
     )
     .execute(&fixture.store.writer)
     .await

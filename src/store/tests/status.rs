@@ -62,7 +62,7 @@ async fn the_inbox_tells_how_much_waits_and_since_when() {
     let fixture = Fixture::new().await;
     let before = Timestamp::now() - 1.second();
     for id in ["n1", "n2"] {
-        fixture.store.receive_event(&NotificationId::new(id), "{}").await.unwrap();
+        fixture.store.receive_event(&NotificationId::new(id), b"{}").await.unwrap();
     }
     let depth = fixture.store.inbox_depth().await.unwrap();
     assert_eq!(depth.waiting, 2);

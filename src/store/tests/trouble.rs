@@ -50,9 +50,9 @@ async fn an_event_that_the_disk_has_no_space_for_is_not_stored() {
     let fixture = Fixture::new().await;
     fixture.fill_disk().await;
     let id = NotificationId::new("n1");
-    assert_full(fixture.store.receive_event(&id, &long()).await);
+    assert_full(fixture.store.receive_event(&id, long().as_bytes()).await);
     fixture.free_disk().await;
-    assert!(fixture.store.receive_event(&id, &long()).await.unwrap());
+    assert!(fixture.store.receive_event(&id, long().as_bytes()).await.unwrap());
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn reading_goes_on_while_the_disk_is_full() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
     fixture.fill_disk().await;
-    assert_full(fixture.store.receive_event(&NotificationId::new("n1"), &long()).await);
+    assert_full(fixture.store.receive_event(&NotificationId::new("n1"), long().as_bytes()).await);
     assert_eq!(fixture.store.waiting_in(&pager()).await.unwrap(), 1);
     assert!(fixture.store.progress().await.unwrap().rooms.is_empty());
 }
