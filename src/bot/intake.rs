@@ -12,11 +12,13 @@ use super::ingest::{Item, Known, Rooms, Settler};
 use super::progress::Cursors;
 use super::retry::{Retry, until_stored};
 use crate::config::Config;
+use crate::health::Health;
 
 /// What ingest and backfill share.
 #[derive(Debug)]
 pub(super) struct Intake {
     pub(super) rest: RestClient,
+    pub(super) health: Health,
     pub(super) settler: Settler,
     pub(super) rooms: Arc<Rooms>,
     pub(super) cursors: Cursors,
@@ -24,6 +26,10 @@ pub(super) struct Intake {
     pub(super) retry: Retry,
     /// How often a round looks for what the stream may have dropped.
     pub(super) look_again: Duration,
+    /// How often the rooms that changed are listed between the rounds.
+    pub(super) poll_every: Duration,
+    /// How long there is no realtime session before the rooms are polled without one.
+    pub(super) poll_after: Duration,
     /// How often rooms are looked for that triggers name and the bot is not in.
     pub(super) search_again: Duration,
     /// What was warned of and still holds: said once, not at every round.

@@ -54,6 +54,11 @@ pub struct Tempo {
     pub late_after: Duration,
     /// Time between two searches for messages that the stream may have dropped.
     pub look_again: Duration,
+    /// Time between two lists of the rooms that changed: six calls a minute, where an account without `api-bypass-rate-limit` has
+    /// ten.
+    pub poll_every: Duration,
+    /// How long there is no realtime session before the rooms are polled without one.
+    pub poll_after: Duration,
     /// The session with Rocket.Chat: pings, timeouts and the waits between attempts.
     pub realtime: Timing,
     /// How long a statement waits for a store that another process keeps locked.
@@ -71,6 +76,8 @@ impl Default for Tempo {
         Self {
             late_after: Duration::from_secs(60),
             look_again: Duration::from_secs(60),
+            poll_every: Duration::from_secs(10),
+            poll_after: Duration::from_secs(10),
             realtime: Timing::default(),
             store_busy: BUSY_TIMEOUT,
             search_again: Duration::from_secs(300),
@@ -336,11 +343,14 @@ impl Bot {
     ) -> Result<(), StartError> {
         let intake = Intake {
             rest: shared.rest.clone(),
+            health: shared.health.clone(),
             settler: Settler { store: shared.store.clone(), seen, told_of_own_account: Arc::default() },
             rooms: shared.rooms.clone(),
             cursors: Cursors::load(shared.store.clone()).await?,
             retry: Retry { unit: tempo.retry_unit },
             look_again: tempo.look_again,
+            poll_every: tempo.poll_every,
+            poll_after: tempo.poll_after,
             search_again: tempo.search_again,
             warned: Mutex::default(),
             doubt: Notify::new(),

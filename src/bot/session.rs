@@ -1,4 +1,4 @@
-//! What holds for one realtime session: who the bot is, and what time it is at the server.
+//! What holds for one session, realtime or polling: who the bot is, and what time it is at the server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ pub(super) const SKEW: Duration = Duration::from_secs(2);
 /// How long a message may travel.
 const TRAVEL: Duration = Duration::from_secs(60);
 
-/// One session, from `Ready` until the connection is lost.
+/// One session, from `Ready` until the connection is lost; or one without a stream, until the next `Ready`.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) me: UserId,
@@ -23,6 +23,8 @@ pub(super) struct Session {
     /// Since when the settings hold that this session is judged by.
     settings_since: Instant,
     account: Arc<Account>,
+    /// Whether there is no stream, so that messages come by REST alone.
+    pub(super) is_polling: bool,
     /// How far back messages missed while away still alert; zero for never.
     catch_up: Duration,
     /// Whether the watched rooms were listed, and each was noted.
@@ -33,12 +35,19 @@ impl Session {
     /// A session that began at `begun`, which is earlier than it is heard of where the store was slow.
     pub(super) fn new(me: UserId, begun: Instant, account: Arc<Account>, settings: &Settings) -> Self {
         let catch_up = settings.config.rocketchat.catch_up;
-        Self { me, begun, settings_since: settings.since, account, catch_up, listed: AtomicBool::new(false) }
+        let listed = AtomicBool::new(false);
+        Self { me, begun, settings_since: settings.since, account, is_polling: false, catch_up, listed }
+    }
+
+    /// The same as a session without a stream.
+    pub(super) fn polling(self) -> Self {
+        Self { is_polling: true, ..self }
     }
 
     /// The same session under other settings.
     pub(super) fn under(&self, settings: &Settings) -> Self {
-        Self::new(self.me.clone(), self.begun, self.account.clone(), settings)
+        let new = Self::new(self.me.clone(), self.begun, self.account.clone(), settings);
+        Self { is_polling: self.is_polling, ..new }
     }
 
     /// Whether the server has answered yet, and so told its time.

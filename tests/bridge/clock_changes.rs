@@ -27,6 +27,7 @@ async fn a_room_joined_by_a_clock_that_was_set_back_since_alerts_all_the_same() 
 #[tokio::test]
 async fn a_set_back_that_a_message_told_of_lets_the_next_round_pass_over_nothing() {
     let harness = Harness::new().await;
+    harness.chat.store_last_message(false);
     let tempo = Tempo { look_again: Duration::from_secs(4), ..Tempo::default() };
     let _bot = harness.start_in_process(tempo).await;
     harness.flush().await;

@@ -208,6 +208,7 @@ async fn a_message_that_the_stream_drops_without_a_word_is_found_all_the_same() 
     let harness = Harness::with_options(unlimited, signl4::Options::default()).await;
     let _bot =
         harness.start_in_process(Tempo { look_again: Duration::from_millis(200), ..Tempo::default() }).await;
+    harness.chat.store_last_message(false);
     harness.chat.faults().set(|switches| switches.withhold_messages = true);
     harness.say("SIGNL4 into the void");
     harness.alert("SIGNL4 into the void").await;

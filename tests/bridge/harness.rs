@@ -394,7 +394,7 @@ impl Harness {
         self.wait_for_texts_within(texts, SOON).await;
     }
 
-    async fn wait_for_texts_within(&self, texts: &[&str], deadline: Duration) {
+    pub async fn wait_for_texts_within(&self, texts: &[&str], deadline: Duration) {
         let all = |alerts: &[Alert]| texts.iter().all(|text| alerts.iter().any(|alert| alert.text == *text));
         let waited = self.signl4.wait_until(deadline, |alerts, _| all(alerts)).await;
         waited.unwrap_or_else(|error| panic!("{texts:?}: {error}; there are {:?}", self.texts()));
@@ -470,6 +470,8 @@ pub fn status_event(id: &str, alert: &Value, status: u16) -> Value {
 pub fn fast() -> Tempo {
     Tempo {
         look_again: Duration::from_millis(500),
+        poll_every: Duration::from_millis(500),
+        poll_after: Duration::from_secs(1),
         search_again: Duration::from_millis(500),
         realtime: Timing {
             ping_after: Duration::from_secs(1),

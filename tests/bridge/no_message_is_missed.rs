@@ -12,6 +12,7 @@ use crate::harness::{Harness, fast_rounds};
 #[tokio::test]
 async fn a_list_of_rooms_that_is_refused_once_after_a_restart_passes_over_no_message() {
     let harness = Harness::new().await.with_fast_tempo();
+    harness.chat.store_last_message(false);
     let bot = harness.start_bot().await;
     harness.flush().await;
     bot.kill().await;
@@ -25,6 +26,7 @@ async fn a_list_of_rooms_that_is_refused_once_after_a_restart_passes_over_no_mes
 #[tokio::test]
 async fn a_room_that_was_not_read_is_read_later_and_its_cursor_stays_behind() {
     let harness = Harness::new().await;
+    harness.chat.store_last_message(false);
     let _bot = harness.start_in_process(fast_rounds()).await;
     harness.flush().await;
     harness.chat.faults().set(|switches| switches.refuse_connections = true);
@@ -191,6 +193,7 @@ async fn a_room_that_cannot_be_looked_up_keeps_no_other_from_being_read() {
 #[tokio::test]
 async fn rooms_that_cannot_be_read_keep_no_other_from_being_read_and_are_read_later() {
     let harness = Harness::new().await;
+    harness.chat.store_last_message(false);
     let members = [&harness.alice, &harness.bot];
     let rooms: Vec<_> = (0..4)
         .map(|at| harness.chat.create_room(NewRoom::group(format!("room-{at}")).members(members)).unwrap())

@@ -77,8 +77,9 @@ async fn the_bot_is_ready_while_rocket_chat_is_away_and_says_so_in_its_status() 
     harness.chat.stop().await;
     let _bot = harness.spawn_bot();
     systemd.wait_for("READY=1").await;
-    let status =
-        systemd.wait_for("STATUS=Rocket.Chat is not connected (the server refuses connections").await;
+    let status = systemd
+        .wait_for("STATUS=not ready: Rocket.Chat is not connected (the server refuses connections")
+        .await;
     assert!(status.contains("next attempt at "), "{status}");
 }
 

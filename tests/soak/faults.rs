@@ -60,6 +60,7 @@ struct Switch {
 const SWITCHES: &[Switch] = &[
     Switch { name: "refuse_connections", cuts: true, set: |switches| switches.refuse_connections = true },
     Switch { name: "accept_then_close", cuts: true, set: |switches| switches.accept_then_close = true },
+    Switch { name: "refuse_websockets", cuts: true, set: |switches| switches.refuse_websockets = true },
     Switch { name: "stall", cuts: false, set: |switches| switches.stall = true },
     Switch {
         name: "delay_frames",

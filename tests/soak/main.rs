@@ -65,6 +65,8 @@ struct Installation {
     limited: bool,
     /// `chat.syncMessages` knows no paging yet.
     unpaged: bool,
+    /// `Store_Last_Message` is off: the list of rooms does not tell what was written last.
+    forgets_last: bool,
     /// In which direction the server's clock jumps. In one run always in the same: set back and forward again while nobody
     /// looks, a clock leaves no trace, and messages with times that were read long ago.
     clock_goes_back: bool,
@@ -80,6 +82,7 @@ impl Installation {
             unpaged: rng.random_ratio(1, 3),
             clock_goes_back: rng.random_ratio(1, 2),
             uninvited: rng.random_ratio(1, 2),
+            forgets_last: rng.random_ratio(1, 2),
         }
     }
 
@@ -133,6 +136,7 @@ impl Soak {
         let mut harness = harness.with_catch_up("2000h");
         let our_clock = FakeClock::of(&mut harness);
         harness.watch(&["*", "new-*"]);
+        harness.chat.store_last_message(!installation.forgets_last);
         if !installation.limited {
             harness.chat.grant(&harness.bot, "api-bypass-rate-limit").unwrap();
         }

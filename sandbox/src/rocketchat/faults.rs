@@ -20,6 +20,8 @@ pub struct Switches {
     /// Realtime sessions read every frame and answer none, not even a ping. A session that should have sent something
     /// meanwhile stays silent forever, like a half-open connection.
     pub stall: bool,
+    /// New WebSockets are refused with 403, as by a proxy that does not let them through. REST works.
+    pub refuse_websockets: bool,
     /// Every realtime frame is delayed by this time.
     pub delay_frames: Duration,
     /// Every `connect` is answered with `failed`.

@@ -65,7 +65,10 @@ impl World {
         }
         if let Some(room) = self.rooms.get_mut(&message.room_id) {
             room.message_count += 1;
-            room.last_message_at = Some(message.ts);
+            // A reply that only its thread shows leaves `lm` alone (`notifyUsersOnMessage`).
+            if message.thread_id.is_none() || message.shown_in_room {
+                room.last_message_at = Some(message.ts);
+            }
         }
         self.count_unread(&message.room_id, &message.user_id, now);
         self.touch_room(&message.room_id);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State, WebSocketUpgrade};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
 use super::shared::Shared;
@@ -25,5 +26,8 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
 }
 
 async fn realtime(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    if shared.faults.switches().refuse_websockets {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     upgrade.on_upgrade(|socket| ddp::run(shared, socket))
 }

@@ -45,6 +45,8 @@ pub(super) struct World {
     pub(super) max_message_size: usize,
     /// `Threads_enabled`.
     pub(super) threads_enabled: bool,
+    /// `Store_Last_Message`.
+    pub(super) stores_last_message: bool,
     /// How far the server's clock is ahead of the machine's, in ms.
     pub(super) clock_offset: Millis,
     changes: Vec<Change>,
@@ -65,6 +67,7 @@ impl World {
             started_at: system_now(),
             max_message_size,
             threads_enabled: true,
+            stores_last_message: true,
             clock_offset: 0,
             changes: Vec::new(),
         }

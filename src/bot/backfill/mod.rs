@@ -6,7 +6,7 @@
 //! none for good.
 //!
 //! One algorithm, [`Backfill::round`]: list the rooms that changed, [`plan`] which of them to read, read those, move the cursors. The
-//! number of calls follows the number of rooms with news. The first round of a session, and one every few minutes, also looks for
+//! number of calls follows the number of rooms with news. [`poll`] looks between the rounds, every few seconds. The first round of a session, and one every few minutes, also looks for
 //! rooms that triggers name and the bot is not in ([`channels`]).
 //!
 //! Given up: an edit of an older message in a room where nothing else happened while the bot was away is not noticed, for it does
@@ -14,6 +14,8 @@
 
 mod channels;
 mod plan;
+mod poll;
+mod reader;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -22,13 +24,14 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use rocketchat::RoomId;
-use rocketchat::rest::SyncPage;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
 use self::channels::Searched;
 use self::plan::{Changes, Rounds, Step, plan};
-use super::ingest::{Item, Known, is_watched_from_outside, oldest};
+use self::poll::Poll;
+use self::reader::{Reader, Reading};
+use super::ingest::{Known, is_watched_from_outside};
 use super::intake::Intake;
 use super::progress::OVERLAP;
 use super::session::{SKEW, Session};
@@ -49,6 +52,7 @@ pub(super) struct Backfill {
     session: Arc<Session>,
     /// What messages are judged by. Where it changes, another backfill takes over.
     settings: Arc<Settings>,
+    reader: Reader,
     rounds: Rounds,
     /// Whether the server answered the last search for rooms.
     is_search_complete: bool,
@@ -64,25 +68,19 @@ struct Tally {
     too_old: usize,
 }
 
-/// How reading a room ended.
-enum Reading {
-    Done {
-        messages: usize,
-        alerts: usize,
-    },
-    /// The server did not answer.
-    Failed,
-    /// The server would not let the bot read it.
-    Refused,
-}
-
 impl Backfill {
     pub(super) fn new(intake: Arc<Intake>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
-        Self { intake, session, settings, rounds: Rounds::default(), is_search_complete: true }
+        let reader = Reader { intake: intake.clone(), session: session.clone(), settings: settings.clone() };
+        Self { intake, session, settings, reader, rounds: Rounds::default(), is_search_complete: true }
     }
 
-    /// Runs round after round. Aborted at any point it loses nothing: the next one starts from the cursors.
-    pub(super) async fn run(mut self) {
+    /// Runs for ever. Aborted at any point it loses nothing: the next one starts from the cursors.
+    pub(super) async fn run(self) {
+        let poll = Poll::new(self.reader.clone());
+        tokio::join!(self.run_rounds(), poll.run());
+    }
+
+    async fn run_rounds(mut self) {
         let (mut since, mut searched) = (None, Instant::now());
         loop {
             let search =
@@ -124,6 +122,7 @@ impl Backfill {
         let own: Vec<Known> = intake.rooms.all_watched().into_iter().filter(|known| known.joined).collect();
         self.watch_renamed(&changes, since).await;
         self.watch_new(&own, first_session).await;
+        tally.alerts += self.reader.settle_last(&std::mem::take(&mut changes.last_messages)).await;
         self.read_all(&own, &changes, &mut was_read, &mut tally).await;
         let search = search || changes.is_full;
         if search {
@@ -156,10 +155,17 @@ impl Backfill {
     async fn list_rooms(&self, since: Option<Timestamp>) -> Changes {
         let mut failures = 0;
         let rooms = loop {
-            match self.intake.rest.rooms(since.map(|since| since - OVERLAP)).await {
-                Ok(rooms) => break rooms.updated,
+            let listed = self.intake.rest.rooms(since.map(|since| since - OVERLAP)).await;
+            self.reader.note_listed(listed.as_ref().map(drop));
+            match listed {
+                Ok(rooms) => {
+                    self.intake.clear_warning("unlisted rooms");
+                    break rooms.updated;
+                }
                 Err(error) => {
-                    warn!(%error, "the rooms cannot be listed; trying again");
+                    if self.intake.warns("unlisted rooms") {
+                        warn!(%error, "the rooms cannot be listed; trying again");
+                    }
                     sleep(self.intake.retry.wait_after(&error, failures)).await;
                     failures += 1;
                 }
@@ -170,7 +176,8 @@ impl Backfill {
             self.intake.rooms.keep_joined(&rooms.iter().map(|info| &info.room.id).collect());
         }
         let mut changes = Changes { is_full, ..Changes::default() };
-        for info in rooms {
+        for mut info in rooms {
+            changes.last_messages.extend(info.last_message.take().map(|last| *last));
             let (id, changed) = (info.room.id.clone(), info.changed_at());
             let before = self.intake.rooms.get(&id);
             let was_unwatched =
@@ -264,7 +271,7 @@ impl Backfill {
         }
     }
 
-    /// Reads those of the rooms that are due, some side by side, and notes the rooms that are read up to now.
+    /// Reads those of the rooms that are due, and notes the rooms that are read up to now.
     async fn read_all(
         &mut self,
         rooms: &[Known],
@@ -287,17 +294,18 @@ impl Backfill {
                 Step::Unknown => {}
             }
         }
-        let this = &*self;
-        let readings: Vec<(RoomId, Reading)> = stream::iter(due)
-            .map(async |(known, progress): (Known, RoomProgress)| {
-                let reading = this.read(&known, progress).await;
-                (known.room.id, reading)
-            })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
-        for (id, reading) in readings {
-            let id = &id;
+        // A room that the server does not answer for must not hold up those after it, so each has one try before any has more.
+        let readings = self.read_each(due, 1).await;
+        let (failed, mut readings): (Vec<_>, Vec<_>) = readings.into_iter().partition(|(known, reading)| {
+            matches!(reading, Reading::Failed) && !self.rounds.failed.contains(&known.room.id)
+        });
+        let again = failed.into_iter().filter_map(|(known, _)| {
+            let progress = self.intake.cursors.of(&known.room.id)?;
+            Some((known, progress))
+        });
+        readings.extend(self.read_each(again.collect(), TRIES - 1).await);
+        for (known, reading) in readings {
+            let id = &known.room.id;
             self.rounds.failed.remove(id);
             self.rounds.refused.remove(id);
             match reading {
@@ -316,45 +324,17 @@ impl Backfill {
         }
     }
 
-    /// Reads one room, page by page.
-    async fn read(&self, known: &Known, from: RoomProgress) -> Reading {
-        let id = &known.room.id;
-        let oldest = oldest(from, self.session.horizon());
-        let mut next = Some(from.cursor.max(self.session.horizon()) - OVERLAP);
-        let (mut messages, mut alerts) = (0, 0);
-        while let Some(since) = next {
-            let reading = || self.intake.rest.sync_messages(id, since);
-            // One try where it was in vain before: the sound ones answer at once.
-            let tries = if self.rounds.failed.contains(id) { 1 } else { TRIES };
-            match self.intake.retry.up_to(tries, "a room cannot be read", reading).await {
-                Ok(page) => {
-                    messages += page.messages.len();
-                    alerts += self.take(known, oldest, &page).await;
-                    next = page.next;
-                }
-                Err(error) => {
-                    if self.intake.warns(&format!("unread {id}")) {
-                        warn!(room = %id, %error, "a room cannot be read; trying again every round");
-                    }
-                    return if error.is_retryable() { Reading::Failed } else { Reading::Refused };
-                }
-            }
-        }
-        self.intake.clear_warning(&format!("unread {id}"));
-        Reading::Done { messages, alerts }
-    }
-
-    /// Settles the messages of a page, then moves the cursor. Returns how many alerts they raised.
-    async fn take(&self, known: &Known, oldest: Timestamp, page: &SyncPage) -> usize {
-        let items: Vec<Item<'_>> =
-            page.messages.iter().map(|message| Item { message, known, oldest }).collect();
-        let alerts = self.intake.settle(&items, &self.settings.config, &self.session.me).await;
-        // After the last page the round moves the cursor of all rooms at once.
-        if let Some(reached) = page.next {
-            // What was written while the server's clock was ahead must not take the cursor there.
-            self.intake.cursors.advance(&known.room.id, reached.min(self.session.server_now())).await;
-        }
-        alerts
+    /// Reads rooms side by side.
+    async fn read_each(&self, rooms: Vec<(Known, RoomProgress)>, tries: u32) -> Vec<(Known, Reading)> {
+        let reader = &self.reader;
+        stream::iter(rooms)
+            .map(async |(known, progress): (Known, RoomProgress)| {
+                let reading = reader.read(&known, progress, Some(tries)).await;
+                (known, reading)
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await
     }
 
     fn report(&self, changes: &Changes, watched: usize, tally: &Tally) {

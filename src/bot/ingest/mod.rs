@@ -17,9 +17,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rocketchat::realtime::{RealtimeEvent, RoomChange};
 use rocketchat::rest::Subscription;
-use rocketchat::{Message, RestError, Room, RoomId};
+use rocketchat::{Message, RestError, Room, RoomId, UserId};
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{debug, info, warn};
 
@@ -33,6 +33,7 @@ use super::backfill::Backfill;
 use super::intake::Intake;
 use super::session::Session;
 use super::settings::{Current, Settings};
+use crate::health::Condition;
 use crate::store::RoomProgress;
 use crate::telemetry;
 
@@ -49,6 +50,8 @@ pub(super) struct Ingest {
     changes: watch::Receiver<Arc<Settings>>,
     session: Option<Arc<Session>>,
     backfill: Option<AbortOnDropHandle<()>>,
+    /// When polling without a realtime session begins. `None` while there is a session, realtime or polling.
+    poll_at: Option<Instant>,
     /// The channels that the bot tried to join because of a message of this session.
     asked_to_join: HashSet<RoomId>,
     /// Messages whose rooms the server would not describe yet.
@@ -64,6 +67,7 @@ struct Placed {
 impl Ingest {
     pub(super) fn new(intake: Arc<Intake>, current: &Current) -> Self {
         let mut changes = current.changes();
+        let poll_after = intake.poll_after;
         let settings = changes.borrow_and_update().clone();
         Self {
             intake,
@@ -71,6 +75,7 @@ impl Ingest {
             changes,
             session: None,
             backfill: None,
+            poll_at: Some(Instant::now() + poll_after),
             asked_to_join: HashSet::new(),
             pending: PendingMessages::default(),
         }
@@ -87,6 +92,10 @@ impl Ingest {
                 Ok(()) = self.changes.changed() => tokio::select! {
                     () = cancel.cancelled() => break,
                     () = self.adopt_settings() => {}
+                },
+                () = due(self.poll_at) => tokio::select! {
+                    () = cancel.cancelled() => break,
+                    () = self.start_polling() => {}
                 },
                 () = self.pending.due() => tokio::select! {
                     () = cancel.cancelled() => break,
@@ -126,22 +135,46 @@ impl Ingest {
         match event {
             RealtimeEvent::Ready { session, identity, since, .. } => {
                 info!(session, user = identity.username, "listening; reading what was missed");
-                let account = self.intake.rest.account().clone();
-                let session = Session::new(identity.user_id, since, account, &self.settings);
-                if session.knows_time() {
-                    self.intake.cursors.first_session(session.begun()).await;
-                }
-                self.start_backfill(Arc::new(session));
+                self.intake.health.clear(&Condition::Polling);
+                self.start_session(self.session(identity.user_id, since)).await;
             }
             RealtimeEvent::RoomsChanged(change) => self.follow(change).await,
             RealtimeEvent::Lost { reason, retry_in } => {
-                self.session = None;
-                self.backfill = None;
-                self.pending.clear();
+                if self.session.as_ref().is_some_and(|session| !session.is_polling) {
+                    self.session = None;
+                    self.backfill = None;
+                    self.pending.clear();
+                    self.poll_at = Some(Instant::now() + self.intake.poll_after);
+                }
                 telemetry::reconnect(reason.name());
                 debug!(reason = reason.name(), ?retry_in, "not listening");
             }
             RealtimeEvent::Message { .. } => {}
+        }
+    }
+
+    fn session(&self, me: UserId, since: Instant) -> Session {
+        Session::new(me, since, self.intake.rest.account().clone(), &self.settings)
+    }
+
+    async fn start_session(&mut self, session: Session) {
+        self.poll_at = None;
+        if session.knows_time() {
+            self.intake.cursors.first_session(session.begun()).await;
+        }
+        self.start_backfill(Arc::new(session));
+    }
+
+    /// Starts a session without a stream: REST may work for hours where no WebSocket opens. It lasts until there is a realtime
+    /// session.
+    async fn start_polling(&mut self) {
+        let login = timeout(ANSWER_WITHIN, self.intake.rest.account().log_in()).await;
+        match login {
+            Ok(Ok(identity)) => {
+                warn!("no realtime session; polling the rooms over REST until there is one");
+                self.start_session(self.session(identity.user_id, Instant::now()).polling()).await;
+            }
+            _ => self.poll_at = Some(Instant::now() + self.intake.poll_after),
         }
     }
 
@@ -348,6 +381,14 @@ enum Lookup {
     NoSuchRoom,
     /// The server did not describe it when it was asked.
     NotNow,
+}
+
+/// Returns at that time; never where there is none.
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Returns when a backfill ends: it never does by itself, so it has panicked.

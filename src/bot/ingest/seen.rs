@@ -51,8 +51,13 @@ impl SeenTexts {
         }
     }
 
+    /// Whether the message was looked at with this very text.
+    pub(in crate::bot) fn knows(&self, id: &str, text: &str) -> bool {
+        self.sight(id, text) == Sight::Same
+    }
+
     /// Remembers the text that a message was looked at with. Returns whether that is new.
-    pub(super) fn remember(&self, id: &str, text: &str) -> bool {
+    pub(in crate::bot) fn remember(&self, id: &str, text: &str) -> bool {
         let (id, text) = self.hash(id, text);
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if generations.young.len() >= GENERATION {

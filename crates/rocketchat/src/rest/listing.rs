@@ -1,7 +1,7 @@
 //! Long lists, read one document at a time.
 //!
 //! `rooms.get` of an account in 10,000 rooms is an answer of some 10 MB: each room carries its last message. As one tree of JSON
-//! values it would take several times as much, for good. So only the fields that are read are ever decoded.
+//! values it would take several times as much, for good. So one document is decoded at a time, and only the fields that are read.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ pub(super) struct Listing<T> {
 }
 
 /// The fields of a room or a subscription that are read; the others are skipped.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 17] = [
     "_id",
     "rid",
     "t",
@@ -41,6 +41,7 @@ const FIELDS: [&str; 16] = [
     "lm",
     "_updatedAt",
     "prid",
+    "lastMessage",
 ];
 
 /// The answers of `rooms.get`, `subscriptions.get` (`update`, `remove`) and `channels.list` (`channels`, `total`).

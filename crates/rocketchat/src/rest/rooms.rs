@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::listing::Listing;
 use super::sync::iso;
 use super::{Call, RestClient, RestError};
-use crate::{Room, RoomId, RoomKind, wire};
+use crate::{Message, Room, RoomId, RoomKind, wire};
 
 /// A room, and what decides whether the account can read and post there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,9 @@ pub struct RoomInfo {
     pub last_message_at: Option<Timestamp>,
     /// `_updatedAt`.
     pub updated_at: Option<Timestamp>,
+    /// `lastMessage`: the newest message outside of threads. Only [`RestClient::rooms`] reads it, and a server keeps it only with
+    /// `Store_Last_Message`, which is the default.
+    pub last_message: Option<Box<Message>>,
 }
 
 impl RoomInfo {
@@ -47,7 +50,15 @@ impl RoomInfo {
             created_at: wire::time_of(document, "ts"),
             last_message_at: wire::time_of(document, "lm"),
             updated_at: wire::time_of(document, "_updatedAt"),
+            last_message: None,
         })
+    }
+
+    /// The same with `lastMessage`, if the document has a readable one.
+    fn with_last_message(document: &Value) -> Option<Self> {
+        let info = Self::from_document(document)?;
+        let last = document.get("lastMessage").and_then(|last| Message::from_document(last).ok());
+        Some(Self { last_message: last.filter(|last| last.room == info.room.id).map(Box::new), ..info })
     }
 
     /// The time of the last change or message, messages in threads included.
@@ -113,7 +124,7 @@ impl RestClient {
     /// See [`RestError`].
     pub async fn rooms(&self, updated_since: Option<Timestamp>) -> Result<Changes<RoomInfo>, RestError> {
         let query = since(updated_since);
-        let list = self.list(Call::get("rooms.get", &query).listing(), RoomInfo::from_document).await?;
+        let list = self.list(Call::get("rooms.get", &query).listing(), RoomInfo::with_last_message).await?;
         Ok(Changes { updated: list.items, removed: list.removed })
     }
 
@@ -228,6 +239,21 @@ mod tests {
         assert!(info.encrypted && info.read_only && !info.archived);
         assert_eq!(info.last_message_at, Timestamp::from_millisecond(1_696_417_505_309).ok());
         assert_eq!(RoomInfo::from_document(&json!({"t": "c", "name": "no id"})), None);
+    }
+
+    #[test]
+    fn the_last_message_is_read_where_it_is_readable_and_the_rooms_own() {
+        let last = |last: Value| {
+            RoomInfo::with_last_message(&json!({"_id": "r1", "t": "c", "lastMessage": last}))
+                .unwrap()
+                .last_message
+        };
+        let message =
+            json!({"_id": "m1", "rid": "r1", "msg": "hello", "ts": {"$date": 1}, "u": {"_id": "u1"}});
+        assert_eq!(last(message.clone()).unwrap().text, "hello");
+        let mut other = message;
+        other["rid"] = json!("r2");
+        assert_eq!((last(other), last(json!(null)), last(json!({"_id": "m1"}))), (None, None, None));
     }
 
     #[test]

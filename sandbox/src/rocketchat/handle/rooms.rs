@@ -5,6 +5,11 @@ use crate::rocketchat::refusal::Refusal;
 use crate::rocketchat::room::{NewRoom, Room};
 
 impl RocketChat {
+    /// Switches `Store_Last_Message`, which is on at first: whether rooms carry their last message.
+    pub fn store_last_message(&self, on: bool) {
+        self.shared.act(|world| world.stores_last_message = on);
+    }
+
     /// Creates a room: `create_room("ops")` is a public channel, `create_room(NewRoom::group("x").members([&alice]))` a
     /// private group, `create_room(NewRoom::direct([&alice, &bot]))` a direct message. `general` gets the id `GENERAL`.
     ///

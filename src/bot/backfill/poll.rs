@@ -1,0 +1,134 @@
+//! Looks every few seconds for messages that the stream did not bring: one list of the rooms that changed, with the last message
+//! of each.
+//!
+//! A round ([`Backfill::round`](super::Backfill::round)) may take minutes, for an account that may make few calls. This runs beside
+//! it, never waits, and moves no cursor: what it misses is found by a round.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use rocketchat::RoomId;
+use rocketchat::rest::RoomInfo;
+use tokio::time::sleep;
+use tracing::{debug, info};
+
+use super::AT_ONCE;
+use super::reader::{Reader, Reading};
+use crate::bot::ingest::{Known, SeenTexts};
+use crate::bot::progress::OVERLAP;
+use crate::store::RoomProgress;
+
+/// How long after its last message a room may have changed because of it. A later change, as by a reply in a thread, is due to
+/// something else.
+const AFTERMATH: Duration = Duration::from_secs(2);
+
+/// The quick look of one session.
+pub(super) struct Poll {
+    reader: Reader,
+    /// When the rooms were listed last.
+    since: Timestamp,
+    /// The change up to which each of the rooms of the last list was read.
+    read: HashMap<RoomId, Timestamp>,
+    /// Rooms that changed and that the server did not answer for.
+    unread: HashSet<RoomId>,
+}
+
+impl Poll {
+    pub(super) fn new(reader: Reader) -> Self {
+        Self { since: reader.session.begun(), reader, read: HashMap::new(), unread: HashSet::new() }
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            sleep(self.reader.intake.poll_every).await;
+            self.look().await;
+        }
+    }
+
+    async fn look(&mut self) {
+        let intake = self.reader.intake.clone();
+        let listed = intake.rest.rooms(Some(self.since - OVERLAP)).await;
+        self.reader.note_listed(listed.as_ref().map(drop));
+        let rooms = match listed {
+            Ok(rooms) => rooms.updated,
+            Err(error) => return debug!(%error, "the rooms that changed cannot be listed"),
+        };
+        self.since = self.reader.session.server_now();
+        if !self.reader.session.looks_back() {
+            return;
+        }
+        let (mut last, mut read, mut due) = (Vec::new(), HashMap::new(), HashSet::new());
+        for mut info in rooms {
+            let (id, changed) = (info.room.id.clone(), info.changed_at());
+            let is_read = changed.is_some() && self.read.get(&id).copied() == changed;
+            if !is_read && !is_explained(&info, &intake.settler.seen) {
+                due.insert(id.clone());
+            }
+            if let Some(changed) = changed {
+                read.insert(id, changed);
+            }
+            last.extend(info.last_message.take().map(|last| *last));
+        }
+        self.read = read;
+        due.extend(self.unread.drain());
+        let mut alerts = self.reader.settle_last(&last).await;
+        let due: Vec<(Known, RoomProgress)> = due.iter().filter_map(|room| self.readable(room)).collect();
+        let reader = &self.reader;
+        let mut readings = stream::iter(due)
+            .map(async |(known, progress): (Known, RoomProgress)| {
+                let reading = reader.read(&known, progress, None).await;
+                (known.room.id, reading)
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((room, reading)) = readings.next().await {
+            match reading {
+                Reading::Done { alerts: found, .. } => alerts += found,
+                Reading::Failed => drop(self.unread.insert(room)),
+                // That it is refused is the business of a round.
+                Reading::Refused => {}
+            }
+        }
+        if alerts > 0 {
+            info!(alerts, "found messages that match before the stream brought them");
+        }
+    }
+
+    /// The room, where it is watched and no round has to find out first since when.
+    fn readable(&self, room: &RoomId) -> Option<(Known, RoomProgress)> {
+        let known = self.reader.intake.rooms.get(room).filter(|known| known.watched)?;
+        Some((known, self.reader.intake.cursors.of(room)?))
+    }
+}
+
+/// Whether a room changed by nothing but a message that was looked at already, so that it need not be read before the next round.
+fn is_explained(info: &RoomInfo, seen: &SeenTexts) -> bool {
+    let (Some(last), Some(changed)) = (&info.last_message, info.changed_at()) else { return false };
+    seen.knows(last.id.as_str(), &last.text) && changed <= last.updated_at + AFTERMATH
+}
+
+#[cfg(test)]
+mod tests {
+    use rocketchat::Message;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_a_change_by_a_message_that_was_seen_is_explained() {
+        let seen = SeenTexts::default();
+        let message = |text: &str| json!({"_id": "m", "rid": "r", "msg": text, "u": {"_id": "u"}, "_updatedAt": {"$date": 10_000}});
+        let room = |changed: i64, text: &str| RoomInfo {
+            last_message: Message::from_document(&message(text)).ok().map(Box::new),
+            ..RoomInfo::from_document(&json!({"_id": "r", "t": "c", "_updatedAt": {"$date": changed}}))
+                .unwrap()
+        };
+        assert!(!is_explained(&room(10_000, "a"), &seen));
+        seen.remember("m", "a");
+        assert!(is_explained(&room(10_000, "a"), &seen) && is_explained(&room(11_000, "a"), &seen));
+        assert!(!is_explained(&room(10_000, "b"), &seen), "it was edited");
+        assert!(!is_explained(&room(15_000, "a"), &seen), "something else happened");
+        assert!(!is_explained(&RoomInfo { last_message: None, ..room(10_000, "a") }, &seen));
+    }
+}

@@ -1,0 +1,128 @@
+//! Reads a room from its cursor on, and settles what is found there.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rocketchat::Message;
+use rocketchat::rest::{RestError, SyncPage};
+use tracing::warn;
+
+use crate::bot::ingest::{Item, Known, oldest};
+use crate::bot::intake::Intake;
+use crate::bot::progress::OVERLAP;
+use crate::bot::session::Session;
+use crate::bot::settings::Settings;
+use crate::health::Condition;
+use crate::store::RoomProgress;
+
+/// Last messages that are settled in one transaction.
+const BATCH: usize = 256;
+
+/// Reads rooms for one session.
+#[derive(Clone)]
+pub(super) struct Reader {
+    pub(super) intake: Arc<Intake>,
+    pub(super) session: Arc<Session>,
+    /// What messages are judged by.
+    pub(super) settings: Arc<Settings>,
+}
+
+/// How reading a room ended.
+pub(super) enum Reading {
+    Done {
+        messages: usize,
+        alerts: usize,
+    },
+    /// The server did not answer.
+    Failed,
+    /// The server would not let the bot read it.
+    Refused,
+}
+
+impl Reader {
+    /// Takes note of whether the rooms could be listed: without a stream that alone says whether messages are seen.
+    pub(super) fn note_listed(&self, listed: Result<(), &RestError>) {
+        const POLLING: &str = "No realtime connection to Rocket.Chat: the rooms are polled over REST, and messages page some seconds \
+            later; see that WebSockets to the server are let through";
+        let health = &self.intake.health;
+        match listed {
+            _ if !self.session.is_polling => {}
+            Ok(()) => health.raise(Condition::Polling, POLLING),
+            // Too many calls were made: it will be listed soon.
+            Err(RestError::RateLimited { .. }) => {}
+            Err(_) => health.clear(&Condition::Polling),
+        }
+    }
+
+    /// Settles the last messages of watched rooms, which the list of rooms carries: an account that may make few calls pages for
+    /// them long before it has read the rooms. They move no cursor, for there may be others before them. Returns how many alerts
+    /// they raised.
+    pub(super) async fn settle_last(&self, messages: &[Message]) -> usize {
+        let mut alerts = 0;
+        if !self.session.looks_back() {
+            return alerts;
+        }
+        for batch in messages.chunks(BATCH) {
+            let known: Vec<_> = batch.iter().filter_map(|message| self.watched(message)).collect();
+            let items: Vec<Item<'_>> = known
+                .iter()
+                .map(|(message, known, progress)| Item {
+                    message,
+                    known,
+                    oldest: oldest(*progress, self.session.horizon()),
+                })
+                .collect();
+            alerts += self.intake.settle(&items, &self.settings.config, &self.session.me).await;
+        }
+        alerts
+    }
+
+    fn watched<'m>(&self, message: &'m Message) -> Option<(&'m Message, Known, RoomProgress)> {
+        let known = self.intake.rooms.get(&message.room).filter(|known| known.watched)?;
+        Some((message, known, self.intake.cursors.of(&message.room)?))
+    }
+
+    /// Reads a room, page by page, with so many tries for each. `None` is one that does not wait for the limit of calls either.
+    pub(super) async fn read(&self, known: &Known, from: RoomProgress, tries: Option<u32>) -> Reading {
+        let id = &known.room.id;
+        let oldest = oldest(from, self.session.horizon());
+        let mut next = Some(from.cursor.max(self.session.horizon()) - OVERLAP);
+        let (mut messages, mut alerts) = (0, 0);
+        while let Some(since) = next {
+            let page = || self.intake.rest.sync_messages(id, since);
+            let page = match tries {
+                Some(tries) => self.intake.retry.up_to(tries, "a room cannot be read", page).await,
+                None => page().await,
+            };
+            match page {
+                Ok(page) => {
+                    messages += page.messages.len();
+                    alerts += self.take(known, oldest, &page).await;
+                    next = page.next;
+                }
+                Err(RestError::RateLimited { .. }) => return Reading::Failed,
+                Err(error) => {
+                    if self.intake.warns(&format!("unread {id}")) {
+                        warn!(room = %id, %error, "a room cannot be read; trying again every round");
+                    }
+                    return if error.is_retryable() { Reading::Failed } else { Reading::Refused };
+                }
+            }
+        }
+        self.intake.clear_warning(&format!("unread {id}"));
+        Reading::Done { messages, alerts }
+    }
+
+    /// Settles the messages of a page, then moves the cursor. Returns how many alerts they raised.
+    async fn take(&self, known: &Known, oldest: Timestamp, page: &SyncPage) -> usize {
+        let items: Vec<Item<'_>> =
+            page.messages.iter().map(|message| Item { message, known, oldest }).collect();
+        let alerts = self.intake.settle(&items, &self.settings.config, &self.session.me).await;
+        // After the last page the round moves the cursor of all rooms at once.
+        if let Some(reached) = page.next {
+            // What was written while the server's clock was ahead must not take the cursor there.
+            self.intake.cursors.advance(&known.room.id, reached.min(self.session.server_now())).await;
+        }
+        alerts
+    }
+}
