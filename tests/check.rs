@@ -179,6 +179,21 @@ async fn a_name_that_is_no_rooms_is_answered_with_near_ones() {
 }
 
 #[tokio::test]
+async fn the_servers_version_is_told_and_one_that_was_never_tried_is_a_warning() {
+    for (version, mark, words) in [
+        ("5.4.2", '!', ["runs version 5.4", "too old"]),
+        ("6.13.1", '✓', ["runs version 6.13", ""]),
+        ("9.0.0", '✓', ["runs version 9.0", ""]),
+        ("10.1.0", '!', ["runs version 10.1", "tested with 6 to 9"]),
+    ] {
+        let scene = Scene::with(NewUser::bot("signl4.bot"), rocketchat::Options::of_version(version)).await;
+        let said = scene.check().await;
+        said.has(mark, &words);
+        assert_eq!(said.code, 0, "{}", said.stdout);
+    }
+}
+
+#[tokio::test]
 async fn rooms_are_checked_by_the_names_that_people_see() {
     let mut scene = Scene::set().await;
     let parent = scene.chat.room("general").unwrap();

@@ -255,14 +255,21 @@ impl Bot {
     /// # Errors
     /// When a part could not go on.
     pub async fn run(mut self) -> Result<(), RunError> {
-        let first = tokio::select! {
+        let mut reason = tokio::select! {
             // Looked at first: parts that end because they are told to have not ended by themselves.
             biased;
             () = self.cancel.cancelled() => Ok(()),
             ended = self.parts.join_next() => early_end(ended),
         };
         self.cancel.cancel();
-        let all = async { while self.parts.join_next().await.is_some() {} };
+        let all = async {
+            while let Some(ended) = self.parts.join_next().await {
+                // A part that receives from another may end a moment before it, and knows no reason.
+                if let (Err(RunError::Part(_)), Ok((_, Err(error)))) = (&reason, ended) {
+                    reason = Err(error);
+                }
+            }
+        };
         if timeout(GRACE, all).await.is_err() {
             warn!("some parts did not finish in time; what they were doing goes on at the next start");
             self.parts.abort_all();
@@ -270,7 +277,7 @@ impl Bot {
         // The pool waits for connections in use; an aborted part has given its own back.
         let _ = timeout(Duration::from_millis(500), self.store.close()).await;
         info!("stopped");
-        first
+        reason
     }
 
     /// A part that only ever ends when it is told to.

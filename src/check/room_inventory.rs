@@ -120,7 +120,10 @@ impl Lookup {
             Self::Missing
         } else if either.contains("room-archived") {
             Self::Archived
-        } else if either.contains("not-allowed") || either.contains("invalid-room") {
+        } else if either.contains("not-allowed")
+            || either.contains("forbidden")
+            || either.contains("invalid-room")
+        {
             Self::Hidden
         } else {
             Self::Unknown(reason)
@@ -170,6 +173,7 @@ mod tests {
         assert_eq!(rejected("error-room-not-found", missing), Lookup::Missing);
         assert_eq!(rejected("", "… [error-room-not-found]"), Lookup::Missing);
         assert_eq!(rejected("Not Allowed", "not-allowed"), Lookup::Hidden);
+        assert_eq!(rejected("error-forbidden", "forbidden [error-forbidden]"), Lookup::Hidden, "since 9.0");
         assert_eq!(rejected("error-room-archived", "The channel, x, is archived"), Lookup::Archived);
         assert_eq!(rejected("error-oops", "oops"), Lookup::Unknown("oops".into()));
         assert!(matches!(Lookup::of(Err(RestError::unreachable("timeout"))), Lookup::Unknown(_)));

@@ -18,8 +18,9 @@ use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent, Scope};
 use rocketchat::rest::{Me, RestClient, RestError, ServerInfo};
 use rocketchat::{Account, Connector, LoginError, ServerUrl};
 
-/// The oldest major version of Rocket.Chat that the bot supports.
+/// The major versions of Rocket.Chat that the bot is tested with.
 const OLDEST: u32 = 6;
+const NEWEST: u32 = 9;
 /// A larger difference between the clocks is a warning. The bot itself is not affected by it.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 /// How long a realtime session may take to be established: longer than each of its steps.
@@ -129,13 +130,22 @@ pub(super) fn is_loopback(host: &str) -> bool {
 
 fn server(url: &ServerUrl, info: &ServerInfo) -> Remark {
     let Some(version) = &info.version else {
-        return Remark::fine(format!("{url} answers, but does not report its version"));
+        return Remark::warning(
+            format!("{url} does not report its version; the bot is tested with {OLDEST} to {NEWEST}"),
+            "see that nothing in front of Rocket.Chat changes its answers to /api/info",
+        );
     };
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     match major {
         Some(major) if major < OLDEST => Remark::warning(
-            format!("{url} runs version {version}, which is too old for the bot"),
+            format!("{url} runs version {version}, which is too old: alerts and replies may be missing"),
             format!("update Rocket.Chat to {OLDEST}.0 or later"),
+        ),
+        Some(major) if major > NEWEST => Remark::warning(
+            format!(
+                "{url} runs version {version}, and this release of the bot is tested with {OLDEST} to {NEWEST}: alerts and replies may be missing"
+            ),
+            "look for a newer release of the bot, and try an alert and its acknowledgement",
         ),
         _ => Remark::fine(format!("{url} runs version {version}")),
     }

@@ -12,6 +12,7 @@ mod channel_lists_are_read;
 mod clock_changes;
 mod delays_are_short;
 mod deliveries_finish;
+mod each_version_of_rocketchat;
 mod events_appear_once;
 mod events_are_stored_whatever_their_bytes_are;
 mod every_match_pages;

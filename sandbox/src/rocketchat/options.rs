@@ -11,7 +11,8 @@ pub struct Options {
     pub bind: SocketAddr,
     /// A path prefix, such as `/chat`; empty for none.
     pub prefix: String,
-    /// The server's version as `me` and `/api/info` derive it.
+    /// The server's version as `me` and `/api/info` derive it. Its major part decides about what differs between versions; see
+    /// [`Options::of_version`].
     pub version: String,
     /// The seed of all identifiers and tokens.
     pub seed: u64,
@@ -38,6 +39,17 @@ impl Default for Options {
 }
 
 impl Options {
+    /// A server of this version, such as `"9.0.0"`. By the major part differ:
+    ///
+    /// | from | |
+    /// | --- | --- |
+    /// | 7 | Meteor 3 sends no greeting; `chat.syncMessages` has pages |
+    /// | 8 | a refused login over REST gives no reason |
+    /// | 9 | a missing permission or access is a 403 of the type `error-forbidden`; of the realtime methods only `login` and `logout` are left |
+    pub fn of_version(version: &str) -> Self {
+        Self { version: version.to_owned(), ..Self::default() }
+    }
+
     /// The major part of the version; several answers depend on it.
     pub(super) fn major(&self) -> u32 {
         self.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(u32::MAX)

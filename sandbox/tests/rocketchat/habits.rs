@@ -318,3 +318,47 @@ mod streamer {
         assert_eq!(ddp.end().await, 4000);
     }
 }
+
+mod versions {
+    use super::*;
+    use crate::wire::{Office, Rest};
+    use sandbox::rocketchat::{NewRoom, Options, RocketChat};
+
+    async fn of_version(version: &str) -> Office {
+        Office::with_chat(RocketChat::start_with(Options::of_version(version)).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn only_meteor_2_greets() {
+        let (six, seven) = (of_version("6.13.1").await, of_version("7.7.1").await);
+        assert_eq!(Ddp::open(&six.chat).await.next().await, json!({ "server_id": "0" }));
+        let mut ddp = Ddp::open(&seven.chat).await;
+        ddp.send(json!({ "msg": "connect", "version": "1", "support": ["1"] })).await;
+        assert_eq!(ddp.next().await["msg"], "connected");
+    }
+
+    #[tokio::test]
+    async fn since_9_only_logins_are_left_of_the_methods() {
+        for (version, is_there) in [("8.9.0", true), ("9.0.0", false)] {
+            let Office { chat, bot, .. } = of_version(version).await;
+            let mut ddp = Ddp::connected(&chat).await;
+            let token = chat.create_token(&bot).unwrap();
+            assert_eq!(ddp.call("login", json!([{ "resume": token }])).await["error"], Value::Null);
+            assert_eq!(
+                ddp.call("rooms/get", json!([])).await["error"]["error"] != 404,
+                is_there,
+                "{version}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn since_9_a_missing_access_is_forbidden() {
+        for (version, status, kind) in [("8.9.0", 400, "Not Allowed"), ("9.0.0", 403, "error-forbidden")] {
+            let Office { chat, alice, bot, .. } = of_version(version).await;
+            let room = chat.create_room(NewRoom::group("secret").members([&alice])).unwrap();
+            let answer = Rest::of(&chat, &bot).get("rooms.info", &[("roomId", &room.id)]).await;
+            assert_eq!((answer.status, &answer.body["errorType"]), (status, &json!(kind)));
+        }
+    }
+}

@@ -9,6 +9,9 @@ use crate::rocketchat::login::{LoginMethod, log_in};
 use crate::rocketchat::refusal::Refusal;
 use crate::rocketchat::time::date;
 
+/// The first major version without the methods that have a REST route.
+const NO_METHODS: u32 = 9;
+
 /// The result of a method; `None` is JavaScript's `undefined`.
 pub(super) type Outcome = Result<Option<Value>, Refusal>;
 
@@ -33,7 +36,9 @@ impl Connection {
             "logout" => self.log_out(),
             _ => {
                 let user = self.user();
-                let call = methods::named(method)
+                let known = (self.shared.options.major() < NO_METHODS).then(|| methods::named(method));
+                let call = known
+                    .flatten()
                     .ok_or_else(|| Refusal::meteor(404, format!("Method '{method}' not found")))?;
                 self.shared.act(|world| call(world, user.as_deref(), params))
             }

@@ -25,6 +25,9 @@ const TIMED_OUT: u16 = 4000;
 /// The streamer's first idle time is a thousandth of the later ones.
 const STREAMER_FIRST_PING: Duration = Duration::from_millis(30);
 
+/// The first major version of Rocket.Chat that runs on Meteor 3.
+const METEOR_3: u32 = 7;
+
 /// How long to wait for the end of a connection.
 const SEEING_OFF: Duration = Duration::from_secs(5);
 
@@ -91,7 +94,7 @@ impl Connection {
         let switches = self.switches();
         if switches.streamer {
             self.send(&json!({ "msg": "server_id", "server_id": "0" }));
-        } else if switches.greet {
+        } else if switches.greet || self.shared.options.major() < METEOR_3 {
             self.send(&json!({ "server_id": "0" }));
         }
         if switches.ping_before_connected {

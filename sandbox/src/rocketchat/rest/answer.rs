@@ -1,5 +1,5 @@
 //! The outcome of a route and its HTTP form. The form changes with 9.0 (`applyBreakingChanges` in `ApiClass.ts`): a missing
-//! permission is then 401 instead of 403 or 403 instead of 400, and failed logins give no reason.
+//! permission is then 401 instead of 403 or 403 instead of 400. Failed logins give no reason since 8.0.
 
 use axum::http::{HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -9,6 +9,8 @@ use crate::rocketchat::time::rest_form;
 
 /// The first major version with the new form.
 pub(super) const NEW_SHAPES: u32 = 9;
+/// The first major version that gives no reason for a refused login.
+const SILENT_LOGIN: u32 = 8;
 
 /// The failure of a route.
 #[derive(Debug)]
@@ -23,6 +25,24 @@ pub(super) enum Failure {
     Forbidden,
     /// A refusal of the REST route `login`.
     LoginRefused(Refusal),
+}
+
+/// The routes that tell a missing access as a missing permission since 9.0.
+const FORBIDDING: [&str; 3] = ["chat.react", "chat.getThreadMessages", "rooms.info"];
+
+impl Failure {
+    /// As a server of this major version means it on this route.
+    pub(super) fn on_route(self, route: &str, major: u32) -> Self {
+        let is_access = match &self {
+            Self::Refused(refusal) => refusal.id() == Some("error-not-allowed"),
+            Self::Said(text, _) => text == "not-allowed",
+            _ => false,
+        };
+        match is_access && major >= NEW_SHAPES && FORBIDDING.contains(&route) {
+            true => Refusal::meteor("error-forbidden", "forbidden").into(),
+            false => self,
+        }
+    }
 }
 
 impl From<Refusal> for Failure {
@@ -101,10 +121,14 @@ fn refused(refusal: &Refusal, major: u32) -> Answer {
         (Some("forbidden" | "error-forbidden"), true) => 403,
         _ => 400,
     };
-    if status == 400 {
-        Answer::json(400, refusal.for_rest())
-    } else {
-        Answer::json(status, json!({ "success": false, "error": refusal.to_string() }))
+    match status {
+        400 => Answer::json(400, refusal.for_rest()),
+        403 if major >= NEW_SHAPES => {
+            let body =
+                json!({ "success": false, "error": refusal.to_string(), "errorType": "error-forbidden" });
+            Answer::json(403, body)
+        }
+        _ => Answer::json(status, json!({ "success": false, "error": refusal.to_string() })),
     }
 }
 
@@ -113,7 +137,7 @@ fn login_refused(refusal: &Refusal, major: u32) -> Answer {
         return Answer::json(500, json!({ "success": false, "error": "Internal server error" }));
     };
     let mut body = json!({ "success": false, "error": "unauthorized" });
-    if major < NEW_SHAPES {
+    if major < SILENT_LOGIN {
         let unknown = reason.as_deref() == Some("User not found");
         let message = reason.clone().unwrap_or_else(|| refusal.to_string());
         body["status"] = json!("error");

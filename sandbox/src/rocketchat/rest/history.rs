@@ -12,6 +12,9 @@ use crate::rocketchat::room::{Room, RoomKind};
 use crate::rocketchat::time::{Millis, date, parse_iso};
 use crate::rocketchat::world::World;
 
+/// The first major version that reads a room in pages.
+const PAGED_SYNC: u32 = 7;
+
 /// `chat.syncMessages` in its two forms; older servers know only `lastUpdate`.
 pub(super) fn sync(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
     let room = request.text("roomId").unwrap_or_default();
@@ -19,7 +22,8 @@ pub(super) fn sync(world: &mut World, request: &Request<'_>) -> Result<Value, Fa
         Some(text) => Some(parse_iso(text).ok_or_else(|| no_date(request.switches.unpaged_sync))?),
         None => None,
     };
-    if request.switches.unpaged_sync && last_update.is_none() {
+    let unpaged = request.switches.unpaged_sync || request.options.major() < PAGED_SYNC;
+    if unpaged && last_update.is_none() {
         let reason = "The required \"lastUpdate\" query param is missing.";
         return Err(Refusal::meteor("error-lastUpdate-param-not-provided", reason).into());
     }

@@ -122,7 +122,8 @@ fn carry_out(shared: &Shared, call: &Incoming) -> Answer {
     let count = call.count(shared, user.as_deref());
     let mut answer = match count {
         Some((count, limit)) if !count.allowed => return too_many(shared, limit, count.reset_in),
-        _ => run(shared, call, endpoint, user).unwrap_or_else(|failure| Answer::failure(failure, major)),
+        _ => run(shared, call, endpoint, user)
+            .unwrap_or_else(|failure| Answer::failure(failure.on_route(&call.route, major), major)),
     };
     if let Some((count, limit)) = count {
         answer.headers = limit_headers(shared, limit, count.left, count.reset_in);
