@@ -268,7 +268,7 @@ impl Account {
         password: &SecretString,
     ) -> Result<Login, LoginError> {
         let body = json!({
-            "user": username,
+            login_field(username): username,
             "password": {"digest": digest(password).expose_secret(), "algorithm": "sha-256"},
         });
         let request = self.http.request(Method::POST, "login").json(&body);
@@ -301,6 +301,12 @@ impl Account {
             *current = TokenState::Suspect(login);
         }
     }
+}
+
+/// The field of a login that takes this name. Newer servers refuse the field `user`, which took both.
+pub(super) fn login_field(name: &str) -> &'static str {
+    // Names of federated users begin with an @.
+    if name.find('@').is_some_and(|at| at > 0) { "email" } else { "username" }
 }
 
 /// Adds the two headers of an authenticated call.

@@ -25,6 +25,7 @@ async fn a_password_or_its_digest_logs_in_and_the_token_works() {
     for body in [
         json!({ "user": "signl4.bot", "password": "the bot's secret" }),
         json!({ "username": "signl4.bot", "password": digest }),
+        json!({ "email": "signl4.bot@example.com", "password": "the bot's secret" }),
     ] {
         let answer = Rest::nobody(&chat).post("login", body).await;
         assert_eq!((answer.status, &answer.body["status"]), (200, &json!("success")));
@@ -59,6 +60,9 @@ async fn a_refused_login_says_why_up_to_version_7_and_nothing_from_8_on() {
     );
 
     let new = of_version("8.0.1").await;
+    let answer = Rest::nobody(&new.chat).post("login", wrong).await;
+    assert_eq!((answer.status, &answer.body["errorType"]), (400, &json!("invalid-params")), "no field user");
+    let wrong = json!({ "username": "signl4.bot", "password": "wrong" });
     let answer = Rest::nobody(&new.chat).post("login", wrong).await;
     assert_eq!((answer.status, answer.body), (401, json!({ "success": false, "error": "unauthorized" })));
 }

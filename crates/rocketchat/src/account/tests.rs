@@ -87,7 +87,7 @@ async fn a_password_is_sent_once_as_a_digest_and_its_token_is_kept() {
     Mock::given(method("POST"))
         .and(path("/api/v1/login"))
         .and(body_json(json!({
-            "user": "signl4.bot", "password": {"digest": DIGEST, "algorithm": "sha-256"},
+            "username": "signl4.bot", "password": {"digest": DIGEST, "algorithm": "sha-256"},
         })))
         .respond_with(taken("fr35h"))
         .expect(1)
@@ -101,6 +101,18 @@ async fn a_password_is_sent_once_as_a_digest_and_its_token_is_kept() {
     assert_eq!(account.identity(), Some(identity));
     let LoginRequest::Resume(login) = account.login_request().await.unwrap() else { panic!() };
     assert_eq!(login.token.expose_secret(), "fr35h");
+}
+
+#[test]
+fn a_name_is_an_e_mail_address_unless_its_only_at_comes_first() {
+    for (name, field) in [
+        ("signl4.bot", "username"),
+        ("@anna:example.org", "username"),
+        ("ops@example.com", "email"),
+        ("bot.3@mail.example.com", "email"),
+    ] {
+        assert_eq!(login_field(name), field, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
-use crate::account::LoginRequest;
+use crate::account::{LoginRequest, login_field};
 use crate::wire;
 
 /// The longest wait that a server can ask for. Its rate limits are a matter of seconds.
@@ -71,7 +71,7 @@ fn login_params(login: &LoginRequest) -> Value {
     match login {
         LoginRequest::Resume(login) => json!({"resume": login.token.expose_secret()}),
         LoginRequest::Password { username, digest } => json!({
-            "user": if username.contains('@') { json!({"email": username}) } else { json!({"username": username}) },
+            "user": {login_field(username): username},
             "password": {"digest": digest.expose_secret(), "algorithm": "sha-256"},
         }),
     }

@@ -54,6 +54,20 @@ async fn a_streamer() {
 }
 
 #[tokio::test]
+async fn a_password_with_a_username_or_an_e_mail_address_logs_in_to_every_version() {
+    for version in ["6.13.0", "7.7.1", "8.0.1", "9.0.0"] {
+        for name in ["signl4.bot", "signl4.bot@example.com"] {
+            let options = Options { version: version.into(), ..Options::default() };
+            let harness = Harness::with(options).await;
+            let rocketchat::Credentials::Password { password, .. } = harness.password() else { panic!() };
+            let credentials = rocketchat::Credentials::Password { username: name.into(), password };
+            let mut listener = Listener::start(&harness, credentials, timing(), 16);
+            assert!(matches!(listener.next().await, RealtimeEvent::Ready { .. }), "{version} {name}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_streamer_accepts_no_password_so_it_is_used_over_rest() {
     let harness = Harness::new().await;
     harness.chat.faults().set(|switches| switches.streamer = true);
