@@ -358,6 +358,17 @@ async fn a_clock_that_is_wrong_is_a_warning() {
 }
 
 #[tokio::test]
+async fn threads_that_are_switched_off_are_a_warning() {
+    let scene = Scene::set().await;
+    let said = scene.check().await;
+    assert!(!said.stdout.contains("switched off"), "{}", said.stdout);
+    scene.chat.set_threads_enabled(false);
+    let said = scene.check().await;
+    said.works();
+    said.has('!', &["threads", "switched off", "Enable Threads"]);
+}
+
+#[tokio::test]
 async fn every_team_is_asked_for_and_an_idle_one_is_told_of() {
     let mut scene = Scene::set().await;
     let network = scene.signl4.webhook_url("network");

@@ -232,6 +232,7 @@ mod tests {
             trigger: "signl4".into(),
             room: RoomId::new("r1"),
             thread: MessageId::new("m1"),
+            author: None,
             external_id: "r1".into(),
             state,
             event_id: (state == AlertState::Sent).then(|| "2518_4ee5".to_owned()),

@@ -19,14 +19,12 @@ use super::{
     settings::{Current, Settings},
 };
 use crate::{
-    alerting::{
-        Candidates, Correlation, FoundBy, Name, ReplyKind, ReplyTarget, ReplyWords, correlate, message_url,
-    },
+    alerting::{Candidates, Correlation, FoundBy, Name, ReplyKind, ReplyTarget, ReplyWords, correlate},
     health::{Condition, Health},
     store::{self, Alert, AlertState, EventOutcome, NewDelivery, Raised, Store, StoreError, StoredEvent},
     telemetry,
 };
-use rocketchat::{Room, RoomId, RoomKind};
+use rocketchat::RoomId;
 use signl4::{AlertRef, EventId, EventKind, Notification};
 
 /// How long an event may wait for the answer to the call that caused it: longer than any call lasts.
@@ -259,26 +257,20 @@ impl Events {
         match target {
             ReplyTarget::Thread(alert, _) => {
                 let text = text(notification, kind, renderer)?;
-                let reply = Reply::new(alert.room.clone(), Some(alert.thread.clone()), text);
-                Some(reply.queued(kind, Some(alert.id)))
+                Some(Reply::about(alert, text).queued(kind, Some(alert.id)))
             }
             ReplyTarget::Room(room, maybe_about) => {
                 let mut text = text(notification, kind, renderer)?;
-                let links: Vec<String> = maybe_about.iter().map(|alert| self.link(alert, settings)).collect();
+                let server = settings.config.rocketchat.url.base();
+                let link = |alert: &Alert| self.rooms.link(server, &alert.room, &alert.message).to_string();
+                let links: Vec<String> = maybe_about.iter().map(link).collect();
                 if !links.is_empty() {
                     text.push_str(&format!("\nThis may be about {}", links.join(" or ")));
                 }
-                Some(Reply::new(room.clone(), None, text).queued(kind, None))
+                Some(Reply::in_room(room.clone(), text).queued(kind, None))
             }
             ReplyTarget::Nowhere | ReplyTarget::Later => None,
         }
-    }
-
-    /// The address of the message that asked for an alert.
-    fn link(&self, alert: &Alert, settings: &Settings) -> String {
-        let unknown = || Room::new(alert.room.clone(), None, RoomKind::Other);
-        let room = self.rooms.get(&alert.room).map_or_else(unknown, |known| known.room);
-        message_url(settings.config.rocketchat.url.base(), &room, &alert.message).into()
     }
 }
 

@@ -308,6 +308,7 @@ impl Bot {
             store: shared.store.clone(),
             current: shared.current.clone(),
             health: shared.health.clone(),
+            rooms: shared.rooms.clone(),
             sign_wait: tempo.sign_wait,
             retry_unit: tempo.retry_unit,
         };

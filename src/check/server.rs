@@ -15,7 +15,7 @@ use super::rooms::{IMPERSONATE, NO_RATE_LIMIT, Rights, RoomCheck};
 use super::tls_problem::TlsProblem;
 use crate::config::{self, Config};
 use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent, Scope};
-use rocketchat::rest::{Me, RestClient, RestError, ServerInfo};
+use rocketchat::rest::{Limits, Me, RestClient, RestError, ServerInfo};
 use rocketchat::{Account, Connector, LoginError, ServerUrl};
 
 /// The major versions of Rocket.Chat that the bot is tested with.
@@ -105,6 +105,9 @@ impl Probe<'_> {
         found("name", appearance(&self.config.rocketchat, &rights, &me));
         if let Some(remark) = rate_limit(&rights, &me) {
             found("rights", remark);
+        }
+        if let Some(remark) = threads(wait_for_rate_limit(|| self.rest.limits()).await) {
+            found("threads", remark);
         }
         match RoomInventory::take(&self.rest, &self.config.triggers).await {
             Ok(inventory) => Some(self.check_rooms(&inventory, &rights, &me)),
@@ -302,6 +305,16 @@ fn appearance(settings: &config::RocketChat, rights: &Rights, me: &Me) -> Remark
         ),
         None => Remark::warning(format!("whether replies can be posted {wanted} is unknown"), fix),
     }
+}
+
+/// Without threads every reply is a message in the room.
+fn threads(limits: Result<Limits, RestError>) -> Option<Remark> {
+    (limits.ok()?.threads == Some(false)).then(|| {
+        Remark::warning(
+            "threads are switched off: replies are posted in the room, each with a quotation of its message",
+            "switch on Administration > Settings > Threads > Enable Threads",
+        )
+    })
 }
 
 fn rate_limit(rights: &Rights, me: &Me) -> Option<Remark> {

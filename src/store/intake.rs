@@ -65,13 +65,14 @@ impl Intake<'_> {
     ) -> Result<Option<Alert>, StoreError> {
         let now = millis(self.now);
         let row = sqlx::query_as(
-            "INSERT INTO alert (message_id, trigger_name, room_id, thread_id, external_id, state, created_at, settled_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id, trigger_name) DO NOTHING RETURNING *",
+            "INSERT INTO alert (message_id, trigger_name, room_id, thread_id, author, external_id, state, created_at, settled_at) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id, trigger_name) DO NOTHING RETURNING *",
         )
         .bind(alert.message.as_str())
         .bind(&alert.trigger)
         .bind(alert.room.as_str())
         .bind(alert.thread.as_str())
+        .bind(&alert.author)
         .bind(&alert.external_id)
         .bind(state)
         .bind(now)

@@ -140,6 +140,8 @@ pub struct NewAlert {
     pub room: RoomId,
     /// Where replies go: the message's thread, or else the message itself.
     pub thread: MessageId,
+    /// The username of who wrote the message; `None` for an integration, which reads nothing.
+    pub author: Option<String>,
     /// Our name for it at SIGNL4.
     pub external_id: String,
     /// The team's queue.
@@ -165,6 +167,8 @@ pub struct Alert {
     /// Where replies go.
     #[sqlx(rename = "thread_id", try_from = "String")]
     pub thread: MessageId,
+    /// The username of who wrote the message; `None` for an integration, which reads nothing.
+    pub author: Option<String>,
     /// Our name for it at SIGNL4.
     pub external_id: String,
     /// What has become of it.

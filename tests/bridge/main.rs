@@ -23,6 +23,7 @@ mod names_that_people_see;
 mod no_message_is_missed;
 mod no_needless_second_page;
 mod pairs_alert_once;
+mod refused_replies_take_another_form;
 mod rejected_replies_block_no_others;
 mod reload_needs_no_restart;
 mod requests_without_the_secret_are_refused;

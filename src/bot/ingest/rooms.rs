@@ -4,9 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rocketchat::realtime::RoomHint;
-use rocketchat::{Room, RoomId, RoomKind};
+use rocketchat::{MessageId, Room, RoomId, RoomKind};
+use url::Url;
 
-use crate::alerting::{RoomPattern, TriggerSet};
+use crate::alerting::{RoomPattern, TriggerSet, message_url};
 use crate::bot::settings::Settings;
 
 /// A room and what it is to the bot.
@@ -60,6 +61,13 @@ pub(in crate::bot) struct Rewatched {
 impl Rooms {
     pub(in crate::bot) fn new(settings: Arc<Settings>) -> Self {
         Self(RwLock::new(Directory { settings, known: HashMap::new() }))
+    }
+
+    /// The address of a message.
+    pub(in crate::bot) fn link(&self, server: &Url, room: &RoomId, message: &MessageId) -> Url {
+        let unknown = || Room::new(room.clone(), None, RoomKind::Other);
+        let room = self.get(room).map_or_else(unknown, |known| known.room);
+        message_url(server, &room, message)
     }
 
     /// Judges every room by these settings from now on.

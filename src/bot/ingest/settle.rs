@@ -260,6 +260,7 @@ fn new_alert(found: &Match<'_>, message: &Message, event: &AlertEvent) -> NewAle
         trigger: found.trigger.name.clone(),
         room: message.room.clone(),
         thread: message.thread.clone().unwrap_or_else(|| message.id.clone()),
+        author: (!message.from_integration).then(|| message.author.username.clone()),
         external_id: event.external_id.clone().unwrap_or_default(),
         queue: of_team(&found.trigger.team),
         event: event.to_json(),

@@ -1,9 +1,10 @@
 //! The outbox: delivers what is owed to SIGNL4 and to Rocket.Chat.
 //!
 //! One [`worker`] for each queue claims its rows, tries and settles them; its [`schedule`] says when. The destinations are
-//! [`signl4`] and [`rocketchat`]; [`reply`] is what the latter posts. This module keeps the workers in step with the
+//! [`signl4`] and [`rocketchat`]; [`reply`] is what the latter posts, and [`fallback`] what it does where that is refused. This module keeps the workers in step with the
 //! configuration.
 
+mod fallback;
 mod queues;
 mod reply;
 mod rocketchat;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::{rocketchat::RocketChat, schedule::Schedule, signl4::Signl4Team};
+use super::ingest::Rooms;
 use super::settings::{Current, Settings};
 use crate::{
     alerting::TeamName,
@@ -47,6 +49,7 @@ pub(super) struct Tools {
     pub(super) store: Store,
     pub(super) current: Current,
     pub(super) health: Health,
+    pub(super) rooms: Arc<Rooms>,
     /// How long an alert that may have been raised waits for SIGNL4's own event.
     pub(super) sign_wait: Duration,
     /// The unit of the waits between attempts: a second, except in tests.
@@ -105,7 +108,11 @@ impl Outbox {
     }
 
     fn start_chat(&mut self) {
-        let to = Arc::new(RocketChat::new(self.tools.rest.clone(), self.tools.current.clone()));
+        let to = Arc::new(RocketChat::new(
+            self.tools.rest.clone(),
+            self.tools.current.clone(),
+            self.tools.rooms.clone(),
+        ));
         for route in queues::of_chat() {
             self.start_worker(route, to.clone(), self.cancel.clone());
         }

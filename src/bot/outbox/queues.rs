@@ -41,6 +41,11 @@ fn confirmations() -> Queue {
     Queue::new("rocketchat:confirmation")
 }
 
+/// Whether a queue carries what is only good to know.
+pub(super) fn is_confirmation(queue: &Queue) -> bool {
+    *queue == confirmations()
+}
+
 /// Rocket.Chat limits each route of its REST API by itself, so reactions have a queue of their own.
 pub(super) fn of_reactions() -> Queue {
     Queue::new("rocketchat:reaction")

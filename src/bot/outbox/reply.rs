@@ -32,6 +32,18 @@ pub(in crate::bot) struct Reply {
     pub(super) room: RoomId,
     pub(super) thread: Option<MessageId>,
     pub(super) text: String,
+    /// What it answers; `None` for a message of its own in the room.
+    pub(super) about: Option<About>,
+    /// Whether it comes so late that its thread may be gone.
+    pub(super) is_late: bool,
+}
+
+/// The message that a reply is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct About {
+    pub(super) message: MessageId,
+    /// The username of who wrote it; `None` for an integration.
+    pub(super) author: Option<String>,
 }
 
 /// A reaction on somebody's message.
@@ -44,18 +56,31 @@ pub(super) struct Reaction {
 }
 
 impl Reply {
-    /// A reply with a fresh `_id`.
-    pub(in crate::bot) fn new(room: RoomId, thread: Option<MessageId>, text: String) -> Self {
+    /// A reply in the alert's thread.
+    pub(in crate::bot) fn about(alert: &Alert, text: String) -> Self {
+        let about = About { message: alert.message.clone(), author: alert.author.clone() };
+        Self {
+            thread: Some(alert.thread.clone()),
+            about: Some(about),
+            ..Self::in_room(alert.room.clone(), text)
+        }
+    }
+
+    /// A message in the room. Its `_id` is new.
+    pub(in crate::bot) fn in_room(room: RoomId, text: String) -> Self {
         let mut rng = rand::rng();
         let random: String =
             (0..ID_LENGTH).map(|_| char::from(ID_ALPHABET[rng.random_range(0..ID_ALPHABET.len())])).collect();
-        Self { id: MessageId::new(format!("{REPLY_ID_PREFIX}{random}")), room, thread, text }
+        let id = MessageId::new(format!("{REPLY_ID_PREFIX}{random}"));
+        Self { id, room, thread: None, text, about: None, is_late: false }
     }
 
     /// Its row. Replies of one thread keep their order; those of different threads do not wait for each other.
-    pub(in crate::bot) fn queued(self, kind: ReplyKind, alert: Option<AlertId>) -> NewDelivery {
+    pub(in crate::bot) fn queued(mut self, kind: ReplyKind, alert: Option<AlertId>) -> NewDelivery {
+        let queue = queues::of_reply(kind);
+        self.is_late = !queues::is_confirmation(&queue);
         NewDelivery {
-            queue: queues::of_reply(kind),
+            queue,
             kind: DeliveryKind::Reply,
             ordering: self.thread.as_ref().map_or_else(|| self.room.to_string(), MessageId::to_string),
             body: json(&self),
@@ -98,7 +123,7 @@ impl<'a> Renderer<'a> {
     ) -> Option<NewDelivery> {
         let words = ReplyWords { trigger: &alert.trigger, ..*words };
         let text = self.text(kind, &words, Some(alert.id))?;
-        Some(Reply::new(alert.room.clone(), Some(alert.thread.clone()), text).queued(kind, Some(alert.id)))
+        Some(Reply::about(alert, text).queued(kind, Some(alert.id)))
     }
 
     /// How it is shown that the alert was sent. A thread that was told of a delay is always told of its end.
@@ -113,9 +138,8 @@ impl<'a> Renderer<'a> {
     }
 
     fn reaction(&self, alert: &Alert, words: &ReplyWords<'_>) -> NewDelivery {
-        let otherwise = self
-            .text(ReplyKind::Sent, words, Some(alert.id))
-            .map(|text| Reply::new(alert.room.clone(), Some(alert.thread.clone()), text));
+        let otherwise =
+            self.text(ReplyKind::Sent, words, Some(alert.id)).map(|text| Reply::about(alert, text));
         let message = alert.message.clone();
         NewDelivery {
             queue: queues::of_reactions(),
@@ -138,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_reply_has_an_id_of_its_own_that_tells_where_it_comes_from() {
-        let draw = || Reply::new(RoomId::new("r"), None, String::new()).id;
+        let draw = || Reply::in_room(RoomId::new("r"), String::new()).id;
         let (one, other) = (draw(), draw());
         assert_ne!(one, other);
         assert!(is_reply_id(one.as_str()) && is_reply_id(other.as_str()));
@@ -149,7 +173,13 @@ mod tests {
 
     #[test]
     fn what_is_posted_reads_back_as_it_was_queued() {
-        let reply = Reply::new(RoomId::new("r"), Some(MessageId::new("t")), "Rene: Alert closed.".into());
+        let about = About { message: MessageId::new("m"), author: Some("alice".into()) };
+        let reply = Reply {
+            thread: Some(MessageId::new("t")),
+            about: Some(about),
+            is_late: true,
+            ..Reply::in_room(RoomId::new("r"), "Rene: Alert closed.".into())
+        };
         let row = reply.clone().queued(ReplyKind::Closed, None);
         assert_eq!(serde_json::from_value::<Reply>(row.body).unwrap(), reply);
         let reaction = Reaction { message: MessageId::new("m"), emoji: ":x:".into(), otherwise: Some(reply) };

@@ -1,35 +1,36 @@
 //! The destination Rocket.Chat: replies and reactions become calls of its REST API.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{field::display, info, warn};
 
 use super::{
-    reply::{Reaction, Reply},
+    fallback::{Appearance, Form, Step, is_decision, next_step},
+    reply::{About, Reaction, Reply},
     worker::{Attempt, Destination, tried_long_enough},
 };
 use crate::{
     alerting::ReplyKind,
-    bot::settings::{Current, Settings},
-    store::{Delivery, DeliveryKind, NewDelivery, Settlement},
+    bot::{
+        ingest::Rooms,
+        settings::{Current, Settings},
+    },
+    store::{Delivery, DeliveryId, DeliveryKind, NewDelivery, Settlement},
     telemetry,
 };
 use rocketchat::rest::{OutgoingMessage, RestClient, RestError};
 
 /// How long an attempt may take. A repeated call posts nothing twice, and the bot has no longer to stop.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(8);
-/// Rocket.Chat takes 5,000 characters unless the administrator says otherwise; a reply stays below.
-const LONGEST_REPLY: usize = 4_000;
-/// What is left of a reply that was still too long for this server.
-const SHORT_REPLY: usize = 400;
-/// Rocket.Chat's code for a message over the server's limit.
-const TOO_LONG: &str = "error-message-size-exceeded";
+/// How long the question whether a thread is still there may hold up a reply.
+const PARENT_WITHIN: Duration = Duration::from_secs(2);
 /// How often a call is made that is refused without a code: the waits between add up to about half a minute.
 const ATTEMPTS_WITHOUT_REASON: u32 = 5;
 
@@ -37,6 +38,9 @@ const ATTEMPTS_WITHOUT_REASON: u32 = 5;
 pub(super) struct RocketChat {
     rest: RestClient,
     current: Current,
+    rooms: Arc<Rooms>,
+    /// The forms of replies that were refused, until they are settled: no attempt takes a step again.
+    forms: Mutex<HashMap<DeliveryId, Form>>,
     /// The settings under which the server refused the alias: as long as they hold the bot posts under its own name.
     refused: Mutex<Option<Arc<Settings>>>,
 }
@@ -50,6 +54,7 @@ impl Destination for Arc<RocketChat> {
         };
         match posted {
             Ok(()) => {
+                self.forget(delivery);
                 count(delivery, true);
                 Settlement::Delivered { event_id: None }.into()
             }
@@ -63,6 +68,7 @@ impl Destination for Arc<RocketChat> {
     }
 
     async fn give_up(&self, delivery: &Delivery, reason: String) -> Attempt {
+        self.forget(delivery);
         count(delivery, false);
         let then = stand_in(delivery).into_iter().collect();
         Attempt { settlement: Settlement::Failed { reason }, pause: None, then }
@@ -78,17 +84,26 @@ enum PostError {
     Timeout,
     #[error(transparent)]
     Call(#[from] RestError),
+    #[error("in no form: {0}")]
+    Refused(RestError),
 }
 
 impl RocketChat {
-    pub(super) fn new(rest: RestClient, current: Current) -> Self {
-        Self { rest, current, refused: Mutex::default() }
+    pub(super) fn new(rest: RestClient, current: Current, rooms: Arc<Rooms>) -> Self {
+        Self { rest, current, rooms, forms: Mutex::default(), refused: Mutex::default() }
     }
 
     async fn try_reply(&self, delivery: &Delivery) -> Result<(), PostError> {
         let reply: Reply = read(delivery)?;
-        timeout(ATTEMPT_LIMIT, self.post(&reply)).await.map_err(|_| PostError::Timeout)??;
-        info!(alert = delivery.alert.map(display), reply = %reply.id, room = %reply.room, "reply posted");
+        let form =
+            timeout(ATTEMPT_LIMIT, self.post(delivery, &reply)).await.map_err(|_| PostError::Timeout)??;
+        let (alert, reply, room) = (delivery.alert.map(display), &reply.id, &reply.room);
+        match form.steps.iter().all(|step| *step == Step::OwnName) {
+            true => info!(alert, %reply, %room, "reply posted"),
+            false => {
+                warn!(alert, %reply, %room, instead = ?form.steps, "reply posted, but not as it was meant")
+            }
+        }
         Ok(())
     }
 
@@ -100,42 +115,91 @@ impl RocketChat {
         Ok(())
     }
 
-    /// Posts a reply; without alias and avatar where they are refused, and shorter where it is too long.
-    async fn post(&self, reply: &Reply) -> Result<(), RestError> {
-        let (settings, mut most) = (self.current.now(), LONGEST_REPLY);
-        loop {
-            let plain = self.is_refused(&settings);
-            match self.send(reply, most, &settings, plain).await {
-                Err(error) if error.is_missing_impersonation() && !plain => self.note_refusal(&settings),
-                Err(error) if error.code() == Some(TOO_LONG) && most > SHORT_REPLY => most = SHORT_REPLY,
-                done => return done,
+    /// Posts a reply, in the next best form where it is refused. Returns the form in which it was posted.
+    async fn post(&self, delivery: &Delivery, reply: &Reply) -> Result<Form, PostError> {
+        let settings = self.current.now();
+        let mut form = self.form_of(delivery);
+        if form.parent_is_gone.is_none() && reply.is_late {
+            form.parent_is_gone = self.parent_is_gone(reply).await;
+            if form.parent_is_gone == Some(true) {
+                form.steps.insert(Step::OutsideThread);
             }
+        }
+        let mut message = self.message(reply, &form, &settings);
+        loop {
+            let refusal = match self.rest.send_message(&message).await {
+                Ok(_) => return Ok(form),
+                Err(error) if !is_final(&error, delivery) => return Err(error.into()),
+                Err(refusal) => refusal,
+            };
+            if refusal.is_missing_impersonation() {
+                self.note_refusal(&settings);
+            }
+            let refused = message.clone();
+            while message == refused {
+                let Some(step) = next_step(&refusal, &form.steps) else {
+                    return Err(PostError::Refused(refusal));
+                };
+                self.take(step, &mut form, reply).await?;
+                self.remember(delivery, &form);
+                message = self.message(reply, &form, &settings);
+            }
+            info!(alert = delivery.alert.map(display), reply = %reply.id, %refusal, next = ?form.steps, "reply refused; trying another form");
         }
     }
 
-    async fn send(
-        &self,
-        reply: &Reply,
-        most: usize,
-        settings: &Settings,
-        plain: bool,
-    ) -> Result<(), RestError> {
-        let appearance = &settings.config.rocketchat;
-        let (alias, avatar) = match plain {
-            true => (None, None),
-            false => (appearance.alias.clone(), appearance.avatar.as_ref().map(ToString::to_string)),
-        };
-        let message = OutgoingMessage {
-            id: reply.id.clone(),
-            room: reply.room.clone(),
-            text: shorten(&reply.text, most),
-            thread: reply.thread.clone(),
-            alias,
-            avatar,
-            emoji: None,
-        };
-        self.rest.send_message(&message).await?;
+    /// Takes a step, and asks the server for what it needs.
+    async fn take(&self, step: Step, form: &mut Form, reply: &Reply) -> Result<(), RestError> {
+        match step {
+            Step::Shortened => {
+                form.longest = answered(self.rest.limits().await)?.and_then(|it| it.longest_message)
+            }
+            Step::Direct => {
+                let author = reply.about.as_ref().and_then(|about| about.author.as_deref());
+                if let Some(author) = author {
+                    form.direct = answered(self.rest.direct_room(author).await)?;
+                }
+            }
+            Step::OwnName | Step::WithoutMentions | Step::OutsideThread => {}
+        }
+        form.steps.insert(step);
         Ok(())
+    }
+
+    /// Whether the message that the thread hangs on was deleted. Without an answer the reply goes there.
+    async fn parent_is_gone(&self, reply: &Reply) -> Option<bool> {
+        let parent = reply.thread.as_ref()?;
+        let exists = timeout(PARENT_WITHIN, self.rest.has_message(parent)).await.ok()?.ok()?;
+        Some(!exists)
+    }
+
+    fn message(&self, reply: &Reply, form: &Form, settings: &Arc<Settings>) -> OutgoingMessage {
+        let chat = &settings.config.rocketchat;
+        let appearance = match self.is_refused(settings) {
+            true => Appearance::default(),
+            false => Appearance {
+                alias: chat.alias.clone(),
+                avatar: chat.avatar.as_ref().map(ToString::to_string),
+            },
+        };
+        let link = |about: &About| self.rooms.link(chat.url.base(), &reply.room, &about.message).to_string();
+        form.message(reply, appearance, reply.about.as_ref().map(link).as_deref())
+    }
+
+    fn form_of(&self, delivery: &Delivery) -> Form {
+        self.forms().get(&delivery.id).cloned().unwrap_or_default()
+    }
+
+    fn remember(&self, delivery: &Delivery, form: &Form) {
+        self.forms().insert(delivery.id, form.clone());
+    }
+
+    fn forget(&self, delivery: &Delivery) {
+        self.forms().remove(&delivery.id);
+    }
+
+    fn forms(&self) -> MutexGuard<'_, HashMap<DeliveryId, Form>> {
+        self.forms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_refused(&self, settings: &Arc<Settings>) -> bool {
@@ -153,19 +217,29 @@ impl RocketChat {
         }
     }
 
-    /// Whether there is no point in trying again. A refusal without a code may be of a server that is in trouble itself,
-    /// with its database for example: it gets a few more chances.
+    /// Whether there is no point in trying again.
     fn is_final(&self, error: &PostError, delivery: &Delivery) -> bool {
         let is_refused = match error {
-            PostError::Unreadable => true,
+            PostError::Unreadable | PostError::Refused(_) => true,
             PostError::Timeout => false,
-            PostError::Call(error) => {
-                let is_clear = error.code().is_some() || delivery.attempts >= ATTEMPTS_WITHOUT_REASON;
-                !error.is_retryable() && is_clear
-            }
+            PostError::Call(error) => is_final(error, delivery),
         };
         let retry_for = self.current.now().config.signl4.retry_for;
         is_refused || tried_long_enough(delivery, retry_for, Timestamp::now())
+    }
+}
+
+/// Whether the server will answer the same call the same way. A refusal without a reason gets a few more chances.
+fn is_final(error: &RestError, delivery: &Delivery) -> bool {
+    !error.is_retryable() && (is_decision(error) || delivery.attempts >= ATTEMPTS_WITHOUT_REASON)
+}
+
+/// What the server answered; `None` where it refuses to.
+fn answered<T>(answer: Result<T, RestError>) -> Result<Option<T>, RestError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.is_retryable() => Err(error),
+        Err(_) => Ok(None),
     }
 }
 
@@ -189,11 +263,4 @@ fn stand_in(delivery: &Delivery) -> Option<NewDelivery> {
     let reply = read::<Reaction>(delivery).ok()?.otherwise?;
     warn!(alert = delivery.alert.map(display), delivery = %delivery.id, "a reaction was refused; a reply stands in for it");
     Some(reply.queued(ReplyKind::Sent, delivery.alert))
-}
-
-fn shorten(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text.to_owned(),
-        Some((cut, _)) => format!("{}…", &text[..cut]),
-    }
 }

@@ -11,6 +11,7 @@ CREATE TABLE alert (
     trigger_name TEXT    NOT NULL,
     room_id      TEXT    NOT NULL,
     thread_id    TEXT    NOT NULL, -- where its replies go: the message's tmid, or else the message itself
+    author       TEXT,             -- username of who wrote the message; NULL for an integration, which reads nothing
     external_id  TEXT    NOT NULL,
     state        TEXT    NOT NULL CHECK (state IN ('queued', 'sent', 'not_sent', 'suppressed')),
     event_id     TEXT,             -- SIGNL4's answer; not UNIQUE: a repeated answer must not make an alert unsettleable

@@ -126,6 +126,7 @@ pub(super) fn new_alert(message: &str) -> NewAlert {
         trigger: "signl4".into(),
         room: RoomId::new(ROOM),
         thread: MessageId::new(message),
+        author: Some("alice".into()),
         external_id: ROOM.into(),
         queue: pager(),
         event: json!({ "title": message }),

@@ -70,6 +70,11 @@ impl RestError {
         matches!(self, Self::Rejected { reason, .. } if reason.contains("Not enough permission"))
     }
 
+    /// Whether a message was refused because its `avatar` is not a URL. The server gives no code (`ValidPartialURLParam`).
+    pub fn is_invalid_avatar(&self) -> bool {
+        matches!(self, Self::Rejected { reason, .. } if reason.contains("Invalid href value"))
+    }
+
     /// The server's code of a refusal, if it has one.
     pub fn code(&self) -> Option<&str> {
         match self {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Call, RestClient, RestError};
-use crate::{Message, MessageId, RoomId};
+use crate::{MessageId, RoomId, wire};
 
 /// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl RestClient {
             Err(error) if may_be_duplicate(&error) => error,
             Err(error) => return Err(error),
         };
-        match self.get_message(&message.id).await {
-            Ok(Some(_)) => Ok(Delivery::AlreadyThere),
-            Ok(None) | Err(RestError::Rejected { .. }) => Err(refusal),
+        match self.has_message(&message.id).await {
+            Ok(true) => Ok(Delivery::AlreadyThere),
+            Ok(false) | Err(RestError::Rejected { .. }) => Err(refusal),
             Err(error) => Err(error),
         }
     }
@@ -74,23 +74,33 @@ impl RestClient {
         self.call(Call::post("chat.react", &body)).await.map(drop)
     }
 
-    /// One message (`chat.getMessage`); `None` if it does not exist.
+    /// Whether a message exists (`chat.getMessage`).
     ///
     /// # Errors
-    /// See [`RestError`].
-    pub async fn get_message(&self, id: &MessageId) -> Result<Option<Message>, RestError> {
+    /// See [`RestError`]: `Rejected` if it is in a room that the account cannot read.
+    pub async fn has_message(&self, id: &MessageId) -> Result<bool, RestError> {
         match self.call(Call::get("chat.getMessage", &[("msgId", id.to_string())])).await {
-            Ok(answer) => {
-                Ok(answer.get("message").and_then(|document| Message::from_document(document).ok()))
-            }
+            Ok(answer) => Ok(answer.get("message").is_some_and(Value::is_object)),
             // The answer for a message that does not exist is a refusal without code and reason.
             Err(RestError::Rejected { status: 400 | 404, code, reason })
                 if code.is_empty() && reason.is_empty() =>
             {
-                Ok(None)
+                Ok(false)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The room of direct messages with a user (`im.create`), which is created if there is none.
+    ///
+    /// # Errors
+    /// See [`RestError`].
+    pub async fn direct_room(&self, username: &str) -> Result<RoomId, RestError> {
+        let answer = self.call(Call::post("im.create", &json!({ "username": username }))).await?;
+        let room = answer
+            .get("room")
+            .and_then(|room| wire::filled(room, "_id").or_else(|| wire::filled(room, "rid")));
+        room.map(RoomId::new).ok_or_else(|| RestError::unclear("an answer without the room"))
     }
 }
 
@@ -98,6 +108,7 @@ impl RestClient {
 fn may_be_duplicate(error: &RestError) -> bool {
     matches!(error, RestError::Rejected { status: 400, code, .. } if code.is_empty())
         && !error.is_missing_impersonation()
+        && !error.is_invalid_avatar()
 }
 
 fn document(message: &OutgoingMessage) -> Value {
@@ -152,6 +163,7 @@ mod tests {
         assert!(may_be_duplicate(&rejected("", "E11000 duplicate key error collection")));
         assert!(!may_be_duplicate(&rejected("error-not-allowed", "Not allowed")));
         assert!(!may_be_duplicate(&rejected("", "Not enough permission")));
+        assert!(!may_be_duplicate(&rejected("", "Invalid href value provided")));
         assert!(!may_be_duplicate(&RestError::unclear("HTTP 502")));
     }
 }

@@ -6,6 +6,7 @@
 mod listing;
 mod messages;
 mod rooms;
+mod settings;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ mod tests;
 pub use crate::http::{Effect, Failure, RestError};
 pub use messages::{Delivery, OutgoingMessage};
 pub use rooms::{Changes, Page, RoomInfo, Subscription};
+pub use settings::Limits;
 pub use sync::SyncPage;
 
 use std::sync::Arc;

@@ -1,0 +1,310 @@
+//! What is posted where Rocket.Chat refuses a reply: the next best form of it, one step at a time and each step once. A reply
+//! is not dropped in silence.
+//!
+//! Plain decisions: which step is next, and what the message then looks like.
+
+use std::collections::BTreeSet;
+
+use super::reply::Reply;
+use crate::alerting::without_mentions;
+use rocketchat::{
+    RoomId,
+    rest::{OutgoingMessage, RestError},
+};
+
+/// How long a reply is where the server does not tell its limit, in UTF-16 code units: below any sensible setting.
+const SHORT_REPLY: usize = 400;
+/// The status of a proxy that finds a call too large.
+const CONTENT_TOO_LARGE: u16 = 413;
+
+/// A way to post a reply that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Step {
+    /// Under the account's own name and picture.
+    OwnName,
+    /// With mentions that notify nobody.
+    WithoutMentions,
+    /// As short as the server asks for.
+    Shortened,
+    /// As a message in the room that quotes what it answers.
+    OutsideThread,
+    /// As a direct message to who wrote the message.
+    Direct,
+}
+
+impl Step {
+    /// From the smallest change to the greatest.
+    const ALL: [Self; 5] =
+        [Self::OwnName, Self::WithoutMentions, Self::Shortened, Self::OutsideThread, Self::Direct];
+}
+
+/// The step to try next; `None` where none is left. The refusal tells which one helps; where it does not, the smallest change
+/// comes first. Where the room or the thread is closed to the bot, other words are of no use.
+pub(super) fn next_step(refusal: &RestError, tried: &BTreeSet<Step>) -> Option<Step> {
+    let RestError::Rejected { status, code, reason } = refusal else { return None };
+    let room_is_closed = ["You can't send messages", "You have been muted"];
+    let first: &[Step] = match code.as_str() {
+        // Threads are switched off, the room is encrypted, or the bot may not post in it: the code does not tell.
+        "error-not-allowed" => return open(&[Step::OutsideThread, Step::Direct], tried),
+        "error-invalid-room"
+        | "error-room-not-found"
+        | "error-room-archived"
+        | "room_is_archived"
+        | "room_is_blocked"
+        | "error-user-not-in-room" => return open(&[Step::Direct], tried),
+        _ if room_is_closed.iter().any(|closed| reason.starts_with(closed)) => {
+            return open(&[Step::Direct], tried);
+        }
+        "error-message-size-exceeded" => &[Step::Shortened],
+        "error-action-not-allowed" => &[Step::WithoutMentions],
+        _ if *status == CONTENT_TOO_LARGE => &[Step::Shortened],
+        // Including a missing right to impersonate.
+        _ => &[],
+    };
+    open(first, tried).or_else(|| open(&Step::ALL, tried))
+}
+
+fn open(steps: &[Step], tried: &BTreeSet<Step>) -> Option<Step> {
+    steps.iter().copied().find(|step| !tried.contains(step))
+}
+
+/// Whether the server's refusal is its decision. One without a code may be of a server that is in trouble itself, with its
+/// database for example.
+pub(super) fn is_decision(refusal: &RestError) -> bool {
+    const KNOWN: [&str; 3] = ["You can't send messages", "You have been muted", "Invalid href value"];
+    match refusal {
+        RestError::Rejected { status, code, reason } => {
+            !code.is_empty()
+                || *status == CONTENT_TOO_LARGE
+                || refusal.is_missing_impersonation()
+                || KNOWN.iter().any(|known| reason.starts_with(known))
+        }
+        _ => false,
+    }
+}
+
+/// How a reply is posted: the steps taken so far, and what they need to know.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Form {
+    pub(super) steps: BTreeSet<Step>,
+    /// Whether the message that the thread hangs on was deleted: a reply there is accepted and shown nowhere. `None` where nobody
+    /// has asked.
+    pub(super) parent_is_gone: Option<bool>,
+    /// The server's limit in UTF-16 code units, where it was asked for and told.
+    pub(super) longest: Option<usize>,
+    /// The room of the direct messages with the author, where there is one.
+    pub(super) direct: Option<RoomId>,
+}
+
+/// The name and the picture that the configuration asks for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Appearance {
+    pub(super) alias: Option<String>,
+    pub(super) avatar: Option<String>,
+}
+
+impl Form {
+    /// The message to post. `link` is the address of what the reply answers.
+    pub(super) fn message(
+        &self,
+        reply: &Reply,
+        appearance: Appearance,
+        link: Option<&str>,
+    ) -> OutgoingMessage {
+        let takes = |step| self.steps.contains(&step);
+        let text = match takes(Step::WithoutMentions) {
+            true => without_mentions(&reply.text),
+            false => reply.text.clone(),
+        };
+        let direct = self.direct.as_ref().filter(|_| takes(Step::Direct));
+        let is_outside = direct.is_some() || takes(Step::OutsideThread) && reply.thread.is_some();
+        let (before, after) = match link.filter(|_| is_outside) {
+            None => (String::new(), String::new()),
+            Some(link) if direct.is_some() => {
+                (String::new(), format!("\n(about {link}, where this could not be posted)"))
+            }
+            Some(_) if self.parent_is_gone == Some(true) => {
+                (String::new(), "\n(about a message that was deleted)".to_owned())
+            }
+            // What the clients send for a quotation: the server makes one of the link, and shows no more of it.
+            Some(link) => (format!("[ ]({link}) "), String::new()),
+        };
+        let text = match takes(Step::Shortened) {
+            false => text,
+            true => {
+                let around = length(&before) + length(&after);
+                shorten(&text, self.longest.unwrap_or(SHORT_REPLY).saturating_sub(around))
+            }
+        };
+        let appearance = if takes(Step::OwnName) { Appearance::default() } else { appearance };
+        OutgoingMessage {
+            id: reply.id.clone(),
+            room: direct.unwrap_or(&reply.room).clone(),
+            text: format!("{before}{text}{after}"),
+            thread: reply.thread.clone().filter(|_| !is_outside),
+            alias: appearance.alias,
+            avatar: appearance.avatar,
+            emoji: None,
+        }
+    }
+}
+
+/// The length as the server counts it: JavaScript's, in UTF-16 code units. It counts an emoji's shortcode as the emoji, which
+/// is never longer.
+fn length(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+/// Cuts at the boundary of a character.
+fn shorten(text: &str, longest: usize) -> String {
+    if length(text) <= longest {
+        return text.to_owned();
+    }
+    let mut left = longest.saturating_sub(1);
+    let fits = |c: &char| {
+        let fits = c.len_utf16() <= left;
+        left = left.saturating_sub(c.len_utf16());
+        fits
+    };
+    let mut short: String = text.chars().take_while(fits).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use rocketchat::MessageId;
+
+    use super::super::reply::About;
+    use super::*;
+
+    fn refusal(status: u16, code: &str, reason: &str) -> RestError {
+        RestError::Rejected { status, code: code.into(), reason: reason.into() }
+    }
+
+    /// The steps that are taken where everything is refused so.
+    fn ladder(refusal: &RestError) -> Vec<Step> {
+        let mut tried = BTreeSet::new();
+        let take = || {
+            let step = next_step(refusal, &tried)?;
+            tried.insert(step).then_some(step)
+        };
+        std::iter::from_fn(take).collect()
+    }
+
+    #[test]
+    fn every_refusal_that_does_not_tell_its_cause_leads_through_all_steps_each_once() {
+        for refusal in [
+            refusal(400, "error-of-the-next-release", "?"),
+            refusal(403, "error-forbidden", "User does not have the permissions required for this action"),
+            refusal(400, "", "Not enough permission"),
+            refusal(400, "", "Invalid href value provided"),
+        ] {
+            assert_eq!(ladder(&refusal), Step::ALL);
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_tells_its_cause_is_answered_with_what_helps() {
+        use Step::{Direct, OutsideThread, OwnName, Shortened, WithoutMentions};
+        for (refusal, first) in [
+            (refusal(400, "error-message-size-exceeded", ""), Shortened),
+            (refusal(413, "", "the call is too large"), Shortened),
+            (
+                refusal(400, "error-action-not-allowed", "Notify all in this room not allowed"),
+                WithoutMentions,
+            ),
+            (refusal(400, "", "Not enough permission"), OwnName),
+        ] {
+            let steps = ladder(&refusal);
+            assert_eq!((steps[0], steps.len()), (first, 5), "{refusal}");
+        }
+        assert_eq!(ladder(&refusal(400, "error-not-allowed", "not-allowed")), [OutsideThread, Direct]);
+        for closed in [
+            refusal(400, "error-invalid-room", "error-invalid-room"),
+            refusal(400, "room_is_archived", "room_is_archived"),
+            refusal(400, "", "You can't send messages because the room is readonly."),
+        ] {
+            assert_eq!(ladder(&closed), [Direct]);
+        }
+    }
+
+    #[test]
+    fn what_is_no_refusal_is_not_answered_with_another_form() {
+        for error in [RestError::unclear("HTTP 502"), RestError::unreachable("refused")] {
+            assert_eq!(ladder(&error), []);
+            assert!(!is_decision(&error));
+        }
+        assert!(!is_decision(&refusal(400, "", "not primary and secondaryOk=false")));
+        assert!(is_decision(&refusal(403, "error-forbidden", "")));
+        assert!(is_decision(&refusal(400, "", "Invalid href value provided")));
+    }
+
+    fn reply(text: &str) -> Reply {
+        Reply {
+            thread: Some(MessageId::new("t")),
+            about: Some(About { message: MessageId::new("m"), author: Some("alice".into()) }),
+            ..Reply::in_room(RoomId::new("r"), text.into())
+        }
+    }
+
+    fn posted(steps: &[Step], form: Form, text: &str) -> OutgoingMessage {
+        let form = Form { steps: steps.iter().copied().collect(), ..form };
+        let appearance = Appearance { alias: Some("SIGNL4".into()), avatar: Some("https://a/b.png".into()) };
+        form.message(&reply(text), appearance, Some("https://chat/channel/ops?msg=m"))
+    }
+
+    #[test]
+    fn each_step_changes_what_it_says_and_nothing_else() {
+        let as_meant = posted(&[], Form::default(), "@all done");
+        assert_eq!(as_meant.text, "@all done");
+        assert_eq!((as_meant.room.as_str(), as_meant.thread.as_ref().unwrap().as_str()), ("r", "t"));
+        let own_name = posted(&[Step::OwnName], Form::default(), "@all done");
+        assert_eq!(
+            own_name,
+            OutgoingMessage { alias: None, avatar: None, id: own_name.id.clone(), ..as_meant.clone() }
+        );
+        let defused = posted(&[Step::WithoutMentions], Form::default(), "@all done");
+        assert_eq!(defused.text, "@\u{200B}all done");
+        let outside = posted(&[Step::OutsideThread], Form::default(), "done");
+        assert_eq!(
+            (outside.text.as_str(), outside.thread),
+            ("[ ](https://chat/channel/ops?msg=m) done", None)
+        );
+        let gone = Form { parent_is_gone: Some(true), ..Form::default() };
+        let outside = posted(&[Step::OutsideThread], gone, "done");
+        assert_eq!(
+            (outside.text.as_str(), outside.thread),
+            ("done\n(about a message that was deleted)", None)
+        );
+        let direct = Form { direct: Some(RoomId::new("d")), ..Form::default() };
+        let direct = posted(&[Step::Direct], direct, "done");
+        assert_eq!((direct.room.as_str(), direct.thread), ("d", None));
+        assert_eq!(
+            direct.text,
+            "done\n(about https://chat/channel/ops?msg=m, where this could not be posted)"
+        );
+    }
+
+    #[test]
+    fn a_direct_message_needs_somebody_to_write_to() {
+        assert_eq!(posted(&[Step::Direct], Form::default(), "done").room.as_str(), "r");
+    }
+
+    #[test]
+    fn a_text_is_cut_at_the_boundary_of_a_character_to_what_the_server_counts() {
+        assert_eq!(shorten("🚨🚨🚨", 6), "🚨🚨🚨");
+        assert_eq!(shorten("🚨🚨🚨", 5), "🚨🚨…");
+        assert_eq!(shorten("a🚨🚨", 4), "a🚨…");
+        assert_eq!(shorten("ab", 1), "…");
+        for longest in 60..90 {
+            let form = Form { longest: Some(longest), ..Form::default() };
+            let text = "🚨 pump é ".repeat(40);
+            let outside = posted(&[Step::Shortened, Step::OutsideThread], form, &text);
+            assert!((longest - 1..=longest).contains(&length(&outside.text)), "{longest}: {}", outside.text);
+            assert!(outside.text.ends_with('…'));
+        }
+        let unknown = posted(&[Step::Shortened], Form::default(), &"x".repeat(4_000));
+        assert_eq!(length(&unknown.text), SHORT_REPLY);
+    }
+}
