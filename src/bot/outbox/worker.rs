@@ -254,8 +254,8 @@ impl<D: Destination> Line<D> {
             Settlement::Delivered { .. } => {}
             Settlement::Failed { reason } => {
                 error!(%queue, %delivery, alert, %reason, "given up");
-                // Of an alert, the store tells.
-                if self.kind != DeliveryKind::Alert {
+                // Of an alert, the store tells; for a reaction, a reply stands in.
+                if self.kind == DeliveryKind::Reply {
                     let what =
                         format!("A reply was not posted in Rocket.Chat (delivery {delivery}): {reason}");
                     self.health.note(Condition::Reply, what);
