@@ -177,6 +177,7 @@ async fn the_metrics_tell_of_an_alert_and_its_acknowledgement() {
         ("signl4_bot_connection_state{state=\"waiting\"}", 0.0),
         ("signl4_bot_watched_rooms{trigger=\"signl4\"}", 1.0),
         ("signl4_bot_messages_seen_total", 2.0),
+        ("signl4_bot_messages_unreadable_total", 0.0),
         ("signl4_bot_matches_total{trigger=\"signl4\"}", 1.0),
         ("signl4_bot_alerts_total{state=\"queued\"}", 1.0),
         ("signl4_bot_alerts_total{state=\"sent\"}", 1.0),

@@ -53,6 +53,8 @@ metrics! {
         "Rooms that a trigger watches, by trigger.",
     MESSAGES_SEEN: Counter "signl4_bot_messages_seen_total"
         "Messages of watched rooms that were matched against the triggers; once for each text of a message.",
+    MESSAGES_UNREADABLE: Counter "signl4_bot_messages_unreadable_total"
+        "Messages of watched rooms that could not be read and were skipped; the log has their IDs.",
     MATCHES: Counter "signl4_bot_matches_total"
         "Messages that matched a trigger, by trigger.",
     PANICS: Counter "signl4_bot_panics_total"

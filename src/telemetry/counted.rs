@@ -5,12 +5,18 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 
 use super::catalogue::{
-    ALERT_DELIVERY, ALERTS, EVENTS, HTTP_ERRORS, MATCHES, MESSAGES_SEEN, PANICS, RECONNECTS, REPLIES,
+    ALERT_DELIVERY, ALERTS, EVENTS, HTTP_ERRORS, MATCHES, MESSAGES_SEEN, MESSAGES_UNREADABLE, PANICS,
+    RECONNECTS, REPLIES,
 };
 
 /// A message was matched against the triggers.
 pub(crate) fn message_seen() {
     counter!(MESSAGES_SEEN.name).increment(1);
+}
+
+/// A message of a watched room could not be read.
+pub(crate) fn message_unreadable() {
+    counter!(MESSAGES_UNREADABLE.name).increment(1);
 }
 
 /// A message, an event or a delivery made the bot panic.
@@ -60,6 +66,7 @@ fn result(posted: bool) -> &'static str {
 /// Creates series with zero: Prometheus sees no increase in a series that begins at one, so a rule for it would not fire.
 pub(super) fn begin_at_zero() {
     counter!(MESSAGES_SEEN.name).increment(0);
+    counter!(MESSAGES_UNREADABLE.name).increment(0);
     for state in ["queued", "sent", "not_sent", "suppressed"] {
         counter!(ALERTS.name, "state" => state).increment(0);
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::readable::readable_text;
-use super::{Author, Message, MessageId, MessageKind, RoomId, RoomKind, UserId, wire};
+use super::{Author, Message, MessageId, MessageKind, RoomId, RoomKind, ServerUrl, UserId, wire};
 
 /// Why a document is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,13 +18,13 @@ pub enum MessageError {
 }
 
 impl Message {
-    /// Reads a message from its document, from a stream's `args` or an answer of the REST API.
+    /// Reads a message of this server from its document, from a stream's `args` or an answer of the REST API.
     ///
     /// `_id`, `rid`, `u._id` and a time must be there; everything else may be missing or of the wrong type.
     ///
     /// # Errors
     /// If one of those is missing.
-    pub fn from_document(document: &Value) -> Result<Self, MessageError> {
+    pub fn from_document(document: &Value, server: &ServerUrl) -> Result<Self, MessageError> {
         if !document.is_object() {
             return Err(MessageError::NotAnObject);
         }
@@ -39,7 +39,7 @@ impl Message {
             id: MessageId::new(id),
             room: RoomId::new(room),
             thread: wire::filled(document, "tmid").map(MessageId::new),
-            text: readable_text(document),
+            text: readable_text(document, server),
             author: Author {
                 id: UserId::new(author_id),
                 username: wire::filled(user, "username").unwrap_or(author_id).to_owned(),
@@ -93,6 +93,10 @@ mod tests {
     use super::*;
     use arbitrary_json::{any_json, mutated, repeatable};
 
+    fn read(document: &Value) -> Result<Message, MessageError> {
+        Message::from_document(document, &"https://chat.example.com".parse().unwrap())
+    }
+
     fn over_ddp() -> Value {
         json!({
             "_id": "m1", "rid": "GENERAL", "msg": "SIGNL4 pump 3 is down",
@@ -105,7 +109,7 @@ mod tests {
     #[test]
     fn a_document_of_the_stream_is_read_whole() {
         assert_eq!(
-            Message::from_document(&over_ddp()).unwrap(),
+            read(&over_ddp()).unwrap(),
             Message {
                 id: MessageId::new("m1"),
                 room: RoomId::new("GENERAL"),
@@ -126,7 +130,7 @@ mod tests {
         let mut rest = over_ddp();
         rest["ts"] = json!("2023-10-04T11:05:05.309Z");
         rest["_updatedAt"] = json!("2023-10-04T11:05:05.400Z");
-        assert_eq!(Message::from_document(&rest), Message::from_document(&over_ddp()));
+        assert_eq!(read(&rest), read(&over_ddp()));
     }
 
     #[test]
@@ -136,7 +140,7 @@ mod tests {
         document["editedAt"] = json!({"$date": 1_696_417_506_000_i64});
         document["bot"] = json!({"i": "integration"});
         document["t"] = json!("uj");
-        let message = Message::from_document(&document).unwrap();
+        let message = read(&document).unwrap();
         assert_eq!(message.thread, Some(MessageId::new("parent")));
         assert_eq!(message.edited_at, Timestamp::from_millisecond(1_696_417_506_000).ok());
         assert!(message.from_integration);
@@ -144,7 +148,7 @@ mod tests {
 
         document["t"] = json!("e2e");
         document["bot"] = json!(null);
-        let message = Message::from_document(&document).unwrap();
+        let message = read(&document).unwrap();
         assert_eq!(message.kind, MessageKind::Encrypted);
         assert!(!message.from_integration);
     }
@@ -155,31 +159,31 @@ mod tests {
             for broken in [json!(null), json!(""), json!(7), json!({}), json!([])] {
                 let mut document = over_ddp();
                 *document.pointer_mut(path).unwrap() = broken.clone();
-                let error = Message::from_document(&document).unwrap_err();
+                let error = read(&document).unwrap_err();
                 assert_eq!(error, MessageError::Missing(name), "{path} = {broken}");
             }
         }
-        assert_eq!(Message::from_document(&json!([])), Err(MessageError::NotAnObject));
+        assert_eq!(read(&json!([])), Err(MessageError::NotAnObject));
     }
 
     #[test]
     fn one_time_stands_in_for_the_other_and_none_is_an_error() {
         let mut document = over_ddp();
         document["ts"] = json!("yesterday");
-        let message = Message::from_document(&document).unwrap();
+        let message = read(&document).unwrap();
         assert_eq!(message.sent_at, message.updated_at);
         document["_updatedAt"] = json!(null);
-        assert_eq!(Message::from_document(&document), Err(MessageError::Missing("ts")));
+        assert_eq!(read(&document), Err(MessageError::Missing("ts")));
     }
 
     #[test]
     fn fields_of_a_wrong_type_are_as_good_as_missing() {
         let mut document = over_ddp();
-        for key in ["msg", "tmid", "t", "editedAt", "attachments"] {
+        for key in ["msg", "tmid", "t", "editedAt", "attachments", "blocks", "file", "files"] {
             document[key] = json!({"a": [1, null]});
         }
         document["u"]["username"] = json!(12);
-        let message = Message::from_document(&document).unwrap();
+        let message = read(&document).unwrap();
         assert_eq!((message.text.as_str(), message.author.username.as_str()), ("", "u1"));
     }
 
@@ -192,6 +196,8 @@ mod tests {
              "attachments": [{"text": "deeper"}]},
             {"message_link": "https://chat.example.com/channel/general?msg=abc", "text": "quoted"},
         ]);
+        document["blocks"] = json!([{"type": "section", "text": {"type": "mrkdwn", "text": "pump 3"}}]);
+        document["files"] = json!([{"name": "graph.png"}]);
         document["reactions"] = json!({":eyes:": {"usernames": ["rene"]}});
         document
     }
@@ -204,7 +210,7 @@ mod tests {
             at in any::<usize>(), with in any_json(), also_at in any::<usize>(), also_with in any_json(),
         ) {
             let document = mutated(mutated(with_everything(), at, &with), also_at, &also_with);
-            if let Ok(message) = Message::from_document(&document) {
+            if let Ok(message) = read(&document) {
                 prop_assert!(!message.id.as_str().is_empty() && !message.author.id.as_str().is_empty());
                 for time in [Some(message.sent_at), Some(message.updated_at), message.edited_at] {
                     let year = SignedDuration::from_hours(24 * 366);

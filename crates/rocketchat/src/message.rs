@@ -13,7 +13,7 @@ pub struct Message {
     pub room: RoomId,
     /// `tmid`: the parent's `_id`, if the message is a reply in a thread.
     pub thread: Option<MessageId>,
-    /// The readable text: `msg`, then the text of attachments, without quoted messages.
+    /// The readable text: `msg`, then the text of blocks and attachments and the names of files, without quoted messages.
     pub text: String,
     /// `u`: its author.
     pub author: Author,

@@ -12,7 +12,6 @@
 
 mod event;
 mod ids;
-mod lenient_json;
 mod notification;
 mod webhook;
 

@@ -8,13 +8,11 @@
 #[cfg(test)]
 mod tests;
 
+use lenient_json::{field, text};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{
-    EventId, NotificationId,
-    lenient_json::{self, field, text},
-};
+use super::{EventId, NotificationId};
 
 /// A longer `id` is none, in bytes: SIGNL4's have 36.
 const MAX_ID: usize = 200;

@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use super::{EventId, lenient_json};
+use super::EventId;
 
 /// How long one call may take, from connecting to the last byte of the answer. Shorter than the time that a supervisor
 /// grants between SIGTERM and SIGKILL (10 s with Docker), so that the answer to a call under way is not lost.

@@ -120,7 +120,12 @@ mod tests {
         let seen = SeenTexts::default();
         let message = |text: &str| json!({"_id": "m", "rid": "r", "msg": text, "u": {"_id": "u"}, "_updatedAt": {"$date": 10_000}});
         let room = |changed: i64, text: &str| RoomInfo {
-            last_message: Message::from_document(&message(text)).ok().map(Box::new),
+            last_message: Message::from_document(
+                &message(text),
+                &"https://chat.example.com".parse().unwrap(),
+            )
+            .ok()
+            .map(Box::new),
             ..RoomInfo::from_document(&json!({"_id": "r", "t": "c", "_updatedAt": {"$date": changed}}))
                 .unwrap()
         };

@@ -115,6 +115,9 @@ impl Reader {
 
     /// Settles the messages of a page, then moves the cursor. Returns how many alerts they raised.
     async fn take(&self, known: &Known, oldest: Timestamp, page: &SyncPage) -> usize {
+        for unreadable in &page.unreadable {
+            self.intake.settler.skip_unreadable(&known.room.id, unreadable);
+        }
         let items: Vec<Item<'_>> =
             page.messages.iter().map(|message| Item { message, known, oldest }).collect();
         let alerts = self.intake.settle(&items, &self.settings.config, &self.session.me).await;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rocketchat::{Message, MessageKind, Room, ServerUrl, UserId};
+use rocketchat::rest::Unreadable;
+use rocketchat::{Message, MessageKind, Room, RoomId, ServerUrl, UserId};
 use signl4::AlertEvent;
 use tracing::{error, info, warn};
 
@@ -100,6 +101,16 @@ impl Settler {
             telemetry::alert(alert.state.name());
         }
         Ok(added.iter().filter(|alert| alert.state == AlertState::Queued).count())
+    }
+
+    /// Tells of a document that is no message. Every round that covers its time brings it again.
+    pub(in crate::bot) fn skip_unreadable(&self, room: &RoomId, unreadable: &Unreadable) {
+        let Unreadable { id, reason } = unreadable;
+        if id.as_ref().is_none_or(|id| self.seen.remember(id.as_str(), reason)) {
+            let id = id.as_ref().map(ToString::to_string);
+            warn!(message_id = id, %room, reason, "a message cannot be read and is skipped");
+            telemetry::message_unreadable();
+        }
     }
 
     fn decide_guarded<'a>(&self, item: Item<'a>, config: &'a Config, me: &UserId) -> Option<Wanted<'a>> {

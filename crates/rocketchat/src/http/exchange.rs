@@ -55,6 +55,7 @@ pub(crate) async fn exchange(
         return Err(redirected(&headers));
     }
     let body = read_body(response, limit).await.map_err(failed)?.ok_or_else(|| too_large(status, limit))?;
+    let body = repaired(body);
     let refusal = Refusal::of_body(&body);
     let is_answer = (200..300).contains(&status) && refusal.is_none() && is_json(&body);
     // A proxy's own answer has the proxy's time.
@@ -86,7 +87,16 @@ struct Head {
 }
 
 fn is_json(body: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(body).is_ok()
+    std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+/// The body, repaired where that makes JSON of it: one damaged message must not cost a whole room.
+fn repaired(body: Vec<u8>) -> Vec<u8> {
+    if is_json(&body) {
+        return body;
+    }
+    let repaired = lenient_json::repair(&body).into_bytes();
+    if is_json(&repaired) { repaired } else { body }
 }
 
 impl Refusal {

@@ -125,7 +125,9 @@ pub(super) enum FrameError {
 impl ServerFrame {
     /// Reads one frame.
     pub(super) fn decode(text: &str) -> Result<Self, FrameError> {
-        let mut frame: Value = serde_json::from_str(text).map_err(|_| FrameError::NotJson)?;
+        let frame = serde_json::from_str(text)
+            .or_else(|_| serde_json::from_str(&lenient_json::repair(text.as_bytes())));
+        let mut frame: Value = frame.map_err(|_| FrameError::NotJson)?;
         if !frame.is_object() {
             return Err(FrameError::NotAnObject);
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::RoomHint;
-use crate::{Message, MessageError, RoomKind, wire};
+use crate::{Message, MessageError, RoomKind, ServerUrl, wire};
 
 /// The stream of messages. Its events are room IDs, or `__my_messages__` for all rooms.
 /// Source: <https://developer.rocket.chat/apidocs/stream-room-messages-realtime>.
@@ -24,12 +24,12 @@ pub(super) struct StreamedMessage {
 
 /// Reads the messages in a stream's `args`: `[message, about]` or `[message]`, or nested as some versions do:
 /// `[[message], about]`, `[[message, about]]`.
-pub(super) fn messages(args: &[Value]) -> Vec<Result<StreamedMessage, MessageError>> {
+pub(super) fn messages(args: &[Value], server: &ServerUrl) -> Vec<Result<StreamedMessage, MessageError>> {
     let flat: Vec<&Value> = args.iter().flat_map(unnested).collect();
     let about = flat.iter().find(|value| is_about(value)).copied().unwrap_or(&Value::Null);
     let read = |document: &&Value| {
         Ok(StreamedMessage {
-            message: Message::from_document(document)?,
+            message: Message::from_document(document, server)?,
             participant: about.get("roomParticipant").and_then(Value::as_bool),
             room: RoomHint {
                 kind: wire::filled(about, "roomType").map(RoomKind::from_letter),
@@ -69,7 +69,7 @@ mod tests {
     }
 
     fn read(args: Value) -> Vec<Result<StreamedMessage, MessageError>> {
-        messages(args.as_array().unwrap())
+        messages(args.as_array().unwrap(), &"https://chat.example.com".parse().unwrap())
     }
 
     #[test]
@@ -99,6 +99,6 @@ mod tests {
         let ids: Vec<_> = read.iter().flatten().map(|streamed| streamed.message.id.as_str()).collect();
         assert_eq!(ids, ["a", "b"]);
         assert_eq!(read.iter().filter(|message| message.is_err()).count(), 2);
-        assert!(messages(&[]).is_empty());
+        assert!(self::read(json!([])).is_empty());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Most messages are of no interest, and there may be a thousand a second. A [`MessageFilter`] sees each one before it is
 //! decoded in full and copied. This decoder is strict on purpose: a frame in any other form than the usual one (nested
-//! arguments, attachments, fields of another type, repeated keys) has no view, is decoded in full, and is never dropped.
+//! arguments, attachments, blocks, files, fields of another type, repeated keys) has no view, is decoded in full, and is never dropped.
 
 use std::borrow::Cow;
 
@@ -110,9 +110,15 @@ struct Document<'a> {
     u: User<'a>,
     #[serde(default)]
     t: Option<&'a str>,
-    /// Attachments have text too, which needs the full decoder. `[]` and `null` are none.
+    /// Attachments, blocks and files have text too, which needs the full decoder. `[]` and `null` are none.
     #[serde(default, rename = "attachments")]
     _attachments: Option<[IgnoredAny; 0]>,
+    #[serde(default, rename = "blocks")]
+    _blocks: Option<[IgnoredAny; 0]>,
+    #[serde(default, rename = "files")]
+    _files: Option<[IgnoredAny; 0]>,
+    #[serde(default, rename = "file")]
+    _file: Option<()>,
 }
 
 #[derive(Deserialize)]
@@ -149,7 +155,7 @@ mod tests {
             "_id": "m1", "rid": "r1", "msg": "[ ](https://c/?msg=x) hällo \"you\"\n", "ts": {"$date": 1},
             "u": {"_id": "u1", "username": "anna", "name": "Anna"}, "_updatedAt": {"$date": 2},
             "mentions": [], "channels": [], "urls": [{"url": "https://x"}], "md": [{"type": "PARAGRAPH", "value": []}],
-            "attachments": [],
+            "attachments": [], "blocks": [], "files": [], "file": null,
         })
     }
 
@@ -168,7 +174,7 @@ mod tests {
     fn in_full(frame: &str) -> Vec<stream::StreamedMessage> {
         match ServerFrame::decode(frame) {
             Ok(ServerFrame::Changed { stream, args, .. }) if stream == ROOM_MESSAGES => {
-                stream::messages(&args).into_iter().flatten().collect()
+                stream::messages(&args, &"https://c".parse().unwrap()).into_iter().flatten().collect()
             }
             _ => vec![],
         }
@@ -188,12 +194,18 @@ mod tests {
 
     #[test]
     fn an_unusual_form_has_no_view() {
-        let mut quoting = document();
-        quoting["attachments"] = json!([{"text": "SIGNL4 pump 3"}]);
+        let with = |key: &str, value: Value| {
+            let mut document = document();
+            document[key] = value;
+            json!([document, about()])
+        };
         for args in [
+            with("attachments", json!([{"text": "SIGNL4 pump 3"}])),
+            with("blocks", json!([{"text": {"text": "SIGNL4 pump 3"}}])),
+            with("file", json!({"name": "SIGNL4.png"})),
+            with("files", json!([{"name": "SIGNL4.png"}])),
             json!([[document()], about()]),
             json!([[document(), about()]]),
-            json!([quoting, about()]),
             json!([document(), document()]),
             json!([document(), about(), document()]),
             json!([]),

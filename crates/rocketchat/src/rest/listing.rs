@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -23,8 +23,9 @@ pub(super) struct Listing<T> {
     pub(super) total: Option<usize>,
 }
 
-/// The fields of a room or a subscription that are read; the others are skipped.
+/// The fields of a room or a subscription that are read, the last message first; the others are skipped.
 const FIELDS: [&str; 17] = [
+    "lastMessage",
     "_id",
     "rid",
     "t",
@@ -41,7 +42,6 @@ const FIELDS: [&str; 17] = [
     "lm",
     "_updatedAt",
     "prid",
-    "lastMessage",
 ];
 
 /// The answers of `rooms.get`, `subscriptions.get` (`update`, `remove`) and `channels.list` (`channels`, `total`).
@@ -66,8 +66,10 @@ impl<T> Listing<T> {
         let documents: Vec<&RawValue> =
             documents.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
         let item = |document: &&RawValue| {
-            let Pruned(fields) = serde_json::from_str(document.get()).ok()?;
-            read(&Value::Object(fields))
+            let document = document.get();
+            let whole = pruned(document, &FIELDS);
+            // A last message that cannot be decoded is that of a room all the same.
+            read(&whole.or_else(|_| pruned(document, &FIELDS[1..])).ok()?)
         };
         let removed = answer.remove.as_array().into_iter().flatten();
         Some(Self {
@@ -78,34 +80,41 @@ impl<T> Listing<T> {
     }
 }
 
-/// A document without the fields that nobody reads.
-struct Pruned(Map<String, Value>);
+/// A document without the fields that nobody reads. What is skipped is not even decoded.
+pub(super) fn pruned(document: &str, fields: &'static [&'static str]) -> Result<Value, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_str(document);
+    let read = Fields(fields).deserialize(&mut reader)?;
+    Ok(Value::Object(read))
+}
 
-impl<'de> Deserialize<'de> for Pruned {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
+/// The fields to keep.
+struct Fields(&'static [&'static str]);
 
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Pruned;
+impl<'de> DeserializeSeed<'de> for Fields {
+    type Value = Map<String, Value>;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a document")
-            }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pruned, A::Error> {
-                let mut fields = Map::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    if FIELDS.contains(&key.as_str()) {
-                        fields.insert(key, map.next_value()?);
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(Pruned(fields))
+impl<'de> Visitor<'de> for Fields {
+    type Value = Map<String, Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a document")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if self.0.contains(&key.as_str()) {
+                fields.insert(key, map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
             }
         }
-
-        deserializer.deserialize_map(Fields)
+        Ok(fields)
     }
 }
 
@@ -145,6 +154,11 @@ mod tests {
         let good = json!({"_id": "r", "t": "c", "name": "ops"});
         assert_eq!(rooms(&json!({"update": [7, null, {"t": "c"}, good, "x", []], "remove": 7})), ["r"]);
         assert!(rooms(&json!({"update": {"_id": "r"}})).is_empty());
+        for last in [r#"{"msg": "\ud83d"}"#.to_owned(), format!("{}1{}", "[".repeat(500), "]".repeat(500))] {
+            let answer = format!(r#"{{"update": [{{"_id": "r", "t": "c", "lastMessage": {last}}}]}}"#);
+            let list = Listing::read(answer.as_bytes(), RoomInfo::from_document).unwrap();
+            assert_eq!(list.items.len(), 1, "{last}");
+        }
         assert!(rooms(&json!({})).is_empty());
     }
 

@@ -15,7 +15,7 @@ pub use crate::http::{Effect, Failure, RestError};
 pub use messages::{Delivery, OutgoingMessage};
 pub use rooms::{Changes, Page, RoomInfo, Subscription};
 pub use settings::Limits;
-pub use sync::SyncPage;
+pub use sync::{SyncPage, Unreadable};
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

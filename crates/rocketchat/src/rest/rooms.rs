@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::listing::Listing;
 use super::sync::iso;
 use super::{Call, RestClient, RestError};
-use crate::{Message, Room, RoomId, RoomKind, wire};
+use crate::{Message, Room, RoomId, RoomKind, ServerUrl, wire};
 
 /// A room, and what decides whether the account can read and post there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +55,9 @@ impl RoomInfo {
     }
 
     /// The same with `lastMessage`, if the document has a readable one.
-    fn with_last_message(document: &Value) -> Option<Self> {
+    fn with_last_message(document: &Value, server: &ServerUrl) -> Option<Self> {
         let info = Self::from_document(document)?;
-        let last = document.get("lastMessage").and_then(|last| Message::from_document(last).ok());
+        let last = document.get("lastMessage").and_then(|last| Message::from_document(last, server).ok());
         Some(Self { last_message: last.filter(|last| last.room == info.room.id).map(Box::new), ..info })
     }
 
@@ -124,7 +124,8 @@ impl RestClient {
     /// See [`RestError`].
     pub async fn rooms(&self, updated_since: Option<Timestamp>) -> Result<Changes<RoomInfo>, RestError> {
         let query = since(updated_since);
-        let list = self.list(Call::get("rooms.get", &query).listing(), RoomInfo::with_last_message).await?;
+        let read = |document: &Value| RoomInfo::with_last_message(document, self.account().server());
+        let list = self.list(Call::get("rooms.get", &query).listing(), read).await?;
         Ok(Changes { updated: list.items, removed: list.removed })
     }
 
@@ -244,7 +245,8 @@ mod tests {
     #[test]
     fn the_last_message_is_read_where_it_is_readable_and_the_rooms_own() {
         let last = |last: Value| {
-            RoomInfo::with_last_message(&json!({"_id": "r1", "t": "c", "lastMessage": last}))
+            let server = "https://chat.example.com".parse().unwrap();
+            RoomInfo::with_last_message(&json!({"_id": "r1", "t": "c", "lastMessage": last}), &server)
                 .unwrap()
                 .last_message
         };

@@ -10,10 +10,13 @@
 use std::sync::atomic::Ordering;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::listing::pruned;
 use super::{Call, RestClient, RestError};
-use crate::{Message, MessageId, RoomId, wire};
+use crate::{Message, MessageId, RoomId, ServerUrl, wire};
 
 /// Messages per page.
 const PAGE: usize = 100;
@@ -22,6 +25,24 @@ const LARGEST_PAGE: usize = 6_400;
 /// `_updatedAt` has whole milliseconds, and the server compares strictly.
 const OVERLAP: SignedDuration = SignedDuration::from_millis(1);
 
+/// The fields of a message that are read. The others are the larger part of a page: the parsed text, link previews, mentions.
+const FIELDS: [&str; 14] = [
+    "_id",
+    "rid",
+    "msg",
+    "u",
+    "ts",
+    "_updatedAt",
+    "editedAt",
+    "tmid",
+    "t",
+    "bot",
+    "attachments",
+    "blocks",
+    "file",
+    "files",
+];
+
 /// One page of a room's changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SyncPage {
@@ -29,10 +50,36 @@ pub struct SyncPage {
     pub messages: Vec<Message>,
     /// Deleted messages. Only servers that do not page list them.
     pub deleted: Vec<MessageId>,
-    /// The number of documents that could not be read as a message.
-    pub unreadable: usize,
+    /// Documents that could not be read as a message.
+    pub unreadable: Vec<Unreadable>,
     /// The `since` of the next page; `None` on the last one. Always later than the `since` of this page.
     pub next: Option<Timestamp>,
+}
+
+/// A document that is no message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its `_id`, if it has one.
+    pub id: Option<MessageId>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The answer of `chat.syncMessages`, its documents not decoded.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow)]
+    result: Changes<'a>,
+}
+
+#[derive(Deserialize)]
+struct Changes<'a> {
+    #[serde(borrow, default)]
+    updated: Option<&'a RawValue>,
+    #[serde(default)]
+    deleted: Value,
+    #[serde(default)]
+    cursor: Value,
 }
 
 impl RestClient {
@@ -61,36 +108,57 @@ impl RestClient {
             ("next", since.as_millisecond().to_string()),
             ("count", count.to_string()),
         ];
-        let answer = self.call(Call::get("chat.syncMessages", &query).listing()).await?;
-        let mut page = read(&answer)?;
-        page.next = answer
-            .pointer("/result/cursor/next")
-            .and_then(wire::code)
-            .and_then(|ms| Timestamp::from_millisecond(ms.parse().ok()?).ok())
-            .and_then(|last| last.checked_sub(OVERLAP).ok());
-        Ok(page)
+        let answer = self.call_raw(Call::get("chat.syncMessages", &query).listing()).await?;
+        read(&answer, self.account.server())
     }
 
     async fn sync_whole(&self, room: &RoomId, since: Timestamp) -> Result<SyncPage, RestError> {
         let query = [("roomId", room.to_string()), ("lastUpdate", iso(since))];
-        read(&self.call(Call::get("chat.syncMessages", &query).listing()).await?)
+        let answer = self.call_raw(Call::get("chat.syncMessages", &query).listing()).await?;
+        Ok(SyncPage { next: None, ..read(&answer, self.account.server())? })
     }
 }
 
-fn read(answer: &Value) -> Result<SyncPage, RestError> {
-    let result = answer.get("result").ok_or_else(|| RestError::unclear("an answer without a result"))?;
-    let list = |key| result.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+/// Reads a page, each document by itself: one that cannot be read costs no other.
+fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestError> {
+    let Answer { result } =
+        serde_json::from_slice(answer).map_err(|_| RestError::unclear("an answer without a result"))?;
+    let documents: Vec<&RawValue> =
+        result.updated.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
     let mut page = SyncPage::default();
-    for document in list("updated") {
-        match Message::from_document(document) {
+    for document in documents {
+        match read_message(document.get(), server) {
             Ok(message) => page.messages.push(message),
-            Err(_) => page.unreadable += 1,
+            Err(unreadable) => page.unreadable.push(unreadable),
         }
     }
     page.messages.sort_by_key(|message| message.updated_at);
-    page.deleted =
-        list("deleted").iter().filter_map(|gone| wire::filled(gone, "_id").map(MessageId::new)).collect();
+    let deleted = result.deleted.as_array().into_iter().flatten();
+    page.deleted = deleted.filter_map(|gone| wire::filled(gone, "_id").map(MessageId::new)).collect();
+    page.next = result
+        .cursor
+        .get("next")
+        .and_then(wire::code)
+        .and_then(|ms| Timestamp::from_millisecond(ms.parse().ok()?).ok())
+        .and_then(|last| last.checked_sub(OVERLAP).ok());
     Ok(page)
+}
+
+fn read_message(document: &str, server: &ServerUrl) -> Result<Message, Unreadable> {
+    // Half of a surrogate pair is not found before a text is decoded.
+    let document = pruned(document, &FIELDS)
+        .or_else(|_| pruned(&lenient_json::repair(document.as_bytes()), &FIELDS))
+        .map_err(|error| Unreadable { id: id_in(document), reason: error.to_string() })?;
+    Message::from_document(&document, server)
+        .map_err(|error| Unreadable { id: id_of(&document), reason: error.to_string() })
+}
+
+fn id_in(document: &str) -> Option<MessageId> {
+    id_of(&pruned(document, &["_id"]).ok()?)
+}
+
+fn id_of(document: &Value) -> Option<MessageId> {
+    wire::filled(document, "_id").map(MessageId::new)
 }
 
 /// Whether a server without paging refused the call: its schema has no such parameters, or wants `lastUpdate`.
@@ -111,25 +179,85 @@ pub(super) fn iso(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use arbitrary_json::{any_json, mutated, repeatable};
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
 
+    fn page(answer: &str) -> SyncPage {
+        read(answer.as_bytes(), &"https://chat.example.com".parse().unwrap()).unwrap()
+    }
+
+    fn document(id: &str, ms: i64) -> Value {
+        json!({"_id": id, "rid": "r", "msg": "x", "u": {"_id": "u"}, "ts": "2023-10-04T11:05:05.309Z",
+               "_updatedAt": Timestamp::from_millisecond(ms).unwrap().to_string()})
+    }
+
+    fn ids(page: &SyncPage) -> Vec<&str> {
+        page.messages.iter().map(|message| message.id.as_str()).collect()
+    }
+
     #[test]
-    fn a_page_is_read_oldest_first_and_unreadable_documents_are_counted() {
-        let document = |id: &str, ms: i64| {
-            json!({"_id": id, "rid": "r", "msg": "x", "u": {"_id": "u"}, "ts": "2023-10-04T11:05:05.309Z",
-                   "_updatedAt": Timestamp::from_millisecond(ms).unwrap().to_string()})
-        };
+    fn a_page_is_read_oldest_first_and_what_cannot_be_read_is_named() {
         let answer = json!({"result": {
-            "updated": [document("b", 2), document("a", 1), {"_id": "no room"}, null],
+            "updated": [document("b", 2), document("a", 1), {"_id": "no room"}, null, "text"],
             "deleted": [{"_id": "gone"}, 7],
         }});
-        let page = read(&answer).unwrap();
-        let ids: Vec<_> = page.messages.iter().map(|message| message.id.as_str()).collect();
-        assert_eq!(ids, ["a", "b"]);
-        assert_eq!((page.deleted, page.unreadable, page.next), (vec![MessageId::new("gone")], 2, None));
-        assert!(read(&json!({"success": true})).unwrap_err().is_retryable());
+        let page = page(&answer.to_string());
+        assert_eq!(ids(&page), ["a", "b"]);
+        let unreadable: Vec<_> =
+            page.unreadable.iter().map(|one| one.id.as_ref().map(MessageId::as_str)).collect();
+        assert_eq!(unreadable, [Some("no room"), None, None]);
+        assert_eq!(page.unreadable[0].reason, "the document has no usable \"rid\"");
+        assert_eq!((page.deleted, page.next), (vec![MessageId::new("gone")], None));
+        let server = "https://chat.example.com".parse().unwrap();
+        for nothing in [r#"{"success": true}"#, r#"{"result": 7}"#, "<html>", ""] {
+            assert!(read(nothing.as_bytes(), &server).unwrap_err().is_retryable(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_document_costs_no_other() {
+        let (good, bad) = (document("good", 1).to_string(), document("bad", 2).to_string());
+        let answer = |bad: &str| format!(r#"{{"result": {{"updated": [{bad}, {good}]}}}}"#);
+        for text in [r"SIGNL4 \ud83d", r"\udc00 SIGNL4"] {
+            let page = page(&answer(&bad.replace("\"x\"", &format!("\"{text}\""))));
+            assert_eq!((ids(&page), page.unreadable.len()), (vec!["good", "bad"], 0));
+            assert!(page.messages[1].text.contains("SIGNL4"));
+        }
+        // Deeper than `serde_json` follows, where nothing is read and where something is.
+        let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+        let md = page(&answer(&bad.replacen('{', &format!("{{\"md\": {deep}, "), 1)));
+        assert_eq!((ids(&md), md.unreadable.len()), (vec!["good", "bad"], 0));
+        let blocks = page(&answer(&bad.replacen('{', &format!("{{\"blocks\": {deep}, "), 1)));
+        assert_eq!((ids(&blocks), &blocks.unreadable[0].id), (vec!["good"], &Some(MessageId::new("bad"))));
+    }
+
+    #[test]
+    fn a_pruned_document_says_the_same_as_the_whole_one() {
+        let whole = json!({
+            "_id": "m", "rid": "r", "msg": "a", "u": {"_id": "u", "username": "anna", "name": "Anna"}, "tmid": "parent", "t": "uj",
+            "ts": {"$date": 1}, "_updatedAt": {"$date": 2}, "editedAt": {"$date": 3}, "bot": {"i": "x"}, "md": [1],
+            "attachments": [{"text": "b"}], "blocks": [{"text": "c"}], "file": {"name": "d"}, "files": [{"name": "e"}],
+        });
+        let server = "https://chat.example.com".parse().unwrap();
+        assert_eq!(
+            read_message(&whole.to_string(), &server),
+            Ok(Message::from_document(&whole, &server).unwrap())
+        );
+    }
+
+    proptest! {
+        #![proptest_config(repeatable(2_000))]
+
+        #[test]
+        fn whatever_one_document_is_the_others_are_read(at in any::<usize>(), with in any_json()) {
+            let bad = mutated(document("bad", 2), at, &with);
+            let page = page(&json!({"result": {"updated": [document("a", 1), bad, document("b", 3)]}}).to_string());
+            prop_assert!(ids(&page).contains(&"a") && ids(&page).contains(&"b"));
+            prop_assert_eq!(page.messages.len() + page.unreadable.len(), 3);
+        }
     }
 
     #[test]

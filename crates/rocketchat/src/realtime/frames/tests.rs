@@ -231,3 +231,9 @@ fn a_frame_of_megabytes_is_read() {
     let ServerFrame::Changed { args, .. } = decode(frame) else { panic!() };
     assert_eq!(args[0]["msg"].as_str().map(str::len), Some(5_000_000));
 }
+
+#[test]
+fn half_of_a_surrogate_pair_costs_no_frame() {
+    let frame = r#"{"msg":"changed","collection":"c","fields":{"eventName":"e","args":["SIGNL4 \ud83d"]}}"#;
+    assert!(read(frame).contains(r#"args: [String("SIGNL4 �")]"#), "{}", read(frame));
+}

@@ -43,7 +43,7 @@ impl Protocol<'_> {
     }
 
     fn messages(&mut self, args: &[Value]) {
-        for read in stream::messages(args) {
+        for read in stream::messages(args, self.account.server()) {
             match read {
                 Ok(streamed) => self.emit(RealtimeEvent::Message {
                     message: Box::new(streamed.message),

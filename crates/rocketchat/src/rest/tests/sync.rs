@@ -109,3 +109,21 @@ async fn an_absurd_cursor_is_ignored() {
         assert_eq!(sync(&chat, 0).await.next, None, "{next}");
     }
 }
+
+#[tokio::test]
+async fn a_page_with_a_damaged_message_is_read() {
+    let body = |text: &[u8]| {
+        let (before, after) = (json!([document("a", 1), document("b", 2)]).to_string(), b"}}");
+        let damaged = before.replacen("\"x\"", "\"@\"", 1);
+        let (head, tail) = damaged.split_once('@').unwrap();
+        [br#"{"success":true,"result":{"updated":"#, head.as_bytes(), text, tail.as_bytes(), after].concat()
+    };
+    for text in [&br"SIGNL4 \ud83d"[..], b"SIGNL4 St\xf6rung", b"SIGNL4\tpump", b"SIGNL4\x01", b"SIGNL4"] {
+        let chat = Chat::new().await;
+        let answer = ResponseTemplate::new(200).set_body_raw(body(text), "application/json");
+        chat.answers("chat.syncMessages", "first", answer, 1).await;
+        let page = sync(&chat, 0).await;
+        assert_eq!((ids(&page), page.unreadable.len()), (vec!["a", "b"], 0));
+        assert!(page.messages[0].text.starts_with("SIGNL4"), "{}", page.messages[0].text);
+    }
+}

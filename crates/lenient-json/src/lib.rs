@@ -1,7 +1,11 @@
 //! JSON as it arrives in practice: compressed, in another encoding, or with small errors.
 //!
+//! The clients of Rocket.Chat and SIGNL4 share it.
+//!
 //! Valid JSON is read as it is. Otherwise the text is decompressed, decoded and repaired, and read once more. What a body is
 //! shows in its first bytes, since headers are often missing or wrong.
+
+#![warn(clippy::missing_errors_doc)]
 
 #[cfg(test)]
 mod tests;
@@ -19,16 +23,21 @@ const MAX_TEXT: u64 = 1024 * 1024;
 ///
 /// # Errors
 /// If there is none, even after repair.
-pub(crate) fn read(body: &[u8]) -> Result<Value, serde_json::Error> {
+pub fn read(body: &[u8]) -> Result<Value, serde_json::Error> {
     serde_json::from_slice(body).or_else(|_| {
-        let repaired = repaired(&decoded(body));
+        let repaired = repair(body);
         // Not `from_str`: what follows the value does not matter.
         Value::deserialize(&mut serde_json::Deserializer::from_str(&repaired))
     })
 }
 
+/// The text of a body, decompressed, decoded and repaired.
+pub fn repair(body: &[u8]) -> String {
+    repaired(&decoded(body))
+}
+
 /// The text of a body, decompressed and decoded.
-pub(crate) fn decoded(body: &[u8]) -> String {
+pub fn decoded(body: &[u8]) -> String {
     let plain = decompressed(body);
     match *plain {
         [0xFF, 0xFE, ref units @ ..] => utf_16(units, u16::from_le_bytes),
@@ -42,7 +51,7 @@ pub(crate) fn decoded(body: &[u8]) -> String {
 }
 
 /// The value of an object's field, its name in any letter case.
-pub(crate) fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
+pub fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
     const NONE: &Value = &Value::Null;
     let Value::Object(fields) = object else { return NONE };
     let other_case = || fields.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
@@ -50,7 +59,7 @@ pub(crate) fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
 }
 
 /// A text that is not blank, or a number in its place.
-pub(crate) fn text(value: &Value) -> Option<String> {
+pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
             // Control characters have no place in names and notes, and databases refuse some of them.
