@@ -1,10 +1,14 @@
 //! Promise 5: no two bots talk to each other in circles, and none to itself.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use sandbox::rocketchat::{Message, NewMessage};
 use sandbox::signl4::{Times, WebhookFault};
+use signl4_rocketchat::bot::Tempo;
 use tokio::process::Command;
 
-use crate::harness::{Harness, SOON};
+use crate::harness::{Harness, SOON, fast};
 
 /// Two installations in one room, whose replies would set off each other's trigger.
 async fn two_bots(replies: &str) -> (Harness, Harness) {
@@ -34,6 +38,21 @@ async fn the_failure_notices_of_two_bots_in_one_room_page_nobody() {
     }
     // Messages are taken in turn: the replies to the first two were looked at before the third was.
     assert_eq!(first.signl4.calls().len(), 6, "{:?}", first.signl4.calls());
+}
+
+#[tokio::test]
+async fn the_word_of_a_delay_from_two_bots_in_one_room_pages_nobody() {
+    let (first, second) = two_bots("[replies]\ndelayed = \"SIGNL4 is late: {{ reason }}\"").await;
+    let tempo = || Tempo { late_after: Duration::from_millis(200), ..fast() };
+    let (_first, _second) = (first.start_in_process(tempo()).await, second.start_in_process(tempo()).await);
+    first.signl4.faults().webhook(WebhookFault::Status(503), Times::Always);
+    let wanted = ["SIGNL4 pump 1 is down", "SIGNL4 pump 2 is down"];
+    for text in wanted {
+        let message = first.say(text);
+        both_reply(&first, &message, |text| text.starts_with("SIGNL4 is late")).await;
+    }
+    let asked: BTreeSet<String> = first.signl4.calls().into_iter().map(|call| call.text).collect();
+    assert_eq!(asked, wanted.map(str::to_owned).into(), "nothing but what Alice wrote");
 }
 
 #[tokio::test]

@@ -199,6 +199,8 @@ async fn no_secret_and_no_message_is_logged_at_any_level() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    // With a single subscriber, tracing lets the thread of another test, which has none, switch an event off for all threads.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     // A test runs on one thread, and so does all it spawns.
     let guard = tracing::subscriber::set_default(subscriber);
     let harness = Harness::new().await;
