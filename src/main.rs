@@ -41,7 +41,7 @@ enum Command {
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Show which trigger a text would match and what would be sent. Sends nothing.
+    /// Show which trigger a text would match and what would be sent. Sends nothing without --send.
     Test {
         /// The text of the message.
         text: String,
@@ -51,6 +51,9 @@ enum Command {
         /// The author's username. By default an author that the trigger accepts.
         #[arg(long)]
         user: Option<String>,
+        /// Page for real, with a text that says it is a test, and wait for SIGNL4 to call back.
+        #[arg(long)]
+        send: bool,
         #[command(flatten)]
         file: ConfigFile,
     },
@@ -90,8 +93,8 @@ async fn main() -> ExitCode {
         Command::Run(file) => command::run(file.config, Tempo::default()).await,
         Command::Init(options) => command::init(options).await,
         Command::Check { options, file } => command::check(file.config, &options).await,
-        Command::Test { text, room, user, file } => {
-            command::test(file.config, &text, room.as_deref(), user.as_deref()).await
+        Command::Test { text, room, user, send, file } => {
+            command::test(file.config, &text, room.as_deref(), user.as_deref(), send).await
         }
         Command::Health(file) => command::health(file.config).await,
         Command::Demo { port } => command::demo(port).await,

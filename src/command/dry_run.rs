@@ -1,4 +1,4 @@
-//! `test`: shows which trigger a message would match and the event it would send. Sends nothing.
+//! `test`: shows which trigger a message would match and the event it would send. Sends nothing, unless told to.
 
 use std::{
     fmt::Write as _,
@@ -13,39 +13,57 @@ use tokio::time::timeout;
 
 use super::{
     Failure,
+    send_test::send,
     stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, room_named, rooms_of},
 };
 use crate::{
-    alerting::{Match, Trigger, TriggerSet, UserPattern, room_label},
+    alerting::{Match, TeamName, Trigger, TriggerSet, UserPattern, room_label},
     bot::event_of,
     config::{self, Config, Sources},
 };
 use rocketchat::{Account, Author, Connector, Message, RestClient, Room};
+use signl4::AlertEvent;
 
 /// How long the server may take to tell the bot's name.
 const NAME_WITHIN: Duration = Duration::from_secs(5);
 /// The first keys of an event as shown; the others follow by name, SIGNL4's control parameters last.
 const FIRST: [&str; 5] = ["title", "message", "user", "channel", "link"];
 
-/// Prints what a message with this text would do.
+/// Prints what a message with this text would do. With `pages`, the event is sent, marked as a test.
 ///
 /// # Errors
-/// When the configuration is wrong or the room cannot be understood.
+/// When the configuration is wrong or the room cannot be understood; with `pages`, where no trigger matches, SIGNL4 does not take
+/// the event, or it does not call back.
 pub async fn test(
     path: Option<PathBuf>,
     text: &str,
     room: Option<&str>,
     user: Option<&str>,
+    pages: bool,
 ) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process(path))?;
     let own = match user {
         Some(_) => own_name(&config.rocketchat).await,
         None => None,
     };
-    let report = report(&config, text, room, user, own.as_deref())?;
+    let mut report = report(&config, text, room, user, own.as_deref())?;
+    if !pages {
+        let _ = writeln!(report.text, "\nThis was a dry run: nothing was sent.{}", stand_ins(&report.text));
+    }
     // The reader may have closed the pipe.
-    let _ = io::stdout().write_all(report.as_bytes());
-    Ok(())
+    let _ = io::stdout().write_all(report.text.as_bytes());
+    match report.first {
+        Some((team, event)) if pages => send(&config, &team, event).await,
+        None if pages => Err(Failure::Reported),
+        _ => Ok(()),
+    }
+}
+
+/// What a message would do.
+struct Report {
+    text: String,
+    /// The first event and the team it pages.
+    first: Option<(TeamName, AlertEvent)>,
 }
 
 /// The bot's username. For a token only the server knows it; without an answer the question is left open.
@@ -91,26 +109,31 @@ fn report(
     room: Option<&str>,
     user: Option<&str>,
     own: Option<&str>,
-) -> Result<String, Failure> {
+) -> Result<Report, Failure> {
     let user = user.and_then(UserPattern::parse).as_ref().map(author);
     if let (Some(user), Some(own)) = (&user, own)
         && user.username.eq_ignore_ascii_case(own)
     {
-        return Ok(format!(
+        let text = format!(
             "No trigger matches: @{own} is the bot's own account, and its messages never page.\nAn integration needs an account of its own.\n"
-        ));
+        );
+        return Ok(Report { text, first: None });
     }
     let scenes = match room.map(named).transpose()? {
         Some(room) => in_room(&config.triggers, text, &room, user.as_ref()),
         None => everywhere(&config.triggers, text, user.as_ref()),
     };
     let hit = scenes.iter().find(|scene| !scene.matches(&config.triggers).is_empty());
-    let mut report = match hit {
+    let text = match hit {
         Some(scene) => matching(config, scene),
         None => nothing(&config.triggers, text, room.is_some(), &scenes),
     };
-    let _ = writeln!(report, "\nThis was a dry run: nothing was sent.{}", stand_ins(&report));
-    Ok(report)
+    let first = hit.and_then(|scene| {
+        let found = scene.matches(&config.triggers).into_iter().next()?;
+        let (event, _) = event_of(&found, &scene.message, &scene.room, &config.rocketchat.url);
+        Some((found.trigger.team.clone(), event))
+    });
+    Ok(Report { text, first })
 }
 
 fn named(text: &str) -> Result<Room, Failure> {

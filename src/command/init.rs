@@ -66,7 +66,21 @@ pub async fn init(options: InitOptions) -> Result<(), Failure> {
     let answers = interview(given(options)?, terminal).await?;
     let written = target.write(&answers)?;
     report(target.output(), &written, answers.public_url.as_ref());
-    Ok(())
+    match terminal {
+        Some(person) => offer_test(person, target.output()).await,
+        None => Ok(()),
+    }
+}
+
+/// Pages the person on duty, if that is wanted, to see that both ways work.
+async fn offer_test(person: Terminal, output: &Path) -> Result<(), Failure> {
+    let question = "\nOnce the URL is entered in SIGNL4: page the person on duty now, with a test, to see that both ways work? (y/n)";
+    // The file is written; whoever leaves here has finished.
+    let Ok(answer) = person.ask(question, Some("n")) else { return Ok(()) };
+    if !answer.to_lowercase().starts_with('y') {
+        return Ok(());
+    }
+    super::test(Some(output.to_owned()), "SIGNL4 test", None, None, true).await
 }
 
 fn given(options: InitOptions) -> Result<Given, SetupError> {

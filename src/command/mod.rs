@@ -8,6 +8,7 @@ mod health;
 mod init;
 mod pages;
 mod run;
+mod send_test;
 mod stand_in;
 
 pub use check::{CheckOptions, check};

@@ -55,7 +55,9 @@ impl Interview {
                     self.person()?.ask("Rocket.Chat's address, as people open it in the browser", None)?
                 }
             };
-            let Some(url) = self.valid("--url", config::server_url(text.trim()))? else { continue };
+            let Some(url) = self.valid("--url", config::server_url(&server_address(&text)))? else {
+                continue;
+            };
             if self.report(&self.trial.server(&url).await)? {
                 return Ok(url);
             }
@@ -198,8 +200,25 @@ impl Interview {
     }
 }
 
+/// The server's address in what a person copies from the browser: with a scheme, and without the page that was open.
+fn server_address(text: &str) -> String {
+    const PAGES: [&str; 8] =
+        ["home", "channel", "group", "direct", "live", "login", "account", "admin"];
+    let text = text.trim();
+    let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let (scheme, rest) = text.split_once("://").unwrap_or_default();
+    let mut parts: Vec<&str> = rest.split(['?', '#']).next().unwrap_or_default().split('/').collect();
+    if let Some(page) = parts.iter().skip(1).position(|part| PAGES.contains(part)) {
+        parts.truncate(page + 1);
+    }
+    format!("{scheme}://{}", parts.join("/"))
+}
+
+/// Rooms separated by commas, semicolons or line breaks; by spaces only where each begins with `#`, for names have spaces.
 fn listed(text: &str) -> Vec<String> {
-    text.split(',').map(|room| room.trim().to_owned()).filter(|room| !room.is_empty()).collect()
+    let by_space = text.split_whitespace().all(|room| room.starts_with('#'));
+    let is_separator = |c: char| matches!(c, ',' | ';' | '\n') || (by_space && c.is_whitespace());
+    text.split(is_separator).map(|room| room.trim().to_owned()).filter(|room| !room.is_empty()).collect()
 }
 
 /// Control characters are replaced: a server's texts must not control the terminal.
@@ -222,7 +241,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When the input ends.
-    fn ask(self, question: &str, default: Option<&str>) -> Result<String, SetupError> {
+    pub(crate) fn ask(self, question: &str, default: Option<&str>) -> Result<String, SetupError> {
         let hint =
             default.filter(|text| !text.is_empty()).map_or_else(String::new, |text| format!(" [{text}]"));
         let answer = block_in_place(|| {
@@ -250,5 +269,34 @@ impl Terminal {
         let prompt = format!("{question} (not shown): ");
         let answer = block_in_place(|| rpassword::prompt_password(prompt));
         answer.map(|text| text.trim().to_owned()).map_err(|_| SetupError::Stopped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_of_any_page_of_the_server_will_do() {
+        for (text, address) in [
+            ("chat.example.com", "https://chat.example.com"),
+            (" https://chat.example.com/home ", "https://chat.example.com"),
+            ("https://chat.example.com/channel/general?msg=x", "https://chat.example.com"),
+            ("http://example.com:3000/chat/channel/general", "http://example.com:3000/chat"),
+            ("https://example.com/chat/", "https://example.com/chat/"),
+            ("home.example.com", "https://home.example.com"),
+        ] {
+            assert_eq!(server_address(text), address);
+        }
+    }
+
+    #[test]
+    fn rooms_are_separated_as_people_separate_them() {
+        for text in ["#ops, alerts-*", "#ops; alerts-*", " #ops ,;alerts-*,"] {
+            assert_eq!(listed(text), ["#ops", "alerts-*"]);
+        }
+        assert_eq!(listed("#ops #night"), ["#ops", "#night"]);
+        assert_eq!(listed("Störung Halle 3, ops"), ["Störung Halle 3", "ops"]);
+        assert_eq!(listed(""), Vec::<String>::new());
     }
 }

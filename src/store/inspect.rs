@@ -10,6 +10,7 @@ use std::{
     str::FromStr,
 };
 
+use jiff::Timestamp;
 use sqlx::{
     ConnectOptions, Connection, SqliteConnection, migrate::MigrateError, sqlite::SqliteConnectOptions,
 };
@@ -17,6 +18,7 @@ use sqlx::{
 use super::{
     Store, StoreError,
     database::{MIGRATIONS, hold, lock_file},
+    rows::millis,
 };
 
 /// How a store was found.
@@ -40,6 +42,23 @@ impl Store {
         let path = options.get_filename().to_owned();
         let condition = inspect(&path, options).await?;
         Ok((path, condition))
+    }
+}
+
+impl Store {
+    /// The bodies of the notifications that came since then, from the store of a bot that may run. It is not disturbed.
+    ///
+    /// # Errors
+    /// When the store is not there or cannot be read.
+    pub async fn received_events(url: &str, since: Timestamp) -> Result<Vec<Vec<u8>>, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)?.read_only(true).create_if_missing(false);
+        let mut database = options.connect().await?;
+        let bodies = sqlx::query_scalar("SELECT body FROM event WHERE received_at >= $1 ORDER BY seq DESC LIMIT 1000")
+            .bind(millis(since))
+            .fetch_all(&mut database)
+            .await?;
+        database.close().await?;
+        Ok(bodies)
     }
 }
 

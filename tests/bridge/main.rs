@@ -31,6 +31,7 @@ mod room_changes_are_followed;
 mod store_failures;
 mod storms;
 mod systemd_is_notified;
+mod test_send;
 mod texts_are_read_as_people_see_them;
 mod the_log_follows_an_alert;
 mod through_a_proxy;

@@ -140,7 +140,7 @@ async fn a_file_that_is_there_is_replaced_only_when_told_so() {
 async fn on_a_terminal_what_is_wrong_is_asked_for_again() {
     let scene = Scene::set().await;
     let terminal = Terminal::open(scene.dir(), &["init"], &[]);
-    terminal.answer("Rocket.Chat's address", "chat").await;
+    terminal.answer("Rocket.Chat's address", "https://chat example").await;
     terminal.wait_for("is not a URL").await;
     terminal.answer("Rocket.Chat's address", &scene.chat.url()).await;
     terminal.answer("with a token or a password", "p").await;
@@ -153,6 +153,7 @@ async fn on_a_terminal_what_is_wrong_is_asked_for_again() {
     terminal.answer("Webhook URL of the SIGNL4 team (not shown)", &scene.webhook_url).await;
     terminal.answer("Rooms to watch", "#operations, alerts-*").await;
     terminal.answer("Address at which SIGNL4", "https://bot.example.com/").await;
+    terminal.answer("page the person on duty now", "").await;
     assert_eq!(terminal.end().await, 0, "{}", terminal.shown());
     let shown = terminal.shown();
     let config = config(&scene);

@@ -39,6 +39,7 @@ async fn the_transcript_shows_what_happens() {
     init.answer("Webhook URL of the SIGNL4 team (not shown)", &scene.webhook_url).await;
     init.answer("Rooms to watch", "#operations").await;
     init.answer("Address at which SIGNL4", &format!("http://{listener}")).await;
+    init.answer("page the person on duty now", "").await;
     assert_eq!(init.end().await, 0, "{}", init.shown());
 
     let check = open("check");

@@ -1,0 +1,173 @@
+//! `test --send`: pages for real with a text that says it is a test, then waits for SIGNL4 to call back.
+//!
+//! Where no bot runs, the event is awaited on the listener's own address. Where one runs, it has that address, and its store is
+//! looked at: it takes the event as one of an alert that is not its own and posts nothing.
+
+use std::{
+    io::{self, ErrorKind, Write as _},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rand::Rng as _;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::Failure;
+use crate::{
+    alerting::TeamName,
+    config::Config,
+    listener::{self, Access},
+    store::{Store, StoreError},
+};
+use rocketchat::Connector;
+use signl4::{AlertEvent, Notification, RaiseError, WebhookClient};
+
+/// How long SIGNL4 may take to call back.
+pub(super) const CALLBACK_WITHIN: Duration = Duration::from_secs(60);
+/// How often the store is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// What the alert's text begins with.
+const NOTE: &str = "This is a test of the bridge from Rocket.Chat. Nothing has happened; please acknowledge.";
+
+/// Sends `event` to a team, marked as a test, and reports what comes of it.
+///
+/// # Errors
+/// [`Failure::Reported`] where SIGNL4 does not take the event or does not call back; the reason is printed.
+pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) -> Result<(), Failure> {
+    let failed = |error: &dyn std::fmt::Display| Failure::Usage(format!("test --send: {error}"));
+    let Some((_, url)) = config.signl4.webhooks().find(|(name, _)| name == team) else {
+        return Err(failed(&"the trigger's team has no webhook"));
+    };
+    let callbacks = Callbacks::await_at(config).await.map_err(|error| failed(&error))?;
+    let connector = Connector::with_user_agent(crate::USER_AGENT).map_err(|error| failed(&error))?;
+    let client = WebhookClient::new(connector.client_builder()).map_err(|error| failed(&error.without_url()))?;
+    let external_id = format!("signl4-rocketchat-test-{:016x}", rand::rng().next_u64());
+    let event = as_test(event, &external_id);
+    let called = Instant::now();
+    let raised = match client.raise(url, &event.to_json()).await {
+        Ok(raised) => raised,
+        Err(RaiseError::Throttled { wait }) => {
+            say(&format!("NOT sent: SIGNL4's limit is reached; try again in {} s.\n", wait.as_secs()));
+            return Err(Failure::Reported);
+        }
+        Err(
+            RaiseError::Rejected { reason }
+            | RaiseError::NotRaised { reason }
+            | RaiseError::Unanswered { reason },
+        ) => {
+            say(&format!("NOT sent: {reason}\n"));
+            return Err(Failure::Reported);
+        }
+    };
+    let name = raised.event_id.as_ref().map_or("without an eventId".to_owned(), |id| format!("eventId {id}"));
+    say(&format!(
+        "Sent: SIGNL4 took it after {} ms ({name}).\nWaiting up to {} s for SIGNL4 to call back. Acknowledging the alert on the phone helps.\n",
+        called.elapsed().as_millis(),
+        CALLBACK_WITHIN.as_secs()
+    ));
+    let is_ours = |event: &Notification| {
+        event.alert.as_ref().is_some_and(|alert| {
+            alert.external_id.as_deref() == Some(&external_id)
+                || (alert.event_id.is_some() && alert.event_id == raised.event_id)
+        })
+    };
+    match timeout(CALLBACK_WITHIN, callbacks.next(is_ours)).await {
+        Ok(Ok(event)) => {
+            let (kind, after) = (event.event_kind.name(), called.elapsed().as_millis());
+            say(&format!("SIGNL4 called back after {after} ms ({kind}): both ways work.\n"));
+            Ok(())
+        }
+        Ok(Err(error)) => Err(failed(&error)),
+        Err(_) => {
+            say(&format!(
+                "SIGNL4 did not call back. In the SIGNL4 portal, enter the outbound webhook http(s)://<host>:{}/signl4/<listener.secret>, \
+                 with its events enabled, and see that SIGNL4 reaches that address from the internet \
+                 (`check --public-url` tries it).\n",
+                config.listener.bind.port()
+            ));
+            Err(Failure::Reported)
+        }
+    }
+}
+
+/// The event with a text that says it is a test, and with an external ID that no other alert has.
+fn as_test(mut event: AlertEvent, external_id: &str) -> AlertEvent {
+    event.title = format!("TEST: {}", event.title);
+    event.message = format!("{NOTE}\n\n{}", event.message);
+    event.external_id = Some(external_id.to_owned());
+    event
+}
+
+/// Where SIGNL4's events arrive.
+enum Callbacks {
+    /// On a listener of our own.
+    Listener { store: Store, _directory: tempfile::TempDir, _serving: AbortOnDropHandle<()> },
+    /// In the store of a running bot.
+    Bot { url: String, since: Timestamp },
+}
+
+/// Why events cannot be awaited.
+#[derive(Debug, thiserror::Error)]
+enum CallbackError {
+    #[error("cannot listen on listener.bind: {0}")]
+    Listen(#[from] io::Error),
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Certificate(#[from] listener::CertificateError),
+}
+
+impl Callbacks {
+    async fn await_at(config: &Config) -> Result<Self, CallbackError> {
+        let socket = match TcpListener::bind(config.listener.bind).await {
+            Ok(socket) => socket,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                let url = config.store.url.clone();
+                let since = Timestamp::now();
+                // Tried now, so that nobody is paged where the answer could not be seen.
+                Store::received_events(&url, since).await?;
+                return Ok(Self::Bot { url, since });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let directory = tempfile::tempdir()?;
+        let store = Store::open(&format!("sqlite://{}", directory.path().join("test.db").display())).await?;
+        let access = watch::Sender::new(Arc::new(Access::new(&config.listener)?));
+        let serving = listener::serve(socket, access.subscribe(), store.clone(), CancellationToken::new());
+        let serving = tokio::spawn(async move {
+            serving.await;
+            drop(access);
+        });
+        Ok(Self::Listener { store, _directory: directory, _serving: AbortOnDropHandle::new(serving) })
+    }
+
+    /// The next event that is the wanted one.
+    async fn next(&self, is_wanted: impl Fn(&Notification) -> bool) -> Result<Notification, StoreError> {
+        loop {
+            let bodies = match self {
+                Self::Listener { store, .. } => {
+                    let events = store.waiting_events(0, 1_000).await?;
+                    events.into_iter().map(|event| event.body).collect()
+                }
+                Self::Bot { url, since } => Store::received_events(url, *since).await?,
+            };
+            let mut events = bodies.iter().filter_map(|body| Notification::parse(body).ok());
+            if let Some(event) = events.find(&is_wanted) {
+                return Ok(event);
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+fn say(text: &str) {
+    // The reader may have closed the pipe.
+    let _ = io::stdout().write_all(text.as_bytes());
+    let _ = io::stdout().flush();
+}

@@ -1,0 +1,54 @@
+//! `test --send` pages for real, and shows that both ways work.
+
+use std::process::Output;
+
+use sandbox::signl4::{Times, WebhookFault};
+
+use crate::harness::Harness;
+
+const TEXT: &str = "SIGNL4 pump 3 is down";
+
+/// Runs the command; somebody acknowledges the alert that it raises.
+async fn acknowledged(harness: &Harness) -> Output {
+    let acknowledging = async {
+        let alert = harness.signl4.wait_for_alerts(1, crate::harness::SOON).await.unwrap().remove(0);
+        assert!(alert.text.starts_with("This is a test"), "{}", alert.text);
+        assert!(alert.text.ends_with(TEXT) && alert.title.starts_with("TEST: "));
+        harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    };
+    let arguments = ["test", TEXT, "--send"];
+    let (output, ()) = tokio::join!(harness.command(&arguments), acknowledging);
+    output
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test]
+async fn without_a_running_bot_it_listens_itself() {
+    let harness = Harness::new().await;
+    let output = acknowledged(&harness).await;
+    assert!(output.status.success() && told(&output).contains("both ways work"), "{}", told(&output));
+}
+
+#[tokio::test]
+async fn beside_a_running_bot_it_sees_what_that_one_receives_and_nothing_is_posted() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let output = acknowledged(&harness).await;
+    assert!(output.status.success() && told(&output).contains("both ways work"), "{}", told(&output));
+    harness.flush().await;
+    let posted = harness.chat.messages(&harness.room);
+    assert_eq!(posted.len(), 1, "only the message of `flush`: {posted:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_and_is_a_failure() {
+    let harness = Harness::new().await;
+    harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    let output = harness.command(&["test", TEXT, "--send"]).await;
+    assert!(!output.status.success() && told(&output).contains("NOT sent: "), "{}", told(&output));
+    let output = harness.command(&["test", "nothing that pages", "--send"]).await;
+    assert!(!output.status.success() && told(&output).contains("No trigger matches"), "{}", told(&output));
+}
