@@ -46,7 +46,8 @@ pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) ->
     };
     let callbacks = Callbacks::await_at(config).await.map_err(|error| failed(&error))?;
     let connector = Connector::with_user_agent(crate::USER_AGENT).map_err(|error| failed(&error))?;
-    let client = WebhookClient::new(connector.client_builder()).map_err(|error| failed(&error.without_url()))?;
+    let client =
+        WebhookClient::new(connector.client_builder()).map_err(|error| failed(&error.without_url()))?;
     let external_id = format!("signl4-rocketchat-test-{:016x}", rand::rng().next_u64());
     let event = as_test(event, &external_id);
     let called = Instant::now();

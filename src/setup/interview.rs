@@ -202,8 +202,7 @@ impl Interview {
 
 /// The server's address in what a person copies from the browser: with a scheme, and without the page that was open.
 fn server_address(text: &str) -> String {
-    const PAGES: [&str; 8] =
-        ["home", "channel", "group", "direct", "live", "login", "account", "admin"];
+    const PAGES: [&str; 8] = ["home", "channel", "group", "direct", "live", "login", "account", "admin"];
     let text = text.trim();
     let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let (scheme, rest) = text.split_once("://").unwrap_or_default();

@@ -53,10 +53,11 @@ impl Store {
     pub async fn received_events(url: &str, since: Timestamp) -> Result<Vec<Vec<u8>>, StoreError> {
         let options = SqliteConnectOptions::from_str(url)?.read_only(true).create_if_missing(false);
         let mut database = options.connect().await?;
-        let bodies = sqlx::query_scalar("SELECT body FROM event WHERE received_at >= $1 ORDER BY seq DESC LIMIT 1000")
-            .bind(millis(since))
-            .fetch_all(&mut database)
-            .await?;
+        let bodies =
+            sqlx::query_scalar("SELECT body FROM event WHERE received_at >= $1 ORDER BY seq DESC LIMIT 1000")
+                .bind(millis(since))
+                .fetch_all(&mut database)
+                .await?;
         database.close().await?;
         Ok(bodies)
     }
