@@ -8,11 +8,18 @@ pub(super) enum TlsProblem {
     Outdated,
     /// The certificate is for another name.
     OtherName,
+    /// The server shows a certificate of an authority as its own, as a self-signed one often is.
+    OwnAuthority,
+    /// A key or signature of the certificate is of a kind that is not supported.
+    Unsupported,
     /// The certificate is not signed by a trusted authority, or is invalid in another way.
     Untrusted,
     /// The other end does not speak TLS.
     Unencrypted,
 }
+
+const UNSUPPORTED: &str = "give it a certificate with a key of RSA, P-256, P-384 or Ed25519: P-521, and P-256 or P-384 with SHA-512, are \
+     not supported";
 
 impl TlsProblem {
     /// `None` where the reason is not a TLS problem.
@@ -26,7 +33,10 @@ impl TlsProblem {
             Some(detail) if detail.contains("not valid for") || detail.contains("NotValidFor") => {
                 Some(Self::OtherName)
             }
+            Some(detail) if detail.contains("CaUsedAsEndEntity") => Some(Self::OwnAuthority),
+            Some(detail) if detail.contains("Unsupported") => Some(Self::Unsupported),
             Some(_) => Some(Self::Untrusted),
+            None if reason.contains("HandshakeFailure") => Some(Self::Unsupported),
             None => reason.contains("received corrupt message").then_some(Self::Unencrypted),
         }
     }
@@ -38,6 +48,11 @@ impl TlsProblem {
             Self::OtherName => {
                 "use the name that its certificate is for, or give it a certificate for this name"
             }
+            Self::OwnAuthority => {
+                "its self-signed certificate claims to be an authority (CA:TRUE), which a server's own may not; create it \
+                 again with: openssl req -x509 … -addext basicConstraints=critical,CA:FALSE"
+            }
+            Self::Unsupported => UNSUPPORTED,
             Self::Untrusted => {
                 "give it a certificate of a public authority, with the intermediate certificates; or install the \
                  company's authority on this machine, or name its file in SSL_CERT_FILE"
@@ -51,7 +66,8 @@ impl TlsProblem {
         match self {
             Self::Outdated => "renew the certificate of the proxy, or of listener.tls_cert",
             Self::OtherName => "give the proxy, or listener.tls_cert, a certificate for this name",
-            Self::Untrusted => {
+            Self::Unsupported => UNSUPPORTED,
+            Self::OwnAuthority | Self::Untrusted => {
                 "give the proxy, or listener.tls_cert, a certificate of a public authority, with the \
                  intermediate certificates"
             }
@@ -64,7 +80,7 @@ impl TlsProblem {
 
 #[cfg(test)]
 mod tests {
-    use rustls::{CertificateError, Error, InvalidMessage};
+    use rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
 
     use super::*;
 
@@ -77,6 +93,7 @@ mod tests {
             (certificate(CertificateError::NotValidForName), TlsProblem::OtherName),
             (certificate(CertificateError::UnknownIssuer), TlsProblem::Untrusted),
             (certificate(CertificateError::BadSignature), TlsProblem::Untrusted),
+            (Error::AlertReceived(AlertDescription::HandshakeFailure), TlsProblem::Unsupported),
             (Error::InvalidMessage(InvalidMessage::InvalidContentType), TlsProblem::Unencrypted),
         ] {
             assert_eq!(TlsProblem::of(&format!("TLS failed: {error}")), Some(problem), "{error}");

@@ -104,7 +104,7 @@ fn given(options: InitOptions) -> Result<Given, SetupError> {
 fn secret(flag: &str, file: Option<PathBuf>, variable: &str) -> Result<Option<SecretString>, SetupError> {
     let (what, secret) = match (file, std::env::var(variable)) {
         (Some(file), _) => (flag, values::secret_of_file(&file)),
-        (None, Ok(text)) => (variable, values::secret(text)),
+        (None, Ok(text)) => (variable, values::secret(&text)),
         (None, Err(_)) => return Ok(None),
     };
     secret.map(Some).map_err(|fault| SetupError::Wrong { what: what.to_owned(), why: fault.to_string() })

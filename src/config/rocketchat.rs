@@ -7,7 +7,7 @@ use url::Url;
 
 use super::report::Fault;
 use super::section::Section;
-use super::values::{base_url, web_url};
+use super::values::{bare, base_url, web_url};
 use rocketchat::{Credentials, ServerUrl, ServerUrlError, UserId};
 
 /// `[rocketchat]`
@@ -130,7 +130,7 @@ fn required(section: &mut Section<'_>, key: &'static str, form: bool) -> Option<
 }
 
 pub(crate) fn account_name(text: &str) -> Result<String, Fault> {
-    match text.trim() {
+    match bare(text)? {
         "" => Err(Fault::new("is empty", "write the one of the bot's account")),
         "…" | "..." => Err(Fault::new("is still the placeholder", "write the one of the bot's account")),
         name => Ok(name.to_owned()),

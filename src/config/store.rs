@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::report::Fault;
 use super::section::Section;
+use super::values::bare;
 use url::form_urlencoded;
 
 /// `[store]`
@@ -40,6 +41,7 @@ pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Option<Store
 
 /// The fault does not repeat the URL: one of PostgreSQL may contain a password.
 fn database_url(text: &str) -> Result<String, Fault> {
+    let text = bare(text)?;
     let fix = format!("write for example url = \"{DEFAULT_URL}\"");
     if text.starts_with("postgres://") || text.starts_with("postgresql://") {
         return Err(Fault::new("names a PostgreSQL database, which this version cannot use yet", fix));

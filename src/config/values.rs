@@ -19,8 +19,27 @@ const MAX_SECRET_FILE: u64 = 64 << 10;
 /// Minimum length of a secret that protects a listener.
 const MIN_SECRET: usize = 16;
 
+/// The text without what copying and saving put around it: spaces, line ends, byte order marks. Quotes around it are a
+/// fault, since an environment file keeps them where a shell or TOML takes them off. Nothing inside is changed.
+pub(crate) fn bare(text: &str) -> Result<&str, Fault> {
+    const QUOTES: [(char, char); 6] =
+        [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('„', '“'), ('‘', '’')];
+    let is_invisible = |next: char| {
+        next.is_whitespace()
+            || next.is_control()
+            || matches!(next, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
+    };
+    let text = text.trim_matches(is_invisible);
+    let is_quoted = |(open, close)| text.strip_prefix(open).is_some_and(|rest: &str| rest.ends_with(close));
+    match QUOTES.into_iter().any(is_quoted) {
+        true => Err(Fault::new("has quotes around it", "take the quotes off")),
+        false => Ok(text),
+    }
+}
+
 /// An `http` or `https` URL without credentials.
 pub(super) fn web_url(text: &str, fix: &str) -> Result<Url, Fault> {
+    let text = bare(text)?;
     // A text with an @ may contain a password, so it is not repeated.
     let shown = if text.contains('@') { String::new() } else { format!(" ({})", quoted(text)) };
     let url = match Url::parse(text) {
@@ -67,6 +86,7 @@ pub(crate) fn webhook_url(secret: &SecretString) -> Result<WebhookUrl, Fault> {
 
 /// An address to listen on.
 pub(super) fn socket_address(text: &str, fix: &str) -> Result<SocketAddr, Fault> {
+    let text = bare(text)?;
     text.parse().map_err(|_| Fault::new(format!("is not an IP address with a port ({})", quoted(text)), fix))
 }
 
@@ -93,12 +113,12 @@ impl Section<'_> {
                 (self.report.accept(&path.place, read_secret(&path.value))?, path.place)
             }
         };
-        self.report.accept(&place, plausible(&text))?;
-        Some(Setting { value: SecretString::from(text), place })
+        let value = self.report.accept(&place, secret(&text))?;
+        Some(Setting { value, place })
     }
 }
 
-/// Reads a secret file. A line break at its end is not part of the secret.
+/// Reads a secret file.
 fn read_secret(path: &str) -> Result<String, Fault> {
     let file = display(path);
     let unreadable = |error: io::Error| {
@@ -117,7 +137,6 @@ fn read_secret(path: &str) -> Result<String, Fault> {
             "name a file that holds the secret and nothing else",
         ));
     }
-    text.truncate(text.trim_end_matches(['\r', '\n']).len());
     Ok(text)
 }
 
@@ -129,8 +148,10 @@ fn display(path: &str) -> String {
     if relative || absolute { quoted(path) } else { "a file".to_owned() }
 }
 
-fn plausible(secret: &str) -> Result<(), Fault> {
-    if secret.trim().is_empty() {
+/// A secret as it was typed, or comes from a source, without what is around it.
+pub(crate) fn secret(text: &str) -> Result<SecretString, Fault> {
+    let secret = bare(text)?;
+    if secret.is_empty() {
         return Err(Fault::new("is empty", "give the secret, or leave the key out"));
     }
     if secret.chars().any(char::is_control) {
@@ -142,7 +163,7 @@ fn plausible(secret: &str) -> Result<(), Fault> {
     if secret == "…" || secret == "..." {
         return Err(Fault::new("is still the placeholder", "put the real secret in its place"));
     }
-    Ok(())
+    Ok(SecretString::from(secret))
 }
 
 /// A secret that protects a listener and is part of a URL: long enough, and without characters that need escaping.
@@ -158,14 +179,9 @@ pub(super) fn strong(secret: SecretString) -> Result<SecretString, Fault> {
     Ok(secret)
 }
 
-/// A secret that was typed or comes from an environment variable.
-pub(crate) fn secret(text: String) -> Result<SecretString, Fault> {
-    plausible(&text).map(|()| SecretString::from(text))
-}
-
 /// A secret from a file.
 pub(crate) fn secret_of_file(path: &Path) -> Result<SecretString, Fault> {
-    read_secret(&path.to_string_lossy()).and_then(secret)
+    read_secret(&path.to_string_lossy()).and_then(|text| secret(&text))
 }
 
 /// A template that uses only the names of its vocabulary.

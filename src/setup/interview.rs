@@ -155,7 +155,7 @@ impl Interview {
     ) -> Result<Option<SecretString>, SetupError> {
         match given {
             Some(secret) => Ok(Some(secret)),
-            None => self.valid(question, values::secret(self.person()?.ask_secret(question)?)),
+            None => self.valid(question, values::secret(&self.person()?.ask_secret(question)?)),
         }
     }
 

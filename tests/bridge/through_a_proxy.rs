@@ -77,6 +77,30 @@ async fn rest_signl4_and_the_web_socket_go_through_the_proxy_also_after_the_line
 }
 
 #[tokio::test]
+async fn no_proxy_with_an_asterisk_goes_past_the_proxy_also_to_ip_addresses() {
+    let (mut harness, proxy) = (Harness::new().await, Proxy::start(false).await);
+    harness.set_variable("HTTP_PROXY", &proxy.url);
+    harness.set_variable("NO_PROXY", "*");
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 past the proxy");
+    let alert = harness.alert("SIGNL4 past the proxy").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    assert!(proxy.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_proxy_whose_password_has_a_hash_in_it_is_named_and_not_passed_over() {
+    let mut harness = Harness::new().await;
+    harness.set_variable("HTTP_PROXY", "http://me:s3c#ret@127.0.0.1:3128");
+    let mut bot = harness.spawn_bot();
+    assert!(!bot.wait().await.success());
+    let log = bot.log();
+    assert!(log.contains("HTTP_PROXY is not the URL of a proxy") && log.contains("%23 for #"), "{log}");
+    assert!(!log.contains("s3c"), "{log}");
+}
+
+#[tokio::test]
 async fn a_proxy_that_wants_a_password_is_named_as_the_reason() {
     let (mut harness, proxy) = (Harness::new().await, Proxy::start(false).await);
     harness.set_variable("HTTP_PROXY", &proxy.url);

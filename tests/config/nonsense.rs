@@ -33,7 +33,7 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
         // Secrets.
         ("rocketchat", "auth_token = \"\"", "is empty", "give the secret"),
         ("rocketchat", "auth_token = \"…\"", "is still the placeholder", "real secret"),
-        ("rocketchat", "password = \"s3cret-of-the-tests\\n\"", "a line break", "on one line"),
+        ("rocketchat", "password = \"s3cret-of\\nthe-tests\"", "a line break", "on one line"),
         ("rocketchat", "auth_token_file = \"token\"", "is given together with auth_token", "one of the two"),
         (
             "rocketchat",

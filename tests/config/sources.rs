@@ -184,12 +184,70 @@ fn every_secret_may_stand_in_a_file() {
     setup.file("bot.toml", text);
     let config = setup.loaded();
     let Account::Password { password, .. } = &config.rocketchat.account else { panic!("no password") };
-    assert_eq!(password.expose_secret(), " pass word with spaces ", "only the line break is cut");
+    assert_eq!(password.expose_secret(), "pass word with spaces", "spaces inside are kept");
     assert_eq!(config.signl4.webhook_url.host(), "connect.signl4.com");
     assert_eq!(config.signl4.api_key.as_ref().unwrap().expose_secret(), "key");
     assert_eq!(config.signl4.teams["network"].host(), "connect.example.com");
     assert_eq!(config.listener.secret.expose_secret(), "listener-secret-1234");
     assert_eq!(config.admin.token.as_ref().unwrap().expose_secret(), "admin-secret-12345678");
+}
+
+#[test]
+fn what_copying_puts_around_a_secret_or_a_url_is_cut_off_in_every_source() {
+    let values = [
+        ("ROCKETCHAT__URL", "url", "https://chat.example.com"),
+        ("ROCKETCHAT__USERNAME", "username", "signl4.bot"),
+        ("ROCKETCHAT__PASSWORD", "password", "pass word"),
+    ];
+    for around in ["{}", " {}\t", "{}\n", "\u{FEFF}{}\r\n", "\u{A0}{}\u{200B}", "\n\n{} \n", "{}\0"] {
+        let read = |config: Config| {
+            let Account::Password { username, password } = config.rocketchat.account else { panic!() };
+            (config.rocketchat.url.to_string(), username, password.expose_secret().to_owned())
+        };
+        let of = |value: &str| around.replace("{}", value);
+        let rest = SOUND.split_once("[signl4]").unwrap().1;
+        let lines = values.map(|(_, key, value)| format!("{key} = {}", serde_json::json!(of(value))));
+        let file = Setup::new(&format!("[rocketchat]\n{}\n[signl4]{rest}", lines.join("\n")));
+        let mut variables = Setup::new(&format!("[signl4]{rest}"));
+        let in_file = Setup::new("");
+        let path = in_file.file("password", of("pass word")).display().to_string();
+        in_file.file("bot.toml", format!("[signl4]{rest}"));
+        let mut in_file = in_file;
+        for (variable, _, value) in values {
+            variables = variables.set(variable, &of(value));
+            if variable != "ROCKETCHAT__PASSWORD" {
+                in_file = in_file.set(variable, &of(value));
+            }
+        }
+        in_file = in_file.set("ROCKETCHAT__PASSWORD_FILE", &path);
+        for setup in [file, variables, in_file] {
+            let expected = ("https://chat.example.com".into(), "signl4.bot".into(), "pass word".into());
+            assert_eq!(read(setup.loaded()), expected, "{around:?}");
+        }
+    }
+}
+
+#[test]
+fn quotes_around_a_secret_or_a_url_are_named() {
+    for (variable, key) in [
+        ("ROCKETCHAT__URL", "rocketchat.url"),
+        ("ROCKETCHAT__USER_ID", "rocketchat.user_id"),
+        ("ROCKETCHAT__AUTH_TOKEN", "rocketchat.auth_token"),
+        ("SIGNL4__WEBHOOK_URL", "signl4.webhook_url"),
+        ("LISTENER__SECRET", "listener.secret"),
+        ("LISTENER__BIND", "listener.bind"),
+    ] {
+        for (open, close) in [("\"", "\""), ("'", "'"), (" “", "”\n")] {
+            let quoted = format!("{open}{SECRET}{close}");
+            let complaints = Setup::new(SOUND).set(variable, &quoted).complaints();
+            assert_eq!(complaints.len(), 1, "{complaints:?}");
+            assert!(complaints[0].contains("has quotes around it"), "{key}: {complaints:?}");
+            assert!(!complaints[0].contains(SECRET), "{complaints:?}");
+        }
+    }
+    let inside = Setup::new(SOUND).set("ROCKETCHAT__AUTH_TOKEN", "to\"ken'").loaded();
+    let Account::Token { auth_token, .. } = inside.rocketchat.account else { panic!() };
+    assert_eq!(auth_token.expose_secret(), "to\"ken'");
 }
 
 #[test]

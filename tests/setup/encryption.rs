@@ -12,14 +12,23 @@ use super::scene::Scene;
 
 /// Shows a certificate that nobody has signed; gives its address.
 async fn self_signed() -> String {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    show(rcgen::IsCa::NoCa).await.0
+}
+
+/// Shows a self-signed certificate; gives its address, and the certificate as PEM.
+async fn show(is_ca: rcgen::IsCa) -> (String, String) {
+    let mut parameters = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    parameters.is_ca = is_ca;
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let cert = parameters.self_signed(&signing_key).unwrap();
+    let pem = cert.pem();
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
+        .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
     let (acceptor, socket) =
         (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
@@ -31,7 +40,7 @@ async fn self_signed() -> String {
             tokio::spawn(async move { acceptor.accept(stream).await.map(drop) });
         }
     });
-    address
+    (address, pem)
 }
 
 /// What `check` finds of these, by subject.
@@ -67,6 +76,28 @@ async fn a_certificate_that_nobody_signed_is_told_with_what_to_do_about_it() {
     let (what, mend) = problem(&scene, &url, &webhook, &url, "public URL").await;
     assert!(what.contains("SIGNL4 would not call it"), "{what}");
     assert!(mend.contains("listener.tls_cert") && !mend.contains("SSL_CERT_FILE"), "{mend}");
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_in_ssl_cert_file_is_trusted_or_its_flaw_is_named() {
+    let authority = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    for (is_ca, named) in [(rcgen::IsCa::ExplicitNoCa, None), (authority, Some("CA:FALSE"))] {
+        let scene = Scene::set().await;
+        let (address, pem) = show(is_ca).await;
+        fs::write(scene.path("server.pem"), pem).unwrap();
+        let config = format!(
+            "[rocketchat]\nurl = \"https://{address}\"\nuser_id = {:?}\nauth_token = {:?}\n[signl4]\nwebhook_url = {:?}\n\
+             [listener]\nbind = \"127.0.0.1:0\"\nsecret = \"a-listener-secret-of-some-length\"\n\
+             [admin]\nbind = \"127.0.0.1:0\"\n",
+            scene.bot.id, scene.token, scene.webhook_url,
+        );
+        fs::write(scene.path("bot.toml"), config).unwrap();
+        let variables = [("SSL_CERT_FILE", "server.pem")];
+        let output = scene.run_with(&variables, &["check", "--json"]).await;
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(said.contains("invalid peer certificate"), named.is_some(), "{said}");
+        assert!(named.is_none_or(|named| said.contains(named)), "{said}");
+    }
 }
 
 #[tokio::test]

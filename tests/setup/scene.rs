@@ -75,7 +75,13 @@ impl Scene {
 
     /// Runs the program to its end, without a terminal.
     pub async fn run<S: AsRef<str>>(&self, arguments: &[S]) -> Output {
+        self.run_with(&[], arguments).await
+    }
+
+    /// The same with further variables.
+    pub async fn run_with<S: AsRef<str>>(&self, variables: &[(&str, &str)], arguments: &[S]) -> Output {
         let mut command = tokio::process::Command::from(self.command());
+        command.envs(variables.iter().copied());
         command.args(arguments.iter().map(AsRef::as_ref)).stdin(Stdio::null()).kill_on_drop(true);
         tokio::time::timeout(SOON, command.output()).await.expect("the program does not end").unwrap()
     }

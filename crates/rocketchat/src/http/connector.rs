@@ -1,11 +1,13 @@
 //! What all connections share: TLS roots, HTTP client, proxies.
 
+use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_outcome::ErrorHook;
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use reqwest::header::HeaderValue;
+use tokio_tungstenite::tungstenite::http::Uri;
 
 /// Timeout of a REST call, from connecting to the end of the body.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,7 +25,8 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 pub struct Connector {
     tls: Arc<rustls::ClientConfig>,
     http: reqwest::Client,
-    proxies: Arc<Matcher>,
+    /// `None` where no proxy is to be used for any host.
+    proxies: Option<Arc<Matcher>>,
     errors: ErrorHook,
     user_agent: HeaderValue,
 }
@@ -50,13 +53,13 @@ impl Connector {
     /// # Errors
     /// If TLS or the HTTP client cannot be set up, or `user_agent` cannot be sent in a header.
     pub fn with_user_agent(user_agent: &str) -> Result<Self, ConnectorError> {
-        Self::with(trusted_roots(), Matcher::from_env(), user_agent)
+        Self::with(trusted_roots(), proxies(|name| env::var(name).ok())?, user_agent)
     }
 
     /// With these roots and, for WebSockets, these proxies.
     pub(crate) fn with(
         roots: rustls::RootCertStore,
-        proxies: Matcher,
+        proxies: Option<Matcher>,
         user_agent: &str,
     ) -> Result<Self, ConnectorError> {
         let user_agent = HeaderValue::from_str(user_agent)
@@ -67,7 +70,7 @@ impl Connector {
             .map_err(|error| ConnectorError { what: "TLS", reason: error.to_string() })?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let http = client_builder(&tls, &user_agent)
+        let http = client_builder(&tls, &user_agent, proxies.is_some())
             // The token is in a custom header, which HTTP libraries keep when a redirect leads to another host.
             .redirect(reqwest::redirect::Policy::none())
             .build()
@@ -78,7 +81,7 @@ impl Connector {
         Ok(Self {
             tls: Arc::new(tls),
             http,
-            proxies: Arc::new(proxies),
+            proxies: proxies.map(Arc::new),
             errors: ErrorHook::default(),
             user_agent,
         })
@@ -93,7 +96,7 @@ impl Connector {
 
     /// A builder of an HTTP client with the same TLS roots, proxies and timeouts, for calls to other hosts.
     pub fn client_builder(&self) -> reqwest::ClientBuilder {
-        client_builder(&self.tls, &self.user_agent)
+        client_builder(&self.tls, &self.user_agent, self.proxies.is_some())
     }
 
     pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
@@ -112,8 +115,9 @@ impl Connector {
         &self.errors
     }
 
-    pub(crate) fn proxies(&self) -> &Matcher {
-        &self.proxies
+    /// The proxy to use for this address.
+    pub(crate) fn proxy_for(&self, address: &Uri) -> Option<Intercept> {
+        self.proxies.as_ref()?.intercept(address)
     }
 }
 
@@ -125,12 +129,46 @@ impl std::fmt::Debug for Connector {
 }
 
 /// reqwest reads the environment's proxies itself, with the same code as [`Matcher`].
-fn client_builder(tls: &rustls::ClientConfig, user_agent: &HeaderValue) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+fn client_builder(
+    tls: &rustls::ClientConfig,
+    user_agent: &HeaderValue,
+    proxied: bool,
+) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder();
+    let builder = if proxied { builder } else { builder.no_proxy() };
+    builder
         .tls_backend_preconfigured(tls.clone())
         .user_agent(user_agent.clone())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(HTTP_TIMEOUT)
+}
+
+/// The proxies of the environment; `None` where `NO_PROXY` has a `*`, which [`Matcher`] does not apply to IP addresses.
+fn proxies(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Matcher>, ConnectorError> {
+    let first = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, variable(name)?)));
+    if first(["NO_PROXY", "no_proxy"]).is_some_and(|(_, no)| no.split(',').any(|part| part.trim() == "*")) {
+        return Ok(None);
+    }
+    for names in [["HTTPS_PROXY", "https_proxy"], ["HTTP_PROXY", "http_proxy"], ["ALL_PROXY", "all_proxy"]] {
+        if let Some((name, _)) = first(names).filter(|(_, url)| !url.is_empty() && !is_proxy(url)) {
+            let reason = format!(
+                "{name} is not the URL of a proxy, as in http://user:password@proxy:3128; write special characters in \
+                 its password as %23 for #, %2F for /, %3F for ?, %40 for @"
+            );
+            return Err(ConnectorError { what: "the proxy", reason });
+        }
+    }
+    Ok(Some(Matcher::from_env()))
+}
+
+/// Whether a proxy's URL can be used, and surely means the host that it seems to: a `#`, `/` or `?` in a password ends the
+/// host's name before it.
+fn is_proxy(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let is_usable =
+        || Matcher::builder().all(url).build().intercept(&Uri::from_static("https://host")).is_some();
+    !path.contains('@') && authority.matches('@').count() <= 1 && is_usable()
 }
 
 fn trusted_roots() -> rustls::RootCertStore {
@@ -139,4 +177,62 @@ fn trusted_roots() -> rustls::RootCertStore {
     let (added, ignored) = roots.add_parsable_certificates(native.certs);
     tracing::debug!(added, ignored, unreadable = native.errors.len(), "read the system's certificates");
     roots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(variables: &[(&str, &str)]) -> Result<Option<Matcher>, String> {
+        let value = |name: &str| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        proxies(value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_named_without_its_password() {
+        for url in [
+            "http://me:s3c#ret@proxy:3128",
+            "http://me:1#s3cret@proxy:3128",
+            "http://me:s3cret/@proxy:3128",
+            "http://me:s3cret?@proxy:3128",
+            "http://me:s3cret@home@proxy:3128",
+            "me:s3c#ret@proxy:3128",
+            "ftp://proxy:3128",
+            "proxy 3128",
+            "http://",
+        ] {
+            for name in ["HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "ALL_PROXY"] {
+                let error = of(&[(name, url)]).unwrap_err();
+                assert!(error.contains(&format!("{name} is not")) && error.contains("%23 for #"), "{error}");
+                assert!(!error.contains("s3c"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_can_be_used_is_accepted() {
+        for url in [
+            "",
+            "http://proxy:3128",
+            "http://proxy:3128/",
+            "proxy:3128",
+            "https://me:s3c%23ret%40home@proxy",
+            "socks5h://proxy:1080",
+        ] {
+            assert!(of(&[("HTTPS_PROXY", url)]).unwrap().is_some(), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_asterisk_in_no_proxy_switches_proxies_off_for_names_and_addresses() {
+        for no_proxy in ["*", "localhost, *", "*,10.0.0.0/8"] {
+            let variables = [("NO_PROXY", no_proxy), ("HTTP_PROXY", "http://me:s3c#ret@proxy:3128")];
+            assert!(of(&variables).unwrap().is_none(), "{no_proxy}");
+        }
+        assert!(of(&[("no_proxy", "*")]).unwrap().is_none());
+        assert!(of(&[("NO_PROXY", "*.example.com")]).unwrap().is_some());
+    }
 }

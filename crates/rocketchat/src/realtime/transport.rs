@@ -50,7 +50,7 @@ async fn connect(connector: &Connector, server: &ServerUrl) -> Result<Box<dyn Wi
     // The proxy rules look only at scheme, host and port.
     let uri =
         server.to_string().parse().map_err(|_| LostReason::Handshake("the URL cannot be used".to_owned()))?;
-    let Some(intercept) = connector.proxies().intercept(&uri) else {
+    let Some(intercept) = connector.proxy_for(&uri) else {
         return Ok(Box::new(tcp(server.host(), server.port()).await?));
     };
     let address = proxy::address(intercept.uri())?;

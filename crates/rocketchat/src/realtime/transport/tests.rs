@@ -48,7 +48,7 @@ fn connector(trusted: &[&Certificate], proxy: Option<String>) -> Connector {
     }
     let proxies =
         proxy.map_or_else(|| Matcher::builder().build(), |proxy| Matcher::builder().all(proxy).build());
-    Connector::with(roots, proxies, "test").unwrap()
+    Connector::with(roots, Some(proxies), "test").unwrap()
 }
 
 /// A server on a free port that takes one connection, over TLS or not, and greets it as a WebSocket.
