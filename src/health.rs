@@ -228,7 +228,6 @@ fn not_connected(connection: &ConnectionState) -> Option<String> {
             let at = retry_at.strftime("%H:%M:%S UTC");
             Some(format!("Rocket.Chat is not connected ({reason}); next attempt at {at}"))
         }
-        ConnectionState::Stopped(Some(fatal)) => Some(format!("Rocket.Chat is not connected ({fatal})")),
         other => Some(format!("Rocket.Chat is not connected ({})", other.name())),
     }
 }
@@ -363,8 +362,9 @@ mod tests {
             )
         );
         assert!(!readiness.ready);
-        let stopped = ConnectionState::Stopped(Some(Fatal::SecondFactor));
-        let missing = assessed(|facts| facts.connection = &stopped).missing;
+        let reason = LostReason::Account(Fatal::SecondFactor);
+        let refused = ConnectionState::Waiting { reason, retry_at: Timestamp::UNIX_EPOCH };
+        let missing = assessed(|facts| facts.connection = &refused).missing;
         assert!(missing[0].contains("second factor"), "{missing:?}");
     }
 

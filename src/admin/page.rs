@@ -163,7 +163,7 @@ fn connection_tile(status: &Status) -> Markup {
         ConnectionState::Online { .. } => (Tone::Good, "online"),
         ConnectionState::Connecting { .. } => (Tone::Waiting, "connecting"),
         ConnectionState::Waiting { .. } => (Tone::Bad, "not connected"),
-        ConnectionState::Stopped(_) => (Tone::Bad, "stopped"),
+        ConnectionState::Stopped => (Tone::Bad, "stopped"),
     };
     html! {
         div.tile {
@@ -185,8 +185,7 @@ fn connection_tile(status: &Status) -> Markup {
                         (fact("Reason", &html! { (reason) }))
                         (fact("Next attempt", &time_ago(*retry_at)))
                     }
-                    ConnectionState::Stopped(Some(fatal)) => (fact("Reason", &html! { (fatal) })),
-                    ConnectionState::Stopped(None) => {}
+                    ConnectionState::Stopped => {}
                 }
             }
         }

@@ -30,13 +30,13 @@ use super::{
 use crate::{
     admin::{self, BotView},
     config::Config,
-    health::Health,
+    health::{Condition, Health},
     listener::{self, Access, CertificateError},
     store::{BUSY_TIMEOUT, Store, StoreError},
     telemetry,
 };
 use rocketchat::{
-    Account, Connector, ConnectorError, Fatal,
+    Account, Connector, ConnectorError, LoginError,
     realtime::{ConnectionState, Realtime, Timing},
     rest::RestClient,
 };
@@ -117,9 +117,6 @@ pub enum StartError {
 /// Why the bot stopped although nobody told it to.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Rocket.Chat refuses the account for good.
-    #[error("{0}")]
-    Account(#[from] Fatal),
     /// A part ended by itself or panicked; the others cannot do its work.
     #[error(
         "the {0} stopped working; this is a bug, please report it with the log. Nothing is lost: start the bot again"
@@ -171,11 +168,9 @@ impl Bot {
             .on_http_error(|code| telemetry::http_error("rocketchat", code));
         let webhooks = WebhookClient::new(connector.client_builder())?
             .on_http_error(|code| telemetry::http_error("signl4", code));
-        let account = Arc::new(Account::new(
-            config.rocketchat.url.clone(),
-            config.rocketchat.account.credentials(),
-            connector,
-        ));
+        let credentials = config.rocketchat.account.credentials();
+        let account = Account::new(config.rocketchat.url.clone(), credentials, connector);
+        let account = Arc::new(account.with_login_wait(tempo.retry_unit));
         let current = Current::new(config.clone());
         let rooms = Arc::new(Rooms::new(current.now()));
         let seen = Arc::new(SeenTexts::default());
@@ -367,8 +362,39 @@ impl Bot {
         let ingest = Ingest::new(Arc::new(intake), &shared.current);
         self.part("intake of messages", ingest.run(events, shared.cancel.clone()));
         let cancel = shared.cancel.clone();
-        self.fallible("connection to Rocket.Chat", async move { Ok(realtime.run(sender, cancel).await?) });
+        let account = report_account(shared.rest.account().clone(), realtime.state(), shared.health.clone());
+        self.part("connection to Rocket.Chat", async move {
+            tokio::select! {
+                () = realtime.run(sender, cancel) => {}
+                () = account => {}
+            }
+        });
         Ok(())
+    }
+}
+
+/// Reports that the account is refused although the connection goes on: servers may close none where a token is revoked. Without
+/// a connection, that it is refused is the reason.
+async fn report_account(
+    account: Arc<Account>,
+    mut connection: watch::Receiver<ConnectionState>,
+    health: Health,
+) {
+    let mut refusals = account.refusal();
+    loop {
+        let refusal = refusals.borrow_and_update().clone();
+        let is_online = connection.borrow_and_update().is_online();
+        match refusal.map(|refusal| refusal.error) {
+            Some(LoginError::Fatal(fatal)) if is_online => {
+                health.raise(Condition::Account, format!("Nothing can be posted in Rocket.Chat: {fatal}"));
+            }
+            _ => health.clear(&Condition::Account),
+        }
+        tokio::select! {
+            Ok(()) = refusals.changed() => {}
+            Ok(()) = connection.changed() => {}
+            else => return,
+        }
     }
 }
 

@@ -211,11 +211,11 @@ pub(super) async fn realtime(account: Arc<Account>) -> Remark {
         cancel.cancel();
         outcome
     };
-    let (ended, outcome) = tokio::join!(realtime.run(sender, cancel.clone()), session);
-    match (ended, outcome) {
-        (Err(fatal), _) => Remark::of_error(&fatal),
-        (Ok(()), Ok(Some(Ok(scope)))) => subscribed(&scope),
-        (Ok(()), Ok(Some(Err(reason)))) => Remark::problem(
+    let ((), outcome) = tokio::join!(realtime.run(sender, cancel.clone()), session);
+    match outcome {
+        Ok(Some(Err(LostReason::Account(fatal)))) => Remark::of_error(&fatal),
+        Ok(Some(Ok(scope))) => subscribed(&scope),
+        Ok(Some(Err(reason))) => Remark::problem(
             format!("messages cannot be received: {reason}"),
             match reason {
                 LostReason::Handshake(_) | LostReason::ClosedByServer(_) => {
@@ -230,9 +230,7 @@ pub(super) async fn realtime(account: Arc<Account>) -> Remark {
                 _ => AGAIN.to_owned(),
             },
         ),
-        (Ok(()), _) => {
-            Remark::problem("messages cannot be received: no session was established in time", AGAIN)
-        }
+        _ => Remark::problem("messages cannot be received: no session was established in time", AGAIN),
     }
 }
 

@@ -1,9 +1,34 @@
-//! Logged out, expired or revoked: with a password the bot logs in anew, with a token it says what to do, and what
-//! waited goes out once the account is mended.
+//! Logged out, expired or revoked: with a password the bot logs in anew, with a token it says what to do and stays
+//! up, and what waited goes out once the account is fixed.
 
-use sandbox::rocketchat::RestFault;
+use std::time::Duration;
 
-use crate::harness::Harness;
+use sandbox::rocketchat::{Options, RestFault};
+use sandbox::signl4;
+use tokio::time::{Instant, sleep};
+
+use crate::harness::{Harness, SOON, http};
+
+/// What a person has to do about a refused token.
+const WAY_OUT: &str = "make a new one (My Account > Personal Access Tokens)";
+
+impl Harness {
+    /// Waits until `/readyz` answers with this status and these words.
+    async fn wait_for_readiness(&self, status: u16, words: &str) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let told = match http().get(format!("{}/readyz", self.admin_url())).send().await {
+                Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap()),
+                Err(error) => (0, error.to_string()),
+            };
+            if told.0 == status && told.1.contains(words) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{told:?}");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
 
 #[tokio::test]
 async fn logged_out_by_force_the_bot_comes_back_and_misses_nothing() {
@@ -30,27 +55,75 @@ async fn with_a_password_a_revoked_login_is_made_anew_for_the_session_and_for_re
 }
 
 #[tokio::test]
-async fn a_revoked_token_ends_the_bot_with_the_way_out_and_a_new_one_takes_up_what_waited() {
+async fn with_a_revoked_token_the_bot_stays_up_says_what_to_do_and_a_new_one_takes_up_what_waited() {
     let mut harness = Harness::new().await.with_fast_tempo();
     let mut bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;
     bot.wait_for_log(&["alert sent"]).await;
-    harness.chat.faults().rest_always("chat.sendMessage", RestFault::status(503));
-    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    bot.wait_for_log(&["not delivered yet", "rocketchat:reply"]).await;
     harness.chat.revoke_tokens(&harness.bot).unwrap();
     harness.chat.faults().cut_connections();
-    assert_eq!(bot.wait().await.code(), Some(1));
-    assert!(bot.log().contains("make a new one (My Account > Personal Access Tokens)"), "{}", bot.log());
+    bot.wait_for_log(&[r#""level":"ERROR""#, WAY_OUT]).await;
+    harness.wait_for_readiness(503, WAY_OUT).await;
+    // SIGNL4 is answered all the same.
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.signl4.wait_for_delivery(SOON).await.unwrap();
     harness.say("SIGNL4 while revoked");
-    harness.chat.faults().clear_rest();
+    bot.assert_runs();
+    assert_eq!(bot.stop().await.code(), Some(0));
     harness.token = harness.chat.create_token(&harness.bot).unwrap();
     let _bot = harness.start_bot().await;
     harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
     harness.alert("SIGNL4 while revoked").await;
     harness.flush().await;
     assert_eq!(harness.pages().len(), 2, "{:?}", harness.pages());
+}
+
+#[tokio::test]
+async fn a_token_that_rest_refuses_while_the_socket_goes_on_is_reported_and_pages_go_on() {
+    let harness = Harness::new().await.with_fast_tempo();
+    harness.chat.faults().set(|switches| switches.streamer = true);
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    let body = r#"{"status":"error","message":"You must be logged in to do this."}"#.to_owned();
+    let unauthorized = RestFault::Answer { status: 401, content_type: "application/json", body };
+    harness.chat.faults().rest_always("*", unauthorized);
+    harness.wait_for_readiness(200, WAY_OUT).await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    bot.wait_for_log(&["not delivered yet", "rocketchat:reply"]).await;
+    harness.chat.faults().clear_rest();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.wait_for_readiness(200, r#""state":"ready""#).await;
+}
+
+#[tokio::test]
+async fn started_with_a_wrong_token_the_bot_stays_up_and_says_what_to_do() {
+    let mut harness = Harness::new().await;
+    harness.token = "no-such-token".into();
+    let mut bot = harness.spawn_bot();
+    bot.wait_for_log(&[r#""level":"ERROR""#, WAY_OUT]).await;
+    harness.wait_for_readiness(503, WAY_OUT).await;
+    bot.assert_runs();
+    assert_eq!(bot.stop().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_tried_seldom_enough_for_no_lock_and_until_it_is_right() {
+    for version in ["7.5.0", "8.0.1"] {
+        let options = Options { version: version.into(), ..Options::default() };
+        let harness = Harness::with_options(options, signl4::Options::default()).await.with_password();
+        harness.chat.set_password(&harness.bot, "another").unwrap();
+        let bot = harness.spawn_bot();
+        harness.wait_for_readiness(503, "check user name and password").await;
+        // Meanwhile the rooms would have been polled, and replies posted.
+        sleep(Duration::from_secs(14)).await;
+        assert_eq!(harness.chat.calls_of("login").len(), 1, "{}", bot.log());
+        harness.chat.set_password(&harness.bot, "a bot's password").unwrap();
+        harness.wait_for_readiness(200, "").await;
+        harness.flush().await;
+    }
 }
 
 #[tokio::test]

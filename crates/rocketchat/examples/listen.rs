@@ -30,5 +30,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             event => eprintln!("{event:?}"),
         }
     }
-    Ok(session.await??)
+    Ok(session.await?)
 }

@@ -5,7 +5,10 @@
 //! others. When the token expires, one login replaces it, however many callers noticed.
 //!
 //! A refused token is not necessarily invalid: since 8.0 a missing permission is a 401 too. So it is first checked with
-//! `me`, before a password is used or the account is given up.
+//! `me`, before a password is used.
+//!
+//! An account that is refused is not given up, since a person may fix it, but asked for at growing intervals: servers lock an
+//! account after about ten wrong passwords in five minutes. In between, every call fails at once with the same refusal.
 
 mod error;
 #[cfg(test)]
@@ -15,16 +18,23 @@ pub use error::{Fatal, LoginError};
 pub(super) use error::{is_blocked, is_deactivated, is_second_factor};
 
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use crate::http::{Connector, Http, MAX_BODY, RestError};
 use crate::{ServerUrl, UserId, wire};
+
+/// The first and the longest wait before a refused token is tried again, in units of [`Account::with_login_wait`].
+const TOKEN_WAIT: (u32, u32) = (10, 180);
+/// The same for a password: four logins in five minutes, each over REST and over DDP.
+const PASSWORD_WAIT: (u32, u32) = (30, 900);
 
 /// What to log in with.
 #[derive(Clone, Debug)]
@@ -92,6 +102,17 @@ impl TokenState {
     }
 }
 
+/// Why the account is not used until a later time.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What the server said.
+    pub error: LoginError,
+    /// When it is tried again.
+    pub(super) until: Instant,
+    /// How often it was refused in a row.
+    times: u32,
+}
+
 /// An account on a server, with its login.
 #[derive(Debug)]
 pub struct Account {
@@ -100,6 +121,8 @@ pub struct Account {
     token: RwLock<TokenState>,
     /// Held during a login, so that concurrent callers share one.
     logging_in: Mutex<()>,
+    refusal: watch::Sender<Option<Refusal>>,
+    login_wait: Duration,
 }
 
 impl Account {
@@ -110,7 +133,20 @@ impl Account {
             credentials,
             token: RwLock::new(TokenState::None),
             logging_in: Mutex::new(()),
+            refusal: watch::Sender::new(None),
+            login_wait: Duration::from_secs(1),
         }
+    }
+
+    /// Replaces the unit of the waits after a refusal, which is a second.
+    #[must_use]
+    pub fn with_login_wait(self, unit: Duration) -> Self {
+        Self { login_wait: unit, ..self }
+    }
+
+    /// Why the server refuses the account, now and at each change; `None` while it does not.
+    pub fn refusal(&self) -> watch::Receiver<Option<Refusal>> {
+        self.refusal.subscribe()
     }
 
     /// The server.
@@ -162,6 +198,21 @@ impl Account {
             TokenState::Suspect(login) => Some(login),
             TokenState::None => None,
         };
+        if let Some(refusal) = &*self.refusal.borrow()
+            && refusal.until > Instant::now()
+        {
+            return Err(refusal.error.clone());
+        }
+        let outcome = self.log_in_anew(suspect).await;
+        match &outcome {
+            Ok(_) => drop(self.refusal.send_replace(None)),
+            Err(LoginError::NotNow(_)) => {}
+            Err(refused) => self.refuse(refused.clone()),
+        }
+        outcome
+    }
+
+    async fn log_in_anew(&self, suspect: Option<Arc<Login>>) -> Result<Arc<Login>, LoginError> {
         if let Some(login) = self.still_valid(suspect).await? {
             self.set(TokenState::Confirmed(Arc::clone(&login)));
             return Ok(login);
@@ -175,6 +226,35 @@ impl Account {
         let login = Arc::new(login);
         self.set(TokenState::Valid(Arc::clone(&login)));
         Ok(login)
+    }
+
+    /// The server refuses the account: it is not used for a while. Where the realtime session says why REST has refused it, that is
+    /// the same refusal.
+    pub(super) fn refuse(&self, error: LoginError) {
+        tracing::error!("{error}");
+        let (first, longest) = match self.credentials {
+            Credentials::Token { .. } => TOKEN_WAIT,
+            Credentials::Password { .. } => PASSWORD_WAIT,
+        };
+        let now = Instant::now();
+        self.refusal.send_modify(|refusal| {
+            let before = refusal.as_ref().map(|before| (before.times, before.until));
+            let (times, until) = match before {
+                Some((times, until)) if until > now => (times, until),
+                _ => {
+                    let times = before.map_or(0, |(times, _)| times);
+                    let wait = first.saturating_mul(2_u32.saturating_pow(times)).min(longest);
+                    (times + 1, now + self.login_wait * wait)
+                }
+            };
+            *refusal = Some(Refusal { error, until, times });
+        });
+    }
+
+    /// How long the account is not used.
+    pub(super) fn refused_for(&self) -> Option<Duration> {
+        let refusal = self.refusal.borrow();
+        refusal.as_ref().map(|refusal| refusal.until.saturating_duration_since(Instant::now()))
     }
 
     /// A login in place of a refused one, or the same one if `me` accepts it. Concurrent callers share the result.
@@ -225,6 +305,9 @@ impl Account {
             Some(login) => login.identity.clone(),
             None => Identity { username: name.to_owned(), user_id },
         };
+        if let Credentials::Password { .. } = self.credentials {
+            self.refusal.send_replace(None);
+        }
         if let Some(token) = token
             && !matches!(self.token_state(), TokenState::Valid(_))
         {

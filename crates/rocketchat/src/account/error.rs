@@ -11,8 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::UserId;
 use crate::http::{Effect, RestError};
 
-/// Why the account cannot be used until a person fixes it. Nothing else ends
-/// [`run`](crate::realtime::Realtime::run).
+/// Why the account cannot be used until a person fixes it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fatal {

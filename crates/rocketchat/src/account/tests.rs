@@ -10,7 +10,8 @@ const PASSWORD: &str = "pa55word";
 const DIGEST: &str = "4c1b9bb3405f53cf46731af89f07b01d1ffe974f944d81085cb962abc45ee9c3";
 
 fn account(server: &MockServer, credentials: Credentials) -> Account {
-    Account::new(server.uri().parse().unwrap(), credentials, Connector::new().unwrap())
+    let account = Account::new(server.uri().parse().unwrap(), credentials, Connector::new().unwrap());
+    account.with_login_wait(Duration::ZERO)
 }
 
 fn with_token(server: &MockServer) -> Account {
@@ -330,4 +331,30 @@ async fn debug_output_of_an_account_has_no_secret() {
             assert!(!text.contains(secret), "{text}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_refused_account_is_tried_again_at_growing_distances_and_until_then_without_a_call() {
+    let server = MockServer::start().await;
+    let [refused, _] = invalid_token();
+    answer(&server, "me", refused, 2).await;
+    let account = with_token(&server).with_login_wait(Duration::from_millis(20));
+    let wait = async || {
+        let error = account.log_in().await.unwrap_err();
+        assert!((0..5).all(|_| account.refusal().borrow().is_some()));
+        assert_eq!(account.log_in().await, Err(error), "at once");
+        let refusal = account.refusal();
+        let until = refusal.borrow().as_ref().unwrap().until;
+        until - Instant::now()
+    };
+    let first = wait().await;
+    tokio::time::sleep(first).await;
+    assert!(wait().await > first);
+    server.reset().await;
+    answer(&server, "me", me(), 1).await;
+    let refusal = account.refusal();
+    let until = refusal.borrow().as_ref().unwrap().until;
+    tokio::time::sleep_until(until).await;
+    account.log_in().await.unwrap();
+    assert!(account.refusal().borrow().is_none());
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::LostReason;
 use crate::rest::{RoomInfo, Subscription};
-use crate::{Fatal, Identity, Message, RoomId, RoomKind};
+use crate::{Identity, Message, RoomId, RoomKind};
 
 /// An event of the session. Events come in the order in which the server sent them.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,8 +108,8 @@ pub enum ConnectionState {
         /// When the next attempt is made.
         retry_at: Timestamp,
     },
-    /// Stopped: on request, or for a reason that a person has to fix.
-    Stopped(Option<Fatal>),
+    /// Stopped on request.
+    Stopped,
 }
 
 impl ConnectionState {
@@ -124,7 +124,7 @@ impl ConnectionState {
             Self::Connecting { .. } => "connecting",
             Self::Online { .. } => "online",
             Self::Waiting { .. } => "waiting",
-            Self::Stopped(_) => "stopped",
+            Self::Stopped => "stopped",
         }
     }
 }

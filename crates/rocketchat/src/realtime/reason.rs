@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Fatal;
 use crate::rest::{Failure, RestError};
 
 /// Why a session or an attempt ended. Each is followed by another attempt.
@@ -35,6 +36,9 @@ pub enum LostReason {
     /// REST, which the login needs, is unavailable.
     #[error("{0}")]
     Rest(String),
+    /// A person has to fix the account. It is tried again in a few minutes.
+    #[error("{0}")]
+    Account(Fatal),
     /// The login failed with an error that is not about the account.
     #[error("the login failed: {0}")]
     Login(String),
@@ -77,6 +81,7 @@ impl LostReason {
             Self::Network(_) => "network",
             Self::ConnectFailed => "connect_failed",
             Self::Rest(_) => "rest",
+            Self::Account(_) => "account",
             Self::Login(_) => "login",
             Self::TokenExpired => "token_expired",
             Self::RateLimited { .. } => "rate_limited",

@@ -18,7 +18,7 @@ use super::protocol::{End, Protocol};
 use super::session::Session;
 use super::{ConnectionState, FrameCounts, LostReason, RealtimeEvent, Timing, transport};
 use crate::account::LoginRequest;
-use crate::{Account, Fatal, LoginError, RestClient};
+use crate::{Account, LoginError, RestClient};
 
 /// The realtime session of an account, kept running.
 pub struct Realtime {
@@ -85,42 +85,38 @@ impl Realtime {
     }
 
     /// Runs until `cancel` is cancelled or the receiver of `events` is dropped. Whatever else ends a session, the next one
-    /// follows.
+    /// follows, also if a person has to fix the account first ([`LostReason::Account`]).
     ///
     /// If the receiver is slow, no event is lost and the connection stays alive.
-    ///
-    /// # Errors
-    /// If a person has to fix the account.
-    pub async fn run(
-        &self,
-        events: mpsc::Sender<RealtimeEvent>,
-        cancel: CancellationToken,
-    ) -> Result<(), Fatal> {
+    pub async fn run(&self, events: mpsc::Sender<RealtimeEvent>, cancel: CancellationToken) {
         let mut buffer = EventBuffer::new(events);
-        let outcome = cancel.run_until_cancelled(self.keep_running(&mut buffer)).await;
-        let outcome = outcome.unwrap_or(Ok(()));
-        self.state.send_replace(ConnectionState::Stopped(outcome.clone().err()));
-        outcome
+        cancel.run_until_cancelled(self.keep_running(&mut buffer)).await;
+        self.state.send_replace(ConnectionState::Stopped);
     }
 
-    async fn keep_running(&self, buffer: &mut EventBuffer) -> Result<(), Fatal> {
+    async fn keep_running(&self, buffer: &mut EventBuffer) {
         let mut backoff = Backoff::new(&self.timing);
         loop {
             self.state.send_replace(ConnectionState::Connecting { attempt: backoff.attempt() });
             let Outcome { end, lived } = self.attempt(buffer).await;
             let reason = match end {
-                None => return Ok(()),
-                Some(End::Fatal(fatal)) => return Err(fatal),
+                None => return,
+                Some(End::Fatal(fatal)) => LostReason::Account(fatal),
                 Some(End::TokenRefused(reason)) if self.account.token_refused(&reason) => {
                     LostReason::TokenExpired
                 }
                 Some(End::TokenRefused(reason)) => LostReason::Login(reason),
                 Some(End::Lost(reason)) => reason,
             };
-            let wait = backoff.next(lived, reason.wait());
+            let asked = match &reason {
+                // That is when the account is tried again.
+                LostReason::Account(_) => self.account.refused_for(),
+                reason => reason.wait(),
+            };
+            let wait = backoff.next(lived, asked);
             self.lost(reason, wait, buffer);
             if buffer.deliver_while(sleep(wait)).await.is_none() {
-                return Ok(());
+                return;
             }
         }
     }
@@ -157,6 +153,9 @@ impl Realtime {
         };
         let end = session.run(buffer).await;
         session.close().await;
+        if let Some(End::Fatal(fatal)) = &end {
+            self.account.refuse(fatal.clone().into());
+        }
         Outcome { end, lived: session.ready_at.map(|since| since.elapsed()) }
     }
 

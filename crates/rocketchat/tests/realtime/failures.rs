@@ -213,8 +213,8 @@ async fn cancelling_is_no_failure() {
     let harness = Harness::new().await;
     let mut listener = harness.online().await;
     listener.cancel();
-    assert_eq!(listener.end().await, Ok(()));
-    assert_eq!(*listener.state.borrow(), ConnectionState::Stopped(None));
+    listener.end().await;
+    assert_eq!(*listener.state.borrow(), ConnectionState::Stopped);
 }
 
 #[tokio::test]
@@ -225,5 +225,5 @@ async fn it_stops_if_the_receiver_is_dropped() {
     let (sender, receiver) = tokio::sync::mpsc::channel::<RealtimeEvent>(1);
     drop(receiver);
     let run = realtime.run(sender, tokio_util::sync::CancellationToken::new());
-    assert_eq!(tokio::time::timeout(SOON, run).await.unwrap(), Ok(()));
+    tokio::time::timeout(SOON, run).await.unwrap();
 }

@@ -56,7 +56,8 @@ impl Harness {
 
     pub fn account(&self, credentials: Credentials) -> Arc<Account> {
         let server = self.chat.url().parse().unwrap();
-        Arc::new(Account::new(server, credentials, Connector::new().unwrap()))
+        let account = Account::new(server, credentials, Connector::new().unwrap());
+        Arc::new(account.with_login_wait(Duration::from_millis(10)))
     }
 
     /// Listens with a personal access token.
@@ -97,7 +98,7 @@ pub struct Listener {
     events: mpsc::Receiver<RealtimeEvent>,
     pub state: watch::Receiver<ConnectionState>,
     pub counts: Arc<FrameCounts>,
-    run: JoinHandle<Result<(), Fatal>>,
+    run: JoinHandle<()>,
     cancel: CancellationToken,
 }
 
@@ -172,9 +173,17 @@ impl Listener {
         .await
     }
 
-    /// How the session ended for good.
-    pub async fn end(&mut self) -> Result<(), Fatal> {
-        timeout(SOON, &mut self.run).await.expect("it did not end in time").unwrap()
+    /// Waits until it has ended.
+    pub async fn end(&mut self) {
+        timeout(SOON, &mut self.run).await.expect("it did not end in time").unwrap();
+    }
+
+    /// Waits until the account is refused; returns why.
+    pub async fn refused(&mut self) -> Fatal {
+        match self.lost_for("account").await {
+            (LostReason::Account(fatal), _) => fatal,
+            (reason, _) => panic!("{reason}"),
+        }
     }
 
     pub fn cancel(&self) {
