@@ -368,9 +368,10 @@ fn trigger_rooms(watched: &WatchedBy) -> Markup {
 
 fn watched_room(WatchedRoom { room, joined }: &WatchedRoom) -> Markup {
     html! {
-        li data-tone=[(!joined).then_some("waiting")] title={ "id " (room.id) } {
+        li data-tone=[(!joined || !room.former_names.is_empty()).then_some("waiting")] title={ "id " (room.id) } {
             (room_label(room))
             @if !joined { " not a member, cannot reply" }
+            @if let [former, ..] = &*room.former_names { " was named " (former) "; write the new name in the configuration" }
         }
     }
 }

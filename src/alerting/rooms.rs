@@ -1,5 +1,6 @@
 //! Which rooms a trigger watches: names, globs, identifiers, or all of them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use regex::{Regex, RegexBuilder};
@@ -78,10 +79,35 @@ impl RoomPattern {
         match self {
             Self::Any => joined,
             Self::Id(id) => *id == room.id,
-            Self::Name(wanted) => room.names().any(|name| same_name(name, wanted)),
+            Self::Name(wanted) => {
+                let former = room.former_names.iter().map(|name| &**name);
+                room.names().chain(former).any(|name| same_name(name, wanted))
+            }
             Self::Glob(glob) => room.names().any(|name| glob.matches(name)),
         }
     }
+}
+
+/// The names that entries of `rooms` found their rooms under, in lower case, each with its room. A room that is renamed is
+/// still meant by the entry that named it, until the configuration changes.
+pub type NamedRooms = BTreeSet<(String, RoomId)>;
+
+/// Notes under which of the entries a room is found. Returns the entries that found it under a name that it no longer has.
+pub(crate) fn remember_names<'a>(
+    named: &mut NamedRooms,
+    entries: impl Iterator<Item = &'a str>,
+    room: &Room,
+) -> Box<[Box<str>]> {
+    let mut former = Vec::new();
+    for entry in entries {
+        let key = (entry.to_lowercase(), room.id.clone());
+        if room.names().any(|name| same_name(name, entry)) {
+            named.insert(key);
+        } else if named.contains(&key) {
+            former.push(entry.into());
+        }
+    }
+    former.into()
 }
 
 impl RoomGlob {
@@ -220,6 +246,21 @@ mod tests {
         assert_eq!(room_label(&discussion("Pump 3")), "Pump 3");
         assert_eq!(room_label(&room(RoomKind::Direct, "d1", None)), "direct message d1");
         assert_eq!(room_label(&room(RoomKind::Livechat, "l1", None)), "the room with the ID l1");
+    }
+
+    #[test]
+    fn a_renamed_room_is_meant_by_the_entry_that_named_it_until_there_is_no_such_entry() {
+        let mut named = NamedRooms::new();
+        assert!(remember_names(&mut named, ["Ops", "night"].into_iter(), &channel("ops")).is_empty());
+        assert_eq!(named, [("ops".to_owned(), RoomId::new("r1"))].into());
+        let renamed = channel("lounge");
+        let former_names = remember_names(&mut named, ["Ops", "ops-*"].into_iter(), &renamed);
+        let renamed = Room { former_names, ..renamed };
+        assert!(matches("#ops", &renamed) && matches("lounge", &renamed) && !matches("op?", &renamed));
+        assert!(!matches("ops", &channel("lounge")));
+        assert!(remember_names(&mut named, ["lounge"].into_iter(), &renamed).is_empty());
+        let other = room(RoomKind::Channel, "r2", Some("lounge"));
+        assert!(remember_names(&mut named, ["ops"].into_iter(), &other).is_empty(), "another room");
     }
 
     #[test]

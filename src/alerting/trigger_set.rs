@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex::RegexSet;
 
+use super::rooms::same_name;
 use super::{Pattern, RoomPattern, Trigger};
 use rocketchat::{Message, MessageKind, Room, RoomId};
 
@@ -108,7 +109,10 @@ impl TriggerSet {
             match pattern {
                 RoomPattern::Any => {}
                 RoomPattern::Glob(_) => unfound.channels = true,
-                RoomPattern::Name(name) if !found() => {
+                // A renamed room is found; another one may have its name by now.
+                RoomPattern::Name(name)
+                    if !joined.clone().any(|room| room.names().any(|other| same_name(other, name))) =>
+                {
                     unfound.names.insert(name);
                 }
                 RoomPattern::Id(id) if !found() => {
@@ -118,6 +122,22 @@ impl TriggerSet {
             }
         }
         unfound
+    }
+
+    /// The names among the entries of `rooms`.
+    pub fn room_names(&self) -> impl Iterator<Item = &str> {
+        self.room_patterns().filter_map(|(_, pattern)| match pattern {
+            RoomPattern::Name(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// The ids among the entries of `rooms`.
+    pub fn room_ids(&self) -> impl Iterator<Item = &RoomId> {
+        self.room_patterns().filter_map(|(_, pattern)| match pattern {
+            RoomPattern::Id(id) => Some(id),
+            _ => None,
+        })
     }
 
     /// Every entry of every trigger's `rooms`, in order.

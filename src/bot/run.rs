@@ -172,7 +172,7 @@ impl Bot {
         let account = Account::new(config.rocketchat.url.clone(), credentials, connector);
         let account = Arc::new(account.with_login_wait(tempo.retry_unit));
         let current = Current::new(config.clone());
-        let rooms = Arc::new(Rooms::new(current.now()));
+        let rooms = Arc::new(Rooms::new(current.now(), store.named_rooms().await?));
         let seen = Arc::new(SeenTexts::default());
         let filter = StreamFilter {
             current: current.clone(),
@@ -356,6 +356,7 @@ impl Bot {
             poll_after: tempo.poll_after,
             search_again: tempo.search_again,
             warned: Mutex::default(),
+            troubles: Mutex::default(),
             doubt: Notify::new(),
         };
         let (sender, events) = mpsc::channel(EVENTS);

@@ -79,6 +79,7 @@ fn watched_by(trigger: &Trigger, rooms: &[Known]) -> WatchedBy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alerting::NamedRooms;
     use crate::config::{Config, Sources};
     use rocketchat::RoomKind;
 
@@ -93,7 +94,7 @@ mod tests {
         std::fs::write(file.path(), text).unwrap();
         let config = Config::load(&Sources { path: Some(file.path().to_owned()), env: vec![] }).unwrap();
         let current = Current::new(config);
-        Names { rooms: Arc::new(Rooms::new(current.now())), current }
+        Names { rooms: Arc::new(Rooms::new(current.now(), NamedRooms::new())), current }
     }
 
     #[test]

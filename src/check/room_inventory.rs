@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::alerting::{RoomPattern, TriggerSet};
+use crate::alerting::{NamedRooms, RoomPattern, TriggerSet, remember_names};
 use rocketchat::rest::{RestClient, RestError, RoomInfo};
 use rocketchat::{Room, RoomId};
 
@@ -52,12 +52,19 @@ pub(super) struct RoomInventory {
 }
 
 impl RoomInventory {
-    /// Asks what these triggers need.
+    /// Asks what these triggers need. `named` has the rooms that their names found before.
     ///
     /// # Errors
     /// When the server does not list the rooms that the bot is in.
-    pub(super) async fn take(rest: &RestClient, triggers: &TriggerSet) -> Result<Self, RestError> {
+    pub(super) async fn take(
+        rest: &RestClient,
+        triggers: &TriggerSet,
+        mut named: NamedRooms,
+    ) -> Result<Self, RestError> {
         let mut inventory = Self { joined: joined_rooms(rest).await?, ..Self::default() };
+        for JoinedRoom { info, .. } in &mut inventory.joined {
+            info.room.former_names = remember_names(&mut named, triggers.room_names(), &info.room);
+        }
         let rooms: Vec<Room> = inventory.joined.iter().map(|joined| joined.info.room.clone()).collect();
         let unfound = triggers.unfound(rooms.iter());
         for id in &unfound.ids {

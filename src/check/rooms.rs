@@ -8,7 +8,7 @@ use super::room_inventory::{JoinedRoom, Lookup, RoomInventory};
 use crate::alerting::{RoomPattern, Trigger, TriggerSet, room_label};
 use crate::config::similar;
 use rocketchat::rest::{Permission, RoomInfo};
-use rocketchat::{RoomId, RoomKind};
+use rocketchat::{Room, RoomId, RoomKind};
 
 /// How many rooms with problems are listed below one entry.
 const MAX_PARTS: usize = 12;
@@ -96,6 +96,9 @@ impl<'a> RoomCheck<'a> {
             (RoomPattern::Name(_) | RoomPattern::Id(_), [room]) => {
                 let remark = self.room(*room);
                 let text = match pattern {
+                    RoomPattern::Name(name) if is_former(name, &room.info.room) => {
+                        return vec![finding(renamed(&room.info.room, remark))];
+                    }
                     RoomPattern::Id(_) => format!("{}: {}", room_label(&room.info.room), remark.text),
                     _ => remark.text,
                 };
@@ -284,6 +287,23 @@ impl<'a> RoomCheck<'a> {
     fn invite(&self) -> String {
         format!("type /invite @{} in it", self.username)
     }
+}
+
+/// Whether the room had this name and has another one now.
+fn is_former(name: &str, room: &Room) -> bool {
+    room.former_names.iter().any(|former| &**former == name)
+}
+
+/// A remark about a room that goes by another name now.
+fn renamed(room: &Room, remark: Remark) -> Remark {
+    if remark.grade == Grade::Problem {
+        return remark;
+    }
+    let label = room_label(room);
+    Remark::warning(
+        format!("was renamed to {label}, and is still watched by its ID"),
+        format!("write its new name, {label}, or id:{}", room.id),
+    )
 }
 
 fn archived() -> Remark {

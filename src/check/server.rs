@@ -14,6 +14,7 @@ use super::room_inventory::{RoomInventory, wait_for_rate_limit};
 use super::rooms::{IMPERSONATE, NO_RATE_LIMIT, Rights, RoomCheck};
 use super::tls_problem::TlsProblem;
 use crate::config::{self, Config};
+use crate::store::Store;
 use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent, Scope};
 use rocketchat::rest::{Limits, Me, RestClient, RestError, ServerInfo};
 use rocketchat::{Account, Connector, LoginError, ServerUrl};
@@ -109,7 +110,8 @@ impl Probe<'_> {
         if let Some(remark) = threads(wait_for_rate_limit(|| self.rest.limits()).await) {
             found("threads", remark);
         }
-        match RoomInventory::take(&self.rest, &self.config.triggers).await {
+        let named = Store::inspect_named_rooms(&self.config.store.url).await;
+        match RoomInventory::take(&self.rest, &self.config.triggers, named).await {
             Ok(inventory) => Some(self.check_rooms(&inventory, &rights, &me)),
             Err(error) => {
                 found("rooms", call_failed(&error));

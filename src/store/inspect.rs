@@ -18,8 +18,10 @@ use sqlx::{
 use super::{
     Store, StoreError,
     database::{MIGRATIONS, hold, lock_file},
+    rooms::named_rooms,
     rows::millis,
 };
+use crate::alerting::NamedRooms;
 
 /// How a store was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,23 @@ impl Store {
         database.close().await?;
         Ok(bodies)
     }
+
+    /// The rooms that the names in the configuration found last, as far as the store can be read. A running bot is not disturbed.
+    pub async fn inspect_named_rooms(url: &str) -> NamedRooms {
+        read_named_rooms(url).await.unwrap_or_default()
+    }
+}
+
+async fn read_named_rooms(url: &str) -> Result<NamedRooms, StoreError> {
+    let options = SqliteConnectOptions::from_str(url)?;
+    let mut log = options.get_filename().as_os_str().to_owned();
+    log.push("-wal");
+    // Immutable: SQLite then creates no file beside it. A log that is there has the newest rows.
+    let is_complete = !Path::new(&log).exists();
+    let mut database = options.read_only(true).immutable(is_complete).connect().await?;
+    let named = named_rooms(&mut database).await;
+    database.close().await?;
+    named
 }
 
 async fn inspect(path: &Path, options: SqliteConnectOptions) -> Result<Condition, StoreError> {

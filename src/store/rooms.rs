@@ -8,6 +8,7 @@ use super::{
     Store, StoreError,
     rows::{millis, timestamp},
 };
+use crate::alerting::NamedRooms;
 use rocketchat::RoomId;
 
 /// How far a watched room was read.
@@ -38,6 +39,14 @@ pub struct Progress {
 const READ_UNTIL: &str = "read_until";
 const LISTED_UNTIL: &str = "listed_until";
 const FIRST_SESSION: &str = "first_session";
+
+pub(super) async fn named_rooms(
+    database: impl sqlx::Executor<'_, Database = sqlx::Sqlite>,
+) -> Result<NamedRooms, StoreError> {
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT entry, room_id FROM named_room").fetch_all(database).await?;
+    Ok(rows.into_iter().map(|(entry, room)| (entry, RoomId::new(room))).collect())
+}
 
 impl Store {
     /// How far everything was read.
@@ -109,6 +118,31 @@ impl Store {
     pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM room WHERE id = $1").bind(room.as_str()).execute(&self.writer).await?;
         Ok(())
+    }
+
+    /// The rooms that the names in the configuration found last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn named_rooms(&self) -> Result<NamedRooms, StoreError> {
+        named_rooms(&self.readers).await
+    }
+
+    /// Replaces the rooms that the names in the configuration found last.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing is changed.
+    pub async fn save_named_rooms(&self, named: &NamedRooms) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM named_room").execute(&mut *tx).await?;
+        for (entry, room) in named {
+            sqlx::query("INSERT INTO named_room (entry, room_id) VALUES ($1, $2)")
+                .bind(entry)
+                .bind(room.as_str())
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Whether a room is watched.

@@ -60,6 +60,9 @@ pub struct Room {
     pub name: Option<String>,
     /// `fname`: the name that people see, where it differs from `name`: a discussion's title, a name with spaces.
     pub display_name: Option<Box<str>>,
+    /// Names by which the room was known before it was renamed. The server does not tell them; whoever remembers them may add
+    /// them.
+    pub former_names: Box<[Box<str>]>,
     /// Channel, private group, direct message, or something else.
     pub kind: RoomKind,
 }
@@ -67,7 +70,7 @@ pub struct Room {
 impl Room {
     /// A room whose display name does not differ from its name.
     pub fn new(id: RoomId, name: Option<String>, kind: RoomKind) -> Self {
-        Self { id, name, display_name: None, kind }
+        Self { id, name, display_name: None, former_names: Box::default(), kind }
     }
 
     /// The name that people see; `None` for a direct message.
@@ -75,7 +78,7 @@ impl Room {
         self.display_name.as_deref().or(self.name.as_deref())
     }
 
-    /// Every name of the room.
+    /// Every name that the room has now.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.name.as_deref().into_iter().chain(self.display_name.as_deref())
     }

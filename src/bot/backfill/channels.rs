@@ -7,14 +7,13 @@ use tracing::warn;
 
 use super::{Backfill, TRIES};
 use crate::alerting::RoomPattern;
-use crate::bot::ingest::Known;
 
 /// Channels on one page of the list.
 const PAGE: usize = 100;
 /// How many of them come again on the next page: where one is deleted meanwhile, the others move up.
 const SEAM: usize = 5;
 /// Rocket.Chat's code for a room that is not there (`rooms.info` in `app/api/server/v1/rooms.ts`).
-const NO_SUCH_ROOM: &str = "error-room-not-found";
+pub(in crate::bot) const NO_SUCH_ROOM: &str = "error-room-not-found";
 
 /// What a search found.
 #[derive(Debug, Default)]
@@ -37,6 +36,13 @@ impl Backfill {
             let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
             self.looked_up(info, id.as_str(), first_session, &mut searched).await;
         }
+        // A room that an entry named before, and that goes by another name by now.
+        for id in &intake.rooms.named_and_unknown() {
+            match intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await {
+                Err(error) if error.code() == Some(NO_SUCH_ROOM) => intake.rooms.remove(id),
+                info => self.looked_up(info, id.as_str(), first_session, &mut searched).await,
+            }
+        }
         let mut missing = Vec::new();
         for name in unfound.names {
             let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_name(name)).await;
@@ -46,6 +52,7 @@ impl Backfill {
             }
         }
         // The server looks a room up by its address alone, exactly; the list has the names that people see.
+        missing.retain(|(name, _)| !intake.rooms.has(&RoomPattern::Name((*name).to_owned())));
         if unfound.channels || !missing.is_empty() {
             self.list_channels(first_session, &mut searched).await;
         }
@@ -106,7 +113,7 @@ impl Backfill {
             intake.clear_warning("unlisted");
             let next = offset + page.items.len();
             for info in page.items {
-                if Known::new(info.room.clone(), false, self.triggers()).watched {
+                if intake.rooms.judged(info.room.clone()).watched {
                     self.found(info, first_session, searched).await;
                 } else if intake.rooms.get(&info.room.id).is_some_and(|known| !known.joined) {
                     // It may have been renamed.
@@ -134,7 +141,7 @@ impl Backfill {
         if before.as_ref().is_some_and(|before| before.joined) {
             return;
         }
-        let known = Known::new(info.room.clone(), false, self.triggers());
+        let known = self.intake.rooms.judged(info.room.clone());
         if known.watched && self.intake.cursors.of(&id).is_none() {
             // Noted before it is known: whoever hears of it in between must not take it for one watched all the time.
             let listed = self.intake.cursors.listed_until();

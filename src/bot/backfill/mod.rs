@@ -27,6 +27,7 @@ use rocketchat::RoomId;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
+pub(super) use self::channels::NO_SUCH_ROOM;
 use self::channels::Searched;
 use self::plan::{Changes, Rounds, Step, plan};
 use self::poll::Poll;
@@ -129,6 +130,7 @@ impl Backfill {
             let Searched { found, is_complete } = self.search(first_session).await;
             self.is_search_complete = is_complete;
             changes.rooms.extend(found);
+            intake.note_named_rooms().await;
             self.forget_unwatched().await;
         }
         let others: Vec<Known> = intake
@@ -178,15 +180,17 @@ impl Backfill {
         let mut changes = Changes { is_full, ..Changes::default() };
         for mut info in rooms {
             changes.last_messages.extend(info.last_message.take().map(|last| *last));
-            let (id, changed) = (info.room.id.clone(), info.changed_at());
+            let (id, changed, archived) = (info.room.id.clone(), info.changed_at(), info.archived);
             let before = self.intake.rooms.get(&id);
             let was_unwatched =
                 before.is_some_and(|before| before.joined && before.described && !before.watched);
             if self.intake.rooms.learn(info.room, Some(true)).watched && was_unwatched {
                 changes.renamed.insert(id.clone());
             }
+            self.intake.rooms.set_archived(&id, archived);
             changes.rooms.insert(id, changed);
         }
+        self.intake.note_named_rooms().await;
         changes
     }
 

@@ -78,7 +78,7 @@ mod tests {
 
     fn known(joined: bool) -> Known {
         let room = Room::new(RoomId::new("r"), Some("ops".into()), RoomKind::Channel);
-        Known { room, joined, watched: true, described: true }
+        Known { room, joined, watched: true, described: true, archived: false }
     }
 
     fn progress(cursor: i64) -> RoomProgress {

@@ -29,7 +29,7 @@ pub(super) use self::rooms::{Known, Rooms, is_watched_from_outside};
 pub(super) use self::seen::SeenTexts;
 pub use self::settle::event_of;
 pub(super) use self::settle::{Item, Settler, oldest};
-use super::backfill::Backfill;
+use super::backfill::{Backfill, NO_SUCH_ROOM};
 use super::intake::Intake;
 use super::session::Session;
 use super::settings::{Current, Settings};
@@ -138,7 +138,10 @@ impl Ingest {
                 self.intake.health.clear(&Condition::Polling);
                 self.start_session(self.session(identity.user_id, since)).await;
             }
-            RealtimeEvent::RoomsChanged(change) => self.follow(change).await,
+            RealtimeEvent::RoomsChanged(change) => {
+                self.follow(change).await;
+                self.intake.note_named_rooms().await;
+            }
             RealtimeEvent::Lost { reason, retry_in } => {
                 if self.session.as_ref().is_some_and(|session| !session.is_polling) {
                     self.session = None;
@@ -204,6 +207,7 @@ impl Ingest {
                 (false, _) => self.intake.cursors.forget(&change.room).await,
             }
         }
+        self.intake.note_named_rooms().await;
         if let Some(session) = session {
             self.start_backfill(session);
         }
@@ -324,23 +328,43 @@ impl Ingest {
                 let from_outside = is_watched_from_outside(&room, triggers);
                 self.described(room, joined_at.filter(|_| !from_outside)).await;
             }
-            RoomChange::Subscription(Subscription { room, updated_at, .. }) => {
-                let changed = self.newly_watched(&room, updated_at);
+            RoomChange::Subscription(Subscription { room, updated_at, archived, .. }) => {
+                let (id, changed) = (room.id.clone(), self.newly_watched(&room, updated_at));
                 self.described(room, changed).await;
+                self.intake.rooms.set_archived(&id, archived);
             }
             RoomChange::Room(info) => {
-                let changed = self.newly_watched(&info.room, info.updated_at);
+                let (id, changed) = (info.room.id.clone(), self.newly_watched(&info.room, info.updated_at));
                 self.described(info.room, changed).await;
+                self.intake.rooms.set_archived(&id, info.archived);
             }
             RoomChange::Left(room) => {
+                let was_watched = self.intake.rooms.watched(&room);
+                if self.intake.rooms.is_named(&room) && self.is_gone(&room).await {
+                    return self.deleted(&room).await;
+                }
                 self.intake.rooms.left(&room);
+                if was_watched {
+                    warn!(%room, "the bot was removed from a watched room");
+                }
                 self.dropped(&room).await;
             }
-            RoomChange::Deleted(room) => {
-                self.intake.rooms.remove(&room);
-                self.dropped(&room).await;
-            }
+            RoomChange::Deleted(room) => self.deleted(&room).await,
         }
+    }
+
+    /// Whether the server says that there is no such room. It takes the members out of a room before it deletes it.
+    async fn is_gone(&self, room: &RoomId) -> bool {
+        let found = timeout(ANSWER_WITHIN, self.intake.rest.room_by_id(room)).await;
+        matches!(found, Ok(Err(error)) if error.code() == Some(NO_SUCH_ROOM))
+    }
+
+    async fn deleted(&self, room: &RoomId) {
+        if self.intake.rooms.watched(room) || self.intake.rooms.is_named(room) {
+            warn!(%room, "a watched room was deleted");
+        }
+        self.intake.rooms.remove(room);
+        self.dropped(room).await;
     }
 
     /// When a room that changed came to be watched by that. One never described, or watched before, was there all the time:

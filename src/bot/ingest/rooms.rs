@@ -1,13 +1,13 @@
 //! The directory of rooms: names, membership, and whether a trigger watches them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rocketchat::realtime::RoomHint;
 use rocketchat::{MessageId, Room, RoomId, RoomKind};
 use url::Url;
 
-use crate::alerting::{RoomPattern, TriggerSet, message_url};
+use crate::alerting::{NamedRooms, RoomPattern, TriggerSet, message_url, remember_names, room_label};
 use crate::bot::settings::Settings;
 
 /// A room and what it is to the bot.
@@ -21,13 +21,33 @@ pub(in crate::bot) struct Known {
     /// Whether the server has described it. Of others only what came along with their messages is known, which is not the name
     /// that people see.
     pub(in crate::bot) described: bool,
+    /// Nobody can post there.
+    pub(in crate::bot) archived: bool,
 }
 
 impl Known {
     pub(in crate::bot) fn new(room: Room, joined: bool, triggers: &TriggerSet) -> Self {
-        let mut known = Self { room, joined, watched: false, described: true };
+        let mut known = Self { room, joined, watched: false, described: true, archived: false };
         known.judge(triggers);
         known
+    }
+
+    /// What keeps a room that a trigger names from being watched as it is written, for a person.
+    fn trouble(&self) -> Option<String> {
+        let label = room_label(&self.room);
+        if self.archived {
+            Some(format!(
+                "{label} is archived, so nobody can post there: unarchive it, or remove it from the triggers"
+            ))
+        } else if !self.joined && self.room.kind != RoomKind::Channel {
+            Some(format!("The bot is not in {label} any more, and does not watch it: invite it again"))
+        } else if let [former, ..] = &*self.room.former_names {
+            Some(format!(
+                "The room named {former} in the configuration was renamed to {label}. It is still watched: write the new name"
+            ))
+        } else {
+            None
+        }
     }
 
     fn judge(&mut self, triggers: &TriggerSet) {
@@ -50,6 +70,33 @@ struct Directory {
     /// What `watched` was judged by.
     settings: Arc<Settings>,
     known: HashMap<RoomId, Known>,
+    /// The rooms that entries of `rooms` named.
+    named: NamedRooms,
+    /// Whether the store has `named`.
+    is_saved: bool,
+}
+
+impl Directory {
+    fn judged(&mut self, mut room: Room, joined: bool) -> Known {
+        self.recall_names(&mut room);
+        Known::new(room, joined, &self.settings.config.triggers)
+    }
+
+    /// Adds to a room the names under which it was found before.
+    fn recall_names(&mut self, room: &mut Room) {
+        let before = self.named.len();
+        room.former_names = remember_names(&mut self.named, self.settings.config.triggers.room_names(), room);
+        self.is_saved &= self.named.len() == before;
+    }
+
+    /// Forgets what entries named that are in the configuration no more.
+    fn forget_entries(&mut self) {
+        let entries: HashSet<String> =
+            self.settings.config.triggers.room_names().map(str::to_lowercase).collect();
+        let before = self.named.len();
+        self.named.retain(|(entry, _)| entries.contains(entry));
+        self.is_saved &= self.named.len() == before;
+    }
 }
 
 /// A room that new settings watch and the old ones did not, or the other way round.
@@ -59,8 +106,11 @@ pub(in crate::bot) struct Rewatched {
 }
 
 impl Rooms {
-    pub(in crate::bot) fn new(settings: Arc<Settings>) -> Self {
-        Self(RwLock::new(Directory { settings, known: HashMap::new() }))
+    /// An empty directory, and what the last run knew of rooms that are named in the configuration.
+    pub(in crate::bot) fn new(settings: Arc<Settings>, named: NamedRooms) -> Self {
+        let mut directory = Directory { settings, known: HashMap::new(), named, is_saved: true };
+        directory.forget_entries();
+        Self(RwLock::new(directory))
     }
 
     /// The address of a message.
@@ -73,16 +123,19 @@ impl Rooms {
     /// Judges every room by these settings from now on.
     pub(in crate::bot) fn adopt(&self, settings: Arc<Settings>) -> Vec<Rewatched> {
         let mut directory = self.write();
-        let triggers = &settings.config.triggers;
+        directory.settings = settings;
+        directory.forget_entries();
+        let mut known = std::mem::take(&mut directory.known);
         let mut changed = Vec::new();
-        for (id, known) in &mut directory.known {
+        for (id, known) in &mut known {
             let before = known.watched;
-            known.judge(triggers);
+            directory.recall_names(&mut known.room);
+            known.judge(&directory.settings.config.triggers);
             if known.watched != before {
                 changed.push(Rewatched { room: id.clone(), now: known.watched });
             }
         }
-        directory.settings = settings;
+        directory.known = known;
         changed
     }
 
@@ -141,10 +194,11 @@ impl Rooms {
         let before = directory.known.get(&room.id);
         let (was_joined, was_described) =
             before.map_or((false, false), |known| (known.joined, known.described));
-        let triggers = &directory.settings.config.triggers;
+        let archived = before.is_some_and(|known| known.archived);
         let known = Known {
             described: described || was_described,
-            ..Known::new(room, joined.unwrap_or(was_joined), triggers)
+            archived,
+            ..directory.judged(room, joined.unwrap_or(was_joined))
         };
         directory.known.insert(known.room.id.clone(), known.clone());
         known
@@ -177,7 +231,7 @@ impl Rooms {
     /// Notes that the bot is in these rooms and no others.
     pub(in crate::bot) fn keep_joined(&self, joined: &HashSet<&RoomId>) {
         let mut directory = self.write();
-        let Directory { settings, known } = &mut *directory;
+        let Directory { settings, known, .. } = &mut *directory;
         for known in known.values_mut().filter(|known| known.joined && !joined.contains(&known.room.id)) {
             known.joined = false;
             known.judge(&settings.config.triggers);
@@ -187,11 +241,52 @@ impl Rooms {
     /// Notes that the bot is no longer in a room.
     pub(super) fn left(&self, id: &RoomId) {
         let mut directory = self.write();
-        let Directory { settings, known } = &mut *directory;
+        let Directory { settings, known, .. } = &mut *directory;
         if let Some(known) = known.get_mut(id) {
             known.joined = false;
             known.judge(&settings.config.triggers);
         }
+    }
+
+    /// The room as the triggers see it, which is not learned.
+    pub(in crate::bot) fn judged(&self, room: Room) -> Known {
+        self.write().judged(room, false)
+    }
+
+    /// Notes whether nobody can post in a room.
+    pub(in crate::bot) fn set_archived(&self, id: &RoomId, archived: bool) {
+        if let Some(known) = self.write().known.get_mut(id) {
+            known.archived = archived;
+        }
+    }
+
+    /// What entries of `rooms` named, where that is not saved yet.
+    pub(in crate::bot) fn unsaved_names(&self) -> Option<NamedRooms> {
+        let mut directory = self.write();
+        (!std::mem::replace(&mut directory.is_saved, true)).then(|| directory.named.clone())
+    }
+
+    /// Whether an entry of `rooms` means this room alone.
+    pub(super) fn is_named(&self, id: &RoomId) -> bool {
+        let directory = self.read();
+        directory.named.iter().any(|(_, room)| room == id)
+            || directory.settings.config.triggers.room_ids().any(|room| room == id)
+    }
+
+    /// Rooms that entries of `rooms` named before, and that nobody has described in this run.
+    pub(in crate::bot) fn named_and_unknown(&self) -> BTreeSet<RoomId> {
+        let directory = self.read();
+        let named = directory.named.iter().map(|(_, room)| room);
+        named.filter(|room| !directory.known.contains_key(*room)).cloned().collect()
+    }
+
+    /// What is wrong with the rooms that triggers name one by one, for a person.
+    pub(in crate::bot) fn troubles(&self) -> BTreeMap<RoomId, String> {
+        let directory = self.read();
+        let named = directory.named.iter().map(|(_, room)| room);
+        let rooms = named.chain(directory.settings.config.triggers.room_ids());
+        let trouble = |id: &RoomId| Some((id.clone(), directory.known.get(id)?.trouble()?));
+        rooms.filter_map(trouble).collect()
     }
 
     /// Whether the room is known at all.
@@ -200,8 +295,12 @@ impl Rooms {
     }
 
     /// Forgets a deleted room.
-    pub(super) fn remove(&self, id: &RoomId) {
-        self.write().known.remove(id);
+    pub(in crate::bot) fn remove(&self, id: &RoomId) {
+        let mut directory = self.write();
+        directory.known.remove(id);
+        let before = directory.named.len();
+        directory.named.retain(|(_, room)| room != id);
+        directory.is_saved &= directory.named.len() == before;
     }
 
     // The map holds no invariant that a panic elsewhere could have broken.

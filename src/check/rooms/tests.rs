@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::{Config, Sources};
-use rocketchat::Room;
 use rocketchat::rest::{Permission, RoomInfo};
 
 /// The triggers of a `bot.toml` with one trigger that watches these rooms.

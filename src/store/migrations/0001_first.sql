@@ -89,6 +89,13 @@ CREATE TABLE room (
     is_behind INTEGER NOT NULL -- whether the cursor stays here while the fact read_until moves on
 ) STRICT, WITHOUT ROWID;
 
+-- The rooms that the names in the configuration found last: one that is renamed goes on being watched.
+CREATE TABLE named_room (
+    entry   TEXT NOT NULL, -- the name in the configuration, in lower case
+    room_id TEXT NOT NULL,
+    PRIMARY KEY (entry, room_id)
+) STRICT, WITHOUT ROWID;
+
 -- Facts about this installation.
 CREATE TABLE fact (
     name  TEXT PRIMARY KEY,

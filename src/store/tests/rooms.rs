@@ -52,3 +52,14 @@ async fn a_forgotten_room_is_not_watched() {
     fixture.store.forget_room(&room("r")).await.unwrap();
     assert!(!fixture.store.watches_room(&room("r")).await.unwrap());
 }
+
+#[tokio::test]
+async fn the_rooms_that_names_found_survive_a_restart_and_are_replaced_as_a_whole() {
+    let fixture = Fixture::new().await;
+    let named =
+        |entries: &[(&str, &str)]| entries.iter().map(|(entry, id)| ((*entry).into(), room(id))).collect();
+    fixture.store.save_named_rooms(&named(&[("ops", "r1"), ("ops", "r2"), ("night", "r3")])).await.unwrap();
+    let new = named(&[("ops", "r2")]);
+    fixture.store.save_named_rooms(&new).await.unwrap();
+    assert_eq!(fixture.restarted().await.store.named_rooms().await.unwrap(), new);
+}
