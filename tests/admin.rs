@@ -243,7 +243,7 @@ async fn the_status_page_tells_an_alerts_story_and_no_text() {
                 "Sent to SIGNL4",
                 &format!("eventId {}", alert.event_id),
                 "Acknowledged by Rene",
-                "Reply posted in the thread",
+                "Reply posted",
                 ">acknowledged</span>",
                 "Nothing waits",
                 "#operations</li>",

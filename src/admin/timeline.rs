@@ -107,7 +107,7 @@ fn first_step(alert: &Alert) -> Step {
 fn delivery_step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<DeliveryKind>, name: &str) -> Step {
     let (subject, done) = match carries {
         Some(DeliveryKind::Alert) => ("Alert", format!("Sent to {name}")),
-        Some(DeliveryKind::Reply) => ("Reply", "Reply posted in the thread".to_owned()),
+        Some(DeliveryKind::Reply) => ("Reply", "Reply posted".to_owned()),
         Some(DeliveryKind::Reaction) => ("Reaction", "Reaction added to the message".to_owned()),
         None => ("Delivery", format!("Delivered to {name}")),
     };
@@ -290,7 +290,7 @@ mod tests {
                 "Sent to <signl4>",
                 "Reaction added to the message",
                 "Acknowledged by Rene",
-                "Reply posted in the thread",
+                "Reply posted",
                 "unknown type",
             ]
         );

@@ -16,7 +16,7 @@ use super::tls_problem::TlsProblem;
 use crate::config::{self, Config};
 use crate::store::Store;
 use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent, Scope};
-use rocketchat::rest::{Limits, Me, RestClient, RestError, ServerInfo};
+use rocketchat::rest::{Me, PublicSettings, RestClient, RestError, ServerInfo};
 use rocketchat::{Account, Connector, LoginError, ServerUrl};
 
 /// The major versions of Rocket.Chat that the bot is tested with.
@@ -107,7 +107,7 @@ impl Probe<'_> {
         if let Some(remark) = rate_limit(&rights, &me) {
             found("rights", remark);
         }
-        if let Some(remark) = threads(wait_for_rate_limit(|| self.rest.limits()).await) {
+        if let Some(remark) = threads(wait_for_rate_limit(|| self.rest.public_settings()).await) {
             found("threads", remark);
         }
         let named = Store::inspect_named_rooms(&self.config.store.url).await;
@@ -308,8 +308,8 @@ fn appearance(settings: &config::RocketChat, rights: &Rights, me: &Me) -> Remark
 }
 
 /// Without threads every reply is a message in the room.
-fn threads(limits: Result<Limits, RestError>) -> Option<Remark> {
-    (limits.ok()?.threads == Some(false)).then(|| {
+fn threads(settings: Result<PublicSettings, RestError>) -> Option<Remark> {
+    (settings.ok()?.threads == Some(false)).then(|| {
         Remark::warning(
             "threads are switched off: replies are posted in the room, each with a quotation of its message",
             "switch on Administration > Settings > Threads > Enable Threads",

@@ -59,6 +59,23 @@ async fn where_threads_are_switched_off_a_reply_comes_into_the_room_with_a_quota
 }
 
 #[tokio::test]
+async fn a_quotation_is_of_the_address_that_people_use_whatever_the_bot_calls() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    harness.chat.set_threads_enabled(false);
+    harness.chat.set_site_url("https://chat.example.com/team");
+    let (message, alert) = alerted(&harness).await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    let reply = posted_in(&harness, &harness.room, ACKNOWLEDGED).await;
+    assert!(
+        reply.text.starts_with("[ ](https://chat.example.com/team/channel/operations?msg="),
+        "{}",
+        reply.text
+    );
+    assert_eq!(reply.attachments[0]["text"], message.text);
+}
+
+#[tokio::test]
 async fn a_reply_to_a_message_that_was_pruned_comes_into_the_room() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;

@@ -46,7 +46,8 @@ impl World {
             let room = self.rooms.get(&message.room_id)?;
             self.can_access(user_id, room).then(|| quotation_of(message, &link))
         };
-        links(text).into_iter().filter_map(quotation).collect()
+        let is_ours = |link: &String| self.site_url.as_ref().is_none_or(|site| link.starts_with(site));
+        links(text).into_iter().filter(is_ours).filter_map(quotation).collect()
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) struct World {
     pub(super) started_at: Millis,
     /// `Message_MaxAllowedSize`, in UTF-16 code units as JavaScript counts.
     pub(super) max_message_size: usize,
+    /// `Site_Url`; `None` for any address at which the server is reached.
+    pub(super) site_url: Option<String>,
     /// `Threads_enabled`.
     pub(super) threads_enabled: bool,
     /// `Store_Last_Message`.
@@ -66,6 +68,7 @@ impl World {
             deleted_rooms: Vec::new(),
             started_at: system_now(),
             max_message_size,
+            site_url: None,
             threads_enabled: true,
             stores_last_message: true,
             clock_offset: 0,

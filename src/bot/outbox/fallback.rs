@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use url::Url;
+
 use super::reply::Reply;
 use crate::alerting::without_mentions;
 use rocketchat::{
@@ -90,6 +92,8 @@ pub(super) struct Form {
     /// Whether the message that the thread hangs on was deleted: a reply there is accepted and shown nowhere. `None` where nobody
     /// has asked.
     pub(super) parent_is_gone: Option<bool>,
+    /// The server's own address, where it was asked for and told.
+    pub(super) site: Option<Url>,
     /// The server's limit in UTF-16 code units, where it was asked for and told.
     pub(super) longest: Option<usize>,
     /// The room of the direct messages with the author, where there is one.

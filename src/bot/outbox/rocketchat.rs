@@ -122,7 +122,7 @@ impl RocketChat {
         if form.parent_is_gone.is_none() && reply.is_late {
             form.parent_is_gone = self.parent_is_gone(reply).await;
             if form.parent_is_gone == Some(true) {
-                form.steps.insert(Step::OutsideThread);
+                self.take(Step::OutsideThread, &mut form, reply).await?;
             }
         }
         let mut message = self.message(reply, &form, &settings);
@@ -150,17 +150,19 @@ impl RocketChat {
 
     /// Takes a step, and asks the server for what it needs.
     async fn take(&self, step: Step, form: &mut Form, reply: &Reply) -> Result<(), RestError> {
+        if matches!(step, Step::Shortened | Step::OutsideThread | Step::Direct) && form.site.is_none() {
+            // Without an answer it is done without: a short text, and the address that the bot calls.
+            let settings = self.rest.public_settings().await.unwrap_or_default();
+            (form.longest, form.site) = (settings.longest_message, settings.site_url);
+        }
         match step {
-            Step::Shortened => {
-                form.longest = answered(self.rest.limits().await)?.and_then(|it| it.longest_message)
-            }
             Step::Direct => {
                 let author = reply.about.as_ref().and_then(|about| about.author.as_deref());
                 if let Some(author) = author {
                     form.direct = answered(self.rest.direct_room(author).await)?;
                 }
             }
-            Step::OwnName | Step::WithoutMentions | Step::OutsideThread => {}
+            Step::OwnName | Step::WithoutMentions | Step::Shortened | Step::OutsideThread => {}
         }
         form.steps.insert(step);
         Ok(())
@@ -182,7 +184,8 @@ impl RocketChat {
                 avatar: chat.avatar.as_ref().map(ToString::to_string),
             },
         };
-        let link = |about: &About| self.rooms.link(chat.url.base(), &reply.room, &about.message).to_string();
+        let site = form.site.as_ref().unwrap_or(chat.url.base());
+        let link = |about: &About| self.rooms.link(site, &reply.room, &about.message).to_string();
         form.message(reply, appearance, reply.about.as_ref().map(link).as_deref())
     }
 

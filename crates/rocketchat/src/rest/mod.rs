@@ -14,7 +14,7 @@ mod tests;
 pub use crate::http::{Effect, Failure, RestError};
 pub use messages::{Delivery, OutgoingMessage};
 pub use rooms::{Changes, Page, RoomInfo, Subscription};
-pub use settings::Limits;
+pub use settings::PublicSettings;
 pub use sync::{SyncPage, Unreadable};
 
 use std::sync::Arc;

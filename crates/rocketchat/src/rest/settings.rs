@@ -1,31 +1,35 @@
 //! The server's public settings.
 
 use serde_json::Value;
+use url::Url;
 
 use super::{Call, RestClient, RestError};
 use crate::wire;
 
 const THREADS: &str = "Threads_enabled";
+const SITE_URL: &str = "Site_Url";
 const LONGEST_MESSAGE: &str = "Message_MaxAllowedSize";
 
-/// What the server's settings allow for messages. `None` where the server does not say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
+/// The server's settings that matter for messages. `None` where the server does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublicSettings {
     /// Whether there are threads (`Threads_enabled`). Without them a message with a `tmid` is refused.
     pub threads: Option<bool>,
     /// The longest text, in UTF-16 code units (`Message_MaxAllowedSize`).
     pub longest_message: Option<usize>,
+    /// The address that people use (`Site_Url`). Only links that begin with it are shown as quotations.
+    pub site_url: Option<Url>,
 }
 
 impl RestClient {
-    /// What the server's public settings allow for messages (`settings.public`).
+    /// The server's settings that matter for messages (`settings.public`).
     ///
     /// Servers before 7.0 ignore `_id` and list all settings.
     ///
     /// # Errors
     /// See [`RestError`].
-    pub async fn limits(&self) -> Result<Limits, RestError> {
-        let query = [("_id", format!("{THREADS},{LONGEST_MESSAGE}")), ("count", "0".to_owned())];
+    pub async fn public_settings(&self) -> Result<PublicSettings, RestError> {
+        let query = [("_id", [THREADS, LONGEST_MESSAGE, SITE_URL].join(",")), ("count", "0".to_owned())];
         let answer = self.call(Call::get("settings.public", &query).listing()).await?;
         let settings =
             answer.get("settings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -33,11 +37,14 @@ impl RestClient {
             let is_named = |setting: &&Value| wire::filled(setting, "_id") == Some(name);
             settings.iter().find(is_named)?.get("value")
         };
-        Ok(Limits {
+        Ok(PublicSettings {
             threads: value(THREADS).and_then(Value::as_bool),
             longest_message: value(LONGEST_MESSAGE)
                 .and_then(Value::as_u64)
                 .and_then(|longest| usize::try_from(longest).ok()),
+            site_url: value(SITE_URL)
+                .and_then(|url| Url::parse(url.as_str()?).ok())
+                .filter(|url| matches!(url.scheme(), "http" | "https")),
         })
     }
 }

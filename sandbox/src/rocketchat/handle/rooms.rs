@@ -100,6 +100,11 @@ impl RocketChat {
         self.shared.act(|world| world.change_room(room.as_ref(), |room| room.read_only = read_only))
     }
 
+    /// Sets the address that people use (`Site_Url`): only links that begin with it are shown as quotations.
+    pub fn set_site_url(&self, url: &str) {
+        self.shared.act(|world| world.site_url = Some(url.to_owned()));
+    }
+
     /// Switches threads on or off (`Threads_enabled`).
     pub fn set_threads_enabled(&self, enabled: bool) {
         self.shared.act(|world| world.threads_enabled = enabled);

@@ -64,6 +64,7 @@ pub(super) fn info(world: &mut World, request: &Request<'_>) -> Result<Value, Fa
 pub(super) fn public_settings(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
     let all = [
         ("Message_MaxAllowedSize", json!(world.max_message_size)),
+        ("Site_Url", json!(world.site_url.as_deref().unwrap_or_default())),
         ("Threads_enabled", json!(world.threads_enabled)),
     ];
     let wanted =
