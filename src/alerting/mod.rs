@@ -24,8 +24,8 @@ pub use rooms::{NamedRooms, RoomGlob, RoomPattern, RoomPatternError, room_label}
 pub use template::{CompileError, RenderError, Template, Vocabulary};
 pub use template_event::{AlertingScenario, EventTemplates, RenderedEvent, message_url, render_event};
 pub(crate) use template_event::{DEFAULT_TITLE, is_location};
-pub(crate) use template_reply::without_mentions;
 pub use template_reply::{OnSent, Replies, ReplyKind, ReplyWords};
+pub(crate) use template_reply::{which_alert, without_mentions};
 pub use trigger::{TeamName, Trigger};
 pub use trigger_set::{Match, TriggerSet, Unfound};
 pub use users::UserPattern;

@@ -128,6 +128,20 @@ pub struct ReplyWords<'a> {
     pub team: &'a str,
     /// The trigger's name.
     pub trigger: &'a str,
+    /// Which alert of several in the thread is meant; stands below the text.
+    pub which: Option<&'a str>,
+}
+
+/// How an alert is told from the others of its thread: its number and the first words of its text.
+pub(crate) fn which_alert(number: impl std::fmt::Display, text: &str) -> String {
+    const MOST: usize = 40;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words: String = text.chars().take(MOST).collect();
+    match (words.is_empty(), words.len() < text.len()) {
+        (true, _) => format!("alert {number}"),
+        (false, false) => format!("alert {number}: “{words}”"),
+        (false, true) => format!("alert {number}: “{}…”", words.trim_end()),
+    }
 }
 
 impl ReplyWords<'_> {
@@ -177,11 +191,15 @@ impl Replies {
         let Some(template) = self.texts.get(&kind) else {
             return Ok(None);
         };
-        let ReplyWords { user, text, reason, team, trigger } = *words;
+        let ReplyWords { user, text, reason, team, trigger, which } = *words;
         let reason = without_trigger_word(reason);
         let [user, text, reason, team, trigger] = [user, text, &reason, team, trigger].map(without_mentions);
         let text = template.render(kind.key(), &context! { user, text, reason, team, trigger })?;
-        Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+        let text = Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        Ok(match which {
+            Some(which) => text.map(|text| format!("{text}\n— {}", without_mentions(which))),
+            None => text,
+        })
     }
 }
 
@@ -203,6 +221,16 @@ mod tests {
 
     fn said(kind: ReplyKind, words: ReplyWords<'_>) -> Option<String> {
         replies(&[]).text(kind, &words).unwrap()
+    }
+
+    #[test]
+    fn an_alert_is_told_from_others_by_its_number_and_first_words() {
+        assert_eq!(which_alert(12, "pump 3\nis down"), "alert 12: “pump 3 is down”");
+        assert_eq!(which_alert(12, &"ü".repeat(41)), format!("alert 12: “{}…”", "ü".repeat(40)));
+        assert_eq!(which_alert(12, " "), "alert 12");
+        let words = ReplyWords { user: "Rene", which: Some("alert 1: “@all”"), ..ReplyWords::default() };
+        let told = said(ReplyKind::Closed, words).unwrap();
+        assert_eq!(told, "Rene: Alert closed.\n— alert 1: “@\u{200B}all”");
     }
 
     #[test]
@@ -289,7 +317,7 @@ mod tests {
 
         #[test]
         fn no_name_and_no_note_makes_a_reply_fail(user in "\\PC*", text in "\\PC*", team in "\\PC*") {
-            let words = ReplyWords { user: &user, text: &text, reason: &text, team: &team, trigger: &team };
+            let words = ReplyWords { user: &user, text: &text, reason: &text, team: &team, trigger: &team, which: None };
             let replies = replies(&[]);
             for kind in ReplyKind::ALL {
                 prop_assert!(replies.text(kind, &words).is_ok());

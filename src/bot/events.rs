@@ -15,7 +15,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     ingest::Rooms,
-    outbox::{Renderer, Reply},
+    outbox::{Renderer, Reply, which},
     settings::{Current, Settings},
 };
 use crate::{
@@ -204,7 +204,7 @@ impl Events {
             },
             learned: learned(reference, correlation.name),
             raised: self.raised(&correlation, &settings),
-            reply: self.reply(notification, kind, &correlation.target, &settings),
+            reply: self.reply(notification, kind, &correlation.target, &settings).await,
             ..EventOutcome::default()
         };
         let is_settled = self.settle(event, notification, correlation.target.name(), outcome).await?;
@@ -246,7 +246,7 @@ impl Events {
         raised.collect()
     }
 
-    fn reply(
+    async fn reply(
         &self,
         notification: &Notification,
         kind: ReplyKind,
@@ -256,11 +256,12 @@ impl Events {
         let renderer = Renderer::new(&settings.config.replies);
         match target {
             ReplyTarget::Thread(alert, _) => {
-                let text = text(notification, kind, renderer)?;
+                let which = which(&self.store, alert).await;
+                let text = text(notification, kind, renderer, which.as_deref())?;
                 Some(Reply::about(alert, text).queued(kind, Some(alert.id)))
             }
             ReplyTarget::Room(room, maybe_about) => {
-                let mut text = text(notification, kind, renderer)?;
+                let mut text = text(notification, kind, renderer, None)?;
                 let server = settings.config.rocketchat.url.base();
                 let link = |alert: &Alert| self.rooms.link(server, &alert.room, &alert.message).to_string();
                 let links: Vec<String> = maybe_about.iter().map(link).collect();
@@ -310,20 +311,27 @@ fn learned(reference: &AlertRef, name: Name) -> Option<(&EventId, &str)> {
 }
 
 /// What is said of an event; `None` where nothing is.
-fn text(notification: &Notification, kind: ReplyKind, renderer: Renderer<'_>) -> Option<String> {
+fn text(
+    notification: &Notification,
+    kind: ReplyKind,
+    renderer: Renderer<'_>,
+    which: Option<&str>,
+) -> Option<String> {
     let without = if kind == ReplyKind::Annotated { NO_TEXT } else { "" };
     let words = ReplyWords {
         user: notification.user.as_deref().unwrap_or(NOBODY),
         text: notification.note.as_deref().unwrap_or(without),
         team: notification.team.as_deref().unwrap_or_default(),
+        which,
         ..ReplyWords::default()
     };
-    let own = renderer.text(kind, &words, None);
     // A note typed together with another action stands below it.
     let note = match (kind, &notification.note) {
         (ReplyKind::Annotated, _) | (_, None) => None,
         (_, Some(_)) => renderer.text(ReplyKind::Annotated, &words, None),
     };
+    let which = which.filter(|_| note.is_none());
+    let own = renderer.text(kind, &ReplyWords { which, ..words }, None);
     match (own, note) {
         (Some(own), Some(note)) => Some(format!("{own}\n{note}")),
         (own, note) => own.or(note),

@@ -6,7 +6,10 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{outbox::Renderer, settings::Current};
+use super::{
+    outbox::{Renderer, which},
+    settings::Current,
+};
 use crate::{
     alerting::{ReplyKind, ReplyWords},
     store::{Store, StoreError},
@@ -50,7 +53,12 @@ impl Housekeeping {
         for alert in self.store.late_alerts(Timestamp::now() - self.late_after).await? {
             let reason = self.store.waiting_because(alert.id).await?;
             let kind = if reason.is_some() { ReplyKind::Delayed } else { ReplyKind::Queued };
-            let words = ReplyWords { reason: reason.as_deref().unwrap_or_default(), ..ReplyWords::default() };
+            let which = which(&self.store, &alert).await;
+            let words = ReplyWords {
+                reason: reason.as_deref().unwrap_or_default(),
+                which: which.as_deref(),
+                ..ReplyWords::default()
+            };
             let reply = renderer.in_thread(&alert, kind, &words);
             self.store.tell_late(alert.id, reply.as_ref()).await?;
             let (alert, waits_since) = (alert.id, alert.created_at);

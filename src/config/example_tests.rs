@@ -309,7 +309,7 @@ fn no_default_reply_sets_off_a_default_trigger() {
     for kind in ReplyKind::ALL {
         for reason in reasons {
             for (user, text) in [("", ""), ("Rene", "I am on it")] {
-                let words = ReplyWords { user, text, reason, trigger, team: "" };
+                let words = ReplyWords { user, text, reason, trigger, team: "", which: None };
                 let reply = config.replies.text(kind, &words).unwrap().unwrap_or_default();
                 assert!(!config.triggers.may_match(&reply), "{}: {reply}", kind.key());
             }

@@ -4,6 +4,7 @@
 //! an attempt, and stays until it is settled as delivered or failed.
 
 use jiff::Timestamp;
+use serde_json::Value;
 use sqlx::{Sqlite, Transaction};
 
 use super::{
@@ -78,6 +79,10 @@ pub(super) const MOVE: &str = "UPDATE delivery SET queue = $1 \
     WHERE queue = $2 AND kind = $3 AND settled_at IS NULL AND state = 'waiting' RETURNING alert_id";
 pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE queue = $1 AND settled_at IS NULL";
 
+pub(super) const THREAD_MATE: &str = "SELECT (SELECT d.body FROM delivery d WHERE d.alert_id = $1 AND d.kind = 'alert' \
+    ORDER BY d.id LIMIT 1) AS event \
+    WHERE EXISTS (SELECT 1 FROM alert WHERE thread_id = $2 AND state <> 'suppressed' AND id <> $1)";
+
 impl Store {
     /// Takes up what the last run left half done. An attempt that was under way when it ended will never be answered, so
     /// its row waits again, and its alert may have been raised. To be called before any worker starts, and by one process.
@@ -139,6 +144,20 @@ impl Store {
         tx.commit().await?;
         self.changed();
         Ok(())
+    }
+
+    /// What tells an alert from the others of its thread: the event that raised it, as far as it is still there. `None` where it is
+    /// the only one.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn among_others(&self, alert: &Alert) -> Result<Option<Value>, StoreError> {
+        let event: Option<Option<String>> = sqlx::query_scalar(THREAD_MATE)
+            .bind(alert.id)
+            .bind(alert.thread.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(event.map(|event| event.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default()))
     }
 
     /// The alert of that row.

@@ -56,6 +56,30 @@ async fn a_note_typed_with_the_acknowledgement_stands_below_it() {
 }
 
 #[tokio::test]
+async fn in_a_thread_with_several_alerts_a_reply_names_its_alert() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let first = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge(&first.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    let second =
+        sandbox::rocketchat::NewMessage::text("SIGNL4 and pump 4\nin hall 2 beside the gate, at once")
+            .in_thread(&message);
+    harness.chat.post(&harness.room, &harness.alice, second).unwrap();
+    let second = harness.alert("SIGNL4 and pump 4\nin hall 2 beside the gate, at once").await;
+    harness.signl4.close(&second.id, "Rene").unwrap();
+    harness
+        .wait_for_reply(
+            &message,
+            "Rene: Alert closed.\n— alert 2: “SIGNL4 and pump 4 in hall 2 beside the g…”",
+        )
+        .await;
+    harness.signl4.close(&first.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert closed.\n— alert 1: “SIGNL4 pump 3 is down”").await;
+}
+
+#[tokio::test]
 async fn a_note_without_a_text_says_so() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;

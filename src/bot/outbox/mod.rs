@@ -35,7 +35,7 @@ use ::signl4::{WebhookClient, WebhookUrl};
 
 pub(super) use self::{
     queues::{labels, of_team, team_label},
-    reply::{Renderer, Reply, is_reply_id},
+    reply::{Renderer, Reply, is_reply_id, which},
 };
 
 /// How often rows of queues that are gone are looked for: a message that is judged at the moment of a change may still

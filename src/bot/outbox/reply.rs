@@ -2,12 +2,13 @@
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tracing::error;
 
 use super::queues;
 use crate::{
-    alerting::{OnSent, Replies, ReplyKind, ReplyWords},
-    store::{Alert, AlertId, DeliveryKind, NewDelivery},
+    alerting::{OnSent, Replies, ReplyKind, ReplyWords, which_alert},
+    store::{Alert, AlertId, DeliveryKind, NewDelivery, Store},
 };
 use rocketchat::{MessageId, RoomId};
 
@@ -87,6 +88,15 @@ impl Reply {
             alert,
         }
     }
+}
+
+/// Which alert of several in its thread this one is, for [`ReplyWords::which`]; `None` where it is the only one.
+pub(in crate::bot) async fn which(store: &Store, alert: &Alert) -> Option<String> {
+    let event = store.among_others(alert).await.unwrap_or_else(|error| {
+        error!(alert = %alert.id, %error, "the store cannot tell which alert of its thread a reply is about");
+        None
+    })?;
+    Some(which_alert(alert.id, event.get("message").and_then(Value::as_str).unwrap_or_default()))
 }
 
 /// Renders what the thread of a message is told of its alert.

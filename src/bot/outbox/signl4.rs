@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    reply::Renderer,
+    reply::{Renderer, which},
     worker::{Attempt, Destination, tried_long_enough},
 };
 use crate::{
@@ -39,20 +39,20 @@ impl Destination for Signl4Team {
             Err(error) => return Settlement::Retry { reason: Some(error.to_string()) }.into(),
         };
         let Ok(event) = serde_json::from_str(&delivery.body) else {
-            return self.not_sent(&alert, "its row in the store is damaged".into());
+            return self.not_sent(&alert, "its row in the store is damaged".into()).await;
         };
         let answer = self.client.raise(&self.url, &event).await;
         // Again, for the call may have taken so long that the thread was told of the delay.
         let alert = self.alert(delivery).await.ok().flatten().unwrap_or(alert);
         match answer {
             Ok(raised) => self.sent(&alert, raised),
-            Err(error) => self.failed(&alert, delivery, error),
+            Err(error) => self.failed(&alert, delivery, error).await,
         }
     }
 
     async fn give_up(&self, delivery: &Delivery, reason: String) -> Attempt {
         match self.alert(delivery).await {
-            Ok(Some(alert)) => self.not_sent(&alert, reason),
+            Ok(Some(alert)) => self.not_sent(&alert, reason).await,
             Ok(None) | Err(_) => Settlement::Failed { reason }.into(),
         }
     }
@@ -76,12 +76,12 @@ impl Signl4Team {
         }
     }
 
-    fn failed(&self, alert: &Alert, delivery: &Delivery, error: RaiseError) -> Attempt {
+    async fn failed(&self, alert: &Alert, delivery: &Delivery, error: RaiseError) -> Attempt {
         let (why, settlement) = match error {
             RaiseError::Rejected { reason } => {
                 return Attempt {
                     pause: Some(self.retry_unit * PAUSE_AFTER_REJECTION),
-                    ..self.not_sent(alert, reason)
+                    ..self.not_sent(alert, reason).await
                 };
             }
             RaiseError::Throttled { wait } => {
@@ -93,13 +93,15 @@ impl Signl4Team {
         let retry_for = self.current.now().config.signl4.retry_for;
         if tried_long_enough(delivery, retry_for, Timestamp::now()) {
             let tried = humantime::format_duration(retry_for);
-            return self.not_sent(alert, format!("{why}; tried for {tried}"));
+            return self.not_sent(alert, format!("{why}; tried for {tried}")).await;
         }
         settlement.into()
     }
 
-    fn not_sent(&self, alert: &Alert, reason: String) -> Attempt {
-        let words = ReplyWords { reason: &reason, team: self.team.as_str(), ..ReplyWords::default() };
+    async fn not_sent(&self, alert: &Alert, reason: String) -> Attempt {
+        let which = which(&self.store, alert).await;
+        let (team, which) = (self.team.as_str(), which.as_deref());
+        let words = ReplyWords { reason: &reason, team, which, ..ReplyWords::default() };
         let settings = self.current.now();
         let told = Renderer::new(&settings.config.replies).in_thread(alert, ReplyKind::NotSent, &words);
         Attempt { settlement: Settlement::Failed { reason }, pause: None, then: told.into_iter().collect() }

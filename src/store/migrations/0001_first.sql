@@ -23,6 +23,7 @@ CREATE TABLE alert (
 ) STRICT;
 CREATE INDEX alert_event ON alert (event_id) WHERE event_id IS NOT NULL;
 CREATE INDEX alert_external ON alert (external_id, id) WHERE state <> 'suppressed';
+CREATE INDEX alert_thread ON alert (thread_id) WHERE state <> 'suppressed';
 CREATE INDEX alert_unanswered ON alert (external_id, id) WHERE unanswered > 0;
 CREATE INDEX alert_paged ON alert (trigger_name, room_id, created_at) WHERE state IN ('queued', 'sent');
 CREATE INDEX alert_late ON alert (created_at) WHERE state = 'queued' AND told_waiting = 0;
