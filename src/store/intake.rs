@@ -64,9 +64,11 @@ impl Intake<'_> {
         state: AlertState,
     ) -> Result<Option<Alert>, StoreError> {
         let now = millis(self.now);
+        // Not ON CONFLICT: that uses up a number, which people see.
         let row = sqlx::query_as(
             "INSERT INTO alert (message_id, trigger_name, room_id, thread_id, author, external_id, state, created_at, settled_at) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id, trigger_name) DO NOTHING RETURNING *",
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 \
+             WHERE NOT EXISTS (SELECT 1 FROM alert WHERE message_id = ?1 AND trigger_name = ?2) RETURNING *",
         )
         .bind(alert.message.as_str())
         .bind(&alert.trigger)
