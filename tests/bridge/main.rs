@@ -16,6 +16,7 @@ mod each_version_of_rocketchat;
 mod events_appear_once;
 mod events_are_stored_whatever_their_bytes_are;
 mod every_match_pages;
+mod forgotten_connections_are_replaced;
 mod harness;
 mod lost_connections_are_explained;
 mod memory_is_bounded;

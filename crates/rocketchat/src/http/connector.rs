@@ -13,6 +13,14 @@ use tokio_tungstenite::tungstenite::http::Uri;
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Timeout of connecting: DNS, TCP, proxy and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a connection may be idle and is still used again. A firewall may have forgotten it without a word, and then the
+/// call that uses it gets no answer. So it is for calls that follow each other at once.
+const POOL_IDLE: Duration = Duration::from_secs(5);
+/// How long data that was sent may be without an acknowledgement by the other end's system (`TCP_USER_TIMEOUT`).
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
+/// How often an open connection without data is checked by the system, so that it is kept open, or found to be dead.
+const KEEPALIVE: Duration = Duration::from_secs(10);
 /// The default `User-Agent`.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
@@ -136,7 +144,12 @@ fn client_builder(
 ) -> reqwest::ClientBuilder {
     let builder = reqwest::Client::builder();
     let builder = if proxied { builder } else { builder.no_proxy() };
+    #[cfg(target_os = "linux")]
+    let builder = builder.tcp_user_timeout(UNACKNOWLEDGED);
     builder
+        .pool_idle_timeout(POOL_IDLE)
+        .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE)
         .tls_backend_preconfigured(tls.clone())
         .user_agent(user_agent.clone())
         .connect_timeout(CONNECT_TIMEOUT)

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use http_outcome::{ErrorHook, Failure, NoAnswer, date, number, read_body};
 use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
 use reqwest::header::{HeaderMap, LOCATION};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -45,7 +46,7 @@ pub(crate) async fn exchange(
         no_answer(error)
     };
     let sent = Instant::now();
-    let response = request.send().await.map_err(|error| failed(error.into()))?;
+    let response = send(request).await.map_err(failed)?;
     let answered = Instant::now();
     let status = response.status().as_u16();
     let headers = response.headers().clone();
@@ -68,6 +69,17 @@ pub(crate) async fn exchange(
     }
     errors.report(&status.to_string());
     Err(classify(status, refusal, &times))
+}
+
+/// Sends a request. A call that only reads is repeated once at once where its connection breaks: it may have been an old one.
+async fn send(request: reqwest::RequestBuilder) -> Result<reqwest::Response, NoAnswer> {
+    let (client, request) = request.build_split();
+    let request = request?;
+    let again = request.try_clone().filter(|request| request.method() == Method::GET);
+    match (client.execute(request).await.map_err(NoAnswer::from), again) {
+        (Err(NoAnswer { failure: Failure::Broken, .. }), Some(again)) => Ok(client.execute(again).await?),
+        (outcome, _) => outcome,
+    }
 }
 
 /// Code and message of a refusal.

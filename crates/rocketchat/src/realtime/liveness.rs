@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn silence_is_pinged_at_25_seconds_and_dead_at_45() {
+    async fn silence_is_pinged_at_15_seconds_and_dead_at_30() {
         let start = Instant::now();
         let mut liveness = Liveness::new(&Timing::default(), start);
         let mut seen = Vec::new();
@@ -93,19 +93,19 @@ mod tests {
             tokio::time::sleep_until(liveness.next().0).await;
             seen.extend(liveness.due(Instant::now()).map(|due| (start.elapsed().as_secs(), due)));
         }
-        assert_eq!(seen, [(25, Due::Ping), (45, Due::Dead)]);
+        assert_eq!(seen, [(15, Due::Ping), (30, Due::Dead)]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn every_frame_ends_the_silence() {
         let mut liveness = Liveness::new(&Timing::default(), Instant::now());
         for _ in 0..10 {
-            tokio::time::advance(Duration::from_secs(44)).await;
+            tokio::time::advance(Duration::from_secs(29)).await;
             assert_eq!(liveness.due(Instant::now()), Some(Due::Ping));
             assert_eq!(liveness.due(Instant::now()), None, "one ping per silence");
             liveness.received(Instant::now());
         }
-        tokio::time::advance(Duration::from_secs(24)).await;
+        tokio::time::advance(Duration::from_secs(14)).await;
         assert_eq!(liveness.due(Instant::now()), None);
     }
 
@@ -120,7 +120,7 @@ mod tests {
         liveness.set_reading(true, Instant::now());
         assert_eq!(
             liveness.next(),
-            (Instant::now() + Duration::from_secs(25), Due::Ping),
+            (Instant::now() + Duration::from_secs(15), Due::Ping),
             "the silence starts again"
         );
     }

@@ -26,8 +26,8 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            ping_after: Duration::from_secs(25),
-            dead_after: Duration::from_secs(45),
+            ping_after: Duration::from_secs(15),
+            dead_after: Duration::from_secs(30),
             step: Duration::from_secs(20),
             send: Duration::from_secs(10),
             first_retry: Duration::from_secs(1),

@@ -1,4 +1,6 @@
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::*;
 
@@ -117,4 +119,35 @@ fn a_redirect_names_the_host_and_nothing_else() {
     let error = redirected(&headers(&[("location", "https://new.example.com/api/v1/me?token=x")]));
     assert!(error.to_string().contains("https://new.example.com;"), "{error}");
     assert!(!error.to_string().contains("token") && error.is_retryable() && !error.may_have_taken_effect());
+}
+
+/// The outcome of a call to a server that breaks the first connection and answers on the others, and how many there were.
+async fn after_a_broken_connection(method: Method) -> (Result<u16, Failure>, usize) {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = async {
+        for accepted in 1.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4_096]).await.unwrap() > 0);
+            if accepted > 1 {
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+                return accepted;
+            }
+        }
+        unreachable!()
+    };
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let call = send(client.request(method, url));
+    tokio::pin!(server);
+    tokio::select! {
+        outcome = call => (outcome.map(|answer| answer.status().as_u16()).map_err(|error| error.failure), 1),
+        accepted = &mut server => (Ok(200), accepted),
+    }
+}
+
+#[tokio::test]
+async fn only_a_call_that_reads_is_repeated_when_its_connection_breaks() {
+    assert_eq!(after_a_broken_connection(Method::GET).await, (Ok(200), 2));
+    assert_eq!(after_a_broken_connection(Method::POST).await, (Err(Failure::Broken), 1));
 }
