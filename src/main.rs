@@ -45,10 +45,10 @@ enum Command {
     Test {
         /// The text of the message.
         text: String,
-        /// The message's room: a name, or id:…. By default any room that a trigger watches.
+        /// The message's room: a name as people see it, or id:…. By default any room that a trigger watches.
         #[arg(long)]
         room: Option<String>,
-        /// The author's username. By default an author that the trigger accepts.
+        /// The author: a username, id:… or name:…. By default an author that the trigger accepts.
         #[arg(long)]
         user: Option<String>,
         /// Page for real, with a text that says it is a test, and wait for SIGNL4 to call back.
