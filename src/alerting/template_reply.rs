@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use minijinja::context;
 
-use super::{RenderError, Template, Vocabulary};
+use super::{RenderError, RoomPattern, Template, Vocabulary};
 
 /// What the bot says in a thread, and how it confirms that an alert went out.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub struct Replies {
     pub on_sent: OnSent,
     /// The reaction for [`OnSent::Reaction`], as `:rotating_light:`.
     pub reaction: String,
+    /// The room for events of alerts that no message raised.
+    pub other_alerts_to: Option<RoomPattern>,
     /// The text of each reply.
     pub(crate) texts: BTreeMap<ReplyKind, Template>,
 }
@@ -216,7 +218,12 @@ mod tests {
         let mut all: BTreeMap<_, _> =
             ReplyKind::ALL.map(|kind| (kind, compile(kind.default_text()))).into_iter().collect();
         all.extend(texts.iter().map(|(kind, text)| (*kind, compile(text))));
-        Replies { on_sent: OnSent::Reaction, reaction: ":rotating_light:".into(), texts: all }
+        Replies {
+            on_sent: OnSent::Reaction,
+            reaction: ":rotating_light:".into(),
+            other_alerts_to: None,
+            texts: all,
+        }
     }
 
     fn said(kind: ReplyKind, words: ReplyWords<'_>) -> Option<String> {

@@ -19,7 +19,9 @@ use super::{
     settings::{Current, Settings},
 };
 use crate::{
-    alerting::{Candidates, Correlation, FoundBy, Name, ReplyKind, ReplyTarget, ReplyWords, correlate},
+    alerting::{
+        Candidates, Correlation, FoundBy, Name, ReplyKind, ReplyTarget, ReplyWords, correlate, which_alert,
+    },
     health::{Condition, Health},
     store::{self, Alert, AlertState, EventOutcome, NewDelivery, Raised, Store, StoreError, StoredEvent},
     telemetry,
@@ -270,7 +272,19 @@ impl Events {
                 }
                 Some(Reply::in_room(room.clone(), text).queued(kind, None))
             }
-            ReplyTarget::Nowhere | ReplyTarget::Later => None,
+            ReplyTarget::Nowhere => {
+                let room = settings.config.replies.other_alerts_to.as_ref()?;
+                let Some(room) = self.rooms.find(room) else {
+                    warn!(%room, "the bot is not in the room of replies.other_alerts_to, so nothing is posted");
+                    return None;
+                };
+                let alert = notification.alert.as_ref()?;
+                let name = alert.external_id.as_deref().or(alert.event_id.as_ref().map(EventId::as_str));
+                let which = name.map(|name| which_alert(name, ""));
+                let text = text(notification, kind, renderer, which.as_deref())?;
+                Some(Reply::in_room(room, text).queued(kind, None))
+            }
+            ReplyTarget::Later => None,
         }
     }
 }

@@ -117,7 +117,7 @@ fn settings(config: &Config) -> Vec<String> {
         format!("{} {:?}", listener.bind, listener.tls),
         format!("{} {:?}", admin.bind, admin.token),
         format!("{} {:?}", store.url, store.keep),
-        format!("{:?} {}", replies.on_sent, replies.reaction),
+        format!("{:?} {} {:?}", replies.on_sent, replies.reaction, replies.other_alerts_to),
     ];
     lines.extend(ReplyKind::ALL.map(|kind| format!("{} {}", kind.key(), replies.texts[&kind].source())));
     lines.extend(triggers.iter().flat_map(trigger_settings));
@@ -230,7 +230,7 @@ fn every_example_it_shows_works() {
     let config = loaded(&example(with_examples));
     assert_eq!(config.signl4.teams.keys().collect::<Vec<_>>(), ["network"]);
     assert!(config.signl4.api_key.is_some() && config.admin.token.is_some() && config.listener.tls.is_some());
-    assert!(config.rocketchat.avatar.is_some());
+    assert!(config.rocketchat.avatar.is_some() && config.replies.other_alerts_to.is_some());
     let trigger = config.triggers.get("signl4").unwrap();
     assert_eq!(trigger.team.as_str(), "network");
     assert_eq!(trigger.patterns.len(), 4);

@@ -2,14 +2,16 @@
 
 use super::report::Fault;
 use super::section::Section;
+use super::trigger::room_pattern;
 use super::values::{compile, one_of};
-use crate::alerting::{OnSent, Replies, ReplyKind, ReplyWords};
+use crate::alerting::{OnSent, Replies, ReplyKind, ReplyWords, RoomPattern};
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Replies> {
     let on_sent = section.checked("on_sent", |text| {
         one_of(text, [("reaction", OnSent::Reaction), ("reply", OnSent::Reply), ("none", OnSent::Nothing)])
     });
     let reaction = section.checked("reaction", reaction).unwrap_or_else(|| ":rotating_light:".to_owned());
+    let other_alerts_to = section.checked("other_alerts_to", single_room);
     let vocabulary = ReplyWords::vocabulary();
     let texts = ReplyKind::ALL.into_iter().map(|kind| {
         let text = section.text_or(kind.key(), kind.default_text());
@@ -17,7 +19,16 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Replies> {
     });
     let texts = texts.collect::<Vec<_>>().into_iter().collect::<Option<_>>();
     section.finish();
-    Some(Replies { on_sent: on_sent.unwrap_or(OnSent::Reaction), reaction, texts: texts? })
+    Some(Replies { on_sent: on_sent.unwrap_or(OnSent::Reaction), reaction, other_alerts_to, texts: texts? })
+}
+
+fn single_room(text: &str) -> Result<RoomPattern, Fault> {
+    match room_pattern(text)? {
+        RoomPattern::Any | RoomPattern::Glob(_) => {
+            Err(Fault::new("means several rooms", "write one room, as in other_alerts_to = \"#alerts\""))
+        }
+        room => Ok(room),
+    }
 }
 
 fn reaction(text: &str) -> Result<String, Fault> {

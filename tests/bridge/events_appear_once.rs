@@ -282,3 +282,24 @@ async fn an_event_for_a_room_that_comes_before_the_rooms_are_listed_is_posted_in
     });
     assert_eq!(posted.await.unwrap().thread_id, None, "a plain message in the room");
 }
+
+#[tokio::test]
+async fn events_of_alerts_that_no_message_raised_go_to_the_room_that_is_named_for_them() {
+    let mut harness = Harness::new().await;
+    harness.reconfigure("[replies]\nother_alerts_to = \"#alerts\"\n");
+    let members = [&harness.alice, &harness.bot];
+    let alerts =
+        harness.chat.create_room(sandbox::rocketchat::NewRoom::channel("alerts").members(members)).unwrap();
+    let _bot = harness.start_bot().await;
+    let foreign = json!({"eventId": "2518_of-somebody-else", "externalEventId": "INC091210"});
+    assert_eq!(harness.post_event(&status_event("e1", &foreign, 2)).await.0, 200);
+    let posted = harness
+        .chat
+        .wait_for(SOON, |chat| {
+            chat.messages(&alerts).into_iter().find(|message| message.text.contains("INC091210"))
+        })
+        .await
+        .unwrap();
+    assert_eq!(posted.text, "Rene: Alert acknowledged.\n— alert INC091210");
+    assert_eq!(posted.thread_id, None);
+}

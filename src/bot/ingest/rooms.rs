@@ -174,6 +174,13 @@ impl Rooms {
         self.read().known.values().cloned().collect()
     }
 
+    /// The room that the bot is in and that an entry names.
+    pub(in crate::bot) fn find(&self, entry: &RoomPattern) -> Option<RoomId> {
+        let directory = self.read();
+        let mut joined = directory.known.values().filter(|known| known.joined);
+        joined.find(|known| entry.matches(&known.room, true)).map(|known| known.room.id.clone())
+    }
+
     /// Every room that is watched.
     pub(in crate::bot) fn all_watched(&self) -> Vec<Known> {
         self.read().known.values().filter(|known| known.watched).cloned().collect()
