@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex::RegexSet;
+use sha2::{Digest, Sha256};
 
 use super::rooms::same_name;
 use super::{Pattern, RoomPattern, Trigger};
@@ -94,6 +95,19 @@ impl TriggerSet {
     /// The trigger of this name.
     pub fn get(&self, name: &str) -> Option<&Trigger> {
         self.triggers.iter().find(|trigger| trigger.name == name)
+    }
+
+    /// A number that differs where the triggers may match other messages, and is the same in every run of the same version.
+    pub(crate) fn fingerprint(&self) -> i64 {
+        let mut digest = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
+        for trigger in &self.triggers {
+            // What an alert says, whom it pages and how often decides about no match.
+            let Trigger { name, patterns, unless, rooms, users, exclude_users, .. } = trigger;
+            let Trigger { bots, threads, run_on_edits, continue_matching, .. } = trigger;
+            digest.update(format!("{name:?}{patterns:?}{unless:?}{rooms:?}{users:?}{exclude_users:?}"));
+            digest.update(format!("{bots:?}{threads:?}{run_on_edits:?}{continue_matching:?}"));
+        }
+        digest.finalize().iter().take(8).fold(0, |number, byte| number << 8 | i64::from(*byte))
     }
 
     /// Every trigger, in order.
@@ -262,6 +276,28 @@ mod tests {
         assert!(triggers.watches(&general(), false));
         assert!(!triggers.watches(&room(RoomKind::Channel, "r", Some("dev")), false));
         assert!(triggers.watches(&room(RoomKind::Channel, "r", Some("dev")), true));
+    }
+
+    #[test]
+    fn a_fingerprint_changes_with_what_may_match_and_with_nothing_else() {
+        let usual = || set([trigger("pumps", &["pump"]), trigger("all", &["."])]);
+        let with = |change: &dyn Fn(&mut Trigger)| {
+            let mut triggers = usual().triggers;
+            change(&mut triggers[0]);
+            set(triggers).fingerprint()
+        };
+        assert_eq!(with(&|_| {}), usual().fingerprint());
+        assert_eq!(
+            with(&|trigger| trigger.cooldown = std::time::Duration::from_secs(5)),
+            usual().fingerprint()
+        );
+        let changes: [&dyn Fn(&mut Trigger); 4] = [
+            &|trigger| trigger.patterns = vec![Pattern::word("pump").unwrap()],
+            &|trigger| trigger.unless = Some(Pattern::expression("ok").unwrap()),
+            &|trigger| trigger.rooms = vec![RoomPattern::parse("ops-*").unwrap()],
+            &|trigger| trigger.run_on_edits = false,
+        ];
+        assert!(changes.iter().all(|change| with(*change) != usual().fingerprint()));
     }
 
     #[test]

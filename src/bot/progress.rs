@@ -61,6 +61,24 @@ impl Cursors {
         }
     }
 
+    /// Notes which triggers messages are judged by, and since when: `since`, where they differ from those of before. `None` where
+    /// nothing that was missed is judged at all.
+    pub(super) async fn judged_by(&self, triggers: Option<i64>, since: Timestamp) {
+        {
+            let mut progress = self.progress();
+            if triggers.is_some() && progress.triggers == triggers {
+                return;
+            }
+            (progress.triggers, progress.judged_since) = (triggers, Some(since));
+        }
+        self.save(vec![]).await;
+    }
+
+    /// Since when messages are judged by the triggers of now.
+    pub(super) fn judged_since(&self) -> Option<Timestamp> {
+        self.progress().judged_since
+    }
+
     /// Watches a room from `since` on, unless it is watched already.
     pub(super) async fn watch(&self, room: &RoomId, since: Timestamp) -> RoomProgress {
         let new = RoomProgress { since, cursor: since, is_behind: true };
@@ -222,6 +240,7 @@ mod tests {
             read_until: Some(at(read_until)),
             listed_until: Some(at(read_until)),
             first_session: Some(at(0)),
+            ..Progress::default()
         }
     }
 

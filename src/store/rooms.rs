@@ -33,12 +33,18 @@ pub struct Progress {
     pub listed_until: Option<Timestamp>,
     /// When the first session of this installation began.
     pub first_session: Option<Timestamp>,
+    /// The fingerprint of the triggers that messages are judged by.
+    pub triggers: Option<i64>,
+    /// Since when these triggers hold.
+    pub judged_since: Option<Timestamp>,
 }
 
 /// The names of the facts that go with the rooms.
 const READ_UNTIL: &str = "read_until";
 const LISTED_UNTIL: &str = "listed_until";
 const FIRST_SESSION: &str = "first_session";
+const TRIGGERS: &str = "triggers";
+const JUDGED_SINCE: &str = "judged_since";
 
 pub(super) async fn named_rooms(
     database: impl sqlx::Executor<'_, Database = sqlx::Sqlite>,
@@ -59,7 +65,8 @@ impl Store {
             sqlx::query_as("SELECT id, since, cursor, is_behind FROM room").fetch_all(&mut *snapshot).await?;
         let facts: Vec<(String, i64)> =
             sqlx::query_as("SELECT name, value FROM fact").fetch_all(&mut *snapshot).await?;
-        let fact = |wanted| facts.iter().find(|(name, _)| name == wanted).map(|(_, at)| timestamp(*at));
+        let number = |wanted| facts.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+        let fact = |wanted| number(wanted).map(timestamp);
         let room = |(id, since, cursor, is_behind): (String, i64, i64, bool)| {
             let progress = RoomProgress { since: timestamp(since), cursor: timestamp(cursor), is_behind };
             (RoomId::new(id), progress)
@@ -69,6 +76,8 @@ impl Store {
             read_until: fact(READ_UNTIL),
             listed_until: fact(LISTED_UNTIL),
             first_session: fact(FIRST_SESSION),
+            triggers: number(TRIGGERS),
+            judged_since: fact(JUDGED_SINCE),
         })
     }
 
@@ -94,17 +103,19 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
-        for (name, at) in [
-            (READ_UNTIL, facts.read_until),
-            (LISTED_UNTIL, facts.listed_until),
-            (FIRST_SESSION, facts.first_session),
+        for (name, value) in [
+            (READ_UNTIL, facts.read_until.map(millis)),
+            (LISTED_UNTIL, facts.listed_until.map(millis)),
+            (FIRST_SESSION, facts.first_session.map(millis)),
+            (TRIGGERS, facts.triggers),
+            (JUDGED_SINCE, facts.judged_since.map(millis)),
         ] {
-            let Some(at) = at else { continue };
+            let Some(value) = value else { continue };
             sqlx::query(
                 "INSERT INTO fact (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             )
             .bind(name)
-            .bind(millis(at))
+            .bind(value)
             .execute(&mut *tx)
             .await?;
         }

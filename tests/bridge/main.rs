@@ -20,6 +20,7 @@ mod forgotten_connections_are_replaced;
 mod harness;
 mod lost_connections_are_explained;
 mod memory_is_bounded;
+mod messages_that_appear_late_page;
 mod names_that_people_see;
 mod no_message_is_missed;
 mod no_needless_second_page;

@@ -17,13 +17,17 @@ async fn the_default_trigger_word_counts_where_it_stands_alone() {
     ] {
         harness.say(text);
     }
-    let counting = ["_SIGNL4_ pump", "⚠️SIGNL4", "泵SIGNL4故障", "signl4."];
+    let mut counting = ["_SIGNL4_ pump", "⚠️SIGNL4", "泵SIGNL4故障", "signl4."];
     for text in counting {
         harness.say(text);
     }
     harness.wait_for_texts(&counting).await;
     harness.flush().await;
-    assert_eq!(harness.pages(), counting);
+    // The newest message of a room may be found before the stream brings those before it.
+    let mut pages = harness.pages();
+    pages.sort();
+    counting.sort_unstable();
+    assert_eq!(pages, counting);
 }
 
 #[tokio::test]

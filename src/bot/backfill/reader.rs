@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use rocketchat::Message;
 use rocketchat::rest::{RestError, SyncPage};
 use tracing::warn;
 
-use crate::bot::ingest::{Item, Known, oldest};
+use crate::bot::ingest::{Item, Known, Oldest, oldest};
 use crate::bot::intake::Intake;
 use crate::bot::progress::OVERLAP;
 use crate::bot::session::Session;
@@ -66,15 +65,15 @@ impl Reader {
             let known: Vec<_> = batch.iter().filter_map(|message| self.watched(message)).collect();
             let items: Vec<Item<'_>> = known
                 .iter()
-                .map(|(message, known, progress)| Item {
-                    message,
-                    known,
-                    oldest: oldest(*progress, self.session.horizon()),
-                })
+                .map(|(message, known, progress)| Item { message, known, oldest: self.oldest(*progress) })
                 .collect();
             alerts += self.intake.settle(&items, &self.settings.config, &self.session.me).await;
         }
         alerts
+    }
+
+    fn oldest(&self, room: RoomProgress) -> Oldest {
+        oldest(room, self.session.horizon(), self.intake.cursors.judged_since())
     }
 
     fn watched<'m>(&self, message: &'m Message) -> Option<(&'m Message, Known, RoomProgress)> {
@@ -85,7 +84,7 @@ impl Reader {
     /// Reads a room, page by page, with so many tries for each. `None` is one that does not wait for the limit of calls either.
     pub(super) async fn read(&self, known: &Known, from: RoomProgress, tries: Option<u32>) -> Reading {
         let id = &known.room.id;
-        let oldest = oldest(from, self.session.horizon());
+        let oldest = self.oldest(from);
         let mut next = Some(from.cursor.max(self.session.horizon()) - OVERLAP);
         let (mut messages, mut alerts) = (0, 0);
         while let Some(since) = next {
@@ -114,7 +113,7 @@ impl Reader {
     }
 
     /// Settles the messages of a page, then moves the cursor. Returns how many alerts they raised.
-    async fn take(&self, known: &Known, oldest: Timestamp, page: &SyncPage) -> usize {
+    async fn take(&self, known: &Known, oldest: Oldest, page: &SyncPage) -> usize {
         for unreadable in &page.unreadable {
             self.intake.settler.skip_unreadable(&known.room.id, unreadable);
         }

@@ -28,7 +28,7 @@ use self::pending::{PendingMessages, StreamMessage};
 pub(super) use self::rooms::{Known, Rooms, is_watched_from_outside};
 pub(super) use self::seen::SeenTexts;
 pub use self::settle::event_of;
-pub(super) use self::settle::{Item, Settler, oldest};
+pub(super) use self::settle::{Item, Oldest, Settler, oldest};
 use super::backfill::{Backfill, NO_SUCH_ROOM};
 use super::intake::Intake;
 use super::session::Session;
@@ -165,7 +165,7 @@ impl Ingest {
         if session.knows_time() {
             self.intake.cursors.first_session(session.begun()).await;
         }
-        self.start_backfill(Arc::new(session));
+        self.start_backfill(Arc::new(session)).await;
     }
 
     /// Starts a session without a stream: REST may work for hours where no WebSocket opens. It lasts until there is a realtime
@@ -181,7 +181,9 @@ impl Ingest {
         }
     }
 
-    fn start_backfill(&mut self, session: Arc<Session>) {
+    async fn start_backfill(&mut self, session: Arc<Session>) {
+        let triggers = session.looks_back().then(|| self.settings.config.triggers.fingerprint());
+        self.intake.cursors.judged_by(triggers, session.settings_since()).await;
         self.session = Some(session.clone());
         self.asked_to_join.clear();
         let backfill = Backfill::new(self.intake.clone(), session, self.settings.clone());
@@ -209,7 +211,7 @@ impl Ingest {
         }
         self.intake.note_named_rooms().await;
         if let Some(session) = session {
-            self.start_backfill(session);
+            self.start_backfill(session).await;
         }
     }
 
@@ -270,7 +272,11 @@ impl Ingest {
                 // Should the clock have been set back, a round finds out, and reads the room again.
                 self.intake.doubt.notify_one();
             }
-            items.push(Item { message, known, oldest: oldest(room, session.horizon()) });
+            items.push(Item {
+                message,
+                known,
+                oldest: oldest(room, session.horizon(), self.intake.cursors.judged_since()),
+            });
         }
         self.intake.settle(&items, &self.settings.config, &session.me).await;
         drop(items);

@@ -27,12 +27,28 @@ use crate::telemetry;
 /// the stream brings late.
 const LATE: Duration = Duration::from_secs(300);
 
-/// What was written or edited before never alerts, unless its text was seen to change.
-///
-/// What is older than the cursor was read by an earlier round or an earlier run, with the same result. So it need not be
-/// remembered message by message.
-pub(in crate::bot) fn oldest(room: RoomProgress, horizon: Timestamp) -> Timestamp {
-    room.since.max(horizon).max(room.cursor - LATE - OVERLAP)
+/// How old a message may be that is seen for the first time, as far as anybody remembers, and still alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::bot) struct Oldest {
+    /// Any message. What was written before never alerts, unless its text was seen to change.
+    any: Timestamp,
+    /// A message whose first text nobody knows, since it was edited.
+    edited: Timestamp,
+}
+
+/// What is older than the cursor was read by an earlier round or an earlier run, or it appeared only now: imported, or posted by an
+/// integration that sets its time. Nobody remembers each message, so both are judged, and what matched before is known by its
+/// pair. That holds back to when the triggers changed: what they match of earlier messages raised no alert then, and a reaction
+/// must not raise one now.
+pub(in crate::bot) fn oldest(
+    room: RoomProgress,
+    horizon: Timestamp,
+    judged_since: Option<Timestamp>,
+) -> Oldest {
+    let earliest = room.since.max(horizon);
+    let was_read = room.cursor - LATE - OVERLAP;
+    let unjudged = judged_since.map_or(was_read, |since| since.min(was_read));
+    Oldest { any: earliest.max(unjudged), edited: earliest.max(was_read) }
 }
 
 /// A message to be settled, and what is known of it beside itself.
@@ -41,7 +57,7 @@ pub(in crate::bot) struct Item<'a> {
     pub(in crate::bot) message: &'a Message,
     pub(in crate::bot) known: &'a Known,
     /// See [`oldest`].
-    pub(in crate::bot) oldest: Timestamp,
+    pub(in crate::bot) oldest: Oldest,
 }
 
 /// Settles messages, however and how often they come.
@@ -222,7 +238,7 @@ enum Verdict {
 
 /// A message seen for the first time counts by its age: reactions, link previews and thread counters bring back messages
 /// of any age. One whose text changed counts where its trigger looks at edits.
-fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Timestamp) -> Verdict {
+fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Oldest) -> Verdict {
     let on_edits = found.trigger.run_on_edits;
     match sight {
         Sight::NewText if on_edits => Verdict::Page,
@@ -230,9 +246,12 @@ fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Timestamp) 
         Sight::NewText if message.edited_at.is_some() => Verdict::OnlyEdited,
         // The stream's filter runs ahead: it may have seen a later edit of this very first text.
         Sight::First | Sight::NewText => {
-            let edited = message.edited_at.filter(|_| on_edits);
-            let changed = message.sent_at.max(edited.unwrap_or(message.sent_at));
-            if changed >= oldest { Verdict::Page } else { Verdict::TooOld }
+            let is_in_time = match message.edited_at {
+                Some(edited) if on_edits => message.sent_at.max(edited) >= oldest.any,
+                Some(_) => message.sent_at >= oldest.edited,
+                None => message.sent_at >= oldest.any,
+            };
+            if is_in_time { Verdict::Page } else { Verdict::TooOld }
         }
     }
 }
@@ -299,7 +318,8 @@ mod tests {
         let found = Match { trigger: &trigger, captures: BTreeMap::new() };
         let first = message("SIGNL4 pump 3");
         let edited = Message { edited_at: Some(first.sent_at), ..first.clone() };
-        let verdict = |message| judge(&found, message, Sight::NewText, first.sent_at);
+        let oldest = Oldest { any: first.sent_at, edited: first.sent_at };
+        let verdict = |message| judge(&found, message, Sight::NewText, oldest);
         assert_eq!((verdict(&first), verdict(&edited)), (Verdict::Page, Verdict::OnlyEdited));
     }
 
@@ -308,8 +328,30 @@ mod tests {
         let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
         let room = RoomProgress { since: at(0), cursor: at(10_000), is_behind: false };
         let late = i64::try_from((LATE + OVERLAP).as_secs()).unwrap();
-        assert_eq!(oldest(room, at(-86_400)), at(10_000 - late), "a little before: some come late");
-        assert_eq!(oldest(room, at(9_999)), at(9_999), "never beyond the horizon");
-        assert_eq!(oldest(RoomProgress { since: at(9_998), ..room }, at(0)), at(9_998));
+        let edited = |room, horizon| oldest(room, horizon, Some(at(0))).edited;
+        assert_eq!(edited(room, at(-86_400)), at(10_000 - late), "a little before: some come late");
+        assert_eq!(edited(room, at(9_999)), at(9_999), "never beyond the horizon");
+        assert_eq!(edited(RoomProgress { since: at(9_998), ..room }, at(0)), at(9_998));
+    }
+
+    #[test]
+    fn a_message_that_appears_late_counts_back_to_when_the_triggers_changed() {
+        let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
+        let room = RoomProgress { since: at(1_000), cursor: at(10_000), is_behind: false };
+        let late = i64::try_from((LATE + OVERLAP).as_secs()).unwrap();
+        let any = |judged_since: Option<i64>, horizon| oldest(room, at(horizon), judged_since.map(at)).any;
+        assert_eq!(any(Some(5_000), 0), at(5_000));
+        assert_eq!(any(Some(10), 0), at(1_000), "never from before the room was watched");
+        assert_eq!(any(Some(10), 2_000), at(2_000), "never beyond the horizon");
+        for changed in [None, Some(10_000), Some(99_999)] {
+            assert_eq!(any(changed, 0), at(10_000 - late), "what was not read yet counts in any case");
+        }
+        let trigger = Trigger { run_on_edits: false, ..trigger("t", &["SIGNL4"]) };
+        let found = Match { trigger: &trigger, captures: BTreeMap::new() };
+        let plain = message("SIGNL4 pump 3");
+        let old = Message { sent_at: at(5_000), ..plain };
+        let edited = Message { edited_at: Some(at(9_999)), ..old.clone() };
+        let verdict = |message| judge(&found, message, Sight::First, oldest(room, at(0), Some(at(0))));
+        assert_eq!((verdict(&old), verdict(&edited)), (Verdict::Page, Verdict::TooOld));
     }
 }

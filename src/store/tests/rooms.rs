@@ -23,6 +23,8 @@ async fn progress_survives_a_restart_to_the_millisecond() {
         read_until: Some(at(30)),
         listed_until: Some(at(25)),
         first_session: Some(at(0)),
+        triggers: Some(i64::MIN),
+        judged_since: Some(at(5)),
         ..Progress::default()
     };
     fixture.store.save_progress(&[(room("r"), row)], &facts).await.unwrap();

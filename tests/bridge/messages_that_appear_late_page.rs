@@ -1,0 +1,80 @@
+//! Promise 1 for messages that are older than when they appeared: imported ones, and those of integrations that set their time.
+
+use sandbox::rocketchat::{Message, NewMessage};
+
+use crate::harness::Harness;
+
+const MINUTE: i64 = 60_000;
+
+/// The store of a bot that has watched its rooms for two hours, though it has only begun.
+async fn age(harness: &Harness) {
+    harness.alter_store("UPDATE room SET since = since - 7200000").await;
+    harness
+        .alter_store(
+            "UPDATE fact SET value = value - 7200000 WHERE name IN ('first_session', 'judged_since')",
+        )
+        .await;
+}
+
+/// A message that appears now and was written so many minutes ago.
+fn import(harness: &Harness, minutes: i64, text: &str) -> Message {
+    let message = NewMessage::text(text).at(harness.chat.now() - minutes * MINUTE);
+    harness.chat.post(&harness.room, &harness.alice, message).unwrap()
+}
+
+#[tokio::test]
+async fn an_imported_message_pages_where_catch_up_reaches_it_and_the_room_was_watched() {
+    let harness = Harness::new().await.with_catch_up("1h");
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    bot.kill().await;
+    age(&harness).await;
+    import(&harness, 50, "SIGNL4 imported while the bot was down");
+    import(&harness, 90, "SIGNL4 older than catch_up");
+    import(&harness, 180, "SIGNL4 older than the bot");
+    let _bot = harness.start_bot().await;
+    harness.alert("SIGNL4 imported while the bot was down").await;
+    let live = import(&harness, 40, "SIGNL4 imported while the bot runs");
+    harness.alert("SIGNL4 imported while the bot runs").await;
+    harness.chat.react(&live, &harness.bob, ":eyes:").unwrap();
+    harness.flush().await;
+    let mut pages = harness.pages();
+    pages.sort();
+    assert_eq!(pages, ["SIGNL4 imported while the bot runs", "SIGNL4 imported while the bot was down"]);
+}
+
+#[tokio::test]
+async fn an_alert_that_a_reaction_brings_back_after_a_restart_pages_nobody_again() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    bot.kill().await;
+    age(&harness).await;
+    let bot = harness.start_bot().await;
+    let old = import(&harness, 50, "SIGNL4 pump 3");
+    harness.alert("SIGNL4 pump 3").await;
+    bot.kill().await;
+    harness.chat.react(&old, &harness.bob, ":eyes:").unwrap();
+    let _bot = harness.start_bot().await;
+    harness.chat.react(&old, &harness.alice, ":tada:").unwrap();
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["SIGNL4 pump 3"]);
+}
+
+#[tokio::test]
+async fn what_only_a_new_trigger_matches_pages_nobody_where_a_reaction_brings_it_back() {
+    let mut harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    bot.kill().await;
+    age(&harness).await;
+    let old = import(&harness, 50, "pump 3 was loud");
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    bot.kill().await;
+    harness.configure("[[trigger]]\nname = \"pumps\"\nwords = [\"pump\", \"SIGNL4\"]\n");
+    let _bot = harness.start_bot().await;
+    harness.chat.react(&old, &harness.bob, ":eyes:").unwrap();
+    harness.flush().await;
+    assert!(harness.pages().is_empty(), "{:?}", harness.pages());
+}
