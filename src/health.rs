@@ -232,7 +232,7 @@ fn not_connected(connection: &ConnectionState) -> Option<String> {
     }
 }
 
-/// Alerts of a team that wait too long, or else that its last one was not sent.
+/// Alerts of a team that wait too long, or else that its last one was not sent, or not surely.
 fn not_getting_out(team: &Team, now: Timestamp) -> Option<Warning> {
     let name = &team.name;
     if let Some(QueueDepth { waiting, oldest, last_error, .. }) = &team.waiting
@@ -243,10 +243,17 @@ fn not_getting_out(team: &Team, now: Timestamp) -> Option<Warning> {
         let what = format!("Alerts are not getting out: {alerts} for {name} waiting: {why}");
         return Some(Warning { what, since: Some(*oldest) });
     }
-    let LastAlert { failed, at } = team.last.as_ref()?;
-    let reason = failed.as_ref().filter(|_| now.duration_since(*at).unsigned_abs() < REMEMBERED)?;
-    let what = format!("The last alert for {name} was not sent: {reason}");
-    Some(Warning { what, since: Some(*at) })
+    let last = team.last.as_ref().filter(|last| now.duration_since(last.at).unsigned_abs() < REMEMBERED)?;
+    let what = match &last.failed {
+        Some(reason) => format!("The last alert for {name} was not sent: {reason}"),
+        // An event of SIGNL4's may still confirm it.
+        None if last.unconfirmed && now.duration_since(last.at) > LATE => format!(
+            "The last alert for {name} was sent, and is unconfirmed: the answer has no eventId, and SIGNL4 has sent no \
+             event about it"
+        ),
+        None => return None,
+    };
+    Some(Warning { what, since: Some(last.at) })
 }
 
 fn unwatched(connection: &ConnectionState, watched: &[Watched<'_>], now: Timestamp) -> Vec<Warning> {
@@ -336,7 +343,7 @@ mod tests {
             attempts: 4,
             last_error: last_error.map(Into::into),
         };
-        let last = LastAlert { failed: failed.map(Into::into), at: now() - 1.minute() };
+        let last = LastAlert { failed: failed.map(Into::into), unconfirmed: false, at: now() - 1.minute() };
         Team { name: "SIGNL4".into(), waiting: (seconds > 0).then_some(waiting), last: Some(last) }
     }
 
@@ -378,6 +385,17 @@ mod tests {
             let readiness = assessed(|facts| facts.teams = vec![team]);
             assert_eq!((readiness.ready, readiness.state), (true, State::Degraded));
             assert!(readiness.to_string().contains(wanted), "{readiness}");
+        }
+    }
+
+    #[test]
+    fn an_alert_that_signl4_has_not_confirmed_degrades_once_it_had_time_to() {
+        for (seconds, state) in [(10, State::Ready), (60, State::Degraded)] {
+            let mut team = team(0, None, None);
+            team.last = Some(LastAlert { failed: None, unconfirmed: true, at: now() - seconds.seconds() });
+            let readiness = assessed(|facts| facts.teams = vec![team]);
+            assert_eq!(readiness.state, state);
+            assert_eq!(readiness.to_string().contains("is unconfirmed"), state == State::Degraded);
         }
     }
 

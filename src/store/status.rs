@@ -32,7 +32,9 @@ pub(super) const EVENTS_OF: &str = "SELECT alert_id, coalesce(event_kind, '') AS
     FROM event WHERE alert_id IN (SELECT value FROM json_each($1)) ORDER BY seq DESC LIMIT $2";
 
 pub(super) const LAST_ALERT_OF: &str = "SELECT CASE state WHEN 'failed' THEN coalesce(last_error, '') END AS failed, \
-    settled_at AS at FROM delivery WHERE queue = $1 AND kind = 'alert' AND settled_at IS NOT NULL ORDER BY id DESC LIMIT 1";
+    settled_at AS at, state = 'delivered' AND EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.event_id IS NULL) \
+    AND NOT EXISTS (SELECT 1 FROM event e WHERE e.alert_id = d.alert_id) AS unconfirmed \
+    FROM delivery d WHERE queue = $1 AND kind = 'alert' AND settled_at IS NOT NULL ORDER BY id DESC LIMIT 1";
 /// Only a few alerts are counted: whether there are any is what matters.
 pub(super) const FIRST_SENT: &str = "SELECT count(*), min(settled_at) FROM \
     (SELECT settled_at FROM alert WHERE state = 'sent' AND settled_at IS NOT NULL ORDER BY id LIMIT 100)";
@@ -43,6 +45,8 @@ pub(super) const LAST_EVENT: &str = "SELECT received_at FROM event WHERE seq = (
 pub struct LastAlert {
     /// Why it was given up; `None` where it was sent.
     pub failed: Option<String>,
+    /// Whether it was sent and SIGNL4 has not named it, in its answer or by an event.
+    pub unconfirmed: bool,
     /// When.
     #[sqlx(try_from = "Millis")]
     pub at: Timestamp,

@@ -123,3 +123,19 @@ async fn an_event_outlives_the_alert_it_was_about() {
     assert_eq!(fixture.store.purge(soon, soon).await.unwrap(), 2, "the alert and its call");
     assert_eq!((fixture.count("alert").await, fixture.count("event").await), (0, 1));
 }
+
+#[tokio::test]
+async fn the_last_alert_is_unconfirmed_until_signl4_names_it() {
+    let fixture = Fixture::new().await;
+    let unconfirmed =
+        async || fixture.store.last_alert_of(&pager()).await.unwrap().map(|last| last.unconfirmed);
+    let alert = fixture.alert("m1").await;
+    assert_eq!(unconfirmed().await, None);
+    fixture.sent(None).await;
+    assert_eq!(unconfirmed().await, Some(true));
+    fixture.happened_to("n1", &alert, "acknowledged").await;
+    assert_eq!(unconfirmed().await, Some(false));
+    fixture.alert("m2").await;
+    fixture.sent(Some("e2")).await;
+    assert_eq!(unconfirmed().await, Some(false));
+}
