@@ -250,6 +250,8 @@ fn a_dry_run_reads_trigger_words_and_unless_as_the_bot_does() {
     let triggers = "[[trigger]]\nname = \"pumps\"\nwords = [\"pump\"]\nunless = '(?i)resolved'\n";
     let report = |text: &str| stdout(&run(&format!("{SOUND}{triggers}"), &["test", text]));
     assert!(report("PUMP 3 is down").contains("matches the trigger \"pumps\""));
+    let quoting = report("[ ](https://chat.example.com/channel/general?msg=abc) pump 3");
+    assert_eq!(event(&quoting)["message"], "pump 3", "without the link to the quoted message");
     let word = report("pump-manual.pdf");
     assert!(word.contains("pumps  the text does not match \"pump\""), "{word}");
     let excluded = report("pump 3: RESOLVED");

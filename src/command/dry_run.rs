@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{
     Failure,
     send_test::send,
-    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, room_named, rooms_of},
+    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, readable, room_named, rooms_of},
 };
 use crate::{
     alerting::{Match, TeamName, Trigger, TriggerSet, UserPattern, room_label},
@@ -42,6 +42,7 @@ pub async fn test(
     pages: bool,
 ) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process(path))?;
+    let text = &readable(text, &config.rocketchat.url);
     let own = match user {
         Some(_) => own_name(&config.rocketchat).await,
         None => None,

@@ -1,9 +1,10 @@
 //! Rooms and messages that stand for real ones, so that triggers can be tried without a server.
 
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::alerting::{RoomGlob, RoomPattern, RoomPatternError, Trigger, UserPattern};
-use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
+use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, ServerUrl, UserId};
 
 /// The author where any author will do.
 pub(super) const ANYBODY: &str = "alice";
@@ -47,6 +48,12 @@ pub(super) fn author(pattern: &UserPattern) -> Author {
         UserPattern::ShownName(name) => ("USER-ID", ANYBODY, Some(name.clone())),
     };
     Author { id: UserId::new(id), username: username.to_owned(), name }
+}
+
+/// What the bot reads in a message that somebody types like this.
+pub(super) fn readable(typed: &str, server: &ServerUrl) -> String {
+    let document = json!({"_id": MESSAGE_ID, "rid": ROOM_ID, "u": {"_id": "USER-ID"}, "ts": 0, "msg": typed});
+    Message::from_document(&document, server).map_or_else(|_| typed.to_owned(), |message| message.text)
 }
 
 /// A message with this text, written now.
