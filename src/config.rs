@@ -68,6 +68,9 @@ impl Config {
     pub fn load(sources: &Sources) -> Result<Self, ConfigErrors> {
         let report = Report::new(sources.file().display().to_string());
         let config = sources.read(&report).and_then(|tree| read(Section::root(&report, tree)));
+        if report.count() > 0 {
+            sources.note_missing_file(&report);
+        }
         match (report.into_errors(), config) {
             (None, Some(config)) => Ok(config),
             (errors, _) => Err(errors.unwrap_or_default()),

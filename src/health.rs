@@ -278,7 +278,7 @@ fn unwatched(connection: &ConnectionState, watched: &[Watched<'_>], now: Timesta
 }
 
 /// An address that was never entered in SIGNL4, or that SIGNL4 does not reach, shows only by what does not come.
-fn never_called_back(callbacks: &Callbacks, now: Timestamp) -> Option<Warning> {
+pub(crate) fn never_called_back(callbacks: &Callbacks, now: Timestamp) -> Option<Warning> {
     let Callbacks { last_event: None, sent, first_sent: Some(first) } = callbacks else { return None };
     let age = now.duration_since(*first);
     let is_due = (*sent >= CALLBACK_DUE.0 && age > CALLBACK_DUE.1) || age > CALLBACK_OVERDUE;

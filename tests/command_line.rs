@@ -257,3 +257,14 @@ fn a_dry_run_reads_trigger_words_and_unless_as_the_bot_does() {
     let excluded = report("pump 3: RESOLVED");
     assert!(excluded.contains("but also what it must not: (?i)resolved (unless)"), "{excluded}");
 }
+
+#[test]
+fn without_a_file_it_says_where_it_looked_and_how_to_make_one() {
+    let empty = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_signl4-rocketchat");
+    let output = std::process::Command::new(program).arg("check").current_dir(&empty).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    let place = empty.path().canonicalize().unwrap().display().to_string();
+    assert!(told.contains(&place) && told.contains("init") && told.contains("--config"), "{told}");
+}

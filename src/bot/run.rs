@@ -383,9 +383,16 @@ async fn report_account(
 ) {
     let mut refusals = account.refusal();
     loop {
+        let is_news = refusals.has_changed().unwrap_or(false);
         let refusal = refusals.borrow_and_update().clone();
         let is_online = connection.borrow_and_update().is_online();
-        match refusal.map(|refusal| refusal.error) {
+        let error = refusal.map(|refusal| refusal.error);
+        if let Some(LoginError::Fatal(fatal)) = &error
+            && is_news
+        {
+            error!("{fatal}");
+        }
+        match error {
             Some(LoginError::Fatal(fatal)) if is_online => {
                 health.raise(Condition::Account, format!("Nothing can be posted in Rocket.Chat: {fatal}"));
             }

@@ -4,13 +4,15 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 
 use super::public_url::PublicUrl;
 use super::report::{Finding, Remark};
 use crate::config::{Config, TlsFiles};
+use crate::health::never_called_back;
 use crate::listener::Certificate;
-use crate::store::{Condition, Store, StoreError};
+use crate::store::{Callbacks, Condition, Store, StoreError};
 
 /// Probes the store, the addresses and the certificate.
 pub(super) async fn probe(config: &Config) -> Vec<Finding> {
@@ -24,6 +26,8 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     {
         findings.push(Finding::new(subject, address(key, bind, running, relative).await));
     }
+    let callbacks = Store::inspect_callbacks(&config.store.url).await;
+    findings.extend(callback(&callbacks, Timestamp::now()).map(|remark| Finding::new("callback", remark)));
     findings.extend(config.listener.tls.as_ref().map(|files| Finding::new("listener", certificate(files))));
     findings
 }
@@ -59,6 +63,19 @@ fn store_remark(found: Result<(PathBuf, Condition), StoreError>) -> Remark {
         }
         Err(error) => Remark::of_error(&error),
     }
+}
+
+/// Whether SIGNL4 calls back; `None` before it has anything to tell.
+fn callback(callbacks: &Callbacks, now: Timestamp) -> Option<Remark> {
+    if let Some(last) = callbacks.last_event {
+        let text = format!("SIGNL4 calls back, last at {}", last.strftime("%Y-%m-%d %H:%M UTC"));
+        return Some(Remark::fine(text));
+    }
+    let warning = never_called_back(callbacks, now)?;
+    Some(Remark::warning(
+        warning.what,
+        "the address stands below; try it with --public-url, and both ways with test \"SIGNL4 test\" --send",
+    ))
 }
 
 /// Whether an address can be listened on. A running bot already listens there.
@@ -102,5 +119,23 @@ fn certificate(files: &TlsFiles) -> Remark {
     match Certificate::load(files) {
         Ok(_) => Remark::fine(format!("{} is a valid certificate with its key", files.cert.display())),
         Err(error) => Remark::of_error(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::ToSpan;
+
+    use super::*;
+    use crate::check::Grade;
+
+    #[test]
+    fn a_callback_that_never_came_is_a_warning_and_one_that_came_is_told() {
+        let now = Timestamp::UNIX_EPOCH + 400_000.hours();
+        let never = Callbacks { sent: 3, first_sent: Some(now - 2.hours()), last_event: None };
+        assert_eq!(callback(&never, now).unwrap().grade, Grade::Warning);
+        let came = Callbacks { last_event: Some(now), ..Callbacks::default() };
+        assert_eq!(callback(&came, now).unwrap().grade, Grade::Fine);
+        assert_eq!(callback(&Callbacks::default(), now), None);
     }
 }

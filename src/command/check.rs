@@ -24,7 +24,7 @@ pub struct CheckOptions {
 /// When the configuration is wrong, or [`Failure::Reported`] where the bot would not do everything that it asks for.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "output of the command")]
 pub async fn check(path: Option<PathBuf>, options: &CheckOptions) -> Result<(), Failure> {
-    let config = Config::load(&Sources::of_process(path))?;
+    let config = Config::load(&Sources::of_process_or_service(path))?;
     if stderr().is_terminal() {
         eprintln!("Trying what the bot needs, without paging anybody. A slow server may take a minute.\n");
     }

@@ -41,7 +41,7 @@ pub async fn test(
     user: Option<&str>,
     pages: bool,
 ) -> Result<(), Failure> {
-    let config = Config::load(&Sources::of_process(path))?;
+    let config = Config::load(&Sources::of_process_or_service(path))?;
     let text = &readable(text, &config.rocketchat.url);
     let own = match user {
         Some(_) => own_name(&config.rocketchat).await,

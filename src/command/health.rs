@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// [`Failure::Reported`] where the bot is not ready or does not answer; the reason is printed.
 #[expect(clippy::print_stdout, reason = "output of the command")]
 pub async fn health(path: Option<PathBuf>) -> Result<(), Failure> {
-    let config = Config::load(&Sources::of_process(path))?;
+    let config = Config::load(&Sources::of_process_or_service(path))?;
     match ask(&config.admin).await {
         Ok(readiness) => {
             println!("{readiness}");

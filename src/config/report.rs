@@ -206,7 +206,8 @@ impl Report {
         let mut found = self.found.into_inner();
         forget_consequences(&mut found);
         found.sort_by_key(|found| match found.origin {
-            Origin::Absent => (0, 0),
+            // What is about the whole file stands first.
+            Origin::Absent => (0, usize::from(!found.problem.key.is_empty())),
             Origin::File { line } => (1, line),
             Origin::Env { .. } => (2, 0),
         });

@@ -16,6 +16,9 @@ use super::report::{Fault, PREFIX, Place, Report};
 /// The file that is read where none is named. It may be absent.
 const DEFAULT_FILE: &str = "bot.toml";
 
+/// The file of the systemd service.
+const INSTALLED_FILE: &str = "/etc/signl4-rocketchat/bot.toml";
+
 /// Maximum file size in bytes. The example, which has every key, is a hundredth of it.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -40,6 +43,36 @@ impl Sources {
         let variables = variables.filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX));
         let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
         Self { path, env: variables.map(|(name, value)| (text(name), text(value))).collect() }
+    }
+
+    /// The same; but where there is no `bot.toml` here and none is named, the file of the installed service is read. Not for `run`: a
+    /// second bot would start beside the service.
+    pub fn of_process_or_service(path: Option<PathBuf>) -> Self {
+        let mut sources = Self::of_process(path);
+        let has_none = sources.path.is_none() && !Path::new(DEFAULT_FILE).exists();
+        if has_none && sources.sets_nothing() && Path::new(INSTALLED_FILE).exists() {
+            sources.path = Some(INSTALLED_FILE.into());
+        }
+        sources
+    }
+
+    /// Whether the environment sets no key.
+    fn sets_nothing(&self) -> bool {
+        self.env.iter().all(|(name, _)| name.strip_prefix(PREFIX).is_none_or(is_foreign))
+    }
+
+    /// Says where the file was looked for, where none was found.
+    pub(super) fn note_missing_file(&self, report: &Report) {
+        if self.path.is_some() || !self.sets_nothing() || Path::new(DEFAULT_FILE).exists() {
+            return;
+        }
+        let place = Place { origin: Origin::Absent, key: String::new() };
+        let directory = env::current_dir().unwrap_or_default();
+        let why = format!("is not in {}", directory.display());
+        report.note(
+            &place,
+            Fault::new(why, "make one with `signl4-rocketchat init`, name another file with --config, or set the environment (README.md)"),
+        );
     }
 
     /// The file's name for people.

@@ -20,6 +20,7 @@ use super::{
     database::{MIGRATIONS, hold, lock_file},
     rooms::named_rooms,
     rows::millis,
+    status::{Callbacks, callbacks},
 };
 use crate::alerting::NamedRooms;
 
@@ -48,6 +49,17 @@ impl Store {
 }
 
 impl Store {
+    /// Whether SIGNL4 calls back, as far as the store can be read. A running bot is not disturbed.
+    pub async fn inspect_callbacks(url: &str) -> Callbacks {
+        let read = async {
+            let mut database = connect_read_only(url).await?;
+            let found = callbacks(&mut database).await;
+            database.close().await?;
+            found
+        };
+        read.await.unwrap_or_default()
+    }
+
     /// The bodies of the notifications that came since then, from the store of a bot that may run. It is not disturbed.
     ///
     /// # Errors
@@ -71,15 +83,19 @@ impl Store {
 }
 
 async fn read_named_rooms(url: &str) -> Result<NamedRooms, StoreError> {
+    let mut database = connect_read_only(url).await?;
+    let named = named_rooms(&mut database).await;
+    database.close().await?;
+    named
+}
+
+async fn connect_read_only(url: &str) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::from_str(url)?;
     let mut log = options.get_filename().as_os_str().to_owned();
     log.push("-wal");
     // Immutable: SQLite then creates no file beside it. A log that is there has the newest rows.
     let is_complete = !Path::new(&log).exists();
-    let mut database = options.read_only(true).immutable(is_complete).connect().await?;
-    let named = named_rooms(&mut database).await;
-    database.close().await?;
-    named
+    Ok(options.read_only(true).immutable(is_complete).connect().await?)
 }
 
 async fn inspect(path: &Path, options: SqliteConnectOptions) -> Result<Condition, StoreError> {

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use sqlx::SqliteConnection;
 
 use super::{
     Alert, Queue, Store, StoreError,
@@ -175,12 +176,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn callbacks(&self) -> Result<Callbacks, StoreError> {
-        let last: Option<(i64,)> = sqlx::query_as(LAST_EVENT).fetch_optional(&self.readers).await?;
-        if let Some((at,)) = last {
-            return Ok(Callbacks { last_event: Some(timestamp(at)), ..Callbacks::default() });
-        }
-        let (sent, first): (i64, Option<i64>) = sqlx::query_as(FIRST_SENT).fetch_one(&self.readers).await?;
-        Ok(Callbacks { last_event: None, sent: sent.unsigned_abs(), first_sent: first.map(timestamp) })
+        callbacks(&mut *self.readers.acquire().await?).await
     }
 
     /// The last alerts, at most `limit` and none queued before `since`; the newest first.
@@ -206,6 +202,15 @@ impl Store {
         };
         Ok(alerts.into_iter().map(trail).collect())
     }
+}
+
+pub(super) async fn callbacks(database: &mut SqliteConnection) -> Result<Callbacks, StoreError> {
+    let last: Option<(i64,)> = sqlx::query_as(LAST_EVENT).fetch_optional(&mut *database).await?;
+    if let Some((at,)) = last {
+        return Ok(Callbacks { last_event: Some(timestamp(at)), ..Callbacks::default() });
+    }
+    let (sent, first): (i64, Option<i64>) = sqlx::query_as(FIRST_SENT).fetch_one(database).await?;
+    Ok(Callbacks { last_event: None, sent: sent.unsigned_abs(), first_sent: first.map(timestamp) })
 }
 
 /// A row, and the row number of the alert it belongs to.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::full::{complaint, told};
 
-const TEXTS: [&str; 48] = [
+const TEXTS: [&str; 49] = [
     "rocketchat.url",
     "rocketchat.user_id",
     "rocketchat.auth_token",
@@ -39,6 +39,7 @@ const TEXTS: [&str; 48] = [
     "replies.not_sent",
     "replies.suppressed",
     "replies.raised",
+    "replies.other_alerts_to",
     "replies.acknowledged",
     "replies.closed",
     "replies.annotated",

@@ -231,7 +231,7 @@ impl Account {
     /// The server refuses the account: it is not used for a while. Where the realtime session says why REST has refused it, that is
     /// the same refusal.
     pub(super) fn refuse(&self, error: LoginError) {
-        tracing::error!("{error}");
+        tracing::warn!("{error}");
         let (first, longest) = match self.credentials {
             Credentials::Token { .. } => TOKEN_WAIT,
             Credentials::Password { .. } => PASSWORD_WAIT,
