@@ -188,6 +188,7 @@ fn current_state(alert: &Alert, events: &[EventTrail]) -> (&'static str, Tone) {
         AlertState::Sent => ("sent", Tone::Plain),
         AlertState::NotSent => ("not sent", Tone::Bad),
         AlertState::Suppressed => ("suppressed", Tone::Quiet),
+        AlertState::Withdrawn => ("withdrawn", Tone::Quiet),
     })
 }
 

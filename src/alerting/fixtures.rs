@@ -47,6 +47,7 @@ pub(crate) fn trigger(name: &str, patterns: &[&str]) -> Trigger {
         bots: true,
         threads: true,
         run_on_edits: true,
+        page_deleted: false,
         cooldown: Duration::ZERO,
         continue_matching: false,
         team: TeamName::Default,

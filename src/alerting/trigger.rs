@@ -28,6 +28,8 @@ pub struct Trigger {
     pub threads: bool,
     /// Whether an edit that makes a message match for the first time sets it off.
     pub run_on_edits: bool,
+    /// Whether an alert that could not be sent yet is sent although its message was deleted meanwhile.
+    pub page_deleted: bool,
     /// How long it stays quiet in a room after an alert; zero for never.
     pub cooldown: Duration,
     /// Whether later triggers are looked at too after this one matched.

@@ -134,7 +134,7 @@ fn trigger_settings(trigger: &Trigger) -> Vec<String> {
         format!("{} {patterns:?} {:?}", trigger.name, trigger.team),
         format!("{:?}", trigger.rooms.iter().map(ToString::to_string).collect::<Vec<_>>()),
         format!("{:?} {:?}", trigger.users, trigger.exclude_users),
-        format!("{} {} {}", trigger.bots, trigger.threads, trigger.run_on_edits),
+        format!("{} {} {} {}", trigger.bots, trigger.threads, trigger.run_on_edits, trigger.page_deleted),
         format!("{:?} {}", trigger.cooldown, trigger.continue_matching),
         format!("{} {} {}", event.title.source(), event.message.source(), event.external_id.source()),
         format!("{:?} {:?}", source(&event.service), source(&event.location)),

@@ -62,6 +62,7 @@ impl Reader<'_> {
         let bots = section.flag("bots").unwrap_or(true);
         let threads = section.flag("threads").unwrap_or(true);
         let run_on_edits = section.flag("run_on_edits").unwrap_or(true);
+        let page_deleted = section.flag("page_deleted").unwrap_or(false);
         let cooldown = section.duration("cooldown").map_or(Duration::ZERO, |cooldown| cooldown.value);
         let continue_matching = section.flag("continue").unwrap_or(false);
         section.finish();
@@ -75,6 +76,7 @@ impl Reader<'_> {
             bots,
             threads,
             run_on_edits,
+            page_deleted,
             cooldown,
             continue_matching,
             team: team.unwrap_or_default(),

@@ -36,6 +36,11 @@ pub enum Settlement {
         /// Why, for a person.
         reason: String,
     },
+    /// It is not to be delivered any more; nothing failed.
+    Withdrawn {
+        /// Why, for a person.
+        reason: String,
+    },
     /// It did not arrive and waits again.
     Retry {
         /// Why, for a person; `None` where only its turn has not come.
@@ -272,7 +277,7 @@ async fn settle(
 ) -> Result<bool, StoreError> {
     let (state, crashes, reason) = match settlement {
         Settlement::Delivered { .. } => ("delivered", 0, None),
-        Settlement::Failed { reason } => ("failed", 0, Some(reason)),
+        Settlement::Failed { reason } | Settlement::Withdrawn { reason } => ("failed", 0, Some(reason)),
         Settlement::Retry { reason } => ("waiting", 0, reason.as_ref()),
         Settlement::Unanswered { reason } => ("waiting", 0, Some(reason)),
         Settlement::Crashed { reason } => ("waiting", delivery.crashes + 1, Some(reason)),
@@ -311,6 +316,10 @@ async fn settle_alert(
         }
         Settlement::Failed { .. } => {
             sqlx::query("UPDATE alert SET state = 'not_sent', settled_at = $1 WHERE id = $2")
+                .bind(millis(now))
+        }
+        Settlement::Withdrawn { .. } => {
+            sqlx::query("UPDATE alert SET state = 'withdrawn', settled_at = $1 WHERE id = $2")
                 .bind(millis(now))
         }
         Settlement::Unanswered { .. } | Settlement::Crashed { .. } => {

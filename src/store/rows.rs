@@ -115,6 +115,8 @@ pub enum AlertState {
     NotSent,
     /// Never meant to be sent: its trigger's cooldown was running.
     Suppressed,
+    /// Not sent any more: its message was deleted while it waited.
+    Withdrawn,
 }
 
 impl AlertState {
@@ -125,6 +127,7 @@ impl AlertState {
             Self::Sent => "sent",
             Self::NotSent => "not_sent",
             Self::Suppressed => "suppressed",
+            Self::Withdrawn => "withdrawn",
         }
     }
 }

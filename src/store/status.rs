@@ -35,7 +35,8 @@ pub(super) const EVENTS_OF: &str = "SELECT alert_id, coalesce(event_kind, '') AS
 pub(super) const LAST_ALERT_OF: &str = "SELECT CASE state WHEN 'failed' THEN coalesce(last_error, '') END AS failed, \
     settled_at AS at, state = 'delivered' AND EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.event_id IS NULL) \
     AND NOT EXISTS (SELECT 1 FROM event e WHERE e.alert_id = d.alert_id) AS unconfirmed \
-    FROM delivery d WHERE queue = $1 AND kind = 'alert' AND settled_at IS NOT NULL ORDER BY id DESC LIMIT 1";
+    FROM delivery d WHERE queue = $1 AND kind = 'alert' AND settled_at IS NOT NULL \
+    AND NOT EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.state = 'withdrawn') ORDER BY id DESC LIMIT 1";
 /// Only a few alerts are counted: whether there are any is what matters.
 pub(super) const FIRST_SENT: &str = "SELECT count(*), min(settled_at) FROM \
     (SELECT settled_at FROM alert WHERE state = 'sent' AND settled_at IS NOT NULL ORDER BY id LIMIT 100)";

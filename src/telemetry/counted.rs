@@ -67,7 +67,7 @@ fn result(posted: bool) -> &'static str {
 pub(super) fn begin_at_zero() {
     counter!(MESSAGES_SEEN.name).increment(0);
     counter!(MESSAGES_UNREADABLE.name).increment(0);
-    for state in ["queued", "sent", "not_sent", "suppressed"] {
+    for state in ["queued", "sent", "not_sent", "suppressed", "withdrawn"] {
         counter!(ALERTS.name, "state" => state).increment(0);
     }
     // Registered without a value: a bot that has sent nothing yet shows an empty histogram.

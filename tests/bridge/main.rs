@@ -38,3 +38,4 @@ mod test_send;
 mod texts_are_read_as_people_see_them;
 mod the_log_follows_an_alert;
 mod through_a_proxy;
+mod waiting_alerts_follow_their_messages;

@@ -57,11 +57,12 @@ const TEXTS: [&str; 49] = [
     "trigger.location",
 ];
 const WORDS: [&str; 1] = ["trigger.alerting_scenario"];
-const FLAGS: [&str; 6] = [
+const FLAGS: [&str; 7] = [
     "rocketchat.auto_join",
     "trigger.bots",
     "trigger.threads",
     "trigger.run_on_edits",
+    "trigger.page_deleted",
     "trigger.continue",
     "trigger.filtering",
 ];

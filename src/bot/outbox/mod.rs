@@ -5,6 +5,7 @@
 //! configuration.
 
 mod fallback;
+mod message_now;
 mod queues;
 mod reply;
 mod rocketchat;
@@ -33,6 +34,7 @@ use crate::{
 use ::rocketchat::rest::RestClient;
 use ::signl4::{WebhookClient, WebhookUrl};
 
+use self::message_now::MessageNow;
 pub(super) use self::{
     queues::{labels, of_team, team_label},
     reply::{Renderer, Reply, is_reply_id, which},
@@ -121,13 +123,14 @@ impl Outbox {
     fn start_team(&mut self, team: TeamName, url: WebhookUrl) {
         let stop = self.cancel.child_token();
         self.teams.insert(team.clone(), (stop.clone(), url.clone()));
-        let Tools { webhooks, store, current, retry_unit, .. } = &self.tools;
+        let Tools { webhooks, store, current, retry_unit, rest, rooms, .. } = &self.tools;
+        let message_now = MessageNow { rest: rest.clone(), rooms: rooms.clone(), current: current.clone() };
         let (client, store, current) = (webhooks.clone(), store.clone(), current.clone());
         let retry_unit = *retry_unit;
         let queue = of_team(&team);
         self.start_worker(
             (queue, DeliveryKind::Alert),
-            Signl4Team { team, url, client, store, current, retry_unit },
+            Signl4Team { team, url, client, store, current, message_now, retry_unit },
             stop,
         );
     }

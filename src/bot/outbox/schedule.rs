@@ -149,11 +149,14 @@ impl Schedule {
                 self.failures = self.failures.saturating_add(1);
             }
             // The row's own fault, or nobody's.
-            Settlement::Failed { .. } | Settlement::Crashed { .. } | Settlement::Retry { reason: None } => {}
+            Settlement::Failed { .. }
+            | Settlement::Withdrawn { .. }
+            | Settlement::Crashed { .. }
+            | Settlement::Retry { reason: None } => {}
         }
         let Some(row) = self.rows.get_mut(&id) else { return Duration::ZERO };
         let (wait, earliest) = match settlement {
-            Settlement::Delivered { .. } | Settlement::Failed { .. } => {
+            Settlement::Delivered { .. } | Settlement::Failed { .. } | Settlement::Withdrawn { .. } => {
                 self.rows.remove(&id);
                 return Duration::ZERO;
             }

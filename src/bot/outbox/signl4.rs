@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
+    message_now::{Change, MessageNow},
     reply::{Renderer, which},
-    worker::{Attempt, Destination, tried_long_enough},
+    worker::{Attempt, Destination, age, tried_long_enough},
 };
 use crate::{
     alerting::{ReplyKind, ReplyWords, TeamName},
@@ -18,6 +19,9 @@ use signl4::{RaiseError, Raised, WebhookClient, WebhookUrl};
 /// SIGNL4 allows a wrong secret or an invalid event ten times a minute. After one, the queue pauses for this many units.
 const PAUSE_AFTER_REJECTION: u32 = 6;
 
+/// An alert that is sent later than this after its message is sent as the message is by then.
+const LATE: Duration = Duration::from_secs(30);
+
 /// Raises the alerts of one team.
 pub(super) struct Signl4Team {
     pub(super) team: TeamName,
@@ -25,6 +29,7 @@ pub(super) struct Signl4Team {
     pub(super) client: WebhookClient,
     pub(super) store: Store,
     pub(super) current: Current,
+    pub(super) message_now: MessageNow,
     /// The unit of the pauses: a second, except in tests.
     pub(super) retry_unit: Duration,
 }
@@ -38,9 +43,18 @@ impl Destination for Signl4Team {
             }
             Err(error) => return Settlement::Retry { reason: Some(error.to_string()) }.into(),
         };
-        let Ok(event) = serde_json::from_str(&delivery.body) else {
+        let Ok(mut event) = serde_json::from_str(&delivery.body) else {
             return self.not_sent(&alert, "its row in the store is damaged".into()).await;
         };
+        if has_waited(delivery, &alert, Timestamp::now()) {
+            match self.message_now.of(&alert).await {
+                Some(Change::Edited(newest)) => event = newest,
+                Some(Change::Deleted) if !self.pages_deleted(&alert) => {
+                    return Settlement::Withdrawn { reason: "its message was deleted".into() }.into();
+                }
+                Some(Change::Deleted) | None => {}
+            }
+        }
         let answer = self.client.raise(&self.url, &event).await;
         // Again, for the call may have taken so long that the thread was told of the delay.
         let alert = self.alert(delivery).await.ok().flatten().unwrap_or(alert);
@@ -64,6 +78,12 @@ impl Signl4Team {
             Some(id) => self.store.alert(id).await,
             None => Ok(None),
         }
+    }
+
+    fn pages_deleted(&self, alert: &Alert) -> bool {
+        let settings = self.current.now();
+        let mut triggers = settings.config.triggers.iter();
+        triggers.any(|trigger| trigger.name == alert.trigger && trigger.page_deleted)
     }
 
     fn sent(&self, alert: &Alert, raised: Raised) -> Attempt {
@@ -106,4 +126,9 @@ impl Signl4Team {
         let told = Renderer::new(&settings.config.replies).in_thread(alert, ReplyKind::NotSent, &words);
         Attempt { settlement: Settlement::Failed { reason }, pause: None, then: told.into_iter().collect() }
     }
+}
+
+/// Whether the message may have changed since the alert was queued. One that may have been raised already stays as it is.
+fn has_waited(delivery: &Delivery, alert: &Alert, now: Timestamp) -> bool {
+    alert.unanswered == 0 && (delivery.attempts > 1 || age(delivery, now) > LATE)
 }

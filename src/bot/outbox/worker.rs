@@ -244,6 +244,7 @@ impl<D: Destination> Line<D> {
                 telemetry::alert_sent(age(delivery, Timestamp::now()));
             }
             Settlement::Failed { .. } => telemetry::alert(AlertState::NotSent.name()),
+            Settlement::Withdrawn { .. } => telemetry::alert(AlertState::Withdrawn.name()),
             _ => {}
         }
     }
@@ -261,6 +262,7 @@ impl<D: Destination> Line<D> {
                     self.health.note(Condition::Reply, what);
                 }
             }
+            Settlement::Withdrawn { reason } => info!(%queue, %delivery, alert, %reason, "not sent"),
             Settlement::Retry { reason: None } => {
                 info!(%queue, %delivery, alert, ?pause, "paused: the limit is reached");
             }
@@ -282,6 +284,6 @@ pub(super) fn tried_long_enough(delivery: &Delivery, retry_for: Duration, now: T
     u64::from(delivery.attempts) >= least && age(delivery, now) > retry_for
 }
 
-fn age(delivery: &Delivery, now: Timestamp) -> Duration {
+pub(super) fn age(delivery: &Delivery, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(delivery.created_at)).unwrap_or_default()
 }

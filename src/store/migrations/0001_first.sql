@@ -13,7 +13,7 @@ CREATE TABLE alert (
     thread_id    TEXT    NOT NULL, -- where its replies go: the message's tmid, or else the message itself
     author       TEXT,             -- username of who wrote the message; NULL for an integration, which reads nothing
     external_id  TEXT    NOT NULL,
-    state        TEXT    NOT NULL CHECK (state IN ('queued', 'sent', 'not_sent', 'suppressed')),
+    state        TEXT    NOT NULL CHECK (state IN ('queued', 'sent', 'not_sent', 'suppressed', 'withdrawn')),
     event_id     TEXT,             -- SIGNL4's answer; not UNIQUE: a repeated answer must not make an alert unsettleable
     unanswered   INTEGER NOT NULL DEFAULT 0, -- calls that may have raised an alert whose name is not known
     told_waiting INTEGER NOT NULL DEFAULT 0, -- whether the thread was told that the alert is late

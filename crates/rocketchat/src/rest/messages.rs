@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Call, RestClient, RestError};
-use crate::{MessageId, RoomId, wire};
+use crate::{Message, MessageId, RoomId, wire};
 
 /// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,13 +79,32 @@ impl RestClient {
     /// # Errors
     /// See [`RestError`]: `Rejected` if it is in a room that the account cannot read.
     pub async fn has_message(&self, id: &MessageId) -> Result<bool, RestError> {
+        Ok(self.message_document(id).await?.is_some())
+    }
+
+    /// A message as it is now (`chat.getMessage`). `None` where it was deleted or hidden, but with some servers also where it is in a
+    /// room that the account cannot read.
+    ///
+    /// # Errors
+    /// See [`RestError`].
+    pub async fn message(&self, id: &MessageId) -> Result<Option<Message>, RestError> {
+        let Some(document) = self.message_document(id).await? else { return Ok(None) };
+        // With `Message_KeepHistory` a deleted one stays hidden, and the first one of a thread stays as "rm".
+        if wire::flag(&document, "_hidden") || wire::text(&document, "t") == Some("rm") {
+            return Ok(None);
+        }
+        let message = Message::from_document(&document, self.account.server());
+        message.map(Some).map_err(|error| RestError::unclear(error.to_string()))
+    }
+
+    async fn message_document(&self, id: &MessageId) -> Result<Option<Value>, RestError> {
         match self.call(Call::get("chat.getMessage", &[("msgId", id.to_string())])).await {
-            Ok(answer) => Ok(answer.get("message").is_some_and(Value::is_object)),
+            Ok(mut answer) => Ok(answer.get_mut("message").map(Value::take).filter(Value::is_object)),
             // The answer for a message that does not exist is a refusal without code and reason.
             Err(RestError::Rejected { status: 400 | 404, code, reason })
                 if code.is_empty() && reason.is_empty() =>
             {
-                Ok(false)
+                Ok(None)
             }
             Err(error) => Err(error),
         }
