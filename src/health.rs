@@ -243,12 +243,18 @@ fn not_getting_out(team: &Team, now: Timestamp) -> Option<Warning> {
         let what = format!("Alerts are not getting out: {alerts} for {name} waiting: {why}");
         return Some(Warning { what, since: Some(*oldest) });
     }
-    let last = team.last.as_ref().filter(|last| now.duration_since(last.at).unsigned_abs() < REMEMBERED)?;
+    team.last.as_ref().and_then(|last| not_surely_sent(name, last, now))
+}
+
+/// That a team's last alert was not sent, or not surely.
+pub(crate) fn not_surely_sent(team: &str, last: &LastAlert, now: Timestamp) -> Option<Warning> {
+    let age = now.duration_since(last.at);
     let what = match &last.failed {
-        Some(reason) => format!("The last alert for {name} was not sent: {reason}"),
+        _ if age.unsigned_abs() >= REMEMBERED => return None,
+        Some(reason) => format!("The last alert for {team} was not sent: {reason}"),
         // An event of SIGNL4's may still confirm it.
-        None if last.unconfirmed && now.duration_since(last.at) > LATE => format!(
-            "The last alert for {name} was sent, and is unconfirmed: the answer has no eventId, and SIGNL4 has sent no \
+        None if last.unconfirmed && age > LATE => format!(
+            "The last alert for {team} was sent, and is unconfirmed: the answer has no eventId, and SIGNL4 has sent no \
              event about it"
         ),
         None => return None,

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::public_url::PublicUrl;
 use super::report::{Finding, Remark};
 use crate::config::{Config, TlsFiles};
-use crate::health::never_called_back;
+use crate::health::{never_called_back, not_surely_sent};
 use crate::listener::Certificate;
 use crate::store::{Callbacks, Condition, Store, StoreError};
 
@@ -26,8 +26,14 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     {
         findings.push(Finding::new(subject, address(key, bind, running, relative).await));
     }
-    let callbacks = Store::inspect_callbacks(&config.store.url).await;
-    findings.extend(callback(&callbacks, Timestamp::now()).map(|remark| Finding::new("callback", remark)));
+    let (callbacks, last_alerts) = Store::inspect_alerts(&config.store.url).await;
+    let now = Timestamp::now();
+    findings.extend(callback(&callbacks, now).map(|remark| Finding::new("callback", remark)));
+    let warnings = last_alerts.iter().filter_map(|(queue, last)| not_surely_sent(queue.as_str(), last, now));
+    findings.extend(warnings.map(|warning| {
+        let fix = "see the status page, and try it with test \"SIGNL4 test\" --send";
+        Finding::new("last alert", Remark::warning(warning.to_string(), fix))
+    }));
     findings.extend(config.listener.tls.as_ref().map(|files| Finding::new("listener", certificate(files))));
     findings
 }

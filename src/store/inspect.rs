@@ -16,11 +16,11 @@ use sqlx::{
 };
 
 use super::{
-    Store, StoreError,
+    Queue, Store, StoreError,
     database::{MIGRATIONS, hold, lock_file},
     rooms::named_rooms,
     rows::millis,
-    status::{Callbacks, callbacks},
+    status::{Callbacks, LAST_ALERT_OF, LastAlert, callbacks},
 };
 use crate::alerting::NamedRooms;
 
@@ -49,15 +49,10 @@ impl Store {
 }
 
 impl Store {
-    /// Whether SIGNL4 calls back, as far as the store can be read. A running bot is not disturbed.
-    pub async fn inspect_callbacks(url: &str) -> Callbacks {
-        let read = async {
-            let mut database = connect_read_only(url).await?;
-            let found = callbacks(&mut database).await;
-            database.close().await?;
-            found
-        };
-        read.await.unwrap_or_default()
+    /// Whether SIGNL4 calls back, and the alert of each queue that was settled last, as far as the store can be read. A running bot is
+    /// not disturbed.
+    pub async fn inspect_alerts(url: &str) -> (Callbacks, Vec<(Queue, LastAlert)>) {
+        read_alerts(url).await.unwrap_or_default()
     }
 
     /// The bodies of the notifications that came since then, from the store of a bot that may run. It is not disturbed.
@@ -80,6 +75,20 @@ impl Store {
     pub async fn inspect_named_rooms(url: &str) -> NamedRooms {
         read_named_rooms(url).await.unwrap_or_default()
     }
+}
+
+async fn read_alerts(url: &str) -> Result<(Callbacks, Vec<(Queue, LastAlert)>), StoreError> {
+    const QUEUES: &str =
+        "SELECT DISTINCT queue FROM delivery WHERE kind = 'alert' AND settled_at IS NOT NULL";
+    let mut database = connect_read_only(url).await?;
+    let callbacks = callbacks(&mut database).await?;
+    let mut last = vec![];
+    for queue in sqlx::query_scalar::<_, Queue>(QUEUES).fetch_all(&mut database).await? {
+        let alert = sqlx::query_as(LAST_ALERT_OF).bind(&queue).fetch_optional(&mut database).await?;
+        last.extend(alert.map(|alert| (queue, alert)));
+    }
+    database.close().await?;
+    Ok((callbacks, last))
 }
 
 async fn read_named_rooms(url: &str) -> Result<NamedRooms, StoreError> {
