@@ -110,9 +110,10 @@ impl Session {
         self.listed.load(Ordering::Relaxed)
     }
 
-    /// Whether messages that were missed may alert at all.
+    /// Whether messages alert that no stream has brought. Without a stream all of them do, since the session began: what is written
+    /// while it lasts is not missed.
     pub(super) fn looks_back(&self) -> bool {
-        !self.catch_up.is_zero()
+        self.is_polling || !self.catch_up.is_zero()
     }
 
     /// The time before which nothing alerts: `catch_up` before the session began. It stands still while the session lasts, so

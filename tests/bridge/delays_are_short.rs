@@ -56,6 +56,21 @@ async fn where_no_websocket_opens_messages_page_within_half_a_minute_as_long_as_
 }
 
 #[tokio::test]
+async fn without_a_websocket_messages_page_also_where_missed_ones_do_not() {
+    let harness = Harness::new().await.with_catch_up("0s");
+    harness.chat.faults().set(|switches| switches.refuse_websockets = true);
+    let _bot = harness.start_bot().await;
+    let state = harness.readiness().await;
+    assert!(state.contains("polled over REST"), "{state}");
+    for text in ["SIGNL4 one", "SIGNL4 two"] {
+        harness.say(text);
+        harness.alert(text).await;
+    }
+    harness.flush().await;
+    assert_eq!(harness.pages().len(), 2, "{:?}", harness.pages());
+}
+
+#[tokio::test]
 async fn a_session_that_is_lost_and_not_found_again_is_stood_in_for_by_polling() {
     let harness = Harness::new().await.with_fast_tempo();
     // So that the rooms are read, not only listed.

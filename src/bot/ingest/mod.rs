@@ -135,6 +135,8 @@ impl Ingest {
         match event {
             RealtimeEvent::Ready { session, identity, since, .. } => {
                 info!(session, user = identity.username, "listening; reading what was missed");
+                self.stop_backfill().await;
+                // Only now: a backfill that polls reports it at every list.
                 self.intake.health.clear(&Condition::Polling);
                 self.start_session(self.session(identity.user_id, since)).await;
             }
@@ -190,14 +192,19 @@ impl Ingest {
         self.backfill = Some(AbortOnDropHandle::new(tokio::spawn(backfill.run())));
     }
 
+    /// Returns once the backfill does nothing more.
+    async fn stop_backfill(&mut self) {
+        if let Some(mut backfill) = self.backfill.take() {
+            backfill.abort();
+            let _ = (&mut backfill).await;
+        }
+    }
+
     /// Goes over to the settings that hold now. Rooms that only they watch are watched since then, rooms that they no longer
     /// watch are forgotten, and whatever they name is looked up.
     async fn adopt_settings(&mut self) {
-        if let Some(mut backfill) = self.backfill.take() {
-            backfill.abort();
-            // It judges by the old settings, and must not do so once rooms are forgotten.
-            let _ = (&mut backfill).await;
-        }
+        // It judges by the old settings, and must not do so once rooms are forgotten.
+        self.stop_backfill().await;
         self.settings = self.changes.borrow_and_update().clone();
         let session = self.session.take().map(|session| Arc::new(session.under(&self.settings)));
         for change in self.intake.rooms.adopt(self.settings.clone()) {
