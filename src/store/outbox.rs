@@ -84,6 +84,9 @@ pub(super) const MOVE: &str = "UPDATE delivery SET queue = $1 \
     WHERE queue = $2 AND kind = $3 AND settled_at IS NULL AND state = 'waiting' RETURNING alert_id";
 pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE queue = $1 AND settled_at IS NULL";
 
+pub(super) const STANDS_FOR_OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM alert a JOIN alert o ON o.id > a.id \
+    WHERE a.id = $1 AND o.trigger_name = a.trigger_name AND o.room_id = a.room_id AND o.state = 'suppressed')";
+
 pub(super) const THREAD_MATE: &str = "SELECT (SELECT d.body FROM delivery d WHERE d.alert_id = $1 AND d.kind = 'alert' \
     ORDER BY d.id LIMIT 1) AS event \
     WHERE EXISTS (SELECT 1 FROM alert WHERE thread_id = $2 AND state <> 'suppressed' AND id <> $1)";
@@ -163,6 +166,15 @@ impl Store {
             .fetch_optional(&self.readers)
             .await?;
         Ok(event.map(|event| event.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default()))
+    }
+
+    /// Whether later alerts of its trigger and room were suppressed, by the cooldown that an alert begins: were it not sent either,
+    /// nobody would be paged.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn stands_for_others(&self, alert: AlertId) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(STANDS_FOR_OTHERS).bind(alert).fetch_one(&self.readers).await?)
     }
 
     /// The alert of that row.

@@ -72,6 +72,20 @@ async fn where_the_trigger_says_so_a_deleted_message_pages_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_deleted_and_written_anew_within_the_cooldown_pages() {
+    let mut harness = harness().await;
+    harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\ncooldown = \"1h\"");
+    let bot = harness.start_bot().await;
+    let typo = harness.say_while_signl4_is_down(&bot, "SIGNL4 pump 2 is down").await;
+    harness.say("SIGNL4 pump 3 is down");
+    bot.wait_for_log(&["message matched", "suppressed"]).await;
+    harness.chat.delete(&typo, &harness.alice).unwrap();
+    harness.signl4.faults().clear();
+    harness.alert("SIGNL4 pump 2 is down").await;
+    assert_eq!(harness.pages().len(), 1, "{:?}", harness.pages());
+}
+
+#[tokio::test]
 async fn where_nobody_can_tell_what_became_of_a_message_its_alert_is_sent_as_it_is_and_soon() {
     let harness = harness().await;
     let group = harness

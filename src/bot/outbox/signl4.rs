@@ -49,7 +49,7 @@ impl Destination for Signl4Team {
         if has_waited(delivery, &alert, Timestamp::now()) {
             match self.message_now.of(&alert).await {
                 Some(Change::Edited(newest)) => event = newest,
-                Some(Change::Deleted) if !self.pages_deleted(&alert) => {
+                Some(Change::Deleted) if !self.pages_deleted(&alert).await => {
                     return Settlement::Withdrawn { reason: "its message was deleted".into() }.into();
                 }
                 Some(Change::Deleted) | None => {}
@@ -80,10 +80,13 @@ impl Signl4Team {
         }
     }
 
-    fn pages_deleted(&self, alert: &Alert) -> bool {
+    /// Whether an alert is sent although its message was deleted. One that others were suppressed for is: whoever deletes a message
+    /// to write it anew, within the cooldown, wants somebody paged.
+    async fn pages_deleted(&self, alert: &Alert) -> bool {
         let settings = self.current.now();
         let mut triggers = settings.config.triggers.iter();
         triggers.any(|trigger| trigger.name == alert.trigger && trigger.page_deleted)
+            || self.store.stands_for_others(alert.id).await.unwrap_or(true)
     }
 
     fn sent(&self, alert: &Alert, raised: Raised) -> Attempt {
