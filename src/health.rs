@@ -1,6 +1,6 @@
 //! Whether people can be paged: one state with its reasons, for `/readyz`, the status page, `health`, systemd and the metrics.
 //!
-//! Parts of the bot report what they notice to [`Health`]; the rest is read from the store and the connection. [`assess`]
+//! Parts of the bot report what they notice to `Health`; the rest is read from the store and the connection. `assess`
 //! makes one [`Readiness`] of all of it.
 
 use std::{
@@ -96,7 +96,6 @@ impl fmt::Display for Warning {
 
 /// What a part of the bot notices and no query finds. Each is reported once, with its newest text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(dead_code, reason = "the parts that report these follow")]
 pub(crate) enum Condition {
     /// There is no realtime session, and messages are polled over REST.
     Polling,
@@ -120,7 +119,6 @@ struct Noted {
     until: Option<SystemTime>,
 }
 
-#[allow(dead_code, reason = "the parts that report follow")]
 impl Health {
     /// A condition holds until it is cleared.
     pub(crate) fn raise(&self, condition: Condition, what: impl Into<String>) {

@@ -243,7 +243,7 @@ impl Events {
         let raised = correlation.raised.iter().filter(is_news).map(|alert| {
             let trigger = config.triggers.iter().find(|trigger| trigger.name == alert.trigger);
             let team = trigger.map_or("", |trigger| trigger.team.as_str());
-            Raised { alert: alert.id, confirmation: renderer.sent(alert, team) }
+            Raised { alert: alert.id, confirmations: renderer.sent(alert, team) }
         });
         raised.collect()
     }

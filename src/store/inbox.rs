@@ -69,7 +69,7 @@ pub struct Raised {
     /// The alert.
     pub alert: AlertId,
     /// How its thread is told, where it was not known to be sent before.
-    pub confirmation: Option<NewDelivery>,
+    pub confirmations: Vec<NewDelivery>,
 }
 
 /// The alerts a notification may be about.
@@ -217,7 +217,7 @@ async fn settle_raised(
         return Ok(());
     }
     sqlx::query(NO_MORE_CALLS).bind(millis(now)).bind(raised.alert).execute(&mut **tx).await?;
-    if let Some(confirmation) = &raised.confirmation {
+    for confirmation in &raised.confirmations {
         outbox::insert(tx, confirmation, now).await?;
     }
     Ok(())

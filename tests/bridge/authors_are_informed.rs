@@ -85,6 +85,7 @@ async fn an_alert_that_does_not_get_through_is_told_once_in_its_thread_and_again
         .await;
     harness.signl4.listen_again().await.unwrap();
     harness.wait_for_reply(&message, "Alert sent.").await;
+    harness.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
     assert_eq!(harness.replies(&message).len(), 2);
     assert_eq!(harness.pages(), ["SIGNL4 pump 3 is down"]);
 }

@@ -137,19 +137,19 @@ impl<'a> Renderer<'a> {
     }
 
     /// How it is shown that the alert was sent. A thread that was told of a delay is always told of its end.
-    pub(in crate::bot) fn sent(&self, alert: &Alert, team: &str) -> Option<NewDelivery> {
+    pub(in crate::bot) fn sent(&self, alert: &Alert, team: &str) -> Vec<NewDelivery> {
         let words = ReplyWords { team, trigger: &alert.trigger, ..ReplyWords::default() };
-        match self.replies.on_sent {
-            _ if alert.told_waiting => self.in_thread(alert, ReplyKind::Sent, &words),
-            OnSent::Nothing => None,
-            OnSent::Reply => self.in_thread(alert, ReplyKind::Sent, &words),
-            OnSent::Reaction => Some(self.reaction(alert, &words)),
-        }
+        let is_told = alert.told_waiting || self.replies.on_sent == OnSent::Reply;
+        let reply = is_told.then(|| self.in_thread(alert, ReplyKind::Sent, &words)).flatten();
+        let reacts = self.replies.on_sent == OnSent::Reaction;
+        let reaction = reacts.then(|| self.reaction(alert, &words, !is_told));
+        reply.into_iter().chain(reaction).collect()
     }
 
-    fn reaction(&self, alert: &Alert, words: &ReplyWords<'_>) -> NewDelivery {
-        let otherwise =
-            self.text(ReplyKind::Sent, words, Some(alert.id)).map(|text| Reply::about(alert, text));
+    /// `has_substitute`: a reply is posted where the reaction is refused.
+    fn reaction(&self, alert: &Alert, words: &ReplyWords<'_>, has_substitute: bool) -> NewDelivery {
+        let text = has_substitute.then(|| self.text(ReplyKind::Sent, words, Some(alert.id))).flatten();
+        let otherwise = text.map(|text| Reply::about(alert, text));
         let message = alert.message.clone();
         NewDelivery {
             queue: queues::of_reactions(),

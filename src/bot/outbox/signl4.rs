@@ -91,11 +91,11 @@ impl Signl4Team {
 
     fn sent(&self, alert: &Alert, raised: Raised) -> Attempt {
         let settings = self.current.now();
-        let confirmation = Renderer::new(&settings.config.replies).sent(alert, self.team.as_str());
+        let confirmations = Renderer::new(&settings.config.replies).sent(alert, self.team.as_str());
         Attempt {
             settlement: Settlement::Delivered { event_id: raised.event_id },
             pause: raised.pause,
-            then: confirmation.into_iter().collect(),
+            then: confirmations,
         }
     }
 

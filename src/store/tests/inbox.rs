@@ -33,7 +33,7 @@ async fn lost(fixture: &Fixture, message: &str) -> Alert {
 }
 
 fn raised(alert: &Alert) -> Raised {
-    Raised { alert: alert.id, confirmation: Some(reply(alert.thread.as_str(), "sent")) }
+    Raised { alert: alert.id, confirmations: vec![reply(alert.thread.as_str(), "sent")] }
 }
 
 #[tokio::test]
