@@ -3,6 +3,7 @@
 //! All times here were stamped by Rocket.Chat. Most rooms share one cursor, `read_until`, so a round that finds nothing new writes
 //! one row, however many rooms there are.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,12 +26,14 @@ type Changed = Vec<(RoomId, RoomProgress)>;
 pub(super) struct Cursors {
     store: Store,
     progress: Mutex<Progress>,
+    /// The rooms whose rows in the store are not those of `progress`: a backfill may be aborted while it writes them.
+    unsaved: Mutex<HashSet<RoomId>>,
 }
 
 impl Cursors {
     /// Reads what the last run left.
     pub(super) async fn load(store: Store) -> Result<Self, StoreError> {
-        Ok(Self { progress: Mutex::new(store.progress().await?), store })
+        Ok(Self { progress: Mutex::new(store.progress().await?), unsaved: Mutex::default(), store })
     }
 
     /// How far a room was read; `None` where it is not watched.
@@ -134,11 +137,25 @@ impl Cursors {
     }
 
     async fn save(&self, rooms: Changed) {
-        let facts = {
-            let progress = self.progress();
-            Progress { rooms: Default::default(), ..*progress }
+        let (rooms, facts) = {
+            let (progress, mut unsaved) = (self.progress(), self.unsaved());
+            unsaved.extend(rooms.into_iter().map(|(room, _)| room));
+            unsaved.retain(|room| progress.rooms.contains_key(room));
+            let rows: Changed =
+                unsaved.iter().filter_map(|room| Some((room.clone(), *progress.rooms.get(room)?))).collect();
+            (rows, Progress { rooms: Default::default(), ..*progress })
         };
         until_stored("the cursors cannot be written", || self.store.save_progress(&rooms, &facts)).await;
+        let (progress, mut unsaved) = (self.progress(), self.unsaved());
+        for (room, saved) in &rooms {
+            if progress.rooms.get(room) == Some(saved) {
+                unsaved.remove(room);
+            }
+        }
+    }
+
+    fn unsaved(&self) -> MutexGuard<'_, HashSet<RoomId>> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -221,6 +238,8 @@ fn leave_future(progress: &mut Progress, now: Timestamp, horizon: Timestamp) -> 
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -246,6 +265,22 @@ mod tests {
 
     fn cursor(progress: &Progress, id: &str) -> Timestamp {
         effective(progress, &room(id)).unwrap().cursor
+    }
+
+    #[tokio::test]
+    async fn what_an_aborted_backfill_was_about_to_write_is_written_with_the_next() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let store =
+            Store::open(&format!("sqlite://{}", directory.path().join("bot.db").display())).await.unwrap();
+        let cursors = Cursors::load(store.clone()).await.unwrap();
+        let lock = store.intake().await.unwrap();
+        let new = room("r");
+        assert!(cursors.watch(&new, at(5)).now_or_never().is_none(), "the store is busy");
+        drop(lock);
+        cursors.finish_round(at(100), true, |_| false).await;
+        let loaded = Cursors::load(store).await.unwrap();
+        assert_eq!(loaded.of(&new), cursors.of(&new));
+        assert!(loaded.of(&new).is_some() && cursors.unsaved().is_empty());
     }
 
     #[test]
