@@ -20,7 +20,7 @@ use crate::{
     alerting::room_label,
     health::{State, Warning},
     logging::Line,
-    store::QueueDepth,
+    store::{Callbacks, QueueDepth},
 };
 use rocketchat::realtime::{ConnectionState, Scope};
 
@@ -140,14 +140,14 @@ fn readiness(status: &Status) -> Markup {
     }
 }
 
-/// Four tiles: connection, deliveries waiting, recent alerts, and the store where it fails.
+/// The tiles: connection, deliveries waiting, recent alerts and SIGNL4's events, or the store where it fails.
 fn overview(status: &Status) -> Markup {
     html! {
         h2.hidden { "Overview" }
         div.tiles {
             (connection_tile(status))
             @match &status.stored {
-                Ok(stored) => { (waiting_tile(stored)) (alerts_tile(stored)) }
+                Ok(stored) => { (waiting_tile(stored)) (alerts_tile(stored)) (events_tile(stored.callbacks)) }
                 Err(reason) => div.tile {
                     h3 { "Store" }
                     p.big { (badge(Tone::Bad, "no answer")) }
@@ -245,6 +245,25 @@ fn alerts_tile(stored: &Stored) -> Markup {
                     @if failed > 0 { p { (failed) " failed" } }
                 }
                 None => p { "None in seven days." },
+            }
+        }
+    }
+}
+
+fn events_tile(callbacks: Callbacks) -> Markup {
+    html! {
+        div.tile {
+            h3 { "Events from SIGNL4" }
+            @match callbacks {
+                Callbacks { last_event: Some(at), .. } => {
+                    p.big { (badge(Tone::Good, "received")) }
+                    p { "the last " (time_ago(at)) }
+                }
+                Callbacks { sent: 0, .. } => p { "None yet." },
+                Callbacks { sent, .. } => {
+                    p.big { (badge(Tone::Waiting, "none yet")) }
+                    p { "although SIGNL4 took " (count(sent, "alert")) }
+                }
             }
         }
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     health::Readiness,
     logging::Line,
-    store::{InboxDepth, QueueDepth, StoreError},
+    store::{Callbacks, InboxDepth, QueueDepth, StoreError},
 };
 use rocketchat::realtime::ConnectionState;
 
@@ -47,6 +47,8 @@ pub(super) struct Stored {
     /// Every queue that is not empty, with its name for people.
     pub(super) waiting: Vec<(String, QueueDepth)>,
     pub(super) inbox: InboxDepth,
+    /// Whether SIGNL4 calls back.
+    pub(super) callbacks: Callbacks,
     /// The most recent alerts, newest first.
     pub(super) alerts: Vec<Story>,
 }
@@ -123,6 +125,7 @@ impl StatusCollector {
         Ok(Stored {
             waiting: named.collect(),
             inbox: store.inbox_depth().await?,
+            callbacks: store.callbacks().await?,
             alerts: alerts.iter().map(|trail| stories.story(trail)).collect(),
         })
     }

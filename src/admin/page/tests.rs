@@ -12,7 +12,7 @@ use crate::{
     },
     health::{Readiness, State, Warning},
     logging::Line,
-    store::{InboxDepth, Queue, QueueDepth},
+    store::{Callbacks, InboxDepth, Queue, QueueDepth},
 };
 use rocketchat::{
     Room, RoomId, RoomKind,
@@ -57,6 +57,7 @@ fn troubled(text: &str) -> Status {
         stored: Ok(Stored {
             waiting: vec![(own(), depth)],
             inbox: InboxDepth { waiting: 1, oldest: Some(now()) },
+            callbacks: Callbacks { sent: 3, first_sent: Some(now()), last_event: None },
             alerts: vec![Story {
                 id: own(),
                 trigger: own(),
@@ -82,7 +83,12 @@ fn idle() -> Status {
         readiness: ready(),
         connection: ConnectionState::Online { since: now(), scope: Scope::AllRooms },
         offline_since: None,
-        stored: Ok(Stored { waiting: vec![], inbox: InboxDepth::default(), alerts: vec![] }),
+        stored: Ok(Stored {
+            waiting: vec![],
+            inbox: InboxDepth::default(),
+            callbacks: Callbacks::default(),
+            alerts: vec![],
+        }),
         log: vec![],
         ..troubled("fine")
     }
@@ -199,4 +205,13 @@ fn a_time_is_the_same_for_people_and_machines() {
         time_ago(at).into_string(),
         "<time class=\"ago\" datetime=\"2023-11-14T22:13:20Z\">2023-11-14 22:13:20 UTC</time>"
     );
+}
+
+#[test]
+fn a_tile_says_when_signl4_called_back_and_that_it_never_did() {
+    assert!(section(&troubled("x"), "overview").contains("although SIGNL4 took 3 alerts"));
+    let mut status = idle();
+    let called = Callbacks { last_event: Some(now()), ..Callbacks::default() };
+    status.stored = status.stored.map(|stored| Stored { callbacks: called, ..stored });
+    assert!(section(&status, "overview").contains("the last <time"));
 }
