@@ -382,16 +382,19 @@ async fn report_account(
     health: Health,
 ) {
     let mut refusals = account.refusal();
+    // How often the account was refused when it was said last.
+    let mut told = 0;
     loop {
-        let is_news = refusals.has_changed().unwrap_or(false);
         let refusal = refusals.borrow_and_update().clone();
         let is_online = connection.borrow_and_update().is_online();
+        let times = refusal.as_ref().map_or(0, |refusal| refusal.times);
         let error = refusal.map(|refusal| refusal.error);
         if let Some(LoginError::Fatal(fatal)) = &error
-            && is_news
+            && times != told
         {
-            error!("{fatal}");
+            error!(times, "{fatal}");
         }
+        told = times;
         match error {
             Some(LoginError::Fatal(fatal)) if is_online => {
                 health.raise(Condition::Account, format!("Nothing can be posted in Rocket.Chat: {fatal}"));

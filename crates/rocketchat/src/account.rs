@@ -110,7 +110,7 @@ pub struct Refusal {
     /// When it is tried again.
     pub(super) until: Instant,
     /// How often it was refused in a row.
-    times: u32,
+    pub times: u32,
 }
 
 /// An account on a server, with its login.
