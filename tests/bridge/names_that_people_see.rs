@@ -57,13 +57,13 @@ async fn a_channel_that_the_bot_is_not_in_is_found_by_the_name_that_people_see()
     let hall = NewRoom::channel("Stoerung-Halle-3").shown_as("Störung Halle 3");
     let hall = harness.chat.create_room(hall.members([&harness.alice])).unwrap();
     let bot = harness.start_in_process(fast_rounds()).await;
-    let message = harness.chat.post(&hall, &harness.alice, "SIGNL4 hall").unwrap();
-    let alert = harness.alert("SIGNL4 hall").await;
-    assert_eq!(parameter(&alert, "channel"), "Störung Halle 3");
     let joined = |chat: &sandbox::rocketchat::RocketChat| {
         chat.room(&hall).is_some_and(|room| room.members.contains(&harness.bot.id)).then_some(())
     };
     harness.chat.wait_for(crate::harness::SOON, joined).await.unwrap();
+    let message = harness.chat.post(&hall, &harness.alice, "SIGNL4 hall").unwrap();
+    let alert = harness.alert("SIGNL4 hall").await;
+    assert_eq!(parameter(&alert, "channel"), "Störung Halle 3");
     assert_eq!(harness.texts(), [message.text]);
     drop(bot);
 }
