@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How often the state is looked at without a notification: not everything has one.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(15);
 
 /// The bot is running; also after [`reloading`].
 pub fn ready() {
@@ -40,10 +40,14 @@ pub fn stopping() {
     send(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-/// Reports whether people can be paged and why the last reload failed, and notifies the watchdog, until dropped.
+/// Reports whether people can be paged and why the last reload failed, and notifies the watchdog, until dropped. Returns at once where
+/// the process is no service of systemd's.
 ///
 /// `refusal` is empty while the bot runs with the current configuration.
 pub async fn notify(bot: BotView, refusal: watch::Receiver<String>) {
+    if std::env::var_os("NOTIFY_SOCKET").is_none() {
+        return;
+    }
     let store = bot.store.clone();
     tokio::join!(report_status(bot, refusal), notify_watchdog(store));
 }
@@ -56,7 +60,7 @@ async fn report_status(bot: BotView, mut refusal: watch::Receiver<String>) {
     loop {
         connection.mark_unchanged();
         let changes = health.changes();
-        let status = status(&probe.recent().await, &refusal.borrow_and_update());
+        let status = status(&probe.glance().await, &refusal.borrow_and_update());
         if status != sent {
             send(&[NotifyState::Status(&status)]);
             sent = status;

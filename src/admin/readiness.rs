@@ -42,6 +42,11 @@ impl ReadinessProbe {
         self.assess(self.store.recent_problem().await).await
     }
 
+    /// The same without a write: as far as the store can be read.
+    pub async fn glance(&self) -> Readiness {
+        self.assess(None).await
+    }
+
     async fn assess(&self, mut store: Option<String>) -> Readiness {
         let found = timeout(STORE_TIMEOUT, self.stored()).await;
         let (teams, callbacks) = match found {
