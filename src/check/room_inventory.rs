@@ -139,7 +139,7 @@ impl Lookup {
 }
 
 async fn joined_rooms(rest: &RestClient) -> Result<Vec<JoinedRoom>, RestError> {
-    let rooms = wait_for_rate_limit(|| rest.rooms(None)).await?.updated;
+    let rooms = wait_for_rate_limit(|| rest.rooms(None, None)).await?.updated;
     let subscriptions = wait_for_rate_limit(|| rest.subscriptions(None)).await?.updated;
     let mut roles: HashMap<RoomId, Vec<String>> =
         subscriptions.into_iter().map(|subscription| (subscription.room.id, subscription.roles)).collect();

@@ -6,8 +6,8 @@
 //! none for good.
 //!
 //! One algorithm, [`Backfill::round`]: list the rooms that changed, [`plan`] which of them to read, read those, move the cursors. The
-//! number of calls follows the number of rooms with news. [`poll`] looks between the rounds, every few seconds. The first round of a session, and one every few minutes, also looks for
-//! rooms that triggers name and the bot is not in ([`channels`]).
+//! number of calls follows the number of rooms with news. [`poll`] looks between the rounds, every few seconds. The first round of a
+//! session, and one every few minutes, also looks for rooms that triggers name and the bot is not in ([`channels`]).
 //!
 //! Given up: an edit of an older message in a room where nothing else happened while the bot was away is not noticed, for it does
 //! not change the room.
@@ -155,9 +155,12 @@ impl Backfill {
     /// Brings the directory up to date, and returns which rooms changed. No server refuses this to an account for good, and
     /// without it nobody knows what is to be read.
     async fn list_rooms(&self, since: Option<Timestamp>) -> Changes {
+        // Of a room that is behind, an older one is found when it is read.
+        let known_until = self.intake.cursors.listed_until().unwrap_or_else(|| self.session.begun());
+        let unread_from = known_until.max(self.session.horizon()) - OVERLAP;
         let mut failures = 0;
         let rooms = loop {
-            let listed = self.intake.rest.rooms(since.map(|since| since - OVERLAP)).await;
+            let listed = self.intake.rest.rooms(since.map(|since| since - OVERLAP), Some(unread_from)).await;
             self.reader.note_listed(listed.as_ref().map(drop));
             match listed {
                 Ok(rooms) => {

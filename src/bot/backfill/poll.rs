@@ -2,7 +2,7 @@
 //! of each.
 //!
 //! A round ([`Backfill::round`](super::Backfill::round)) may take minutes, for an account that may make few calls. This runs beside
-//! it, never waits, and moves no cursor: what it misses is found by a round.
+//! it and never waits. It moves the cursor only of a room that it reads page by page: what it misses is found by a round.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -52,7 +52,7 @@ impl Poll {
 
     async fn look(&mut self) {
         let intake = self.reader.intake.clone();
-        let listed = intake.rest.rooms(Some(self.since - OVERLAP)).await;
+        let listed = intake.rest.rooms(Some(self.since - OVERLAP), Some(self.since - OVERLAP)).await;
         self.reader.note_listed(listed.as_ref().map(drop));
         let rooms = match listed {
             Ok(rooms) => rooms.updated,

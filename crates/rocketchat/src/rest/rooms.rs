@@ -31,8 +31,8 @@ pub struct RoomInfo {
     pub last_message_at: Option<Timestamp>,
     /// `_updatedAt`.
     pub updated_at: Option<Timestamp>,
-    /// `lastMessage`: the newest message outside of threads. Only [`RestClient::rooms`] reads it, and a server keeps it only with
-    /// `Store_Last_Message`, which is the default.
+    /// `lastMessage`: the newest message outside of threads. Only [`RestClient::rooms`] reads it, where it is asked for, and a server
+    /// keeps it only with `Store_Last_Message`, which is the default.
     pub last_message: Option<Box<Message>>,
 }
 
@@ -54,11 +54,12 @@ impl RoomInfo {
         })
     }
 
-    /// The same with `lastMessage`, if the document has a readable one.
-    fn with_last_message(document: &Value, server: &ServerUrl) -> Option<Self> {
+    /// The same with `lastMessage`, if the document has a readable one that is no older than that.
+    fn with_last_message(document: &Value, server: &ServerUrl, from: Timestamp) -> Option<Self> {
         let info = Self::from_document(document)?;
         let last = document.get("lastMessage").and_then(|last| Message::from_document(last, server).ok());
-        Some(Self { last_message: last.filter(|last| last.room == info.room.id).map(Box::new), ..info })
+        let last = last.filter(|last| last.room == info.room.id && last.updated_at >= from);
+        Some(Self { last_message: last.map(Box::new), ..info })
     }
 
     /// The time of the last change or message, messages in threads included.
@@ -118,13 +119,23 @@ pub struct Page<T> {
 }
 
 impl RestClient {
-    /// The rooms the account is in (`rooms.get`), all or those changed since a time. A new message changes its room.
+    /// The rooms the account is in (`rooms.get`), all or those changed since a time. A new message changes its room. With
+    /// `last_messages_from`, each room has its last message, unless that is older: the list of many rooms is long, and most of them
+    /// have been quiet.
     ///
     /// # Errors
     /// See [`RestError`].
-    pub async fn rooms(&self, updated_since: Option<Timestamp>) -> Result<Changes<RoomInfo>, RestError> {
+    pub async fn rooms(
+        &self,
+        updated_since: Option<Timestamp>,
+        last_messages_from: Option<Timestamp>,
+    ) -> Result<Changes<RoomInfo>, RestError> {
         let query = since(updated_since);
-        let read = |document: &Value| RoomInfo::with_last_message(document, self.account().server());
+        let server = self.account().server();
+        let read = |document: &Value| match last_messages_from {
+            Some(from) => RoomInfo::with_last_message(document, server, from),
+            None => RoomInfo::from_document(document),
+        };
         let list = self.list(Call::get("rooms.get", &query).listing(), read).await?;
         Ok(Changes { updated: list.items, removed: list.removed })
     }
@@ -246,13 +257,16 @@ mod tests {
     fn the_last_message_is_read_where_it_is_readable_and_the_rooms_own() {
         let last = |last: Value| {
             let server = "https://chat.example.com".parse().unwrap();
-            RoomInfo::with_last_message(&json!({"_id": "r1", "t": "c", "lastMessage": last}), &server)
-                .unwrap()
-                .last_message
+            let room = json!({"_id": "r1", "t": "c", "lastMessage": last});
+            let from = Timestamp::from_millisecond(1).unwrap();
+            RoomInfo::with_last_message(&room, &server, from).unwrap().last_message
         };
         let message =
             json!({"_id": "m1", "rid": "r1", "msg": "hello", "ts": {"$date": 1}, "u": {"_id": "u1"}});
         assert_eq!(last(message.clone()).unwrap().text, "hello");
+        let mut older = message.clone();
+        older["ts"] = json!({"$date": 0});
+        assert_eq!(last(older), None);
         let mut other = message;
         other["rid"] = json!("r2");
         assert_eq!((last(other), last(json!(null)), last(json!({"_id": "m1"}))), (None, None, None));
