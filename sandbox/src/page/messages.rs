@@ -1,6 +1,7 @@
 //! Actions in the chat: writing, replying in a thread, editing one's own message, reacting.
 
 use std::sync::Arc;
+use unicode_segmentation::UnicodeSegmentation;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use super::error::CallError;
 use super::server::AppState;
 
-/// Rocket.Chat's default for the longest message, in UTF-16 code units (`Message_MaxAllowedSize`).
+/// Rocket.Chat's default for the longest message, in graphemes (`Message_MaxAllowedSize`).
 const LONGEST_TEXT: usize = 5_000;
 /// The longest name of an emoji, in bytes.
 const LONGEST_EMOJI: usize = 50;
@@ -97,7 +98,7 @@ fn readable(text: &str) -> Result<&str, CallError> {
     if text.is_empty() {
         return Err(CallError::Invalid("the message is empty"));
     }
-    if text.encode_utf16().count() > LONGEST_TEXT {
+    if text.graphemes(true).count() > LONGEST_TEXT {
         return Err(CallError::Invalid("the message is longer than 5,000 characters"));
     }
     Ok(text)

@@ -16,7 +16,7 @@ pub struct Options {
     pub version: String,
     /// The seed of all identifiers and tokens.
     pub seed: u64,
-    /// `Message_MaxAllowedSize` in UTF-16 code units.
+    /// `Message_MaxAllowedSize` in graphemes.
     pub max_message_size: usize,
     /// The limits on the number of calls.
     pub limits: Limits,

@@ -3,6 +3,7 @@
 //! `executeUpdateMessage` in `apps/meteor`.
 
 use serde_json::{Value, json};
+use unicode_segmentation::UnicodeSegmentation;
 
 use super::draft::NewMessage;
 use super::message::Message;
@@ -132,9 +133,9 @@ impl World {
         Ok(ts)
     }
 
-    /// JavaScript's `length`: UTF-16 code units.
+    /// Counted in graphemes, as `messageProperties.length` in Rocket.Chat's `app/ui-utils/lib/MessageProperties.ts` does.
     pub(super) fn too_long(&self, text: &str) -> bool {
-        text.encode_utf16().count() > self.max_message_size
+        text.graphemes(true).count() > self.max_message_size
     }
 
     /// `canSendMessageAsync`, and the check for encrypted rooms that follows it.

@@ -41,7 +41,7 @@ pub(super) struct World {
     pub(super) deleted_rooms: Vec<(String, Millis)>,
     /// When the server was first started.
     pub(super) started_at: Millis,
-    /// `Message_MaxAllowedSize`, in UTF-16 code units as JavaScript counts.
+    /// `Message_MaxAllowedSize`, in graphemes.
     pub(super) max_message_size: usize,
     /// `Site_Url`; `None` for any address at which the server is reached.
     pub(super) site_url: Option<String>,

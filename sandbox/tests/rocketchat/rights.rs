@@ -57,11 +57,16 @@ async fn rooms_that_take_no_message_say_why() {
 }
 
 #[tokio::test]
-async fn a_message_is_measured_in_utf_16_units() {
+async fn a_message_is_measured_in_graphemes() {
     let Office { chat, bot, ops, .. } = Office::open().await;
     let rest = Rest::of(&chat, &bot);
-    // One letter beyond the basic plane counts twice.
-    for (text, fits) in [("x".repeat(5000), true), ("x".repeat(5001), false), ("🚨".repeat(2501), false)] {
+    // An emoji counts once, also where several characters make it.
+    for (text, fits) in [
+        ("x".repeat(5000), true),
+        ("x".repeat(5001), false),
+        ("👩‍🚒".repeat(5000), true),
+        ("👩‍🚒".repeat(5001), false),
+    ] {
         let answer = send(&rest, json!({ "rid": ops.id, "msg": text })).await;
         assert_eq!(answer.status == 200, fits);
         if !fits {

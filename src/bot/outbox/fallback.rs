@@ -14,7 +14,7 @@ use rocketchat::{
     rest::{OutgoingMessage, RestError},
 };
 
-/// How long a reply is where the server does not tell its limit, in UTF-16 code units: below any sensible setting.
+/// How long a reply is where the server does not tell its limit, in characters: below any sensible setting.
 const SHORT_REPLY: usize = 400;
 /// The status of a proxy that finds a call too large.
 const CONTENT_TOO_LARGE: u16 = 413;
@@ -94,7 +94,7 @@ pub(super) struct Form {
     pub(super) parent_is_gone: Option<bool>,
     /// The server's own address, where it was asked for and told.
     pub(super) site: Option<Url>,
-    /// The server's limit in UTF-16 code units, where it was asked for and told.
+    /// The server's limit in characters, where it was asked for and told.
     pub(super) longest: Option<usize>,
     /// The room of the direct messages with the author, where there is one.
     pub(super) direct: Option<RoomId>,
@@ -153,10 +153,10 @@ impl Form {
     }
 }
 
-/// The length as the server counts it: JavaScript's, in UTF-16 code units. It counts an emoji's shortcode as the emoji, which
-/// is never longer.
+/// The length in characters (Unicode scalar values). The server counts an emoji as one, also where several characters or a shortcode
+/// make it (`messageProperties` in Rocket.Chat's `app/ui-utils/lib/MessageProperties.ts`), so it never counts more.
 fn length(text: &str) -> usize {
-    text.encode_utf16().count()
+    text.chars().count()
 }
 
 /// Cuts at the boundary of a character.
@@ -164,15 +164,7 @@ fn shorten(text: &str, longest: usize) -> String {
     if length(text) <= longest {
         return text.to_owned();
     }
-    let mut left = longest.saturating_sub(1);
-    let fits = |c: &char| {
-        let fits = c.len_utf16() <= left;
-        left = left.saturating_sub(c.len_utf16());
-        fits
-    };
-    let mut short: String = text.chars().take_while(fits).collect();
-    short.push('…');
-    short
+    text.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -297,15 +289,14 @@ mod tests {
 
     #[test]
     fn a_text_is_cut_at_the_boundary_of_a_character_to_what_the_server_counts() {
-        assert_eq!(shorten("🚨🚨🚨", 6), "🚨🚨🚨");
-        assert_eq!(shorten("🚨🚨🚨", 5), "🚨🚨…");
-        assert_eq!(shorten("a🚨🚨", 4), "a🚨…");
+        assert_eq!(shorten("🚨🚨🚨", 3), "🚨🚨🚨");
+        assert_eq!(shorten("🚨🚨🚨", 2), "🚨…");
         assert_eq!(shorten("ab", 1), "…");
         for longest in 60..90 {
             let form = Form { longest: Some(longest), ..Form::default() };
             let text = "🚨 pump é ".repeat(40);
             let outside = posted(&[Step::Shortened, Step::OutsideThread], form, &text);
-            assert!((longest - 1..=longest).contains(&length(&outside.text)), "{longest}: {}", outside.text);
+            assert_eq!(length(&outside.text), longest, "{}", outside.text);
             assert!(outside.text.ends_with('…'));
         }
         let unknown = posted(&[Step::Shortened], Form::default(), &"x".repeat(4_000));
