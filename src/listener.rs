@@ -1,7 +1,7 @@
 //! The public HTTP listener: SIGNL4's outbound webhook ends here.
 //!
-//! An event is stored before it is answered with 2xx, whatever its bytes are. A caller without the secret learns nothing, not even that there is a
-//! secret: every call other than the right one is answered with 404, and with 429 after too many of them.
+//! An event is stored before it is answered with 2xx, whatever its bytes are. A caller without the secret learns nothing, not even
+//! that there is a secret: every call other than the right one is answered with 404, and with 429 after too many of them.
 
 mod access;
 mod certificate;

@@ -24,6 +24,9 @@ pub enum Failure {
     /// The demo could not start.
     #[error("the demo cannot start: {0}")]
     Demo(String),
+    /// The test could not be sent.
+    #[error("test --send: {0}")]
+    Test(String),
     /// No `bot.toml` was written.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -44,6 +47,7 @@ impl Failure {
             Self::Start(_)
             | Self::Run(_)
             | Self::Demo(_)
+            | Self::Test(_)
             | Self::Setup(_)
             | Self::Output(_)
             | Self::Reported => 1,

@@ -40,7 +40,7 @@ const NOTE: &str = "This is a test of the bridge from Rocket.Chat. Nothing has h
 /// # Errors
 /// [`Failure::Reported`] where SIGNL4 does not take the event or does not call back; the reason is printed.
 pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::Usage(format!("test --send: {error}"));
+    let failed = |error: &dyn std::fmt::Display| Failure::Test(error.to_string());
     let Some((_, url)) = config.signl4.webhooks().find(|(name, _)| name == team) else {
         return Err(failed(&"the trigger's team has no webhook"));
     };

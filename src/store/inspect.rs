@@ -46,9 +46,7 @@ impl Store {
         let condition = inspect(&path, options).await?;
         Ok((path, condition))
     }
-}
 
-impl Store {
     /// Whether SIGNL4 calls back, and the alert of each queue that was settled last, as far as the store can be read. A running bot is
     /// not disturbed.
     pub async fn inspect_alerts(url: &str) -> (Callbacks, Vec<(Queue, LastAlert)>) {
@@ -60,8 +58,7 @@ impl Store {
     /// # Errors
     /// When the store is not there or cannot be read.
     pub async fn received_events(url: &str, since: Timestamp) -> Result<Vec<Vec<u8>>, StoreError> {
-        let options = SqliteConnectOptions::from_str(url)?.read_only(true).create_if_missing(false);
-        let mut database = options.connect().await?;
+        let mut database = connect_read_only(url).await?;
         let bodies =
             sqlx::query_scalar("SELECT body FROM event WHERE received_at >= $1 ORDER BY seq DESC LIMIT 1000")
                 .bind(millis(since))

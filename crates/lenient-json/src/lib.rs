@@ -138,7 +138,8 @@ fn escape(rest: &str) -> (usize, Cow<'_, str>) {
     const REPLACEMENT: &str = r"\ufffd";
     let unit = |at: usize| {
         let digits = rest.get(at..at + UNIT)?.strip_prefix(r"\u")?;
-        u16::from_str_radix(digits, 16).ok()
+        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
     };
     match (unit(0), unit(UNIT)) {
         (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (2 * UNIT, rest[..2 * UNIT].into()),
