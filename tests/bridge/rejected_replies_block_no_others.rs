@@ -85,7 +85,7 @@ async fn a_reply_longer_than_any_server_takes_is_shortened_and_the_next_one_foll
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;
-    harness.signl4.annotate(&alert.id, "Mia", &"🚨".repeat(4_500)).unwrap();
+    harness.signl4.annotate(&alert.id, "Mia", &"🚨".repeat(5_500)).unwrap();
     harness.signl4.close(&alert.id, "Rene").unwrap();
     harness.wait_for_reply(&message, "Rene: Alert closed.").await;
     let replies = harness.replies(&message);
