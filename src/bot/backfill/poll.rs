@@ -24,9 +24,6 @@ use crate::store::RoomProgress;
 /// something else.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
-/// A younger message is left to the stream, which brings messages in their order. The next list has its room again.
-const IN_FLIGHT: Duration = Duration::from_secs(2);
-
 /// The quick look of one session.
 pub(super) struct Poll {
     reader: Reader,
@@ -63,11 +60,10 @@ impl Poll {
             return;
         }
         let (mut last, mut read, mut due) = (Vec::new(), HashMap::new(), HashSet::new());
-        let is_old_enough = |info: &RoomInfo| {
-            self.reader.session.is_polling
-                || info.last_message.as_ref().is_none_or(|last| last.updated_at + IN_FLIGHT <= self.since)
-        };
-        for mut info in rooms.into_iter().filter(is_old_enough) {
+        // The next list has the rooms again that are left out.
+        let is_over =
+            |info: &RoomInfo| !info.last_message.as_ref().is_some_and(|last| self.reader.is_in_flight(last));
+        for mut info in rooms.into_iter().filter(is_over) {
             let (id, changed) = (info.room.id.clone(), info.changed_at());
             let is_read = changed.is_some() && self.read.get(&id).copied() == changed;
             if !is_read && !is_explained(&info, &intake.settler.seen) {

@@ -1,6 +1,7 @@
 //! Reads a room from its cursor on, and settles what is found there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rocketchat::Message;
 use rocketchat::rest::{RestError, SyncPage};
@@ -16,6 +17,9 @@ use crate::store::RoomProgress;
 
 /// Last messages that are settled in one transaction.
 const BATCH: usize = 256;
+
+/// How long the stream may take to bring a message.
+const IN_FLIGHT: Duration = Duration::from_secs(3);
 
 /// Reads rooms for one session.
 #[derive(Clone)]
@@ -62,7 +66,8 @@ impl Reader {
             return alerts;
         }
         for batch in messages.chunks(BATCH) {
-            let known: Vec<_> = batch.iter().filter_map(|message| self.watched(message)).collect();
+            let over = batch.iter().filter(|message| !self.is_in_flight(message));
+            let known: Vec<_> = over.filter_map(|message| self.watched(message)).collect();
             let items: Vec<Item<'_>> = known
                 .iter()
                 .map(|(message, known, progress)| Item { message, known, oldest: self.oldest(*progress) })
@@ -70,6 +75,11 @@ impl Reader {
             alerts += self.intake.settle(&items, &self.settings.config, &self.session.me).await;
         }
         alerts
+    }
+
+    /// Whether a message is left to the stream for now, which brings messages in their order.
+    pub(super) fn is_in_flight(&self, message: &Message) -> bool {
+        !self.session.is_polling && message.updated_at + IN_FLIGHT > self.session.server_now()
     }
 
     fn oldest(&self, room: RoomProgress) -> Oldest {
