@@ -187,9 +187,13 @@ impl Events {
         let may_wait = *self.waits.entry(event.seq).or_insert(now + LONGEST_WAIT) > now;
         let found = self.store.candidates(reference, Timestamp::now() - CLAIMS_FOR).await?;
         let settings = self.current.now();
-        // After a start the rooms are known only once they are listed; the store knows them from before.
+        // After a start the rooms are known only once they are listed. The store knows those from before: by a note, or by an alert
+        // where no list was complete yet.
         let noted = match &reference.external_id {
-            Some(id) => self.store.watches_room(&RoomId::new(id.as_str())).await?,
+            Some(id) => {
+                found.by_external.iter().any(|alert| alert.room.as_str() == id)
+                    || self.store.watches_room(&RoomId::new(id.as_str())).await?
+            }
             None => false,
         };
         let is_watched = |room: &RoomId| noted || self.rooms.watched(room);

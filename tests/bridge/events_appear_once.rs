@@ -284,6 +284,23 @@ async fn an_event_for_a_room_that_comes_before_the_rooms_are_listed_is_posted_in
 }
 
 #[tokio::test]
+async fn an_event_for_a_room_that_was_never_listed_is_posted_into_it_where_an_alert_came_from_there() {
+    let harness = Harness::new().await;
+    harness.chat.faults().rest_always("rooms.get", RestFault::status(503));
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    harness.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
+    bot.kill().await;
+    let _bot = harness.start_bot().await;
+    let of_the_room = json!({"eventId": "of-a-lost-answer", "externalEventId": harness.room.id});
+    assert_eq!(harness.post_event(&status_event("n1", &of_the_room, 4)).await.0, 200);
+    let posted = harness.chat.wait_for(SOON, |chat| {
+        chat.messages(&harness.room).into_iter().find(|message| message.text == "Rene: Alert closed.")
+    });
+    assert_eq!(posted.await.unwrap().thread_id, None, "a plain message in the room");
+}
+
+#[tokio::test]
 async fn events_of_alerts_that_no_message_raised_go_to_the_room_that_is_named_for_them() {
     let mut harness = Harness::new().await;
     harness.reconfigure("[replies]\nother_alerts_to = \"#alerts\"\n");
