@@ -9,7 +9,7 @@ use super::tls_problem::TlsProblem;
 use crate::alerting::TeamName;
 use crate::config::Config;
 use rocketchat::Connector;
-use signl4::{WebhookClient, WebhookUrl};
+use signl4::{Doubt, WebhookClient, WebhookUrl};
 
 /// Tries to reach the host of every team's webhook.
 pub(super) async fn probe(config: &Config, connector: &Connector) -> Vec<Finding> {
@@ -48,10 +48,63 @@ pub(super) async fn probe_team(client: &WebhookClient, team: TeamName, url: &Web
         let text = "is called over http: the team's secret crosses the network unencrypted";
         remarks.push(Remark::warning(text, "write https:// in the webhook URL"));
     }
-    if !url.has_plausible_secret() {
-        let text = "the end of the webhook URL does not look like a team's secret";
-        let fix = "copy the whole URL from the SIGNL4 portal; if it is correct, ignore this";
-        remarks.push(Remark::warning(text, fix));
-    }
+    remarks.extend(url.doubt().and_then(|doubt| doubted(doubt, host)));
     remarks.into_iter().map(|remark| Finding::new(team.to_string(), remark)).collect()
+}
+
+/// What speaks against a webhook URL. Its secret is not repeated.
+fn doubted(doubt: Doubt, host: &str) -> Option<Remark> {
+    const COPY: &str = "copy the team's webhook URL from the SIGNL4 portal: https://connect.signl4.com/webhook/{team-secret}";
+    let or_correct = || format!("{COPY}; if it is correct, ignore this");
+    Some(match doubt {
+        // A relay on this machine is meant.
+        Doubt::OtherHost if is_loopback(host) => return None,
+        Doubt::OtherHost => Remark::warning(
+            format!("{host} is not SIGNL4: the alerts and the team's secret go to it"),
+            format!("if {host} passes alerts on to SIGNL4, ignore this; otherwise {COPY}"),
+        ),
+        Doubt::Website => Remark::problem(format!("{host} is a web page here, which takes no alerts"), COPY),
+        Doubt::Api => Remark::problem(
+            "the URL is one of SIGNL4's REST API, which takes nothing without an API key",
+            COPY,
+        ),
+        Doubt::Path => {
+            Remark::warning("the path of the webhook URL is not /webhook/{team-secret}", or_correct())
+        }
+        Doubt::Secret => {
+            Remark::warning("the end of the webhook URL does not look like a team's secret", or_correct())
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Grade;
+
+    #[test]
+    fn what_takes_no_alerts_is_a_problem_and_what_might_is_a_warning() {
+        let told = |url: &str| {
+            let url = WebhookUrl::parse(url).unwrap();
+            let remark = url.doubt().and_then(|doubt| doubted(doubt, url.host()));
+            assert!(!format!("{remark:?}").contains("m5xk3"), "{remark:?}");
+            remark.map(|remark| (remark.grade, remark.text))
+        };
+        assert_eq!(told("https://connect.signl4.com/webhook/m5xk3qv7ty"), None);
+        assert_eq!(told("http://127.0.0.1:8080/m5xk3qv7ty"), None, "a relay on this machine");
+        for (url, grade, text) in [
+            (
+                "https://relay.example.com/webhook/m5xk3qv7ty",
+                Grade::Warning,
+                "relay.example.com is not SIGNL4",
+            ),
+            ("https://connect.signl4.com/webhook/m5xk3/qv7ty", Grade::Warning, "the path"),
+            ("https://connect.signl4.com/webhook/m5xk3", Grade::Warning, "team's secret"),
+            ("https://account.signl4.com/manage/m5xk3", Grade::Problem, "account.signl4.com is a web page"),
+            ("https://connect.signl4.com/api/v2/events/m5xk3qv7ty", Grade::Problem, "REST API"),
+        ] {
+            let (is, told) = told(url).unwrap();
+            assert!(is == grade && told.contains(text), "{url}: {told}");
+        }
+    }
 }

@@ -52,7 +52,7 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
         (
             "signl4",
             "webhook_url = \"https://connect.signl4.com/webhook/{team-secret}\"",
-            "has no team secret",
+            "placeholder",
             "copy it",
         ),
         (

@@ -18,4 +18,4 @@ mod webhook;
 pub use event::AlertEvent;
 pub use ids::{EventId, NotificationId};
 pub use notification::{AlertRef, EventKind, NotAnEvent, Notification};
-pub use webhook::{InvalidWebhookUrl, RaiseError, Raised, WebhookClient, WebhookUrl};
+pub use webhook::{Doubt, InvalidWebhookUrl, RaiseError, Raised, WebhookClient, WebhookUrl};

@@ -45,7 +45,22 @@ pub struct WebhookUrl {
     url: SecretString,
     host: String,
     is_tls: bool,
-    has_plausible_secret: bool,
+    doubt: Option<Doubt>,
+}
+
+/// Why a URL may not be the webhook of a team. Only calling it would tell for sure, and would page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The host is not SIGNL4's: a relay, or a mistake.
+    OtherHost,
+    /// The host is one of SIGNL4's websites.
+    Website,
+    /// The path is one of SIGNL4's REST API, which takes nothing without a key.
+    Api,
+    /// The path is not `/webhook/{team-secret}`.
+    Path,
+    /// The end of the path does not look like a secret. SIGNL4 documents no form, so this is a guess.
+    Secret,
 }
 
 /// Why a text is not a webhook URL.
@@ -54,12 +69,24 @@ pub enum InvalidWebhookUrl {
     /// Not a URL.
     #[error("is not a URL ({0})")]
     NotAUrl(#[from] url::ParseError),
+    /// An e-mail address; each team has one too.
+    #[error("is an e-mail address, not a webhook URL")]
+    Email,
+    /// A single word.
+    #[error("is not a URL, but perhaps only the secret at its end, or an API key")]
+    Word,
     /// A scheme other than http and https, or no host.
     #[error("is not an http or https URL")]
     NotHttp,
     /// The path has no secret at its end.
     #[error("has no team secret at the end of its path")]
     NoSecret,
+    /// `{team-secret}` and the like.
+    #[error("still has a placeholder in place of the team's secret")]
+    Placeholder,
+    /// A space, for example.
+    #[error("has a character in the team's secret that no secret has, such as a space")]
+    Character,
 }
 
 impl WebhookUrl {
@@ -68,18 +95,35 @@ impl WebhookUrl {
     /// # Errors
     /// If it is not an http(s) URL, or its path does not end in a secret. The error does not repeat the text.
     pub fn parse(text: &str) -> Result<Self, InvalidWebhookUrl> {
-        let url = Url::parse(text.trim())?;
+        let text = text.trim();
+        if text.contains('@') && (!text.contains("://") || text.starts_with("mailto:")) {
+            return Err(InvalidWebhookUrl::Email);
+        }
+        if !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=+".contains(&byte))
+        {
+            return Err(InvalidWebhookUrl::Word);
+        }
+        let url = Url::parse(text)?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(InvalidWebhookUrl::NotHttp);
         }
         let host = url.host_str().ok_or(InvalidWebhookUrl::NotHttp)?.to_owned();
         let secret = url.path_segments().and_then(|mut segments| segments.next_back()).unwrap_or_default();
-        if secret.is_empty() || secret.eq_ignore_ascii_case("webhook") || secret.contains(['{', '%']) {
+        if secret.is_empty() || secret.eq_ignore_ascii_case("webhook") {
             return Err(InvalidWebhookUrl::NoSecret);
         }
-        let is_tls = url.scheme() == "https";
-        let has_plausible_secret = is_plausible(secret);
-        Ok(Self { url: SecretString::from(String::from(url)), host, is_tls, has_plausible_secret })
+        // As it was written: the parser escapes some of these.
+        let written =
+            text.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        if written.contains(['{', '<', '[', '…']) || written == "..." {
+            return Err(InvalidWebhookUrl::Placeholder);
+        }
+        if secret.contains('%') {
+            return Err(InvalidWebhookUrl::Character);
+        }
+        let (is_tls, doubt) = (url.scheme() == "https", doubt(&host, url.path(), secret));
+        Ok(Self { url: SecretString::from(String::from(url)), host, is_tls, doubt })
     }
 
     /// An answer without the secret: some servers repeat the URL.
@@ -94,9 +138,9 @@ impl WebhookUrl {
         &self.host
     }
 
-    /// Whether the end of the path looks like a secret. SIGNL4 documents no form, so this is a guess.
-    pub fn has_plausible_secret(&self) -> bool {
-        self.has_plausible_secret
+    /// Why it may not be the webhook of a team; `None` where nothing speaks against it.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.doubt
     }
 
     /// Whether the connection is encrypted.
@@ -105,12 +149,32 @@ impl WebhookUrl {
     }
 }
 
-/// Long enough, without characters that need escaping, and not a placeholder of a manual.
+/// A relay has any path; SIGNL4 has one for webhooks.
+fn doubt(host: &str, path: &str, secret: &str) -> Option<Doubt> {
+    const WEBSITES: [&str; 5] = ["www", "account", "docs", "support", "mail"];
+    let Some(subdomain) =
+        host.strip_suffix("signl4.com").filter(|rest| rest.is_empty() || rest.ends_with('.'))
+    else {
+        return Some(Doubt::OtherHost);
+    };
+    let mut segments = path.split('/').skip(1);
+    match (segments.next(), segments.next(), segments.next()) {
+        _ if subdomain.is_empty() || WEBSITES.contains(&subdomain.trim_end_matches('.')) => {
+            Some(Doubt::Website)
+        }
+        (Some("webhook"), Some("docs"), _) => Some(Doubt::Website),
+        (Some("webhook"), Some(_), None) => (!is_plausible(secret)).then_some(Doubt::Secret),
+        (Some("api"), ..) => Some(Doubt::Api),
+        _ => Some(Doubt::Path),
+    }
+}
+
+/// Neither too short nor too long, without characters that need escaping, and not a placeholder of a manual.
 fn is_plausible(secret: &str) -> bool {
-    const SHORTEST: usize = 8;
-    const PLACEHOLDERS: [&str; 4] = ["team", "secret", "your", "example"];
+    const LENGTH: std::ops::RangeInclusive<usize> = 8..=64;
+    const PLACEHOLDERS: [&str; 5] = ["team", "secret", "your", "example", "xxxx"];
     let lower = secret.to_lowercase();
-    secret.len() >= SHORTEST
+    LENGTH.contains(&secret.len())
         && secret.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         && !PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }

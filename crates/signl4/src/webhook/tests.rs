@@ -344,20 +344,47 @@ fn a_webhook_url_needs_its_secret_and_never_shows_it() {
 }
 
 #[test]
-fn the_end_of_a_webhook_url_is_told_from_a_placeholder() {
-    let plausible = |end: &str| {
-        let url = WebhookUrl::parse(&format!("https://connect.signl4.com/webhook/{end}"));
-        url.unwrap().has_plausible_secret()
-    };
-    for secret in ["m5xk3qv7ty", "0f9a8b7c6d5e4f3a", "Abc-DEF_0123"] {
-        assert!(plausible(secret), "{secret}");
+fn what_stands_in_place_of_a_webhook_url_is_told() {
+    for (text, told) in [
+        ("m5xk3qv7ty@mail.signl4.com", "e-mail"),
+        ("m5xk3qv7ty", "API key"),
+        ("aGVsbG8gd29ybGQ_-gd29ybGQ=", "API key"),
+        ("https://connect.signl4.com/webhook/", "no team secret"),
+        ("https://connect.signl4.com/webhook/{team-secret}", "placeholder"),
+        ("https://connect.signl4.com/webhook/<team secret>", "placeholder"),
+        ("https://connect.signl4.com/webhook/…", "placeholder"),
+        ("https://connect.signl4.com/webhook/m5xk3 qv7ty", "a space"),
+    ] {
+        let error = WebhookUrl::parse(text).unwrap_err().to_string();
+        assert!(error.contains(told) && !error.contains("m5xk3"), "{text}: {error}");
     }
-    for placeholder in ["abc", "team-secret", "YOUR_TEAM_ID", "your-secret-here", "abc.def.ghi", "…"] {
-        assert!(
-            !WebhookUrl::parse(&format!("https://connect.signl4.com/webhook/{placeholder}"))
-                .is_ok_and(|url| url.has_plausible_secret()),
-            "{placeholder}"
-        );
+}
+
+#[test]
+fn a_url_that_may_not_be_a_teams_webhook_is_doubted_and_a_real_one_is_not() {
+    let doubt = |url: &str| WebhookUrl::parse(url).unwrap().doubt();
+    for secret in ["m5xk3qv7", "0f9a8b7c6d5e4f3a", "Abc-DEF_0123", "acf80142-2f2d-4503-88d7-f7d05b46744f"] {
+        for host in ["connect", "devconnect"] {
+            let url = format!("https://{host}.signl4.com/webhook/{secret}");
+            assert_eq!(doubt(&url), None, "{url}");
+            assert_eq!(doubt(&format!("{url}?ExtIDParam=id&ResolvedStatus=Up")), None);
+        }
+    }
+    for (url, expected) in [
+        ("https://connect.signl4.com.example/webhook/m5xk3qv7ty", Doubt::OtherHost),
+        ("https://notsignl4.com/webhook/m5xk3qv7ty", Doubt::OtherHost),
+        ("https://account.signl4.com/manage/Integrations", Doubt::Website),
+        ("https://docs.signl4.com/integrations/webhook/webhook.html", Doubt::Website),
+        ("https://connect.signl4.com/webhook/docs/index.html", Doubt::Website),
+        ("https://connect.signl4.com/api/v2/events/m5xk3qv7ty", Doubt::Api),
+        ("https://connect.signl4.com/webhook/m5xk3/qv7ty", Doubt::Path),
+        ("https://connect.signl4.com/m5xk3qv7ty", Doubt::Path),
+        ("https://connect.signl4.com/webhook/abc", Doubt::Secret),
+        ("https://connect.signl4.com/webhook/team-secret", Doubt::Secret),
+        ("https://connect.signl4.com/webhook/YOUR_SIGNL4_ID", Doubt::Secret),
+        ("https://connect.signl4.com/webhook/abc.def.ghi", Doubt::Secret),
+    ] {
+        assert_eq!(doubt(url), Some(expected), "{url}");
     }
 }
 
