@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use unicode_segmentation::UnicodeSegmentation;
 use url::Url;
 
 use super::reply::Reply;
@@ -14,7 +15,7 @@ use rocketchat::{
     rest::{OutgoingMessage, RestError},
 };
 
-/// How long a reply is where the server does not tell its limit, in characters: below any sensible setting.
+/// How long a reply is where the server does not tell its limit, in graphemes: below any sensible setting.
 const SHORT_REPLY: usize = 400;
 /// The status of a proxy that finds a call too large.
 const CONTENT_TOO_LARGE: u16 = 413;
@@ -94,7 +95,7 @@ pub(super) struct Form {
     pub(super) parent_is_gone: Option<bool>,
     /// The server's own address, where it was asked for and told.
     pub(super) site: Option<Url>,
-    /// The server's limit in characters, where it was asked for and told.
+    /// The server's limit in graphemes, where it was asked for and told.
     pub(super) longest: Option<usize>,
     /// The room of the direct messages with the author, where there is one.
     pub(super) direct: Option<RoomId>,
@@ -153,18 +154,32 @@ impl Form {
     }
 }
 
-/// The length in characters (Unicode scalar values). The server counts an emoji as one, also where several characters or a shortcode
-/// make it (`messageProperties` in Rocket.Chat's `app/ui-utils/lib/MessageProperties.ts`), so it never counts more.
+/// The length as the server counts it: in graphemes (`messageProperties` in Rocket.Chat's `app/ui-utils/lib/MessageProperties.ts`), so
+/// that an accented letter, a flag or an emoji with a skin tone is one.
 fn length(text: &str) -> usize {
-    text.chars().count()
+    text.graphemes(true).map(weight).sum()
 }
 
-/// Cuts at the boundary of a character.
+/// How many graphemes the server may see in one. Its tables are of Unicode 10 (`grapheme-splitter`): it sees newer joined emoji, such
+/// as a firefighter, as several.
+fn weight(grapheme: &str) -> usize {
+    1 + grapheme.matches('\u{200D}').count()
+}
+
+/// Cuts at the boundary of a grapheme.
 fn shorten(text: &str, longest: usize) -> String {
     if length(text) <= longest {
         return text.to_owned();
     }
-    text.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
+    // One for the ellipsis.
+    let mut left = longest.saturating_sub(1);
+    let fits = |grapheme: &&str| {
+        let weight = weight(grapheme);
+        let fits = weight <= left;
+        left = left.saturating_sub(weight);
+        fits
+    };
+    text.graphemes(true).take_while(fits).chain(["…"]).collect()
 }
 
 #[cfg(test)]
@@ -288,10 +303,15 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_cut_at_the_boundary_of_a_character_to_what_the_server_counts() {
+    fn a_text_is_cut_at_the_boundary_of_a_grapheme_to_what_the_server_counts() {
         assert_eq!(shorten("🚨🚨🚨", 3), "🚨🚨🚨");
         assert_eq!(shorten("🚨🚨🚨", 2), "🚨…");
         assert_eq!(shorten("ab", 1), "…");
+        assert_eq!(shorten("👍🏽👍🏽👍🏽", 3), "👍🏽👍🏽👍🏽");
+        assert_eq!(shorten("🇩🇪🇫🇷🇩🇰", 2), "🇩🇪…");
+        assert_eq!(shorten("e\u{301}te\u{301}", 2), "e\u{301}…");
+        assert_eq!(shorten("🧑‍🚒🧑‍🚒", 3), "🧑‍🚒…");
+        assert_eq!(shorten("🧑‍🚒🧑‍🚒", 2), "…");
         for longest in 60..90 {
             let form = Form { longest: Some(longest), ..Form::default() };
             let text = "🚨 pump é ".repeat(40);
