@@ -38,6 +38,34 @@ pub struct Unfound<'a> {
     pub channels: bool,
 }
 
+impl<'a> Unfound<'a> {
+    /// What these entries of `rooms` ask for, given the rooms that the bot is in.
+    pub(crate) fn among<'r>(
+        patterns: impl Iterator<Item = &'a RoomPattern>,
+        joined: impl Iterator<Item = &'r Room> + Clone,
+    ) -> Self {
+        let mut unfound = Self::default();
+        for pattern in patterns {
+            let found = || joined.clone().any(|room| pattern.matches(room, true));
+            match pattern {
+                RoomPattern::Any => {}
+                RoomPattern::Glob(_) => unfound.channels = true,
+                // A renamed room is found; another one may have its name by now.
+                RoomPattern::Name(name)
+                    if !joined.clone().any(|room| room.names().any(|other| same_name(other, name))) =>
+                {
+                    unfound.names.insert(name);
+                }
+                RoomPattern::Id(id) if !found() => {
+                    unfound.ids.insert(id);
+                }
+                RoomPattern::Name(_) | RoomPattern::Id(_) => {}
+            }
+        }
+        unfound
+    }
+}
+
 impl TriggerSet {
     /// Joins the triggers. Their order is the order in which they are asked.
     ///
@@ -117,25 +145,7 @@ impl TriggerSet {
 
     /// What has to be asked of the server, given the rooms that the bot is in.
     pub fn unfound<'a, 'r>(&'a self, joined: impl Iterator<Item = &'r Room> + Clone) -> Unfound<'a> {
-        let mut unfound = Unfound::default();
-        for (_, pattern) in self.room_patterns() {
-            let found = || joined.clone().any(|room| pattern.matches(room, true));
-            match pattern {
-                RoomPattern::Any => {}
-                RoomPattern::Glob(_) => unfound.channels = true,
-                // A renamed room is found; another one may have its name by now.
-                RoomPattern::Name(name)
-                    if !joined.clone().any(|room| room.names().any(|other| same_name(other, name))) =>
-                {
-                    unfound.names.insert(name);
-                }
-                RoomPattern::Id(id) if !found() => {
-                    unfound.ids.insert(id);
-                }
-                RoomPattern::Name(_) | RoomPattern::Id(_) => {}
-            }
-        }
-        unfound
+        Unfound::among(self.room_patterns().map(|(_, pattern)| pattern), joined)
     }
 
     /// The names among the entries of `rooms`.

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `server`, `room_inventory`, `teams`, `machine`, `public_url` | probes: Rocket.Chat, its rooms, SIGNL4, this machine, the listener from outside |
 //! | `rooms` | what is wrong with the rooms that triggers name |
+//! | `trial` | single probes, for setting up |
 //! | `tls_problem` | the remedy for a failed TLS handshake |
 //! | `report` | the findings, and their JSON |
 //! | `print` | their text |
@@ -20,20 +21,16 @@ mod rooms;
 mod server;
 mod teams;
 mod tls_problem;
+mod trial;
 
-use std::sync::Arc;
-
-use crate::alerting::TeamName;
-use crate::config::{Account, Config};
-use rocketchat::rest::RestClient;
-use rocketchat::{Connector, Credentials, ServerUrl, UserId};
-use signl4::{WebhookClient, WebhookUrl};
+use crate::config::Config;
+use rocketchat::Connector;
 
 pub(crate) use machine::webhook_base;
 pub use print::{Look, print};
 pub use public_url::PublicUrl;
 pub use report::{Finding, Grade, Remark, Report, RoomFinding, Section, json};
-use room_inventory::wait_for_rate_limit;
+pub(crate) use trial::{RoomsInSight, Session, Trial};
 
 /// Probes everything that `run` needs. Pages nobody, posts nothing, joins nothing, leaves no file behind, and does not
 /// disturb a running bot; with a public address, that bot logs one rejected call. Takes as long as the slowest server, a few
@@ -67,53 +64,4 @@ pub async fn examine(config: &Config, public: Option<&PublicUrl>) -> Report {
 fn no_network(reason: &str) -> Finding {
     let text = format!("cannot prepare outgoing connections: {reason}");
     Finding::new("network", Remark::problem(text, "check the system's certificates"))
-}
-
-/// Single probes, for setting up while there is no configuration yet.
-pub(crate) struct Trial {
-    connector: Connector,
-    signl4: WebhookClient,
-}
-
-impl Trial {
-    /// # Errors
-    /// The reason why outgoing connections cannot be prepared.
-    pub(crate) fn new() -> Result<Self, String> {
-        let connector = Connector::with_user_agent(crate::USER_AGENT).map_err(|error| error.to_string())?;
-        let signl4 = WebhookClient::new(connector.client_builder());
-        let signl4 = signl4.map_err(|error| error.without_url().to_string())?;
-        Ok(Self { connector, signl4 })
-    }
-
-    /// Whether a Rocket.Chat server answers there. Needs no account.
-    pub(crate) async fn server(&self, url: &ServerUrl) -> Vec<Finding> {
-        // Never sent.
-        let credentials = Credentials::Token { user_id: UserId::new(""), token: "".into() };
-        let account = Arc::new(rocketchat::Account::new(url.clone(), credentials, self.connector.clone()));
-        let rest = RestClient::new(Arc::clone(&account));
-        server::greet(&account, &rest).await.unwrap_or_else(|unreachable| vec![unreachable])
-    }
-
-    /// Whether the account can log in and receive messages. A login by password is logged out again.
-    pub(crate) async fn account(&self, url: &ServerUrl, settings: &Account) -> Vec<Finding> {
-        let account = rocketchat::Account::new(url.clone(), settings.credentials(), self.connector.clone());
-        let account = Arc::new(account);
-        if let Some(refused) = server::login_refused(account.log_in().await.err()) {
-            return vec![Finding::new("account", refused)];
-        }
-        let rest = RestClient::new(Arc::clone(&account));
-        // Before the REST call: where the server's REST API allows no login, this session logs in.
-        let realtime = server::realtime(account).await;
-        let me = match wait_for_rate_limit(|| rest.me()).await {
-            Ok(me) => server::account_state(&me),
-            Err(error) => server::call_failed(&error),
-        };
-        server::end_login(settings, &rest).await;
-        vec![Finding::new("account", me), Finding::new("realtime", realtime)]
-    }
-
-    /// Whether SIGNL4 can be reached. The secret is not tried: that would page.
-    pub(crate) async fn webhook(&self, url: &WebhookUrl) -> Vec<Finding> {
-        teams::probe_team(&self.signl4, TeamName::Default, url).await
-    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::alerting::{NamedRooms, RoomPattern, TriggerSet, remember_names};
+use crate::alerting::{NamedRooms, RoomPattern, TriggerSet, Unfound, remember_names};
 use rocketchat::rest::{RestClient, RestError, RoomInfo};
 use rocketchat::{Room, RoomId};
 
@@ -61,25 +61,38 @@ impl RoomInventory {
         triggers: &TriggerSet,
         mut named: NamedRooms,
     ) -> Result<Self, RestError> {
-        let mut inventory = Self { joined: joined_rooms(rest).await?, ..Self::default() };
+        let mut inventory = Self::joined(rest).await?;
         for JoinedRoom { info, .. } in &mut inventory.joined {
             info.room.former_names = remember_names(&mut named, triggers.room_names(), &info.room);
         }
-        let rooms: Vec<Room> = inventory.joined.iter().map(|joined| joined.info.room.clone()).collect();
-        let unfound = triggers.unfound(rooms.iter());
+        inventory.look_up(rest, triggers.room_patterns().map(|(_, pattern)| pattern)).await;
+        Ok(inventory)
+    }
+
+    /// The rooms that the bot is in, and no other.
+    ///
+    /// # Errors
+    /// When the server does not list them.
+    pub(super) async fn joined(rest: &RestClient) -> Result<Self, RestError> {
+        Ok(Self { joined: joined_rooms(rest).await?, ..Self::default() })
+    }
+
+    /// Asks for what these entries of `rooms` may match and the bot is not in.
+    pub(super) async fn look_up(&mut self, rest: &RestClient, patterns: impl Iterator<Item = &RoomPattern>) {
+        let rooms: Vec<Room> = self.joined.iter().map(|joined| joined.info.room.clone()).collect();
+        let unfound = Unfound::among(patterns, rooms.iter());
         for id in &unfound.ids {
             let found = wait_for_rate_limit(|| rest.room_by_id(id)).await;
-            inventory.by_id.insert((*id).clone(), Lookup::of(found));
+            self.by_id.insert((*id).clone(), Lookup::of(found));
         }
         for name in &unfound.names {
             let found = wait_for_rate_limit(|| rest.room_by_name(name)).await;
-            inventory.by_name.insert((*name).to_owned(), Lookup::of(found));
+            self.by_name.insert((*name).to_owned(), Lookup::of(found));
         }
         // Similar names are proposed for a missing one.
-        if unfound.channels || inventory.by_name.values().any(|found| *found == Lookup::Missing) {
-            inventory.list_channels(rest).await;
+        if unfound.channels || self.by_name.values().any(|found| *found == Lookup::Missing) {
+            self.list_channels(rest).await;
         }
-        Ok(inventory)
     }
 
     /// The lookup of the one room that this entry names.
@@ -91,7 +104,11 @@ impl RoomInventory {
         }
     }
 
-    async fn list_channels(&mut self, rest: &RestClient) {
+    /// Lists the public channels, once.
+    pub(super) async fn list_channels(&mut self, rest: &RestClient) {
+        if !self.channels.is_empty() {
+            return;
+        }
         let mut offset = 0;
         for _ in 0..MAX_PAGES {
             let page = match wait_for_rate_limit(|| rest.channels(offset, PAGE)).await {

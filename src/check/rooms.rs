@@ -73,19 +73,28 @@ impl<'a> RoomCheck<'a> {
         let mut reported = HashSet::new();
         triggers
             .room_patterns()
-            .flat_map(|(trigger, pattern)| self.entry(trigger, pattern, &mut reported))
+            .flat_map(|(Trigger { name, team, .. }, pattern)| {
+                self.entry(name, &team.to_string(), pattern, &mut reported)
+            })
             .collect()
+    }
+
+    /// The findings of entries that no trigger has yet.
+    pub(super) fn check_entries(&self, patterns: &[RoomPattern]) -> Vec<RoomFinding> {
+        let mut reported = HashSet::new();
+        patterns.iter().flat_map(|pattern| self.entry("", "", pattern, &mut reported)).collect()
     }
 
     fn entry(
         &self,
-        trigger: &Trigger,
+        trigger: &str,
+        team: &str,
         pattern: &RoomPattern,
         reported: &mut HashSet<&'a RoomId>,
     ) -> Vec<RoomFinding> {
         let finding = |remark| RoomFinding {
-            trigger: trigger.name.clone(),
-            team: trigger.team.to_string(),
+            trigger: trigger.to_owned(),
+            team: team.to_owned(),
             rooms: pattern.to_string(),
             is_part: false,
             remark,

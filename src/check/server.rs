@@ -63,7 +63,7 @@ pub(super) async fn greet(account: &Account, rest: &RestClient) -> Result<Vec<Fi
     let mut findings = vec![Finding::new("server", server(url, &info))];
     if !url.is_tls() && !is_loopback(url.host()) {
         let text = "is called over http: the account's token crosses the network unencrypted";
-        findings.push(Finding::new("server", Remark::warning(text, "write https:// in rocketchat.url")));
+        findings.push(Finding::new("server", Remark::warning(text, "use https:// in the address")));
     }
     findings.push(Finding::new("clock", clock(account.clock_offset())));
     Ok(findings)
@@ -166,7 +166,7 @@ fn unreachable(url: &ServerUrl, error: &RestError) -> Remark {
     }
     Remark::problem(
         format!("{url} does not answer like Rocket.Chat: {reason}"),
-        "check rocketchat.url, and that this machine reaches it, directly or through the proxy in HTTPS_PROXY",
+        "check the address, and that this machine reaches it, directly or through the proxy in HTTPS_PROXY",
     )
 }
 

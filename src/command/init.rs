@@ -1,7 +1,9 @@
 //! `init`: creates a `bot.toml` by asking, tries every answer, and says what to do next.
 
 use std::io::{IsTerminal, stdout};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -42,6 +44,9 @@ pub struct InitOptions {
     /// The address at which SIGNL4 reaches the listener, without /signl4/…. Shown, but not written to the file.
     #[arg(long, value_name = "https://bot.example.com")]
     public_url: Option<PublicUrl>,
+    /// Post replies with the account's own picture, instead of SIGNL4's logo, which browsers load from githubusercontent.com.
+    #[arg(long)]
+    no_logo: bool,
     /// The file to write.
     #[arg(long, default_value = "bot.toml", value_name = "bot.toml")]
     output: PathBuf,
@@ -59,28 +64,63 @@ pub struct InitOptions {
 /// Writes the file. Secrets are readable by this user only.
 ///
 /// # Errors
-/// [`Failure::Setup`]; then no `bot.toml` was written.
+/// [`Failure::Setup`]; then no `bot.toml` was written. [`Failure::Reported`] where the test failed.
+#[expect(clippy::print_stdout, reason = "output of the command")]
 pub async fn init(options: InitOptions) -> Result<(), Failure> {
     let target = Target::new(options.output.clone(), options.secrets_dir.clone(), options.force)?;
     let terminal = if options.yes { None } else { Terminal::of_process() };
     let answers = interview(given(options)?, terminal).await?;
     let written = target.write(&answers)?;
     report(target.output(), &written, answers.public_url.as_ref());
-    match terminal {
+    let tested = match terminal {
         Some(person) => offer_test(person, target.output()).await,
         None => Ok(()),
+    };
+    // With the secrets in files a service or a container runs the bot.
+    if let Some(person) = terminal.filter(|_| written.secrets.is_empty()) {
+        offer_run(person, target.output())?;
     }
+    if terminal.is_some() {
+        println!();
+    }
+    say_what_is_next(target.output());
+    tested
+}
+
+/// Whether a person says yes. The file is written: whoever leaves here has finished.
+fn agrees(person: Terminal, question: &str) -> bool {
+    person.choose(question, 'n', 'y').is_ok_and(|answer| answer == 'y')
 }
 
 /// Pages the person on duty, if that is wanted, to see that both ways work.
+#[expect(clippy::print_stdout, reason = "output of the command")]
 async fn offer_test(person: Terminal, output: &Path) -> Result<(), Failure> {
-    let question = "\nOnce the URL is entered in SIGNL4: page the person on duty now, with a test, to see that both ways work? (y/n)";
-    // The file is written; whoever leaves here has finished.
-    let Ok(answer) = person.ask(question, Some("n")) else { return Ok(()) };
-    if !answer.to_lowercase().starts_with('y') {
+    let question = "Once the URL is entered in SIGNL4: page the person on duty now, as a test, to see that both ways work? (y/n)";
+    if !agrees(person, question) {
         return Ok(());
     }
-    super::test(Some(output.to_owned()), "SIGNL4 test", None, None, true).await
+    println!();
+    let tested = super::test(Some(output.to_owned()), "SIGNL4 test", None, None, true).await;
+    // Told now: the bot may run next.
+    tested.map_err(|failure| {
+        println!("{failure}");
+        Failure::Reported
+    })
+}
+
+/// Becomes `run`, if that is wanted: the same process, with the log and the signals of that command.
+#[expect(clippy::print_stdout, reason = "output of the command")]
+fn offer_run(person: Terminal, output: &Path) -> Result<(), Failure> {
+    if !agrees(person, "Run the bot now, in this terminal? (y/n)") {
+        return Ok(());
+    }
+    println!(
+        "\nCtrl+C stops the bot. To keep it running, set it up as a service or in a container (docs/operations.md, \"Running\").\n"
+    );
+    let program = std::env::current_exe()
+        .map_err(|why| Failure::Usage(format!("init: cannot start the bot: {why}")))?;
+    let why = Command::new(program).arg("run").arg("--config").arg(output).exec();
+    Err(Failure::Usage(format!("init: cannot start the bot: {why}")))
 }
 
 fn given(options: InitOptions) -> Result<Given, SetupError> {
@@ -97,6 +137,7 @@ fn given(options: InitOptions) -> Result<Given, SetupError> {
         webhook_url,
         rooms: options.rooms,
         public_url: options.public_url,
+        no_logo: options.no_logo,
     })
 }
 
@@ -130,6 +171,10 @@ fn report(output: &Path, Written { config, secrets }: &Written, public: Option<&
     if base.contains('<') {
         println!("Replace <this machine> by the name at which SIGNL4 reaches this machine or its proxy.\n");
     }
+}
+
+#[expect(clippy::print_stdout, reason = "output of the command")]
+fn say_what_is_next(output: &Path) {
     let named = match output == Path::new("bot.toml") {
         true => String::new(),
         false => format!(" --config {}", output.display()),

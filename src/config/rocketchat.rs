@@ -74,8 +74,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
 }
 
 pub(crate) fn server_url(text: &str) -> Result<ServerUrl, Fault> {
-    let fix = format!("write for example url = {URL}");
-    let url = base_url(text, &fix)?;
+    const FIX: &str = "write for example https://chat.example.com";
+    let url = base_url(text, FIX)?;
     for end in ["/websocket", "/api/v1"] {
         if url.path().ends_with(end) {
             return Err(Fault::new(
@@ -84,7 +84,7 @@ pub(crate) fn server_url(text: &str) -> Result<ServerUrl, Fault> {
             ));
         }
     }
-    url.as_str().parse().map_err(|error: ServerUrlError| Fault::new(error.to_string(), fix))
+    url.as_str().parse().map_err(|error: ServerUrlError| Fault::new(error.to_string(), FIX))
 }
 
 /// Exactly one of the two forms.

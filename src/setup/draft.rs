@@ -3,8 +3,8 @@
 use secrecy::{ExposeSecret, SecretString};
 use toml::Value;
 
-use super::Answers;
 use super::secrets::Secret;
+use super::{Answers, LOGO};
 use crate::config::Account;
 
 const EXAMPLE: &str = include_str!("../../bot.toml.example");
@@ -60,6 +60,9 @@ fn changes(answers: &Answers) -> Vec<Change> {
             change("rocketchat", "username", text(username)),
         ]),
     }
+    if answers.logo {
+        changes.push(change("rocketchat", "avatar", text(LOGO)));
+    }
     if !answers.rooms.is_empty() {
         let rooms = answers.rooms.iter().cloned().map(Value::String).collect();
         changes.push(change("trigger", "rooms", Some(Value::Array(rooms))));
@@ -102,6 +105,7 @@ mod tests {
             webhook_url: "https://connect.signl4.com/webhook/abcdefghij".into(),
             rooms: rooms.iter().map(|room| (*room).to_owned()).collect(),
             public_url: None,
+            logo: true,
         };
         let text = draft(&answers, &secrets(&answers)).expose_secret().to_owned();
         let dir = tempfile::tempdir().unwrap();
@@ -123,6 +127,7 @@ mod tests {
         };
         assert_eq!((user_id.as_str(), auth_token.expose_secret()), ("bot-id", NASTY));
         assert_eq!(config.rocketchat.url.to_string(), "https://chat.example.com/sub");
+        assert_eq!(config.rocketchat.avatar.unwrap().as_str(), LOGO);
         let trigger = config.triggers.get("signl4").unwrap();
         let rooms: Vec<String> = trigger.rooms.iter().map(ToString::to_string).collect();
         assert_eq!(rooms, ["#ops", "#net-*"]);

@@ -38,8 +38,10 @@ pub(crate) struct Written {
 }
 
 impl Target {
+    /// Tries the paths before anything is asked: Rocket.Chat shows a token only once.
+    ///
     /// # Errors
-    /// When a path is invalid, or a file exists that may not be replaced.
+    /// When a path is invalid or cannot be written, or a file exists that may not be replaced.
     pub(crate) fn new(output: PathBuf, secrets: Option<PathBuf>, replace: bool) -> Result<Self, SetupError> {
         // The bot may be started in another directory.
         let secrets = secrets.map(|directory| match absolute(&directory) {
@@ -59,7 +61,26 @@ impl Target {
                     .try_for_each(|directory| refuse_existing(&directory.join(name), SECRETS_DIR))?;
             }
         }
+        target.try_writing()?;
         Ok(target)
+    }
+
+    /// Writes and deletes an empty file in each directory. The one of the secrets may still have to be created.
+    fn try_writing(&self) -> Result<(), SetupError> {
+        let is_created = |directory: &Path| !directory.exists() && self.secrets.as_deref() == Some(directory);
+        let try_in = |directory: &Path| {
+            let directory = if is_created(directory) { parent(directory) } else { directory };
+            write_temporary(directory, &SecretString::default(), PRIVATE).map(drop)
+        };
+        if let Some(directory) = &self.secrets {
+            try_in(directory).map_err(|why| unwritable(directory, why, SECRETS_DIR))?;
+        }
+        if self.output.is_dir() {
+            return Err(unwritable(&self.output, io::ErrorKind::IsADirectory.into(), OUTPUT));
+        }
+        let directory =
+            absolute(parent(&self.output)).map_err(|why| unwritable(&self.output, why, OUTPUT))?;
+        try_in(&directory).map_err(|why| unwritable(&self.output, why, OUTPUT))
     }
 
     pub(crate) fn output(&self) -> &Path {

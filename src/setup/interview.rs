@@ -4,19 +4,27 @@
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::task::block_in_place;
 
+use super::rooms_answer::rooms_in;
 use super::{Answers, Given, SetupError};
-use crate::check::{Finding, Grade, PublicUrl, Trial};
+use crate::check::{Finding, Grade, PublicUrl, Remark, RoomsInSight, Session, Trial};
 use crate::config::{self, Account, values};
 use rocketchat::{ServerUrl, UserId};
 
 const WEBHOOK_URL: &str = "--webhook-url-file";
-const ROOMS: &str =
-    "Rooms to watch, separated by commas, such as #ops, alerts-* (empty for every room the bot is in)";
-const PUBLIC_URL: &str =
-    "Address at which SIGNL4 reaches this machine, such as https://bot.example.com (empty if not known yet)";
+const WELCOME: [&str; 3] = [
+    "A few questions about Rocket.Chat and SIGNL4. Each answer is tried at once, without paging anybody.",
+    "Nothing is written before the end. Ctrl+C stops.",
+    "",
+];
+const ROOMS: &str = "Rooms to watch, separated by commas: names, patterns such as alerts-*, or * for every room the bot is in";
+const PUBLIC_URL: &str = "The address at which SIGNL4 will reach this machine, such as https://bot.example.com (empty if not known yet)";
+/// All rooms.
+const ALL: &str = "*";
+/// How many rooms of a kind are listed.
+const MAX_LISTED: usize = 20;
 
 /// Returns all answers, each of them tried.
 ///
@@ -33,12 +41,18 @@ pub(crate) async fn interview(given: Given, terminal: Option<Terminal>) -> Resul
         ))
     })?;
     let interview = Interview { terminal, trial };
+    if terminal.is_some() {
+        WELCOME.into_iter().for_each(print);
+    }
     let url = interview.url(given.url.clone()).await?;
-    let account = interview.account(&url, &given).await?;
+    let (account, mut session) = interview.account(&url, &given).await?;
+    let rooms = interview.rooms(&mut session, given.rooms).await;
+    session.end().await;
+    let rooms = rooms?;
     let webhook_url = interview.webhook_url(given.webhook_url).await?;
-    let rooms = interview.rooms(given.rooms)?;
     let public_url = interview.public_url(given.public_url)?;
-    Ok(Answers { url, account, webhook_url, rooms, public_url })
+    let logo = !given.no_logo && interview.logo()?;
+    Ok(Answers { url, account, webhook_url, rooms, public_url, logo })
 }
 
 struct Interview {
@@ -47,6 +61,7 @@ struct Interview {
 }
 
 impl Interview {
+    /// The first address that the text may mean and that Rocket.Chat answers at.
     async fn url(&self, mut given: Option<String>) -> Result<ServerUrl, SetupError> {
         loop {
             let text = match given.take() {
@@ -55,21 +70,35 @@ impl Interview {
                     self.person()?.ask("Rocket.Chat's address, as people open it in the browser", None)?
                 }
             };
-            let Some(url) = self.valid("--url", config::server_url(&server_address(&text)))? else {
-                continue;
-            };
-            if self.report(&self.trial.server(&url).await)? {
-                return Ok(url);
+            let mut first = None;
+            for address in server_addresses(&text) {
+                let Some(url) = self.valid("--url", config::server_url(&address))? else { break };
+                let findings = self.trial.server(&url).await;
+                if is_without_problem(&findings) {
+                    self.report(&findings)?;
+                    return Ok(url);
+                }
+                first.get_or_insert(findings);
             }
+            self.report(&first.unwrap_or_default())?;
         }
     }
 
-    async fn account(&self, url: &ServerUrl, given: &Given) -> Result<Account, SetupError> {
+    async fn account(&self, url: &ServerUrl, given: &Given) -> Result<(Account, Session), SetupError> {
         let mut given = given.clone();
         loop {
             let Some(account) = self.ask_account(std::mem::take(&mut given))? else { continue };
-            if self.report(&self.trial.account(url, &account).await)? {
-                return Ok(account);
+            let (findings, session) = self.trial.account(url, &account).await;
+            let works = self.report(&findings);
+            match (works, session) {
+                (Ok(true), Some(session)) => return Ok((account, session)),
+                (works, Some(session)) => {
+                    session.end().await;
+                    works?;
+                }
+                (works, None) => {
+                    works?;
+                }
             }
         }
     }
@@ -77,9 +106,9 @@ impl Interview {
     fn ask_account(&self, given: Given) -> Result<Option<Account>, SetupError> {
         let by_password = match &given {
             Given { username: None, password: None, user_id: None, auth_token: None, .. } => {
-                let answer =
-                    self.person()?.ask("Does the bot log in with a token or a password? (t/p)", Some("t"))?;
-                answer.to_lowercase().starts_with('p')
+                const QUESTION: &str =
+                    "Does the bot log in with a personal access token or with a password? (t/p)";
+                self.person()?.choose(QUESTION, 't', 'p')? == 'p'
             }
             given => given.username.is_some() || given.password.is_some(),
         };
@@ -87,15 +116,18 @@ impl Interview {
             let Some(username) = self.name("--username", "The bot's username", given.username)? else {
                 return Ok(None);
             };
-            let Some(password) = self.secret("Its password", given.password)? else { return Ok(None) };
+            let Some(password) = self.secret("The bot's password", given.password)? else { return Ok(None) };
             return Ok(Some(Account::Password { username, password }));
         }
-        let Some(user_id) =
-            self.name("--user-id", "The bot's user ID, shown with the token", given.user_id)?
+        let Some(user_id) = self.name(
+            "--user-id",
+            "The bot's user ID, which Rocket.Chat shows with the token",
+            given.user_id,
+        )?
         else {
             return Ok(None);
         };
-        let Some(auth_token) = self.secret("Its personal access token", given.auth_token)? else {
+        let Some(auth_token) = self.secret("The bot's personal access token", given.auth_token)? else {
             return Ok(None);
         };
         Ok(Some(Account::Token { user_id: UserId::new(user_id), auth_token }))
@@ -103,27 +135,74 @@ impl Interview {
 
     async fn webhook_url(&self, mut given: Option<SecretString>) -> Result<SecretString, SetupError> {
         loop {
-            let Some(secret) = self.secret("Webhook URL of the SIGNL4 team", given.take())? else { continue };
+            let Some(secret) = self.secret("The team's webhook URL, from the SIGNL4 portal", given.take())?
+            else {
+                continue;
+            };
+            let secret = match secret.expose_secret() {
+                text if text.starts_with("connect.signl4.com/") => with_scheme(text).into(),
+                _ => secret,
+            };
             let Some(url) = self.valid(WEBHOOK_URL, values::webhook_url(&secret))? else { continue };
-            if self.report(&self.trial.webhook(&url).await)? {
+            let findings = self.trial.webhook(&url).await;
+            self.report(&findings)?;
+            if self.accept("Use this URL anyway?", findings.iter().all(|finding| is_fine(&finding.remark)))? {
                 return Ok(secret);
             }
         }
     }
 
-    fn rooms(&self, given: Vec<String>) -> Result<Vec<String>, SetupError> {
+    /// Empty for every room that the bot is in.
+    async fn rooms(&self, session: &mut Session, given: Vec<String>) -> Result<Vec<String>, SetupError> {
         let mut given = Some(given).filter(|rooms| !rooms.is_empty());
+        if self.terminal.is_some() && given.is_none() {
+            list_rooms(session);
+        }
+        let mut default = ALL.to_owned();
         loop {
             let rooms = match (given.take(), self.terminal) {
                 (Some(rooms), _) => rooms,
                 (None, None) => return Ok(Vec::new()),
-                (None, Some(person)) => listed(&person.ask(ROOMS, Some(""))?),
+                (None, Some(person)) => {
+                    let answer = person.ask(ROOMS, Some(&default))?;
+                    let is_known =
+                        |text: &str| config::room_pattern(text).is_ok_and(|room| session.sees(&room));
+                    let rooms = rooms_in(&answer, is_known);
+                    default = answer;
+                    rooms
+                }
             };
-            let valid = |room: &String| config::room_pattern(room).map(|_| room.trim().to_owned());
-            let rooms: Result<Vec<String>, _> = rooms.iter().map(valid).collect();
-            if let Some(rooms) = self.valid("--room", rooms)? {
+            let patterns: Result<Vec<_>, _> = rooms.iter().map(|room| config::room_pattern(room)).collect();
+            let Some(patterns) = self.valid("--room", patterns)? else { continue };
+            let (findings, matched) = match session.try_rooms(&patterns).await {
+                Ok(found) => {
+                    let matched = found.iter().all(|room| room.is_part || is_fine(&room.remark));
+                    (found.into_iter().map(|room| Finding::new(room.rooms, room.remark)).collect(), matched)
+                }
+                Err(finding) => (vec![finding], false),
+            };
+            self.report(&findings)?;
+            if self.accept("Watch these rooms anyway?", matched)? {
                 return Ok(rooms);
             }
+        }
+    }
+
+    /// Whether an answer is used: where something speaks against it, a person decides.
+    fn accept(&self, question: &str, is_fine: bool) -> Result<bool, SetupError> {
+        match self.terminal {
+            Some(person) if !is_fine => Ok(person.choose(&format!("{question} (y/n)"), 'n', 'y')? == 'y'),
+            _ => Ok(true),
+        }
+    }
+
+    /// Whether replies show SIGNL4's logo.
+    fn logo(&self) -> Result<bool, SetupError> {
+        const QUESTION: &str =
+            "Show SIGNL4's logo beside the bot's replies? Browsers load it from githubusercontent.com. (y/n)";
+        match self.terminal {
+            Some(person) => Ok(person.choose(QUESTION, 'y', 'n')? == 'y'),
+            None => Ok(true),
         }
     }
 
@@ -134,7 +213,7 @@ impl Interview {
             if text.is_empty() {
                 return Ok(None);
             }
-            if let Some(url) = self.valid("--public-url", text.parse::<PublicUrl>())? {
+            if let Some(url) = self.valid("--public-url", with_scheme(&text).parse::<PublicUrl>())? {
                 return Ok(Some(url));
             }
         }
@@ -155,7 +234,10 @@ impl Interview {
     ) -> Result<Option<SecretString>, SetupError> {
         match given {
             Some(secret) => Ok(Some(secret)),
-            None => self.valid(question, values::secret(&self.person()?.ask_secret(question)?)),
+            None => match self.person()?.ask_secret(question)? {
+                text if text.is_empty() => self.valid(question, Err("nothing was entered")),
+                text => self.valid(question, values::secret(&text)),
+            },
         }
     }
 
@@ -180,7 +262,7 @@ impl Interview {
 
     /// Prints the findings of a trial. Returns whether there is no problem.
     fn report(&self, findings: &[Finding]) -> Result<bool, SetupError> {
-        let problem = findings.iter().find(|finding| finding.remark.grade == Grade::Problem);
+        let problem = findings.iter().find(|finding| is_problem(&finding.remark));
         if let (None, Some(problem)) = (self.terminal, problem) {
             let remedy = problem.remark.fix.as_ref().map_or_else(String::new, |fix| format!(": {fix}"));
             return Err(SetupError::Tried(format!("{}: {}{remedy}", problem.subject, problem.remark.text)));
@@ -196,28 +278,79 @@ impl Interview {
                 print(&format!("    → {fix}"));
             }
         }
+        if self.terminal.is_some() && !findings.is_empty() {
+            print("");
+        }
         Ok(problem.is_none())
     }
 }
 
-/// The server's address in what a person copies from the browser: with a scheme, and without the page that was open.
-fn server_address(text: &str) -> String {
-    const PAGES: [&str; 8] = ["home", "channel", "group", "direct", "live", "login", "account", "admin"];
-    let text = text.trim();
-    let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    let (scheme, rest) = text.split_once("://").unwrap_or_default();
-    let mut parts: Vec<&str> = rest.split(['?', '#']).next().unwrap_or_default().split('/').collect();
-    if let Some(page) = parts.iter().skip(1).position(|part| PAGES.contains(part)) {
-        parts.truncate(page + 1);
-    }
-    format!("{scheme}://{}", parts.join("/"))
+fn is_fine(remark: &Remark) -> bool {
+    remark.grade == Grade::Fine
 }
 
-/// Rooms separated by commas, semicolons or line breaks; by spaces only where each begins with `#`, for names have spaces.
-fn listed(text: &str) -> Vec<String> {
-    let by_space = text.split_whitespace().all(|room| room.starts_with('#'));
-    let is_separator = |c: char| matches!(c, ',' | ';' | '\n') || (by_space && c.is_whitespace());
-    text.split(is_separator).map(|room| room.trim().to_owned()).filter(|room| !room.is_empty()).collect()
+fn is_problem(remark: &Remark) -> bool {
+    remark.grade == Grade::Problem
+}
+
+fn is_without_problem(findings: &[Finding]) -> bool {
+    !findings.iter().any(|finding| is_problem(&finding.remark))
+}
+
+/// The rooms to choose from.
+fn list_rooms(session: &Session) {
+    let RoomsInSight { joined, channels } = session.rooms_in_sight();
+    if !joined.is_empty() {
+        print(&format!("The bot is in {}: {}", counted(joined.len(), "room"), shortened(&joined)));
+    }
+    if !channels.is_empty() {
+        let count = counted(channels.len(), "more public channel");
+        print(&format!("It can join {count}: {}", shortened(&channels)));
+    }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// The first of them, and how many more there are.
+fn shortened(labels: &[String]) -> String {
+    let listed = labels[..labels.len().min(MAX_LISTED)].join(", ");
+    match labels.len().saturating_sub(MAX_LISTED) {
+        0 => listed,
+        more => format!("{listed} and {more} more"),
+    }
+}
+
+/// The addresses that a person may mean by what the browser shows: without the page that was open, as it is, or without any
+/// path. Where the scheme is missing, first with encryption, then without.
+fn server_addresses(text: &str) -> Vec<String> {
+    const PAGES: [&str; 8] = ["home", "channel", "group", "direct", "live", "login", "account", "admin"];
+    let text = text.trim();
+    let schemes = if text.contains("://") {
+        [text.to_owned()].into()
+    } else {
+        ["https://", "http://"].map(|scheme| format!("{scheme}{text}")).to_vec()
+    };
+    let mut addresses = Vec::new();
+    for text in &schemes {
+        let text = text.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+        let (scheme, rest) = text.split_once("://").unwrap_or_default();
+        let parts: Vec<&str> = rest.split('/').collect();
+        let page =
+            parts.iter().skip(1).position(|part| PAGES.contains(part)).map_or(parts.len(), |at| at + 1);
+        for end in [page, parts.len(), 1] {
+            let address = format!("{scheme}://{}", parts[..end].join("/"));
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+    }
+    addresses
+}
+
+fn with_scheme(text: &str) -> String {
+    if text.contains("://") { text.to_owned() } else { format!("https://{text}") }
 }
 
 /// Control characters are replaced: a server's texts must not control the terminal.
@@ -260,6 +393,20 @@ impl Terminal {
         })
     }
 
+    /// Asks for one of two letters until it is one. An empty line means the first.
+    ///
+    /// # Errors
+    /// When the input ends.
+    pub(crate) fn choose(self, question: &str, default: char, other: char) -> Result<char, SetupError> {
+        loop {
+            let answer = self.ask(question, Some(&default.to_string()))?.to_lowercase();
+            match [default, other].into_iter().find(|letter| answer.starts_with(*letter)) {
+                Some(letter) => return Ok(letter),
+                None => print(&format!("  ✗ please answer {default} or {other}")),
+            }
+        }
+    }
+
     /// Asks for one line without echo.
     ///
     /// # Errors
@@ -277,25 +424,33 @@ mod tests {
 
     #[test]
     fn the_address_of_any_page_of_the_server_will_do() {
-        for (text, address) in [
-            ("chat.example.com", "https://chat.example.com"),
-            (" https://chat.example.com/home ", "https://chat.example.com"),
-            ("https://chat.example.com/channel/general?msg=x", "https://chat.example.com"),
-            ("http://example.com:3000/chat/channel/general", "http://example.com:3000/chat"),
-            ("https://example.com/chat/", "https://example.com/chat/"),
-            ("home.example.com", "https://home.example.com"),
+        let addresses = |text: &str| server_addresses(text);
+        for (text, expected) in [
+            ("https://chat.example.com", vec!["https://chat.example.com"]),
+            ("chat.example.com", vec!["https://chat.example.com", "http://chat.example.com"]),
+            (
+                " https://chat.example.com/home ",
+                vec!["https://chat.example.com", "https://chat.example.com/home"],
+            ),
+            (
+                "http://example.com:3000/chat/channel/general?msg=x",
+                vec![
+                    "http://example.com:3000/chat",
+                    "http://example.com:3000/chat/channel/general",
+                    "http://example.com:3000",
+                ],
+            ),
+            ("https://example.com/chat/", vec!["https://example.com/chat", "https://example.com"]),
         ] {
-            assert_eq!(server_address(text), address);
+            assert_eq!(addresses(text), expected);
         }
     }
 
     #[test]
-    fn rooms_are_separated_as_people_separate_them() {
-        for text in ["#ops, alerts-*", "#ops; alerts-*", " #ops ,;alerts-*,"] {
-            assert_eq!(listed(text), ["#ops", "alerts-*"]);
-        }
-        assert_eq!(listed("#ops #night"), ["#ops", "#night"]);
-        assert_eq!(listed("Störung Halle 3, ops"), ["Störung Halle 3", "ops"]);
-        assert_eq!(listed(""), Vec::<String>::new());
+    fn a_long_list_is_cut() {
+        let labels: Vec<String> = (1..=152).map(|number| format!("#{number}")).collect();
+        let shown = shortened(&labels);
+        assert!(shown.starts_with("#1, #2, ") && shown.ends_with("#20 and 132 more"), "{shown}");
+        assert_eq!(shortened(&labels[..2]), "#1, #2");
     }
 }

@@ -3,6 +3,7 @@
 //! | file | subject |
 //! | --- | --- |
 //! | `interview` | asks for what is not given, and tries each answer |
+//! | `rooms_answer` | the rooms in an answer, however they are separated |
 //! | `draft` | the text of the file, made from `bot.toml.example` |
 //! | `secrets` | the secrets in it, or the files that contain them instead |
 //! | `file` | writes all files, readable only as far as needed, completely or not at all |
@@ -10,6 +11,7 @@
 mod draft;
 mod file;
 mod interview;
+mod rooms_answer;
 mod secrets;
 
 use std::io;
@@ -23,6 +25,10 @@ use rocketchat::ServerUrl;
 
 pub(crate) use file::{Target, Written};
 pub(crate) use interview::{Terminal, interview};
+
+/// SIGNL4's logo, at the address that its recipe for Rocket.Chat gives.
+/// Source: <https://docs.signl4.com/integrations/rocketchat/rocketchat.html>.
+const LOGO: &str = "https://raw.githubusercontent.com/signl4/signl4-logo/refs/heads/main/signl4.png";
 
 /// The answers given by flags and the environment. Everything may be missing.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +49,8 @@ pub(crate) struct Given {
     pub(crate) rooms: Vec<String>,
     /// The address at which SIGNL4 reaches the listener.
     pub(crate) public_url: Option<PublicUrl>,
+    /// Whether replies keep the picture of the bot's account.
+    pub(crate) no_logo: bool,
 }
 
 impl Given {
@@ -71,6 +79,8 @@ pub(crate) struct Answers {
     /// Empty for every room that the bot is in.
     pub(crate) rooms: Vec<String>,
     pub(crate) public_url: Option<PublicUrl>,
+    /// Whether replies show SIGNL4's logo.
+    pub(crate) logo: bool,
 }
 
 /// Why no `bot.toml` was written.

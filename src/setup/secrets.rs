@@ -80,6 +80,7 @@ mod tests {
             webhook_url: "https://connect.signl4.com/webhook/abcdefghij".into(),
             rooms: Vec::new(),
             public_url: None,
+            logo: true,
         };
         let listener = || {
             let made = secrets(&answers).into_iter().find(|secret| secret.file_name == LISTENER_SECRET);

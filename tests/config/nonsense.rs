@@ -6,7 +6,7 @@ use super::full::{complaint, told};
 fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
     let cases = [
         // Addresses.
-        ("rocketchat", "url = \"\"", "is not a URL", "write for example url = \"https://"),
+        ("rocketchat", "url = \"\"", "is not a URL", "write for example https://"),
         ("rocketchat", "url = \"chat.example.com\"", "is not a URL", "https://"),
         ("rocketchat", "url = \"wss://chat.example.com/websocket\"", "has the scheme \"wss\"", "https://"),
         ("rocketchat", "url = \"https://chat.example.com/api/v1\"", "ends in /api/v1", "browser"),

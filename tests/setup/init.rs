@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
+use sandbox::rocketchat::{NewMessage, NewRoom};
 use secrecy::ExposeSecret;
 use signl4_rocketchat::config::{Account, Config, Sources};
 
-use super::scene::{PASSWORD, Scene, text};
+use super::scene::{PASSWORD, SOON, Scene, free_address, text, wait_until_ready};
 use super::terminal::Terminal;
 
 const NO_ENVIRONMENT: Vec<(String, String)> = Vec::new();
@@ -137,23 +138,139 @@ async fn a_file_that_is_there_is_replaced_only_when_told_so() {
 }
 
 #[tokio::test]
+async fn a_place_that_cannot_be_written_is_told_before_anything_is_asked() {
+    let scene = Scene::set().await;
+    std::fs::create_dir(scene.path("directory")).unwrap();
+    for arguments in [["--output", "missing/bot.toml"], ["--output", "directory"], ["--secrets-dir", "token"]]
+    {
+        let more = ["--force".to_owned(), arguments[0].to_owned(), arguments[1].to_owned()];
+        let output = scene.run(&[scene.flags(), more.to_vec()].concat()).await;
+        let line = refusal(&scene, &output, 1);
+        assert!(line.contains(arguments[0]) && line.contains("cannot be written"), "{line}");
+    }
+    assert!(scene.chat.calls().is_empty(), "nothing is tried before");
+    let terminal = Terminal::open(scene.dir(), &["init", "--output", "missing/bot.toml"], &[]);
+    assert_eq!(terminal.end().await, 1);
+    assert!(!terminal.shown().contains("address"), "{}", terminal.shown());
+}
+
+#[tokio::test]
+async fn the_address_of_a_page_leads_to_its_server() {
+    for (prefix, page) in
+        [("", "home"), ("", "channel/general?msg=x"), ("/chat", "channel/general"), ("", "some/page")]
+    {
+        let scene = Scene::set_at(prefix).await;
+        let mut flags = scene.flags();
+        flags[2] = format!("{}/{page}", scene.chat.url()).split_off("http://".len());
+        let output = scene.run(&flags).await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(config(&scene).rocketchat.url.to_string(), scene.chat.url(), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_room_that_nothing_matches_is_told_with_the_one_that_was_meant() {
+    let scene = Scene::set().await;
+    let line = refusal(
+        &scene,
+        &scene.run(&[scene.flags(), vec!["--room".into(), "oprations".into()]].concat()).await,
+        1,
+    );
+    assert!(line.contains("no such room") && line.contains("did you mean #operations"), "{line}");
+}
+
+#[tokio::test]
+async fn the_rooms_in_sight_are_listed_and_the_answer_is_compared_with_them() {
+    let scene = Scene::set().await;
+    for number in 1..=30 {
+        scene.chat.create_room(NewRoom::channel(format!("plant-{number:02}"))).unwrap();
+    }
+    let night = scene.chat.create_room(NewRoom::group("night").members([&scene.alice])).unwrap();
+    let asked = |terminal: &str| terminal.matches("Rooms to watch").count();
+    let more = ["--public-url", "https://bot.example.com", "--no-logo"].map(str::to_owned);
+    let arguments = [scene.flags(), more.to_vec()].concat();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let terminal = Terminal::open(scene.dir(), &arguments, &[]);
+    terminal.wait_for("The bot is in 1 room: #operations\n").await;
+    terminal.wait_for("It can join 30 more public channels: #plant-01, #plant-02").await;
+    terminal.wait_for("#plant-20 and 10 more\n").await;
+    terminal.answer("Rooms to watch", "oprations; plant-3*").await;
+    terminal.wait_for("✗ #oprations: there is no such room").await;
+    terminal.wait_for("did you mean #operations?").await;
+    terminal.answer("Watch these rooms anyway?", "").await;
+    terminal.answer("[oprations; plant-3*]", "operations plant-3* night").await;
+    terminal.wait_for("✗ #night: the bot is not in it").await;
+    terminal.wait_for("type /invite @signl4.bot in it").await;
+    scene.chat.join(&night, &scene.bot).unwrap();
+    terminal.answer("Watch these rooms anyway?", "n").await;
+    terminal.answer("[operations plant-3* night]", "").await;
+    terminal.answer("page the person on duty now", "").await;
+    terminal.answer("Run the bot now", "").await;
+    assert_eq!(terminal.end().await, 0, "{}", terminal.shown());
+    assert_eq!(asked(&terminal.shown()), 3, "{}", terminal.shown());
+    let config = config(&scene);
+    let rooms = config.triggers.get("signl4").unwrap().rooms.iter().map(ToString::to_string);
+    assert_eq!(rooms.collect::<Vec<_>>(), ["#operations", "#plant-3*", "#night"]);
+    assert!(config.rocketchat.avatar.is_none());
+}
+
+#[tokio::test]
+async fn the_bot_runs_at_once_where_that_is_wanted_and_replies_with_the_logo() {
+    let scene = Scene::set().await;
+    let (listener, admin) = (free_address(), free_address());
+    let variables = [("SIGNL4_BOT_LISTENER__BIND", &*listener), ("SIGNL4_BOT_ADMIN__BIND", &*admin)];
+    let more = ["--room", "#operations", "--public-url", "https://bot.example.com"].map(str::to_owned);
+    let arguments = [scene.flags(), more.to_vec()].concat();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let terminal = Terminal::open(scene.dir(), &arguments, &variables);
+    terminal.answer("SIGNL4's logo", "maybe").await;
+    terminal.answer("SIGNL4's logo", "").await;
+    terminal.answer("page the person on duty now", "n").await;
+    terminal.answer("Run the bot now", "y").await;
+    terminal.wait_for("Ctrl+C stops the bot").await;
+    wait_until_ready(&admin).await;
+    let secret = config(&scene).listener.secret.expose_secret().to_owned();
+    scene.signl4.set_outbound_url(&format!("http://{listener}/signl4/{secret}"));
+    let message = scene.chat.post(&scene.room, &scene.alice, NewMessage::text("SIGNL4 pump 3")).unwrap();
+    let alert = scene.signl4.wait_for_alerts(1, SOON).await.unwrap().remove(0);
+    scene.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    let replies = scene.chat.wait_for_replies(&message, 1, SOON).await.unwrap();
+    let avatar = replies[0].avatar.as_deref().unwrap_or_default();
+    assert!(avatar.starts_with("https://") && avatar.ends_with("/signl4.png"), "{avatar}");
+    terminal.interrupt();
+    assert_eq!(terminal.end().await, 0, "{}", terminal.shown());
+}
+
+#[tokio::test]
 async fn on_a_terminal_what_is_wrong_is_asked_for_again() {
     let scene = Scene::set().await;
     let terminal = Terminal::open(scene.dir(), &["init"], &[]);
     terminal.answer("Rocket.Chat's address", "https://chat example").await;
     terminal.wait_for("is not a URL").await;
     terminal.answer("Rocket.Chat's address", &scene.chat.url()).await;
-    terminal.answer("with a token or a password", "p").await;
+    terminal.answer("token or with a password", "x").await;
+    terminal.answer("token or with a password", "p").await;
     terminal.answer("username", "signl4.bot").await;
     terminal.answer("password (not shown)", "wrong").await;
     terminal.wait_for("✗ account").await;
-    terminal.answer("with a token or a password", "").await;
+    terminal.answer("token or with a password", "").await;
+    terminal.answer("user ID", &scene.bot.id).await;
+    terminal.answer("token (not shown)", "").await;
+    terminal.wait_for("nothing was entered").await;
+    terminal.answer("token or with a password", "").await;
     terminal.answer("user ID", &scene.bot.id).await;
     terminal.answer("token (not shown)", &scene.token).await;
-    terminal.answer("Webhook URL of the SIGNL4 team (not shown)", &scene.webhook_url).await;
-    terminal.answer("Rooms to watch", "#operations, alerts-*").await;
-    terminal.answer("Address at which SIGNL4", "https://bot.example.com/").await;
+    terminal.answer("Rooms to watch", "#operations").await;
+    terminal.answer("SIGNL4 portal (not shown)", "m5xk3qv7ty").await;
+    terminal.wait_for("perhaps only the secret").await;
+    terminal.answer("SIGNL4 portal (not shown)", "https://relay.invalid/webhook/m5xk3qv7ty").await;
+    terminal.wait_for("relay.invalid is not SIGNL4").await;
+    terminal.answer("Use this URL anyway?", "").await;
+    terminal.answer("SIGNL4 portal (not shown)", &scene.webhook_url).await;
+    terminal.answer("address at which SIGNL4", "bot.example.com/").await;
+    terminal.answer("SIGNL4's logo", "").await;
     terminal.answer("page the person on duty now", "").await;
+    terminal.answer("Run the bot now", "").await;
     assert_eq!(terminal.end().await, 0, "{}", terminal.shown());
     let shown = terminal.shown();
     let config = config(&scene);

@@ -28,22 +28,6 @@ async fn check(scene: &Scene, more: &[&str]) -> (Value, i32) {
     (said, output.status.code().unwrap())
 }
 
-#[tokio::test]
-async fn a_webhook_that_leads_elsewhere_is_told_by_its_host_without_its_secret() {
-    let mut scene = Scene::set().await;
-    scene.webhook_url = "https://relay.invalid/webhook/m5xk3qv7ty".to_owned();
-    let (said, _) = check(&scene, &[]).await;
-    let told = found(&said, "[signl4]");
-    assert_eq!(told.len(), 2, "{said:#}");
-    for (finding, state, words) in
-        [(told[0], "problem", "cannot be reached"), (told[1], "warning", "is not SIGNL4")]
-    {
-        let what = finding["what"].as_str().unwrap();
-        assert!(finding["state"] == state && what.contains(words) && what.contains("relay.invalid"), "{finding}");
-    }
-    assert!(!said.to_string().contains("m5xk3"), "{said:#}");
-}
-
 /// What was found of a subject.
 fn found<'a>(said: &'a Value, subject: &str) -> Vec<&'a Value> {
     said["findings"].as_array().unwrap().iter().filter(|finding| finding["subject"] == subject).collect()
@@ -83,6 +67,25 @@ async fn findings_are_told_as_json_with_the_same_exit_code() {
     assert_eq!((&room["state"], &room["trigger"]), (&"problem".into(), &"signl4".into()));
     assert_eq!(found(&said, "#operations")[0]["state"], "fine");
     assert!(!said.to_string().contains(SECRET) && !said.to_string().contains(&scene.token));
+}
+
+#[tokio::test]
+async fn a_webhook_that_leads_elsewhere_is_told_by_its_host_without_its_secret() {
+    let mut scene = Scene::set().await;
+    scene.webhook_url = "https://relay.invalid/webhook/m5xk3qv7ty".to_owned();
+    let (said, _) = check(&scene, &[]).await;
+    let told = found(&said, "[signl4]");
+    assert_eq!(told.len(), 2, "{said:#}");
+    for (finding, state, words) in
+        [(told[0], "problem", "cannot be reached"), (told[1], "warning", "is not SIGNL4")]
+    {
+        let what = finding["what"].as_str().unwrap();
+        assert!(
+            finding["state"] == state && what.contains(words) && what.contains("relay.invalid"),
+            "{finding}"
+        );
+    }
+    assert!(!said.to_string().contains("m5xk3"), "{said:#}");
 }
 
 #[tokio::test]

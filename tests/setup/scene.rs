@@ -11,7 +11,7 @@ use sandbox::signl4::{Options, Person, Signl4, Team};
 use tempfile::TempDir;
 
 /// How long anything may take that is going to happen. Generous: the machine may be busy.
-const SOON: Duration = Duration::from_secs(60);
+pub const SOON: Duration = Duration::from_secs(60);
 pub const PASSWORD: &str = "the-password-of-the-bot";
 
 pub struct Scene {
@@ -27,7 +27,13 @@ pub struct Scene {
 
 impl Scene {
     pub async fn set() -> Self {
-        let chat = RocketChat::start().await.unwrap();
+        Self::set_at("").await
+    }
+
+    /// The same with Rocket.Chat at a sub-path, such as `/chat`.
+    pub async fn set_at(prefix: &str) -> Self {
+        let options = sandbox::rocketchat::Options { prefix: prefix.to_owned(), ..Default::default() };
+        let chat = RocketChat::start_with(options).await.unwrap();
         let teams = vec![Team::new("operations")];
         let people = vec![Person::new("Rene")];
         let signl4 = Signl4::start(Options { teams, people, ..Options::default() }).await.unwrap();

@@ -33,13 +33,15 @@ async fn the_transcript_shows_what_happens() {
 
     let init = open("init");
     init.answer("Rocket.Chat's address", &scene.chat.url()).await;
-    init.answer("with a token or a password", "").await;
+    init.answer("token or with a password", "").await;
     init.answer("user ID", &scene.bot.id).await;
     init.answer("token (not shown)", &scene.token).await;
-    init.answer("Webhook URL of the SIGNL4 team (not shown)", &scene.webhook_url).await;
-    init.answer("Rooms to watch", "#operations").await;
-    init.answer("Address at which SIGNL4", &format!("http://{listener}")).await;
+    init.answer("Rooms to watch", "operations").await;
+    init.answer("SIGNL4 portal (not shown)", &scene.webhook_url).await;
+    init.answer("address at which SIGNL4", &format!("http://{listener}")).await;
+    init.answer("SIGNL4's logo", "").await;
     init.answer("page the person on duty now", "").await;
+    init.answer("Run the bot now", "").await;
     assert_eq!(init.end().await, 0, "{}", init.shown());
 
     let check = open("check");

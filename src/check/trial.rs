@@ -1,0 +1,156 @@
+//! Single probes, for setting up while there is no configuration yet.
+
+use std::mem::take;
+use std::sync::Arc;
+
+use super::report::{Finding, RoomFinding};
+use super::room_inventory::{RoomInventory, wait_for_rate_limit};
+use super::rooms::{Rights, RoomCheck};
+use super::{server, teams};
+use crate::alerting::{RoomPattern, TeamName, room_label};
+use crate::config::Account;
+use rocketchat::rest::{Me, RestClient, RoomInfo};
+use rocketchat::{Connector, Credentials, RoomKind, ServerUrl, UserId};
+use signl4::{WebhookClient, WebhookUrl};
+
+/// What probes need before anybody is logged in.
+pub(crate) struct Trial {
+    connector: Connector,
+    signl4: WebhookClient,
+}
+
+impl Trial {
+    /// # Errors
+    /// The reason why outgoing connections cannot be prepared.
+    pub(crate) fn new() -> Result<Self, String> {
+        let connector = Connector::with_user_agent(crate::USER_AGENT).map_err(|error| error.to_string())?;
+        let signl4 = WebhookClient::new(connector.client_builder());
+        let signl4 = signl4.map_err(|error| error.without_url().to_string())?;
+        Ok(Self { connector, signl4 })
+    }
+
+    /// Whether a Rocket.Chat server answers there. Needs no account.
+    pub(crate) async fn server(&self, url: &ServerUrl) -> Vec<Finding> {
+        // Never sent.
+        let credentials = Credentials::Token { user_id: UserId::new(""), token: "".into() };
+        let account = Arc::new(rocketchat::Account::new(url.clone(), credentials, self.connector.clone()));
+        let rest = RestClient::new(Arc::clone(&account));
+        server::greet(&account, &rest).await.unwrap_or_else(|unreachable| vec![unreachable])
+    }
+
+    /// Whether the account can log in and receive messages; and its session, where it can.
+    pub(crate) async fn account(
+        &self,
+        url: &ServerUrl,
+        settings: &Account,
+    ) -> (Vec<Finding>, Option<Session>) {
+        let account = rocketchat::Account::new(url.clone(), settings.credentials(), self.connector.clone());
+        let account = Arc::new(account);
+        if let Some(refused) = server::login_refused(account.log_in().await.err()) {
+            return (vec![Finding::new("account", refused)], None);
+        }
+        let rest = RestClient::new(Arc::clone(&account));
+        // Before the REST call: where the server's REST API allows no login, this session logs in.
+        let realtime = server::realtime(account).await;
+        match wait_for_rate_limit(|| rest.me()).await {
+            Ok(me) => {
+                let findings = vec![
+                    Finding::new("account", server::account_state(&me)),
+                    Finding::new("realtime", realtime),
+                ];
+                (findings, Some(Session::new(rest, settings.clone(), me).await))
+            }
+            Err(error) => {
+                server::end_login(settings, &rest).await;
+                (
+                    vec![
+                        Finding::new("account", server::call_failed(&error)),
+                        Finding::new("realtime", realtime),
+                    ],
+                    None,
+                )
+            }
+        }
+    }
+
+    /// Whether SIGNL4 can be reached. The secret is not tried: that would page.
+    pub(crate) async fn webhook(&self, url: &WebhookUrl) -> Vec<Finding> {
+        let findings = teams::probe_team(&self.signl4, TeamName::Default, url).await;
+        findings.into_iter().map(|finding| Finding { subject: "SIGNL4".to_owned(), ..finding }).collect()
+    }
+}
+
+/// A login while setting up. To be ended: a login by password stays on the server otherwise.
+pub(crate) struct Session {
+    rest: RestClient,
+    settings: Account,
+    me: Me,
+    rights: Rights,
+    /// Without a list of the rooms, none can be looked for.
+    rooms: Result<RoomInventory, Finding>,
+}
+
+/// The labels of the rooms that the bot's account sees, in alphabetical order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RoomsInSight {
+    /// The rooms that the bot is in, without direct messages.
+    pub(crate) joined: Vec<String>,
+    /// Public channels that it can join.
+    pub(crate) channels: Vec<String>,
+}
+
+impl Session {
+    async fn new(rest: RestClient, settings: Account, me: Me) -> Self {
+        let rights = Rights::new(me.roles.clone(), wait_for_rate_limit(|| rest.permissions()).await.ok());
+        let rooms = match RoomInventory::joined(&rest).await {
+            Ok(mut rooms) => {
+                rooms.list_channels(&rest).await;
+                Ok(rooms)
+            }
+            Err(error) => Err(Finding::new("rooms", server::call_failed(&error))),
+        };
+        Self { rest, settings, me, rights, rooms }
+    }
+
+    pub(crate) fn rooms_in_sight(&self) -> RoomsInSight {
+        let Ok(rooms) = &self.rooms else { return RoomsInSight::default() };
+        RoomsInSight {
+            joined: labels(rooms.joined.iter().map(|joined| &joined.info)),
+            channels: labels(rooms.channels.iter()),
+        }
+    }
+
+    /// Whether one of the rooms in sight is meant.
+    pub(crate) fn sees(&self, pattern: &RoomPattern) -> bool {
+        self.rooms.as_ref().is_ok_and(|rooms| {
+            rooms.joined.iter().any(|joined| pattern.matches(&joined.info.room, true))
+                || rooms.channels.iter().any(|info| pattern.matches(&info.room, false))
+        })
+    }
+
+    /// What these entries of a trigger's rooms match now, as `check` says it.
+    pub(crate) async fn try_rooms(&mut self, patterns: &[RoomPattern]) -> Result<Vec<RoomFinding>, Finding> {
+        let rooms = self.rooms.as_mut().map_err(|finding| finding.clone())?;
+        // Somebody may have invited the bot meanwhile.
+        if let Ok(joined) = RoomInventory::joined(&self.rest).await {
+            let (channels, channels_missing) = (take(&mut rooms.channels), rooms.channels_missing.take());
+            *rooms = RoomInventory { channels, channels_missing, ..joined };
+        }
+        rooms.look_up(&self.rest, patterns.iter()).await;
+        let username = &self.me.identity.username;
+        let check = RoomCheck { inventory: rooms, rights: &self.rights, username, auto_join: true };
+        Ok(check.check_entries(patterns))
+    }
+
+    /// Logs out where a password logged in.
+    pub(crate) async fn end(self) {
+        server::end_login(&self.settings, &self.rest).await;
+    }
+}
+
+fn labels<'a>(rooms: impl Iterator<Item = &'a RoomInfo>) -> Vec<String> {
+    let named = rooms.filter(|info| !info.archived && info.room.kind != RoomKind::Direct);
+    let mut labels: Vec<String> = named.map(|info| room_label(&info.room)).collect();
+    labels.sort_by_cached_key(|label| label.to_lowercase());
+    labels
+}
