@@ -331,7 +331,7 @@ async fn servers_that_do_not_answer_are_named() {
     scene.signl4.refuse().await;
     let said = scene.check().await;
     said.fails();
-    said.has('✗', &["server", &scene.chat.url(), "rocketchat.url"]);
+    said.has('✗', &["server", &scene.chat.url(), "check the address"]);
     said.has('✗', &["[signl4]", "127.0.0.1", "cannot be reached"]);
     said.has('✓', &["store"]);
 }
