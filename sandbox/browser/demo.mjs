@@ -33,6 +33,14 @@ export async function startDemo() {
   }
 }
 
+/** Ends the simulated failures that a failed test may have left. */
+export async function endFailures(url) {
+  for (const fault of ["signl4_down", "signl4_throttles", "chat_down"]) {
+    const body = JSON.stringify({ fault, on: false });
+    await fetch(`${url}api/faults`, { method: "PUT", headers: { "Content-Type": "application/json" }, body });
+  }
+}
+
 /** The demo's page comes first, then the bot's status page. */
 function urlsOf(demo) {
   const urls = [];

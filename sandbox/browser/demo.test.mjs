@@ -3,14 +3,17 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { after, before, test } from "node:test";
-import { startDemo } from "./demo.mjs";
-import { SOON, eventually, launch, visit } from "./visit.mjs";
+import { after, afterEach, before, test } from "node:test";
+import { endFailures, startDemo } from "./demo.mjs";
+import { WINDOWS, assertTidy, nameOf } from "./layout.mjs";
+import { SOON, eventually, isFocused, isInView, launch, visit } from "./visit.mjs";
 
 const SCREENSHOTS = process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../screenshots", import.meta.url));
-const NARROW = { viewport: { width: 390, height: 844 }, hasTouch: true };
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true };
 /** The bot waits between its attempts after an interruption, longer each time. */
 const RECOVERY = 120_000;
+/** Soon enough that nobody wonders; the page asks the bot four times a second. */
+const AT_ONCE = 3_000;
 
 let demo, browser;
 
@@ -23,9 +26,12 @@ after(async () => {
   await demo?.stop();
 });
 
-const shoot = ({ page }, name) => page.screenshot({ path: `${SCREENSHOTS}/demo-${name}.png` });
+afterEach(() => endFailures(demo.url));
 
-test("the page has its picture taken", async () => {
+/** Enough lines that no window shows all of them. */
+const LONG = `SIGNL4 the boiler house is flooded. ${"The pump that should start by itself does not. ".repeat(24)}`.trim();
+
+test("every window, light or dark, shows all of it, legibly", { timeout: 2 * RECOVERY }, async () => {
   const me = await visit(browser, demo.url);
   await me.enter("general");
   const [old, fresh] = ["SIGNL4 pump 3 is down, water in the basement", "SIGNL4 boiler 2: pressure is at 9.4 bar"];
@@ -35,21 +41,57 @@ test("the page has its picture taken", async () => {
   await me.annotate(old, "On my way, ten minutes");
   await eventually(() => me.thread(old), ["Rene: Alert acknowledged.", "Rene: On my way, ten minutes"]);
   await me.page.getByLabel("Write as").selectOption({ label: "Bob Tanaka" });
+  await me.send("*Plan:* see https://example.com/plan, `reset` the boiler\n> and ask @alice in #operations\n- [x] pump");
+  await me.send(LONG);
   await me.write(fresh);
   await me.alert(fresh).waitFor();
   await eventually(() => me.message(fresh).locator(".reactions").textContent(), "🚨 1");
-  await me.end();
-  for (const colorScheme of ["light", "dark"]) {
-    const wide = await visit(browser, demo.url, { colorScheme });
-    await shoot(wide, `1280-${colorScheme}`);
-    await wide.end();
-    const narrow = await visit(browser, demo.url, { ...NARROW, colorScheme });
-    await shoot(narrow, `390-chat-${colorScheme}`);
-    await narrow.page.getByRole("button", { name: /^Phone/ }).tap();
-    await shoot(narrow, `390-phone-${colorScheme}`);
-    await narrow.end();
+
+  const guests = [];
+  for (const window of WINDOWS) {
+    const guest = await visit(browser, demo.url, window);
+    guests.push([guest, nameOf(window)]);
+    await guest.page.locator("#bot[data-state=ready]").waitFor();
+    await look(guest, nameOf(window));
+    await guest.openTab("Phone");
+    await guest.alert(fresh).getByRole("button", { name: "More", exact: true }).click();
+    const lines = await guest.alert(fresh).getByText("Nobody on duty").evaluate(countLines);
+    assert.equal(lines, 1, `${nameOf(window)}: "Nobody on duty" is one line`);
+    await look(guest, `${nameOf(window)}-phone`);
+    await guest.openTab("Chat");
   }
+
+  // The same windows, with everything at once that can be told: failures, unread marks, what waits.
+  await me.enter("operations");
+  await me.send("Does anybody hear the pump?");
+  await me.page.getByRole("switch", { name: "SIGNL4 throttles" }).click();
+  await me.page.getByRole("switch", { name: "SIGNL4 is down" }).click();
+  await me.send("SIGNL4 gate 1 does not close");
+  await me.page.locator("#waiting").waitFor();
+  for (const [guest, name] of guests) {
+    const toggle = guest.page.getByRole("button", { name: "Simulate failures" });
+    if (await toggle.isVisible()) await toggle.tap();
+    await eventually(() => guest.page.locator("#rooms .badge:visible").allInnerTexts(), ["2"]);
+    await look(guest, `${name}-failures`);
+    await guest.openTab("Phone");
+    await guest.page.locator("#waiting").waitFor();
+    await look(guest, `${name}-failures-phone`);
+    await guest.end();
+  }
+  await me.end();
 });
+
+async function look({ page }, name) {
+  await assertTidy(page, name);
+  await page.screenshot({ path: `${SCREENSHOTS}/demo-${name}.png` });
+}
+
+/** Runs in the page: in how many lines the text of a node stands. */
+function countLines(node) {
+  const range = document.createRange();
+  range.selectNodeContents([...node.childNodes].find((child) => child.nodeType === Node.TEXT_NODE));
+  return range.getClientRects().length;
+}
 
 test("a message pages, and every step on the phone is a reply in its thread", async () => {
   const me = await visit(browser, demo.url);
@@ -148,17 +190,167 @@ test("the phone can be handed to somebody else, who then answers", async () => {
   await me.end();
 });
 
-test("a room that is not open shows how much in it is unread", async () => {
+test("what was written and replied elsewhere is marked as unread, and where it begins", async () => {
   const [me, bob] = [await visit(browser, demo.url), await visit(browser, demo.url)];
+  const alert = "SIGNL4 the cabinet is open";
+  await me.enter("control-room");
+  await me.write(alert);
+  await me.alert(alert).waitFor();
   await me.enter("general");
   await bob.page.getByLabel("Write as").selectOption({ label: "Bob Tanaka" });
   await bob.enter("control-room");
   await bob.write("is anybody here?");
+  await me.press(alert, "Acknowledge");
   const badge = me.page.locator("#rooms > li", { hasText: "control-room" }).locator(".badge");
-  await eventually(() => badge.textContent(), "1");
+  await eventually(() => badge.textContent(), "2");
   await me.enter("control-room");
   await badge.waitFor({ state: "hidden" });
+  const first = me.page.locator("#messages > .first-new");
+  assert.equal(await first.locator(":scope > .body > .text > .words").textContent(), "is anybody here?");
+  assert.ok(await me.message(alert).locator(".new-replies").isVisible());
+  await me.write("yes");
+  await first.waitFor({ state: "detached" });
   await Promise.all([me.end(), bob.end()]);
+});
+
+test("on a phone, the chat behind the alerts shows how much in it is unread", async () => {
+  const [me, bob] = [await visit(browser, demo.url, PHONE), await visit(browser, demo.url)];
+  await me.openTab("Phone");
+  await bob.page.getByLabel("Write as").selectOption({ label: "Bob Tanaka" });
+  await bob.enter("general");
+  await bob.write("look at the pump");
+  await eventually(() => me.page.locator("#tab-chat .badge").textContent(), "1");
+  await me.openTab("Chat");
+  await me.page.locator("#tab-chat .badge").waitFor({ state: "hidden" });
+  await me.page.locator("#messages > .first-new").waitFor();
+  await Promise.all([me.end(), bob.end()]);
+});
+
+test("the newest message stays in view while the window shrinks, and an older one where it is", async () => {
+  const me = await visit(browser, demo.url);
+  await me.enter("operations");
+  for (const number of [1, 2, 3, 4, 5, 6]) await me.send(`line\n`.repeat(5) + number);
+  const last = me.page.locator("#messages > li").last();
+  await eventually(() => last.innerText(), /6$/);
+  for (const height of [500, 400, 700]) {
+    await me.page.setViewportSize({ width: 1280, height });
+    await eventually(() => isInView(last), true);
+  }
+  await me.page.locator("#log").evaluate((log) => log.scrollTo(0, 0));
+  await me.page.setViewportSize({ width: 1280, height: 450 });
+  await me.send("one more");
+  await eventually(() => isInView(last), true, SOON);
+  await me.page.locator("#log").evaluate((log) => log.scrollTo(0, 0));
+  await me.page.setViewportSize({ width: 1280, height: 800 });
+  await me.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  assert.equal(await me.page.locator("#log").evaluate((log) => log.scrollTop), 0);
+  await me.end();
+});
+
+test("a long text on the phone shows its beginning, and all of it when asked", async () => {
+  const me = await visit(browser, demo.url, PHONE);
+  await me.enter("operations");
+  await me.send(LONG);
+  await me.send("SIGNL4 short");
+  const more = me.page.locator("#messages > li").getByRole("button", { name: "Show more" });
+  await eventually(() => more.count().then((count) => count > 0), true);
+  await me.openTab("Phone");
+  await me.alert("SIGNL4 short").waitFor();
+  assert.equal(await me.alert("SIGNL4 short").getByRole("button", { name: "Show more" }).count(), 0);
+  const [card, what] = [me.alert(LONG).first(), me.alert(LONG).first().locator(".what")];
+  const height = () => what.evaluate((node) => node.clientHeight);
+  const short = await height();
+  assert.ok(short < 100, `${short} px`);
+  await card.getByRole("button", { name: "Show more" }).tap();
+  assert.ok((await height()) > 4 * short);
+  await card.getByRole("button", { name: "Show less" }).tap();
+  assert.equal(await height(), short);
+  await me.end();
+});
+
+test("Markdown and links look as in Rocket.Chat, and lead nowhere but to the web", async () => {
+  const me = await visit(browser, demo.url);
+  await me.enter("operations");
+  await me.send(
+    [
+      "# Shift",
+      "*bold* _it_ ~gone~ `*code*` snake_case_name 12:30:45 :warning: :constructor: \\*plain\\*",
+      "[plan](https://example.com/plan) https://example.com/a_b_c. [no](javascript:alert(1)) [no](data:text/html,x)",
+      "@alice #general @nobody #1 <b>raw</b> [<i>x</i>](https://example.com/?q=\"onclick=x)",
+      "- one",
+      "- [x] two",
+      "1. first",
+      "> said",
+      "```",
+      "*as it is*",
+      "```",
+      "```no end",
+    ].join("\n"),
+  );
+  const words = me.page.locator("#messages > li").last().locator(":scope > .body > .text > .words");
+  await eventually(() => words.locator("strong").allTextContents(), ["bold"]);
+  const texts = (selector) => words.locator(selector).allTextContents();
+  assert.deepEqual(await texts(".heading"), ["Shift"]);
+  assert.deepEqual(await texts("em"), ["it"]);
+  assert.deepEqual(await texts("s"), ["gone"]);
+  assert.deepEqual(await texts("code"), ["*code*", "*as it is*"]);
+  assert.deepEqual(await texts(".mention"), ["@alice", "#general"]);
+  assert.deepEqual(await texts("ul > li"), ["one", "☑ two"]);
+  assert.deepEqual(await texts("ol > li"), ["first"]);
+  assert.deepEqual(await texts("blockquote"), ["said"]);
+  assert.deepEqual(await texts("a"), ["plan", "https://example.com/a_b_c", "<i>x</i>"]);
+  const text = await words.textContent();
+  for (const part of ["snake_case_name 12:30:45 ⚠️ :constructor: *plain*", "[no](javascript:alert(1))", "@nobody #1 <b>raw</b>", "```no end"]) {
+    assert.ok(text.includes(part), `${part} in ${text}`);
+  }
+  for (const link of await words.locator("a").all()) {
+    const { protocol, rel, target, onclick } = await link.evaluate(({ protocol, rel, target, onclick }) => ({ protocol, rel, target, onclick }));
+    assert.deepEqual([protocol, rel, target, onclick], ["https:", "noopener noreferrer", "_blank", null]);
+  }
+  await me.end();
+});
+
+test("a link leads to the bot's status page, and from there back to the message", async () => {
+  const me = await visit(browser, demo.url);
+  const text = "SIGNL4 the old alarm";
+  await me.enter("operations");
+  await me.write(text);
+  await me.alert(text).waitFor();
+  for (const number of [1, 2, 3, 4]) await me.send("line\n".repeat(8) + number);
+  await me.enter("general");
+  const opened = me.page.waitForEvent("popup");
+  await me.page.getByRole("link", { name: "Status page" }).click();
+  const status = await opened;
+  await status.waitForURL(demo.statusUrl);
+  await status.getByRole("link", { name: "Message in #operations" }).first().click();
+  await status.waitForURL(demo.url);
+  const target = status.locator("#messages > .target");
+  await target.waitFor();
+  assert.equal(await target.locator(":scope > .body > .text > .words").textContent(), text);
+  await eventually(() => isInView(target), true);
+  assert.ok(await isFocused(target));
+  assert.equal(await status.locator("#room-name").textContent(), "# operations");
+  // An address of a message that is not there says so.
+  await status.goto(`${demo.url}?msg=none`);
+  await eventually(() => status.locator("#toast").textContent(), "The message is no longer shown here.");
+  await me.end();
+});
+
+test("Escape ends writing, and then p leads to the phone", async () => {
+  const me = await visit(browser, demo.url);
+  const { keyboard } = me.page;
+  const composer = me.page.getByLabel("Message", { exact: true });
+  assert.ok(await isFocused(composer));
+  await keyboard.type("pump");
+  assert.equal(await composer.inputValue(), "pump", "while writing, p is a letter");
+  await keyboard.press("Escape");
+  assert.ok(await isFocused(me.page.locator("#messages > li").last()));
+  await keyboard.press("p");
+  assert.ok(await isFocused(me.page.locator("#alerts .summary").first()));
+  await keyboard.press("/");
+  assert.ok(await isFocused(composer));
+  assert.equal(await composer.inputValue(), "pump", "the draft is kept");
+  await me.end();
 });
 
 test("what somebody is typing is not disturbed by what others write", async () => {
@@ -220,19 +412,19 @@ test("everything can be done with the keyboard alone", async () => {
 });
 
 test("on a narrow window the chat and the phone are two tabs, and nothing scrolls sideways", async () => {
-  const me = await visit(browser, demo.url, NARROW);
+  const me = await visit(browser, demo.url, PHONE);
   const text =
     "SIGNL4 the boiler house is flooded up to the second step and the pump-that-should-start-by-itself does not";
   await me.enter("general");
   await me.write(text);
   assert.equal(await me.overflow(), 0);
-  await me.page.getByRole("button", { name: /^Phone/ }).tap();
+  await me.openTab("Phone");
   await me.alert(text).waitFor();
   assert.equal(await me.overflow(), 0);
   await me.press(text, "Acknowledge");
   await me.annotate(text, "I see");
   await me.press(text, "Close");
-  await me.page.getByRole("button", { name: "Chat", exact: true }).tap();
+  await me.openTab("Chat");
   await eventually(() => me.thread(text), ["Rene: Alert acknowledged.", "Rene: I see", "Rene: Alert closed."]);
   await me.page.getByRole("button", { name: "Simulate failures" }).tap();
   assert.ok(await me.page.getByRole("switch", { name: "SIGNL4 is down" }).isVisible());
@@ -257,7 +449,7 @@ test("what is written while Rocket.Chat is cut off pages once it is back", { tim
   const cut = me.page.getByRole("switch", { name: "Rocket.Chat is cut off" });
   const text = "SIGNL4 nobody hears me";
   await cut.click();
-  await eventually(() => me.page.locator("#bot").getAttribute("data-state"), "not_ready");
+  await eventually(() => me.page.locator("#bot").textContent(), "Bot: Rocket.Chat is not connected");
   await me.write(text);
   assert.equal(await me.alert(text).count(), 0);
   await cut.click();
@@ -267,16 +459,21 @@ test("what is written while Rocket.Chat is cut off pages once it is back", { tim
   await me.end();
 });
 
-test("what is written while SIGNL4 is down pages once it is back", { timeout: 2 * RECOVERY }, async () => {
+test("what is written while SIGNL4 is down is said to wait at once, and pages once it is back", { timeout: 2 * RECOVERY }, async () => {
   const me = await visit(browser, demo.url);
   const down = me.page.getByRole("switch", { name: "SIGNL4 is down" });
   const text = "SIGNL4 is anybody there";
   await down.click();
   await eventually(() => down.getAttribute("aria-checked"), "true");
+  assert.equal(await me.page.locator("#bot").textContent(), "Bot is connected");
   await me.write(text);
+  await eventually(() => me.page.locator("#bot").textContent(), "1 alert waiting for SIGNL4", AT_ONCE);
+  await eventually(() => me.page.locator("#waiting").innerText(), /^1 alert waiting for SIGNL4/, AT_ONCE);
   await down.click();
   await me.alert(text).waitFor({ timeout: RECOVERY });
   assert.equal(await me.alert(text).count(), 1);
+  await me.page.locator("#waiting").waitFor({ state: "hidden" });
+  await eventually(() => me.page.locator("#bot").textContent(), "Bot is connected");
   await me.end();
 });
 

@@ -53,6 +53,15 @@ export async function tabTo(page, element) {
   assert.fail(`Tab does not lead to ${element}`);
 }
 
+export const isFocused = (element) => element.evaluate((node) => node === document.activeElement);
+
+/** Whether an element is in the window, and in its scrolling part. */
+export const isInView = (element) =>
+  element.evaluate((node) => {
+    const [box, log] = [node, node.closest("#log")].map((it) => it.getBoundingClientRect());
+    return box.height > 0 && box.top >= Math.max(log.top, 0) - 1 && box.bottom <= Math.min(log.bottom, innerHeight) + 1;
+  });
+
 /** Collects what goes wrong in the browser, and what it asks of other hosts. */
 function listen(page, url) {
   const complaints = [];
@@ -93,10 +102,21 @@ export class Visit {
     return open.getAttribute("data-key");
   }
 
+  /** Brings the chat or the phone to the front where there is room for only one. */
+  async openTab(name) {
+    const tab = this.page.locator(`#tab-${name.toLowerCase()}`);
+    if (await tab.isVisible()) await tab.tap();
+  }
+
   async write(text) {
+    await this.send(text);
+    await this.message(text).waitFor();
+  }
+
+  /** Writes a text that is not shown as it is. */
+  async send(text) {
     await this.page.getByLabel("Message", { exact: true }).fill(text);
     await this.page.keyboard.press("Enter");
-    await this.message(text).waitFor();
   }
 
   /** The message of the open room with this text, replies not counted. */

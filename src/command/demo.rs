@@ -31,7 +31,7 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     world.set_outbound_url(&format!("http://{}/signl4/{secret}", bot.listener()));
     let options = PageOptions {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        bot_ready_url: Some(format!("http://{}/readyz", bot.admin())),
+        bot_url: Some(format!("http://{}/", bot.admin())),
     };
     let page = Page::start(options, world.chat().clone(), world.signl4().clone()).await;
     let page = page.map_err(|error| {

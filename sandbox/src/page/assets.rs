@@ -15,7 +15,7 @@ const PICTURE: &str = "image/svg+xml";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Path, media type, content.
-const FILES: [(&str, &str, &str); 24] = [
+const FILES: [(&str, &str, &str); 26] = [
     ("/", HTML, include_str!("assets/index.html")),
     ("/favicon.svg", PICTURE, include_str!("assets/favicon.svg")),
     ("/alert.css", STYLE, include_str!("assets/alert.css")),
@@ -31,9 +31,11 @@ const FILES: [(&str, &str, &str); 24] = [
     ("/bubble.js", SCRIPT, include_str!("assets/bubble.js")),
     ("/chat.js", SCRIPT, include_str!("assets/chat.js")),
     ("/dom.js", SCRIPT, include_str!("assets/dom.js")),
+    ("/expander.js", SCRIPT, include_str!("assets/expander.js")),
     ("/form.js", SCRIPT, include_str!("assets/form.js")),
     ("/format.js", SCRIPT, include_str!("assets/format.js")),
     ("/keys.js", SCRIPT, include_str!("assets/keys.js")),
+    ("/markdown.js", SCRIPT, include_str!("assets/markdown.js")),
     ("/message.js", SCRIPT, include_str!("assets/message.js")),
     ("/people.js", SCRIPT, include_str!("assets/people.js")),
     ("/phone.js", SCRIPT, include_str!("assets/phone.js")),

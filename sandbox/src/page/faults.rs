@@ -44,6 +44,11 @@ impl ActiveFaults {
             chat_down: chat.faults().switches().refuse_connections,
         }
     }
+
+    /// Whether no alert can be raised.
+    pub(super) fn keep_alerts_waiting(self) -> bool {
+        self.signl4_down || self.signl4_throttles
+    }
 }
 
 /// One switch and its new position.

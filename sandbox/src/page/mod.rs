@@ -2,7 +2,7 @@
 //!
 //! A page is one HTML document with its scripts and styles, a stream of the whole state after every change, and a small
 //! JSON API for what people do: write, reply, edit, acknowledge, annotate, close. It knows nothing of the bot but the URL
-//! of its readiness check.
+//! of its status page, beside which it finds the readiness and the metrics.
 //!
 //! | file | subject |
 //! | --- | --- |
@@ -10,7 +10,7 @@
 //! | `snapshot` | the whole state as the browser sees it |
 //! | `live` | a new state after every change, and the stream of them |
 //! | `messages`, `phone`, `faults` | actions in the chat, actions on the phone, simulated failures |
-//! | `bot` | whether the bot is ready |
+//! | `bot` | whether the bot is ready, and how many alerts wait |
 //! | `request_check` | which requests are accepted, and what the browser may load |
 //! | `error` | why a call was not carried out |
 //! | `assets` | the files of the page |

@@ -25,13 +25,13 @@ const LARGEST_BODY: usize = 64 * 1024;
 pub struct PageOptions {
     /// The address to listen on; port 0 takes a free port. The page has no login, so this should be a loopback address.
     pub bind: SocketAddr,
-    /// The bot's readiness URL (`http://127.0.0.1:9090/readyz`); without one the page does not show the bot's state.
-    pub bot_ready_url: Option<String>,
+    /// The bot's status page (`http://127.0.0.1:9090/`); without one the page does not show the bot's state.
+    pub bot_url: Option<String>,
 }
 
 impl Default for PageOptions {
     fn default() -> Self {
-        Self { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), bot_ready_url: None }
+        Self { bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), bot_url: None }
     }
 }
 
@@ -46,7 +46,7 @@ pub enum PageError {
         /// The error of the system.
         source: std::io::Error,
     },
-    /// The HTTP client for the readiness check could not be built.
+    /// The HTTP client that asks the bot could not be built.
     #[error("cannot make an HTTP client")]
     Client(#[source] reqwest::Error),
 }
@@ -67,8 +67,9 @@ impl Page {
         let bind_error = |source| PageError::Bind { address: options.bind, source };
         let listener = TcpListener::bind(options.bind).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
+        chat.set_web_client(&format!("http://{address}/"));
         let life = CancellationToken::new();
-        let bot = BotWatch::start(options.bot_ready_url, life.clone()).map_err(PageError::Client)?;
+        let bot = BotWatch::start(options.bot_url, life.clone()).map_err(PageError::Client)?;
         let live = Live::start(chat.clone(), signl4.clone(), bot, life.clone());
         let state = Arc::new(AppState { chat, signl4, live, switching: Mutex::new(()), life: life.clone() });
         let app = routes(state);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::bot::BotState;
+use super::bot::BotStatus;
 use super::faults::ActiveFaults;
 use crate::rocketchat::{Message, Millis, RocketChat, Room, RoomKind, User};
 use crate::signl4::{Alert, AlertStatus, HistoryEntry, Signl4};
@@ -31,17 +31,21 @@ pub(super) struct Snapshot {
     /// Who can be on duty.
     staff: Vec<String>,
     faults: ActiveFaults,
-    bot: BotState,
+    bot: BotStatus,
+    /// How many alerts the bot cannot deliver to SIGNL4 for now.
+    waiting: u64,
 }
 
 impl Snapshot {
-    pub(super) fn take(chat: &RocketChat, signl4: &Signl4, bot: BotState) -> Self {
+    pub(super) fn take(chat: &RocketChat, signl4: &Signl4, bot: BotStatus) -> Self {
         let users: HashMap<String, User> =
             chat.users().into_iter().map(|user| (user.id.clone(), user)).collect();
         let mut rooms = chat.rooms();
         rooms.sort_by_key(|room| (room.kind.letter(), room.created_at, room.name.clone()));
         let names = rooms.iter().map(|room| (room.id.as_str(), signed_name(room))).collect();
         let alerts = signl4.alerts();
+        let faults = ActiveFaults::now(chat, signl4);
+        let held_up = bot.waiting.held_up || faults.keep_alerts_waiting();
         Self {
             people: people(&users),
             alerts: alerts
@@ -53,7 +57,8 @@ impl Snapshot {
             rooms: rooms.iter().map(|room| RoomView::of(room, chat.messages(room), &users)).collect(),
             on_duty: signl4.on_duty().map(|person| person.name),
             staff: signl4.people().iter().map(|person| person.name.clone()).collect(),
-            faults: ActiveFaults::now(chat, signl4),
+            faults,
+            waiting: if held_up { bot.waiting.alerts } else { 0 },
             bot,
         }
     }

@@ -1,6 +1,6 @@
 //! The state that the handle, the routes and the sessions share: the world behind one lock, and the channel of its changes.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::{broadcast, watch};
 
@@ -22,6 +22,8 @@ pub(super) struct Shared {
     pub(super) sessions: Sessions,
     pub(super) journal: Journal,
     pub(super) route_limits: RouteLimits,
+    /// The URL of the page that shows the messages.
+    pub(super) web_client: RwLock<Option<String>>,
     world: Mutex<World>,
     changes: broadcast::Sender<Change>,
     /// Counts changes of the world, of the sessions and of the journal, so that a waiter looks again after each and can't miss one.
@@ -36,6 +38,7 @@ impl Shared {
             sessions: Sessions::default(),
             journal: Journal::default(),
             route_limits: RouteLimits::default(),
+            web_client: RwLock::default(),
             world: Mutex::new(world),
             changes: broadcast::Sender::new(CHANGES_KEPT),
             version: watch::Sender::new(0),

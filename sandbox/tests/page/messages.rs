@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use sandbox::rocketchat::NewMessage;
 use serde_json::{Value, json};
 
-use super::browser::{Browser, message};
+use super::browser::{Browser, SOON, message};
 
 #[tokio::test]
 async fn what_is_written_stands_in_the_room_and_its_reply_in_its_thread() {
@@ -85,4 +85,13 @@ async fn what_is_too_long_or_empty_is_refused() {
     }
     assert_eq!(browser.world.chat().messages("GENERAL").len(), before);
     browser.write("alice", &"ä".repeat(5_000)).await;
+}
+
+#[tokio::test]
+async fn the_address_of_a_message_leads_to_the_page() {
+    let browser = Browser::start().await;
+    let from = format!("{}/channel/general?msg=abc", browser.world.chat_url());
+    let answer = browser.http.get(from).timeout(SOON).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.url().as_str(), format!("{}?msg=abc", browser.page.url()));
 }

@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { el, find, icon, reconcile, setText } from "./dom.js";
+import { makeExpander } from "./expander.js";
 import { clock } from "./format.js";
 
 const STATES = {
@@ -25,7 +26,8 @@ const HISTORY = {
 /** An alert's card. It is open unless the alert was closed before anybody looked. */
 export function makeAlert(alert, arrived) {
   const node = el("li", { className: "alert" });
-  node.append(makeSummary(node), makeDetails(node));
+  node.append(makeSummary(node));
+  node.append(makeExpander(find(".what", node)), makeDetails(node));
   node.classList.toggle("arrived", arrived);
   unfold(node, alert.status !== "closed");
   return node;
@@ -137,7 +139,7 @@ function makeMore(node) {
     "div",
     { className: "more", hidden: true },
     action("escalate", "Escalate", "bell", () => take(node, { step: "escalate" })),
-    action("nobody", "Nobody on duty", "more", () => take(node, { step: "nobody_on_duty" })),
+    action("nobody", "Nobody on duty", "nobody", () => take(node, { step: "nobody_on_duty" })),
   );
   const open = el(
     "button",
@@ -185,7 +187,8 @@ function facts({ room, external_id, parameters, team }) {
 const makeFact = ([name]) => el("div", {}, el("dt", { textContent: name }), el("dd"));
 
 function makeEntry() {
-  return el("li", {}, el("time"), el("span", { className: "said" }));
+  const said = el("span", { className: "said" });
+  return el("li", {}, el("time"), el("div", {}, said, makeExpander(said)));
 }
 
 function updateEntry(item, { at, kind, user, text }) {

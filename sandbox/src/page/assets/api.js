@@ -27,7 +27,7 @@ async function reason(answer) {
 }
 
 /** Shows a short text for a while. */
-function tell(text) {
+export function tell(text) {
   const toast = find("#toast");
   toast.textContent = text;
   toast.hidden = false;

@@ -1,6 +1,7 @@
 // The page: listens to the state of both simulators and has each part show it.
 
-import { setUpChat, showChat } from "./chat.js";
+import { tell } from "./api.js";
+import { openMessage, setUpChat, showChat, showChatAgain } from "./chat.js";
 import { find } from "./dom.js";
 import { setUpKeys } from "./keys.js";
 import { setUpPhone, showPhone } from "./phone.js";
@@ -8,12 +9,21 @@ import { setUpStrip, showLost, showStrip } from "./strip.js";
 import { setUpTabs } from "./tabs.js";
 
 const AGAIN_AFTER = 2000;
+/** The message that the address asks for, until it was shown. */
+let wanted = new URLSearchParams(location.search).get("msg");
 
 function show(state) {
   showChat(state);
   showPhone(state);
   showStrip(state);
   showUnread(state.alerts.filter((alert) => alert.status === "new").length);
+  if (wanted) showWanted();
+}
+
+function showWanted() {
+  if (!openMessage(wanted)) tell("The message is no longer shown here.");
+  wanted = null;
+  history.replaceState(null, "", location.pathname);
 }
 
 function showUnread(number) {
@@ -35,11 +45,11 @@ function listen() {
   };
 }
 
-setUpTabs();
+setUpTabs(showChatAgain);
 setUpChat();
 setUpPhone();
 setUpStrip();
 setUpKeys();
 listen();
 // On a phone this would bring up the keyboard before there is anything to see.
-if (matchMedia("(min-width: 761px)").matches) find("#composer-text").focus();
+if (!wanted && matchMedia("(min-width: 761px)").matches) find("#composer-text").focus();

@@ -2,8 +2,10 @@
 
 import { call } from "./api.js";
 import { el, find, reconcile, setText } from "./dom.js";
+import { makeExpander } from "./expander.js";
 import { clock, emoji, initials, tone } from "./format.js";
-import { author, username } from "./people.js";
+import { markdown } from "./markdown.js";
+import { author, isName, username } from "./people.js";
 
 /** What a system message says, by its type. */
 const SYSTEM = {
@@ -22,13 +24,10 @@ export function makeBubble() {
     el("strong"),
     el("span", { className: "tag", textContent: "BOT" }),
     el("time"),
-  );
-  const text = el(
-    "p",
-    { className: "text" },
-    el("span", { className: "words" }),
     el("span", { className: "mark-edited", textContent: "(edited)" }),
   );
+  const words = el("div", { className: "words" });
+  const text = el("div", { className: "text" }, words, makeExpander(words));
   const reactions = el("ul", { className: "reactions", "aria-label": "Reactions" });
   return el("li", { className: "message" }, avatar, el("div", { className: "body" }, byline, text, reactions));
 }
@@ -38,7 +37,7 @@ export function updateBubble(node, message) {
   const system = message.kind in SYSTEM;
   node.classList.toggle("system", system);
   showAuthor(node, message);
-  setText(find(".words", node), system ? SYSTEM[message.kind] : message.text);
+  showText(node, system ? SYSTEM[message.kind] : message.text);
   find(".mark-edited", node).hidden = !message.edited || system;
   reconcile(
     find(".reactions", node),
@@ -47,6 +46,13 @@ export function updateBubble(node, message) {
     () => makeReaction(node),
     updateReaction,
   );
+}
+
+/** Only a new text is shown anew: a link in it may have the focus. */
+function showText(node, text) {
+  if (node.shownText === text) return;
+  node.shownText = text;
+  find(".words", node).replaceChildren(...markdown(text, isName));
 }
 
 /** Reacts, or takes the reaction back. */

@@ -6,15 +6,27 @@ import { isEnter } from "./form.js";
 import { count } from "./format.js";
 import { makeMessage, startEditing, updateMessage } from "./message.js";
 import { author, showPeople } from "./people.js";
-import { startReply } from "./thread.js";
+import { startReply, unfold } from "./thread.js";
 
 /** How far from the end, in pixels, still counts as reading the newest message. */
 const NEAR_END = 80;
 /** Messages of one author within so many milliseconds stand under one name. */
 const TOGETHER = 5 * 60 * 1000;
 
-/** `room` is the id of the room that shall be open, `entered` of the one that is. */
-const view = { state: null, room: null, entered: null, seen: new Map(), drafts: new Map() };
+/**
+ * `room` is the id of the room that shall be open, `entered` of the one that is; `shown` tells whether it can be seen. `seen` is up to when each
+ * room was read, `newFrom` the same for the open room when it was entered. `atEnd`: the newest message is in view.
+ */
+const view = {
+  state: null,
+  room: null,
+  entered: null,
+  shown: false,
+  seen: new Map(),
+  newFrom: Infinity,
+  atEnd: true,
+  drafts: new Map(),
+};
 
 export function setUpChat() {
   const form = find("#composer");
@@ -30,6 +42,11 @@ export function setUpChat() {
     } else if (event.key === "ArrowUp" && text.value === "") {
       event.preventDefault();
       find("#messages").lastElementChild?.focus();
+    } else if (event.key === "Escape" && !event.isComposing) {
+      // Outside the field, letters are commands.
+      const message = find("#messages > [tabindex='0']");
+      if (message) message.focus({ preventScroll: true });
+      else text.blur();
     }
   };
   find("#example").onclick = (event) => {
@@ -38,25 +55,61 @@ export function setUpChat() {
   };
   find("#author").onchange = () => view.state && showChat(view.state);
   find("#messages").addEventListener("keydown", onMessageKey);
+  const log = find("#log");
+  log.addEventListener("scroll", () => (view.atEnd = isAtEnd(log)), { passive: true });
+  // The window, the keyboard of a phone or a longer draft takes room from the log.
+  const observer = new ResizeObserver(() => view.atEnd && scrollToEnd());
+  for (const node of [log, find("#messages")]) observer.observe(node);
+  // Who unfolds something looks at that.
+  log.addEventListener("click", (event) => {
+    if (event.target.closest("[aria-expanded]")) view.atEnd = false;
+  });
 }
 
 /** Shows the rooms and the open one. */
 export function showChat(state) {
   view.state = state;
-  showPeople(state.people);
+  showPeople(state);
   const room = state.rooms.find((room) => room.id === view.room) ?? state.rooms[0];
   if (!room) return;
   const moved = view.entered !== room.id;
   if (moved) enter(room);
-  view.seen.set(room.id, newest(room));
+  // On a narrow window the phone may be in front of it.
+  const shown = find("#log").offsetParent !== null;
+  if (shown && (moved || !view.shown)) view.newFrom = seen(room);
+  if (shown) view.seen.set(room.id, newest(room));
+  view.shown = shown;
   reconcile(find("#rooms"), state.rooms, (room) => room.id, makeRoom, updateRoom);
+  showBadge(find("#tab-chat .badge"), state.rooms.map(unread).reduce((sum, number) => sum + number, 0));
   showRoom(room, moved);
+}
+
+/** Shows the chat again as it is, when it has come into view. */
+export const showChatAgain = () => view.state && showChat(view.state);
+
+/** Opens the room of a message and shows where it is. Gives false where there is no such message. */
+export function openMessage(id) {
+  const isIt = (message) => message.id === id || message.replies.some((reply) => reply.id === id);
+  const room = view.state.rooms.find((room) => room.messages.some(isIt));
+  if (!room) return false;
+  view.room = room.id;
+  showChat(view.state);
+  const list = find("#messages");
+  const node = find(`[data-key="${CSS.escape(id)}"]`, list);
+  const first = node.closest("#messages > li");
+  if (first !== node) unfold(first, true);
+  focusMessage(list, first);
+  node.classList.add("target");
+  node.scrollIntoView({ block: "center" });
+  view.atEnd = isAtEnd(find("#log"));
+  return true;
 }
 
 async function send(text) {
   const words = text.value.trim();
   if (!words) return;
   text.value = "";
+  view.newFrom = Infinity;
   const sent = await call("POST", "messages", { room: view.room, user: author(), text: words });
   if (!sent && text.value === "") text.value = words;
   scrollToEnd();
@@ -75,14 +128,27 @@ function makeRoom(room) {
 }
 
 function updateRoom(node, room) {
-  const unread = room.messages.filter((message) => message.at > seen(room) && message.user !== author()).length;
+  const number = unread(room);
   const [button, name, badge] = ["button", ".name", ".badge"].map((selector) => find(selector, node));
   setText(name, room.name);
-  button.classList.toggle("fresh", unread > 0);
+  button.classList.toggle("fresh", number > 0);
   button.setAttribute("aria-current", String(room.id === view.room));
-  badge.hidden = unread === 0;
-  setText(badge, String(unread));
+  showBadge(badge, number);
 }
+
+function showBadge(badge, number) {
+  badge.hidden = number === 0;
+  setText(badge, String(number));
+  badge.setAttribute("aria-label", `${number} unread`);
+}
+
+/** How many messages and replies of others a room has that were not seen. */
+function unread(room) {
+  const since = seen(room);
+  return room.messages.flatMap((message) => [message, ...message.replies]).filter((it) => isNew(it, since)).length;
+}
+
+const isNew = (message, since) => message.at > since && message.user !== author();
 
 /** Up to which message a room was read; all of it at first. */
 function seen(room) {
@@ -90,7 +156,8 @@ function seen(room) {
   return view.seen.get(room.id);
 }
 
-const newest = (room) => room.messages.at(-1)?.at ?? 0;
+const newest = (room) =>
+  Math.max(0, ...room.messages.flatMap((message) => [message.at, message.replies.at(-1)?.at ?? 0]));
 
 function enter(room) {
   const text = find("#composer-text");
@@ -107,7 +174,7 @@ function enter(room) {
 
 function showRoom(room, moved) {
   const log = find("#log");
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
+  const firstNew = room.messages.find((message) => isNew(message, view.newFrom));
   // Another room's messages are nothing new to read out.
   log.setAttribute("aria-busy", String(moved));
   reconcile(
@@ -116,12 +183,14 @@ function showRoom(room, moved) {
     (message) => message.id,
     makeMessage,
     (node, message, index) => {
-      node.classList.toggle("first", !continues(room.messages[index - 1], message));
+      node.classList.toggle("first", message === firstNew || !continues(room.messages[index - 1], message));
+      node.classList.toggle("first-new", message === firstNew);
+      node.classList.toggle("has-new-replies", message.replies.some((reply) => isNew(reply, view.newFrom)));
       updateMessage(node, message);
     },
   );
   makeOneReachable();
-  if (atEnd || moved) scrollToEnd();
+  if (view.atEnd || moved) scrollToEnd();
   log.setAttribute("aria-busy", "false");
 }
 
@@ -129,6 +198,7 @@ function showRoom(room, moved) {
 function continues(before, message) {
   return (
     before !== undefined &&
+    !message.edited &&
     before.author === message.author &&
     before.user === message.user &&
     before.replies.length === 0 &&
@@ -139,7 +209,10 @@ function continues(before, message) {
 function scrollToEnd() {
   const log = find("#log");
   log.scrollTop = log.scrollHeight;
+  view.atEnd = true;
 }
+
+const isAtEnd = (log) => log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
 
 /** One message can be reached by Tab, the others from it by the arrow keys. */
 function makeOneReachable() {

@@ -2,22 +2,28 @@
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
-const EMOJI = {
-  "+1": "👍",
-  thumbsup: "👍",
-  rotating_light: "🚨",
-  white_check_mark: "✅",
-  heavy_check_mark: "✔️",
-  eyes: "👀",
-  warning: "⚠️",
-  x: "❌",
-  bell: "🔔",
-  hourglass: "⌛",
-  fire: "🔥",
-  pager: "📟",
-  telephone_receiver: "📞",
-  tada: "🎉",
-};
+/** Pictures by name. A map, because every object has a `constructor`. */
+export const EMOJI = new Map(
+  Object.entries({
+    "+1": "👍",
+    thumbsup: "👍",
+    rotating_light: "🚨",
+    white_check_mark: "✅",
+    heavy_check_mark: "✔️",
+    eyes: "👀",
+    warning: "⚠️",
+    x: "❌",
+    bell: "🔔",
+    hourglass: "⌛",
+    fire: "🔥",
+    pager: "📟",
+    telephone_receiver: "📞",
+    tada: "🎉",
+    smile: "😄",
+    ok_hand: "👌",
+    wrench: "🔧",
+  }),
+);
 
 /** The time of day of a date or of milliseconds since the epoch. */
 export const clock = (at) => CLOCK.format(new Date(at));
@@ -27,7 +33,7 @@ export const count = (number, one, many) => `${number} ${number === 1 ? one : ma
 
 /** An emoji's picture for its name (`:eyes:`), or the name itself. */
 export function emoji(name) {
-  return EMOJI[name.replaceAll(":", "")] ?? name;
+  return EMOJI.get(name.replaceAll(":", "")) ?? name;
 }
 
 /** Two letters that stand for a name. */

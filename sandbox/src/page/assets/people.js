@@ -3,6 +3,8 @@
 import { el, find, reconcile } from "./dom.js";
 
 let known = [];
+/** `@username` of everybody, and `#name` of every room. */
+let names = new Set();
 
 /** The id of the person who writes. */
 export const author = () => find("#author").value;
@@ -10,8 +12,12 @@ export const author = () => find("#author").value;
 /** Their username. */
 export const username = () => known.find((person) => person.id === author())?.username;
 
-export function showPeople(people) {
+/** Whether a word is a mention of somebody or of a room. */
+export const isName = (word) => names.has(word);
+
+export function showPeople({ people, rooms }) {
   known = people;
+  names = new Set(["@all", "@here", ...people.map((it) => `@${it.username}`), ...rooms.map((it) => `#${it.name}`)]);
   reconcile(
     find("#author"),
     people,

@@ -3,7 +3,7 @@
 import { makeAlert, updateAlert } from "./alert.js";
 import { call } from "./api.js";
 import { el, find, reconcile, setText } from "./dom.js";
-import { clock } from "./format.js";
+import { clock, count } from "./format.js";
 
 /** The ids of the alerts that were shown before; `null` until the first state has come. */
 let known = null;
@@ -15,7 +15,7 @@ export function setUpPhone() {
   setInterval(showTime, 1000);
 }
 
-export function showPhone({ alerts, on_duty, staff }) {
+export function showPhone({ alerts, on_duty, staff, waiting }) {
   const duty = find("#duty");
   reconcile(
     duty,
@@ -33,7 +33,9 @@ export function showPhone({ alerts, on_duty, staff }) {
     (alert) => makeAlert(alert, before !== null),
     updateAlert,
   );
-  find("#quiet").hidden = alerts.length > 0;
+  find("#quiet").hidden = alerts.length > 0 || waiting > 0;
+  find("#waiting").hidden = waiting === 0;
+  setText(find("#waiting-number"), `${count(waiting, "alert", "alerts")} waiting for SIGNL4`);
   if (before) ring(alerts.filter((alert) => !before.has(alert.id)));
   known = new Set(alerts.map((alert) => alert.id));
 }

@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { el, find, reconcile, setText } from "./dom.js";
+import { count } from "./format.js";
 
 const SWITCHES = [
   {
@@ -27,7 +28,7 @@ export function setUpStrip() {
 }
 
 /** Shows the state of the switches and of the bot. */
-export function showStrip({ faults, bot }) {
+export function showStrip({ faults, bot, waiting }) {
   reconcile(
     find("#switches"),
     SWITCHES,
@@ -41,7 +42,14 @@ export function showStrip({ faults, bot }) {
       .map((entry) => entry.note)
       .join(" "),
   );
-  showBot(bot.state, WORDS[bot.state](bot));
+  const link = find("#status-page");
+  link.hidden = bot.url === null;
+  if (bot.url) link.href = bot.url;
+  if (waiting > 0 && bot.state !== "away" && bot.state !== "down") {
+    showBot("degraded", `${count(waiting, "alert", "alerts")} waiting for SIGNL4`);
+  } else {
+    showBot(bot.state, WORDS[bot.state](bot));
+  }
 }
 
 /** Says that the page itself has lost its server. */
@@ -50,9 +58,13 @@ export const showLost = () => showBot("lost", "The page lost its server, trying 
 const WORDS = {
   unknown: () => "No bot is being watched",
   ready: () => "Bot is connected",
-  not_ready: (bot) => `Bot: ${bot.missing[0] ?? "not ready"}`,
+  degraded: (bot) => `Bot: ${short(bot.reasons[0])}`,
+  down: (bot) => `Bot: ${short(bot.reasons[0] ?? "not ready")}`,
   away: () => "Bot does not answer",
 };
+
+/** A reason without its details, which the status page has. */
+const short = (reason) => reason.split(/ \(|; /)[0];
 
 function showBot(state, text) {
   const bot = find("#bot");

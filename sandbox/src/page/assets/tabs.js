@@ -2,12 +2,17 @@
 
 import { find } from "./dom.js";
 
+let shown = () => {};
+
 /** Shows one of them; on a wide window both are seen anyway. */
 export function openTab(name) {
   document.body.dataset.tab = name;
   for (const tab of ["chat", "phone"]) find(`#tab-${tab}`).setAttribute("aria-pressed", String(tab === name));
+  shown();
 }
 
-export function setUpTabs() {
+/** Calls `onShown` after one was brought to the front. */
+export function setUpTabs(onShown) {
+  shown = onShown;
   for (const tab of ["chat", "phone"]) find(`#tab-${tab}`).onclick = () => openTab(tab);
 }

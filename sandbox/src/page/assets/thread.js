@@ -15,6 +15,7 @@ export function makeThread(node) {
     icon("chevron"),
     el("span", { className: "number" }),
     el("span", { className: "last" }),
+    el("span", { className: "new-replies", textContent: "New" }),
   );
   toggle.onclick = () => unfold(node, toggle.getAttribute("aria-expanded") !== "true");
   const list = el("ol", { className: "replies", "aria-label": "Thread" });
@@ -40,7 +41,7 @@ export function updateThread(node) {
     (reply) => reply.id,
     () => makeReply(shownBefore),
     (item, reply, index) => {
-      item.classList.toggle("first", replies[index - 1]?.author !== reply.author);
+      item.classList.toggle("first", reply.edited || replies[index - 1]?.author !== reply.author);
       updateBubble(item, reply);
     },
   );
@@ -84,7 +85,7 @@ function makeReplyForm(node) {
   return form;
 }
 
-function unfold(node, open) {
+export function unfold(node, open) {
   find(".thread-toggle", node).setAttribute("aria-expanded", String(open));
   find(".inside", node).hidden = !open;
 }

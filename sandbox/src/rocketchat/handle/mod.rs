@@ -10,7 +10,7 @@ mod wait;
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -72,6 +72,13 @@ impl RocketChat {
     pub async fn restart(&self) -> io::Result<()> {
         self.service.stop().await;
         self.service.listen().await
+    }
+
+    /// Sends browsers that open a room or a message (`/channel/general?msg=…`) to this page, with the same query. The simulated
+    /// server has no web client of its own.
+    pub fn set_web_client(&self, url: &str) {
+        let mut web_client = self.shared.web_client.write().unwrap_or_else(PoisonError::into_inner);
+        *web_client = Some(url.to_owned());
     }
 
     /// The switches for faults.
