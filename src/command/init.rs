@@ -83,7 +83,7 @@ pub async fn init(options: InitOptions) -> Result<(), Failure> {
     if terminal.is_some() {
         println!();
     }
-    say_what_is_next(target.output());
+    say_what_is_next(target.output(), written.secrets.is_empty());
     tested
 }
 
@@ -174,10 +174,14 @@ fn report(output: &Path, Written { config, secrets }: &Written, public: Option<&
 }
 
 #[expect(clippy::print_stdout, reason = "output of the command")]
-fn say_what_is_next(output: &Path) {
+fn say_what_is_next(output: &Path, by_hand: bool) {
     let named = match output == Path::new("bot.toml") {
         true => String::new(),
         false => format!(" --config {}", output.display()),
     };
-    println!("Next:\n\n  signl4-rocketchat check{named}\n  signl4-rocketchat run{named}");
+    println!("Next:\n\n  signl4-rocketchat check{named}");
+    match by_hand {
+        true => println!("  signl4-rocketchat run{named}"),
+        false => println!("\nThen start the service or the container (docs/operations.md, \"Running\")."),
+    }
 }

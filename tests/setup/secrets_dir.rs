@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use secrecy::ExposeSecret;
+use serde_json::Value;
 use signl4_rocketchat::config::{Account, Config, Sources};
 
 use super::scene::{PASSWORD, Scene, text};
@@ -81,11 +82,41 @@ async fn the_unit_finds_its_credentials_and_the_bot_needs_nothing_but_their_copi
     assert_eq!(secrets(&load(scene.path("bot.toml"), env.collect())), before);
 }
 
-#[test]
-fn compose_reads_the_same_files() {
+#[tokio::test]
+async fn compose_needs_nothing_but_what_init_wrote() {
+    let scene = Scene::set().await;
+    let rooms = ["--room".to_owned(), "#operations".to_owned()];
+    assert_eq!(scene.run(&[flags(&scene), rooms.to_vec()].concat()).await.status.code(), Some(0));
+    // The container has them elsewhere than bot.toml says.
+    let mounted = scene.path("run-secrets");
+    fs::rename(scene.path("secrets"), &mounted).unwrap();
+    fs::rename(scene.path("bot.toml"), scene.path("mounted.toml")).unwrap();
+    let lines = COMPOSE.lines().map(str::trim).filter(|line| line.starts_with("SIGNL4_BOT_"));
+    let mut env: Vec<(&str, String)> = lines
+        .map(|line| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name, value.replace("/run/secrets", mounted.to_str().unwrap()))
+        })
+        .collect();
+    let config = env.iter_mut().find(|(name, _)| *name == "SIGNL4_BOT_CONFIG").unwrap();
+    assert!(
+        COMPOSE.contains(&format!("source: ./bot.toml\n        target: {}\n", config.1)),
+        "it is mounted"
+    );
+    config.1 = scene.path("mounted.toml").display().to_string();
     for name in FILES {
         assert!(COMPOSE.contains(&format!("file: ./secrets/{name}\n")), "{name}");
     }
+    assert!(!COMPOSE.contains("${"), "nothing else has to be set");
+    let binds = [("SIGNL4_BOT_LISTENER__BIND", "127.0.0.1:0"), ("SIGNL4_BOT_ADMIN__BIND", "127.0.0.1:0")];
+    let variables: Vec<(&str, &str)> =
+        env.iter().map(|(name, value)| (*name, value.as_str())).chain(binds).collect();
+    let output = scene.run_with(&variables, &["check", "--json"]).await;
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    assert_eq!(said["works"], true, "{said:#}");
+    let watched = |finding: &&Value| finding["trigger"].is_string();
+    let watched: Vec<_> = said["findings"].as_array().unwrap().iter().filter(watched).collect();
+    assert!(watched.len() == 1 && watched[0]["subject"] == "#operations", "{said:#}");
 }
 
 #[tokio::test]
