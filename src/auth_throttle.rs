@@ -1,7 +1,7 @@
-//! Throttles callers of either listener who show a wrong secret.
+//! Throttles callers of either listener that send a wrong secret.
 //!
-//! Behind a reverse proxy every caller has the proxy's address. So the throttle only decides how a wrong secret is answered:
-//! the right one is accepted from a throttled address too.
+//! Behind a reverse proxy every caller has the proxy's address. So the throttle only affects the answer to a wrong secret. The
+//! right one is always accepted, even from a throttled address.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -18,9 +18,9 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
-/// Wrong secrets a minute from one address that are answered without a wait.
+/// Wrong secrets per minute and address before the address is throttled.
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
-/// Addresses remembered at the same time. While that many are active, every wrong secret is throttled.
+/// Maximum number of addresses in memory. While that many are active, every wrong secret is throttled.
 const MAX_ADDRESSES: usize = 4096;
 /// The wait for addresses beyond the maximum.
 const FULL_WAIT: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ impl Default for AuthThrottle {
 }
 
 impl AuthThrottle {
-    /// Counts a wrong secret. Returns how long its sender has to wait, where it sent too many.
+    /// Counts a wrong secret. If its sender sent too many, returns how long it has to wait.
     pub(crate) fn failed(&self, from: IpAddr) -> Option<Duration> {
         if self.0.len() >= MAX_ADDRESSES {
             self.0.retain_recent();

@@ -1,7 +1,7 @@
 //! Whether people can be paged: one state with its reasons, for `/readyz`, the status page, `health`, systemd and the metrics.
 //!
-//! Parts of the bot report what they notice to `Health`; the rest is read from the store and the connection. `assess`
-//! makes one [`Readiness`] of all of it.
+//! The parts of the bot report problems to `Health`. The rest is read from the store and the connection. `assess` combines all
+//! of it into one [`Readiness`].
 
 use std::{
     collections::BTreeMap,
@@ -16,26 +16,26 @@ use tokio::sync::watch;
 use crate::store::{Callbacks, LastAlert, QueueDepth};
 use rocketchat::{RoomId, realtime::ConnectionState};
 
-/// A team's alerts that wait longer than this are reported.
+/// A team's alerts that have waited longer than this are reported.
 const LATE: SignedDuration = SignedDuration::from_secs(30);
-/// How long after connecting the rooms may be unknown.
+/// Time allowed after connecting for listing the rooms.
 const LISTING: SignedDuration = SignedDuration::from_secs(15);
-/// How long an alert that was not sent, and what a part has noted, is reported.
+/// How long a failed alert, or a condition from [`Health::note`], is reported.
 const REMEMBERED: Duration = Duration::from_hours(24);
-/// So many alerts without any event from SIGNL4 are reported once the first is older than this.
+/// This many alerts without any event from SIGNL4 are reported once the first alert is older than this.
 const CALLBACK_DUE: (u64, SignedDuration) = (3, SignedDuration::from_secs(60));
 /// The same for a single alert.
 const CALLBACK_OVERDUE: SignedDuration = SignedDuration::from_hours(1);
 
-/// How well the bot can do its work.
+/// Whether the bot can page people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Everything works.
     Ready,
-    /// It runs, but alerts or replies may be late or lost to somebody: see the warnings. A restart does not help.
+    /// The bot runs, but alerts or replies may be late or missing: see the warnings. A restart does not help.
     Degraded,
-    /// It sees no messages, or cannot store anything.
+    /// The bot does not receive messages, or cannot write to its store.
     Down,
 }
 
@@ -53,7 +53,7 @@ impl State {
 /// The answer of `/readyz`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
-    /// Whether nothing is missing. Also true while the bot is degraded.
+    /// False only while the bot is down.
     pub ready: bool,
     /// The state in one word.
     pub state: State,
@@ -94,22 +94,22 @@ impl fmt::Display for Warning {
     }
 }
 
-/// What a part of the bot notices and no query finds. Each is reported once, with its newest text.
+/// A problem that a part of the bot detects and that no query can find. Each is reported once, with its latest text.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Condition {
     /// There is no realtime session, and messages are polled over REST.
     Polling,
-    /// Rocket.Chat refuses the account.
+    /// Rocket.Chat rejects the bot's login.
     Account,
     /// A room that a trigger names was renamed, archived or deleted, or the bot was removed from it.
     Room(RoomId),
-    /// A reply could not be posted in any way.
+    /// A reply could not be posted in any form.
     Reply,
     /// An event from SIGNL4 could not be read.
     UnreadableEvent,
 }
 
-/// The conditions that hold. Clones share them.
+/// The current conditions. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Health(watch::Sender<BTreeMap<Condition, Noted>>);
 
@@ -120,22 +120,22 @@ struct Noted {
 }
 
 impl Health {
-    /// A condition holds until it is cleared.
+    /// Sets a condition until it is cleared.
     pub(crate) fn raise(&self, condition: Condition, what: impl Into<String>) {
         self.insert(condition, what.into(), None);
     }
 
-    /// Something happened that nothing clears; it is shown for a day.
+    /// Reports an incident that nothing clears; it is shown for a day.
     pub(crate) fn note(&self, condition: Condition, what: impl Into<String>) {
         self.insert(condition, what.into(), SystemTime::now().checked_add(REMEMBERED));
     }
 
-    /// A condition holds no longer.
+    /// Clears a condition.
     pub(crate) fn clear(&self, condition: &Condition) {
         self.0.send_if_modified(|all| all.remove(condition).is_some());
     }
 
-    /// Marked at each change.
+    /// Completes at the next change.
     pub(crate) fn changes(&self) -> impl Future<Output = ()> + use<> {
         let mut changes = self.0.subscribe();
         async move {
@@ -143,7 +143,7 @@ impl Health {
         }
     }
 
-    /// Whether a condition holds.
+    /// Whether a condition is set.
     fn holds(&self, condition: &Condition) -> bool {
         self.0.borrow().contains_key(condition)
     }
@@ -167,20 +167,20 @@ impl Health {
     }
 }
 
-/// What [`assess`] judges by.
+/// The input of [`assess`].
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) connection: &'a ConnectionState,
-    /// What is wrong with the store.
+    /// The store's problem, if it has one.
     pub(crate) store: Option<String>,
     pub(crate) health: &'a Health,
     pub(crate) watched: Vec<Watched<'a>>,
-    /// Each team's queue, by its name for people.
+    /// Each team's queue.
     pub(crate) teams: Vec<Team>,
     pub(crate) callbacks: Callbacks,
 }
 
-/// What a trigger watches.
+/// The rooms that a trigger watches.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watched<'a> {
     pub(crate) trigger: &'a str,
@@ -193,15 +193,15 @@ pub(crate) struct Watched<'a> {
 /// A team's alerts.
 #[derive(Clone, Debug)]
 pub(crate) struct Team {
-    /// Its name for people.
+    /// Its display name.
     pub(crate) name: String,
-    /// What waits; `None` where nothing does.
+    /// The waiting alerts; `None` if there are none.
     pub(crate) waiting: Option<QueueDepth>,
     /// The alert that was settled last.
     pub(crate) last: Option<LastAlert>,
 }
 
-/// The bot is down without a view of Rocket.Chat or without a store; whatever else keeps people from being paged degrades it.
+/// The bot is down if it cannot read Rocket.Chat's messages or use its store. Any other problem degrades it.
 pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
     let polling = facts.health.holds(&Condition::Polling);
     let connection = (!polling).then(|| not_connected(facts.connection)).flatten();
@@ -230,29 +230,29 @@ fn not_connected(connection: &ConnectionState) -> Option<String> {
     }
 }
 
-/// Alerts of a team that wait too long, or else that its last one was not sent, or not surely.
+/// The warning about a team's alerts: some have waited too long, or the last one was not sent or is unconfirmed.
 fn not_getting_out(team: &Team, now: Timestamp) -> Option<Warning> {
     let name = &team.name;
     if let Some(QueueDepth { waiting, oldest, last_error, .. }) = &team.waiting
         && now.duration_since(*oldest) > LATE
     {
         let alerts = count(*waiting, "alert");
-        let why = last_error.as_deref().unwrap_or("its rate limit is reached, or the calls are slow");
+        let why = last_error.as_deref().unwrap_or("its rate limit is reached, or SIGNL4 answers slowly");
         let what = format!("Alerts are not getting out: {alerts} for {name} waiting: {why}");
         return Some(Warning { what, since: Some(*oldest) });
     }
     team.last.as_ref().and_then(|last| not_surely_sent(name, last, now))
 }
 
-/// That a team's last alert was not sent, or not surely.
+/// The warning that a team's last alert was not sent or is unconfirmed.
 pub(crate) fn not_surely_sent(team: &str, last: &LastAlert, now: Timestamp) -> Option<Warning> {
     let age = now.duration_since(last.at);
     let what = match &last.failed {
         _ if age.unsigned_abs() >= REMEMBERED => return None,
         Some(reason) => format!("The last alert for {team} was not sent: {reason}"),
-        // An event of SIGNL4's may still confirm it.
+        // An event from SIGNL4 may still confirm it.
         None if last.unconfirmed && age > LATE => format!(
-            "The last alert for {team} was sent, and is unconfirmed: the answer has no eventId, and SIGNL4 has sent no \
+            "The last alert for {team} was sent, but is unconfirmed: the answer has no eventId, and SIGNL4 has sent no \
              event about it"
         ),
         None => return None,
@@ -281,14 +281,14 @@ fn unwatched(connection: &ConnectionState, watched: &[Watched<'_>], now: Timesta
     unfound.collect()
 }
 
-/// An address that was never entered in SIGNL4, or that SIGNL4 does not reach, shows only by what does not come.
+/// Nothing but missing events shows that the address was not entered in SIGNL4, or that SIGNL4 cannot reach it.
 pub(crate) fn never_called_back(callbacks: &Callbacks, now: Timestamp) -> Option<Warning> {
     let Callbacks { last_event: None, sent, first_sent: Some(first) } = callbacks else { return None };
     let age = now.duration_since(*first);
     let is_due = (*sent >= CALLBACK_DUE.0 && age > CALLBACK_DUE.1) || age > CALLBACK_OVERDUE;
     let what = format!(
-        "SIGNL4 has taken {} and never called back: enter the address of this bot's listener, \
-         http(s)://…/signl4/{{listener.secret}}, as the outbound webhook in SIGNL4, and see that it is reachable from the internet",
+        "SIGNL4 has accepted {} and never called back: enter the address of this bot's listener, \
+         http(s)://…/signl4/{{listener.secret}}, as the outbound webhook in SIGNL4, and check that it is reachable from the internet",
         count(*sent, "alert")
     );
     is_due.then_some(Warning { what, since: Some(*first) })

@@ -1,4 +1,4 @@
-//! A bot that raises SIGNL4 alerts for Rocket.Chat messages, and posts the alerts' events as replies to those messages.
+//! A bot that raises SIGNL4 alerts for Rocket.Chat messages, and posts the events of the alerts as replies to those messages.
 //!
 //! Data flows one way, and everything that must survive a crash is committed to the store before anything is sent or confirmed:
 //!
@@ -13,24 +13,24 @@
 //! Rocket.Chat ◀──REST── rocketchat::rest ◀── bot::outbox ◀──────────────────────┘
 //! ```
 //!
-//! | module | what it is for | what it does not know |
+//! | module | purpose | what it does not know |
 //! | --- | --- | --- |
 //! | [`rocketchat`] (crate) | a client for Rocket.Chat's realtime (DDP) and REST APIs | alerts, SIGNL4 |
 //! | [`signl4`] (crate) | a client for SIGNL4: the event that is sent, its answer, the notifications that come back | rooms, threads |
 //! | [`config`] | `bot.toml`, the environment and secret files, read into a checked [`config::Config`] | sockets, the database |
 //! | [`alerting`] | plain decisions: which trigger matches, what the alert says, which thread an event belongs to, what a reply says | sockets, files, the database |
 //! | [`store`] | SQLite: alerts, the outbox, SIGNL4's events, how far each room was read | servers |
-//! | [`bot`] | joins the parts: ingest, backfill, outbox, events; starts, reloads and stops them | the command line |
+//! | [`bot`] | connects the parts: ingest, backfill, outbox, events; starts, reloads and stops them | the command line |
 //! | [`listener`] | the public HTTP listener, which SIGNL4 calls | rooms, threads |
 //! | [`admin`] | the private HTTP listener: health, readiness, metrics, the status page | message texts |
-//! | `auth_throttle`, `rate_limited_log` | for both listeners: wrong secrets are throttled, and cannot fill the log | what the secret protects |
+//! | `auth_throttle`, `rate_limited_log` | for both listeners: throttle wrong secrets, and keep them from filling the log | what the secret protects |
 //! | [`check`] | tries everything that the bot needs, without paging anybody | the running bot |
 //! | [`setup`] | creates `bot.toml` by asking | the running bot |
 //! | [`command`] | the commands: `init`, `check`, `run`, `test`, `health`, `demo` and others | |
-//! | [`health`] | whether people can be paged: one state with its reasons, for everybody who asks | how the parts work |
+//! | [`health`] | whether people can be paged: one state with its reasons | how the parts work |
 //! | [`systemd`] | notifications to systemd: readiness, status, watchdog | |
 //! | [`telemetry`] | the metrics | IDs, texts |
-//! | [`logging`] | the log: format, levels, and what is never written | |
+//! | [`logging`] | the log: format, levels, and what is never logged | |
 //!
 //! Start at [`bot::Bot::start`], which starts every part. `docs/architecture.md` follows a message and an event from module to
 //! module.

@@ -1,7 +1,7 @@
 //! The public HTTP listener: SIGNL4's outbound webhook ends here.
 //!
-//! An event is stored before it is answered with 2xx, whatever its bytes are. A caller without the secret learns nothing, not even
-//! that there is a secret: every call other than the right one is answered with 404, and with 429 after too many of them.
+//! The listener stores an event, whatever its bytes are, before it answers 2xx. A caller without the secret learns nothing, not even
+//! that there is a secret: the answer to any other call is 404, and 429 after too many of them.
 
 mod access;
 mod certificate;
@@ -40,9 +40,9 @@ use signl4::Notification;
 
 /// Maximum body size in bytes. A real event has about 1 kB.
 const MAX_BODY: usize = 1024 * 1024;
-/// How long one call may take, its body included.
+/// Time limit for one call, including its body.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the certificate's files are checked for changes.
+/// How often to check the certificate's files for changes.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
@@ -53,7 +53,7 @@ struct AppState {
     refusals: Arc<RateLimitedLog>,
 }
 
-/// Serves SIGNL4's webhook until cancelled; calls in progress are finished. `access` may change meanwhile.
+/// Serves SIGNL4's webhook until cancelled, and then finishes calls in progress. `access` may change meanwhile.
 pub async fn serve(
     socket: TcpListener,
     access: watch::Receiver<Arc<Access>>,
@@ -104,7 +104,7 @@ fn router(state: AppState) -> Router {
         // Not a route: its pattern would be stricter than `secret_of`.
         .fallback(receive)
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        // Outermost, so that a call with a wrong secret is refused before its body is read.
+        // Outermost, so that a call with a wrong secret is rejected before its body is read.
         .layer(from_fn_with_state(state.clone(), check_secret))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, CALL_TIMEOUT))
         .with_state(state)
@@ -121,8 +121,8 @@ async fn check_secret(
     if right { next.run(request).await } else { state.refuse(from) }
 }
 
-/// The secret in a path `/signl4/{secret}`, with which proxies and people take liberties: more slashes, and characters that
-/// are percent-encoded without need.
+/// The secret in a path `/signl4/{secret}`. Accepts what proxies and people make of this path: extra slashes, and characters
+/// that are percent-encoded without need.
 fn secret_of(path: &str) -> Option<String> {
     let path = percent_decode_str(path).decode_utf8().ok()?;
     let secret = path.trim_matches('/').strip_prefix("signl4/")?;
@@ -141,7 +141,7 @@ async fn receive(
         Ok(body) => body,
         Err(rejection) => return reject(rejection.status(), &rejection.body_text()),
     };
-    // There is nothing to keep: `check` calls so, to see whether the secret is right.
+    // There is nothing to store: `check` calls like this to test the secret.
     if body.is_empty() {
         return reject(StatusCode::BAD_REQUEST, "the body is empty");
     }

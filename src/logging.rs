@@ -1,7 +1,7 @@
-//! The log: what is written to it, and what never is.
+//! The log.
 //!
-//! At info and above a line has IDs, counts and reasons, never the text of a message. Secrets are not logged at any level.
-//! Other crates log frames and headers, with tokens, at debug and trace, so below info only our own lines are written,
+//! At info and above, lines contain IDs, counts and reasons, but never the text of a message. Secrets are not logged at any level.
+//! Other crates log frames and headers, including tokens, at debug and trace. So below info only our own lines are written,
 //! whatever `RUST_LOG` says.
 //!
 //! | level | meaning | what to do |
@@ -35,7 +35,7 @@ pub use recent::{Line, Recent, recent};
 /// The format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// Text where standard error is a terminal, JSON elsewhere.
+    /// Text if standard error is a terminal, JSON otherwise.
     #[default]
     Auto,
     /// Text for people.
@@ -45,7 +45,7 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
-    /// The format, on a terminal or elsewhere.
+    /// The format to use, on a terminal or not.
     fn resolve(self, on_terminal: bool) -> Self {
         match self {
             Self::Auto if on_terminal => Self::Text,
@@ -60,7 +60,7 @@ impl LogFormat {
 #[error("RUST_LOG: {0}: write for example RUST_LOG=debug or RUST_LOG=info,rocketchat=trace")]
 pub struct InvalidFilter(#[from] ParseError);
 
-/// Starts logging to standard error, with the levels of `RUST_LOG`, or `default_level` where it is not set.
+/// Starts logging to standard error, with the levels of `RUST_LOG`, or `default_level` if it is not set.
 ///
 /// # Errors
 /// When `RUST_LOG` is invalid.

@@ -10,7 +10,7 @@ use signl4_rocketchat::{
     logging::{self, LogFormat},
 };
 
-/// Pages people through SIGNL4 when a Rocket.Chat message asks for it, and brings the alert's fate back into its thread.
+/// Pages people through SIGNL4 when a Rocket.Chat message asks for it, and posts what happens to the alert in the message's thread.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 struct Arguments {

@@ -1,4 +1,4 @@
-//! Keeps callers from filling the log: a warning that anybody can provoke is written once a minute, with a count.
+//! Keeps callers from filling the log: a warning that anybody can trigger is written once a minute, with a count.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -35,7 +35,7 @@ impl<C: Clock> RateLimitedLog<C> {
         Self { limit: RateLimiter::direct_with_clock(quota, clock), unwritten: AtomicU64::new(0) }
     }
 
-    /// Counts an occurrence. Returns how many there were since the last line, where a new line is due.
+    /// Counts an occurrence. If a new line is due, returns the number of occurrences since the last one.
     pub(crate) fn count(&self) -> Option<u64> {
         self.unwritten.fetch_add(1, Ordering::Relaxed);
         self.limit.check().ok().map(|()| self.unwritten.swap(0, Ordering::Relaxed))

@@ -1,4 +1,4 @@
-//! Notifies systemd of the bot's state (`sd_notify(3)`). Does nothing where the process is not a systemd service.
+//! Notifies systemd of the bot's state (`sd_notify(3)`). Does nothing if the process is not a systemd service.
 //!
 //! The bot is ready once both listeners are bound and every part runs: from then on no event from SIGNL4 is lost. The
 //! connection to Rocket.Chat is part of the status text only, because a restart does not end an outage there. The watchdog is
@@ -19,7 +19,7 @@ use crate::{
     store::Store,
 };
 
-/// How often the state is looked at without a notification: not everything has one.
+/// How often to check the state, because not every change sends a notification.
 const LOOK: Duration = Duration::from_secs(15);
 
 /// The bot is running; also after [`reloading`].
@@ -40,8 +40,8 @@ pub fn stopping() {
     send(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
 }
 
-/// Reports whether people can be paged and why the last reload failed, and notifies the watchdog, until dropped. Returns at once where
-/// the process is no service of systemd's.
+/// Reports whether people can be paged and why the last reload failed, and notifies the watchdog, until dropped. Returns at once if
+/// the process is not a systemd service.
 ///
 /// `refusal` is empty while the bot runs with the current configuration.
 pub async fn notify(bot: BotView, refusal: watch::Receiver<String>) {
@@ -100,7 +100,7 @@ async fn notify_watchdog(store: Store) {
         ticks.tick().await;
         match timeout(every, store.inbox_depth()).await {
             Ok(_) => send(&[NotifyState::Watchdog]),
-            Err(_) => warn!("the store does not answer; if this goes on, systemd restarts the bot"),
+            Err(_) => warn!("the store does not answer; if this continues, systemd restarts the bot"),
         }
     }
 }

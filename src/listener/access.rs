@@ -1,4 +1,4 @@
-//! The secret that callers need, and the certificate that they are shown.
+//! The secret that callers need, and the listener's certificate.
 
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -17,7 +17,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Takes the secret, and reads the certificate's files where `[listener]` names any.
+    /// Takes the secret, and reads the certificate's files if `[listener]` names any.
     ///
     /// # Errors
     /// When the files are unreadable or invalid.
@@ -35,7 +35,7 @@ impl Access {
         self.certificate.as_ref()
     }
 
-    /// Performs TLS handshakes; `None` where the listener speaks plain HTTP.
+    /// Performs TLS handshakes; `None` if the listener uses plain HTTP.
     pub(super) fn acceptor(&self) -> Option<TlsAcceptor> {
         self.certificate().map(Certificate::acceptor)
     }

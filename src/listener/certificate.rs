@@ -34,14 +34,14 @@ pub enum CertificateError {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The file holds no certificate.
+    /// The file contains no certificate.
     #[error(
-        "listener.tls_cert: {0} holds no certificate in PEM form; name the file that has -----BEGIN CERTIFICATE----- in it, such as fullchain.pem"
+        "listener.tls_cert: {0} contains no certificate in PEM format; name the file that has -----BEGIN CERTIFICATE----- in it, such as fullchain.pem"
     )]
     NoCertificate(String),
-    /// The file holds no private key.
+    /// The file contains no private key.
     #[error(
-        "listener.tls_key: {0} holds no private key in PEM form; name the file that has -----BEGIN PRIVATE KEY----- in it, without a passphrase (openssl pkey -in key.pem -out unlocked.pem takes it off)"
+        "listener.tls_key: {0} contains no private key in PEM format; name the file that has -----BEGIN PRIVATE KEY----- in it, without a passphrase (to remove it: openssl pkey -in key.pem -out unlocked.pem)"
     )]
     NoKey(String),
     /// A key or a certificate is damaged, or of a type that TLS does not use.
@@ -83,7 +83,7 @@ pub struct Certificate {
 pub(super) enum Reload {
     /// The files did not change.
     Unchanged,
-    /// The files have a new certificate, which is used from now on.
+    /// The files have a new certificate, which is now in use.
     Renewed,
     /// The files changed and are invalid: the old certificate stays in use.
     Invalid(CertificateError),
@@ -111,7 +111,7 @@ impl Certificate {
         self.acceptor.clone()
     }
 
-    /// Reads the files again, and uses a new certificate where it is valid. The same error is returned once.
+    /// Reads the files again, and uses a new certificate if it is valid. Returns the same error only once.
     pub(super) fn reload(&self) -> Reload {
         let read = Pem::read(&self.files);
         let now = read.as_ref().map(Pem::clone).map_err(ToString::to_string);

@@ -1,4 +1,4 @@
-//! Limits the connections of one caller, so that a single one cannot keep SIGNL4 out.
+//! Limits the connections of each caller, so that no single caller can keep SIGNL4 out.
 
 use std::{
     collections::HashMap,
@@ -15,7 +15,7 @@ pub(super) struct ConnectionLimit {
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// An open connection; dropping it gives its place back.
+/// An open connection; dropping it frees its place.
 #[derive(Debug)]
 pub(super) struct OpenConnection {
     limit: Arc<ConnectionLimit>,
@@ -27,8 +27,8 @@ impl ConnectionLimit {
         Arc::new(Self { per_caller, open: Mutex::default() })
     }
 
-    /// Counts a new connection; `None` where its caller has too many. Addresses of this machine and of private networks are
-    /// not limited: a reverse proxy has one, and limits its callers itself.
+    /// Counts a new connection; `None` if its caller has too many. Addresses of this machine and of private networks are
+    /// not limited, because a reverse proxy has such an address and limits its callers itself.
     pub(super) fn open(self: &Arc<Self>, from: IpAddr) -> Option<OpenConnection> {
         let from = network(from);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);

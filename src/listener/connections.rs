@@ -36,11 +36,11 @@ pub(super) struct Limits {
     pub(super) connections: usize,
     /// Open connections of one caller from the internet; further ones are closed at once.
     pub(super) per_caller: usize,
-    /// How long a TLS handshake may take.
+    /// Time limit for a TLS handshake.
     pub(super) handshake: Duration,
-    /// How long a request's head may take, and how long a connection may be idle.
+    /// Time limit for a request's head, and for an idle connection.
     pub(super) head: Duration,
-    /// How long a connection may last.
+    /// Maximum duration of a connection.
     pub(super) lifetime: Duration,
 }
 
@@ -69,7 +69,7 @@ struct Server {
     failed_handshakes: RateLimitedLog,
 }
 
-/// Serves until cancelled. Then calls in progress are finished and idle connections are closed.
+/// Serves until cancelled, then finishes calls in progress and closes idle connections.
 pub(super) async fn serve(
     socket: TcpListener,
     router: Router,
@@ -97,7 +97,7 @@ pub(super) async fn serve(
                     }
                     None => {
                         if let Some(times) = refusals.count() {
-                            warn!(times, from = %peer.ip(), "a caller has too many connections; further ones are closed");
+                            warn!(times, from = %peer.ip(), "a caller has too many connections; closing further ones");
                         }
                     }
                 },
@@ -179,7 +179,7 @@ impl Server {
             }
         };
         if let Err(error) = ended {
-            debug!(from = %peer.ip(), %error, "a connection of the public listener broke");
+            debug!(from = %peer.ip(), %error, "a connection of the public listener failed");
         }
     }
 }

@@ -16,7 +16,7 @@ use tracing_subscriber::{Layer, layer::Context};
 
 /// Number of lines kept.
 const MAX_LINES: usize = 50;
-/// Number of lines kept of one place in the code: a frequent one must not displace all others.
+/// Number of lines kept per place in the code, so that a frequent line does not displace all others.
 const MAX_OF_ONE_PLACE: usize = 5;
 /// Maximum length of the message and of the fields, in characters.
 const MAX_LENGTH: usize = 500;
@@ -24,7 +24,7 @@ const MAX_LENGTH: usize = 500;
 /// The lines of this process.
 static RECENT: LazyLock<Recent> = LazyLock::new(Recent::default);
 
-/// The last warnings and errors of this process, since its log was started.
+/// The last warnings and errors of this process since its log was started.
 pub fn recent() -> Recent {
     RECENT.clone()
 }
@@ -90,7 +90,7 @@ impl Recent {
         self.changes.send_replace(());
     }
 
-    // The list has no invariant that a panic elsewhere could have broken.
+    // A panic elsewhere cannot have left the list inconsistent.
     fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }

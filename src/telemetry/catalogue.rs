@@ -38,13 +38,13 @@ metrics! {
     START_TIME: Gauge "signl4_bot_start_time_seconds"
         "When the bot started, in Unix time.",
     READY: Gauge "signl4_bot_ready"
-        "1 while the bot sees messages of Rocket.Chat and can write its store, as /readyz says, else 0.",
+        "1 while the bot receives messages from Rocket.Chat and can write to its store, as /readyz reports, else 0.",
     DEGRADED: Gauge "signl4_bot_degraded"
-        "1 while the bot runs but people may not be paged, as the warnings of /readyz say, else 0.",
+        "1 while the bot runs but people may not be paged, as the warnings of /readyz explain, else 0.",
     CONNECTION_STATE: Gauge "signl4_bot_connection_state"
         "1 for the state of the connection to Rocket.Chat (connecting, online, waiting, stopped), 0 for the others.",
     RECONNECTS: Counter "signl4_bot_reconnects_total"
-        "Realtime sessions with Rocket.Chat that ended, and failed attempts at one, by reason.",
+        "Realtime sessions with Rocket.Chat that ended, and failed attempts to start one, by reason.",
     FRAMES_RECEIVED: Counter "signl4_bot_frames_received_total"
         "Frames received over the realtime connection to Rocket.Chat.",
     FRAMES_SKIPPED: Counter "signl4_bot_frames_skipped_total"
@@ -52,7 +52,7 @@ metrics! {
     WATCHED_ROOMS: Gauge "signl4_bot_watched_rooms"
         "Rooms that a trigger watches, by trigger.",
     MESSAGES_SEEN: Counter "signl4_bot_messages_seen_total"
-        "Messages of watched rooms that were matched against the triggers; once for each text of a message.",
+        "Messages of watched rooms that were matched against the triggers, counted once for each text of a message.",
     MESSAGES_UNREADABLE: Counter "signl4_bot_messages_unreadable_total"
         "Messages of watched rooms that could not be read and were skipped; the log has their IDs.",
     MATCHES: Counter "signl4_bot_matches_total"
@@ -66,11 +66,11 @@ metrics! {
     STORE_UP: Gauge "signl4_bot_store_up"
         "1 if the store answered this scrape, else 0; then the metrics read from it are missing.",
     OUTBOX_DELIVERIES: Gauge "signl4_bot_outbox_deliveries"
-        "Waiting deliveries by queue: signl4 and signl4:<team> carry alerts, the others what is posted to Rocket.Chat.",
+        "Waiting deliveries by queue: signl4 and signl4:<team> contain alerts, the others replies and reactions for Rocket.Chat.",
     OUTBOX_OLDEST_AGE: Gauge "signl4_bot_outbox_oldest_age_seconds"
         "Age of the oldest waiting delivery of a queue; 0 if there is none.",
     INBOX_EVENTS: Gauge "signl4_bot_inbox_events"
-        "Events from SIGNL4 that are stored and not processed yet.",
+        "Events from SIGNL4 that are stored but not processed yet.",
     INBOX_OLDEST_AGE: Gauge "signl4_bot_inbox_oldest_age_seconds"
         "Age of the oldest event from SIGNL4 that is not processed yet; 0 if there is none.",
     EVENTS: Counter "signl4_bot_events_total"
@@ -78,7 +78,7 @@ metrics! {
     REPLIES: Counter "signl4_bot_replies_total"
         "Replies and reactions that were posted to Rocket.Chat, or given up as failed.",
     HTTP_ERRORS: Counter "signl4_bot_http_errors_total"
-        "Failed HTTP calls, by peer and status; timeout, connect and broken mean that there was no answer, html that a gateway answered for SIGNL4.",
+        "Failed HTTP calls, by peer and status. timeout, connect and broken mean that there was no answer, html means that a gateway answered instead of SIGNL4.",
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub(crate) fn matched(trigger: &str) {
     counter!(MATCHES.name, "trigger" => trigger.to_owned()).increment(1);
 }
 
-/// An alert entered a state, by its name in the store.
+/// An alert entered this state, named as in the store.
 pub(crate) fn alert(state: &'static str) {
     counter!(ALERTS.name, "state" => state).increment(1);
 }
@@ -63,7 +63,7 @@ fn result(posted: bool) -> &'static str {
     if posted { "posted" } else { "failed" }
 }
 
-/// Creates series with zero: Prometheus sees no increase in a series that begins at one, so a rule for it would not fire.
+/// Creates the series with the value zero. Prometheus sees no increase in a series that starts at one, so its rules would not fire.
 pub(super) fn begin_at_zero() {
     counter!(MESSAGES_SEEN.name).increment(0);
     counter!(MESSAGES_UNREADABLE.name).increment(0);

@@ -54,7 +54,7 @@ impl Exposition {
         let counters = COUNTERS.get_or_init(|| {
             let recorder = recorder();
             let handle = recorder.handle();
-            // Fails only where another recorder is installed; then this one stays empty.
+            // Fails only if another recorder is installed; this one then stays empty.
             let _ = metrics::set_global_recorder(recorder);
             describe();
             begin_at_zero();
@@ -63,13 +63,13 @@ impl Exposition {
         Self { counters: counters.clone() }
     }
 
-    /// The counter of messages seen, for a path where the look-up by name costs too much. A handle that was made before the
-    /// start would count nothing.
+    /// The counter of messages, for code where the look-up by name is too slow. A handle that was created before the start
+    /// would count nothing.
     pub fn messages_seen(&self) -> Counter {
         counter!(MESSAGES_SEEN.name)
     }
 
-    /// Creates the counters of these triggers with zero, where they do not exist yet.
+    /// Creates the counters of these triggers with the value zero, unless they exist.
     pub fn init_triggers<'a>(&self, triggers: impl Iterator<Item = &'a str>) {
         triggers.for_each(expect_matches);
     }
@@ -85,7 +85,7 @@ impl Exposition {
         self.counters.render() + &recorder.handle().render()
     }
 
-    /// Folds recorded times into their histogram, which otherwise only a scrape does.
+    /// Adds recorded times to their histogram, which otherwise happens only at a scrape.
     pub fn upkeep(&self) {
         self.counters.run_upkeep();
     }

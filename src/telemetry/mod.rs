@@ -1,10 +1,10 @@
-//! The metrics: their names, how they are counted, and how they become text for Prometheus.
+//! The metrics: their names, their counters, and their text format for Prometheus.
 //!
 //! Counters live in the recorder of the `metrics` facade, one per process. Values that the store or a part of the bot already
 //! knows are not counted again, but read at each scrape and passed as [`Sample`]s. `catalogue` describes every metric.
 //!
-//! Labels are names of triggers, queues, reasons and types, of which a configuration has a fixed number: never an ID, never a
-//! text.
+//! Labels are names of triggers, queues, reasons and types, whose number is fixed by the configuration. They never contain IDs or
+//! texts.
 
 mod catalogue;
 mod counted;
