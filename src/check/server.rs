@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::report::{Finding, Remark, RoomFinding};
+use super::report::{Finding, Grade, Remark, RoomFinding};
 use super::room_inventory::{RoomInventory, wait_for_rate_limit};
 use super::rooms::{IMPERSONATE, NO_RATE_LIMIT, Rights, RoomCheck};
 use super::tls_problem::TlsProblem;
@@ -94,8 +94,7 @@ impl Probe<'_> {
         let me = match wait_for_rate_limit(|| self.rest.me()).await {
             Ok(me) => me,
             Err(error) => {
-                found("realtime", realtime);
-                found("account", call_failed(&error));
+                findings.extend(no_account(&error, realtime));
                 return None;
             }
         };
@@ -157,15 +156,19 @@ fn server(url: &ServerUrl, info: &ServerInfo) -> Remark {
 }
 
 fn unreachable(url: &ServerUrl, error: &RestError) -> Remark {
-    let reason = match error {
-        RestError::Unavailable { reason, .. } => reason.clone(),
-        other => other.to_string(),
+    let (reason, was_reached) = match error {
+        RestError::Unavailable { reason, failure, .. } => (reason.clone(), failure.is_none()),
+        other => (other.to_string(), true),
     };
     if let Some(problem) = TlsProblem::of(&reason) {
         return Remark::problem(format!("{url} cannot be trusted: {reason}"), problem.fix());
     }
+    let text = match was_reached {
+        true => format!("{url} does not answer like Rocket.Chat: {reason}"),
+        false => format!("{url} cannot be reached: {reason}"),
+    };
     Remark::problem(
-        format!("{url} does not answer like Rocket.Chat: {reason}"),
+        text,
         "check the address, and that this machine reaches it, directly or through the proxy in HTTPS_PROXY",
     )
 }
@@ -200,6 +203,16 @@ pub(super) fn login_refused(error: Option<LoginError>) -> Option<Remark> {
 
 pub(super) fn call_failed(error: &RestError) -> Remark {
     Remark::problem(error.to_string(), AGAIN)
+}
+
+/// The findings where the account cannot be asked about itself. The realtime session tells why, where that is the account's fault.
+pub(super) fn no_account(error: &RestError, realtime: Remark) -> Vec<Finding> {
+    match error {
+        RestError::Unauthorized { .. } if realtime.grade == Grade::Problem => {
+            vec![Finding::new("account", realtime)]
+        }
+        _ => vec![Finding::new("realtime", realtime), Finding::new("account", call_failed(error))],
+    }
 }
 
 /// Opens a session like the bot, and closes it once it is established.
@@ -330,6 +343,18 @@ fn rate_limit(rights: &Rights, me: &Me) -> Option<Remark> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refused_account_is_told_once_with_what_to_do_about_it() {
+        let unauthorized = RestError::Unauthorized { code: String::new(), reason: "refused".into() };
+        let problem = || Remark::problem("refuses the login", "check user name and password");
+        assert_eq!(no_account(&unauthorized, problem()), [Finding::new("account", problem())]);
+        let subjects = |findings: Vec<Finding>| findings.into_iter().map(|finding| finding.subject).collect();
+        let both: Vec<String> = subjects(no_account(&unauthorized, Remark::fine("connected")));
+        assert_eq!(both, ["realtime", "account"]);
+        let both: Vec<String> = subjects(no_account(&RestError::unreachable("timeout"), problem()));
+        assert_eq!(both, ["realtime", "account"]);
+    }
 
     #[test]
     fn every_name_of_this_machine_is_known() {

@@ -63,7 +63,9 @@ fn doubted(doubt: Doubt, host: &str) -> Option<Remark> {
             format!("{host} is not SIGNL4: the alerts and the team's secret go to it"),
             format!("if {host} passes alerts on to SIGNL4, ignore this; otherwise {COPY}"),
         ),
-        Doubt::Website => Remark::problem(format!("{host} is a web page here, which takes no alerts"), COPY),
+        Doubt::Website => {
+            Remark::problem(format!("the URL is that of a web page at {host}, which takes no alerts"), COPY)
+        }
         Doubt::Api => Remark::problem(
             "the URL is one of SIGNL4's REST API, which takes nothing without an API key",
             COPY,
@@ -100,7 +102,7 @@ mod tests {
             ),
             ("https://connect.signl4.com/webhook/m5xk3/qv7ty", Grade::Warning, "the path"),
             ("https://connect.signl4.com/webhook/m5xk3", Grade::Warning, "team's secret"),
-            ("https://account.signl4.com/manage/m5xk3", Grade::Problem, "account.signl4.com is a web page"),
+            ("https://account.signl4.com/manage/m5xk3", Grade::Problem, "web page at account.signl4.com"),
             ("https://connect.signl4.com/api/v2/events/m5xk3qv7ty", Grade::Problem, "REST API"),
         ] {
             let (is, told) = told(url).unwrap();

@@ -62,13 +62,7 @@ impl Trial {
             }
             Err(error) => {
                 server::end_login(settings, &rest).await;
-                (
-                    vec![
-                        Finding::new("account", server::call_failed(&error)),
-                        Finding::new("realtime", realtime),
-                    ],
-                    None,
-                )
+                (server::no_account(&error, realtime), None)
             }
         }
     }

@@ -60,6 +60,18 @@ pub async fn test(
     }
 }
 
+/// Pages for real as a message with this text would, marked as a test, and reports only what comes of it.
+///
+/// # Errors
+/// When the configuration is wrong, no trigger matches, SIGNL4 does not take the event, or it does not call back.
+pub(super) async fn page(path: PathBuf, text: &str) -> Result<(), Failure> {
+    let config = Config::load(&Sources::of_process(Some(path)))?;
+    match report(&config, text, None, None, None)?.first {
+        Some((team, event)) => send(&config, &team, event).await,
+        None => Err(Failure::Test(format!("no trigger matches {text:?}"))),
+    }
+}
+
 /// What a message would do.
 struct Report {
     text: String,

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Failure;
+use super::{Failure, dry_run::page};
 use crate::check::{PublicUrl, webhook_base};
 use crate::config::values;
 use crate::setup::{Given, SetupError, Target, Terminal, Written, interview};
@@ -100,7 +100,7 @@ async fn offer_test(person: Terminal, output: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     println!();
-    let tested = super::test(Some(output.to_owned()), "SIGNL4 test", None, None, true).await;
+    let tested = page(output.to_owned(), "SIGNL4 test").await;
     // Told now: the bot may run next.
     tested.map_err(|failure| {
         println!("{failure}");

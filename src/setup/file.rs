@@ -163,7 +163,14 @@ fn refuse_existing(path: &Path, flag: &'static str) -> Result<(), SetupError> {
     }
 }
 
+/// The usual reasons without the name of the temporary file.
 fn unwritable(path: &Path, why: io::Error, flag: &'static str) -> SetupError {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    let why = match why.kind() {
+        NotFound => io::Error::other("its directory does not exist"),
+        kind @ (NotADirectory | PermissionDenied | ReadOnlyFilesystem | StorageFull) => kind.into(),
+        _ => why,
+    };
     SetupError::Unwritable { path: path.to_owned(), why, flag }
 }
 

@@ -21,6 +21,8 @@ const WELCOME: [&str; 3] = [
 ];
 const ROOMS: &str = "Rooms to watch, separated by commas: names, patterns such as alerts-*, or * for every room the bot is in";
 const PUBLIC_URL: &str = "The address at which SIGNL4 will reach this machine, such as https://bot.example.com (empty if not known yet)";
+/// What is said to an empty line without a default.
+const NOTHING: &str = "  ✗ nothing was entered";
 /// All rooms.
 const ALL: &str = "*";
 /// How many rooms of a kind are listed.
@@ -168,7 +170,9 @@ impl Interview {
                     let is_known =
                         |text: &str| config::room_pattern(text).is_ok_and(|room| session.sees(&room));
                     let rooms = rooms_in(&answer, is_known);
-                    default = answer;
+                    if rooms.iter().all(|room| config::room_pattern(room).is_ok()) {
+                        default = answer;
+                    }
                     rooms
                 }
             };
@@ -234,10 +238,7 @@ impl Interview {
     ) -> Result<Option<SecretString>, SetupError> {
         match given {
             Some(secret) => Ok(Some(secret)),
-            None => match self.person()?.ask_secret(question)? {
-                text if text.is_empty() => self.valid(question, Err("nothing was entered")),
-                text => self.valid(question, values::secret(&text)),
-            },
+            None => self.valid(question, values::secret(&self.person()?.ask_secret(question)?)),
         }
     }
 
@@ -369,28 +370,34 @@ impl Terminal {
         (io::stdin().is_terminal() && io::stdout().is_terminal()).then_some(Self(()))
     }
 
-    /// Asks for one line. An empty line means the default.
+    /// Asks for one line. An empty line means the default; without one it is asked again.
     ///
     /// # Errors
     /// When the input ends.
     pub(crate) fn ask(self, question: &str, default: Option<&str>) -> Result<String, SetupError> {
         let hint =
             default.filter(|text| !text.is_empty()).map_or_else(String::new, |text| format!(" [{text}]"));
-        let answer = block_in_place(|| {
-            let mut stdout = io::stdout();
-            write!(stdout, "{question}{hint}: ")?;
-            stdout.flush()?;
-            let mut line = String::new();
-            match io::stdin().lock().read_line(&mut line)? {
-                0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                _ => Ok(line),
+        loop {
+            let line = block_in_place(|| {
+                let mut stdout = io::stdout();
+                write!(stdout, "{question}{hint}: ")?;
+                stdout.flush()?;
+                let mut line = String::new();
+                match io::stdin().lock().read_line(&mut line)? {
+                    0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                    _ => Ok(line),
+                }
+            });
+            let line = line.map_err(|_: io::Error| {
+                print("");
+                SetupError::Stopped
+            })?;
+            match (line.trim(), default) {
+                ("", None) => print(NOTHING),
+                ("", Some(default)) => return Ok(default.to_owned()),
+                (text, _) => return Ok(text.to_owned()),
             }
-        });
-        let answer = answer.map_err(|_: io::Error| SetupError::Stopped)?;
-        Ok(match answer.trim() {
-            "" => default.unwrap_or_default().to_owned(),
-            text => text.to_owned(),
-        })
+        }
     }
 
     /// Asks for one of two letters until it is one. An empty line means the first.
@@ -407,14 +414,19 @@ impl Terminal {
         }
     }
 
-    /// Asks for one line without echo.
+    /// Asks for one line without echo, until there is one.
     ///
     /// # Errors
     /// When the input ends.
     fn ask_secret(self, question: &str) -> Result<String, SetupError> {
-        let prompt = format!("{question} (not shown): ");
-        let answer = block_in_place(|| rpassword::prompt_password(prompt));
-        answer.map(|text| text.trim().to_owned()).map_err(|_| SetupError::Stopped)
+        loop {
+            let prompt = format!("{question} (not shown): ");
+            let answer = block_in_place(|| rpassword::prompt_password(prompt));
+            match answer.map_err(|_| SetupError::Stopped)?.trim() {
+                "" => print(NOTHING),
+                text => return Ok(text.to_owned()),
+            }
+        }
     }
 }
 
