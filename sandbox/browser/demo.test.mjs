@@ -1,15 +1,11 @@
 // The demo as a person has it: the real bot between both simulators, seen and used in headless Chromium.
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { after, afterEach, before, test } from "node:test";
 import { endFailures, startDemo } from "./demo.mjs";
-import { WINDOWS, assertTidy, nameOf } from "./layout.mjs";
+import { PHONE } from "./layout.mjs";
 import { SOON, eventually, isFocused, isInView, launch, visit } from "./visit.mjs";
 
-const SCREENSHOTS = process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../screenshots", import.meta.url));
-const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true };
 /** The bot waits between its attempts after an interruption, longer each time. */
 const RECOVERY = 120_000;
 /** Soon enough that nobody wonders; the page asks the bot four times a second. */
@@ -18,7 +14,7 @@ const AT_ONCE = 3_000;
 let demo, browser;
 
 before(async () => {
-  [demo, browser] = await Promise.all([startDemo(), launch(), mkdir(SCREENSHOTS, { recursive: true })]);
+  [demo, browser] = await Promise.all([startDemo(), launch()]);
 });
 
 after(async () => {
@@ -28,70 +24,8 @@ after(async () => {
 
 afterEach(() => endFailures(demo.url));
 
-/** Enough lines that no window shows all of them. */
+/** More lines than a card on the phone shows. */
 const LONG = `SIGNL4 the boiler house is flooded. ${"The pump that should start by itself does not. ".repeat(24)}`.trim();
-
-test("every window, light or dark, shows all of it, legibly", { timeout: 2 * RECOVERY }, async () => {
-  const me = await visit(browser, demo.url);
-  await me.enter("general");
-  const [old, fresh] = ["SIGNL4 pump 3 is down, water in the basement", "SIGNL4 boiler 2: pressure is at 9.4 bar"];
-  await me.write(old);
-  await me.alert(old).waitFor();
-  await me.press(old, "Acknowledge");
-  await me.annotate(old, "On my way, ten minutes");
-  await eventually(() => me.thread(old), ["Rene: Alert acknowledged.", "Rene: On my way, ten minutes"]);
-  await me.page.getByLabel("Write as").selectOption({ label: "Bob Tanaka" });
-  await me.send("*Plan:* see https://example.com/plan, `reset` the boiler\n> and ask @alice in #operations\n- [x] pump");
-  await me.send(LONG);
-  await me.write(fresh);
-  await me.alert(fresh).waitFor();
-  await eventually(() => me.message(fresh).locator(".reactions").textContent(), "🚨 1");
-
-  const guests = [];
-  for (const window of WINDOWS) {
-    const guest = await visit(browser, demo.url, window);
-    guests.push([guest, nameOf(window)]);
-    await guest.page.locator("#bot[data-state=ready]").waitFor();
-    await look(guest, nameOf(window));
-    await guest.openTab("Phone");
-    await guest.alert(fresh).getByRole("button", { name: "More", exact: true }).click();
-    const lines = await guest.alert(fresh).getByText("Nobody on duty").evaluate(countLines);
-    assert.equal(lines, 1, `${nameOf(window)}: "Nobody on duty" is one line`);
-    await look(guest, `${nameOf(window)}-phone`);
-    await guest.openTab("Chat");
-  }
-
-  // The same windows, with everything at once that can be told: failures, unread marks, what waits.
-  await me.enter("operations");
-  await me.send("Does anybody hear the pump?");
-  await me.page.getByRole("switch", { name: "SIGNL4 throttles" }).click();
-  await me.page.getByRole("switch", { name: "SIGNL4 is down" }).click();
-  await me.send("SIGNL4 gate 1 does not close");
-  await me.page.locator("#waiting").waitFor();
-  for (const [guest, name] of guests) {
-    const toggle = guest.page.getByRole("button", { name: "Simulate failures" });
-    if (await toggle.isVisible()) await toggle.tap();
-    await eventually(() => guest.page.locator("#rooms .badge:visible").allInnerTexts(), ["2"]);
-    await look(guest, `${name}-failures`);
-    await guest.openTab("Phone");
-    await guest.page.locator("#waiting").waitFor();
-    await look(guest, `${name}-failures-phone`);
-    await guest.end();
-  }
-  await me.end();
-});
-
-async function look({ page }, name) {
-  await assertTidy(page, name);
-  await page.screenshot({ path: `${SCREENSHOTS}/demo-${name}.png` });
-}
-
-/** Runs in the page: in how many lines the text of a node stands. */
-function countLines(node) {
-  const range = document.createRange();
-  range.selectNodeContents([...node.childNodes].find((child) => child.nodeType === Node.TEXT_NODE));
-  return range.getClientRects().length;
-}
 
 test("a message pages, and every step on the phone is a reply in its thread", async () => {
   const me = await visit(browser, demo.url);

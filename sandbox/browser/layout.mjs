@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { overflow } from "./visit.mjs";
 
+export const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true };
+
 /** A phone, a tablet held upright, a laptop, a desktop screen; each in light and in dark. */
 export const WINDOWS = [
-  { viewport: { width: 390, height: 844 }, hasTouch: true },
+  PHONE,
   { viewport: { width: 768, height: 1024 } },
   { viewport: { width: 1280, height: 800 } },
   { viewport: { width: 1920, height: 1080 } },

@@ -10,12 +10,12 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { startDemo } from "./demo.mjs";
+import { PHONE } from "./layout.mjs";
 import { eventually, launch, open, overflow, visit } from "./visit.mjs";
 
 const KEPT = process.env.WRITE_SCREENSHOTS === "1";
 const SCREENSHOTS = process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../screenshots", import.meta.url));
 const IMAGES = KEPT ? fileURLToPath(new URL("../../docs/images", import.meta.url)) : `${SCREENSHOTS}/readme`;
-const NARROW = { viewport: { width: 390, height: 844 }, hasTouch: true };
 
 let demo, browser;
 
@@ -84,12 +84,12 @@ test("a pump, a boiler and a gate, as README.md shows them", async () => {
   await me.end();
 
   // A fresh visit, so that no field of the story has the focus.
-  for (const [name, options] of [["demo", {}], ["demo-narrow", NARROW]]) {
+  for (const [name, options] of [["demo", {}], ["demo-narrow", PHONE]]) {
     const guest = await visit(browser, demo.url, options);
     await eventually(() => guest.thread(pump), replies);
     await shoot(guest.page, name);
     await guest.end();
   }
   await shootStatus("status");
-  await shootStatus("status-narrow", NARROW);
+  await shootStatus("status-narrow", PHONE);
 });

@@ -1,21 +1,17 @@
 // The bot's status page as an administrator has it: beside the demo, seen and used in headless Chromium.
 
 import assert from "node:assert/strict";
-import { mkdir } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { after, before, test } from "node:test";
 import { startDemo } from "./demo.mjs";
 import { SOON, eventually, launch, open, overflow, tabTo, visit } from "./visit.mjs";
 
-const SCREENSHOTS = process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../screenshots", import.meta.url));
-const NARROW = { viewport: { width: 390, height: 844 }, hasTouch: true };
 /** The bot waits between its attempts after an interruption, longer each time. */
 const RECOVERY = 120_000;
 
 let demo, browser, operator;
 
 before(async () => {
-  [demo, browser] = await Promise.all([startDemo(), launch(), mkdir(SCREENSHOTS, { recursive: true })]);
+  [demo, browser] = await Promise.all([startDemo(), launch()]);
   operator = await visit(browser, demo.url);
 });
 
@@ -149,7 +145,6 @@ test("an interruption, what it makes wait, and its end are seen as they happen",
   await eventually(() => me.page.title(), /^NOT READY/);
   await eventually(() => me.page.locator("#log").innerText(), /no realtime session/);
   await me.page.locator("#overview dt", { hasText: "Offline since" }).waitFor();
-  for (const colorScheme of ["light", "dark"]) await pictures("failures", colorScheme);
 
   await cut.click();
   await down.click();
@@ -157,30 +152,4 @@ test("an interruption, what it makes wait, and its end are seen as they happen",
   await eventually(() => badge(newest(me.page)), "sent", RECOVERY);
   await me.page.getByText("Nothing waits").waitFor({ timeout: RECOVERY });
   await leave(me);
-});
-
-/** Takes the page's picture, wide and narrow; `name` is empty for the everyday one. */
-async function pictures(name, colorScheme) {
-  const suffix = name ? `-${name}` : "";
-  for (const [width, options] of [[1280, {}], [390, NARROW]]) {
-    const me = await look({ ...options, colorScheme });
-    await me.page.screenshot({ path: `${SCREENSHOTS}/status-${width}-${colorScheme}${suffix}.png`, fullPage: true });
-    await leave(me);
-  }
-}
-
-test("the page has its picture taken", async () => {
-  await operator.enter("control-room");
-  const texts = ["SIGNL4 boiler 2: pressure is at 9.4 bar", "SIGNL4 gate 1 does not close"];
-  await raise(texts[0]);
-  await operator.press(texts[0], "Acknowledge");
-  await operator.annotate(texts[0], "On my way");
-  await operator.press(texts[0], "Close");
-  await eventually(() => operator.thread(texts[0]).then((replies) => replies.length), 3);
-  await raise(texts[1]);
-  const me = await look();
-  await eventually(() => badge(newest(me.page)), "sent");
-  await me.page.getByText("Everything is delivered.").waitFor();
-  await leave(me);
-  for (const colorScheme of ["light", "dark"]) await pictures("", colorScheme);
 });
