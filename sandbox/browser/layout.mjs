@@ -46,7 +46,28 @@ function findFaults() {
     const ratio = contrast(node);
     if (ratio < needed(node)) found.push(`contrast ${ratio.toFixed(2)}: ${words}`);
   }
+  for (const control of document.querySelectorAll("button, a[href], input, select, textarea, summary")) {
+    if (control.closest(".hidden, .skip") || !control.checkVisibility({ visibilityProperty: true })) continue;
+    const name = control.innerText?.trim() || control.ariaLabel || control.id;
+    const cutBy = whatCuts(control, control.getBoundingClientRect());
+    if (cutBy) found.push(`cut off by ${cutBy}: ${name}`);
+    const above = whatCovers(control);
+    if (above) found.push(`covered by ${above.localName}.${above.className}: ${name}`);
+  }
   return { texts, found };
+
+  /** What stands in front of a control, where its middle is in view. */
+  function whatCovers(control) {
+    const { x, y, width, height } = control.getClientRects()[0];
+    const [middle, centre] = [x + width / 2, y + height / 2];
+    for (let outer = control.parentElement; outer; outer = outer.parentElement) {
+      const edge = outer.getBoundingClientRect();
+      const cuts = getComputedStyle(outer).overflowY !== "visible";
+      if (cuts && (centre < edge.top || centre > edge.bottom || middle < edge.left || middle > edge.right)) return null;
+    }
+    const front = document.elementFromPoint(middle, centre);
+    return front === null || control.contains(front) ? null : front;
+  }
 
   /** What hides a part of a text for good; what can be scrolled or unfolded hides nothing. */
   function whatCuts(node, box) {
