@@ -72,6 +72,8 @@ function findFaults() {
   /** What hides a part of a text for good; what can be scrolled or unfolded hides nothing. */
   function whatCuts(node, box) {
     let [scrolls, unfolds] = [false, false];
+    // A space at the end of a line hangs out of its box.
+    const slack = getComputedStyle(node).whiteSpace === "pre-wrap" ? 6 : 1;
     for (let outer = node; outer; outer = outer.parentElement) {
       const { overflowX, overflowY, display } = getComputedStyle(outer);
       const edge = outer.getBoundingClientRect();
@@ -79,7 +81,7 @@ function findFaults() {
       const beside = outer.parentElement?.querySelector(":scope > .expander") ?? outer.closest(".summary")?.nextElementSibling;
       unfolds ||= outer.matches(".what, .said, .words") && beside?.checkVisibility();
       if (display !== "inline" && ["hidden", "clip"].includes(overflowX) && !unfolds) {
-        if (box.right > edge.right + 1 || box.left < edge.left - 1) return name;
+        if (box.right > edge.right + slack || box.left < edge.left - 1) return name;
       }
       if (["auto", "scroll"].includes(overflowX) && outer.scrollWidth > outer.clientWidth && outer.matches("pre")) return null;
       if (["auto", "scroll"].includes(overflowY)) scrolls = true;
@@ -87,7 +89,7 @@ function findFaults() {
         if (box.bottom > edge.bottom + 1 || box.top < edge.top - 1) return name;
       }
     }
-    return box.right > innerWidth + 1 || box.left < -1 ? "the window" : null;
+    return box.right > innerWidth + slack || box.left < -1 ? "the window" : null;
   }
 
   function needed(node) {

@@ -102,10 +102,19 @@ export class Visit {
     return open.getAttribute("data-key");
   }
 
+  /** Whether the window has room for either the chat or the phone. */
+  isNarrow = () => this.page.locator("#tab-chat").isVisible();
+
   /** Brings the chat or the phone to the front where there is room for only one. */
   async openTab(name) {
-    const tab = this.page.locator(`#tab-${name.toLowerCase()}`);
-    if (await tab.isVisible()) await tab.tap();
+    if (await this.isNarrow()) await this.page.locator(`#tab-${name.toLowerCase()}`).tap();
+  }
+
+  /** Does something where the phone is in front, then goes back to the chat. */
+  async withPhone(act) {
+    await this.openTab("Phone");
+    await act();
+    await this.openTab("Chat");
   }
 
   async write(text) {

@@ -33,10 +33,16 @@ async function inspect(page, name, options = {}) {
   await page.screenshot({ path: `${SCREENSHOTS}/${name}.png`, ...options });
 }
 
+/** Inspects the demo's page: the chat and the phone, which on a narrow window are two tabs. */
+async function inspectBoth(guest, name) {
+  await inspect(guest.page, name);
+  if (await guest.isNarrow()) await guest.withPhone(() => inspect(guest.page, `${name}-phone`));
+}
+
 async function inspectStatus(window, name) {
   const { page, complaints } = await open(browser, demo.statusUrl, window);
   await page.locator("#live[data-state=live]").waitFor();
-  for (const details of await page.locator("#alerts details").all()) await details.locator("summary").click();
+  await page.locator("#alerts details").evaluateAll((all) => all.forEach((details) => (details.open = true)));
   await inspect(page, name, { fullPage: true });
   await page.context().close();
   assert.deepEqual(complaints, [], "the browser has nothing to complain of");
@@ -67,13 +73,12 @@ test("every window of a quiet day can be read", async () => {
     const name = nameOf(window);
     const guest = await visit(browser, demo.url, window);
     await guest.page.locator("#bot[data-state=ready]").waitFor();
-    await inspect(guest.page, `demo-${name}`);
-    await guest.openTab("Phone");
-    await guest.press(FRESH, "More");
-    const nobody = guest.alert(FRESH).getByRole("button", { name: "Nobody on duty" });
-    assert.equal(await nobody.evaluate(countLines), 1, `${name}: "Nobody on duty" is one line`);
-    await inspect(guest.page, `demo-${name}-phone`);
-    await guest.openTab("Chat");
+    await guest.withPhone(async () => {
+      await guest.press(FRESH, "More");
+      const nobody = guest.alert(FRESH).getByRole("button", { name: "Nobody on duty" });
+      assert.equal(await nobody.evaluate(countLines), 1, `${name}: "Nobody on duty" is one line`);
+    });
+    await inspectBoth(guest, `demo-${name}`);
     await inspectStatus(window, `status-${name}`);
     return [guest, window];
   };
@@ -93,10 +98,8 @@ test("every window of a bad day can be read, with failures, unread marks and wha
     const toggle = guest.page.getByRole("button", { name: "Simulate failures" });
     if (await toggle.isVisible()) await toggle.tap();
     await eventually(() => guest.page.locator("#rooms .badge:visible").allInnerTexts(), ["2"]);
-    await inspect(guest.page, `demo-${name}-failures`);
-    await guest.openTab("Phone");
-    await guest.page.locator("#waiting").waitFor();
-    await inspect(guest.page, `demo-${name}-failures-phone`);
+    await guest.withPhone(() => guest.page.locator("#waiting").waitFor());
+    await inspectBoth(guest, `demo-${name}-failures`);
     await guest.end();
   }
 
