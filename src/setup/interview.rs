@@ -409,7 +409,7 @@ impl Terminal {
             let answer = self.ask(question, Some(&default.to_string()))?.to_lowercase();
             match [default, other].into_iter().find(|letter| answer.starts_with(*letter)) {
                 Some(letter) => return Ok(letter),
-                None => print(&format!("  ✗ please answer {default} or {other}")),
+                None => print(&format!("  ✗ please answer {} or {}", default.max(other), default.min(other))),
             }
         }
     }

@@ -18,33 +18,47 @@ pub(super) fn rooms_in(answer: &str, is_known: impl Fn(&str) -> bool) -> Vec<Str
     rooms
 }
 
-/// The answer at its separators, except for those in quotes or in the braces of a glob.
+/// The answer at its separators and around names in quotes, but not in the braces of a glob.
 fn parts(answer: &str) -> Vec<&str> {
-    let (mut parts, mut start, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_usize);
     for (at, c) in answer.char_indices() {
-        let opens = answer[start..at].trim().is_empty();
-        match (quote, c) {
-            (Some(end), c) if c == end => quote = None,
-            (Some(_), _) => {}
-            (None, '{') => depth += 1,
-            (None, '}') => depth = depth.saturating_sub(1),
-            (None, c) if depth == 0 && SEPARATORS.contains(&c) => {
-                parts.push(answer[start..at].trim());
+        if at < start {
+            continue;
+        }
+        let begins_word = answer[start..at].chars().next_back().is_none_or(char::is_whitespace);
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            c if depth == 0 && SEPARATORS.contains(&c) => {
+                parts.push(&answer[start..at]);
                 start = at + c.len_utf8();
             }
-            (None, c) if opens => quote = QUOTES.iter().find(|(open, _)| *open == c).map(|(_, close)| *close),
-            (None, _) => {}
+            _ if begins_word => {
+                if let Some(length) = quoted_length(&answer[at..]) {
+                    parts.extend([&answer[start..at], &answer[at..at + length]]);
+                    start = at + length;
+                }
+            }
+            _ => {}
         }
     }
-    parts.push(answer[start..].trim());
-    parts
+    parts.push(&answer[start..]);
+    parts.into_iter().map(str::trim).collect()
+}
+
+/// The length of the name in quotes at the beginning, with its quotes. An apostrophe in it, as in `'Anna's room'`, does not end it.
+fn quoted_length(text: &str) -> Option<usize> {
+    let (_, close) = QUOTES.into_iter().find(|(open, _)| text.starts_with(*open))?;
+    let ends =
+        |at: usize| text[at..].chars().next().is_none_or(|c| c.is_whitespace() || SEPARATORS.contains(&c));
+    text.match_indices(close)
+        .skip_while(|(at, _)| *at == 0)
+        .map(|(at, _)| at + close.len_utf8())
+        .find(|end| ends(*end))
 }
 
 fn unquoted(part: &str) -> Option<&str> {
-    QUOTES.iter().find_map(|(open, close)| {
-        let inner = part.strip_prefix(*open)?.strip_suffix(*close)?;
-        (!inner.contains([*open, *close])).then(|| inner.trim())
-    })
+    QUOTES.iter().find_map(|(open, close)| Some(part.strip_prefix(*open)?.strip_suffix(*close)?.trim()))
 }
 
 /// The longest known names from the left; words that belong to none stay together.
@@ -111,6 +125,9 @@ mod tests {
         assert_eq!(rooms("night Störung Halle 3 operations"), ["night", "Störung Halle 3", "operations"]);
         assert_eq!(rooms("“Pumps, hall 3”, night"), ["Pumps, hall 3", "night"]);
         assert_eq!(rooms("Pump room 3"), ["Pump room 3"], "unknown, and told as it was typed");
+        assert_eq!(rooms("\"Pump room 3\" night 'Tank 4'"), ["Pump room 3", "night", "Tank 4"]);
         assert_eq!(rooms("Anna's room, night"), ["Anna's room", "night"]);
+        assert_eq!(rooms("'Anna's room'; night"), ["Anna's room", "night"]);
+        assert_eq!(rooms("\"Pump room"), ["\"Pump room"], "told as it was typed");
     }
 }
