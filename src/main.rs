@@ -77,7 +77,8 @@ enum Command {
     },
 }
 
-#[tokio::main]
+// Two threads are plenty, and each one more of a large machine costs memory.
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Only `run` works unattended; the other commands report to a person.

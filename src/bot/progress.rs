@@ -4,6 +4,7 @@
 //! one row, however many rooms there are.
 
 use std::collections::HashSet;
+use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,9 +18,6 @@ use crate::store::{Progress, RoomProgress, Store, StoreError};
 /// How far apart the clocks of a server's nodes may be, plus the time until a message that is written can be read. Each room is
 /// read again from so long before its cursor.
 pub(super) const OVERLAP: Duration = Duration::from_secs(90);
-
-/// The rows that a change wrote to, to be saved.
-type Changed = Vec<(RoomId, RoomProgress)>;
 
 /// How far everything was read.
 #[derive(Debug)]
@@ -84,16 +82,24 @@ impl Cursors {
 
     /// Watches a room from `since` on, unless it is watched already.
     pub(super) async fn watch(&self, room: &RoomId, since: Timestamp) -> RoomProgress {
-        let new = RoomProgress { since, cursor: since, is_behind: true };
-        let known = self.of(room);
-        match known {
-            Some(known) => known,
-            None => {
-                // Behind until it was read: what the others were read up to says nothing of this one.
-                self.progress().rooms.insert(room.clone(), new);
-                self.save(vec![(room.clone(), new)]).await;
-                new
+        self.watch_all([(room.clone(), since)]).await;
+        self.of(room).unwrap_or_else(|| watched_from(since))
+    }
+
+    /// Watches each of these rooms from the time beside it on, unless it is watched already.
+    pub(super) async fn watch_all(&self, rooms: impl IntoIterator<Item = (RoomId, Timestamp)>) {
+        let mut new = Vec::new();
+        {
+            let mut progress = self.progress();
+            for (room, since) in rooms {
+                if let Entry::Vacant(vacant) = progress.rooms.entry(room) {
+                    new.push(vacant.key().clone());
+                    vacant.insert(watched_from(since));
+                }
             }
+        }
+        if !new.is_empty() {
+            self.save(new).await;
         }
     }
 
@@ -106,14 +112,12 @@ impl Cursors {
 
     /// Notes that a room was read up to `to`, in the middle of reading it.
     pub(super) async fn advance(&self, room: &RoomId, to: Timestamp) {
-        let advanced = {
+        {
             let mut progress = self.progress();
             let Some(known) = effective(&progress, room).filter(|known| to > known.cursor) else { return };
-            let advanced = RoomProgress { cursor: to, ..known };
-            progress.rooms.insert(room.clone(), advanced);
-            advanced
-        };
-        self.save(vec![(room.clone(), advanced)]).await;
+            progress.rooms.insert(room.clone(), RoomProgress { cursor: to, ..known });
+        }
+        self.save(vec![room.clone()]).await;
     }
 
     /// Notes that a round has read everything up to `to`, but for the rooms of which `was_read` says no.
@@ -136,12 +140,12 @@ impl Cursors {
         rooms.max(1)
     }
 
-    async fn save(&self, rooms: Changed) {
+    async fn save(&self, changed: Vec<RoomId>) {
         let (rooms, facts) = {
             let (progress, mut unsaved) = (self.progress(), self.unsaved());
-            unsaved.extend(rooms.into_iter().map(|(room, _)| room));
+            unsaved.extend(changed);
             unsaved.retain(|room| progress.rooms.contains_key(room));
-            let rows: Changed =
+            let rows: Vec<_> =
                 unsaved.iter().filter_map(|room| Some((room.clone(), *progress.rooms.get(room)?))).collect();
             (rows, Progress { rooms: Default::default(), ..*progress })
         };
@@ -152,6 +156,7 @@ impl Cursors {
                 unsaved.remove(room);
             }
         }
+        unsaved.shrink_to_fit();
     }
 
     fn unsaved(&self) -> MutexGuard<'_, HashSet<RoomId>> {
@@ -162,6 +167,11 @@ impl Cursors {
         // Every change of it is complete before anything could panic.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A room watched from now on. It is behind until it was read: what the others were read up to says nothing of this one.
+fn watched_from(since: Timestamp) -> RoomProgress {
+    RoomProgress { since, cursor: since, is_behind: true }
 }
 
 fn effective(progress: &Progress, room: &RoomId) -> Option<RoomProgress> {
@@ -179,7 +189,7 @@ fn finish_round(
     to: Timestamp,
     all_listed: bool,
     was_read: impl Fn(&RoomId) -> bool,
-) -> Changed {
+) -> Vec<RoomId> {
     let mut changed = Vec::new();
     let before = progress.read_until;
     for (room, known) in &mut progress.rooms {
@@ -193,7 +203,7 @@ fn finish_round(
             }
             _ => continue,
         }
-        changed.push((room.clone(), *known));
+        changed.push(room.clone());
     }
     progress.read_until = Some(to);
     if all_listed {
@@ -205,7 +215,7 @@ fn finish_round(
 /// A time in the server's future was stamped before the server's clock was set back. Every cursor there goes back to the horizon, so
 /// that the room is read again as far as anything in it may alert; the pairs of message and trigger make that harmless. `None`
 /// where all is well.
-fn leave_future(progress: &mut Progress, now: Timestamp, horizon: Timestamp) -> Option<Changed> {
+fn leave_future(progress: &mut Progress, now: Timestamp, horizon: Timestamp) -> Option<Vec<RoomId>> {
     let is_future = |at: Timestamp| at > now + OVERLAP;
     let facts = [progress.read_until, progress.listed_until, progress.first_session];
     let shared = facts.into_iter().flatten().any(is_future);
@@ -225,7 +235,7 @@ fn leave_future(progress: &mut Progress, now: Timestamp, horizon: Timestamp) -> 
         if is_jump {
             (known.cursor, known.is_behind) = (horizon.max(known.since), true);
         }
-        changed.push((room.clone(), *known));
+        changed.push(room.clone());
     }
     if !shared && changed.is_empty() {
         return None;
@@ -281,6 +291,20 @@ mod tests {
         let loaded = Cursors::load(store).await.unwrap();
         assert_eq!(loaded.of(&new), cursors.of(&new));
         assert!(loaded.of(&new).is_some() && cursors.unsaved().is_empty());
+    }
+
+    #[tokio::test]
+    async fn rooms_are_watched_together_and_one_that_is_watched_already_keeps_its_time() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let store =
+            Store::open(&format!("sqlite://{}", directory.path().join("bot.db").display())).await.unwrap();
+        let cursors = Cursors::load(store.clone()).await.unwrap();
+        cursors.watch(&room("a"), at(5)).await;
+        cursors.watch_all([(room("a"), at(9)), (room("b"), at(9))]).await;
+        for cursors in [&cursors, &Cursors::load(store).await.unwrap()] {
+            let since = |id| cursors.of(&room(id)).unwrap().since;
+            assert_eq!((since("a"), since("b")), (at(5), at(9)));
+        }
     }
 
     #[test]

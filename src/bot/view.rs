@@ -50,7 +50,7 @@ struct Names {
 
 impl Directory for Names {
     fn room(&self, id: &RoomId) -> Option<Room> {
-        self.rooms.get(id).map(|known| known.room)
+        self.rooms.get(id).map(|known| known.room.clone())
     }
 
     fn watched(&self) -> Vec<WatchedBy> {
@@ -63,7 +63,7 @@ impl Directory for Names {
     }
 }
 
-fn watched_by(trigger: &Trigger, rooms: &[Known]) -> WatchedBy {
+fn watched_by(trigger: &Trigger, rooms: &[Arc<Known>]) -> WatchedBy {
     let watched = rooms.iter().filter(|known| trigger.watches(&known.room, known.joined));
     let mut rooms: Vec<WatchedRoom> =
         watched.map(|known| WatchedRoom { room: known.room.clone(), joined: known.joined }).collect();

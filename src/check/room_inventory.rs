@@ -156,15 +156,15 @@ impl Lookup {
 }
 
 async fn joined_rooms(rest: &RestClient) -> Result<Vec<JoinedRoom>, RestError> {
-    let rooms = wait_for_rate_limit(|| rest.rooms(None, None)).await?.updated;
-    let subscriptions = wait_for_rate_limit(|| rest.subscriptions(None)).await?.updated;
+    let rooms = wait_for_rate_limit(|| rest.rooms(None)).await?;
+    let subscriptions = wait_for_rate_limit(|| rest.subscriptions(None)).await?;
     let mut roles: HashMap<RoomId, Vec<String>> =
         subscriptions.into_iter().map(|subscription| (subscription.room.id, subscription.roles)).collect();
     let with_roles = |info: RoomInfo| {
         let roles = roles.remove(&info.room.id).unwrap_or_default();
         JoinedRoom { info, roles }
     };
-    Ok(rooms.into_iter().map(with_roles).collect())
+    Ok(rooms.rooms().map(with_roles).collect())
 }
 
 /// Makes a call, and repeats it once where the server asks to wait for a short time.

@@ -43,6 +43,9 @@ struct Args {
     /// Leave out the sides that need Node.js.
     #[arg(long)]
     no_node: bool,
+    /// Measure nothing but resident memory.
+    #[arg(long)]
+    memory: bool,
     #[command(subcommand)]
     side: Option<Side>,
 }
@@ -93,7 +96,7 @@ async fn compare(args: &Args) -> Result<(), Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let node = root.join("benches/compare/node");
     let bots = if args.bots.is_empty() { vec![built(&root)?] } else { args.bots.clone() };
-    if !args.no_node {
+    if !args.no_node && !args.memory {
         run(Command::new("npm")
             .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
             .current_dir(&node))?;
@@ -105,7 +108,10 @@ async fn compare(args: &Args) -> Result<(), Failure> {
     let effort = if args.quick { QUICK } else { FULL };
     let recordings = report::ROOMS.map(|rooms| (rooms, Recording::new(WARM_UP + effort.messages, rooms)));
     let bench = Bench { scratch, node, recordings: HashMap::from(recordings), messages: effort.messages };
-    report::print(bench, &bots, effort, !args.no_node).await
+    match args.memory {
+        true => report::print_memory(bench, &bots, effort).await,
+        false => report::print(bench, &bots, effort, !args.no_node).await,
+    }
 }
 
 /// Builds the bot as it is packaged.

@@ -48,6 +48,22 @@ pub async fn print(mut bench: Bench, bots: &[Build], effort: Effort, node: bool)
     Ok(())
 }
 
+/// Measures and prints resident memory alone.
+pub async fn print_memory(mut bench: Bench, bots: &[Build], effort: Effort) -> Result<(), Failure> {
+    for build in bots {
+        for setting in [USUAL, LARGE] {
+            let mut runs = Vec::new();
+            for _ in 0..effort.repeats {
+                let (bot, _server, ..) = bench.warm_bot(build, setting).await?;
+                runs.push(bot.process.resident()?);
+            }
+            let median = mebibytes(at_share(&mut runs, 0.5));
+            println!("{}, {} rooms: {median}", build.label, setting.rooms);
+        }
+    }
+    Ok(())
+}
+
 /// Each side that is not the bot, and its CPU time for one message.
 async fn references(
     bench: &mut Bench,

@@ -16,6 +16,9 @@ use reqwest::header::{DATE, HeaderMap};
 
 /// Longest text kept of an error, in bytes.
 const MAX_REASON: usize = 300;
+/// glibc returns every block to the system when it is freed that is longer than this. After a shorter one it keeps more free
+/// memory for itself, up to twice the block's length.
+const LARGE: usize = 32 * 1024 * 1024;
 
 /// A call that got no answer, or only the beginning of one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,7 +101,8 @@ fn no_connection(cause: &(dyn Error + 'static)) -> Option<Failure> {
 /// # Errors
 /// When the connection breaks, or the client's timeout ends, before the body does.
 pub async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Option<Vec<u8>>, NoAnswer> {
-    let mut body = Vec::new();
+    // What is not written to takes no memory.
+    let mut body = Vec::with_capacity(if limit > LARGE { limit } else { 0 });
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > limit {
             return Ok(None);

@@ -24,6 +24,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use rocketchat::RoomId;
+use rocketchat::rest::RoomList;
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
@@ -101,7 +102,7 @@ impl Backfill {
     /// Reads every watched room that may hold something new. `since` is when the last round began; `None` asks for every room.
     /// Returns when this one began.
     async fn round(&mut self, since: Option<Timestamp>, search: bool) -> Timestamp {
-        let mut changes = self.list_rooms(since).await;
+        let (mut changes, mut list) = self.list_rooms(since).await;
         // The call has measured the server's clock.
         let mut begun = self.session.server_now();
         let (intake, session) = (self.intake.clone(), self.session.clone());
@@ -113,17 +114,21 @@ impl Backfill {
             );
             // What changed since then has an earlier time than the last round, so the list lacks it.
             self.rounds.read.clear();
-            changes = self.list_rooms(None).await;
+            (changes, list) = self.list_rooms(None).await;
             begun = session.server_now();
         }
         let first_session = intake.cursors.first_session(session.begun()).await;
         let mut tally = Tally::default();
         let mut was_read = HashSet::new();
         // What was missed in the bot's own rooms waits for no long list of channels.
-        let own: Vec<Known> = intake.rooms.all_watched().into_iter().filter(|known| known.joined).collect();
+        let own: Vec<_> = intake.rooms.all_watched().into_iter().filter(|known| known.joined).collect();
         self.watch_renamed(&changes, since).await;
         self.watch_new(&own, first_session).await;
-        tally.alerts += self.reader.settle_last(&std::mem::take(&mut changes.last_messages)).await;
+        // Of a room that is behind, an older one is found when it is read.
+        let known_until = intake.cursors.listed_until().unwrap_or_else(|| session.begun());
+        let unread = list.with_last_messages(known_until.max(session.horizon()) - OVERLAP);
+        tally.alerts += self.reader.settle_last(unread.filter_map(|info| info.last_message)).await;
+        drop(list);
         self.read_all(&own, &changes, &mut was_read, &mut tally).await;
         let search = search || changes.is_full;
         if search {
@@ -133,7 +138,7 @@ impl Backfill {
             intake.note_named_rooms().await;
             self.forget_unwatched().await;
         }
-        let others: Vec<Known> = intake
+        let others: Vec<_> = intake
             .rooms
             .all_watched()
             .into_iter()
@@ -144,6 +149,9 @@ impl Backfill {
         self.read_all(&others, &changes, &mut was_read, &mut tally).await;
         let all_listed = search && self.is_search_complete;
         intake.cursors.finish_round(begun, all_listed, |room| was_read.contains(room)).await;
+        // The cursors tell that what is older was read.
+        self.rounds.read.retain(|_, changed| *changed >= begun - OVERLAP);
+        self.rounds.read.shrink_to_fit();
         self.report(&changes, was_read.len(), &tally);
         begun
     }
@@ -154,18 +162,15 @@ impl Backfill {
 
     /// Brings the directory up to date, and returns which rooms changed. No server refuses this to an account for good, and
     /// without it nobody knows what is to be read.
-    async fn list_rooms(&self, since: Option<Timestamp>) -> Changes {
-        // Of a room that is behind, an older one is found when it is read.
-        let known_until = self.intake.cursors.listed_until().unwrap_or_else(|| self.session.begun());
-        let unread_from = known_until.max(self.session.horizon()) - OVERLAP;
+    async fn list_rooms(&self, since: Option<Timestamp>) -> (Changes, RoomList) {
         let mut failures = 0;
-        let rooms = loop {
-            let listed = self.intake.rest.rooms(since.map(|since| since - OVERLAP), Some(unread_from)).await;
+        let list = loop {
+            let listed = self.intake.rest.rooms(since.map(|since| since - OVERLAP)).await;
             self.reader.note_listed(listed.as_ref().map(drop));
             match listed {
-                Ok(rooms) => {
+                Ok(list) => {
                     self.intake.clear_warning("unlisted rooms");
-                    break rooms.updated;
+                    break list;
                 }
                 Err(error) => {
                     if self.intake.warns("unlisted rooms") {
@@ -177,12 +182,8 @@ impl Backfill {
             }
         };
         let is_full = since.is_none();
-        if is_full {
-            self.intake.rooms.keep_joined(&rooms.iter().map(|info| &info.room.id).collect());
-        }
         let mut changes = Changes { is_full, ..Changes::default() };
-        for mut info in rooms {
-            changes.last_messages.extend(info.last_message.take().map(|last| *last));
+        for info in list.rooms() {
             let (id, changed, archived) = (info.room.id.clone(), info.changed_at(), info.archived);
             let before = self.intake.rooms.get(&id);
             let was_unwatched =
@@ -193,21 +194,23 @@ impl Backfill {
             self.intake.rooms.set_archived(&id, archived);
             changes.rooms.insert(id, changed);
         }
+        if is_full {
+            self.intake.rooms.keep_joined(|room| changes.rooms.contains_key(room));
+        }
         self.intake.note_named_rooms().await;
-        changes
+        (changes, list)
     }
 
     /// Starts to watch the rooms that a change made watched: since the last round, which found them as they were before.
     async fn watch_renamed(&self, changes: &Changes, last_round: Option<Timestamp>) {
         let since = last_round.map_or_else(|| self.session.begun(), |last| last - SKEW);
-        for room in &changes.renamed {
-            self.intake.cursors.watch(room, since).await;
-        }
+        let renamed = changes.renamed.iter().map(|room| (room.clone(), since));
+        self.intake.cursors.watch_all(renamed).await;
     }
 
     /// Starts to watch those of the bot's rooms that were not watched before.
-    async fn watch_new(&self, rooms: &[Known], first_session: Timestamp) {
-        let new: Vec<&Known> =
+    async fn watch_new(&self, rooms: &[Arc<Known>], first_session: Timestamp) {
+        let new: Vec<&Arc<Known>> =
             rooms.iter().filter(|known| self.intake.cursors.of(&known.room.id).is_none()).collect();
         if new.is_empty() {
             return;
@@ -217,6 +220,7 @@ impl Backfill {
             Some(listed) if new.iter().any(|known| known.joined) => self.joined_since(listed).await,
             _ => HashMap::new(),
         };
+        let mut noted = Vec::with_capacity(new.len());
         for known in new {
             let appeared = match listed {
                 Some(listed) if is_watched_from_outside(&known.room, self.triggers()) => {
@@ -224,9 +228,9 @@ impl Backfill {
                 }
                 _ => joined.get(&known.room.id).copied(),
             };
-            let since = self.watched_since(listed, appeared, first_session);
-            self.intake.cursors.watch(&known.room.id, since).await;
+            noted.push((known.room.id.clone(), self.watched_since(listed, appeared, first_session)));
         }
+        self.intake.cursors.watch_all(noted).await;
     }
 
     /// Since when a room is watched that was not watched before: from now on, but for what came while nobody looked.
@@ -246,7 +250,7 @@ impl Backfill {
         let reading = || self.intake.rest.subscriptions(Some(listed - OVERLAP));
         match self.intake.retry.up_to(TRIES, "the subscriptions cannot be read", reading).await {
             Ok(subscriptions) => {
-                let joined = subscriptions.updated.into_iter();
+                let joined = subscriptions.into_iter();
                 joined.filter_map(|one| Some((one.room.id, one.joined_at?))).collect()
             }
             Err(error) => {
@@ -281,7 +285,7 @@ impl Backfill {
     /// Reads those of the rooms that are due, and notes the rooms that are read up to now.
     async fn read_all(
         &mut self,
-        rooms: &[Known],
+        rooms: &[Arc<Known>],
         changes: &Changes,
         was_read: &mut HashSet<RoomId>,
         tally: &mut Tally,
@@ -332,10 +336,14 @@ impl Backfill {
     }
 
     /// Reads rooms side by side.
-    async fn read_each(&self, rooms: Vec<(Known, RoomProgress)>, tries: u32) -> Vec<(Known, Reading)> {
+    async fn read_each(
+        &self,
+        rooms: Vec<(Arc<Known>, RoomProgress)>,
+        tries: u32,
+    ) -> Vec<(Arc<Known>, Reading)> {
         let reader = &self.reader;
         stream::iter(rooms)
-            .map(async |(known, progress): (Known, RoomProgress)| {
+            .map(async |(known, progress): (Arc<Known>, RoomProgress)| {
                 let reading = reader.read(&known, progress, Some(tries)).await;
                 (known, reading)
             })

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use rocketchat::{Message, RoomId};
+use rocketchat::RoomId;
 
 use crate::bot::ingest::Known;
 use crate::bot::progress::OVERLAP;
@@ -17,8 +17,6 @@ pub(super) struct Changes {
     pub(super) is_full: bool,
     /// The rooms that were told of. `None` where the server does not say when.
     pub(super) rooms: HashMap<RoomId, Option<Timestamp>>,
-    /// The last messages of these rooms, where the server keeps them.
-    pub(super) last_messages: Vec<Message>,
     /// Rooms that were known and are watched only since they changed, as by a new name.
     pub(super) renamed: HashSet<RoomId>,
 }

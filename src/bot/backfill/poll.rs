@@ -5,6 +5,7 @@
 //! it and never waits. It moves the cursor only of a room that it reads page by page: what it misses is found by a round.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -49,10 +50,11 @@ impl Poll {
 
     async fn look(&mut self) {
         let intake = self.reader.intake.clone();
-        let listed = intake.rest.rooms(Some(self.since - OVERLAP), Some(self.since - OVERLAP)).await;
+        let from = self.since - OVERLAP;
+        let listed = intake.rest.rooms(Some(from)).await;
         self.reader.note_listed(listed.as_ref().map(drop));
-        let rooms = match listed {
-            Ok(rooms) => rooms.updated,
+        let list = match listed {
+            Ok(list) => list,
             Err(error) => return debug!(%error, "the rooms that changed cannot be listed"),
         };
         self.since = self.reader.session.server_now();
@@ -63,7 +65,7 @@ impl Poll {
         // The next list has the rooms again that are left out.
         let is_over =
             |info: &RoomInfo| !info.last_message.as_ref().is_some_and(|last| self.reader.is_in_flight(last));
-        for mut info in rooms.into_iter().filter(is_over) {
+        for mut info in list.with_last_messages(from).filter(is_over) {
             let (id, changed) = (info.room.id.clone(), info.changed_at());
             let is_read = changed.is_some() && self.read.get(&id).copied() == changed;
             if !is_read && !is_explained(&info, &intake.settler.seen) {
@@ -72,17 +74,17 @@ impl Poll {
             if let Some(changed) = changed {
                 read.insert(id, changed);
             }
-            last.extend(info.last_message.take().map(|last| *last));
+            last.extend(info.last_message.take());
         }
         self.read = read;
         due.extend(self.unread.drain());
-        let mut alerts = self.reader.settle_last(&last).await;
-        let due: Vec<(Known, RoomProgress)> = due.iter().filter_map(|room| self.readable(room)).collect();
+        let mut alerts = self.reader.settle_last(last.into_iter()).await;
+        let due: Vec<_> = due.iter().filter_map(|room| self.readable(room)).collect();
         let reader = &self.reader;
         let mut readings = stream::iter(due)
-            .map(async |(known, progress): (Known, RoomProgress)| {
+            .map(async |(known, progress): (Arc<Known>, RoomProgress)| {
                 let reading = reader.read(&known, progress, None).await;
-                (known.room.id, reading)
+                (known.room.id.clone(), reading)
             })
             .buffer_unordered(AT_ONCE);
         while let Some((room, reading)) = readings.next().await {
@@ -99,7 +101,7 @@ impl Poll {
     }
 
     /// The room, where it is watched and no round has to find out first since when.
-    fn readable(&self, room: &RoomId) -> Option<(Known, RoomProgress)> {
+    fn readable(&self, room: &RoomId) -> Option<(Arc<Known>, RoomProgress)> {
         let known = self.reader.intake.rooms.get(room).filter(|known| known.watched)?;
         Some((known, self.reader.intake.cursors.of(room)?))
     }

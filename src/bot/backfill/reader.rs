@@ -60,21 +60,24 @@ impl Reader {
     /// Settles the last messages of watched rooms, which the list of rooms carries: an account that may make few calls pages for
     /// them long before it has read the rooms. They move no cursor, for there may be others before them. Returns how many alerts
     /// they raised.
-    pub(super) async fn settle_last(&self, messages: &[Message]) -> usize {
+    pub(super) async fn settle_last(&self, messages: impl Iterator<Item = Box<Message>>) -> usize {
         let mut alerts = 0;
         if !self.session.looks_back() {
             return alerts;
         }
-        for batch in messages.chunks(BATCH) {
-            let over = batch.iter().filter(|message| !self.is_in_flight(message));
-            let known: Vec<_> = over.filter_map(|message| self.watched(message)).collect();
+        let mut over = messages.filter(|message| !self.is_in_flight(message));
+        loop {
+            let batch: Vec<_> = over.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return alerts;
+            }
+            let known: Vec<_> = batch.iter().filter_map(|message| self.watched(message)).collect();
             let items: Vec<Item<'_>> = known
                 .iter()
                 .map(|(message, known, progress)| Item { message, known, oldest: self.oldest(*progress) })
                 .collect();
             alerts += self.intake.settle(&items, &self.settings.config, &self.session.me).await;
         }
-        alerts
     }
 
     /// Whether a message is left to the stream for now, which brings messages in their order.
@@ -86,7 +89,7 @@ impl Reader {
         oldest(room, self.session.horizon(), self.intake.cursors.judged_since())
     }
 
-    fn watched<'m>(&self, message: &'m Message) -> Option<(&'m Message, Known, RoomProgress)> {
+    fn watched<'m>(&self, message: &'m Message) -> Option<(&'m Message, Arc<Known>, RoomProgress)> {
         let known = self.intake.rooms.get(&message.room).filter(|known| known.watched)?;
         Some((message, known, self.intake.cursors.of(&message.room)?))
     }

@@ -61,7 +61,7 @@ pub(super) struct Ingest {
 /// A message whose room is known, on its way into the store.
 struct Placed {
     message: Box<Message>,
-    known: Known,
+    known: Arc<Known>,
 }
 
 impl Ingest {
@@ -207,14 +207,13 @@ impl Ingest {
         self.stop_backfill().await;
         self.settings = self.changes.borrow_and_update().clone();
         let session = self.session.take().map(|session| Arc::new(session.under(&self.settings)));
-        for change in self.intake.rooms.adopt(self.settings.clone()) {
-            match (change.now, &session) {
-                (true, Some(session)) => {
-                    self.intake.cursors.watch(&change.room, session.settings_since()).await;
-                }
-                (true, None) => {}
-                (false, _) => self.intake.cursors.forget(&change.room).await,
-            }
+        let changed = self.intake.rooms.adopt(self.settings.clone());
+        for room in changed.unwatched {
+            self.intake.cursors.forget(&room).await;
+        }
+        if let Some(session) = &session {
+            let since = session.settings_since();
+            self.intake.cursors.watch_all(changed.watched.into_iter().map(|room| (room, since))).await;
         }
         self.intake.note_named_rooms().await;
         if let Some(session) = session {
@@ -413,7 +412,7 @@ impl Ingest {
 
 /// What is known of a message's room.
 enum Lookup {
-    Found(Known),
+    Found(Arc<Known>),
     /// The server knows no such room.
     NoSuchRoom,
     /// The server did not describe it when it was asked.

@@ -69,7 +69,7 @@ pub(in crate::bot) struct Rooms(RwLock<Directory>);
 struct Directory {
     /// What `watched` was judged by.
     settings: Arc<Settings>,
-    known: HashMap<RoomId, Known>,
+    known: HashMap<RoomId, Arc<Known>>,
     /// The rooms that entries of `rooms` named.
     named: NamedRooms,
     /// Whether the store has `named`.
@@ -99,10 +99,11 @@ impl Directory {
     }
 }
 
-/// A room that new settings watch and the old ones did not, or the other way round.
+/// The rooms that new settings watch and the old ones did not, and the other way round.
+#[derive(Default)]
 pub(in crate::bot) struct Rewatched {
-    pub(in crate::bot) room: RoomId,
-    pub(in crate::bot) now: bool,
+    pub(in crate::bot) watched: Vec<RoomId>,
+    pub(in crate::bot) unwatched: Vec<RoomId>,
 }
 
 impl Rooms {
@@ -116,23 +117,26 @@ impl Rooms {
     /// The address of a message.
     pub(in crate::bot) fn link(&self, server: &Url, room: &RoomId, message: &MessageId) -> Url {
         let unknown = || Room::new(room.clone(), None, RoomKind::Other);
-        let room = self.get(room).map_or_else(unknown, |known| known.room);
+        let room = self.get(room).map_or_else(unknown, |known| known.room.clone());
         message_url(server, &room, message)
     }
 
     /// Judges every room by these settings from now on.
-    pub(in crate::bot) fn adopt(&self, settings: Arc<Settings>) -> Vec<Rewatched> {
+    pub(in crate::bot) fn adopt(&self, settings: Arc<Settings>) -> Rewatched {
         let mut directory = self.write();
         directory.settings = settings;
         directory.forget_entries();
         let mut known = std::mem::take(&mut directory.known);
-        let mut changed = Vec::new();
+        let mut changed = Rewatched::default();
         for (id, known) in &mut known {
+            let known = Arc::make_mut(known);
             let before = known.watched;
             directory.recall_names(&mut known.room);
             known.judge(&directory.settings.config.triggers);
-            if known.watched != before {
-                changed.push(Rewatched { room: id.clone(), now: known.watched });
+            match (before, known.watched) {
+                (false, true) => changed.watched.push(id.clone()),
+                (true, false) => changed.unwatched.push(id.clone()),
+                _ => {}
             }
         }
         directory.known = known;
@@ -151,7 +155,7 @@ impl Rooms {
         if !Arc::ptr_eq(&directory.settings, settings) {
             return None;
         }
-        directory.known.get(room).and_then(look)
+        directory.known.get(room).and_then(|known| look(known))
     }
 
     /// Whether a room is known that the entry means.
@@ -165,12 +169,12 @@ impl Rooms {
     }
 
     /// The room of this id.
-    pub(in crate::bot) fn get(&self, id: &RoomId) -> Option<Known> {
+    pub(in crate::bot) fn get(&self, id: &RoomId) -> Option<Arc<Known>> {
         self.read().known.get(id).cloned()
     }
 
     /// Every room, watched or not.
-    pub(in crate::bot) fn all(&self) -> Vec<Known> {
+    pub(in crate::bot) fn all(&self) -> Vec<Arc<Known>> {
         self.read().known.values().cloned().collect()
     }
 
@@ -182,7 +186,7 @@ impl Rooms {
     }
 
     /// Every room that is watched.
-    pub(in crate::bot) fn all_watched(&self) -> Vec<Known> {
+    pub(in crate::bot) fn all_watched(&self) -> Vec<Arc<Known>> {
         self.read().known.values().filter(|known| known.watched).cloned().collect()
     }
 
@@ -192,28 +196,33 @@ impl Rooms {
     }
 
     /// Takes a room as the server describes it. Where that does not say whether the bot is in it, what was known holds.
-    pub(in crate::bot) fn learn(&self, room: Room, joined: Option<bool>) -> Known {
+    pub(in crate::bot) fn learn(&self, room: Room, joined: Option<bool>) -> Arc<Known> {
         self.insert(room, joined, true)
     }
 
-    fn insert(&self, room: Room, joined: Option<bool>, described: bool) -> Known {
+    fn insert(&self, room: Room, joined: Option<bool>, described: bool) -> Arc<Known> {
         let mut directory = self.write();
         let before = directory.known.get(&room.id);
         let (was_joined, was_described) =
             before.map_or((false, false), |known| (known.joined, known.described));
         let archived = before.is_some_and(|known| known.archived);
-        let known = Known {
+        let known = Arc::new(Known {
             described: described || was_described,
             archived,
             ..directory.judged(room, joined.unwrap_or(was_joined))
-        };
+        });
         directory.known.insert(known.room.id.clone(), known.clone());
         known
     }
 
     /// Completes what came along with a message by what is known of its room. `None` where a name is missing that
     /// nobody told yet: then the server has to be asked.
-    pub(super) fn complete(&self, id: &RoomId, hint: &RoomHint, participant: Option<bool>) -> Option<Known> {
+    pub(super) fn complete(
+        &self,
+        id: &RoomId,
+        hint: &RoomHint,
+        participant: Option<bool>,
+    ) -> Option<Arc<Known>> {
         let before = self.get(id);
         let kind = hint.kind.or(before.as_ref().map(|known| known.room.kind))?;
         let known_name = before.as_ref().and_then(|known| known.room.name.as_ref());
@@ -235,11 +244,12 @@ impl Rooms {
         }
     }
 
-    /// Notes that the bot is in these rooms and no others.
-    pub(in crate::bot) fn keep_joined(&self, joined: &HashSet<&RoomId>) {
+    /// Notes that the bot is in no other rooms than these.
+    pub(in crate::bot) fn keep_joined(&self, is_joined: impl Fn(&RoomId) -> bool) {
         let mut directory = self.write();
         let Directory { settings, known, .. } = &mut *directory;
-        for known in known.values_mut().filter(|known| known.joined && !joined.contains(&known.room.id)) {
+        for known in known.values_mut().filter(|known| known.joined && !is_joined(&known.room.id)) {
+            let known = Arc::make_mut(known);
             known.joined = false;
             known.judge(&settings.config.triggers);
         }
@@ -249,7 +259,7 @@ impl Rooms {
     pub(super) fn left(&self, id: &RoomId) {
         let mut directory = self.write();
         let Directory { settings, known, .. } = &mut *directory;
-        if let Some(known) = known.get_mut(id) {
+        if let Some(known) = known.get_mut(id).map(Arc::make_mut) {
             known.joined = false;
             known.judge(&settings.config.triggers);
         }
@@ -262,7 +272,7 @@ impl Rooms {
 
     /// Notes whether nobody can post in a room.
     pub(in crate::bot) fn set_archived(&self, id: &RoomId, archived: bool) {
-        if let Some(known) = self.write().known.get_mut(id) {
+        if let Some(known) = self.write().known.get_mut(id).map(Arc::make_mut) {
             known.archived = archived;
         }
     }

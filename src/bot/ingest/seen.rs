@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
-/// Messages in one generation. Two are kept: 1 to 2 MB in all.
-const GENERATION: usize = 32_768;
+/// Messages in one generation: as many as fill a table of 32,768 places. Two are kept: 1 MB in all.
+const GENERATION: usize = 28_672;
 
 /// What is known of a message that comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

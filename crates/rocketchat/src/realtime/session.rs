@@ -14,7 +14,7 @@ use super::liveness::{Due, Liveness};
 use super::protocol::{Action, End, Protocol};
 use super::transport::{Socket, broken};
 use super::{ConnectionState, LostReason, MessageFilter, MessageView, RealtimeEvent};
-use crate::rest::{Changes, Subscription};
+use crate::rest::Subscription;
 use crate::{RestClient, RestError};
 
 /// One session over one socket.
@@ -37,7 +37,7 @@ const BURST: usize = 64;
 /// What the session reacts to.
 enum Input {
     Received(Option<Result<WsMessage, Error>>),
-    Listed(Result<Changes<Subscription>, RestError>),
+    Listed(Result<Vec<Subscription>, RestError>),
     Due,
     Buffer(BufferState),
 }
@@ -114,7 +114,7 @@ impl Session<'_> {
                 self.receive_burst(now)
             }
             Input::Listed(rooms) => {
-                let rooms = rooms.map_err(LostReason::from)?.updated;
+                let rooms = rooms.map_err(LostReason::from)?;
                 Ok(self.protocol.set_rooms(rooms, now)?)
             }
             Input::Due => {

@@ -10,22 +10,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::wire;
-
 /// A list as the server answers it.
-#[derive(Debug)]
-pub(super) struct Listing<T> {
-    /// The documents that could be read, in order.
-    pub(super) items: Vec<T>,
-    /// `_id`s of what is gone.
-    pub(super) removed: Vec<String>,
-    /// How many there are in all, where the server says so.
-    pub(super) total: Option<usize>,
-}
+#[derive(Clone)]
+pub(super) struct Listing(Vec<u8>);
 
-/// The fields of a room or a subscription that are read, the last message first; the others are skipped.
-const FIELDS: [&str; 17] = [
-    "lastMessage",
+/// The fields of a room or a subscription that are read; the others are skipped.
+const FIELDS: [&str; 15] = [
     "_id",
     "rid",
     "t",
@@ -41,56 +31,73 @@ const FIELDS: [&str; 17] = [
     "ts",
     "lm",
     "_updatedAt",
-    "prid",
 ];
 
-/// The answers of `rooms.get`, `subscriptions.get` (`update`, `remove`) and `channels.list` (`channels`, `total`).
-#[derive(Deserialize)]
+/// The answers of `rooms.get`, `subscriptions.get` (`update`) and `channels.list` (`channels`, `total`).
+#[derive(Default, Deserialize)]
 struct Answer<'a> {
     #[serde(borrow, default)]
     update: Option<&'a RawValue>,
     #[serde(borrow, default)]
     channels: Option<&'a RawValue>,
     #[serde(default)]
-    remove: Value,
-    #[serde(default)]
     total: Value,
 }
 
-impl<T> Listing<T> {
-    /// Reads a list with `read`. Documents that it cannot read are left out. `None` where the answer is no JSON that could hold one.
-    pub(super) fn read(answer: &[u8], read: impl Fn(&Value) -> Option<T>) -> Option<Self> {
-        let answer: Answer<'_> = serde_json::from_slice(answer).ok()?;
-        let documents = answer.update.or(answer.channels);
+impl Listing {
+    /// `None` where the answer is no JSON that could hold a list.
+    pub(super) fn new(answer: Vec<u8>) -> Option<Self> {
+        serde_json::from_slice::<Answer<'_>>(&answer).ok()?;
+        Some(Self(answer))
+    }
+
+    /// How many there are in all, where the server says so.
+    pub(super) fn total(&self) -> Option<usize> {
+        self.answer().total.as_u64().and_then(|total| usize::try_from(total).ok())
+    }
+
+    /// Reads each document with `read`. Those that it cannot read are left out.
+    pub(super) fn items<T>(&self, read: impl Fn(&Value) -> Option<T>) -> impl Iterator<Item = T> {
+        self.documents().filter_map(move |document| read(&pruned(document, &FIELDS).ok()?))
+    }
+
+    /// The same with one more field, which `read` does without where it cannot be decoded.
+    pub(super) fn items_with<T>(
+        &self,
+        field: &'static str,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> impl Iterator<Item = T> {
+        let fields = [&FIELDS[..], &[field]].concat();
+        self.documents().filter_map(move |document| {
+            let whole = pruned(document, &fields);
+            read(&whole.or_else(|_| pruned(document, &FIELDS)).ok()?)
+        })
+    }
+
+    fn documents(&self) -> impl Iterator<Item = &str> {
+        let Answer { update, channels, .. } = self.answer();
         // Anything but an array is an empty list.
         let documents: Vec<&RawValue> =
-            documents.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
-        let item = |document: &&RawValue| {
-            let document = document.get();
-            let whole = pruned(document, &FIELDS);
-            // A last message that cannot be decoded is that of a room all the same.
-            read(&whole.or_else(|_| pruned(document, &FIELDS[1..])).ok()?)
-        };
-        let removed = answer.remove.as_array().into_iter().flatten();
-        Some(Self {
-            items: documents.iter().filter_map(item).collect(),
-            removed: removed.filter_map(|gone| wire::filled(gone, "_id").map(str::to_owned)).collect(),
-            total: answer.total.as_u64().and_then(|total| usize::try_from(total).ok()),
-        })
+            update.or(channels).and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
+        documents.into_iter().map(RawValue::get)
+    }
+
+    fn answer(&self) -> Answer<'_> {
+        serde_json::from_slice(&self.0).unwrap_or_default()
     }
 }
 
 /// A document without the fields that nobody reads. What is skipped is not even decoded.
-pub(super) fn pruned(document: &str, fields: &'static [&'static str]) -> Result<Value, serde_json::Error> {
+pub(super) fn pruned(document: &str, fields: &[&str]) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(document);
     let read = Fields(fields).deserialize(&mut reader)?;
     Ok(Value::Object(read))
 }
 
 /// The fields to keep.
-struct Fields(&'static [&'static str]);
+struct Fields<'a>(&'a [&'a str]);
 
-impl<'de> DeserializeSeed<'de> for Fields {
+impl<'de> DeserializeSeed<'de> for Fields<'_> {
     type Value = Map<String, Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -98,7 +105,7 @@ impl<'de> DeserializeSeed<'de> for Fields {
     }
 }
 
-impl<'de> Visitor<'de> for Fields {
+impl<'de> Visitor<'de> for Fields<'_> {
     type Value = Map<String, Value>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,8 +133,11 @@ mod tests {
     use crate::rest::{RoomInfo, Subscription};
 
     fn rooms(answer: &Value) -> Vec<String> {
-        let list = Listing::read(answer.to_string().as_bytes(), RoomInfo::from_document).unwrap();
-        list.items.into_iter().map(|info| info.room.id.to_string()).collect()
+        list(answer.to_string()).items(RoomInfo::from_document).map(|info| info.room.id.to_string()).collect()
+    }
+
+    fn list(answer: String) -> Listing {
+        Listing::new(answer.into_bytes()).unwrap()
     }
 
     #[test]
@@ -138,15 +148,15 @@ mod tests {
             "_updatedAt": {"$date": 3}, "lastMessage": {"_id": "m", "msg": "long"}, "usersCount": 7,
         });
         let answer = json!({"success": true, "update": [room], "remove": []}).to_string();
-        let list = Listing::read(answer.as_bytes(), RoomInfo::from_document).unwrap();
-        assert_eq!(list.items, [RoomInfo::from_document(&room).unwrap()]);
+        let read: Vec<_> = list(answer).items(RoomInfo::from_document).collect();
+        assert_eq!(read, [RoomInfo::from_document(&room).unwrap()]);
         let subscription = json!({
             "_id": "s", "rid": "r", "t": "c", "name": "ops", "fname": "Ops", "roles": ["owner"], "archived": false,
             "ts": "2026-01-01T00:00:00.000Z", "_updatedAt": "2026-01-01T00:00:00.000Z", "unread": 3,
         });
         let answer = json!({"update": [subscription], "remove": []}).to_string();
-        let list = Listing::read(answer.as_bytes(), Subscription::from_document).unwrap();
-        assert_eq!(list.items, [Subscription::from_document(&subscription).unwrap()]);
+        let read: Vec<_> = list(answer).items(Subscription::from_document).collect();
+        assert_eq!(read, [Subscription::from_document(&subscription).unwrap()]);
     }
 
     #[test]
@@ -156,16 +166,15 @@ mod tests {
         assert!(rooms(&json!({"update": {"_id": "r"}})).is_empty());
         for last in [r#"{"msg": "\ud83d"}"#.to_owned(), format!("{}1{}", "[".repeat(500), "]".repeat(500))] {
             let answer = format!(r#"{{"update": [{{"_id": "r", "t": "c", "lastMessage": {last}}}]}}"#);
-            let list = Listing::read(answer.as_bytes(), RoomInfo::from_document).unwrap();
-            assert_eq!(list.items.len(), 1, "{last}");
+            let list = list(answer);
+            assert_eq!(list.items_with("lastMessage", RoomInfo::from_document).count(), 1, "{last}");
         }
         assert!(rooms(&json!({})).is_empty());
     }
 
     #[test]
-    fn what_is_gone_and_how_many_there_are_is_read() {
-        let answer = json!({"channels": [], "total": 250, "remove": [{"_id": "a"}, {"x": 1}]}).to_string();
-        let list = Listing::read(answer.as_bytes(), RoomInfo::from_document).unwrap();
-        assert_eq!((list.removed, list.total), (vec!["a".to_owned()], Some(250)));
+    fn how_many_there_are_in_all_is_read() {
+        assert_eq!(list(json!({"channels": [], "total": 250}).to_string()).total(), Some(250));
+        assert_eq!(list(json!({"channels": []}).to_string()).total(), None);
     }
 }

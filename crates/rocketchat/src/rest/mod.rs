@@ -13,7 +13,7 @@ mod tests;
 
 pub use crate::http::{Effect, Failure, RestError};
 pub use messages::{Delivery, OutgoingMessage};
-pub use rooms::{Changes, Page, RoomInfo, Subscription};
+pub use rooms::{Page, RoomInfo, RoomList, Subscription};
 pub use settings::PublicSettings;
 pub use sync::{SyncPage, Unreadable};
 

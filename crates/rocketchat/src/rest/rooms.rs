@@ -31,8 +31,8 @@ pub struct RoomInfo {
     pub last_message_at: Option<Timestamp>,
     /// `_updatedAt`.
     pub updated_at: Option<Timestamp>,
-    /// `lastMessage`: the newest message outside of threads. Only [`RestClient::rooms`] reads it, where it is asked for, and a server
-    /// keeps it only with `Store_Last_Message`, which is the default.
+    /// `lastMessage`: the newest message outside of threads. Only [`RoomList::with_last_messages`] reads it, and a server keeps it
+    /// only with `Store_Last_Message`, which is the default.
     pub last_message: Option<Box<Message>>,
 }
 
@@ -99,14 +99,25 @@ impl Subscription {
     }
 }
 
-/// A whole list, or what changed in it since a given time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changes<T> {
-    /// All items, or those added or changed.
-    pub updated: Vec<T>,
-    /// `_id`s of removed items: of rooms, or of subscriptions ([`Subscription::id`], not the room's). Empty in a whole
-    /// list.
-    pub removed: Vec<String>,
+/// A list of rooms as the server answers it, each decoded only when it is asked for.
+#[derive(Clone)]
+pub struct RoomList {
+    listing: Listing,
+    server: ServerUrl,
+}
+
+impl RoomList {
+    /// The rooms, without their last messages.
+    pub fn rooms(&self) -> impl Iterator<Item = RoomInfo> {
+        self.listing.items(RoomInfo::from_document)
+    }
+
+    /// The rooms, each with its last message, unless that is older than `from`: the list of many rooms is long, and most of them
+    /// have been quiet.
+    pub fn with_last_messages(&self, from: Timestamp) -> impl Iterator<Item = RoomInfo> {
+        let read = move |document: &Value| RoomInfo::with_last_message(document, &self.server, from);
+        self.listing.items_with("lastMessage", read)
+    }
 }
 
 /// One page of a longer list.
@@ -119,25 +130,13 @@ pub struct Page<T> {
 }
 
 impl RestClient {
-    /// The rooms the account is in (`rooms.get`), all or those changed since a time. A new message changes its room. With
-    /// `last_messages_from`, each room has its last message, unless that is older: the list of many rooms is long, and most of them
-    /// have been quiet.
+    /// The rooms the account is in (`rooms.get`), all or those changed since a time. A new message changes its room.
     ///
     /// # Errors
     /// See [`RestError`].
-    pub async fn rooms(
-        &self,
-        updated_since: Option<Timestamp>,
-        last_messages_from: Option<Timestamp>,
-    ) -> Result<Changes<RoomInfo>, RestError> {
-        let query = since(updated_since);
-        let server = self.account().server();
-        let read = |document: &Value| match last_messages_from {
-            Some(from) => RoomInfo::with_last_message(document, server, from),
-            None => RoomInfo::from_document(document),
-        };
-        let list = self.list(Call::get("rooms.get", &query).listing(), read).await?;
-        Ok(Changes { updated: list.items, removed: list.removed })
+    pub async fn rooms(&self, updated_since: Option<Timestamp>) -> Result<RoomList, RestError> {
+        let listing = self.list(Call::get("rooms.get", &since(updated_since))).await?;
+        Ok(RoomList { listing, server: self.account().server().clone() })
     }
 
     /// The account's subscriptions (`subscriptions.get`), all or those changed since a time.
@@ -147,11 +146,9 @@ impl RestClient {
     pub async fn subscriptions(
         &self,
         updated_since: Option<Timestamp>,
-    ) -> Result<Changes<Subscription>, RestError> {
-        let query = since(updated_since);
-        let list =
-            self.list(Call::get("subscriptions.get", &query).listing(), Subscription::from_document).await?;
-        Ok(Changes { updated: list.items, removed: list.removed })
+    ) -> Result<Vec<Subscription>, RestError> {
+        let listing = self.list(Call::get("subscriptions.get", &since(updated_since))).await?;
+        Ok(listing.items(Subscription::from_document).collect())
     }
 
     /// One room by its `_id` (`rooms.info`).
@@ -206,18 +203,15 @@ impl RestClient {
             ("count", count.to_string()),
             ("sort", r#"{"_updatedAt":-1}"#.to_owned()),
         ];
-        let list = self.list(Call::get("channels.list", &query).listing(), RoomInfo::from_document).await?;
+        let listing = self.list(Call::get("channels.list", &query)).await?;
         // Without a total, the list ends at the first empty page.
-        Ok(Page { items: list.items, total: list.total.unwrap_or(usize::MAX) })
+        let total = listing.total().unwrap_or(usize::MAX);
+        Ok(Page { items: listing.items(RoomInfo::from_document).collect(), total })
     }
 
-    async fn list<T>(
-        &self,
-        call: Call<'_>,
-        read: impl Fn(&Value) -> Option<T>,
-    ) -> Result<Listing<T>, RestError> {
-        let answer = self.call_raw(call).await?;
-        Listing::read(&answer, read).ok_or_else(|| RestError::unclear("an answer without a list"))
+    async fn list(&self, call: Call<'_>) -> Result<Listing, RestError> {
+        let answer = self.call_raw(call.listing()).await?;
+        Listing::new(answer).ok_or_else(|| RestError::unclear("an answer without a list"))
     }
 }
 
