@@ -22,8 +22,8 @@ use std::io::{self, IsTerminal};
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{FilterFn, LevelFilter, ParseError},
+    Layer,
+    filter::{FilterFn, LevelFilter, ParseError, Targets},
     fmt::writer::BoxMakeWriter,
     layer::SubscriberExt,
     util::SubscriberInitExt,
@@ -67,7 +67,7 @@ pub struct InvalidFilter(#[from] ParseError);
 pub fn start(format: LogFormat, default_level: &str) -> Result<(), InvalidFilter> {
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let wanted = if wanted.trim().is_empty() { default_level } else { &wanted };
-    let filter = EnvFilter::builder().parse(wanted)?;
+    let filter: Targets = wanted.trim_end_matches(',').parse()?;
     let writer = match journal::is_stderr() {
         true => BoxMakeWriter::new(Journal),
         false => BoxMakeWriter::new(io::stderr),
