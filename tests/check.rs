@@ -361,11 +361,11 @@ async fn a_clock_that_is_wrong_is_a_warning() {
 async fn threads_that_are_switched_off_are_a_warning() {
     let scene = Scene::set().await;
     let said = scene.check().await;
-    assert!(!said.stdout.contains("switched off"), "{}", said.stdout);
+    assert!(!said.stdout.contains("disabled"), "{}", said.stdout);
     scene.chat.set_threads_enabled(false);
     let said = scene.check().await;
     said.works();
-    said.has('!', &["threads", "switched off", "Enable Threads"]);
+    said.has('!', &["threads", "disabled", "Enable Threads"]);
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ impl DemoWorld {
     /// Starts both simulators and fills them.
     ///
     /// # Errors
-    /// [`DemoError`] where no loopback port is free.
+    /// [`DemoError`] if no loopback port is free.
     pub async fn start() -> Result<Self, DemoError> {
         let chat =
             RocketChat::start_with(ChatOptions { seed: rand::random(), ..ChatOptions::default() }).await?;

@@ -43,7 +43,7 @@ pub(super) fn webhook(config: &Config, public: Option<&PublicUrl>) -> String {
     format!("{}/signl4/<listener.secret>", webhook_base(config, public))
 }
 
-/// The part of that URL before `/signl4/`: the public address where it is known, or else the listener's own.
+/// The part of that URL before `/signl4/`: the public address if it is known, or else the listener's own.
 pub(crate) fn webhook_base(config: &Config, public: Option<&PublicUrl>) -> String {
     if let Some(public) = public {
         return public.as_str().to_owned();
@@ -58,7 +58,7 @@ pub(crate) fn webhook_base(config: &Config, public: Option<&PublicUrl>) -> Strin
 fn store_remark(found: Result<(PathBuf, Condition), StoreError>) -> Remark {
     match found {
         Ok((path, condition)) => {
-            // A relative path may mean another file for a service than for the person who runs the check.
+            // A service may resolve a relative path to another file than the person who runs the check.
             let path = std::path::absolute(&path).unwrap_or(path);
             let path = path.display();
             Remark::fine(match condition {
@@ -71,7 +71,7 @@ fn store_remark(found: Result<(PathBuf, Condition), StoreError>) -> Remark {
     }
 }
 
-/// Whether SIGNL4 calls back; `None` before it has anything to tell.
+/// Whether SIGNL4 calls back; `None` if there is nothing to report yet.
 fn callback(callbacks: &Callbacks, now: Timestamp) -> Option<Remark> {
     if let Some(last) = callbacks.last_event {
         let text = format!("SIGNL4 calls back, last at {}", last.strftime("%Y-%m-%d %H:%M UTC"));
@@ -80,11 +80,11 @@ fn callback(callbacks: &Callbacks, now: Timestamp) -> Option<Remark> {
     let warning = never_called_back(callbacks, now)?;
     Some(Remark::warning(
         warning.what,
-        "the address stands below; try it with --public-url, and both ways with test \"SIGNL4 test\" --send",
+        "the address is shown below; try it with --public-url, and both ways with test \"SIGNL4 test\" --send",
     ))
 }
 
-/// Whether an address can be listened on. A running bot already listens there.
+/// Whether the bot can listen on an address. A running bot already does.
 async fn address(key: &str, bind: SocketAddr, running: bool, relative: bool) -> Remark {
     let error = match TcpListener::bind(bind).await {
         Ok(_) if bind.ip().is_loopback() => {

@@ -1,7 +1,7 @@
 //! Tries everything that `run` needs, without paging anybody, and says how to fix what does not work.
 //!
-//! Probes do the I/O and return plain [`Finding`]s. What a room means for the triggers is decided in `rooms`, from what the
-//! probes brought and by the same [`RoomPattern`](crate::alerting::RoomPattern)s as when the bot runs.
+//! Probes do the I/O and return plain [`Finding`]s. `rooms` evaluates the rooms of the triggers from the results of
+//! the probes, with the same [`RoomPattern`](crate::alerting::RoomPattern)s as the running bot.
 //!
 //! | file | subject |
 //! | --- | --- |

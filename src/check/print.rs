@@ -1,17 +1,17 @@
-//! The report as text, for a terminal, a pipe or an e-mail.
+//! The report as text, for a terminal, a pipe or an email.
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 
 use super::report::{Finding, Grade, Remark, Report, RoomFinding};
 
-/// The width where there is no terminal, in columns.
+/// The width without a terminal, in columns.
 const DEFAULT_WIDTH: u16 = 100;
 /// Wider lines are hard to read, and a narrower table has no room for its columns.
 const WIDTHS: std::ops::RangeInclusive<u16> = 60..=120;
 /// Precedes a room that is one of several that an entry matches. The space is a non-breaking one.
 const PART: &str = "└\u{a0}";
 
-/// Where the report is shown.
+/// The output that the report is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
     /// Columns of the terminal.
@@ -85,7 +85,7 @@ pub fn print(report: &Report, look: Look) -> String {
     };
     output += &("\n".to_owned() + &look.heading("SIGNL4's outbound webhook"));
     output += &look.paragraph("has to call this address, or the address of a proxy that passes it on:");
-    // Not wrapped: it is there to be copied.
+    // Not wrapped, so that it can be copied.
     output += &format!("  {}\n\n", report.webhook);
     let (verdict, colour) = verdict(report);
     output + &look.table(&[(0, 0)], [vec![Cell::new(verdict).fg(colour)]])
@@ -107,7 +107,7 @@ fn rows(cells: Vec<Cell>, remark: &Remark) -> Vec<Vec<Cell>> {
     std::iter::once(row.collect()).chain(fix).collect()
 }
 
-/// Names come from outside: control characters, which could move the terminal's cursor, become visible.
+/// Names come from outside: makes control characters visible, which could move the terminal's cursor.
 fn text(text: &str) -> Cell {
     let visible = |c: char| match c {
         c if c.is_ascii_whitespace() => ' ',

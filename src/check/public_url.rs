@@ -1,8 +1,8 @@
-//! Whether SIGNL4 would reach the listener at its public address.
+//! Whether SIGNL4 can reach the listener at its public address.
 //!
-//! SIGNL4's network path cannot be tested from here, but a call from this machine to the public address tests most of it: the
-//! name, the proxy, its certificate and its path. The call is a POST without a body: the listener rejects it with 400 and
-//! stores nothing, while a wrong secret is answered with 404.
+//! SIGNL4's network path cannot be tested from here. But a call from this machine to the public address tests most of
+//! it: the name, the proxy, its certificate and its path. The call is a POST without a body: the listener rejects it
+//! with 400 and stores nothing, while the answer to a wrong secret is 404.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use super::tls_problem::TlsProblem;
 use crate::config::Config;
 use rocketchat::Connector;
 
-/// How long the call may take.
+/// Time limit for the call.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How much of the answer is read, in bytes. The listener's has about fifty.
+/// Maximum number of bytes of the answer to read. The listener's has about fifty.
 const MAX_ANSWER: usize = 4096;
 
 /// The address at which SIGNL4 reaches the listener, without `/signl4/…`: `https://bot.example.com`, with a sub-path
-/// where a proxy strips one.
+/// if a proxy strips one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(Url);
 
@@ -67,7 +67,7 @@ impl PublicUrl {
     }
 }
 
-/// Calls the listener at its public address, where that is given.
+/// Calls the listener at its public address, if that is given.
 pub(super) async fn probe(config: &Config, connector: &Connector, url: Option<&PublicUrl>) -> Vec<Finding> {
     let Some(url) = url else { return Vec::new() };
     let mut remarks = Vec::new();
@@ -137,12 +137,12 @@ fn answered(url: &PublicUrl, status: StatusCode, ours: bool) -> Remark {
         }
         StatusCode::NOT_FOUND => Remark::problem(
             format!("{shown} answers, but not like a bot with this secret (404)"),
-            "start the bot; make the proxy pass /signl4/ on with its whole path; restart a bot whose secret has changed",
+            "start the bot; make the proxy forward /signl4/ with the whole path; restart a bot whose secret has changed",
         ),
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
             Remark::problem(
                 format!("{shown} is a proxy that does not reach the bot ({status})"),
-                "start the bot, and make the proxy pass calls on to listener.bind",
+                "start the bot, and make the proxy forward calls to listener.bind",
             )
         }
         status if status.is_redirection() => Remark::problem(
@@ -151,11 +151,11 @@ fn answered(url: &PublicUrl, status: StatusCode, ours: bool) -> Remark {
         ),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Remark::problem(
             format!("{shown} asks for a login or rejects calls ({status})"),
-            "make the proxy pass POST /signl4/ on without a login",
+            "make the proxy forward POST /signl4/ without a login",
         ),
         status => Remark::problem(
             format!("{shown} does not answer like the bot ({status})"),
-            "make the proxy pass POST /signl4/ on to listener.bind",
+            "make the proxy forward POST /signl4/ to listener.bind",
         ),
     }
 }

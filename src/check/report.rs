@@ -1,4 +1,4 @@
-//! What was probed and what was found: plain data, and its JSON.
+//! What was probed and found: plain data, and its JSON.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Grade {
-    /// As it should be.
+    /// As expected.
     Fine,
-    /// The bot works, but not in every way as an administrator might expect.
+    /// The bot works, but perhaps not in every way that an administrator expects.
     Warning,
     /// The bot would not do what `bot.toml` asks for.
     Problem,
@@ -27,17 +27,17 @@ pub struct Remark {
 }
 
 impl Remark {
-    /// As it should be.
+    /// As expected.
     pub fn fine(text: impl Into<String>) -> Self {
         Self { grade: Grade::Fine, text: text.into(), fix: None }
     }
 
-    /// Worth knowing, and what to do about it.
+    /// Worth knowing, with advice.
     pub fn warning(text: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { grade: Grade::Warning, text: text.into(), fix: Some(fix.into()) }
     }
 
-    /// Has to be fixed, and how.
+    /// A problem, with its fix.
     pub fn problem(text: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { grade: Grade::Problem, text: text.into(), fix: Some(fix.into()) }
     }
@@ -103,7 +103,7 @@ pub struct RoomFinding {
 pub struct Report {
     /// Everything but the rooms.
     pub sections: Vec<Section>,
-    /// The rooms of the triggers; `None` where they could not be probed.
+    /// The rooms of the triggers; `None` if they could not be probed.
     pub rooms: Option<Vec<RoomFinding>>,
     /// The URL that SIGNL4 has to call, without its secret.
     pub webhook: String,

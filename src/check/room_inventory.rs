@@ -1,5 +1,5 @@
-//! Asks Rocket.Chat for the rooms that triggers may match: the bot's own, and, where these do not suffice, public channels
-//! and single rooms.
+//! Asks Rocket.Chat for the rooms that triggers may match: the bot's own, and if necessary public channels and single
+//! rooms.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -11,11 +11,12 @@ use crate::alerting::{NamedRooms, RoomPattern, TriggerSet, Unfound, remember_nam
 use rocketchat::rest::{RestClient, RestError, RoomInfo};
 use rocketchat::{Room, RoomId};
 
-/// Channels on one page of the list.
+/// Channels per page of the list.
 const PAGE: usize = 100;
-/// Pages that are read. The list serves globs and similar names, and a server may have a hundred thousand channels.
+/// Maximum number of pages. The list serves globs and similar names, and a server may have a hundred thousand
+/// channels.
 const MAX_PAGES: usize = 30;
-/// The longest rate limit that is waited for. Rocket.Chat's own window is a minute.
+/// The longest rate limit to wait for. Rocket.Chat's own window is a minute.
 const MAX_WAIT: Duration = Duration::from_secs(65);
 
 /// A room that the bot is in.
@@ -30,9 +31,9 @@ pub(super) struct JoinedRoom {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Lookup {
     Found(RoomInfo),
-    /// It exists, but the account may not see it.
+    /// It exists, but the account is not allowed to see it.
     Hidden,
-    /// It exists and is archived; the server says no more.
+    /// It exists and is archived; nothing else is known.
     Archived,
     Missing,
     /// The lookup failed.
@@ -43,7 +44,7 @@ pub(super) enum Lookup {
 #[derive(Clone, Debug, Default)]
 pub(super) struct RoomInventory {
     pub(super) joined: Vec<JoinedRoom>,
-    /// Public channels that the bot is not in; empty where they were not needed.
+    /// Public channels that the bot is not in; empty if they were not needed.
     pub(super) channels: Vec<RoomInfo>,
     /// Why `channels` may be incomplete.
     pub(super) channels_missing: Option<String>,
@@ -52,7 +53,7 @@ pub(super) struct RoomInventory {
 }
 
 impl RoomInventory {
-    /// Asks what these triggers need. `named` has the rooms that their names found before.
+    /// Requests what these triggers need. `named` contains the rooms that their names found before.
     ///
     /// # Errors
     /// When the server does not list the rooms that the bot is in.
@@ -167,7 +168,7 @@ async fn joined_rooms(rest: &RestClient) -> Result<Vec<JoinedRoom>, RestError> {
     Ok(rooms.rooms().map(with_roles).collect())
 }
 
-/// Makes a call, and repeats it once where the server asks to wait for a short time.
+/// Makes a call, and repeats it once if the server asks to wait for a short time.
 pub(super) async fn wait_for_rate_limit<T, F: Future<Output = Result<T, RestError>>>(
     call: impl Fn() -> F,
 ) -> Result<T, RestError> {

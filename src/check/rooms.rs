@@ -1,5 +1,5 @@
-//! What each entry of each trigger's `rooms` matches, and what is wrong there. Decided from the inventory and the account's
-//! rights alone.
+//! What each entry of each trigger's `rooms` matches, and its problems. Decided from the inventory and the account's
+//! permissions alone.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ use rocketchat::{Room, RoomId, RoomKind};
 
 /// How many rooms with problems are listed below one entry.
 const MAX_PARTS: usize = 12;
-/// How many similar names are proposed.
+/// How many similar names are suggested.
 const MAX_SIMILAR: usize = 3;
 
 /// Posting under another name or avatar (`validateMessage` in Rocket.Chat's `sendMessage.ts`).
@@ -31,7 +31,7 @@ const JOIN_WITHOUT_CODE: &str = "join-without-join-code";
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rights {
     roles: Vec<String>,
-    /// The roles that have each permission; `None` where the account may not list them.
+    /// The roles that have each permission; `None` if the account may not list them.
     holders: Option<HashMap<String, Vec<String>>>,
 }
 
@@ -42,8 +42,8 @@ impl Rights {
         Self { roles, holders }
     }
 
-    /// Whether the account has a permission, through its roles on the server or in a room. `None` where that is unknown: the
-    /// account may not list permissions, or the server has no such permission.
+    /// Whether the account has a permission, through its roles on the server or in a room. `None` if that is unknown
+    /// because the account may not list permissions, or the server has no such permission.
     pub(super) fn may(&self, permission: &str, room_roles: &[String]) -> Option<bool> {
         let holders = self.holders.as_ref()?.get(permission)?;
         Some(self.roles.iter().chain(room_roles).any(|role| holders.contains(role)))
@@ -60,7 +60,7 @@ pub(super) struct RoomCheck<'a> {
     pub(super) auto_join: bool,
 }
 
-/// A room, and the bot's roles in it where it is a member.
+/// A room, and the bot's roles in it if it is a member.
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
     info: &'a RoomInfo,
@@ -125,7 +125,7 @@ impl<'a> RoomCheck<'a> {
         }
     }
 
-    /// The rooms that an entry matches, by the same rule as when the bot runs.
+    /// The rooms that an entry matches, by the same rule as in the running bot.
     fn candidates(&self, pattern: &RoomPattern) -> Vec<Candidate<'a>> {
         let joined = self.inventory.joined.iter();
         let joined =
@@ -135,7 +135,7 @@ impl<'a> RoomCheck<'a> {
         if let Some(Lookup::Found(info)) = self.inventory.lookup(pattern) {
             candidates.push(Candidate { info, roles: None });
         } else {
-            // The server looks a room up by its address alone, exactly; the list has all names.
+            // The server only finds a room by the exact name in its address. The list has all names.
             let channels = self.inventory.channels.iter().map(|info| Candidate { info, roles: None });
             candidates.extend(channels.filter(|room| pattern.matches(&room.info.room, false)));
         }
@@ -147,7 +147,7 @@ impl<'a> RoomCheck<'a> {
         let invite = self.invite();
         match self.inventory.lookup(pattern) {
             Some(Lookup::Hidden) => {
-                Remark::problem("the bot is not in it, and may not see it without being in it", invite)
+                Remark::problem("the bot is not in it, and is not allowed to see it", invite)
             }
             Some(Lookup::Archived) => archived(),
             Some(Lookup::Unknown(reason)) => {
@@ -261,7 +261,7 @@ impl<'a> RoomCheck<'a> {
         }
         if !self.auto_join {
             return Err(Remark::warning(
-                "the bot is not in it, and rocketchat.auto_join is off: it depends on the server whether its messages are received",
+                "the bot is not in it, and rocketchat.auto_join is off: whether the bot receives its messages depends on the server",
                 self.invite(),
             ));
         }
@@ -303,7 +303,7 @@ fn is_former(name: &str, room: &Room) -> bool {
     room.former_names.iter().any(|former| &**former == name)
 }
 
-/// A remark about a room that goes by another name now.
+/// A remark about a room that has another name now.
 fn renamed(room: &Room, remark: Remark) -> Remark {
     if remark.grade == Grade::Problem {
         return remark;
@@ -311,7 +311,7 @@ fn renamed(room: &Room, remark: Remark) -> Remark {
     let label = room_label(room);
     Remark::warning(
         format!("was renamed to {label}, and is still watched by its ID"),
-        format!("write its new name, {label}, or id:{}", room.id),
+        format!("use its new name, {label}, or id:{}", room.id),
     )
 }
 

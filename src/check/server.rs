@@ -1,4 +1,4 @@
-//! Rocket.Chat: the server, the account and its rights, the realtime session, and then the rooms.
+//! Rocket.Chat: the server, the account and its permissions, the realtime session, and then the rooms.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const OLDEST: u32 = 6;
 const NEWEST: u32 = 9;
 /// A larger difference between the clocks is a warning. The bot itself is not affected by it.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
-/// How long a realtime session may take to be established: longer than each of its steps.
+/// Time limit for establishing a realtime session: longer than each of its steps.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The role with every permission, which the bot never needs.
@@ -33,10 +33,10 @@ const ADMIN: &str = "admin";
 /// The remedy for a failure inside the server.
 const AGAIN: &str = "run this check again; if it fails again, read Rocket.Chat's own log";
 
-/// What was found about Rocket.Chat, and about the rooms, where these could be probed.
+/// The findings about Rocket.Chat, and about the rooms if these could be probed.
 pub(super) type Found = (Vec<Finding>, Option<Vec<RoomFinding>>);
 
-/// Asks the server everything that has no effect there.
+/// Probes everything on the server that can be probed without an effect.
 pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
     let settings = &config.rocketchat;
     let account =
@@ -48,15 +48,15 @@ pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
     (findings, rooms)
 }
 
-/// Logs out where a password logged in: a server keeps 50 logins of a user, and a trial must not push out the login of a
-/// running bot.
+/// Logs out after a login with a password: a server keeps 50 logins per user, and a probe must not displace the login
+/// of a running bot.
 pub(super) async fn end_login(account: &config::Account, rest: &RestClient) {
     if matches!(account, config::Account::Password { .. }) && rest.account().identity().is_some() {
         let _ = rest.log_out().await;
     }
 }
 
-/// Whether the server answers like Rocket.Chat. Where it does not, nothing else can be probed.
+/// Whether the server answers like Rocket.Chat. If it does not, nothing else can be probed.
 pub(super) async fn greet(account: &Account, rest: &RestClient) -> Result<Vec<Finding>, Finding> {
     let url = account.server();
     let info = rest.server_info().await.map_err(|error| Finding::new("server", unreachable(url, &error)))?;
@@ -76,7 +76,7 @@ struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// Step by step; a failed one may prevent the next.
+    /// Step by step; a failed step may prevent the next one.
     async fn run(&self, findings: &mut Vec<Finding>) -> Option<Vec<RoomFinding>> {
         match greet(&self.account, &self.rest).await {
             Ok(greeted) => findings.extend(greeted),
@@ -136,7 +136,7 @@ fn server(url: &ServerUrl, info: &ServerInfo) -> Remark {
     let Some(version) = &info.version else {
         return Remark::warning(
             format!("{url} does not report its version; the bot is tested with {OLDEST} to {NEWEST}"),
-            "see that nothing in front of Rocket.Chat changes its answers to /api/info",
+            "make sure that no proxy in front of Rocket.Chat changes its answers to /api/info",
         );
     };
     let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
@@ -181,18 +181,18 @@ fn clock(offset: Option<SignedDuration>) -> Remark {
         }
         Some(offset) => {
             let way = if offset.is_positive() { "ahead of" } else { "behind" };
-            // Known to about a second.
+            // Accurate to about a second.
             let seconds = (offset.abs() + SignedDuration::from_millis(500)).as_secs().unsigned_abs();
             let apart = humantime::format_duration(Duration::from_secs(seconds));
             Remark::warning(
                 format!("the server's clock is {apart} {way} this one"),
-                "set both by NTP; the bot is not affected, but the times that people read differ",
+                "synchronize both with NTP; the bot is not affected, but the times that people read differ",
             )
         }
     }
 }
 
-/// The remark on a failed login; `None` where it succeeded, or where the realtime session may still log in.
+/// The remark on a failed login; `None` if it succeeded, or if the realtime session may still log in.
 pub(super) fn login_refused(error: Option<LoginError>) -> Option<Remark> {
     match error? {
         LoginError::RestDisabled(_) => None,
@@ -234,7 +234,7 @@ pub(super) async fn realtime(account: Arc<Account>) -> Remark {
             format!("messages cannot be received: {reason}"),
             match reason {
                 LostReason::Handshake(_) | LostReason::ClosedByServer(_) => {
-                    format!("make the proxy in front of Rocket.Chat pass WebSockets on, at {address}")
+                    format!("make the proxy in front of Rocket.Chat forward WebSockets at {address}")
                 }
                 LostReason::Dns(_)
                 | LostReason::Refused(_)
@@ -249,7 +249,7 @@ pub(super) async fn realtime(account: Arc<Account>) -> Remark {
     }
 }
 
-/// The outcome of the first attempt at a session; `None` where there is none.
+/// The outcome of the first attempt at a session; `None` if there is none.
 async fn first_outcome(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Result<Scope, LostReason>> {
     loop {
         match events.recv().await? {
@@ -324,8 +324,8 @@ fn appearance(settings: &config::RocketChat, rights: &Rights, me: &Me) -> Remark
 fn threads(settings: Result<PublicSettings, RestError>) -> Option<Remark> {
     (settings.ok()?.threads == Some(false)).then(|| {
         Remark::warning(
-            "threads are switched off: replies are posted in the room, each with a quotation of its message",
-            "switch on Administration > Settings > Threads > Enable Threads",
+            "threads are disabled: replies are posted in the room, each with a quotation of its message",
+            "enable Administration > Settings > Threads > Enable Threads",
         )
     })
 }

@@ -1,20 +1,20 @@
-//! The remedy for a failed TLS handshake. The reason arrives as a text and is recognized by the TLS library's wording, which
-//! a test compares.
+//! The remedy for a failed TLS handshake. The reason arrives as text and is recognized by the TLS library's wording,
+//! which a test verifies.
 
-/// What is wrong with the other end's TLS.
+/// What is wrong with the TLS of the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TlsProblem {
     /// The certificate has expired, or is not valid yet.
     Outdated,
     /// The certificate is for another name.
     OtherName,
-    /// The server shows a certificate of an authority as its own, as a self-signed one often is.
+    /// The server uses a certificate of an authority as its own, which many self-signed ones are.
     OwnAuthority,
-    /// A key or signature of the certificate is of a kind that is not supported.
+    /// The certificate's key or signature has an unsupported type.
     Unsupported,
     /// The certificate is not signed by a trusted authority, or is invalid in another way.
     Untrusted,
-    /// The other end does not speak TLS.
+    /// The other side does not use TLS.
     Unencrypted,
 }
 
@@ -22,7 +22,7 @@ const UNSUPPORTED: &str = "give it a certificate with a key of RSA, P-256, P-384
      not supported";
 
 impl TlsProblem {
-    /// `None` where the reason is not a TLS problem.
+    /// `None` if the reason is not a TLS problem.
     pub(super) fn of(reason: &str) -> Option<Self> {
         let of_certificate = reason.split_once("invalid peer certificate: ").map(|(_, detail)| detail);
         match of_certificate {

@@ -21,7 +21,7 @@ pub struct CheckOptions {
 /// Prints the report.
 ///
 /// # Errors
-/// When the configuration is wrong, or [`Failure::Reported`] where the bot would not do everything that it asks for.
+/// When the configuration is wrong, or [`Failure::Reported`] if the bot could not do everything that it asks for.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "output of the command")]
 pub async fn check(path: Option<PathBuf>, options: &CheckOptions) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process_or_service(path))?;

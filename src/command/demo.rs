@@ -20,7 +20,7 @@ const SECRET_LENGTH: usize = 32;
 /// Runs the demo until SIGINT or SIGTERM. Port 0 means any free one.
 ///
 /// # Errors
-/// When a port cannot be listened on, or a part of the bot fails.
+/// When the demo cannot listen on a port, or a part of the bot fails.
 #[expect(clippy::print_stdout, reason = "output of the command")]
 pub async fn demo(port: u16) -> Result<(), Failure> {
     let stop = stop_on_signals()?;
@@ -49,7 +49,7 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     Ok(bot.run().await?)
 }
 
-/// The configuration for the simulated servers, as a person would write it.
+/// The configuration for the simulated servers, in the same format as a person's.
 fn config(world: &DemoWorld, secret: &str, dir: &Path) -> Result<Config, Failure> {
     let store = format!("sqlite://{}", dir.join("demo.db").display());
     let text = format!(

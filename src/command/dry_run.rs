@@ -1,4 +1,4 @@
-//! `test`: shows which trigger a message would match and the event it would send. Sends nothing, unless told to.
+//! `test`: shows which trigger a message would match and the event it would send. Sends nothing unless requested.
 
 use std::{
     fmt::Write as _,
@@ -24,16 +24,16 @@ use crate::{
 use rocketchat::{Account, Author, Connector, Message, RestClient, Room};
 use signl4::AlertEvent;
 
-/// How long the server may take to tell the bot's name.
+/// Time limit for asking the server for the bot's name.
 const NAME_WITHIN: Duration = Duration::from_secs(5);
-/// The first keys of an event as shown; the others follow by name, SIGNL4's control parameters last.
+/// The first keys of an event as shown. The others follow by name, with SIGNL4's control parameters last.
 const FIRST: [&str; 5] = ["title", "message", "user", "channel", "link"];
 
 /// Prints what a message with this text would do. With `pages`, the event is sent, marked as a test.
 ///
 /// # Errors
-/// When the configuration is wrong or the room cannot be understood; with `pages`, where no trigger matches, SIGNL4 does not take
-/// the event, or it does not call back.
+/// When the configuration or the room is invalid. With `pages`, also if no trigger matches, SIGNL4 does not accept the
+/// event, or it does not call back.
 pub async fn test(
     path: Option<PathBuf>,
     text: &str,
@@ -79,7 +79,7 @@ struct Report {
     first: Option<(TeamName, AlertEvent)>,
 }
 
-/// The bot's username. For a token only the server knows it; without an answer the question is left open.
+/// The bot's username. For a token only the server knows it; without an answer it stays unknown.
 async fn own_name(settings: &config::RocketChat) -> Option<String> {
     if let config::Account::Password { username, .. } = &settings.account {
         return Some(username.clone());
@@ -115,7 +115,7 @@ impl Scene {
     }
 }
 
-/// `own` is the bot's own username, where it is known.
+/// `own` is the bot's own username, if it is known.
 fn report(
     config: &Config,
     text: &str,
@@ -128,7 +128,7 @@ fn report(
         && user.username.eq_ignore_ascii_case(own)
     {
         let text = format!(
-            "No trigger matches: @{own} is the bot's own account, and its messages never page.\nAn integration needs an account of its own.\n"
+            "No trigger matches: @{own} is the bot's own account, and its messages never page.\nAn integration needs its own account.\n"
         );
         return Ok(Report { text, first: None });
     }
@@ -255,7 +255,7 @@ fn obstacle(trigger: &Trigger, text: &str, scenes: &[Scene]) -> String {
         return format!("the text does not match {}", patterns.join(" or "));
     }
     if let Some(unless) = trigger.unless.as_ref().filter(|_| trigger.is_excluded(text)) {
-        return format!("the text matches, but also what it must not: {unless} (unless)");
+        return format!("the text matches, but so does the exception: {unless} (unless)");
     }
     if !scenes.iter().any(|scene| trigger.watches(&scene.room, true)) {
         let rooms: Vec<_> = trigger.rooms.iter().map(ToString::to_string).collect();
@@ -267,12 +267,12 @@ fn obstacle(trigger: &Trigger, text: &str, scenes: &[Scene]) -> String {
 /// Explains the placeholders in the report.
 fn stand_ins(report: &str) -> String {
     let mut note = match (report.contains(ROOM_ID), report.contains(MESSAGE_ID)) {
-        (true, _) => format!(" {ROOM_ID} and {MESSAGE_ID} stand for the real ones."),
-        (false, true) => format!(" {MESSAGE_ID} stands for the real one."),
+        (true, _) => format!(" {ROOM_ID} and {MESSAGE_ID} are placeholders."),
+        (false, true) => format!(" {MESSAGE_ID} is a placeholder."),
         (false, false) => String::new(),
     };
     if report.contains(&format!("by @{ANYBODY}")) {
-        let _ = write!(note, " @{ANYBODY} stands for anybody; --room and --user name others.");
+        let _ = write!(note, " @{ANYBODY} is a placeholder; choose others with --room and --user.");
     }
     note
 }

@@ -18,7 +18,7 @@ pub enum Failure {
     /// The bot did not start.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// The bot stopped by itself.
+    /// The bot stopped unexpectedly.
     #[error(transparent)]
     Run(#[from] RunError),
     /// The demo could not start.

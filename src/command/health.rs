@@ -15,13 +15,13 @@ use crate::{
 };
 use rocketchat::Connector;
 
-/// How long the call may take.
+/// Time limit for the call.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Asks the admin listener's `/readyz`.
 ///
 /// # Errors
-/// [`Failure::Reported`] where the bot is not ready or does not answer; the reason is printed.
+/// [`Failure::Reported`] if the bot is not ready or does not answer; the reason is printed.
 #[expect(clippy::print_stdout, reason = "output of the command")]
 pub async fn health(path: Option<PathBuf>) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process_or_service(path))?;

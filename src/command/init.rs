@@ -12,8 +12,8 @@ use crate::check::{PublicUrl, webhook_base};
 use crate::config::values;
 use crate::setup::{Given, SetupError, Target, Terminal, Written, interview};
 
-/// The answers that `init` need not ask for. Secrets come from files, from the environment, or are typed: command-line
-/// arguments are visible to all users of the machine.
+/// The answers that `init` need not ask for. Secrets come from files, from the environment, or are typed, because
+/// command-line arguments are visible to all users of the machine.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Secrets also come from SIGNL4_BOT_ROCKETCHAT__AUTH_TOKEN, SIGNL4_BOT_ROCKETCHAT__PASSWORD and \
@@ -92,7 +92,7 @@ fn agrees(person: Terminal, question: &str) -> bool {
     person.choose(question, 'n', 'y').is_ok_and(|answer| answer == 'y')
 }
 
-/// Pages the person on duty, if that is wanted, to see that both ways work.
+/// Pages the person on duty, if requested, to test both directions.
 #[expect(clippy::print_stdout, reason = "output of the command")]
 async fn offer_test(person: Terminal, output: &Path) -> Result<(), Failure> {
     let question = "Once the URL is entered in SIGNL4: page the person on duty now, as a test, to see that both ways work? (y/n)";
@@ -101,7 +101,7 @@ async fn offer_test(person: Terminal, output: &Path) -> Result<(), Failure> {
     }
     println!();
     let tested = page(output.to_owned(), "SIGNL4 test").await;
-    // Told now: the bot may run next.
+    // Printed now, because the bot may run next.
     tested.map_err(|failure| {
         println!("{failure}");
         Failure::Reported
@@ -169,7 +169,9 @@ fn report(output: &Path, Written { config, secrets }: &Written, public: Option<&
     println!("\nIn the SIGNL4 portal, create an outbound webhook with this URL. It is a secret too:");
     println!("\n  {base}/signl4/{secret}\n");
     if base.contains('<') {
-        println!("Replace <this machine> by the name at which SIGNL4 reaches this machine or its proxy.\n");
+        println!(
+            "Replace <this machine> with the host name at which SIGNL4 reaches this machine or its proxy.\n"
+        );
     }
 }
 

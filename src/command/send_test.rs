@@ -1,7 +1,7 @@
 //! `test --send`: pages for real with a text that says it is a test, then waits for SIGNL4 to call back.
 //!
-//! Where no bot runs, the event is awaited on the listener's own address. Where one runs, it has that address, and its store is
-//! looked at: it takes the event as one of an alert that is not its own and posts nothing.
+//! If no bot is running, this waits for the event on the listener's own address. If a bot is running, it uses that
+//! address, so this watches the bot's store. The bot considers the event as one of an unknown alert and posts nothing.
 
 use std::{
     io::{self, ErrorKind, Write as _},
@@ -28,17 +28,17 @@ use crate::{
 use rocketchat::Connector;
 use signl4::{AlertEvent, Notification, RaiseError, WebhookClient};
 
-/// How long SIGNL4 may take to call back.
+/// Time limit for SIGNL4's call.
 pub(super) const CALLBACK_WITHIN: Duration = Duration::from_secs(60);
-/// How often the store is looked at.
+/// How often to read the store.
 const LOOK: Duration = Duration::from_millis(200);
-/// What the alert's text begins with.
+/// The beginning of the alert's text.
 const NOTE: &str = "This is a test of the bridge from Rocket.Chat. Nothing has happened; please acknowledge.";
 
-/// Sends `event` to a team, marked as a test, and reports what comes of it.
+/// Sends `event` to a team, marked as a test, and reports the result.
 ///
 /// # Errors
-/// [`Failure::Reported`] where SIGNL4 does not take the event or does not call back; the reason is printed.
+/// [`Failure::Reported`] if SIGNL4 does not accept the event or does not call back; the reason is printed.
 pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::Test(error.to_string());
     let Some((_, url)) = config.signl4.webhooks().find(|(name, _)| name == team) else {
@@ -68,7 +68,7 @@ pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) ->
     };
     let name = raised.event_id.as_ref().map_or("without an eventId".to_owned(), |id| format!("eventId {id}"));
     say(&format!(
-        "Sent: SIGNL4 took it after {} ms ({name}).\nWaiting up to {} s for SIGNL4 to call back. Acknowledging the alert on the phone helps.\n",
+        "Sent: SIGNL4 accepted it after {} ms ({name}).\nWaiting up to {} s for SIGNL4 to call back. Acknowledge the alert on the phone to get an event sooner.\n",
         called.elapsed().as_millis(),
         CALLBACK_WITHIN.as_secs()
     ));
@@ -88,8 +88,8 @@ pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) ->
         Err(_) => {
             say(&format!(
                 "SIGNL4 did not call back. In the SIGNL4 portal, enter the outbound webhook http(s)://<host>:{}/signl4/<listener.secret>, \
-                 with its events enabled, and see that SIGNL4 reaches that address from the internet \
-                 (`check --public-url` tries it).\n",
+                 with its events enabled, and make sure that SIGNL4 can reach that address from the internet \
+                 (`check --public-url` tests it).\n",
                 config.listener.bind.port()
             ));
             Err(Failure::Reported)
@@ -113,7 +113,7 @@ enum Callbacks {
     Bot { url: String, since: Timestamp },
 }
 
-/// Why events cannot be awaited.
+/// Why it is impossible to wait for events.
 #[derive(Debug, thiserror::Error)]
 enum CallbackError {
     #[error("cannot listen on listener.bind: {0}")]
@@ -131,7 +131,7 @@ impl Callbacks {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 let url = config.store.url.clone();
                 let since = Timestamp::now();
-                // Tried now, so that nobody is paged where the answer could not be seen.
+                // Tried first, so that nobody is paged if the event could not be received.
                 Store::received_events(&url, since).await?;
                 return Ok(Self::Bot { url, since });
             }

@@ -1,4 +1,4 @@
-//! Rooms and messages that stand for real ones, so that triggers can be tried without a server.
+//! Placeholders for rooms and messages, so that triggers can be tried without a server.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -6,14 +6,14 @@ use serde_json::json;
 use crate::alerting::{RoomGlob, RoomPattern, RoomPatternError, Trigger, UserPattern};
 use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, ServerUrl, UserId};
 
-/// The author where any author will do.
+/// The author if any author will do.
 pub(super) const ANYBODY: &str = "alice";
-/// Stands for the `_id` of a room of which only the name is known.
+/// The placeholder for the `_id` of a room of which only the name is known.
 pub(super) const ROOM_ID: &str = "ROOM-ID";
-/// Stands for the `_id` of the message.
+/// The placeholder for the `_id` of the message.
 pub(super) const MESSAGE_ID: &str = "MESSAGE-ID";
 
-/// The room named on the command line; `None` where the text matches several.
+/// The room named on the command line; `None` if the text matches several.
 pub(super) fn room_named(text: &str) -> Result<Option<Room>, RoomPatternError> {
     Ok(match RoomPattern::parse(text)? {
         RoomPattern::Any | RoomPattern::Glob(_) => None,
@@ -40,7 +40,7 @@ pub(super) fn author_of(trigger: &Trigger) -> Author {
     accepted.unwrap_or_else(|| author(&UserPattern::Username(ANYBODY.to_owned())))
 }
 
-/// The author whom an entry of `users` means.
+/// The author that an entry of `users` matches.
 pub(super) fn author(pattern: &UserPattern) -> Author {
     let (id, username, name) = match pattern {
         UserPattern::Username(username) => ("USER-ID", username.as_str(), None),
@@ -50,7 +50,7 @@ pub(super) fn author(pattern: &UserPattern) -> Author {
     Author { id: UserId::new(id), username: username.to_owned(), name }
 }
 
-/// What the bot reads in a message that somebody types like this.
+/// How the bot reads a message that somebody types like this.
 pub(super) fn readable(typed: &str, server: &ServerUrl) -> String {
     let document = json!({"_id": MESSAGE_ID, "rid": ROOM_ID, "u": {"_id": "USER-ID"}, "ts": 0, "msg": typed});
     Message::from_document(&document, server).map_or_else(|_| typed.to_owned(), |message| message.text)
@@ -76,7 +76,7 @@ pub(super) fn message(text: &str, room: &Room, author: Author) -> Message {
 fn channel(name: &str) -> Room {
     // The ID of the channel that every server has.
     let id = if name == "general" { "GENERAL" } else { ROOM_ID };
-    // Others are only shown: the server makes an address of them that nobody guesses.
+    // Others are only displayed: the server generates their URLs.
     match name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         true => room(id, Some(name)),
         false => Room { display_name: Some(name.into()), ..room(id, None) },

@@ -8,7 +8,7 @@ use super::{Answers, LOGO};
 use crate::config::Account;
 
 const EXAMPLE: &str = include_str!("../../bot.toml.example");
-/// What the example says before this is how to fill it in.
+/// The example's text before this explains how to fill it in.
 const EXPLANATIONS: &str = "# A line such as";
 const HEAD: &str = "# signl4-rocketchat: written by `signl4-rocketchat init`.";
 const HOLDS_SECRETS: &str = " It contains secrets: only the bot should be able to read it. Check it with";

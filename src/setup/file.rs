@@ -24,7 +24,7 @@ const PUBLIC: u32 = 0o644;
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     output: PathBuf,
-    /// The directory of the secrets; `None` where they go into `bot.toml`.
+    /// The directory of the secrets; `None` if they go into `bot.toml`.
     secrets: Option<PathBuf>,
     replace: bool,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Target {
 pub(crate) struct Written {
     /// The new configuration, together with the environment.
     pub(crate) config: Config,
-    /// The files with the secrets; none where they are in `bot.toml`.
+    /// The files with the secrets; none if they are in `bot.toml`.
     pub(crate) secrets: Vec<PathBuf>,
 }
 
@@ -185,7 +185,7 @@ fn write_temporary(directory: &Path, text: &SecretString, mode: u32) -> io::Resu
         .permissions(Permissions::from_mode(PRIVATE))
         .tempfile_in(directory)?;
     file.write_all(text.expose_secret().as_bytes())?;
-    // Again, because the umask applies when the file is created.
+    // Set again, because the umask applies when the file is created.
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
     file.as_file().sync_all()?;
     Ok(file)

@@ -1,5 +1,5 @@
-//! Asks for what is not given, and tries each answer. A wrong answer is asked for again on a terminal, and is an error
-//! elsewhere.
+//! Asks for missing values and tries each answer. A wrong answer is asked for again on a terminal, and is an error
+//! otherwise.
 
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -28,7 +28,7 @@ const ALL: &str = "*";
 /// How many rooms of a kind are listed.
 const MAX_LISTED: usize = 20;
 
-/// Returns all answers, each of them tried.
+/// Returns all answers, after trying each.
 ///
 /// # Errors
 /// When an answer is missing or wrong and there is no terminal, or the input ends.

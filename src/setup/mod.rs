@@ -1,8 +1,8 @@
-//! Makes `bot.toml` by asking: each answer is tried at once, and the file that is written is valid.
+//! Creates `bot.toml` by asking: each answer is tried at once, and the resulting file is valid.
 //!
 //! | file | subject |
 //! | --- | --- |
-//! | `interview` | asks for what is not given, and tries each answer |
+//! | `interview` | asks for missing values, and tries each answer |
 //! | `rooms_answer` | the rooms in an answer, however they are separated |
 //! | `draft` | the text of the file, made from `bot.toml.example` |
 //! | `secrets` | the secrets in it, or the files that contain them instead |
@@ -54,7 +54,7 @@ pub(crate) struct Given {
 }
 
 impl Given {
-    /// The missing flags that are required where nobody can be asked.
+    /// The missing flags that are required if there is no terminal.
     fn missing(&self) -> Vec<&'static str> {
         let by_password = self.username.is_some() || self.password.is_some();
         let (name, has_name, secret, has_secret) = match by_password {

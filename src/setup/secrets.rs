@@ -1,4 +1,4 @@
-//! The secrets of `bot.toml`: inside it, or each in a file of its own, with the names that
+//! The secrets of `bot.toml`: inside it, or each in its own file, with the names that
 //! `contrib/signl4-rocketchat.service` and `compose.yaml` expect.
 
 use std::path::{Path, PathBuf};

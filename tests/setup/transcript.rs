@@ -16,11 +16,11 @@ const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/transcript.md");
 const SOON: Duration = Duration::from_secs(60);
 
 const INTRODUCTION: &str = "\
-# A set-up from nothing
+# A setup from scratch
 
-What an administrator sees from the first command to the first reply, against the simulated Rocket.Chat and SIGNL4 that come
-with this program. A test makes this file (`tests/setup/transcript.rs`) and fails when it is no longer true. Addresses, IDs and
-secrets are replaced; what is typed without being shown does not appear here either.
+What an administrator sees from the first command to the first reply, with the simulated Rocket.Chat and SIGNL4 that come with
+this program. A test generates this file (`tests/setup/transcript.rs`) and fails when it is outdated. Addresses, IDs and secrets
+are replaced; hidden input is not shown.
 
 ";
 
@@ -57,7 +57,7 @@ async fn the_transcript_shows_what_happens() {
     let told = format!(
         "{INTRODUCTION}## Set up\n\n{}## Check\n\n{}## Run\n\n```console\n$ signl4-rocketchat run\n```\n\n\
          It logs in and listens. Now somebody writes in #operations, Rene's phone rings, and he acknowledges, writes a note and\n\
-         closes. In the chat it looks so (the emoji is the bot's reaction: the alert was sent):\n\n{}",
+         closes. The chat then looks like this (the emoji is the bot's reaction: the alert was sent):\n\n{}",
         block("init", &init.shown()),
         block("check", &check.shown()),
         shown(&scene, &message, &thread),

@@ -58,7 +58,7 @@ pub enum RestFault {
         status: u16,
         /// `application/json` or `text/html`.
         content_type: &'static str,
-        /// The body as it is.
+        /// The body unchanged.
         body: String,
     },
     /// 429 with Rocket.Chat's body and headers; the call is not carried out.

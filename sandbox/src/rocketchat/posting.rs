@@ -90,7 +90,7 @@ impl World {
         self.emit_again(parent, true);
     }
 
-    /// Emits the whole document again, with a new `_updatedAt` where the document really changed.
+    /// Emits the whole document again, with a new `_updatedAt` if the document really changed.
     pub(super) fn emit_again(&mut self, message_id: &str, changed: bool) {
         let now = self.now();
         if let Some(message) = self.messages.get_mut(message_id) {

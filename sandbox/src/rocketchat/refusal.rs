@@ -11,7 +11,7 @@ pub enum Refusal {
     Meteor {
         /// The identifier: `error-invalid-room`, or a number such as 403.
         error: Value,
-        /// The human-readable reason, where there is one.
+        /// The human-readable reason, if there is one.
         reason: Option<String>,
         /// The details, such as `{"method": "sendMessage"}` or `{"timeToReset": 1000}`.
         details: Option<Value>,

@@ -40,7 +40,7 @@ pub struct Room {
     pub kind: RoomKind,
     /// The name without `#`; empty for a direct message and a livechat.
     pub name: String,
-    /// The display name (`fname`), where it differs in spelling.
+    /// The display name (`fname`), if it differs in spelling.
     pub display_name: String,
     /// `prid`: the room that it is a discussion of.
     pub parent_id: Option<String>,

@@ -107,7 +107,7 @@ pub(super) struct Account {
     /// Hex SHA-256 of the password; an account without one can only use tokens.
     pub(super) password: Option<String>,
     pub(super) tokens: Vec<Token>,
-    /// Permissions denied to this user, whatever its roles grant.
+    /// Permissions denied to this user, even if its roles grant them.
     pub(super) denied: BTreeSet<String>,
     /// Permissions granted to this user beyond its roles.
     pub(super) granted: BTreeSet<String>,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::WebhookFault;
 
-/// A call of the inbound webhook that could be read, whatever came of it.
+/// A readable call of the inbound webhook, whatever its outcome.
 #[derive(Clone, Debug)]
 pub struct WebhookCall {
     /// When it was read.
@@ -52,7 +52,7 @@ pub struct Alert {
     pub source_system: Option<String>,
     /// Files of a multipart call.
     pub attachments: Vec<Attachment>,
-    /// Where the alert stands.
+    /// The state of the alert.
     pub status: AlertStatus,
     /// The ids of those who acknowledged it.
     pub acknowledged_user_ids: Vec<String>,
@@ -63,7 +63,7 @@ pub struct Alert {
 }
 
 impl Alert {
-    /// Whether somebody still has to do something.
+    /// Whether somebody still has to act.
     pub fn is_open(&self) -> bool {
         self.status != AlertStatus::Closed
     }
@@ -97,13 +97,13 @@ pub struct Received {
 pub struct Attachment {
     /// The file's name.
     pub file_name: String,
-    /// Its media type, where the call told it.
+    /// Its media type, if the call contained it.
     pub content_type: Option<String>,
     /// Its length in bytes.
     pub length: usize,
 }
 
-/// Where an alert stands, by the `statusCode` of SIGNL4's notifications.
+/// The state of an alert, as the `statusCode` of SIGNL4's notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertStatus {
@@ -139,7 +139,7 @@ pub struct HistoryEntry {
     pub at: Timestamp,
     /// What.
     pub kind: HistoryKind,
-    /// Who, where it was a person.
+    /// Who did it, if it was a person.
     pub user: Option<String>,
     /// What they wrote.
     pub text: Option<String>,

@@ -9,9 +9,9 @@ use super::{Alert, AlertStatus, Person, ids};
 /// A notification and how its delivery went.
 #[derive(Clone, Debug)]
 pub struct Notification {
-    /// `eventType`; 0 where a raw body has none.
+    /// `eventType`; 0 if a raw body has none.
     pub event_type: u64,
-    /// The alert it tells of, unless it is a test, a duty event or a raw body.
+    /// The alert it is about, unless it is a test, a duty event or a raw body.
     pub alert_id: Option<String>,
     /// The body, as it was or will be sent.
     pub body: Value,
@@ -85,7 +85,7 @@ impl Composer<'_> {
         body
     }
 
-    /// What tells of a step that was taken with an alert.
+    /// The notification about a step that was taken with an alert.
     pub(super) fn step(&self, alert: &Alert, action: Action<'_>, by: Option<&Person>) -> Value {
         let mut body = match action {
             Action::Escalate => self.escalated(alert),

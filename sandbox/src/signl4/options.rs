@@ -10,11 +10,11 @@ use super::ids;
 /// How a simulated SIGNL4 is set up. The default has one team `operations`, three people and no limits.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where it listens; port 0 takes a free one.
+    /// The address to listen on; port 0 is any free one.
     pub bind: SocketAddr,
     /// The teams; each has its own webhook secret.
     pub teams: Vec<Team>,
-    /// Who can be on duty. The first one is, until told otherwise.
+    /// Who can be on duty. The first one is on duty at the start.
     pub people: Vec<Person>,
     /// The key that the REST API wants in `X-S4-Api-Key`.
     pub api_key: String,

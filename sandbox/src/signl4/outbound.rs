@@ -131,7 +131,7 @@ async fn deliver(core: &Core, index: usize) -> Outcome {
             Ok(status) if status.is_success() => return Outcome::Delivered(status.as_u16()),
             Ok(status) if is_final(status) => return Outcome::Refused(status.as_u16()),
             Ok(status) => reason = status.to_string(),
-            // The URL holds the bot's secret.
+            // The URL contains the bot's secret.
             Err(error) => reason = error.without_url().to_string(),
         }
     }

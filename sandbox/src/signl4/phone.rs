@@ -10,13 +10,13 @@ use super::server::{Core, Signl4};
 use super::state::Action;
 use super::{AlertStatus, DutyChange, Person};
 
-/// Why a step with an alert was not taken.
+/// Why a step with an alert failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ActionError {
     /// The id names no alert (404).
     #[error("there is no such alert")]
     NoSuchAlert,
-    /// The name is nobody's.
+    /// Nobody has this name.
     #[error("there is no such user")]
     NoSuchUser,
     /// The alert's state does not allow it (409).
@@ -50,7 +50,7 @@ impl Signl4 {
         self.by(user, alert_id, Action::Close)
     }
 
-    /// The alert goes on to the next in line: event 202 with `team` and without `user`.
+    /// The alert is escalated to the next in line: event 202 with `team` and without `user`.
     pub fn escalate(&self, alert_id: &str) -> Result<(), ActionError> {
         self.core.act(alert_id, Action::Escalate, None)
     }
@@ -65,12 +65,12 @@ impl Signl4 {
         self.core.act(alert_id, Action::Fail, None)
     }
 
-    /// Sends what the portal's "test" button sends: event 1.
+    /// Sends the same as the portal's "test" button: event 1.
     pub fn send_test_event(&self) {
         self.core.notify(None, self.core.composer().test());
     }
 
-    /// Sends that somebody's duty changed: events 300 to 303. It changes nobody's duty.
+    /// Sends a change of somebody's duty: events 300 to 303. Does not change anybody's duty.
     ///
     /// # Errors
     /// [`ActionError::NoSuchUser`].
@@ -110,7 +110,7 @@ impl Signl4 {
 }
 
 impl Core {
-    /// Takes a step with an alert and tells the outbound webhook.
+    /// Takes a step with an alert and notifies the outbound webhook.
     pub(super) fn act(
         self: &Arc<Self>,
         alert_id: &str,

@@ -22,7 +22,7 @@ const LARGEST_BODY: usize = 24 * 1024 * 1024;
 /// Why the simulator did not start or did not come back.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address is taken or not ours.
+    /// The address is in use or not local.
     #[error("cannot listen on {address}")]
     Bind {
         /// The address.
@@ -58,7 +58,7 @@ pub(super) struct Core {
     pub runtime: runtime::Handle,
     /// Cancelled when the last handle is gone.
     pub life: CancellationToken,
-    /// The truth. A `watch` rather than a mutex: whoever waits for a condition is woken by each change.
+    /// The state. A `watch` rather than a mutex, because each change wakes everybody who waits for a condition.
     state: watch::Sender<State>,
 }
 
@@ -72,7 +72,7 @@ impl Signl4 {
     /// Starts to listen and to deliver notifications.
     ///
     /// # Errors
-    /// [`StartError`] where the address cannot be bound.
+    /// [`StartError`] if the address cannot be bound.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let listener = bind(options.bind).await?;
         let address =
@@ -115,7 +115,7 @@ impl Signl4 {
     /// Listens again on the same port after [`Signl4::refuse`].
     ///
     /// # Errors
-    /// [`StartError::Bind`] where somebody else took the port meanwhile.
+    /// [`StartError::Bind`] if another process took the port meanwhile.
     pub async fn listen_again(&self) -> Result<(), StartError> {
         if self.is_listening() {
             return Ok(());
@@ -136,7 +136,7 @@ impl Signl4 {
         let listener = CuttableListener::new(listener, stop.clone());
         let until = stop.clone();
         let task = tokio::spawn(async move {
-            // Serving never ends by itself; dropping it closes the listener at once.
+            // Serving never ends on its own; dropping it closes the listener at once.
             tokio::select! {
                 () = until.cancelled() => {}
                 _ = async { axum::serve(listener, app).await } => {}
@@ -237,7 +237,7 @@ impl Signl4 {
         Ok(self.notifications())
     }
 
-    /// Waits until `condition` holds of the alerts and the notifications.
+    /// Waits until the alerts and the notifications meet `condition`.
     ///
     /// # Errors
     /// [`WaitError`] after `timeout`.
@@ -269,7 +269,7 @@ impl Changes {
 }
 
 impl Core {
-    /// Changes the truth and wakes whoever waits.
+    /// Changes the state and wakes everybody who waits.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut result = None;
         self.state.send_modify(|state| result = Some(change(state)));
@@ -284,7 +284,7 @@ impl Core {
         look(&self.state.borrow())
     }
 
-    /// Waits until a condition holds; for ever, if it never does.
+    /// Waits until a condition is met, possibly forever.
     pub(super) async fn wait_until(&self, mut condition: impl FnMut(&State) -> bool) {
         // The sender lives in `self`, so the channel cannot close under us.
         let _ = self.state.subscribe().wait_for(|state| condition(state)).await;

@@ -29,7 +29,7 @@ pub(super) struct State {
     pub rest_throttle: Throttle,
 }
 
-/// A step that somebody or something takes with an alert.
+/// A step that is taken with an alert, by a person or automatically.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Action<'a> {
     Acknowledge { note: Option<&'a str> },

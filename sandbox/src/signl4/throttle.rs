@@ -1,4 +1,4 @@
-//! SIGNL4's throttling: so many calls per period, and whoever passes a limit is blocked for that same period.
+//! SIGNL4's throttling: a number of calls per period. A caller that exceeds a limit is blocked for the same period.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::Plan;
 
-/// Limits that hold together; the strictest one decides.
+/// Limits that apply together; the strictest one decides.
 #[derive(Debug)]
 pub(super) struct Throttle {
     windows: Vec<Window>,
@@ -64,7 +64,7 @@ impl Throttle {
         })
     }
 
-    /// Counts a call. `None` where nothing is limited.
+    /// Counts a call. `None` if there is no limit.
     pub(super) fn count(&mut self, now: Instant) -> Option<Verdict> {
         self.windows.iter_mut().map(|window| window.count(now)).min_by_key(|v| (v.passes, v.remaining))
     }

@@ -126,7 +126,7 @@ fn failure(code: u16) -> Response {
 /// What became of a call that was accepted.
 struct Taken {
     event_id: String,
-    /// The index of the notification that tells of a new alert.
+    /// The index of the notification about a new alert.
     notification: Option<usize>,
 }
 

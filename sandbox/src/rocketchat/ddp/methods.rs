@@ -27,7 +27,7 @@ pub(super) fn named(name: &str) -> Option<Method> {
     })
 }
 
-/// The fields that the method takes; others, `alias` and `avatar` among them, fail its `check`.
+/// The fields that the method accepts. Others, such as `alias` and `avatar`, fail its `check`.
 const MESSAGE_FIELDS: &[&str] = &[
     "_id",
     "rid",

@@ -129,7 +129,7 @@ impl Sessions {
         }
     }
 
-    /// Sends a change to the sessions. Called with the world locked, so that the order of changes holds.
+    /// Sends a change to the sessions. Called while the world is locked, so that changes stay in order.
     pub(crate) fn deliver(&self, world: &World, change: &Change, switches: &Switches) {
         self.lock().sessions.retain(|_, session| {
             let fits = deliver_to(world, change, session, switches);
@@ -190,7 +190,7 @@ fn after(world: &World, change: &Change, session: &mut Session) {
         Change::LoggedOut { user_id } | Change::TokenRevoked { user_id }
             if session.user_id.as_deref() == Some(user_id) =>
         {
-            // Meteor closes the connections of a token that is taken out of the database.
+            // Meteor closes the connections of a token that is removed from the database.
             let lives = session.token.as_deref().is_some_and(|token| world.knows_token(user_id, token));
             if !lives {
                 session.put(Outgoing::Close { code: 1000, reason: "" });

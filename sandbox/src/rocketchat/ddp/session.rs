@@ -198,7 +198,7 @@ impl Connection {
         }
         self.windows.admit("*", limits.all_methods)?;
         let by_name = match name {
-            // Has a limit of its own, for users without `send-many-messages`.
+            // Has its own limit, for users without `send-many-messages`.
             "sendMessage" => limits.methods.and_then(|_| self.send_limit()),
             _ if name.starts_with("stream-") => limits.methods.map(four_times),
             _ => limits.methods,

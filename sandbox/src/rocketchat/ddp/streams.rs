@@ -153,7 +153,7 @@ fn notices(world: &World, change: &Change, session: &Session, sub: &Subscribed) 
     args.map(|args| frames::changed(stream, &sub.event, args))
 }
 
-/// A membership's change: `subscriptions-changed`, and the room itself where it is new to the user.
+/// A membership's change: `subscriptions-changed`, and the room itself if it is new to the user.
 fn membership(
     world: &World,
     action: Action,

@@ -15,7 +15,7 @@ impl Connection {
             let refusal = Refusal::meteor(404, format!("Subscription '{name}' not found"));
             return self.send(&frames::nosub(&id, Some(&refusal)));
         }
-        // The monolith takes a repeated id for that of a reconnecting client and ignores it.
+        // The monolith assumes that a repeated id comes from a reconnecting client, and ignores it.
         if !streamer && self.has_sub(&id) {
             return;
         }

@@ -36,7 +36,7 @@ pub(super) async fn write(
     }
 }
 
-/// One frame; or, where messages are reversed, all frames of that time: the messages in reverse order, then the rest.
+/// One frame; or, if messages are reversed, all frames of that time: the messages in reverse order, then the rest.
 async fn batch(first: Queued, queue: &mut mpsc::Receiver<Queued>, switches: &Switches) -> Vec<Queued> {
     if !switches.reverse_messages || !is_message(&first) {
         return vec![first];

@@ -71,7 +71,7 @@ impl RocketChat {
         self.shared.act(|world| world.change_user(user.as_ref(), |account| account.user.active = active))
     }
 
-    /// Denies a permission to this user, whatever its roles grant: `message-impersonate`, `view-c-room`, ….
+    /// Denies a permission to this user, even if its roles grant it: `message-impersonate`, `view-c-room`, ….
     ///
     /// # Errors
     /// If there is no such user.
@@ -97,7 +97,7 @@ impl RocketChat {
         })
     }
 
-    /// A new personal access token of the user; it never expires by itself.
+    /// A new personal access token of the user; it never expires on its own.
     ///
     /// # Errors
     /// If there is no such user.

@@ -45,7 +45,7 @@ impl RocketChat {
     /// Waits until the thread of a message has at least so many replies, and returns them all.
     ///
     /// # Errors
-    /// If they did not come in time; the error tells what the thread holds.
+    /// If they did not arrive in time; the error contains the thread's messages.
     pub async fn wait_for_replies(
         &self,
         message: impl AsRef<str>,
@@ -63,7 +63,7 @@ impl RocketChat {
     /// Waits for a reply in the thread of a message that the predicate accepts.
     ///
     /// # Errors
-    /// If none came in time; the error tells what the thread holds.
+    /// If none arrived in time; the error contains the thread's messages.
     pub async fn wait_for_reply(
         &self,
         message: impl AsRef<str>,

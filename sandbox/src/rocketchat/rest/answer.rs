@@ -19,7 +19,7 @@ pub(super) enum Failure {
     Refused(Refusal),
     /// `API.v1.failure()` without a message.
     Silent,
-    /// `API.v1.failure(text, type)` where the text does not name the type.
+    /// `API.v1.failure(text, type)` if the text does not name the type.
     Said(String, &'static str),
     /// `API.v1.forbidden()`.
     Forbidden,
@@ -27,11 +27,11 @@ pub(super) enum Failure {
     LoginRefused(Refusal),
 }
 
-/// The routes that tell a missing access as a missing permission since 9.0.
+/// The routes that report missing access as a missing permission since 9.0.
 const FORBIDDING: [&str; 3] = ["chat.react", "chat.getThreadMessages", "rooms.info"];
 
 impl Failure {
-    /// As a server of this major version means it on this route.
+    /// The failure as a server of this major version reports it on this route.
     pub(super) fn on_route(self, route: &str, major: u32) -> Self {
         let is_access = match &self {
             Self::Refused(refusal) => refusal.id() == Some("error-not-allowed"),

@@ -21,7 +21,7 @@ pub(super) struct Endpoint {
     pub(super) needs_login: bool,
     /// The permission without which it is refused.
     pub(super) permission: Option<&'static str>,
-    /// What it takes; `None` where the server has no schema for it.
+    /// Its parameters; `None` if the server has no schema for them.
     pub(super) params: Option<&'static [Param]>,
     pub(super) run: Run,
 }

@@ -1,4 +1,4 @@
-//! Reading many messages: what changed in a room, what it held, and a thread's replies.
+//! Reading many messages: the changes in a room, its history, and a thread's replies.
 
 use std::cmp::Reverse;
 

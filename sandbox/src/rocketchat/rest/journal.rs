@@ -17,7 +17,7 @@ pub struct Call {
     pub method: String,
     /// When it arrived, by the server's clock, in ms since the epoch.
     pub at: Millis,
-    /// The `_id` of the user, where the headers authenticate one.
+    /// The `_id` of the user, if the headers authenticate one.
     pub user: Option<String>,
     /// The HTTP status of the answer; `None` without an answer.
     pub status: Option<u16>,

@@ -37,7 +37,7 @@ pub(super) fn send(world: &mut World, request: &Request<'_>) -> Result<Value, Fa
     Ok(json!({ "message": sent.document(Some(request.user())) }))
 }
 
-/// Takes no `_id`, and posts to the named room, joining a public channel where that is allowed.
+/// Accepts no `_id`, and posts to the named room. Joins a public channel if that is allowed.
 pub(super) fn post(world: &mut World, request: &Request<'_>) -> Result<Value, Failure> {
     if request.params.contains_key("roomId") == request.params.contains_key("channel") {
         let reason = "must match exactly one schema in oneOf";

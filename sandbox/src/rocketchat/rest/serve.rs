@@ -250,7 +250,7 @@ fn respond(shared: &Shared, answer: Answer) -> Response {
     response
 }
 
-/// The server's clock as `Date` tells it.
+/// The server's clock as `Date` reports it.
 fn http_date(shared: &Shared) -> Option<HeaderValue> {
     let now = jiff::Timestamp::from_millisecond(shared.look(|world| world.now())).ok()?;
     let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
