@@ -124,7 +124,11 @@ fn readiness(status: &Status) -> Markup {
         div.banner data-tone=(tone) data-title=(title(status)) {
             h2 { (heading) }
             @if readiness.state == State::Ready {
-                p { "The bot sees the messages of its rooms, alerts get out, and the store accepts writes." }
+                @if holds_up(status) {
+                    p { "The bot sees the messages of its rooms, and the store accepts writes. Not everything gets out just now: see the outbox." }
+                } @else {
+                    p { "The bot sees the messages of its rooms, alerts get out, and the store accepts writes." }
+                }
             } @else {
                 ul {
                     @for reason in &readiness.missing { li { (reason) } }
@@ -138,6 +142,12 @@ fn readiness(status: &Status) -> Markup {
             }
         }
     }
+}
+
+/// Whether a delivery has failed and waits. Soon the state says so, too: it waits for what is only late.
+fn holds_up(status: &Status) -> bool {
+    let waiting = status.stored.iter().flat_map(|stored| &stored.waiting);
+    waiting.into_iter().any(|(_, depth)| depth.last_error.is_some())
 }
 
 /// The tiles: connection, deliveries waiting, recent alerts and SIGNL4's events, or the store where it fails.

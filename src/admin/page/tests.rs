@@ -165,6 +165,14 @@ fn a_healthy_bot_says_so() {
 }
 
 #[test]
+fn a_bot_whose_deliveries_have_just_failed_does_not_say_that_alerts_get_out() {
+    let status = Status { readiness: ready(), ..troubled("the reason") };
+    let banner = section(&status, "readiness");
+    assert!(banner.contains("see the outbox") && !banner.contains("alerts get out"), "{banner}");
+    assert!(section(&idle(), "readiness").contains("alerts get out"));
+}
+
+#[test]
 fn a_store_that_does_not_answer_is_reported_and_nothing_is_invented() {
     let status = Status { stored: Err("the store does not answer".into()), ..idle() };
     assert!(section(&status, "overview").contains("the store does not answer"));
