@@ -1,8 +1,8 @@
-//! The configuration: `bot.toml`, the environment and secret files, read once and checked completely.
+//! The configuration: `bot.toml`, the environment and secret files, read once and validated completely.
 //!
-//! [`Config::load`] is a plain function of its [`Sources`]: it uses the environment that it is given, and reads `bot.toml` and
-//! the files that `…_file` keys name. Patterns, templates, globs and URLs are compiled here, so every mistake is reported at
-//! the start, all of them at once, each in one line with the key and the fix.
+//! [`Config::load`] is a plain function of its [`Sources`]: it uses the environment that it is given, and reads
+//! `bot.toml` and the files that `…_file` keys name. Patterns, templates, globs and URLs are compiled here. So every
+//! mistake is reported at the start, all at once, each in one line with the key and the fix.
 //!
 //! `source` reads file and environment into one tree, in which every value knows its line or variable. The modules named like
 //! the tables ask a `section` for their keys and check them with `values`. Problems are collected in the `report`.
@@ -61,7 +61,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads and checks everything.
+    /// Reads and validates everything.
     ///
     /// # Errors
     /// All problems at once. A file that cannot be read or is not TOML is the only problem, because nothing else is known.

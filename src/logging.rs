@@ -57,7 +57,7 @@ impl LogFormat {
 
 /// `RUST_LOG` is not a valid filter.
 #[derive(Debug, thiserror::Error)]
-#[error("RUST_LOG: {0}: write for example RUST_LOG=debug or RUST_LOG=info,rocketchat=trace")]
+#[error("RUST_LOG: {0}: write, for example, RUST_LOG=debug or RUST_LOG=info,rocketchat=trace")]
 pub struct InvalidFilter(#[from] ParseError);
 
 /// Starts logging to standard error, with the levels of `RUST_LOG`, or `default_level` if it is not set.

@@ -313,7 +313,7 @@ async fn an_account_that_cannot_log_in_is_told_how_to_mend_it() {
     scene.chat.revoke_token(&scene.bot, &scene.token).unwrap();
     let said = scene.check().await;
     said.fails();
-    said.has('✗', &["account", "personal access token", "make a new one"]);
+    said.has('✗', &["account", "personal access token", "create a new one"]);
     said.has('✓', &["[signl4]", "answers"]);
     assert!(said.stdout.contains("cannot log in"), "{}", said.stdout);
 

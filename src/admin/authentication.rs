@@ -1,11 +1,12 @@
 //! Decides which calls are answered, and what a browser may do with the answers.
 //!
-//! With `admin.token` set, a caller has to send it: as a bearer token, or as the password of HTTP Basic authentication with
-//! any user name, which is what a browser asks a person for. Without a token the listener is bound to loopback, and answers
-//! only calls addressed to `localhost` or an IP address: a web site open in a browser on this machine could otherwise reach
-//! it through a name of its own (DNS rebinding).
+//! With `admin.token` set, a caller has to send the token: as a bearer token, or as the password of HTTP Basic
+//! authentication with any user name, which browsers ask for. Without a token the listener is bound to loopback, and
+//! only answers calls addressed to `localhost` or an IP address. Otherwise a web site that is open in a browser on
+//! this machine could reach it through its own host name (DNS rebinding).
 //!
-//! Wrong tokens are throttled as at the public listener. Missing ones are not: every browser begins without one.
+//! Wrong tokens are throttled as at the public listener. Missing ones are not, because every browser first tries
+//! without one.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -83,12 +84,12 @@ impl Authentication {
     }
 }
 
-/// Why a call is refused.
+/// Why a call is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Refused {
     NoToken,
     WrongToken,
-    /// It was addressed to a name that may be anybody's.
+    /// It was addressed to a host name that may belong to anybody.
     Host,
 }
 

@@ -1,4 +1,4 @@
-//! Routes, and how long a call may take.
+//! The routes and their time limits.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,9 +26,9 @@ use super::{
     status::StatusCollector,
 };
 
-/// How long one call may take until its answer begins.
+/// Time limit for a call until its answer begins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often recorded times are folded into their histogram.
+/// How often recorded times are added to their histogram.
 const METRICS_UPKEEP: Duration = Duration::from_secs(60);
 /// Prometheus' text format.
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -63,7 +63,7 @@ pub async fn serve(
     let router = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
         served = axum::serve(socket, router).with_graceful_shutdown(cancel.cancelled_owned()) => served,
-        // Never ends: the metrics' upkeep is a loop.
+        // Never ends: updates the histogram in a loop.
         _ = background => Ok(()),
     }
 }

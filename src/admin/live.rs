@@ -1,4 +1,4 @@
-//! The status page's stream of server-sent events: each section of the page again, when it changes.
+//! The status page's stream of server-sent events: sends each section of the page again when it changes.
 
 use std::{collections::HashMap, convert::Infallible, time::Duration};
 
@@ -19,13 +19,13 @@ use tokio::{
 use super::{listener::AppState, page, status::StatusCollector};
 use rocketchat::realtime::ConnectionState;
 
-/// Changes within this time are sent together: under load there are thousands a second.
+/// Changes within this time are sent together, because there are thousands a second under load.
 const DEBOUNCE: Duration = Duration::from_millis(400);
-/// How often the status is collected without a notification: not everything on the page has one.
+/// How often the status is collected without a notification, because not every change sends one.
 const POLL: Duration = Duration::from_secs(5);
 /// How soon a browser that lost the stream reconnects.
 const RETRY: Duration = Duration::from_secs(2);
-/// Streams open at the same time.
+/// Maximum number of open streams.
 pub(super) const MAX_STREAMS: usize = 16;
 
 /// Every section of the page now, and again whenever it changes (`text/event-stream`).
@@ -35,7 +35,7 @@ pub(super) async fn events(State(state): State<AppState>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, [retry_after], "too many status pages are open\n")
             .into_response();
     };
-    // A stream that went on would delay the bot's shutdown.
+    // A stream that continued would delay the bot's shutdown.
     let events = stream(state.status, permit).take_until(state.cancel.cancelled_owned());
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }

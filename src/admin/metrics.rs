@@ -17,7 +17,7 @@ use crate::{
 };
 use rocketchat::realtime::ConnectionState;
 
-/// How long the queries of the store may take.
+/// Time limit for the queries of the store.
 const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Every state of the connection; the current one is 1, the others are 0.
 const STATES: [&str; 4] = ["connecting", "online", "waiting", "stopped"];
@@ -76,7 +76,7 @@ async fn waiting(bot: &BotView, now: Timestamp) -> Result<Vec<Sample>, StoreErro
     Ok(samples)
 }
 
-/// Zero where the clock was set back in the meantime.
+/// Zero if the clock was set back in the meantime.
 fn seconds(since: Timestamp, now: Timestamp) -> f64 {
     now.duration_since(since).as_secs_f64().max(0.0)
 }

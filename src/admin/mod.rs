@@ -3,15 +3,16 @@
 //! | path | what |
 //! | --- | --- |
 //! | `/healthz` | 200 while the process runs; needs no token |
-//! | `/readyz` | 503 while the bot is down; the body says what is missing, and why it is degraded where it is |
+//! | `/readyz` | 503 while the bot is down; the body says what is missing, or why the bot is degraded |
 //! | `/metrics` | for Prometheus |
 //! | `/` | the status page, kept up to date through `/events` |
 //!
-//! It reads the bot through a [`BotView`] and changes nothing. It knows states, ids and reasons, never the text of a message:
-//! who may read a message is decided by Rocket.Chat, not by this listener.
+//! It reads the bot through a [`BotView`] and changes nothing. It shows states, IDs and reasons, never the text of a
+//! message: Rocket.Chat decides who may read a message, not this listener.
 //!
-//! `authentication` decides which calls are answered, `readiness` asks what [`health`](crate::health) judges by, `status` collects what `page` renders as
-//! HTML, `live` sends it again as it changes, and `timeline` derives the story of one alert.
+//! `authentication` decides which calls are answered, `readiness` collects the input of [`health`](crate::health),
+//! `status` collects what `page` renders as HTML, `live` sends changed sections, and `timeline` derives the history of
+//! one alert.
 
 mod authentication;
 mod listener;

@@ -1,8 +1,8 @@
-//! The status page: a [`Status`] rendered as HTML, and the style sheet and script that go with it.
+//! The status page: a [`Status`] rendered as HTML, with its style sheet and script.
 //!
-//! The page is complete without its script, loads nothing from other hosts and has no inline script or style. Each section
-//! is a function of the status alone, so an unchanged section renders to the same text and is not sent again. `maud` escapes
-//! everything that is interpolated.
+//! The page is complete without its script, loads nothing from other hosts and has no inline script or style. Each
+//! section is a function of the status alone, so an unchanged section renders to the same text and is not sent again.
+//! `maud` escapes everything that is interpolated.
 
 #[cfg(test)]
 mod tests;
@@ -144,13 +144,13 @@ fn readiness(status: &Status) -> Markup {
     }
 }
 
-/// Whether a delivery has failed and waits. Soon the state says so, too: it waits for what is only late.
+/// Whether a failed delivery is waiting. The state reports it a little later.
 fn holds_up(status: &Status) -> bool {
     let waiting = status.stored.iter().flat_map(|stored| &stored.waiting);
     waiting.into_iter().any(|(_, depth)| depth.last_error.is_some())
 }
 
-/// The tiles: connection, deliveries waiting, recent alerts and SIGNL4's events, or the store where it fails.
+/// The tiles: connection, deliveries waiting, recent alerts and SIGNL4's events, or the store if it fails.
 fn overview(status: &Status) -> Markup {
     html! {
         h2.hidden { "Overview" }
@@ -272,7 +272,7 @@ fn events_tile(callbacks: Callbacks) -> Markup {
                 Callbacks { sent: 0, .. } => p { "None yet." },
                 Callbacks { sent, .. } => {
                     p.big { (badge(Tone::Waiting, "none yet")) }
-                    p { "although SIGNL4 took " (count(sent, "alert")) }
+                    p { "although SIGNL4 accepted " (count(sent, "alert")) }
                 }
             }
         }
@@ -400,7 +400,7 @@ fn watched_room(WatchedRoom { room, joined }: &WatchedRoom) -> Markup {
         li data-tone=[(!joined || !room.former_names.is_empty()).then_some("waiting")] title={ "id " (room.id) } {
             (room_label(room))
             @if !joined { " not a member, cannot reply" }
-            @if let [former, ..] = &*room.former_names { " was named " (former) "; write the new name in the configuration" }
+            @if let [former, ..] = &*room.former_names { " was named " (former) "; use the new name in the configuration" }
         }
     }
 }
@@ -439,7 +439,7 @@ fn head(columns: &[&str]) -> Markup {
     html! { thead { tr { @for column in columns { th scope="col" { (column) } } } } }
 }
 
-/// A time in UTC. The script shows it in the reader's time zone, with how long ago it is or how soon.
+/// A time in UTC. The script shows it in the reader's time zone, with the distance from now.
 fn time_ago(at: Timestamp) -> Markup {
     html! { time.ago datetime=(rfc3339(at)) { (utc(at)) } }
 }
@@ -452,7 +452,7 @@ fn rfc3339(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A word in a box whose colour shows its tone.
+/// A word in a box. The colour shows its tone.
 fn badge(tone: Tone, word: &str) -> Markup {
     html! { span.badge data-tone=(tone_name(tone)) { (word) } }
 }

@@ -1,4 +1,4 @@
-//! Collects what [`health`](crate::health) judges by.
+//! Collects the input of [`health`](crate::health).
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,12 +14,13 @@ use crate::{
     store::{Callbacks, DeliveryKind, Store, StoreError},
 };
 
-/// How long one small write, or the queries, may take.
+/// Time limit for one small write, or for the queries.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long an answer of the store is reused by the page and the metrics: each probe is a write that reaches the disk.
+/// How long the page and the metrics reuse an answer of the store, because each probe is a write that reaches the
+/// disk.
 const REUSE: Duration = Duration::from_secs(5);
 
-/// Tells whether people can be paged. Clones share what they know.
+/// Determines whether people can be paged. Clones share their data.
 #[derive(Clone, Debug)]
 pub struct ReadinessProbe {
     bot: BotView,
@@ -32,17 +33,17 @@ impl ReadinessProbe {
         Self { store: StoreProbe::new(bot.store.clone()), bot }
     }
 
-    /// The readiness, tried now.
+    /// The readiness, probed now.
     pub async fn now(&self) -> Readiness {
         self.assess(self.store.problem().await).await
     }
 
-    /// The same, from a recent answer of the store where there is one.
+    /// The same, from a recent answer of the store if there is one.
     pub async fn recent(&self) -> Readiness {
         self.assess(self.store.recent_problem().await).await
     }
 
-    /// The same without a write: as far as the store can be read.
+    /// The same without a write: whether the store can be read.
     pub async fn glance(&self) -> Readiness {
         self.assess(None).await
     }
@@ -94,14 +95,14 @@ fn summary(by: &WatchedBy) -> Watched<'_> {
     Watched { trigger: &by.trigger, rooms: by.rooms.len(), unfound: &by.unfound }
 }
 
-/// Tries whether the store accepts writes. Clones share the last answer.
+/// Probes whether the store accepts writes. Clones share the last answer.
 #[derive(Clone, Debug)]
 struct StoreProbe {
     store: Store,
     last: Arc<Mutex<Option<Answer>>>,
 }
 
-/// When the store was probed, and what was wrong with it.
+/// When the store was probed, and its problem.
 type Answer = (Instant, Option<String>);
 
 impl StoreProbe {
@@ -109,13 +110,13 @@ impl StoreProbe {
         Self { store, last: Arc::default() }
     }
 
-    /// What is wrong with the store, tried now.
+    /// The store's problem, probed now.
     async fn problem(&self) -> Option<String> {
         let mut last = self.last.lock().await;
         self.probe(&mut last).await
     }
 
-    /// What is wrong with the store, from a recent answer where there is one.
+    /// The store's problem, from a recent answer if there is one.
     async fn recent_problem(&self) -> Option<String> {
         let mut last = self.last.lock().await;
         match &*last {

@@ -1,4 +1,4 @@
-//! Collects what the status page shows: plain data of one moment.
+//! Collects the data of the status page.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,13 +16,13 @@ use crate::{
 };
 use rocketchat::realtime::ConnectionState;
 
-/// How long the queries of the store may take.
+/// Time limit for the queries of the store.
 const STORE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How many alerts are shown, and how old they may be.
+/// Maximum number and age of the alerts that are shown.
 const MAX_ALERTS: u32 = 50;
 const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The bot at one moment.
+/// The state of the bot at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Status {
     pub(super) taken_at: Timestamp,
@@ -36,15 +36,15 @@ pub(super) struct Status {
     /// When the connection was lost; `None` while there is one.
     pub(super) offline_since: Option<Timestamp>,
     pub(super) watched: Vec<WatchedBy>,
-    /// What the store has, or why it cannot be read.
+    /// The data from the store, or why it cannot be read.
     pub(super) stored: Result<Stored, String>,
     pub(super) log: Vec<Line>,
 }
 
-/// What the store has.
+/// The data from the store.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Stored {
-    /// Every queue that is not empty, with its name for people.
+    /// Every queue that is not empty, with its display name.
     pub(super) waiting: Vec<(String, QueueDepth)>,
     pub(super) inbox: InboxDepth,
     /// Whether SIGNL4 calls back.
@@ -68,7 +68,7 @@ impl StatusCollector {
         Self { readiness: ReadinessProbe::new(bot.clone()), offline_since, bot }
     }
 
-    /// Notes when the connection is lost, until the bot ends.
+    /// Records when the connection is lost, until the bot ends.
     pub(super) async fn track_connection(&self) {
         let mut connection = self.bot.connection.clone();
         loop {
@@ -80,17 +80,17 @@ impl StatusCollector {
         }
     }
 
-    /// Whether people can be paged, tried now.
+    /// Whether people can be paged, probed now.
     pub(super) async fn readiness(&self) -> Readiness {
         self.readiness.now().await
     }
 
-    /// The same, from a recent answer of the store where there is one.
+    /// The same, from a recent answer of the store if there is one.
     pub(super) async fn recent_readiness(&self) -> Readiness {
         self.readiness.recent().await
     }
 
-    /// The status now.
+    /// The current status.
     pub(super) async fn collect(&self) -> Status {
         let now = Timestamp::now();
         let stored = match timeout(STORE_TIMEOUT, self.stored(now)).await {

@@ -1,4 +1,4 @@
-//! The story of one alert in chronological order: the message that raised it, its deliveries, and SIGNL4's events.
+//! The history of one alert in chronological order: the message that raised it, its deliveries, and SIGNL4's events.
 
 use jiff::Timestamp;
 use url::Url;
@@ -10,7 +10,7 @@ use crate::{
 };
 use rocketchat::{Room, RoomId, RoomKind};
 
-/// How much of a person's name is shown, in characters.
+/// Maximum length of a person's name, in characters.
 const MAX_NAME: usize = 80;
 
 /// An alert as the page shows it.
@@ -19,9 +19,9 @@ pub(super) struct Story {
     /// The ID that the log uses.
     pub(super) id: String,
     pub(super) trigger: String,
-    /// The room's name for people.
+    /// The room's display name.
     pub(super) room: String,
-    /// The address of the message in Rocket.Chat.
+    /// The URL of the message in Rocket.Chat.
     pub(super) link: String,
     pub(super) queued_at: Timestamp,
     /// Its state, in a word or two.
@@ -31,7 +31,7 @@ pub(super) struct Story {
     pub(super) steps: Vec<Step>,
 }
 
-/// One step of an alert's story.
+/// One step of an alert's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) at: Timestamp,
@@ -44,11 +44,11 @@ pub(super) struct Step {
 /// How good or bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tone {
-    /// As it should be.
+    /// As expected.
     Good,
     /// Neutral: in progress.
     Plain,
-    /// Not yet as it should be.
+    /// Not yet as expected.
     Waiting,
     /// Failed.
     Bad,
@@ -56,7 +56,7 @@ pub(super) enum Tone {
     Quiet,
 }
 
-/// Derives stories from what the store has, with the names that the store does not know.
+/// Derives histories from the data of the store, with names that the store does not contain.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stories<'a> {
     /// The server's address.
@@ -66,7 +66,7 @@ pub(super) struct Stories<'a> {
 }
 
 impl Stories<'_> {
-    /// The story of one alert.
+    /// The history of one alert.
     pub(super) fn story(&self, trail: &AlertTrail) -> Story {
         let alert = &trail.alert;
         let room = self.directory.room(&alert.room).unwrap_or_else(|| unknown(&alert.room));
@@ -141,7 +141,7 @@ pub(super) fn attempts(attempts: u32) -> String {
 fn answer(alert: &Alert) -> Option<String> {
     let named = alert.event_id.as_ref().map(|event_id| format!("eventId {event_id}"));
     let again = (alert.unanswered > 0 && alert.event_id.is_some()).then(|| {
-        format!("calls without an answer before: {}, so there may be a second page", alert.unanswered)
+        format!("earlier calls without an answer: {}, so there may be a second page", alert.unanswered)
     });
     let answer: Vec<String> =
         named.or_else(|| Some("SIGNL4's answer has no eventId".into())).into_iter().chain(again).collect();
@@ -156,7 +156,7 @@ fn event_step(event: &EventTrail) -> Step {
         "annotated" => (Tone::Plain, "Annotated"),
         "escalated" => (Tone::Waiting, "Escalated"),
         "unattended" => (Tone::Bad, "Nobody acknowledged, or nobody is on duty"),
-        "failed" => (Tone::Bad, "SIGNL4 could reach nobody"),
+        "failed" => (Tone::Bad, "SIGNL4 could not reach anybody"),
         other => (Tone::Plain, other),
     };
     let by = event.actor.as_ref().map(|actor| actor.chars().take(MAX_NAME).collect::<String>());
@@ -181,7 +181,7 @@ fn current_state(alert: &Alert, events: &[EventTrail]) -> (&'static str, Tone) {
     });
     changed.unwrap_or(match alert.state {
         AlertState::Queued => ("waiting", Tone::Waiting),
-        // SIGNL4 took the call, and neither its answer nor an event has named the alert.
+        // SIGNL4 accepted the call, but neither its answer nor an event has named the alert.
         AlertState::Sent if alert.event_id.is_none() && events.is_empty() => {
             ("sent, unconfirmed", Tone::Waiting)
         }

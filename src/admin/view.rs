@@ -29,7 +29,7 @@ pub struct BotView {
     pub directory: Arc<dyn Directory>,
     /// The store.
     pub store: Store,
-    /// What the parts noticed.
+    /// The conditions that the parts reported.
     pub(crate) health: Health,
     /// The last warnings and errors.
     pub log: Recent,
@@ -44,14 +44,14 @@ pub trait Directory: std::fmt::Debug + Send + Sync {
     /// A room by its ID; `None` for an unknown one.
     fn room(&self, id: &RoomId) -> Option<Room>;
 
-    /// What each trigger watches, in the order of the configuration.
+    /// The rooms that each trigger watches, in the order of the configuration.
     fn watched(&self) -> Vec<WatchedBy>;
 
     /// Every queue of the outbox, in display order.
     fn queues(&self) -> Vec<QueueLabel>;
 }
 
-/// What one trigger watches.
+/// The rooms that one trigger watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchedBy {
     /// The trigger's name.
@@ -69,17 +69,17 @@ pub struct WatchedBy {
 pub struct WatchedRoom {
     /// The room.
     pub room: Room,
-    /// Whether the bot is a member. It can only reply where it is.
+    /// Whether the bot is a member. It can only reply if it is.
     pub joined: bool,
 }
 
-/// A queue of the outbox, named for people.
+/// A queue of the outbox, with its display name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueLabel {
     /// The queue.
     pub queue: Queue,
-    /// Its name for people.
+    /// Its display name.
     pub name: String,
-    /// What it carries.
+    /// What it contains.
     pub carries: DeliveryKind,
 }

@@ -1,13 +1,13 @@
-//! Finds the alert that a notification of SIGNL4 is about, and with it the thread.
+//! Finds the alert that a SIGNL4 notification is about, and so the thread for the reply.
 //!
-//! With the room ID as external ID many alerts share one, so the first of these that holds decides:
+//! With the room ID as external ID, many alerts share one ID. The first rule that applies decides:
 //!
 //! 1. SIGNL4 answered our call with this `eventId`: that alert.
-//! 2. A call for an alert of that external ID is under way, and its answer may name it: later.
+//! 2. A call for an alert with that external ID is in progress, and its answer may name the alert: wait.
 //! 3. The external ID names exactly one alert, and could not name another: that alert.
-//! 4. Exactly one alert with that external ID may have been raised under a name that we do not know: that alert, and it
-//!    learns the name.
-//! 5. The external ID is a watched room's ID: a plain message there, never a guess at a thread.
+//! 4. Exactly one alert with that external ID may have been raised under an unknown `eventId`: that alert. Its
+//!    `eventId` is then known.
+//! 5. The external ID is a watched room's ID: a plain message in that room, never a guessed thread.
 //! 6. None: nothing is posted.
 //!
 //! An event of type 200 also shows which alerts need no further call.
@@ -18,68 +18,68 @@ use signl4::AlertRef;
 /// The alerts that a notification may be about.
 #[derive(Clone, Debug)]
 pub(crate) struct Candidates<A> {
-    /// The alert that SIGNL4 named so.
+    /// The alert with that `eventId`.
     pub(crate) by_event_id: Option<A>,
-    /// The alerts with that external ID that were raised or may have been; two stand for any number.
+    /// The alerts with that external ID that were raised or may have been. Two stand for any larger number.
     pub(crate) by_external_id: Vec<A>,
-    /// Whether the external ID is the ID of the room that the alert was raised in. Then it can mean other alerts too: of
-    /// another installation, or no longer in the store.
+    /// Whether the external ID is the ID of the alert's room. Then it can also refer to other alerts: of another
+    /// installation, or deleted from the store.
     pub(crate) is_room_id: bool,
-    /// The alerts with that external ID that calls may have raised under a name that is not known.
+    /// The alerts with that external ID that unanswered calls may have raised under an unknown `eventId`.
     pub(crate) unanswered: Vec<A>,
-    /// How many such calls there were for that external ID, those included that the name rules out.
+    /// The number of such calls for that external ID, including those that the `eventId` rules out.
     pub(crate) unanswered_calls: usize,
-    /// How many names have come that belong to some of `unanswered`, this one not included.
+    /// The number of other `eventId`s that have arrived and belong to some of `unanswered`.
     pub(crate) unclaimed_names: usize,
-    /// Whether this name is one of those.
+    /// Whether this `eventId` is one of those.
     pub(crate) is_unclaimed_name: bool,
-    /// Whether a call is under way whose answer may name the alert.
+    /// Whether a call is in progress whose answer may name the alert.
     pub(crate) call_under_way: bool,
 }
 
 /// Where the reply to a notification goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ReplyTarget<A> {
-    /// Into this alert's thread.
+    /// In this alert's thread.
     Thread(A, FoundBy),
-    /// Into this room, outside of any thread. It may be about one of these alerts.
+    /// In this room, outside any thread. It may be about one of these alerts.
     Room(RoomId, Vec<A>),
-    /// Nowhere that we know.
+    /// Nowhere: the alert is unknown.
     Nowhere,
-    /// Not known yet: a call whose answer may name the alert is under way.
+    /// Not known yet: a call is in progress whose answer may name the alert.
     Later,
 }
 
 /// How an alert was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FoundBy {
-    /// By SIGNL4's own name for it.
+    /// By its `eventId`.
     EventId,
     /// By an external ID that no other alert has.
     ExternalId,
-    /// It is the only one that may have been raised under a name that was not known.
+    /// It is the only alert that may have been raised under an unknown `eventId`.
     Unanswered,
 }
 
-/// What is known of a notification's alert.
+/// The result of a correlation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Correlation<A> {
     /// Where the reply goes.
     pub(crate) target: ReplyTarget<A>,
-    /// What the name beside it is good for.
+    /// What the `eventId` means.
     pub(crate) name: Name,
-    /// The alerts that the notification shows to be raised.
+    /// The alerts that the notification proves to be raised.
     pub(crate) raised: Vec<A>,
 }
 
-/// What SIGNL4's name in a notification is to us.
+/// What the `eventId` of a notification means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
-    /// Known, absent, or of no alert of ours.
+    /// It is known, missing, or belongs to an alert that the bot did not raise.
     Settled,
-    /// The name of the alert whose thread is the target, which it did not know.
+    /// It belongs to the target's alert, whose `eventId` was unknown until now.
     Learned,
-    /// The name of one of several alerts.
+    /// It belongs to one of several alerts.
     Unclaimed,
 }
 
@@ -97,7 +97,7 @@ impl<A> ReplyTarget<A> {
     }
 }
 
-/// Decides by the rules above. `tells_raised`: the notification is an event of type 200. `may_wait` is false once it has
+/// Applies the rules above. `tells_raised`: the notification is an event of type 200. `may_wait` is false once it has
 /// waited long enough.
 pub(crate) fn correlate<A: Clone + PartialEq>(
     reference: &AlertRef,
@@ -136,7 +136,7 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
         _ => ReplyTarget::Nowhere,
     };
     let is_of_one = tells_raised && is_new_name && !found.unanswered.is_empty();
-    // One name for each call without an answer: whichever belongs to which, all of them raised their alerts.
+    // There is an `eventId` for each unanswered call. So all of them raised their alerts, whichever belongs to which.
     let all_raised = is_of_one && found.unclaimed_names + 1 >= found.unanswered_calls;
     Correlation {
         target,

@@ -1,4 +1,4 @@
-//! Messages, rooms and triggers for the tests of this part.
+//! Messages, rooms and triggers for the tests of this module.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::{DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, TeamName, Templ
 use jiff::Timestamp;
 use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
 
-/// A message of Anna's in `#general`, written at noon of 2026-01-02.
+/// A message by Anna in `#general`, written at noon on 2026-01-02.
 pub(crate) fn message(text: &str) -> Message {
     let noon: Timestamp = "2026-01-02T12:00:00Z".parse().unwrap();
     Message {
@@ -32,7 +32,7 @@ pub(super) fn general() -> Room {
     room(RoomKind::Channel, "GENERAL", Some("general"))
 }
 
-/// A trigger with these patterns that takes everything everywhere.
+/// A trigger with these patterns that accepts every message.
 pub(crate) fn trigger(name: &str, patterns: &[&str]) -> Trigger {
     let patterns: Vec<Pattern> =
         patterns.iter().map(|pattern| Pattern::expression(pattern).unwrap()).collect();
@@ -55,7 +55,7 @@ pub(crate) fn trigger(name: &str, patterns: &[&str]) -> Trigger {
     }
 }
 
-/// The default templates, but for those given: `title`, `message`, `external_id`, `service`, `location` or a field.
+/// The default templates, except for those given: `title`, `message`, `external_id`, `service`, `location` or a field.
 pub(super) fn event(patterns: &[Pattern], templates: &[(&str, &str)]) -> EventTemplates {
     let vocabulary = EventTemplates::vocabulary(patterns.iter().flat_map(Pattern::groups));
     let compile = |source: &str| Template::compile(source, &vocabulary).unwrap();

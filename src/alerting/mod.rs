@@ -1,7 +1,7 @@
-//! What a message means: which trigger it fires, what the alert says, and what the thread is told of it.
+//! The decisions: which trigger a message fires, what the alert says, and what is posted in the thread.
 //!
-//! Plain decisions over plain data. This part knows messages, rooms, triggers and words; it knows no socket, no file
-//! and no database.
+//! Plain functions over plain data. This module knows messages, rooms and triggers, but no sockets, files or
+//! databases.
 
 mod correlation;
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! What in a text sets off a trigger: a trigger word, or a regular expression.
+//! What fires a trigger: a trigger word, or a regular expression.
 
 use std::fmt;
 
 use regex::{Captures, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
-/// The most memory that one pattern may take once compiled, in bytes.
+/// The maximum memory for one compiled pattern, in bytes.
 const SIZE_LIMIT: usize = 4 << 20;
 /// The same for the patterns of all triggers together.
 const SET_SIZE_LIMIT: usize = 16 << 20;
@@ -18,17 +18,17 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles a regular expression. `.` matches line breaks too: what people see as one message, such as the title and the text
-    /// of an attachment, is several lines here.
+    /// Compiles a regular expression. `.` also matches line breaks, because text that people see as one message, such
+    /// as the title and the text of an attachment, has several lines here.
     ///
     /// # Errors
-    /// When it is not one, or too large.
+    /// When it is not a regular expression, or is too large.
     pub fn expression(text: &str) -> Result<Self, regex::Error> {
         let regex = RegexBuilder::new(text).dot_matches_new_line(true).size_limit(SIZE_LIMIT).build()?;
         Ok(Self { regex, word: None })
     }
 
-    /// A trigger word, which counts in any case where it stands alone.
+    /// A trigger word: matches in upper or lower case, and only as a whole word.
     ///
     /// # Errors
     /// When it is too large.
@@ -37,8 +37,9 @@ impl Pattern {
         Ok(Self { word: Some(word.to_owned()), ..Self::expression(&literal)? })
     }
 
-    /// One set of all patterns, which is the first look at every text. It finds a word also where it does not stand alone:
-    /// [`Pattern::is_match`] decides. A search for mere literals is several times as fast as one with their surroundings.
+    /// One set of all patterns, for the first test of every text. It also finds a word within a longer one;
+    /// [`Pattern::is_match`] then decides. Searching for literals only is several times faster than searching for
+    /// literals with their surroundings.
     pub(super) fn set<'a>(patterns: impl IntoIterator<Item = &'a Self>) -> Result<RegexSet, regex::Error> {
         RegexSetBuilder::new(patterns.into_iter().map(|pattern| pattern.regex.as_str()))
             .dot_matches_new_line(true)
@@ -59,7 +60,7 @@ impl Pattern {
         self.regex.capture_names().flatten()
     }
 
-    /// What its groups match in the text.
+    /// The text that its groups match.
     pub(super) fn captures<'t>(&self, text: &'t str) -> Option<Captures<'t>> {
         self.regex.captures(text)
     }
@@ -71,15 +72,15 @@ impl Pattern {
             if !is_joined(before.chars().rev()) && !is_joined(after.chars()) {
                 return true;
             }
-            // The next one may begin within this one.
+            // The next one may start within this one.
             from = found.start() + found.as_str().chars().next().map_or(1, char::len_utf8);
         }
         false
     }
 }
 
-/// Whether the characters beside a word, from the word outwards, make it part of something longer: an ASCII letter or digit, or one
-/// behind a character that joins names, as in `docs.signl4.com`.
+/// Whether the characters beside a word, read outwards from it, make it part of something longer: an ASCII letter or
+/// digit, or one after a character that joins names, as in `docs.signl4.com`.
 fn is_joined(mut outwards: impl Iterator<Item = char>) -> bool {
     match outwards.next() {
         Some('@' | '.' | '/' | '-') => outwards.next().is_some_and(|next| next.is_ascii_alphanumeric()),
@@ -89,7 +90,7 @@ fn is_joined(mut outwards: impl Iterator<Item = char>) -> bool {
 }
 
 impl fmt::Display for Pattern {
-    /// As in `bot.toml`, a word in quotes.
+    /// A word in quotes, as in `bot.toml`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.word {
             Some(word) => write!(f, "\"{word}\""),

@@ -9,36 +9,36 @@ use rocketchat::{Room, RoomId, RoomKind};
 
 /// One entry of a trigger's `rooms`.
 ///
-/// Names compare without regard to case. Rocket.Chat itself looks names up exactly and would let `Ops` and `ops` exist
-/// side by side, but a page that never comes because of a capital letter is worse than one that comes from both.
-/// A name is the one that people see or the one in the room's address. Direct messages have none: only [`RoomPattern::Any`] and
-/// [`RoomPattern::Id`] reach them.
+/// Names are compared case-insensitively. Rocket.Chat itself is case-sensitive and allows both `Ops` and `ops`, but
+/// missing a page because of a capital letter is worse than a page from the wrong one of the two. A name is the
+/// display name or the name in the room's address. Direct messages have no name: only [`RoomPattern::Any`] and
+/// [`RoomPattern::Id`] match them.
 #[derive(Clone, Debug)]
 pub enum RoomPattern {
-    /// `"*"`: every room the bot is in, direct messages included.
+    /// `"*"`: every room the bot is in, including direct messages.
     Any,
-    /// `"id:GENERAL"`: the room with this `_id`. Identifiers compare exactly.
+    /// `"id:GENERAL"`: the room with this `_id`, case-sensitive.
     Id(RoomId),
-    /// `"general"`, `"#general"` or `"Störung Halle 3"`: the room of this name, here without the `#`.
+    /// `"general"`, `"#general"` or `"Störung Halle 3"`: the room with this name, here without the `#`.
     Name(String),
-    /// `"ops-*"`: every room one of whose names fits.
+    /// `"ops-*"`: every room with a matching name.
     Glob(RoomGlob),
 }
 
-/// A glob over room names: `*`, `?`, `[a-c]`, `[!a]`, `{a,b}`, and `\\` before a character that is meant itself.
+/// A glob for room names: `*`, `?`, `[a-c]`, `[!a]`, `{a,b}`, and `\\` before a literal character.
 #[derive(Clone, Debug)]
 pub struct RoomGlob {
     glob: String,
     pattern: Regex,
 }
 
-/// Why an entry of `rooms` cannot be understood.
+/// Why an entry of `rooms` is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum RoomPatternError {
     /// `""`, `"#"` or `"id:"`.
     #[error("names no room")]
     Empty,
-    /// `"@anna"`: a direct message has no name to be found by.
+    /// `"@anna"`: a direct message has no name.
     #[error("looks like a user; direct messages have no name")]
     User,
     /// A glob that does not compile.
@@ -47,10 +47,10 @@ pub enum RoomPatternError {
 }
 
 impl RoomPattern {
-    /// Reads one entry of `rooms`.
+    /// Parses one entry of `rooms`.
     ///
     /// # Errors
-    /// When it names nothing, names a user, or is a glob that does not compile.
+    /// When it is empty, names a user, or is an invalid glob.
     pub fn parse(text: &str) -> Result<Self, RoomPatternError> {
         let text = text.trim();
         if text == "*" {
@@ -72,9 +72,10 @@ impl RoomPattern {
         RoomGlob::new(name).map(Self::Glob).map_err(RoomPatternError::Glob)
     }
 
-    /// Whether the room is one of those meant.
+    /// Whether the entry matches the room.
     ///
-    /// `joined` says whether the bot is a member: [`RoomPattern::Any`] means no room that it merely happens to see.
+    /// `joined` says whether the bot is a member. [`RoomPattern::Any`] does not match rooms that the bot can see but
+    /// is not in.
     pub fn matches(&self, room: &Room, joined: bool) -> bool {
         match self {
             Self::Any => joined,
@@ -88,11 +89,11 @@ impl RoomPattern {
     }
 }
 
-/// The names that entries of `rooms` found their rooms under, in lower case, each with its room. A room that is renamed is
-/// still meant by the entry that named it, until the configuration changes.
+/// The names under which entries of `rooms` found their rooms, in lower case, each with its room. An entry keeps
+/// matching a renamed room until the configuration changes.
 pub type NamedRooms = BTreeSet<(String, RoomId)>;
 
-/// Notes under which of the entries a room is found. Returns the entries that found it under a name that it no longer has.
+/// Records which entries match a room by name. Returns the entries that matched it under a name that it no longer has.
 pub(crate) fn remember_names<'a>(
     named: &mut NamedRooms,
     entries: impl Iterator<Item = &'a str>,
@@ -112,7 +113,7 @@ pub(crate) fn remember_names<'a>(
 
 impl RoomGlob {
     fn new(glob: &str) -> Result<Self, &'static str> {
-        // Glob libraries are for the paths of files: `?` means a byte there, and case is that of ASCII.
+        // Not a glob library: they are made for file paths, so `?` means a byte, and only ASCII is case-insensitive.
         let pattern =
             RegexBuilder::new(&regex_of(glob)?).case_insensitive(true).dot_matches_new_line(true).build();
         let pattern = pattern.map_err(|_| "a range in [...] is not valid")?;
@@ -124,13 +125,13 @@ impl RoomGlob {
         &self.glob
     }
 
-    /// Whether a room's name fits. A name such as `[prod] alerts` fits as it is written.
+    /// Whether a room's name matches. A name such as `[prod] alerts` also matches literally.
     pub fn matches(&self, name: &str) -> bool {
         self.pattern.is_match(name) || same_name(name, self.as_str())
     }
 }
 
-/// The regular expression of a glob.
+/// Translates a glob into a regular expression.
 fn regex_of(glob: &str) -> Result<String, &'static str> {
     let mut regex = String::from("^");
     let (mut rest, mut depth) = (glob.chars(), 0_usize);
@@ -170,12 +171,12 @@ fn regex_of(glob: &str) -> Result<String, &'static str> {
     Ok(regex)
 }
 
-/// Whether two names of rooms or users are the same but for case.
+/// Whether two names of rooms or users are equal, ignoring case.
 pub(super) fn same_name(one: &str, other: &str) -> bool {
     one == other || one.to_lowercase() == other.to_lowercase()
 }
 
-/// A room for people: by its shown name, with a `#` only where it is a channel.
+/// A room for display: its display name, with a `#` if it is a channel.
 pub fn room_label(room: &Room) -> String {
     match (room.shown_name(), room.kind) {
         (_, RoomKind::Direct) => format!("direct message {}", room.id),

@@ -1,43 +1,44 @@
-//! Templates: checked when the configuration is loaded, rendered when somebody is paged.
+//! Templates: validated when the configuration is loaded, rendered when somebody is paged.
 //!
-//! A template may use only the names of its [`Vocabulary`]. That, a trial run and the limits below are checked at load,
-//! so that what can be wrong is wrong on a quiet afternoon. Values are inserted as they are: nothing is escaped, and a
-//! value that looks like a template is never evaluated.
+//! A template may only use the names of its [`Vocabulary`]. This check, a trial rendering and the limits below find
+//! mistakes when the configuration is loaded, and not at night. Values are inserted as they are: nothing is escaped,
+//! and a value that looks like a template is never evaluated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
-/// How many instructions one rendering may take. An ordinary template takes a few dozen.
+/// The maximum number of instructions per rendering. An ordinary template needs a few dozen.
 const FUEL: u64 = 20_000;
 
-/// How deep a template may nest.
+/// The maximum nesting depth of a template.
 const RECURSION_LIMIT: usize = 20;
 
-/// How many bytes one rendering may write. Rocket.Chat's own limit for a message is 5,000 characters by default.
+/// The maximum output of one rendering, in bytes. Rocket.Chat's own limit for a message is 5,000 characters by
+/// default.
 const OUTPUT_LIMIT: usize = 256 << 10;
 
-/// The name every template is kept under in its own environment.
+/// The name of every template in its own environment.
 const NAME: &str = "template";
 
-/// A text with variables in it, compiled and checked.
+/// A text with variables, compiled and validated.
 #[derive(Clone, Debug)]
 pub struct Template {
     source: String,
     environment: Environment<'static>,
 }
 
-/// The names a template may use, dotted ones as `room.name`.
+/// The names that a template may use, including dotted ones such as `room.name`.
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
     names: BTreeSet<String>,
 }
 
-/// Why a template is refused at load.
+/// Why a template is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
-    /// It is not a template at all, or uses a filter that does not exist.
+    /// It is not a valid template, or uses a filter that does not exist.
     #[error("{why} (line {line} of the template)")]
     Invalid {
         /// What is wrong, in one line.
@@ -45,25 +46,25 @@ pub enum CompileError {
         /// The line within the template, from 1.
         line: usize,
     },
-    /// It uses a name that will never be there.
+    /// It uses an unknown name.
     #[error("there is no variable {0:?}")]
     UnknownName(String),
 }
 
-/// Why a template could not be rendered. Carries nothing of the values, for messages do not belong into logs.
+/// Why a template could not be rendered. Contains none of the values, because message texts must not be logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the template for {what} failed on its line {line}: {why}")]
 pub struct RenderError {
-    /// What was to be rendered: the key of the template.
+    /// The key of the template.
     pub what: String,
     /// What went wrong, in general terms.
     pub why: String,
-    /// The line within the template, from 1; 0 where it is not known.
+    /// The line within the template, from 1; 0 if it is unknown.
     pub line: usize,
 }
 
 impl Vocabulary {
-    /// The names given.
+    /// Creates a vocabulary of these names.
     pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
         Self { names: names.into_iter().map(Into::into).collect() }
     }
@@ -73,7 +74,7 @@ impl Vocabulary {
         self.names.iter().map(String::as_str)
     }
 
-    /// A value for every name. A digit, for it is a text and a number alike.
+    /// A value for every name. It is a digit, which works both as a text and as a number.
     fn sample(&self) -> Value {
         let mut plain: Vec<(&str, Value)> = Vec::new();
         let mut nested: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
@@ -89,10 +90,10 @@ impl Vocabulary {
 }
 
 impl Template {
-    /// Compiles a template and checks it against the names it may use.
+    /// Compiles a template and checks that it only uses names of the vocabulary.
     ///
     /// # Errors
-    /// When it has a mistake that no message could make good.
+    /// When the template would fail for every message.
     pub fn compile(source: &str, vocabulary: &Vocabulary) -> Result<Self, CompileError> {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
@@ -106,7 +107,7 @@ impl Template {
         Ok(template)
     }
 
-    /// The template as written.
+    /// The source of the template.
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -114,11 +115,11 @@ impl Template {
     /// Renders the template. `what` is its key, for the error.
     ///
     /// # Errors
-    /// When the values do not suit it, or it runs or writes without end.
+    /// When the values do not fit the template, or it exceeds a limit.
     pub fn render(&self, what: &str, values: &Value) -> Result<String, RenderError> {
         self.run(values).map_err(|error| RenderError {
             what: what.to_owned(),
-            // Not the detail: it may quote a value.
+            // Without the details, which may quote a value.
             why: error.kind().to_string(),
             line: error.line().unwrap_or_default(),
         })
@@ -141,7 +142,7 @@ impl Template {
         }
     }
 
-    /// Runs it once. Only mistakes that no value could heal are held against it.
+    /// Renders it once. Only reports mistakes that no other value could avoid.
     fn try_out(&self, vocabulary: &Vocabulary) -> Result<(), CompileError> {
         match self.run(&vocabulary.sample()) {
             Err(error) if is_hopeless(error.kind()) => Err(invalid(&error)),
@@ -172,13 +173,13 @@ fn invalid(error: &minijinja::Error) -> CompileError {
     CompileError::Invalid { why, line: error.line().unwrap_or(1) }
 }
 
-/// A buffer that refuses more than [`OUTPUT_LIMIT`].
+/// A buffer that fails beyond [`OUTPUT_LIMIT`].
 struct Bounded(Vec<u8>);
 
 impl io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > OUTPUT_LIMIT {
-            return Err(io::Error::other("the text grows without end"));
+            return Err(io::Error::other("the text is too long"));
         }
         self.0.extend_from_slice(bytes);
         Ok(bytes.len())

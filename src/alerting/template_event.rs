@@ -1,4 +1,4 @@
-//! What an alert says: a trigger's templates, filled with the message that set it off.
+//! The content of an alert: a trigger's templates, rendered with the message that fired it.
 
 use std::collections::BTreeMap;
 
@@ -8,17 +8,17 @@ use url::Url;
 use super::{RenderError, Template, Trigger, Vocabulary};
 use rocketchat::{Message, MessageId, Room, RoomKind};
 
-/// The title of an alert whose trigger gives none.
+/// The default title of an alert.
 pub(crate) const DEFAULT_TITLE: &str = "Alert from Rocket.Chat";
 
-/// The longest headline, external ID, category or place, in characters. SIGNL4 documents no limits; whoever is paged
-/// reads a line, and the whole text stands below it.
+/// The maximum length of a headline, external ID, category or location, in characters. SIGNL4 documents no limits.
+/// People on duty read one line, and the whole text follows below it.
 const LONGEST_LINE: usize = 500;
 
-/// The longest further parameter, in characters.
+/// The maximum length of any other parameter, in characters.
 const LONGEST_FIELD: usize = 2_000;
 
-/// The names a trigger's templates may use, beside the named groups of its patterns.
+/// The names that a trigger's templates may use, in addition to the named groups of its patterns.
 const VARIABLES: [&str; 10] = [
     "text",
     "user.username",
@@ -32,11 +32,11 @@ const VARIABLES: [&str; 10] = [
     "trigger",
 ];
 
-/// Words of the template language, which are no names.
+/// Keywords of the template language, which are not names.
 const RESERVED: [&str; 14] =
     ["true", "True", "false", "False", "none", "None", "and", "or", "not", "in", "is", "if", "else", "loop"];
 
-/// A trigger's templates, and what it sets for SIGNL4 beside them.
+/// A trigger's templates and its other settings for SIGNL4.
 #[derive(Clone, Debug)]
 pub struct EventTemplates {
     /// The headline.
@@ -53,17 +53,17 @@ pub struct EventTemplates {
     pub alerting_scenario: Option<AlertingScenario>,
     /// `X-S4-Filtering`.
     pub filtering: Option<bool>,
-    /// Further parameters of the alert, by the name they are shown under.
+    /// Further parameters of the alert, by their display name.
     pub fields: BTreeMap<String, Template>,
 }
 
 impl EventTemplates {
-    /// The names these templates may use where the trigger's patterns have the named groups given.
+    /// The names that these templates may use if the trigger's patterns have these named groups.
     pub fn vocabulary<'a>(groups: impl IntoIterator<Item = &'a str>) -> Vocabulary {
         Vocabulary::new(VARIABLES.into_iter().chain(groups))
     }
 
-    /// Whether the name of a group has another meaning in a template: it would hide a variable, or never be seen.
+    /// Whether a group's name has another meaning in a template: it would hide a variable, or be hidden.
     pub fn is_taken(group: &str) -> bool {
         VARIABLES.iter().any(|name| name.split('.').next() == Some(group)) || RESERVED.contains(&group)
     }
@@ -84,7 +84,7 @@ impl AlertingScenario {
     /// Every scenario.
     pub const ALL: [Self; 3] = [Self::SingleAck, Self::MultiAck, Self::Emergency];
 
-    /// As SIGNL4 writes it.
+    /// The name that SIGNL4 uses.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SingleAck => "single_ack",
@@ -94,39 +94,39 @@ impl AlertingScenario {
     }
 }
 
-/// An alert in words, not yet in SIGNL4's form.
+/// The content of an alert, not yet in SIGNL4's format.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RenderedEvent {
     /// The headline, one line of at most 500 characters, never empty.
     pub title: String,
     /// The text.
     pub message: String,
-    /// The external identifier, at most 500 characters, never empty: the room's ID where the template came out blank.
+    /// The external ID, at most 500 characters, never empty: the room's ID if the template rendered to nothing.
     pub external_id: String,
     /// The address of the message in Rocket.Chat.
     pub link: String,
     /// The username of its author.
     pub user: String,
-    /// The shown name of its room; for a direct message, which has none, the author's username with `@`.
+    /// The display name of its room. A direct message has none; then it is the author's username with `@`.
     pub channel: String,
     /// The category, if any.
     pub service: Option<String>,
-    /// "lat,lon", if any. Something else that a template made of it is left out.
+    /// "lat,lon", if any. Any other output of the template is dropped.
     pub location: Option<String>,
     /// The scenario, if the trigger sets one.
     pub alerting_scenario: Option<AlertingScenario>,
     /// Whether SIGNL4's event filters apply, if the trigger says so.
     pub filtering: Option<bool>,
-    /// Further parameters, at most 2,000 characters each. One that came out blank is left out.
+    /// Further parameters, at most 2,000 characters each. Blank ones are omitted.
     pub fields: BTreeMap<String, String>,
-    /// The templates that failed. Their defaults stand in for them above, for a page with a plain text is better than
-    /// none; somebody should be told.
+    /// The templates that failed. Their defaults are used instead, because a page with a plain text is better than
+    /// none. Somebody should be informed.
     pub faults: Vec<RenderError>,
 }
 
-/// Writes the alert for a message that sets off a trigger.
+/// Renders the alert for a message that fired a trigger.
 ///
-/// It always succeeds: what cannot be rendered is replaced or left out, and reported in [`RenderedEvent::faults`].
+/// Always succeeds: what cannot be rendered is replaced or omitted, and reported in [`RenderedEvent::faults`].
 pub fn render_event(
     trigger: &Trigger,
     message: &Message,
@@ -164,10 +164,11 @@ pub fn render_event(
     }
 }
 
-/// The address under which Rocket.Chat's own "copy link" would find a message.
+/// The same address as in Rocket.Chat's "copy link".
 ///
-/// Channels and groups stand under their name, direct messages and livechats under their ID (Rocket.Chat, `lib/rooms/roomTypes`,
-/// `app/livechat/lib/LivechatRoomType.ts`). For a channel or group whose name is not known the ID does as well: the server looks both up (`findByTypeAndNameOrId`).
+/// The address of a channel or group contains its name, that of a direct message or livechat its ID (Rocket.Chat,
+/// `lib/rooms/roomTypes`, `app/livechat/lib/LivechatRoomType.ts`). If the name of a channel or group is unknown, the
+/// ID works as well, because the server looks up both (`findByTypeAndNameOrId`).
 pub fn message_url(base_url: &Url, room: &Room, message: &MessageId) -> Url {
     let has_address = !matches!(room.kind, RoomKind::Direct | RoomKind::Livechat);
     let name = room.name.as_deref().filter(|_| has_address);
@@ -192,7 +193,7 @@ pub(crate) fn is_location(text: &str) -> bool {
     text.split_once(',').is_some_and(|(lat, lon)| within(lat, 90.0) && within(lon, 180.0))
 }
 
-/// The variables of one message.
+/// The template variables of one message.
 fn values(
     trigger: &Trigger,
     message: &Message,
@@ -233,7 +234,7 @@ fn room_type(kind: RoomKind) -> &'static str {
     }
 }
 
-/// The text, cut with an ellipsis where it has more characters.
+/// The text, truncated with an ellipsis if it is longer.
 fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text.to_owned(),
@@ -245,14 +246,14 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Renders one template after the other and notes those that fail.
+/// Renders the templates one after the other and collects the errors.
 struct Pen {
     values: Value,
     faults: Vec<RenderError>,
 }
 
 impl Pen {
-    /// The text, trimmed and of at most so many characters; `None` where the template failed or came out blank.
+    /// The text, trimmed and truncated to this many characters; `None` if the template failed or rendered to nothing.
     fn write(&mut self, key: &str, template: &Template, most: usize) -> Option<String> {
         match template.render(key, &self.values) {
             Ok(text) => Some(shortened(text.trim(), most)).filter(|text| !text.is_empty()),

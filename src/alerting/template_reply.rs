@@ -1,4 +1,4 @@
-//! The words of a reply: what the thread of a message is told of its alert.
+//! The texts of replies.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use minijinja::context;
 
 use super::{RenderError, RoomPattern, Template, Vocabulary};
 
-/// What the bot says in a thread, and how it confirms that an alert went out.
+/// The settings for replies, and for confirming that an alert was sent.
 #[derive(Clone, Debug)]
 pub struct Replies {
-    /// How it is shown that an alert was sent.
+    /// How the bot confirms that an alert was sent.
     pub on_sent: OnSent,
     /// The reaction for [`OnSent::Reaction`], as `:rotating_light:`.
     pub reaction: String,
-    /// The room for events of alerts that no message raised.
+    /// The room for events of alerts that were not raised by a message.
     pub other_alerts_to: Option<RoomPattern>,
     /// The text of each reply.
     pub(crate) texts: BTreeMap<ReplyKind, Template>,
 }
 
-/// How the author of a message learns that the alert went out. That it did not is always a reply.
+/// How the author of a message sees that the alert was sent. A failure is always reported in a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnSent {
     /// A reaction on the message.
@@ -30,18 +30,18 @@ pub enum OnSent {
     Nothing,
 }
 
-/// What there is to tell.
+/// What a reply reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReplyKind {
-    /// SIGNL4 took the alert.
+    /// SIGNL4 accepted the alert.
     Sent,
-    /// It waits for its turn behind many others.
+    /// The alert is queued behind many others.
     Queued,
     /// SIGNL4 does not answer; the bot keeps trying.
     Delayed,
-    /// It was given up, with the reason.
+    /// The bot gave up the alert, with the reason.
     NotSent,
-    /// The trigger's cooldown held it back.
+    /// The trigger's cooldown suppressed the alert.
     Suppressed,
     /// SIGNL4 raised the alert (event 200).
     Raised,
@@ -49,11 +49,11 @@ pub enum ReplyKind {
     Acknowledged,
     /// Somebody closed it (event 201, status 4).
     Closed,
-    /// Somebody wrote a note (an annotation, mostly event 203).
+    /// Somebody added a note (an annotation, usually event 203).
     Annotated,
-    /// It went on to another team (event 202).
+    /// The alert was escalated to another team (event 202).
     Escalated,
-    /// Nobody answered or was on duty (event 201, status 8).
+    /// Nobody answered, or nobody is on duty (event 201, status 8).
     Unattended,
     /// SIGNL4 could not deliver it (event 201, status 16).
     Failed,
@@ -76,7 +76,7 @@ impl ReplyKind {
         Self::Failed,
     ];
 
-    /// Its key in `[replies]`.
+    /// The key in `[replies]`.
     pub fn key(self) -> &'static str {
         match self {
             Self::Sent => "sent",
@@ -94,11 +94,11 @@ impl ReplyKind {
         }
     }
 
-    /// What it says unless `bot.toml` has other words. Empty: nothing is said.
+    /// The default text. If it is empty, nothing is posted.
     pub fn default_text(self) -> &'static str {
         match self {
             Self::Sent => "Alert sent{% if team %} to {{ team }}{% endif %}.",
-            Self::Queued => "Many alerts at once: this one waits its turn and goes out by itself.",
+            Self::Queued => "Many alerts at once: this one is queued and will be sent automatically.",
             Self::Delayed => "Alert not sent yet; still trying. If it is urgent, please call somebody.",
             Self::NotSent => {
                 "Alert NOT sent{% if reason %}: {{ reason }}{% endif %}. Nobody was paged, please call somebody."
@@ -117,24 +117,24 @@ impl ReplyKind {
     }
 }
 
-/// The variables of a reply. What is not known stays empty.
+/// The variables of a reply. Unknown values are empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReplyWords<'a> {
-    /// Who acknowledged, closed or wrote.
+    /// Who acknowledged, closed or annotated the alert.
     pub user: &'a str,
     /// The note.
     pub text: &'a str,
-    /// Why something did not work, without a full stop.
+    /// Why something failed, without a full stop.
     pub reason: &'a str,
-    /// The team paged or escalated to.
+    /// The paged team, or the one that the alert was escalated to.
     pub team: &'a str,
     /// The trigger's name.
     pub trigger: &'a str,
-    /// Which alert of several in the thread is meant; stands below the text.
+    /// Which of several alerts in the thread this is about; appended below the text.
     pub which: Option<&'a str>,
 }
 
-/// How an alert is told from the others of its thread: its number and the first words of its text.
+/// Identifies an alert among others in its thread, by its number and the first words of its text.
 pub(crate) fn which_alert(number: impl std::fmt::Display, text: &str) -> String {
     const MOST: usize = 40;
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -147,20 +147,20 @@ pub(crate) fn which_alert(number: impl std::fmt::Display, text: &str) -> String 
 }
 
 impl ReplyWords<'_> {
-    /// The names a reply's template may use.
+    /// The names that a reply's template may use.
     pub fn vocabulary() -> Vocabulary {
         Vocabulary::new(["user", "text", "reason", "team", "trigger"])
     }
 }
 
-/// A zero-width space. It is shown as nothing, and is part of no user's name and of no trigger word.
+/// A zero-width space. It is invisible, and is part of no username and no trigger word.
 const ZERO_WIDTH_SPACE: char = '\u{200B}';
 
-/// The text as it was, to look at, but with mentions that notify nobody.
+/// The text with the same appearance, but with mentions that notify nobody.
 ///
-/// Rocket.Chat takes for a mention what follows an `@` at the beginning, after white space or after `>`, once links are removed
-/// from the text (`getUserMentions` in its `MentionsParser`); its renderer takes more. So only an `@` within a word, as in an
-/// address, stays as it is.
+/// Rocket.Chat treats an `@` as a mention at the beginning of the text, after white space and after `>`, once links
+/// are removed (`getUserMentions` in its `MentionsParser`). Its renderer treats more as mentions. So only an `@`
+/// within a word, as in an email address, is left unchanged.
 pub(crate) fn without_mentions(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut before = None::<char>;
@@ -174,7 +174,8 @@ pub(crate) fn without_mentions(text: &str) -> String {
     shown
 }
 
-/// A reason as it was, to look at, but without the word that sets off the default trigger: many begin with "SIGNL4 answered".
+/// A reason with the same appearance, but without the word that fires the default trigger: many reasons begin with
+/// "SIGNL4 answered".
 fn without_trigger_word(reason: &str) -> String {
     let mut shown = reason.to_owned();
     for (at, _) in reason.to_ascii_lowercase().rmatch_indices("signl4") {
@@ -184,11 +185,11 @@ fn without_trigger_word(reason: &str) -> String {
 }
 
 impl Replies {
-    /// The reply in words, or `None` where this kind is switched off by an empty text, or comes out blank. Mentions in the
+    /// Renders the reply; `None` if this kind is disabled by an empty text, or renders to nothing. Mentions in the
     /// values notify nobody; those in the template do.
     ///
     /// # Errors
-    /// When the template does not suit the values.
+    /// When the values do not fit the template.
     pub fn text(&self, kind: ReplyKind, words: &ReplyWords<'_>) -> Result<Option<String>, RenderError> {
         let Some(template) = self.texts.get(&kind) else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! One trigger: what sets it off, and what its alert says.
+//! One trigger: what fires it, and what its alert says.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,43 +10,44 @@ use rocketchat::{Author, Message, Room};
 /// A rule that turns a message into an alert.
 #[derive(Clone, Debug)]
 pub struct Trigger {
-    /// Unique; it names the trigger in the store, in messages and in `{{ trigger }}`.
+    /// The unique name: used in the store, in log lines and in `{{ trigger }}`.
     pub name: String,
-    /// Any of these in a message's text sets it off; at least one. Words stand last: the groups of a regular expression say more.
+    /// Any match of these in a message's text fires the trigger; at least one. Words come last, because the groups of
+    /// a regular expression contain more information.
     pub patterns: Vec<Pattern>,
-    /// Where this matches too, the text does not set it off.
+    /// If this also matches, the text does not fire the trigger.
     pub unless: Option<Pattern>,
     /// The rooms it watches; at least one entry.
     pub rooms: Vec<RoomPattern>,
-    /// Only these users' messages count; everybody's where empty.
+    /// Only messages of these users count; those of everybody if empty.
     pub users: Vec<UserPattern>,
     /// These users' messages never count.
     pub exclude_users: Vec<UserPattern>,
-    /// Whether messages posted by integrations count.
+    /// Whether messages from integrations count.
     pub bots: bool,
-    /// Whether messages inside threads count.
+    /// Whether messages in threads count.
     pub threads: bool,
-    /// Whether an edit that makes a message match for the first time sets it off.
+    /// Whether an edit counts that makes a message match for the first time.
     pub run_on_edits: bool,
     /// Whether an alert that could not be sent yet is sent although its message was deleted meanwhile.
     pub page_deleted: bool,
-    /// How long it stays quiet in a room after an alert; zero for never.
+    /// How long the trigger raises no further alert in a room after an alert; zero for none.
     pub cooldown: Duration,
-    /// Whether later triggers are looked at too after this one matched.
+    /// Whether later triggers are tried as well after this one matched.
     pub continue_matching: bool,
-    /// Whom it pages.
+    /// The team to page.
     pub team: TeamName,
-    /// What the alert says.
+    /// The content of the alert.
     pub event: EventTemplates,
 }
 
 impl Trigger {
-    /// Whether the trigger watches this room, of which the bot is a member or not.
+    /// Whether the trigger watches this room. The bot may be a member or not.
     pub fn watches(&self, room: &Room, joined: bool) -> bool {
         self.rooms.iter().any(|pattern| pattern.matches(room, joined))
     }
 
-    /// Whether one of its patterns, of which the set of all triggers found a trace in the text, sets it off.
+    /// Whether one of its patterns, which the set of all triggers found in the text, matches.
     pub(super) fn admits_text(&self, index: usize, text: &str) -> bool {
         self.patterns.get(index).is_some_and(|pattern| pattern.is_match(text)) && !self.is_excluded(text)
     }
@@ -56,7 +57,8 @@ impl Trigger {
         self.unless.as_ref().is_some_and(|unless| unless.is_match(text))
     }
 
-    /// Whether everything but the text speaks for the message: its room, its author, how and where it was posted.
+    /// Whether the message satisfies every condition except the text: its room, its author, and how and where it was
+    /// posted.
     pub(super) fn admits(&self, message: &Message, room: &Room, joined: bool) -> bool {
         (self.bots || !message.from_integration)
             && (self.threads || message.thread.is_none())
@@ -69,9 +71,9 @@ impl Trigger {
         (self.users.is_empty() || named(&self.users)) && !named(&self.exclude_users)
     }
 
-    /// The named groups of the patterns, each with what the pattern at `index` caught in `text`, or empty.
+    /// The named groups of the patterns, each with the text that the pattern at `index` captured, or empty.
     ///
-    /// Every name of every pattern is there, so that a template may use the group of a pattern that did not match.
+    /// Contains every name of every pattern, so that a template can use a group of a pattern that did not match.
     pub(super) fn captures(&self, index: usize, text: &str) -> BTreeMap<String, String> {
         let names = self.patterns.iter().flat_map(Pattern::groups);
         let mut caught: BTreeMap<String, String> =
@@ -91,10 +93,10 @@ impl Trigger {
     }
 }
 
-/// Which SIGNL4 team an alert goes to.
+/// The SIGNL4 team that an alert is sent to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TeamName {
-    /// The one whose webhook stands in `[signl4]` itself.
+    /// The team of `[signl4]` itself.
     #[default]
     Default,
     /// One of `[[signl4.team]]`.
@@ -102,7 +104,7 @@ pub enum TeamName {
 }
 
 impl TeamName {
-    /// The name, empty for the default team: the form to store.
+    /// The name as stored; empty for the default team.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Default => "",
@@ -112,14 +114,14 @@ impl TeamName {
 }
 
 impl From<&str> for TeamName {
-    /// Reads [`TeamName::as_str`] back.
+    /// Parses [`TeamName::as_str`].
     fn from(name: &str) -> Self {
         if name.is_empty() { Self::Default } else { Self::Named(name.to_owned()) }
     }
 }
 
 impl fmt::Display for TeamName {
-    /// The name for people: the default team has none, so its place in `bot.toml` is shown.
+    /// The display name. The default team has none, so this is its table in `bot.toml`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("[signl4]"),

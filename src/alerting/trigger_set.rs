@@ -1,4 +1,4 @@
-//! All triggers together: one pass over a message's text finds every pattern of every trigger that matches.
+//! All triggers together: one pass over a message's text finds all matching patterns of all triggers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,32 +9,32 @@ use super::rooms::same_name;
 use super::{Pattern, RoomPattern, Trigger};
 use rocketchat::{Message, MessageKind, Room, RoomId};
 
-/// The triggers, in the order in which they are written.
+/// The triggers, in their order in the configuration.
 #[derive(Clone, Debug)]
 pub struct TriggerSet {
     triggers: Vec<Trigger>,
     patterns: RegexSet,
-    /// For each pattern of the set: its trigger, and its place among that trigger's patterns.
+    /// For each pattern of the set: its trigger, and its index among that trigger's patterns.
     owners: Vec<(usize, usize)>,
 }
 
-/// A trigger that a message sets off.
+/// A trigger that a message fires.
 #[derive(Clone, Debug)]
 pub struct Match<'a> {
     /// The trigger.
     pub trigger: &'a Trigger,
-    /// What its named groups caught; a group that took no part is empty.
+    /// The text of its named groups. A group without a match is empty.
     pub captures: BTreeMap<String, String>,
 }
 
-/// What has to be asked of the server to find the rooms that triggers mean and the bot is not in.
+/// What to request from the server to find rooms that triggers name and that the bot is not in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unfound<'a> {
     /// Rooms to look up by name.
     pub names: BTreeSet<&'a str>,
     /// Rooms to look up by `_id`.
     pub ids: BTreeSet<&'a RoomId>,
-    /// Whether a glob may fit public channels, so that these have to be listed.
+    /// Whether a glob may match public channels, so that these have to be listed.
     pub channels: bool,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Unfound<'a> {
             match pattern {
                 RoomPattern::Any => {}
                 RoomPattern::Glob(_) => unfound.channels = true,
-                // A renamed room is found; another one may have its name by now.
+                // The renamed room is already known; another room may have its old name now.
                 RoomPattern::Name(name)
                     if !joined.clone().any(|room| room.names().any(|other| same_name(other, name))) =>
                 {
@@ -67,10 +67,10 @@ impl<'a> Unfound<'a> {
 }
 
 impl TriggerSet {
-    /// Joins the triggers. Their order is the order in which they are asked.
+    /// Combines the triggers. They are tried in this order.
     ///
     /// # Errors
-    /// When all patterns together are larger than a set may be.
+    /// When all patterns together exceed the maximum size of a set.
     pub fn new(triggers: Vec<Trigger>) -> Result<Self, regex::Error> {
         let owners = triggers
             .iter()
@@ -81,17 +81,18 @@ impl TriggerSet {
         Ok(Self { triggers, patterns, owners })
     }
 
-    /// Whether a message of this text may set off a trigger, whatever its room and author: cheap, and `false` for most.
+    /// Whether a message with this text may fire a trigger, whatever its room and author. Cheap, and `false` for most
+    /// messages.
     pub fn may_match(&self, text: &str) -> bool {
         self.patterns.is_match(text)
     }
 
-    /// The triggers that the message sets off: the first that matches, and those after it while each says `continue`.
+    /// The triggers that the message fires: the first match, and the following ones as long as each has `continue`.
     ///
-    /// `joined` says whether the bot is a member of the room. System messages and ciphertext set off nothing.
+    /// `joined` says whether the bot is a member of the room. System messages and encrypted messages fire nothing.
     pub fn matches(&self, message: &Message, room: &Room, joined: bool) -> Vec<Match<'_>> {
         let mut found: Vec<Match<'_>> = Vec::new();
-        // `RegexSet::matches` is far slower than `is_match`: it cannot stop at the first match, and uses no lazy DFA.
+        // `RegexSet::matches` is much slower than `is_match`: it cannot stop at the first match, and uses no lazy DFA.
         if message.kind != MessageKind::Plain || !self.may_match(&message.text) {
             return found;
         }
@@ -99,7 +100,7 @@ impl TriggerSet {
         for pattern in self.patterns.matches(&message.text) {
             let (at, index) = self.owners[pattern];
             let trigger = &self.triggers[at];
-            // Of several patterns of one trigger the first that matches counts.
+            // If several patterns of one trigger match, the first one counts.
             if asked == Some(at) || !trigger.admits_text(index, &message.text) {
                 continue;
             }
@@ -115,21 +116,22 @@ impl TriggerSet {
         found
     }
 
-    /// Whether any trigger watches the room, of which the bot is a member or not.
+    /// Whether any trigger watches the room. The bot may be a member or not.
     pub fn watches(&self, room: &Room, joined: bool) -> bool {
         self.triggers.iter().any(|trigger| trigger.watches(room, joined))
     }
 
-    /// The trigger of this name.
+    /// The trigger with this name.
     pub fn get(&self, name: &str) -> Option<&Trigger> {
         self.triggers.iter().find(|trigger| trigger.name == name)
     }
 
-    /// A number that differs where the triggers may match other messages, and is the same in every run of the same version.
+    /// A number that changes if the triggers may match other messages, and is the same in every run of the same
+    /// version.
     pub(crate) fn fingerprint(&self) -> i64 {
         let mut digest = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
         for trigger in &self.triggers {
-            // What an alert says, whom it pages and how often decides about no match.
+            // The content of an alert, its team and its cooldown do not affect matching.
             let Trigger { name, patterns, unless, rooms, users, exclude_users, .. } = trigger;
             let Trigger { bots, threads, run_on_edits, continue_matching, .. } = trigger;
             digest.update(format!("{name:?}{patterns:?}{unless:?}{rooms:?}{users:?}{exclude_users:?}"));
@@ -143,7 +145,7 @@ impl TriggerSet {
         self.triggers.iter()
     }
 
-    /// What has to be asked of the server, given the rooms that the bot is in.
+    /// What to request from the server, given the rooms that the bot is in.
     pub fn unfound<'a, 'r>(&'a self, joined: impl Iterator<Item = &'r Room> + Clone) -> Unfound<'a> {
         Unfound::among(self.room_patterns().map(|(_, pattern)| pattern), joined)
     }

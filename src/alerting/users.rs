@@ -1,4 +1,4 @@
-//! Whose messages count for a trigger: usernames, ids and shown names.
+//! Whose messages count for a trigger: usernames, IDs and display names.
 
 use std::fmt;
 
@@ -8,16 +8,17 @@ use rocketchat::{Author, UserId};
 /// One entry of a trigger's `users` or `exclude_users`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UserPattern {
-    /// `"anna"`, `"@anna"`, `"@anna:example.org"`: the username, here without the `@`, whatever its case; or the `_id`, exactly.
+    /// `"anna"`, `"@anna"`, `"@anna:example.org"`: the username, here without the `@`, case-insensitive; or the `_id`,
+    /// case-sensitive.
     Username(String),
     /// `"id:rocketcat"`: the user with this `_id`.
     Id(UserId),
-    /// `"name:Anna Berg"`: everybody of this shown name, whatever its case. People can change theirs.
+    /// `"name:Anna Berg"`: everybody with this display name, case-insensitive. People can change theirs.
     ShownName(String),
 }
 
 impl UserPattern {
-    /// Reads one entry; `None` where it names nobody.
+    /// Parses one entry; `None` if it is empty.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (pattern, named): (fn(&str) -> Self, &str) = match text.split_once(':') {
@@ -29,10 +30,10 @@ impl UserPattern {
         (!named.is_empty()).then(|| pattern(named))
     }
 
-    /// Whether the author is meant.
+    /// Whether the entry matches the author.
     pub fn matches(&self, author: &Author) -> bool {
         match self {
-            // A federated username begins with an `@` of its own.
+            // A federated username begins with its own `@`.
             Self::Username(name) => {
                 same_name(name, bare(&author.username)) || name.as_str() == author.id.as_str()
             }

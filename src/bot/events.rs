@@ -1,4 +1,4 @@
-//! From SIGNL4's notification to the reply: each stored event is correlated, rendered and queued, exactly once.
+//! From a SIGNL4 notification to a reply: each stored event is correlated, rendered and queued exactly once.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -29,21 +29,21 @@ use crate::{
 use rocketchat::RoomId;
 use signl4::{AlertRef, EventId, EventKind, Notification};
 
-/// How long an event may wait for the answer to the call that caused it: longer than any call lasts.
+/// How long an event may wait for the answer to the call that caused it: longer than the time limit of a call.
 const LONGEST_WAIT: Duration = Duration::from_secs(12);
-/// An alert that was settled longer ago takes no event of an unknown name any more.
+/// An alert that was settled longer ago is no candidate for an event with an unknown `eventId`.
 const CLAIMS_FOR: SignedDuration = SignedDuration::from_hours(1);
-/// Events are read in portions of this size.
+/// Number of events read at once.
 const PORTION: u32 = 100;
-/// The inbox is looked at least this often, should a wake-up ever fail.
+/// How often to check the inbox even without a wake-up.
 const POLL: Duration = Duration::from_secs(30);
-/// The wait after the store failed, or the handling of an event panicked.
+/// The wait after the store failed, or after processing an event panicked.
 const PAUSE: Duration = Duration::from_secs(2);
-/// After so many panics an event is given up.
+/// After this many panics an event is given up.
 const MOST_PANICS: u32 = 3;
-/// The actor where SIGNL4 names nobody.
+/// The actor if SIGNL4 names nobody.
 const NOBODY: &str = "Somebody";
-/// What a note says that came without a text: the app takes pictures and recordings too.
+/// The text of a note without text. The app also accepts pictures and recordings.
 const NO_TEXT: &str = "(a note without text)";
 
 /// Turns stored events into replies until cancelled.
@@ -52,7 +52,7 @@ pub(super) struct Events {
     current: Current,
     rooms: Arc<Rooms>,
     health: Health,
-    /// Until when events wait for the answer to a call, by their rows.
+    /// Until when events wait for the answer to a call, by row.
     waits: HashMap<i64, Instant>,
     panics: HashMap<i64, u32>,
 }
@@ -65,7 +65,8 @@ impl Events {
     pub(super) async fn run(mut self, cancel: CancellationToken) {
         let mut changes = self.store.changes();
         while !cancel.is_cancelled() {
-            // Armed before the query, so that an event stored after it wakes us, and so does the answer to a call.
+            // Armed before the query, so that both an event stored after the query and an answer to a call wake this
+            // task.
             changes.mark_unchanged();
             let rest = match self.handle_waiting().await {
                 Ok(rest) => rest,
@@ -82,9 +83,9 @@ impl Events {
         }
     }
 
-    /// Handles every event that waits, in the order in which they came. Returns how long there is nothing more to do.
+    /// Processes every waiting event in order of arrival. Returns how long there is nothing more to do.
     async fn handle_waiting(&mut self) -> Result<Duration, StoreError> {
-        // Later events of an alert do not pass one that waits.
+        // Later events of an alert do not overtake one that is waiting.
         let (mut after, mut held) = (0, HashSet::new());
         loop {
             let events = self.store.waiting_events(after, PORTION).await?;
@@ -102,7 +103,7 @@ impl Events {
         Ok(deadlines.filter(|wait| !wait.is_zero()).chain(panicked).fold(POLL, Duration::min))
     }
 
-    /// Settles an event, or lets it wait. A panic delays this event alone, and gives it up in the end.
+    /// Settles an event, or lets it wait. A panic delays only this event, and after several panics it is given up.
     async fn handle(&mut self, event: &StoredEvent, held: &mut HashSet<EventId>) -> Result<(), StoreError> {
         let handled = AssertUnwindSafe(self.try_handle(event, held)).catch_unwind().await;
         let is_settled = match handled {
@@ -133,7 +134,7 @@ impl Events {
             .await
     }
 
-    /// Settles an event; `false` where it waits.
+    /// Settles an event; `false` if it waits.
     async fn try_handle(
         &mut self,
         event: &StoredEvent,
@@ -141,7 +142,7 @@ impl Events {
     ) -> Result<bool, StoreError> {
         let notification = match Notification::parse(&event.body) {
             Ok(notification) => notification,
-            // The error is not logged, since it could quote the body.
+            // The error is not logged, because it could quote the body.
             Err(_) => return self.unreadable(event).await,
         };
         let (Some(kind), Some(reference)) = (reply_kind(notification.event_kind), &notification.alert) else {
@@ -158,7 +159,7 @@ impl Events {
         Ok(true)
     }
 
-    /// Settles an event that nobody can read. It stays in the store, for a person to look at.
+    /// Settles an unreadable event. It stays in the store for inspection.
     async fn unreadable(&self, event: &StoredEvent) -> Result<bool, StoreError> {
         const UNREADABLE: &str = "unreadable";
         let outcome = EventOutcome { correlation: UNREADABLE, ..EventOutcome::default() };
@@ -175,7 +176,7 @@ impl Events {
         Ok(is_settled)
     }
 
-    /// Settles an event about an alert; `false` where it waits for the answer to a call.
+    /// Settles an event about an alert; `false` if it waits for the answer to a call.
     async fn try_correlated(
         &mut self,
         event: &StoredEvent,
@@ -187,8 +188,8 @@ impl Events {
         let may_wait = *self.waits.entry(event.seq).or_insert(now + LONGEST_WAIT) > now;
         let found = self.store.candidates(reference, Timestamp::now() - CLAIMS_FOR).await?;
         let settings = self.current.now();
-        // After a start the rooms are known only once they are listed. The store knows those from before: by a note, or by an alert
-        // where no list was complete yet.
+        // After a start, the rooms are only known once they are listed. The store knows earlier ones from its records,
+        // or from an alert if no list was complete yet.
         let noted = match &reference.external_id {
             Some(id) => {
                 found.by_external.iter().any(|alert| alert.room.as_str() == id)
@@ -239,7 +240,7 @@ impl Events {
         Ok(is_settled)
     }
 
-    /// The alerts that are known to be raised by now, though no answer said so, and how their threads are told.
+    /// The alerts that are now known to be raised although no answer confirmed it, and how their threads are informed.
     fn raised(&self, correlation: &Correlation<Alert>, settings: &Settings) -> Vec<Raised> {
         let config = &settings.config;
         let renderer = Renderer::new(&config.replies);
@@ -293,15 +294,15 @@ impl Events {
     }
 }
 
-/// What the store found, as far as it decides.
+/// The store's candidates, as far as they matter.
 fn candidates(reference: &AlertRef, found: store::Candidates) -> Candidates<Alert> {
     let name = reference.event_id.as_ref();
-    // A name that is newer than the answer to the alert's last call is of none of its calls.
+    // An `eventId` that is newer than the answer to the alert's last call belongs to none of its calls.
     let is_ruled_out = |alert: &Alert| match (name, &alert.event_id) {
         (Some(name), Some(answered)) => name.is_newer_than(&EventId::new(answered.as_str())),
         _ => false,
     };
-    // Names that came earlier may be of these too, so all of them count.
+    // Earlier `eventId`s may also belong to these calls, so all of them count.
     let unanswered_calls = found.unanswered.iter().map(|alert| alert.unanswered as usize).sum();
     let unanswered = found.unanswered.into_iter().filter(|alert| !is_ruled_out(alert)).collect();
     Candidates {
@@ -328,7 +329,7 @@ fn learned(reference: &AlertRef, name: Name) -> Option<(&EventId, &str)> {
     }
 }
 
-/// What is said of an event; `None` where nothing is.
+/// The reply to an event; `None` if nothing is posted.
 fn text(
     notification: &Notification,
     kind: ReplyKind,
@@ -343,7 +344,7 @@ fn text(
         which,
         ..ReplyWords::default()
     };
-    // A note typed together with another action stands below it.
+    // A note that was entered together with another action is appended below it.
     let note = match (kind, &notification.note) {
         (ReplyKind::Annotated, _) | (_, None) => None,
         (_, Some(_)) => renderer.text(ReplyKind::Annotated, &words, None),
@@ -378,21 +379,21 @@ fn log(notification: &Notification, correlation: &Correlation<Alert>) {
         ReplyTarget::Thread(alert, _) => info!(%event, kind, by, alert = %alert.id, "event correlated"),
         ReplyTarget::Room(room, maybe_about) if !maybe_about.is_empty() => {
             let alerts: Vec<String> = maybe_about.iter().map(|alert| alert.id.to_string()).collect();
-            warn!(%event, kind, by, %room, ?alerts, "event of one of several alerts whose calls got no answer; posted into their room");
+            warn!(%event, kind, by, %room, ?alerts, "event of one of several alerts whose calls got no answer; posted in their room");
         }
         ReplyTarget::Room(room, _) => {
-            warn!(%event, kind, by, %room, "event of an alert that is not ours; posted into its room");
+            warn!(%event, kind, by, %room, "event of an alert that is not ours; posted in its room");
         }
         ReplyTarget::Nowhere | ReplyTarget::Later => {
             warn!(%event, kind, by, "event of an alert that is not ours; not posted");
         }
     }
     let reference = notification.alert.as_ref();
-    // Of several alerts, nobody knows which one the name belongs to.
+    // If there are several alerts, it is unknown which one the `eventId` belongs to.
     let is_known = matches!(correlation.target, ReplyTarget::Thread(..));
     let event_id = reference.and_then(|alert| alert.event_id.as_ref()).filter(|_| is_known);
     for alert in correlation.raised.iter().filter(|alert| alert.state != AlertState::Sent) {
-        info!(alert = %alert.id, event_id = event_id.map(tracing::field::display), "alert sent: SIGNL4's event says so, its call got no answer");
+        info!(alert = %alert.id, event_id = event_id.map(tracing::field::display), "alert sent: confirmed by SIGNL4's event, because its call got no answer");
         telemetry::alert(AlertState::Sent.name());
         let age = Timestamp::now().duration_since(alert.created_at);
         telemetry::alert_sent(Duration::try_from(age).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! Periodic work: telling threads of late alerts, and removing what was settled long ago.
+//! Periodic work: reports late alerts in their threads, and deletes rows that were settled long ago.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// How often late alerts are looked for.
+/// How often to look for late alerts.
 const LOOK: Duration = Duration::from_secs(5);
-/// How often settled rows are removed.
+/// How often to delete settled rows.
 const PURGE: Duration = Duration::from_secs(3600);
-/// How much longer a settled alert is kept than its message may come back, for clocks differ.
+/// How much longer a settled alert is kept than its message may reappear, because clocks differ.
 const KEEP_LONGER: Duration = Duration::from_hours(24);
 
 /// Does the periodic work.
 pub(super) struct Housekeeping {
     pub(super) store: Store,
     pub(super) current: Current,
-    /// After this time the thread of an alert that was not sent is told.
+    /// After this time, an unsent alert is reported in its thread.
     pub(super) late_after: Duration,
 }
 
@@ -46,7 +46,7 @@ impl Housekeeping {
         }
     }
 
-    /// The thread of a waiting alert is told once: whether SIGNL4 fails, or the alert's turn has not come.
+    /// A waiting alert is reported once: either SIGNL4 fails, or the alert is queued behind others.
     async fn tell_late(&self) -> Result<(), StoreError> {
         let settings = self.current.now();
         let renderer = Renderer::new(&settings.config.replies);
@@ -64,7 +64,7 @@ impl Housekeeping {
             let (alert, waits_since) = (alert.id, alert.created_at);
             match reason {
                 Some(reason) => warn!(%alert, %waits_since, reason, "alert is late"),
-                None => info!(%alert, %waits_since, "alert waits for its turn"),
+                None => info!(%alert, %waits_since, "alert is queued behind others"),
             }
         }
         Ok(())
@@ -74,12 +74,13 @@ impl Housekeeping {
         let settings = self.current.now();
         let config = &settings.config;
         let keep = config.store.keep;
-        // A pair must outlive everything that may bring its message back as a new one: without it the message would page again.
+        // A pair must outlive everything that may deliver its message again as a new one. Without the pair, the
+        // message would page again.
         let keep_alerts = keep.max(config.rocketchat.catch_up * 2 + KEEP_LONGER);
         let now = Timestamp::now();
         let removed = self.store.purge(now - keep, now - keep_alerts).await?;
         if removed > 0 {
-            info!(removed, "removed rows that were settled long ago");
+            info!(removed, "deleted rows that are older than store.keep");
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What ingest and backfill share: the server, the store, the rooms, and how a message is settled.
+//! What ingest and backfill share: the server, the store, the rooms, and the settling of messages.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,36 +22,35 @@ pub(super) struct Intake {
     pub(super) settler: Settler,
     pub(super) rooms: Arc<Rooms>,
     pub(super) cursors: Cursors,
-    /// How calls are repeated.
+    /// How to repeat calls.
     pub(super) retry: Retry,
-    /// How often a round looks for what the stream may have dropped.
+    /// How often a round looks for messages that the stream may have dropped.
     pub(super) look_again: Duration,
-    /// How often the rooms that changed are listed between the rounds.
+    /// How often to list the changed rooms between the rounds.
     pub(super) poll_every: Duration,
-    /// How long there is no realtime session before the rooms are polled without one.
+    /// How long to wait for a realtime session before polling the rooms without one.
     pub(super) poll_after: Duration,
-    /// How often rooms are looked for that triggers name and the bot is not in.
+    /// How often to look for rooms that triggers name and that the bot is not in.
     pub(super) search_again: Duration,
-    /// What was warned of and still holds: said once, not at every round.
+    /// The current conditions that were logged, so that each is logged once and not at every round.
     pub(super) warned: Mutex<HashSet<String>>,
-    /// What is wrong with rooms that triggers name, as it was said last.
+    /// The last logged problems of rooms that triggers name.
     pub(super) troubles: Mutex<BTreeMap<RoomId, String>>,
-    /// Tells the backfill that the server's clock may have been set back, so that the next round should not wait.
+    /// Tells the backfill that the server's clock may have been set back, so that the next round starts early.
     pub(super) doubt: Notify,
 }
 
 impl Intake {
-    /// Settles messages in one transaction, as often as it takes. Returns how many alerts they raised.
+    /// Settles messages in one transaction, and retries until that succeeds. Returns how many alerts they raised.
     pub(super) async fn settle(&self, items: &[Item<'_>], config: &Config, me: &UserId) -> usize {
-        until_stored("messages cannot be settled", || self.settler.settle(items, config, me)).await
+        until_stored("cannot store the alerts of messages", || self.settler.settle(items, config, me)).await
     }
 
-    /// Says what is wrong with the rooms that triggers name, where that has changed, and saves which ones they are.
+    /// Reports the problems of rooms that triggers name if they have changed, and saves which rooms are named.
     pub(super) async fn note_named_rooms(&self) {
         if let Some(named) = self.rooms.unsaved_names() {
             let store = &self.settler.store;
-            until_stored("the rooms that are named cannot be written", || store.save_named_rooms(&named))
-                .await;
+            until_stored("cannot store which rooms are named", || store.save_named_rooms(&named)).await;
         }
         let now = self.rooms.troubles();
         let before = {
@@ -69,17 +68,17 @@ impl Intake {
         }
     }
 
-    /// Whether a lasting condition is to be warned of now: once, until [`clear_warning`](Self::clear_warning).
+    /// Whether to log a lasting condition now: once, until [`clear_warning`](Self::clear_warning).
     pub(super) fn warns(&self, condition: &str) -> bool {
         self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(condition.to_owned())
     }
 
-    /// Notes that a condition holds no longer.
+    /// Records that a condition has ended.
     pub(super) fn clear_warning(&self, condition: &str) {
         self.warned.lock().unwrap_or_else(PoisonError::into_inner).remove(condition);
     }
 
-    /// Joins a watched public channel, so that the bot may reply there. Failing is no reason not to alert.
+    /// Joins a watched public channel, so that the bot can reply there. If that fails, the alert is raised anyway.
     pub(super) async fn join(&self, known: &Known) {
         let room = &known.room.id;
         match self.rest.join_channel(room).await {

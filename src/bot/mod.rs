@@ -1,7 +1,8 @@
-//! Joins Rocket.Chat, the triggers, the store and SIGNL4: the only module that knows them all.
+//! Connects Rocket.Chat, the triggers, the store and SIGNL4. The only module that knows them all.
 //!
-//! Messages go through `ingest`, and missed ones through `backfill`, to the store; events from the listener go through the store
-//! and `events` back to the store; `outbox` delivers alerts and replies from the store. Every arrow into the store is a commit.
+//! Messages go through `ingest`, and missed ones through `backfill`, to the store. Events go from the listener through
+//! the store and `events` back to the store. `outbox` delivers alerts and replies from the store. Every write to the
+//! store is a commit.
 
 mod backfill;
 mod events;

@@ -1,6 +1,6 @@
-//! How far each watched room was read: in memory, and written to the store where it changes.
+//! How far each watched room was read: in memory, and written to the store when it changes.
 //!
-//! All times here were stamped by Rocket.Chat. Most rooms share one cursor, `read_until`, so a round that finds nothing new writes
+//! All times here are Rocket.Chat's. Most rooms share one cursor, `read_until`, so a round without new messages writes
 //! one row, however many rooms there are.
 
 use std::collections::HashSet;
@@ -15,26 +15,27 @@ use super::retry::until_stored;
 use super::session::SKEW;
 use crate::store::{Progress, RoomProgress, Store, StoreError};
 
-/// How far apart the clocks of a server's nodes may be, plus the time until a message that is written can be read. Each room is
-/// read again from so long before its cursor.
+/// How far apart the clocks of a server's nodes may be, plus the time until a written message can be read. Each room
+/// is read again from this long before its cursor.
 pub(super) const OVERLAP: Duration = Duration::from_secs(90);
 
-/// How far everything was read.
+/// How far all rooms were read.
 #[derive(Debug)]
 pub(super) struct Cursors {
     store: Store,
     progress: Mutex<Progress>,
-    /// The rooms whose rows in the store are not those of `progress`: a backfill may be aborted while it writes them.
+    /// The rooms whose rows in the store differ from `progress`, because a backfill may be aborted while it writes
+    /// them.
     unsaved: Mutex<HashSet<RoomId>>,
 }
 
 impl Cursors {
-    /// Reads what the last run left.
+    /// Loads the state of the last run.
     pub(super) async fn load(store: Store) -> Result<Self, StoreError> {
         Ok(Self { progress: Mutex::new(store.progress().await?), unsaved: Mutex::default(), store })
     }
 
-    /// How far a room was read; `None` where it is not watched.
+    /// How far a room was read; `None` if it is not watched.
     pub(super) fn of(&self, room: &RoomId) -> Option<RoomProgress> {
         effective(&self.progress(), room)
     }
@@ -49,7 +50,7 @@ impl Cursors {
         self.progress().listed_until
     }
 
-    /// When the first session of this installation began: at `begun` where this is the first.
+    /// When the first session of this installation began: `begun` if this is the first one.
     pub(super) async fn first_session(&self, begun: Timestamp) -> Timestamp {
         let noted = self.progress().first_session;
         match noted {
@@ -62,8 +63,8 @@ impl Cursors {
         }
     }
 
-    /// Notes which triggers messages are judged by, and since when: `since`, where they differ from those of before. `None` where
-    /// nothing that was missed is judged at all.
+    /// Records the triggers that messages are judged by. If they differ from the previous ones, they apply from
+    /// `since`. `None` if missed messages are not judged at all.
     pub(super) async fn judged_by(&self, triggers: Option<i64>, since: Timestamp) {
         {
             let mut progress = self.progress();
@@ -75,18 +76,18 @@ impl Cursors {
         self.save(vec![]).await;
     }
 
-    /// Since when messages are judged by the triggers of now.
+    /// From when messages are judged by the current triggers.
     pub(super) fn judged_since(&self) -> Option<Timestamp> {
         self.progress().judged_since
     }
 
-    /// Watches a room from `since` on, unless it is watched already.
+    /// Watches a room from `since`, unless it is watched already.
     pub(super) async fn watch(&self, room: &RoomId, since: Timestamp) -> RoomProgress {
         self.watch_all([(room.clone(), since)]).await;
         self.of(room).unwrap_or_else(|| watched_from(since))
     }
 
-    /// Watches each of these rooms from the time beside it on, unless it is watched already.
+    /// Watches each of these rooms from its time on, unless it is watched already.
     pub(super) async fn watch_all(&self, rooms: impl IntoIterator<Item = (RoomId, Timestamp)>) {
         let mut new = Vec::new();
         {
@@ -106,11 +107,11 @@ impl Cursors {
     /// Forgets a room that is no longer watched.
     pub(super) async fn forget(&self, room: &RoomId) {
         if self.progress().rooms.remove(room).is_some() {
-            until_stored("a room cannot be forgotten", || self.store.forget_room(room)).await;
+            until_stored("cannot delete a room's cursor", || self.store.forget_room(room)).await;
         }
     }
 
-    /// Notes that a room was read up to `to`, in the middle of reading it.
+    /// Records that a room was read up to `to`, while it is still being read.
     pub(super) async fn advance(&self, room: &RoomId, to: Timestamp) {
         {
             let mut progress = self.progress();
@@ -120,7 +121,7 @@ impl Cursors {
         self.save(vec![room.clone()]).await;
     }
 
-    /// Notes that a round has read everything up to `to`, but for the rooms of which `was_read` says no.
+    /// Records that a round has read everything up to `to`, except the rooms for which `was_read` returns false.
     pub(super) async fn finish_round(
         &self,
         to: Timestamp,
@@ -131,7 +132,8 @@ impl Cursors {
         self.save(changed).await;
     }
 
-    /// The one rule that repairs every jump of the server's clock; see [`leave_future`]. Returns how many rooms it moved.
+    /// The one rule that repairs every jump of the server's clock; see [`leave_future`]. Returns how many rooms it
+    /// moved.
     pub(super) async fn leave_future(&self, now: Timestamp, horizon: Timestamp) -> usize {
         let changed = leave_future(&mut self.progress(), now, horizon);
         let Some(changed) = changed else { return 0 };
@@ -149,7 +151,7 @@ impl Cursors {
                 unsaved.iter().filter_map(|room| Some((room.clone(), *progress.rooms.get(room)?))).collect();
             (rows, Progress { rooms: Default::default(), ..*progress })
         };
-        until_stored("the cursors cannot be written", || self.store.save_progress(&rooms, &facts)).await;
+        until_stored("cannot store the cursors", || self.store.save_progress(&rooms, &facts)).await;
         let (progress, mut unsaved) = (self.progress(), self.unsaved());
         for (room, saved) in &rooms {
             if progress.rooms.get(room) == Some(saved) {
@@ -164,7 +166,7 @@ impl Cursors {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        // Every change of it is complete before anything could panic.
+        // Every change is complete before anything could panic.
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -212,9 +214,9 @@ fn finish_round(
     changed
 }
 
-/// A time in the server's future was stamped before the server's clock was set back. Every cursor there goes back to the horizon, so
-/// that the room is read again as far as anything in it may alert; the pairs of message and trigger make that harmless. `None`
-/// where all is well.
+/// A time in the server's future was stamped before the server's clock was set back. Every cursor in the future returns to the
+/// horizon, so that every message that may raise an alert is read again. The pairs of message and trigger make that harmless.
+/// `None` if no cursor is in the future.
 fn leave_future(progress: &mut Progress, now: Timestamp, horizon: Timestamp) -> Option<Vec<RoomId>> {
     let is_future = |at: Timestamp| at > now + OVERLAP;
     let facts = [progress.read_until, progress.listed_until, progress.first_session];
@@ -224,7 +226,8 @@ fn leave_future(progress: &mut Progress, now: Timestamp, horizon: Timestamp) -> 
     for (room, known) in &mut progress.rooms {
         let follows = read_until.is_some() && !known.is_behind;
         let is_jump = follows || is_future(known.cursor);
-        // Exact to the second, unlike a cursor: whatever is written until then would be taken for older than the watch.
+        // Exact to the second, unlike a cursor. Messages written until then would count as older than the start of
+        // watching.
         let is_since_future = known.since > now + SKEW;
         if !is_jump && !is_since_future {
             continue;

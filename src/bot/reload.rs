@@ -1,4 +1,4 @@
-//! Replaces the configuration of a running bot, as a whole or not at all.
+//! Replaces the configuration of a running bot, completely or not at all.
 
 use std::sync::Arc;
 
@@ -23,16 +23,16 @@ impl Reloader {
         Self { current, access }
     }
 
-    /// Goes over to this configuration. What only the next start can change stays as it is, and the log says so.
+    /// Switches to this configuration. Settings that need a restart stay as they are and are logged.
     ///
     /// # Errors
-    /// When the listener's certificate cannot be shown; then nothing changes.
+    /// When the listener's certificate cannot be used. Then nothing changes.
     pub fn reload(&self, config: Config) -> Result<(), CertificateError> {
         let (config, later) = config.taken_over(&self.current.now().config);
         self.access.send_replace(Arc::new(Access::new(&config.listener)?));
         self.current.replace(config);
         for key in later {
-            warn!(key, "changed in the configuration: takes effect at the next start");
+            warn!(key, "changed in the configuration; takes effect at the next start");
         }
         info!("configuration reloaded");
         Ok(())

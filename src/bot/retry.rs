@@ -1,4 +1,4 @@
-//! Repeats what the store or the server did not do at once.
+//! Repeats failed operations of the store or the server.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::store::StoreError;
 
 /// The wait after the store failed.
 const STORE_WAIT: Duration = Duration::from_secs(2);
-/// The first and the longest wait between two calls, in units of [`Retry::unit`].
+/// The shortest and the longest wait between two calls, in units of [`Retry::unit`].
 const CALL_WAIT: (u32, u32) = (2, 30);
 
-/// Repeats what the store refuses until it takes it: a message that is not settled must not be passed over.
+/// Repeats an operation of the store until it succeeds, because a message that is not settled must not be skipped.
 pub(super) async fn until_stored<T, F: Future<Output = Result<T, StoreError>>>(
     what: &str,
     mut act: impl FnMut() -> F,
@@ -28,7 +28,7 @@ pub(super) async fn until_stored<T, F: Future<Output = Result<T, StoreError>>>(
     }
 }
 
-/// How calls that the server did not answer are repeated.
+/// How to repeat calls that failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retry {
     /// The unit of the waits: a second, except in tests.
@@ -36,8 +36,7 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// Repeats a call at most `tries` times. A server that asks for fewer calls has said nothing about this one, so being
-    /// throttled does not count as a try.
+    /// Repeats a call at most `tries` times. Being throttled does not count as a try.
     pub(super) async fn up_to<T, F: Future<Output = Result<T, RestError>>>(
         self,
         tries: u32,
@@ -61,7 +60,7 @@ impl Retry {
         }
     }
 
-    /// The wait after this error and so many failures before it.
+    /// The wait after this error and this many earlier failures.
     pub(super) fn wait_after(self, error: &RestError, failures: u32) -> Duration {
         let (first, longest) = (self.unit * CALL_WAIT.0, self.unit * CALL_WAIT.1);
         let wait = match error {

@@ -1,4 +1,4 @@
-//! Starts the parts, watches over them and stops them together.
+//! Starts the parts, monitors them and stops them together.
 
 use std::{
     net::SocketAddr,
@@ -42,32 +42,32 @@ use rocketchat::{
 };
 use signl4::WebhookClient;
 
-/// How long the parts have to finish what they are doing once the bot is told to stop.
+/// How long the parts have to finish their work when the bot is stopped.
 const GRACE: Duration = Duration::from_secs(9);
-/// Realtime events that may wait for the intake.
+/// Maximum number of realtime events that wait for the intake.
 const EVENTS: usize = 1024;
 
-/// The waits of the running bot. Tests shorten them; everything else uses the defaults.
+/// The waits and intervals of the running bot. Tests shorten them; everything else uses the defaults.
 #[derive(Clone, Debug)]
 pub struct Tempo {
-    /// An alert that has not left after this time is reported in its thread.
+    /// An alert that has not been sent after this time is reported in its thread.
     pub late_after: Duration,
     /// Time between two searches for messages that the stream may have dropped.
     pub look_again: Duration,
-    /// Time between two lists of the rooms that changed: six calls a minute, where an account without `api-bypass-rate-limit` has
-    /// ten.
+    /// Time between two lists of the changed rooms: six calls a minute, where an account without
+    /// `api-bypass-rate-limit` may make ten.
     pub poll_every: Duration,
-    /// How long there is no realtime session before the rooms are polled without one.
+    /// How long to wait for a realtime session before polling the rooms without one.
     pub poll_after: Duration,
     /// The session with Rocket.Chat: pings, timeouts and the waits between attempts.
     pub realtime: Timing,
-    /// How long a statement waits for a store that another process keeps locked.
+    /// How long a statement waits for a store that another process has locked.
     pub store_busy: Duration,
-    /// How often rooms are looked for that triggers name and the bot is not in.
+    /// How often to look for rooms that triggers name and that the bot is not in.
     pub search_again: Duration,
-    /// How long an alert whose call got no answer waits for SIGNL4's own event before it is called for again.
+    /// How long an alert whose call got no answer waits for SIGNL4's event before the call is repeated.
     pub sign_wait: Duration,
-    /// The unit of the waits between attempts of calls and deliveries that failed: a second.
+    /// The unit of the waits between failed calls and deliveries: a second.
     pub retry_unit: Duration,
 }
 
@@ -93,20 +93,20 @@ pub enum StartError {
     /// The store cannot be used.
     #[error("store.url: {0}")]
     Store(#[from] StoreError),
-    /// The public listener's certificate cannot be shown.
+    /// The public listener's certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    /// An address cannot be listened on.
+    /// The bot cannot listen on an address.
     #[error("{key}: cannot listen on {address} ({source}); free it or choose another")]
     Bind {
         /// The key of `bot.toml`.
         key: &'static str,
         /// The address it names.
         address: SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// The HTTP clients cannot be built.
+    /// The HTTP client for Rocket.Chat cannot be created.
     #[error("cannot prepare outgoing connections: {0}")]
     Connect(#[from] ConnectorError),
     /// The same for SIGNL4.
@@ -114,16 +114,16 @@ pub enum StartError {
     Http(#[from] reqwest::Error),
 }
 
-/// Why the bot stopped although nobody told it to.
+/// Why the bot stopped unexpectedly.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// A part ended by itself or panicked; the others cannot do its work.
+    /// A part ended or panicked, and the others cannot do its work.
     #[error(
         "the {0} stopped working; this is a bug, please report it with the log. Nothing is lost: start the bot again"
     )]
     Part(&'static str),
-    /// A socket broke.
-    #[error("the {0} cannot go on listening: {1}")]
+    /// A socket failed.
+    #[error("the {0} can no longer accept connections: {1}")]
     Listener(&'static str, std::io::Error),
 }
 
@@ -153,7 +153,7 @@ struct Shared {
 }
 
 impl Bot {
-    /// Starts every part. Returns once both listeners are bound; the connection to Rocket.Chat follows by itself.
+    /// Starts every part. Returns once both listeners are bound; the connection to Rocket.Chat is established later.
     ///
     /// # Errors
     /// When the store or an address cannot be used.
@@ -220,12 +220,12 @@ impl Bot {
         self.admin
     }
 
-    /// Where the connection to Rocket.Chat stands, now and at each change.
+    /// The state of the connection to Rocket.Chat, now and at each change.
     pub fn connection(&self) -> watch::Receiver<ConnectionState> {
         self.view.connection.clone()
     }
 
-    /// What can be looked at while the bot runs.
+    /// The parts of the bot that can be inspected while it runs.
     pub fn view(&self) -> BotView {
         self.view.clone()
     }
@@ -240,18 +240,18 @@ impl Bot {
         self.reloader.clone()
     }
 
-    /// Tells every part to finish what it is doing; [`Bot::run`] then returns within 10 s.
+    /// Stops every part after its current work; [`Bot::run`] then returns within 10 s.
     pub fn stopper(&self) -> CancellationToken {
         self.cancel.clone()
     }
 
-    /// Runs until told to stop, or until a part cannot go on; then stops all of them.
+    /// Runs until stopped, or until a part fails; then stops all of them.
     ///
     /// # Errors
-    /// When a part could not go on.
+    /// When a part failed.
     pub async fn run(mut self) -> Result<(), RunError> {
         let mut reason = tokio::select! {
-            // Looked at first: parts that end because they are told to have not ended by themselves.
+            // Checked first: parts that end because they were stopped have not failed.
             biased;
             () = self.cancel.cancelled() => Ok(()),
             ended = self.parts.join_next() => early_end(ended),
@@ -259,23 +259,23 @@ impl Bot {
         self.cancel.cancel();
         let all = async {
             while let Some(ended) = self.parts.join_next().await {
-                // A part that receives from another may end a moment before it, and knows no reason.
+                // A part that receives from another may end a moment before it, without knowing the reason.
                 if let (Err(RunError::Part(_)), Ok((_, Err(error)))) = (&reason, ended) {
                     reason = Err(error);
                 }
             }
         };
         if timeout(GRACE, all).await.is_err() {
-            warn!("some parts did not finish in time; what they were doing goes on at the next start");
+            warn!("some parts did not finish in time; their work continues at the next start");
             self.parts.abort_all();
         }
-        // The pool waits for connections in use; an aborted part has given its own back.
+        // The pool waits for connections in use; an aborted part has released its connection.
         let _ = timeout(Duration::from_millis(500), self.store.close()).await;
         info!("stopped");
         reason
     }
 
-    /// A part that only ever ends when it is told to.
+    /// A part that only ends when it is stopped.
     fn part(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         self.fallible(name, async move {
             work.await;
@@ -374,8 +374,8 @@ impl Bot {
     }
 }
 
-/// Reports that the account is refused although the connection goes on: servers may close none where a token is revoked. Without
-/// a connection, that it is refused is the reason.
+/// Reports that the account is rejected although the connection continues, because some servers keep it open when a
+/// token is revoked. Without a connection, the rejection is the reason for that.
 async fn report_account(
     account: Arc<Account>,
     mut connection: watch::Receiver<ConnectionState>,
@@ -409,7 +409,7 @@ async fn report_account(
     }
 }
 
-/// A part that ends before the bot is told to stop takes the bot down.
+/// A part that ends before the bot is stopped stops the bot.
 fn early_end(ended: Option<Result<PartEnd, JoinError>>) -> Result<(), RunError> {
     match ended {
         Some(Ok((_, Err(error)))) => Err(error),

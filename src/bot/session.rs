@@ -1,4 +1,4 @@
-//! What holds for one session, realtime or polling: who the bot is, and what time it is at the server.
+//! The data of one session, realtime or polling: the bot's user, and the server's time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use super::settings::Settings;
 
-/// How exact the server's time is known: HTTP tells whole seconds.
+/// The precision of the server's time: HTTP sends whole seconds.
 pub(super) const SKEW: Duration = Duration::from_secs(2);
-/// How long a message may travel.
+/// How long a message may be in transit.
 const TRAVEL: Duration = Duration::from_secs(60);
 
 /// One session, from `Ready` until the connection is lost; or one without a stream, until the next `Ready`.
@@ -20,19 +20,19 @@ const TRAVEL: Duration = Duration::from_secs(60);
 pub(super) struct Session {
     pub(super) me: UserId,
     begun: Instant,
-    /// Since when the settings hold that this session is judged by.
+    /// From when the settings of this session apply.
     settings_since: Instant,
     account: Arc<Account>,
-    /// Whether there is no stream, so that messages come by REST alone.
+    /// Whether there is no stream, so that messages only arrive over REST.
     pub(super) is_polling: bool,
-    /// How far back messages missed while away still alert; zero for never.
+    /// How old missed messages may be and still raise alerts; zero for never.
     catch_up: Duration,
-    /// Whether the watched rooms were listed, and each was noted.
+    /// Whether the watched rooms were listed and recorded.
     listed: AtomicBool,
 }
 
 impl Session {
-    /// A session that began at `begun`, which is earlier than it is heard of where the store was slow.
+    /// A session that began at `begun`. If the store was slow, that is earlier than the bot notices it.
     pub(super) fn new(me: UserId, begun: Instant, account: Arc<Account>, settings: &Settings) -> Self {
         let catch_up = settings.config.rocketchat.catch_up;
         let listed = AtomicBool::new(false);
@@ -50,18 +50,18 @@ impl Session {
         Self { is_polling: self.is_polling, ..new }
     }
 
-    /// Whether the server has answered yet, and so told its time.
+    /// Whether the server has answered yet, and so reported its time.
     pub(super) fn knows_time(&self) -> bool {
         self.account.server_now().is_some()
     }
 
-    /// Now, by the server's clock: the `Date` of its last answer plus steady time since. Before the first answer there is nothing
-    /// better than this machine's clock.
+    /// The current time by the server's clock: the `Date` of its last answer plus the monotonic time since then.
+    /// Before the first answer, this machine's clock.
     pub(super) fn server_now(&self) -> Timestamp {
         self.account.server_now().unwrap_or_else(Timestamp::now)
     }
 
-    /// When a moment was, by the server's clock as it is now; a little too early rather than too late.
+    /// A moment by the server's current clock; a little too early rather than too late.
     fn time_of(&self, moment: Instant) -> Timestamp {
         self.server_now() - moment.elapsed() - SKEW
     }
@@ -71,53 +71,54 @@ impl Session {
         self.time_of(self.begun)
     }
 
-    /// Since when the settings hold.
+    /// From when the settings apply.
     pub(super) fn settings_since(&self) -> Timestamp {
         self.time_of(self.settings_since)
     }
 
-    /// Whether something that just happened at this time suggests that the server's clock was set back since it was last
-    /// measured. A server that sends an old message again, exactly as it was, looks the same.
+    /// Whether a recent event with this timestamp suggests that the server's clock was set back since it was last
+    /// measured. A server that sends an old message again, unchanged, looks the same.
     pub(super) fn is_doubted_by(&self, just_now: Timestamp) -> bool {
         just_now < self.server_now() - TRAVEL
     }
 
-    /// Since when a room is watched that was first heard of by a message stamped with this time: since a little before,
-    /// for messages come out of order. The message itself may be older, as it is where a reaction brings it back.
+    /// From when a room is watched that first appeared in a message with this timestamp: from a little earlier,
+    /// because messages arrive out of order. The message itself may be older, for example if a reaction brings it
+    /// back.
     pub(super) fn heard_since(&self, stamped: Timestamp) -> Timestamp {
         let stamped = self.not_ahead(stamped);
         (stamped - TRAVEL).max(self.begun())
     }
 
-    /// Since when a room is watched that came to be watched at this time, by the clock of one of the servers.
+    /// From when a room is watched that became watched at this time, by the clock of one of the servers.
     pub(super) fn changed_at(&self, changed: Timestamp) -> Timestamp {
         self.not_ahead(changed) - SKEW
     }
 
-    /// A time that one of the servers stamped, as far as it may be believed: where its clock is ahead of the others', whatever they
-    /// stamp until then would be older than that.
+    /// A server's timestamp, limited to plausible values: if that server's clock is ahead of the others', all their
+    /// messages until then would seem older.
     fn not_ahead(&self, stamped: Timestamp) -> Timestamp {
         stamped.min(self.server_now())
     }
 
-    /// Notes that every watched room is known that was there when the rooms were listed.
+    /// Records that every watched room is known that existed when the rooms were listed.
     pub(super) fn rooms_are_listed(&self) {
         self.listed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether that is so. Until then a room that is not noted may be one that was joined while the bot was away.
+    /// Whether that is so. Until then, an unknown room may be one that was joined while the bot was away.
     pub(super) fn has_listed_rooms(&self) -> bool {
         self.listed.load(Ordering::Relaxed)
     }
 
-    /// Whether messages alert that no stream has brought. Without a stream all of them do, since the session began: what is written
-    /// while it lasts is not missed.
+    /// Whether messages raise alerts that no stream delivered. Without a stream all of them do from the start of the
+    /// session, because they do not count as missed.
     pub(super) fn looks_back(&self) -> bool {
         self.is_polling || !self.catch_up.is_zero()
     }
 
-    /// The time before which nothing alerts: `catch_up` before the session began. It stands still while the session lasts, so
-    /// that nothing becomes too old because the store or the server was slow.
+    /// The time before which nothing raises an alert: `catch_up` before the start of the session. It does not change
+    /// during the session, so that nothing becomes too old because the store or the server was slow.
     pub(super) fn horizon(&self) -> Timestamp {
         self.begun() - self.catch_up
     }

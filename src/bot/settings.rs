@@ -1,4 +1,4 @@
-//! The configuration that holds now. It may be replaced while the bot runs, always as a whole.
+//! The current configuration. It can be replaced while the bot runs, always as a whole.
 
 use std::sync::Arc;
 
@@ -6,14 +6,14 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::config::Config;
 
-/// One configuration, and since when it holds.
+/// A configuration, and from when it applies.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) config: Config,
     pub(super) since: Instant,
 }
 
-/// Where every part reads the settings, anew for each thing it does.
+/// Where every part reads the settings each time it needs them.
 #[derive(Clone, Debug)]
 pub(super) struct Current(watch::Sender<Arc<Settings>>);
 
@@ -22,12 +22,12 @@ impl Current {
         Self(watch::Sender::new(Arc::new(Settings { config, since: Instant::now() })))
     }
 
-    /// The settings that hold now. What is to be judged by one configuration asks once.
+    /// The current settings. Code that must use one consistent configuration reads them once.
     pub(super) fn now(&self) -> Arc<Settings> {
         self.0.borrow().clone()
     }
 
-    /// Tells when they are replaced.
+    /// Notifies when they are replaced.
     pub(super) fn changes(&self) -> watch::Receiver<Arc<Settings>> {
         self.0.subscribe()
     }

@@ -1,4 +1,4 @@
-//! What the admin listener is given to look at.
+//! The data that the admin listener can read.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::{
 };
 use rocketchat::{Account, Room, RoomId, realtime::Realtime};
 
-/// The view of a bot that starts now. From here on is counted.
+/// The view of a bot that is starting now. Counting starts here.
 pub(super) fn view(
     current: &Current,
     account: &Arc<Account>,
@@ -41,7 +41,7 @@ pub(super) fn view(
     }
 }
 
-/// The names of things, by the configuration that holds.
+/// The display names, by the current configuration.
 #[derive(Debug)]
 struct Names {
     current: Current,

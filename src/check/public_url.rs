@@ -30,7 +30,7 @@ pub struct PublicUrl(Url);
 
 /// Why a text is not a public address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}: write for example https://bot.example.com")]
+#[error("{0}: write, for example, https://bot.example.com")]
 pub struct InvalidPublicUrl(&'static str);
 
 impl FromStr for PublicUrl {
@@ -42,7 +42,7 @@ impl FromStr for PublicUrl {
             return Err(InvalidPublicUrl("is not an http or https URL"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(InvalidPublicUrl("has a user name or a password in it"));
+            return Err(InvalidPublicUrl("contains a user name or password"));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(InvalidPublicUrl("has a ? or # part"));

@@ -205,7 +205,7 @@ pub(super) fn call_failed(error: &RestError) -> Remark {
     Remark::problem(error.to_string(), AGAIN)
 }
 
-/// The findings where the account cannot be asked about itself. The realtime session tells why, where that is the account's fault.
+/// The findings if the server does not describe the account. If the account is the reason, the realtime session says why.
 pub(super) fn no_account(error: &RestError, realtime: Remark) -> Vec<Finding> {
     match error {
         RestError::Unauthorized { .. } if realtime.grade == Grade::Problem => {

@@ -52,12 +52,12 @@ pub(super) async fn probe_team(client: &WebhookClient, team: TeamName, url: &Web
     remarks.into_iter().map(|remark| Finding::new(team.to_string(), remark)).collect()
 }
 
-/// What speaks against a webhook URL. Its secret is not repeated.
+/// Why a webhook URL is suspicious. Its secret is not repeated.
 fn doubted(doubt: Doubt, host: &str) -> Option<Remark> {
     const COPY: &str = "copy the team's webhook URL from the SIGNL4 portal: https://connect.signl4.com/webhook/{team-secret}";
     let or_correct = || format!("{COPY}; if it is correct, ignore this");
     Some(match doubt {
-        // A relay on this machine is meant.
+        // A relay on this machine.
         Doubt::OtherHost if is_loopback(host) => return None,
         Doubt::OtherHost => Remark::warning(
             format!("{host} is not SIGNL4: the alerts and the team's secret go to it"),

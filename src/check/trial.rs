@@ -1,4 +1,4 @@
-//! Single probes, for setting up while there is no configuration yet.
+//! Single probes, for `init`, which has no configuration yet.
 
 use std::mem::take;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use rocketchat::rest::{Me, RestClient, RoomInfo};
 use rocketchat::{Connector, Credentials, RoomKind, ServerUrl, UserId};
 use signl4::{WebhookClient, WebhookUrl};
 
-/// What probes need before anybody is logged in.
+/// What probes without a login need.
 pub(crate) struct Trial {
     connector: Connector,
     signl4: WebhookClient,
@@ -38,7 +38,7 @@ impl Trial {
         server::greet(&account, &rest).await.unwrap_or_else(|unreachable| vec![unreachable])
     }
 
-    /// Whether the account can log in and receive messages; and its session, where it can.
+    /// Whether the account can log in and receive messages, and its session if it can.
     pub(crate) async fn account(
         &self,
         url: &ServerUrl,
@@ -50,7 +50,7 @@ impl Trial {
             return (vec![Finding::new("account", refused)], None);
         }
         let rest = RestClient::new(Arc::clone(&account));
-        // Before the REST call: where the server's REST API allows no login, this session logs in.
+        // Before the REST call: if the server's REST API does not allow logins, this session logs in.
         let realtime = server::realtime(account).await;
         match wait_for_rate_limit(|| rest.me()).await {
             Ok(me) => {
@@ -74,13 +74,13 @@ impl Trial {
     }
 }
 
-/// A login while setting up. To be ended: a login by password stays on the server otherwise.
+/// A login during `init`. It has to be ended, because a login with a password would stay on the server.
 pub(crate) struct Session {
     rest: RestClient,
     settings: Account,
     me: Me,
     rights: Rights,
-    /// Without a list of the rooms, none can be looked for.
+    /// Without a list of the rooms, none can be searched.
     rooms: Result<RoomInventory, Finding>,
 }
 
@@ -114,7 +114,7 @@ impl Session {
         }
     }
 
-    /// Whether one of the rooms in sight is meant.
+    /// Whether one of the visible rooms matches.
     pub(crate) fn sees(&self, pattern: &RoomPattern) -> bool {
         self.rooms.as_ref().is_ok_and(|rooms| {
             rooms.joined.iter().any(|joined| pattern.matches(&joined.info.room, true))
@@ -122,7 +122,7 @@ impl Session {
         })
     }
 
-    /// What these entries of a trigger's rooms match now, as `check` says it.
+    /// What these entries of a trigger's rooms match now, as `check` reports it.
     pub(crate) async fn try_rooms(&mut self, patterns: &[RoomPattern]) -> Result<Vec<RoomFinding>, Finding> {
         let rooms = self.rooms.as_mut().map_err(|finding| finding.clone())?;
         // Somebody may have invited the bot meanwhile.
@@ -136,7 +136,7 @@ impl Session {
         Ok(check.check_entries(patterns))
     }
 
-    /// Logs out where a password logged in.
+    /// Logs out if a password was used.
     pub(crate) async fn end(self) {
         server::end_login(&self.settings, &self.rest).await;
     }

@@ -153,7 +153,7 @@ fn named(text: &str) -> Result<Room, Failure> {
     const EXAMPLE: &str = "name one room, as in --room general or --room id:GENERAL";
     match room_named(text) {
         Ok(Some(room)) => Ok(room),
-        Ok(None) => Err(Failure::Usage(format!("--room {text}: means several rooms; {EXAMPLE}"))),
+        Ok(None) => Err(Failure::Usage(format!("--room {text}: matches several rooms; {EXAMPLE}"))),
         Err(error) => Err(Failure::Usage(format!("--room {text}: {error}; {EXAMPLE}"))),
     }
 }

@@ -50,7 +50,7 @@ pub struct InitOptions {
     /// The file to write.
     #[arg(long, default_value = "bot.toml", value_name = "bot.toml")]
     output: PathBuf,
-    /// Write each secret to a file of its own in this directory, for systemd and containers, and only its path to bot.toml.
+    /// Write each secret to its own file in this directory, for systemd and containers, and only its path to bot.toml.
     #[arg(long, value_name = "DIR")]
     secrets_dir: Option<PathBuf>,
     /// Replace existing files.
@@ -64,7 +64,7 @@ pub struct InitOptions {
 /// Writes the file. Secrets are readable by this user only.
 ///
 /// # Errors
-/// [`Failure::Setup`]; then no `bot.toml` was written. [`Failure::Reported`] where the test failed.
+/// [`Failure::Setup`]; then no `bot.toml` was written. [`Failure::Reported`] if the test failed.
 #[expect(clippy::print_stdout, reason = "output of the command")]
 pub async fn init(options: InitOptions) -> Result<(), Failure> {
     let target = Target::new(options.output.clone(), options.secrets_dir.clone(), options.force)?;
@@ -87,7 +87,7 @@ pub async fn init(options: InitOptions) -> Result<(), Failure> {
     tested
 }
 
-/// Whether a person says yes. The file is written: whoever leaves here has finished.
+/// Whether a person says yes. The file is already written, so ending the input is no failure.
 fn agrees(person: Terminal, question: &str) -> bool {
     person.choose(question, 'n', 'y').is_ok_and(|answer| answer == 'y')
 }

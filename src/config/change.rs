@@ -1,12 +1,12 @@
-//! Which settings a running bot takes over from a new configuration, and which only take effect at the next start.
+//! Which settings a running bot adopts from a new configuration, and which only take effect at the next start.
 
 use secrecy::ExposeSecret;
 
 use super::{Account, Admin, Config};
 
 impl Config {
-    /// This configuration as far as a bot that runs with `running` can take it over. Settings that it cannot change keep
-    /// their running values, and their keys are returned: they take effect at the next start.
+    /// The new configuration as far as a bot that runs with `running` can adopt it. Settings that it cannot change
+    /// keep their running values, and their keys are returned: they take effect at the next start.
     pub fn taken_over(mut self, running: &Self) -> (Self, Vec<&'static str>) {
         let mut later = Vec::new();
         let (ours, theirs) = (&mut self.rocketchat, &running.rocketchat);
@@ -20,7 +20,7 @@ impl Config {
     }
 }
 
-/// Restores the running value, and adds the key, where the two differ.
+/// Restores the running value, and adds the key, if the two differ.
 fn keep<T: Clone>(
     new: &mut T,
     running: &T,

@@ -16,7 +16,7 @@ pub struct Listener {
     pub bind: SocketAddr,
     /// The secret in the path that SIGNL4 posts to.
     pub secret: SecretString,
-    /// The certificate, where the listener speaks TLS.
+    /// The certificate, if the listener uses TLS.
     pub tls: Option<TlsFiles>,
 }
 
@@ -34,13 +34,13 @@ pub struct TlsFiles {
 pub struct Admin {
     /// The address to listen on.
     pub bind: SocketAddr,
-    /// The token that callers need. Always present where other machines can connect.
+    /// The token that callers need. Always present if other machines can connect.
     pub token: Option<SecretString>,
 }
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Listener> {
     let bind = bind(&mut section, "0.0.0.0:8080");
-    section.require(&["secret", "secret_file"], "secret", "\"…\" (make one with: openssl rand -hex 24)");
+    section.require(&["secret", "secret_file"], "secret", "\"…\" (create one with: openssl rand -hex 24)");
     let secret = section.secret("secret", "secret_file");
     let secret = secret.and_then(|secret| section.report.accept(&secret.place, strong(secret.value)));
     let tls = read_tls(&mut section);
@@ -56,14 +56,14 @@ pub(super) fn read_admin(mut section: Section<'_>, listener: Option<SocketAddr>)
     let token = token.and_then(|token| section.report.accept(&token.place, strong(token.value)));
     let bind = bind.and_then(|bind| {
         let free = if listener.is_some_and(|listener| collide(bind, listener)) {
-            Err(Fault::new("is the address of [listener] too", "give the two different ports"))
+            Err(Fault::new("is also the address of [listener]", "use two different ports"))
         } else {
             Ok(bind)
         };
         section.report.accept(&place, free)
     });
     if !has_token && bind.is_some_and(|bind| !bind.ip().is_loopback()) {
-        section.missing("token", "\"…\" (make one with: openssl rand -hex 24), or bind to 127.0.0.1,");
+        section.missing("token", "\"…\" (create one with: openssl rand -hex 24), or bind to 127.0.0.1,");
     }
     section.finish();
     Some(Admin { bind: bind?, token })
@@ -71,7 +71,7 @@ pub(super) fn read_admin(mut section: Section<'_>, listener: Option<SocketAddr>)
 
 fn bind(section: &mut Section<'_>, default: &str) -> Option<SocketAddr> {
     let text = section.text_or("bind", default);
-    let fix = format!("write for example bind = \"{default}\"");
+    let fix = format!("write, for example, bind = \"{default}\"");
     section.report.accept(&text.place, socket_address(&text.value, &fix))
 }
 

@@ -16,10 +16,10 @@ Every key of `bot.toml`, with its default and the environment variable that sets
 - The environment overrides the file. Lists are written as `[\"a\", \"b\"]`.
 - In a list of tables, the first is number 0, the second number 1: `SIGNL4_BOT_TRIGGER__1__WORDS`.
 - A key that ends in `_file` names a file that contains the secret and nothing else.
-- Spaces, line ends and byte order marks around secrets, names, addresses and URLs are cut off. Quotes around them are an error.
+- Spaces, line ends and byte order marks around secrets, names, addresses and URLs are removed. Quotes around them are an error.
 - Durations are `\"30s\"`, `\"5m\"`, `\"24h\"`, `\"90d\"`.
 - Templates use [Jinja](https://docs.rs/minijinja/latest/minijinja/syntax/) syntax.
-- An unknown key is an error, which proposes the key that was probably meant.
+- An unknown key is an error. The message suggests the key that was probably meant.
 ";
 
 /// The tables that may occur several times.

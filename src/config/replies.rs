@@ -25,7 +25,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Replies> {
 fn single_room(text: &str) -> Result<RoomPattern, Fault> {
     match room_pattern(text)? {
         RoomPattern::Any | RoomPattern::Glob(_) => {
-            Err(Fault::new("means several rooms", "write one room, as in other_alerts_to = \"#alerts\""))
+            Err(Fault::new("matches several rooms", "write one room, as in other_alerts_to = \"#alerts\""))
         }
         room => Ok(room),
     }
@@ -38,7 +38,7 @@ fn reaction(text: &str) -> Result<String, Fault> {
         Some(name) if !name.is_empty() && name.chars().all(of_emoji) => Ok(text.to_owned()),
         _ => Err(Fault::new(
             "is not the name of an emoji between colons",
-            "write for example reaction = \":rotating_light:\"",
+            "write, for example, reaction = \":rotating_light:\"",
         )),
     }
 }

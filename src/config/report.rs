@@ -1,5 +1,5 @@
-//! Problems with a configuration, one line each, and the keys asked for so far: a key that nobody asked for is unknown, and
-//! the most similar one is proposed.
+//! Problems with a configuration, one line each, and the keys that were read. A key that was never read is unknown,
+//! and the most similar one is suggested.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -83,7 +83,7 @@ impl Fault {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     pub(super) origin: Origin,
-    /// The key with its path, for people.
+    /// The key with its path, for display.
     pub(super) key: String,
 }
 
@@ -118,11 +118,11 @@ pub(super) struct Report {
 struct Found {
     origin: Origin,
     problem: Problem,
-    /// Where the problem is a missing key: the keys of which any would do.
+    /// If the problem is a missing key: the keys of which any would do.
     missing: Vec<String>,
 }
 
-/// A value that no table asked for.
+/// A value that no table read.
 pub(super) struct Leftover {
     pub(super) place: Place,
     pub(super) name: String,
@@ -188,13 +188,13 @@ impl Report {
         self.leftovers.borrow_mut().push(leftover);
     }
 
-    /// The paths of all keys asked for.
+    /// The paths of all keys that were read.
     #[cfg(test)]
     pub(super) fn known(&self) -> BTreeSet<String> {
         self.known.borrow().clone()
     }
 
-    /// All problems, those of the file in its order; `None` where there are none.
+    /// All problems, those of the file in its order; `None` if there are none.
     pub(super) fn into_errors(self) -> Option<ConfigErrors> {
         for leftover in self.leftovers.take() {
             if let Some(meant) = leftover.sibling() {
@@ -206,7 +206,7 @@ impl Report {
         let mut found = self.found.into_inner();
         forget_consequences(&mut found);
         found.sort_by_key(|found| match found.origin {
-            // What is about the whole file stands first.
+            // Problems of the whole file come first.
             Origin::Absent => (0, usize::from(!found.problem.key.is_empty())),
             Origin::File { line } => (1, line),
             Origin::Env { .. } => (2, 0),
@@ -239,7 +239,7 @@ impl Report {
         Fault::new("is not a known key", fix)
     }
 
-    /// Looks for the key that was meant: another table's key written as one word, a key of the same table, or of any table.
+    /// Looks for the intended key: another table's key written as one word, a key of the same table, or of any table.
     fn meant(&self, unknown: &Leftover) -> Option<Meant> {
         let known = self.known.borrow();
         let flat = |path: &str| path.replace('.', "_");
@@ -257,7 +257,7 @@ impl Report {
     }
 }
 
-/// The key that was meant by an unknown one.
+/// The key that an unknown one was meant to be.
 enum Meant {
     /// A key of the same table.
     Sibling(&'static str),
@@ -265,14 +265,14 @@ enum Meant {
     Elsewhere(String),
 }
 
-/// A variable that does not fit into the tree is reported as such, and not with the problems that follow from it.
+/// Reports a variable that does not fit into the tree, and not the problems that follow from it.
 fn forget_consequences(found: &mut Vec<Found>) {
     let misplaced: Vec<Origin> =
         found.iter().filter(|found| found.problem.key.is_empty()).map(|found| found.origin.clone()).collect();
     found.retain(|found| found.problem.key.is_empty() || !misplaced.contains(&found.origin));
 }
 
-/// The variable of the key that was meant: for a key of the same table, with that part of the name corrected.
+/// The variable of the intended key: for a key of the same table, with that part of the name corrected.
 fn respelled(variable: &str, unknown: &Leftover, meant: &Meant) -> String {
     match meant {
         Meant::Elsewhere(path) => variable_of(path),

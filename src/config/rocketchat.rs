@@ -23,7 +23,7 @@ pub struct RocketChat {
     pub avatar: Option<Url>,
     /// Whether to join public channels that a trigger names.
     pub auto_join: bool,
-    /// How old messages that the bot missed may be and still alert; zero for never.
+    /// How old messages that the bot missed may be and still raise alerts; zero for never.
     pub catch_up: Duration,
 }
 
@@ -64,7 +64,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
     let account = read_account(&mut section);
     let alias = section.text_or("alias", "SIGNL4").value;
     let avatar = section.checked("avatar", |text| {
-        web_url(text, r#"write for example avatar = "https://example.com/signl4.png""#)
+        web_url(text, r#"write, for example, avatar = "https://example.com/signl4.png""#)
     });
     let auto_join = section.flag("auto_join").unwrap_or(true);
     let catch_up = section.duration("catch_up").map_or(Duration::from_hours(24), |catch_up| catch_up.value);
@@ -74,7 +74,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
 }
 
 pub(crate) fn server_url(text: &str) -> Result<ServerUrl, Fault> {
-    const FIX: &str = "write for example https://chat.example.com";
+    const FIX: &str = "write, for example, https://chat.example.com";
     let url = base_url(text, FIX)?;
     for end in ["/websocket", "/api/v1"] {
         if url.path().ends_with(end) {
@@ -106,7 +106,7 @@ fn read_account(section: &mut Section<'_>) -> Option<Account> {
     let password = section.secret("password", "password_file");
     if token_form && password_form {
         let fix = "keep user_id and auth_token, or username and password";
-        section.report.note(&clash, Fault::new("makes a second account", fix));
+        section.report.note(&clash, Fault::new("configures a second account", fix));
         return None;
     }
     if token_form && !has_token {
@@ -131,8 +131,8 @@ fn required(section: &mut Section<'_>, key: &'static str, form: bool) -> Option<
 
 pub(crate) fn account_name(text: &str) -> Result<String, Fault> {
     match bare(text)? {
-        "" => Err(Fault::new("is empty", "write the one of the bot's account")),
-        "…" | "..." => Err(Fault::new("is still the placeholder", "write the one of the bot's account")),
+        "" => Err(Fault::new("is empty", "use the bot account's")),
+        "…" | "..." => Err(Fault::new("is still the placeholder", "use the bot account's")),
         name => Ok(name.to_owned()),
     }
 }

@@ -1,8 +1,8 @@
 //! One table of the configuration, read key by key.
 //!
-//! A key exists because the code asks for it, and what is left when the table is finished is reported as unknown: there is no
-//! separate list of keys. (`serde` would stop at the first mistake, and does not know whether a value comes from a line of the
-//! file or from an environment variable.)
+//! A key exists if the code reads it. Keys that are left when the table is finished are reported as unknown, so there
+//! is no separate list of keys. (`serde` would stop at the first mistake, and does not know whether a value comes from
+//! a line of the file or from an environment variable.)
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(super) struct Setting<T> {
 /// The names of a table.
 #[derive(Clone, Default)]
 struct Names {
-    /// Its path for people, as in `signl4.team "network"`.
+    /// Its path for display, as in `signl4.team "network"`.
     path: String,
     /// Its path without indices, as in `signl4.team`.
     table: String,
@@ -35,7 +35,7 @@ impl Names {
         Self { path: join(&self.path, key), table: join(&self.table, key), steps: join(&self.steps, key) }
     }
 
-    /// The names of an item of this list, with the item's own name where it has one.
+    /// The names of an item of this list, with the item's own name if it has one.
     fn item(&self, index: usize, name: Option<&str>) -> Self {
         let path = match name {
             Some(name) => format!("{} {}", self.path, quoted(name)),
@@ -45,7 +45,7 @@ impl Names {
     }
 }
 
-/// A table: the entries that were not asked for yet.
+/// A table: the entries that were not read yet.
 pub(super) struct Section<'r> {
     pub(super) report: &'r Report,
     /// The origin of the table.
@@ -53,7 +53,7 @@ pub(super) struct Section<'r> {
     names: Names,
     entries: Table,
     asked: Vec<&'static str>,
-    /// Whether the value is not a table, which was reported: then no key is reported as missing.
+    /// Whether the value is not a table, which was reported. Then no key is reported as missing.
     broken: bool,
 }
 
@@ -63,18 +63,18 @@ impl<'r> Section<'r> {
         Self::new(report, Origin::Absent, Names::default(), Some(entries))
     }
 
-    /// A table that comes from no source.
+    /// A table without a source.
     pub(super) fn standalone(report: &'r Report, key: &'static str, entries: Table) -> Self {
         Self::new(report, Origin::Absent, Names::default().below(key), Some(entries))
     }
 
-    /// `entries` is `None` where the value is not a table.
+    /// `entries` is `None` if the value is not a table.
     fn new(report: &'r Report, origin: Origin, names: Names, entries: Option<Table>) -> Self {
         let broken = entries.is_none();
         Self { report, origin, names, entries: entries.unwrap_or_default(), asked: Vec::new(), broken }
     }
 
-    /// The table of this name; an empty one where it is absent.
+    /// The table of this name; an empty one if it is absent.
     pub(super) fn table(&mut self, key: &'static str) -> Section<'r> {
         let names = self.names.below(key);
         self.report.know(names.table.clone());
@@ -86,7 +86,7 @@ impl<'r> Section<'r> {
         Section::new(self.report, place.origin, names, entries)
     }
 
-    /// The tables of a list of tables; `None` where it is absent.
+    /// The tables of a list of tables; `None` if it is absent.
     pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Section<'r>>> {
         let names = self.names.below(key);
         self.report.know(names.table.clone());
@@ -104,7 +104,7 @@ impl<'r> Section<'r> {
         Some(items.into_iter().enumerate().filter_map(section).collect())
     }
 
-    /// Whether any of these keys is given, valid or not. Does not count as asking for it.
+    /// Whether any of these keys is given, valid or not. Does not count as reading it.
     pub(super) fn has(&self, keys: &[&str]) -> bool {
         keys.iter().any(|key| self.entries.contains_key(*key))
     }
@@ -116,7 +116,7 @@ impl<'r> Section<'r> {
         Some(Setting { value, place })
     }
 
-    /// A text, or a default in the place of the key.
+    /// A text, or a default for the missing key.
     pub(super) fn text_or(&mut self, key: &'static str, default: &str) -> Setting<String> {
         let place = self.place(key);
         self.text(key).unwrap_or_else(|| Setting { value: default.to_owned(), place })
@@ -145,7 +145,7 @@ impl<'r> Section<'r> {
         Some(Setting { value: self.report.accept(&place, value)?, place })
     }
 
-    /// A list of texts, each with its place; `None` where one of them is not a text.
+    /// A list of texts, each with its place; `None` if one of them is not a text.
     pub(super) fn list(&mut self, key: &'static str) -> Option<Setting<Vec<Setting<String>>>> {
         let (node, place) = self.find(key)?;
         let items = self.report.accept(&place, as_list(node.value, &place, &format!("{key} = [\"…\"]")))?;
@@ -172,7 +172,7 @@ impl<'r> Section<'r> {
         entries.into_iter().filter_map(text).collect()
     }
 
-    /// Reports `key` as missing where none of these keys is given.
+    /// Reports `key` as missing if none of these keys is given.
     pub(super) fn require(&self, keys: &[&str], key: &'static str, value: &str) {
         if !self.has(keys) {
             self.missing_all(keys, key, value);
@@ -184,7 +184,7 @@ impl<'r> Section<'r> {
         self.missing_all(&[key], key, value);
     }
 
-    /// Reports `key` as missing, which any of these keys could stand for.
+    /// Reports `key` as missing, if any of these keys could replace it.
     fn missing_all(&self, keys: &[&str], key: &str, value: &str) {
         if self.broken {
             return;
@@ -206,7 +206,7 @@ impl<'r> Section<'r> {
         Place { origin: origin.clone(), key: join(&self.names.path, key) }
     }
 
-    /// Reports what is left as unknown, after every key was asked for.
+    /// Reports the remaining keys as unknown, after every key was read.
     pub(super) fn finish(self) {
         for (name, node) in self.entries {
             self.report.leave(Leftover {
@@ -294,7 +294,7 @@ fn as_flag(value: &Value, key: &str) -> Result<bool, Fault> {
 }
 
 fn as_duration(text: &str) -> Result<Duration, Fault> {
-    const FIX: &str = r#"write for example "30s", "5m", "24h" or "90d""#;
+    const FIX: &str = r#"write, for example, "30s", "5m", "24h" or "90d""#;
     match humantime::parse_duration(text) {
         Ok(duration) if duration <= MAX_DURATION => Ok(duration),
         Ok(_) => Err(Fault::new(format!("is longer than ten years ({})", quoted(text)), FIX)),

@@ -23,7 +23,7 @@ pub struct Signl4 {
     pub api_key: Option<SecretString>,
     /// The REST API, without a trailing slash.
     pub api_url: Url,
-    /// How long the delivery of an alert is retried.
+    /// How long to retry the delivery of an alert.
     pub retry_for: Duration,
 }
 
@@ -34,7 +34,7 @@ impl Signl4 {
         std::iter::once((TeamName::Default, &self.webhook_url)).chain(named)
     }
 
-    /// The webhook of a team; `None` where there is no such team.
+    /// The webhook of a team; `None` if there is no such team.
     pub fn webhook(&self, team: &TeamName) -> Option<&WebhookUrl> {
         match team {
             TeamName::Default => Some(&self.webhook_url),
@@ -43,7 +43,7 @@ impl Signl4 {
     }
 }
 
-/// The table, and the names of all its teams, of which some may have other problems.
+/// The table, and the names of all its teams, some of which may have other problems.
 pub(super) struct Read {
     pub(super) signl4: Option<Signl4>,
     pub(super) team_names: Vec<String>,
@@ -79,7 +79,7 @@ fn webhook(section: &mut Section<'_>) -> Option<WebhookUrl> {
 fn api_url(section: &mut Section<'_>) -> Option<Url> {
     const DEFAULT: &str = "https://connect.signl4.com/api";
     let text = section.text_or("api_url", DEFAULT);
-    let fix = format!("write for example api_url = \"{DEFAULT}\"");
+    let fix = format!("write, for example, api_url = \"{DEFAULT}\"");
     section.report.accept(&text.place, base_url(&text.value, &fix))
 }
 
@@ -88,7 +88,7 @@ fn retry_for(section: &Section<'_>, setting: Setting<Duration>) -> Option<Durati
         return Some(setting.value);
     }
     let why = "is shorter than a minute: a short outage would lose alerts";
-    section.report.note(&setting.place, Fault::new(why, r#"write for example "24h""#));
+    section.report.note(&setting.place, Fault::new(why, r#"write, for example, "24h""#));
     None
 }
 

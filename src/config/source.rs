@@ -1,6 +1,8 @@
-//! Where values come from: the file, and the environment laid over it, as one tree in which every value knows its origin.
+//! The sources of values: the file, and the environment that overrides it, as one tree in which every value knows its
+//! origin.
 //!
-//! Keys and their types are not known here: a value from the environment is a text until a table asks for a number or a list.
+//! Keys and their types are unknown here: a value from the environment is text until a table asks for a number or a
+//! list.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -13,7 +15,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::report::{Fault, PREFIX, Place, Report};
 
-/// The file that is read where none is named. It may be absent.
+/// The file that is read by default. It may be absent.
 const DEFAULT_FILE: &str = "bot.toml";
 
 /// The file of the systemd service.
@@ -25,17 +27,17 @@ const MAX_FILE: u64 = 1 << 20;
 /// Variables with our prefix that belong to the command line, not to the configuration.
 const COMMAND_LINE: [&str; 2] = ["CONFIG", "LOG_FORMAT"];
 
-/// What a configuration is read from.
+/// The sources of a configuration.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// The file that was named; `None` means `bot.toml` in the working directory, which may be absent.
+    /// The named file; `None` means `bot.toml` in the working directory, which may be absent.
     pub path: Option<PathBuf>,
     /// The environment. Variables without the prefix `SIGNL4_BOT_` are ignored.
     pub env: Vec<(String, String)>,
 }
 
 impl Sources {
-    /// The file named, and the environment of this process.
+    /// The named file, and the environment of this process.
     ///
     /// Variables that are not UTF-8 get replacement characters, so that they are rejected with a clear message.
     pub fn of_process(path: Option<PathBuf>) -> Self {
@@ -45,8 +47,8 @@ impl Sources {
         Self { path, env: variables.map(|(name, value)| (text(name), text(value))).collect() }
     }
 
-    /// The same; but where there is no `bot.toml` here and none is named, the file of the installed service is read. Not for `run`: a
-    /// second bot would start beside the service.
+    /// The same, but if there is no `bot.toml` here and none is named, reads the file of the installed service. Not
+    /// for `run`: a second bot would start beside the service.
     pub fn of_process_or_service(path: Option<PathBuf>) -> Self {
         let mut sources = Self::of_process(path);
         let has_none = sources.path.is_none() && !Path::new(DEFAULT_FILE).exists();
@@ -61,7 +63,7 @@ impl Sources {
         self.env.iter().all(|(name, _)| name.strip_prefix(PREFIX).is_none_or(is_foreign))
     }
 
-    /// Says where the file was looked for, where none was found.
+    /// Says where the file was expected, if none was found.
     pub(super) fn note_missing_file(&self, report: &Report) {
         if self.path.is_some() || !self.sets_nothing() || Path::new(DEFAULT_FILE).exists() {
             return;
@@ -71,16 +73,16 @@ impl Sources {
         let why = format!("is not in {}", directory.display());
         report.note(
             &place,
-            Fault::new(why, "make one with `signl4-rocketchat init`, name another file with --config, or set the environment (README.md)"),
+            Fault::new(why, "create one with `signl4-rocketchat init`, name another file with --config, or set the environment (README.md)"),
         );
     }
 
-    /// The file's name for people.
+    /// The file's display name.
     pub(super) fn file(&self) -> PathBuf {
         self.path.clone().unwrap_or_else(|| DEFAULT_FILE.into())
     }
 
-    /// One tree of both. `None` where the file cannot be used at all: then nothing else is reported.
+    /// One tree of both. `None` if the file cannot be used at all: then nothing else is reported.
     pub(super) fn read(&self, report: &Report) -> Option<Table> {
         let mut root = self.read_file(report)?;
         let mut variables: Vec<(Vec<Step>, &str, &str)> = self
@@ -111,7 +113,7 @@ impl Sources {
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.is_none() => Ok(String::new()),
             Err(error) => Err(Fault::new(
                 format!("cannot be read ({error})"),
-                "name a file that is there with --config, and see that the bot's user may read it",
+                "name an existing file with --config, and make sure that the bot's user can read it",
             )),
         };
         let text = report.accept(&whole, text)?;
@@ -200,7 +202,7 @@ impl Value {
     }
 }
 
-/// A syntax error in TOML. It quotes nothing of the text, which may contain secrets.
+/// A syntax error in TOML. It quotes none of the text, which may contain secrets.
 pub(super) struct SyntaxError {
     /// The line, from 1.
     pub(super) line: usize,
@@ -217,7 +219,7 @@ pub(super) fn parse_file(text: &str) -> Result<Table, SyntaxError> {
     Ok(convert_table(table.into_inner(), &|span| Origin::File { line: line(span) }))
 }
 
-/// Reads the list or table that an environment variable holds: TOML as in `["a", "b"]`, or JSON.
+/// Reads the list or table that an environment variable contains: TOML as in `["a", "b"]`, or JSON.
 pub(super) fn parse_inline(text: &str, origin: &Origin) -> Result<Value, Fault> {
     let toml = match serde_json::from_str::<toml::Value>(text) {
         Ok(json) => json.to_string(),
@@ -273,8 +275,8 @@ pub(super) fn path_of(name: &str) -> Vec<Step> {
     name.split("__").map(step).collect()
 }
 
-/// Lays the value of an environment variable over the tree. Expects variables in the order of their paths, so that the items
-/// of a list come in turn.
+/// Adds the value of an environment variable to the tree. Expects variables in the order of their paths, so that the
+/// items of a list come in order.
 pub(super) fn overlay(root: &mut Table, path: &[Step], variable: &str, text: String) -> Result<(), Fault> {
     let origin = Origin::Env { variable: variable.to_owned() };
     let Some((Step::Key(first), rest)) = path.split_first() else {
@@ -288,7 +290,7 @@ pub(super) fn overlay(root: &mut Table, path: &[Step], variable: &str, text: Str
     Ok(())
 }
 
-/// The item or key of a node, created where it does not exist yet.
+/// The item or key of a node, created if it does not exist yet.
 fn descend<'a>(node: &'a mut Node, step: &Step, origin: &Origin) -> Result<&'a mut Node, Fault> {
     if let Value::Untyped(text) = &node.value {
         node.value = if text.is_empty() { container_for(step) } else { parse_inline(text, &node.origin)? };

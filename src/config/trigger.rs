@@ -12,14 +12,14 @@ use crate::alerting::{
     Template, Trigger, TriggerSet, UserPattern, Vocabulary, is_location,
 };
 
-/// The trigger that is used where none is written.
+/// The trigger that is used if none is configured.
 const DEFAULT_NAME: &str = "signl4";
 const DEFAULT_WORD: &str = "SIGNL4";
 
 /// Names of an event's parameters that already have a meaning to the bot or to SIGNL4.
 const TAKEN_FIELDS: [&str; 6] = ["title", "text", "message", "user", "channel", "link"];
 
-/// Reads all triggers; the default one where there is none.
+/// Reads all triggers; the default one if there is none.
 pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<TriggerSet> {
     let place = root.place("trigger");
     let written = root.tables("trigger").filter(|triggers| !triggers.is_empty());
@@ -42,7 +42,7 @@ fn default_trigger(report: &Report) -> Section<'_> {
     Section::standalone(report, "trigger", entries)
 }
 
-/// Reads one trigger after the other, and rejects a name that is taken.
+/// Reads the triggers, and rejects duplicate names.
 struct Reader<'a> {
     team_names: &'a [String],
     names: Vec<String>,
@@ -96,7 +96,7 @@ impl Reader<'_> {
     }
 }
 
-/// `words`, `pattern` and `patterns`; `None` where any of them is invalid.
+/// `words`, `pattern` and `patterns`; `None` if any of them is invalid.
 fn patterns(section: &mut Section<'_>) -> Option<Vec<Pattern>> {
     let before = section.report.count();
     section.require(&["words", "pattern", "patterns"], "words", r#"["SIGNL4"]"#);
@@ -123,27 +123,27 @@ fn word(text: &Setting<String>) -> Result<Pattern, Fault> {
     refuse_quotes(text)?;
     if word.contains(char::is_control) {
         return Err(Fault::new(
-            "holds a control character",
+            "contains a control character",
             "write the word as people write it, on one line",
         ));
     }
-    // No word of a language has any of these, and taken literally it would never be found.
+    // No word of a language contains any of these. Matched literally, it would never be found.
     if ["(?", ".*", ".+", r"\b", r"\d", r"\s", r"\w"].iter().any(|sign| word.contains(sign)) {
         return Err(Fault::new(
             format!("looks like a regular expression ({})", quoted(word)),
-            "write it as pattern = '…'; words are taken literally",
+            "write it as pattern = '…'; words are matched literally",
         ));
     }
     Pattern::word(word).map_err(|error| Fault::new(reason(&error), "use a shorter word"))
 }
 
-/// A regular expression that sets off a trigger.
+/// A regular expression that fires a trigger.
 fn pattern(text: &Setting<String>) -> Result<Pattern, Fault> {
-    let pattern = expression(text, "would match every message", "write '.*' if every message is meant")?;
+    let pattern = expression(text, "would match every message", "write '.*' to match every message")?;
     let taken = pattern.groups().find(|group| EventTemplates::is_taken(group)).map(str::to_owned);
     match taken {
         Some(group) => Err(Fault::new(
-            format!("has a group named {}, which has a meaning in templates already", quoted(&group)),
+            format!("has a group named {}, which already has a meaning in templates", quoted(&group)),
             format!("rename the group, as in (?<my_{group}>…)"),
         )),
         None => Ok(pattern),
@@ -151,10 +151,10 @@ fn pattern(text: &Setting<String>) -> Result<Pattern, Fault> {
 }
 
 fn unless(text: &Setting<String>) -> Result<Pattern, Fault> {
-    expression(text, "would exclude every message", "leave the key out if no message is excluded")
+    expression(text, "would exclude every message", "leave the key out to exclude no message")
 }
 
-/// A regular expression that may be meant. What is refused here compiles, but would never match what its author expects.
+/// A plausible regular expression. Rejects expressions that compile but would never match what their author expects.
 fn expression(text: &Setting<String>, if_empty: &str, empty_fix: &str) -> Result<Pattern, Fault> {
     const FIX: &str = r"correct it, or test it at https://regex101.com (flavour Rust); write it in single quotes, as '\bpump\b'";
     const UNLESS: &str = r"describe in the key unless what must not match, as in unless = '\bRESOLVED\b'";
@@ -166,7 +166,7 @@ fn expression(text: &Setting<String>, if_empty: &str, empty_fix: &str) -> Result
     if let Some(control) = source.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         let what = if control == '\u{8}' { "a backspace" } else { "a control character" };
         return Err(Fault::new(
-            format!(r#"holds {what}, as "\b" and the like make in double quotes"#),
+            format!(r#"contains {what}, as "\b" and the like make in double quotes"#),
             r"write it in single quotes, as '\bpump\b'",
         ));
     }
@@ -174,8 +174,8 @@ fn expression(text: &Setting<String>, if_empty: &str, empty_fix: &str) -> Result
         let flags: String = "ims".chars().filter(|flag| flags.contains(*flag)).collect();
         let flags = if flags.is_empty() { flags } else { format!("(?{flags})") };
         return Err(Fault::new(
-            "stands between slashes, which would have to be in the message",
-            format!("write '{flags}{inner}', or [/] for a slash that is meant"),
+            "is between slashes, which would have to be in the message",
+            format!("write '{flags}{inner}', or [/] for a literal slash"),
         ));
     }
     Pattern::expression(source).map_err(|error| {
@@ -192,14 +192,14 @@ fn between_slashes(text: &str) -> Option<(&str, &str)> {
     (is_one && flags.chars().all(|flag| "gimsuy".contains(flag))).then_some((inner, flags))
 }
 
-/// Docker's environment files keep quotes, and then the message would have to have them too.
+/// Docker's environment files keep quotes, so the message would have to contain them too.
 fn refuse_quotes(text: &Setting<String>) -> Result<(), Fault> {
     let value = text.value.trim();
     let is_quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
     if text.place.is_env() && (is_quoted('"') || is_quoted('\'')) {
         return Err(Fault::new(
-            "stands in quotes, which would have to be in the message",
-            "leave them out: an environment file passes them on",
+            "is in quotes, which would have to be in the message",
+            "leave them out: an environment file keeps them",
         ));
     }
     Ok(())
@@ -240,7 +240,7 @@ pub(crate) fn room_pattern(text: &str) -> Result<RoomPattern, Fault> {
     RoomPattern::parse(text).map_err(|error| {
         let fix = match error {
             RoomPatternError::User => r#"write "id:" and the ID of the direct message, or "*" for all rooms"#,
-            _ => r##"write for example "#general", "ops-*", "id:GENERAL" or "*""##,
+            _ => r##"write, for example, "#general", "ops-*", "id:GENERAL" or "*""##,
         };
         Fault::new(format!("{error} ({})", quoted(text)), fix)
     })
@@ -256,7 +256,7 @@ fn users(section: &mut Section<'_>, key: &'static str) -> Vec<UserPattern> {
     section.list(key).into_iter().flat_map(|list| list.value).filter_map(user).collect()
 }
 
-/// The event's templates. Without valid patterns the names of their groups are unknown, and no template is checked.
+/// The event's templates. Without valid patterns the names of their groups are unknown, and no template is validated.
 fn event(section: &mut Section<'_>, patterns: Option<&[Pattern]>) -> Option<EventTemplates> {
     let groups = patterns.map(|patterns| patterns.iter().flat_map(Pattern::groups));
     let templates = Templates { vocabulary: groups.map(EventTemplates::vocabulary) };
@@ -307,7 +307,7 @@ impl Templates {
         let text = section.text("location")?;
         if !text.value.contains("{{") && !text.value.contains("{%") && !is_location(&text.value) {
             let fault = Fault::new(
-                format!("is not a place ({})", quoted(&text.value)),
+                format!("is not a location ({})", quoted(&text.value)),
                 r#"write latitude and longitude, as in location = "52.39,13.06", or a template"#,
             );
             section.report.note(&text.place, fault);
@@ -340,7 +340,7 @@ fn field_name(name: &str) -> Result<(), Fault> {
     }
     if TAKEN_FIELDS.contains(&lower.as_str()) {
         return Err(Fault::new(
-            "has a name that the alert uses already",
+            "has a name that the alert already uses",
             "rename it, or use the keys title and message",
         ));
     }

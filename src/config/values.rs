@@ -1,4 +1,4 @@
-//! Checks of single values, used by several tables and by `init`: URLs, addresses, secrets, templates, words.
+//! Validation of single values, used by several tables and by `init`: URLs, addresses, secrets, templates, words.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,8 +19,8 @@ const MAX_SECRET_FILE: u64 = 64 << 10;
 /// Minimum length of a secret that protects a listener.
 const MIN_SECRET: usize = 16;
 
-/// The text without what copying and saving put around it: spaces, line ends, byte order marks. Quotes around it are a
-/// fault, since an environment file keeps them where a shell or TOML takes them off. Nothing inside is changed.
+/// The text without what copying and saving add around it: spaces, line ends, byte order marks. Quotes around it are
+/// an error, because an environment file keeps them while a shell or TOML removes them. The inside is not changed.
 pub(crate) fn bare(text: &str) -> Result<&str, Fault> {
     const QUOTES: [(char, char); 6] =
         [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('„', '“'), ('‘', '’')];
@@ -32,7 +32,7 @@ pub(crate) fn bare(text: &str) -> Result<&str, Fault> {
     let text = text.trim_matches(is_invisible);
     let is_quoted = |(open, close)| text.strip_prefix(open).is_some_and(|rest: &str| rest.ends_with(close));
     match QUOTES.into_iter().any(is_quoted) {
-        true => Err(Fault::new("has quotes around it", "take the quotes off")),
+        true => Err(Fault::new("has quotes around it", "remove the quotes")),
         false => Ok(text),
     }
 }
@@ -50,12 +50,12 @@ pub(super) fn web_url(text: &str, fix: &str) -> Result<Url, Fault> {
         return Err(Fault::new(format!("has the scheme {}, not https or http", quoted(url.scheme())), fix));
     }
     if has_credentials(&url) {
-        return Err(Fault::new(CREDENTIALS, "take them out of the URL"));
+        return Err(Fault::new(CREDENTIALS, "remove them from the URL"));
     }
     Ok(url)
 }
 
-const CREDENTIALS: &str = "has a user name or a password in it";
+const CREDENTIALS: &str = "contains a user name or password";
 
 fn has_credentials(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
@@ -72,7 +72,7 @@ pub(super) fn base_url(text: &str, fix: &str) -> Result<Url, Fault> {
     Ok(url)
 }
 
-/// A webhook with its secret. The fault repeats nothing of it.
+/// A webhook with its secret. The error contains nothing of it.
 pub(crate) fn webhook_url(secret: &SecretString) -> Result<WebhookUrl, Fault> {
     const FIX: &str =
         "copy it from SIGNL4 (Integrations, Webhook), as in https://connect.signl4.com/webhook/{team-secret}";
@@ -92,7 +92,7 @@ pub(super) fn socket_address(text: &str, fix: &str) -> Result<SocketAddr, Fault>
 
 impl Section<'_> {
     /// A secret: `key`, or the content of the file that `file_key` (`<key>_file`) names. The environment overrides the
-    /// file, also where the two use different keys.
+    /// file, even if the two use different keys.
     pub(super) fn secret(
         &mut self,
         key: &'static str,
@@ -123,10 +123,10 @@ fn read_secret(path: &str) -> Result<String, Fault> {
     let file = display(path);
     let unreadable = |error: io::Error| {
         let why = match error.kind() {
-            io::ErrorKind::InvalidData => format!("names {file}, which holds no UTF-8 text"),
+            io::ErrorKind::InvalidData => format!("names {file}, which is not UTF-8 text"),
             _ => format!("names {file}, which cannot be read ({error})"),
         };
-        Fault::new(why, "name a file that holds the secret and nothing else, readable by the bot's user")
+        Fault::new(why, "name a file that contains only the secret and is readable by the bot's user")
     };
     let mut text = String::new();
     let opened = File::open(path).map_err(unreadable)?;
@@ -134,13 +134,13 @@ fn read_secret(path: &str) -> Result<String, Fault> {
     if text.len() as u64 > MAX_SECRET_FILE {
         return Err(Fault::new(
             format!("names {file}, which is far too long for a secret"),
-            "name a file that holds the secret and nothing else",
+            "name a file that contains only the secret",
         ));
     }
     Ok(text)
 }
 
-/// The path for people. A text that does not look like a path may be the secret itself under the wrong key.
+/// The path for display. A text that does not look like a path may be the secret itself under the wrong key.
 fn display(path: &str) -> String {
     let relative = path.starts_with("./") || path.starts_with("../");
     let top = path.strip_prefix('/').and_then(|rest| rest.split_once('/')).map(|(top, _)| top);
@@ -148,27 +148,27 @@ fn display(path: &str) -> String {
     if relative || absolute { quoted(path) } else { "a file".to_owned() }
 }
 
-/// A secret as it was typed, or comes from a source, without what is around it.
+/// A secret as it was typed or read, without what is around it.
 pub(crate) fn secret(text: &str) -> Result<SecretString, Fault> {
     let secret = bare(text)?;
     if secret.is_empty() {
-        return Err(Fault::new("is empty", "give the secret, or leave the key out"));
+        return Err(Fault::new("is empty", "set the secret, or leave the key out"));
     }
     if secret.chars().any(char::is_control) {
         return Err(Fault::new(
-            "holds a line break or another control character",
-            "give the secret alone, on one line",
+            "contains a line break or another control character",
+            "write only the secret, on one line",
         ));
     }
     if secret == "…" || secret == "..." {
-        return Err(Fault::new("is still the placeholder", "put the real secret in its place"));
+        return Err(Fault::new("is still the placeholder", "replace it with the real secret"));
     }
     Ok(SecretString::from(secret))
 }
 
 /// A secret that protects a listener and is part of a URL: long enough, and without characters that need escaping.
 pub(super) fn strong(secret: SecretString) -> Result<SecretString, Fault> {
-    const FIX: &str = "make one, for example with: openssl rand -hex 24";
+    const FIX: &str = "create one, for example with: openssl rand -hex 24";
     let text = secret.expose_secret();
     if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)) {
         return Err(Fault::new("has a character other than a-z A-Z 0-9 - _ . ~", FIX));
@@ -214,14 +214,14 @@ pub(super) fn one_of<T, const N: usize>(text: &str, words: [(&str, T); N]) -> Re
     ))
 }
 
-/// The name of one of several tables of a kind, such as a team. Adds it to those that are taken.
+/// The name of one of several tables of a kind, such as a team. Adds it to the names that are in use.
 pub(super) fn unique_name(kind: &str, name: &str, taken: &mut Vec<String>) -> Result<String, Fault> {
     if name.trim().is_empty() {
         return Err(Fault::new("is empty", format!("give the {kind} a name")));
     }
     if taken.iter().any(|other| other == name) {
         let why = format!("is used twice ({})", quoted(name));
-        return Err(Fault::new(why, format!("give each {kind} a name of its own")));
+        return Err(Fault::new(why, format!("give each {kind} its own name")));
     }
     taken.push(name.to_owned());
     Ok(name.to_owned())

@@ -102,7 +102,7 @@ async fn call(mut stream: impl AsyncRead + AsyncWrite + Unpin, secret: &str) -> 
     );
     stream.write_all(call.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    // The answer counts, even where the server does not close TLS properly.
+    // The answer counts, even if the server does not close TLS properly.
     let _ = timeout(SOON, stream.read_to_end(&mut answer)).await.unwrap();
     let answer = String::from_utf8(answer).unwrap();
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -179,7 +179,7 @@ async fn a_connection_that_lives_too_long_is_closed() {
 async fn a_connection_beyond_the_limit_waits_to_be_accepted() {
     let served = served(None, Limits { connections: 1, ..Limits::default() }).await;
     let mut first = served.connect().await;
-    // Answered, so that it surely was accepted before the other one; without "Connection: close" it stays open.
+    // Answered, so that it was certainly accepted before the other one; without "Connection: close" it stays open.
     first.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     assert!(first.read(&mut [0; 16]).await.unwrap() > 0);
     let address = served.address;

@@ -192,7 +192,7 @@ impl Interview {
         }
     }
 
-    /// Whether an answer is used: where something speaks against it, a person decides.
+    /// Whether to use an answer. If it is suspicious, a person decides.
     fn accept(&self, question: &str, is_fine: bool) -> Result<bool, SetupError> {
         match self.terminal {
             Some(person) if !is_fine => Ok(person.choose(&format!("{question} (y/n)"), 'n', 'y')? == 'y'),
@@ -247,7 +247,7 @@ impl Interview {
         self.terminal.ok_or(SetupError::Stopped)
     }
 
-    /// The value; `None` where it has to be asked for again.
+    /// The value; `None` if it has to be asked for again.
     fn valid<T>(&self, what: &str, value: Result<T, impl Display>) -> Result<Option<T>, SetupError> {
         match value {
             Ok(value) => Ok(Some(value)),
@@ -323,7 +323,7 @@ fn shortened(labels: &[String]) -> String {
     }
 }
 
-/// The addresses that a person may mean by what the browser shows: without the page that was open, as it is, or without any
+/// The addresses that a URL from the browser may stand for: without the page that was open, unchanged, or without any
 /// path. Where the scheme is missing, first with encryption, then without.
 fn server_addresses(text: &str) -> Vec<String> {
     const PAGES: [&str; 8] = ["home", "channel", "group", "direct", "live", "login", "account", "admin"];
@@ -365,7 +365,7 @@ fn print(text: &str) {
 pub(crate) struct Terminal(());
 
 impl Terminal {
-    /// `None` where standard input or output is not a terminal.
+    /// `None` if standard input or output is not a terminal.
     pub(crate) fn of_process() -> Option<Self> {
         (io::stdin().is_terminal() && io::stdout().is_terminal()).then_some(Self(()))
     }

@@ -1,11 +1,11 @@
-//! The rooms in an answer, however a person separates them.
+//! The rooms in an answer, whatever separates them.
 
-/// What separates rooms even in a name with spaces.
+/// Separates rooms even if names contain spaces.
 const SEPARATORS: [char; 3] = [',', ';', '\n'];
-/// What people put around a name.
+/// Quotes that people put around a name.
 const QUOTES: [(char, char); 4] = [('"', '"'), ('\'', '\''), ('“', '”'), ('„', '“')];
 
-/// Rooms separated by commas, semicolons or spaces. A name may have spaces itself: in quotes, or where `is_known` knows it.
+/// Rooms separated by commas, semicolons or spaces. A name may contain spaces if it is in quotes, or if `is_known` accepts it.
 pub(super) fn rooms_in(answer: &str, is_known: impl Fn(&str) -> bool) -> Vec<String> {
     let mut rooms = Vec::new();
     for part in parts(answer) {

@@ -29,7 +29,7 @@ pub(super) struct Secret {
     /// The name of that file.
     pub(super) file_name: &'static str,
     pub(super) value: SecretString,
-    /// The file; `None` where the secret is in `bot.toml` itself.
+    /// The file; `None` if the secret is in `bot.toml` itself.
     pub(super) file: Option<PathBuf>,
 }
 

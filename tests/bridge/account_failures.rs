@@ -12,7 +12,7 @@ use crate::harness::{Harness, SOON, http};
 /// How long a refused password is not tried again, with the fast tempo: 30 units of 100 ms, and what measuring takes.
 const FIRST_WAIT: Duration = Duration::from_millis(2_500);
 /// What a person has to do about a refused token.
-const WAY_OUT: &str = "make a new one (My Account > Personal Access Tokens)";
+const WAY_OUT: &str = "create a new one (My Account > Personal Access Tokens)";
 
 impl Harness {
     /// Waits until `/readyz` answers with this status and these words.

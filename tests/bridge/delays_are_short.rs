@@ -41,15 +41,15 @@ async fn where_no_websocket_opens_messages_page_within_half_a_minute_as_long_as_
     harness.chat.faults().set(|switches| switches.refuse_websockets = true);
     let mut bot = harness.start_bot().await;
     let state = harness.readiness().await;
-    assert!(state.contains("degraded") && state.contains("polled over REST"), "{state}");
+    assert!(state.contains("degraded") && state.contains("polls the rooms over REST"), "{state}");
     for text in ["SIGNL4 one", "SIGNL4 two"] {
         harness.say(text);
         harness.alert(text).await;
     }
     harness.chat.faults().set(|switches| switches.refuse_websockets = false);
-    bot.wait_for_log(&["listening; reading what was missed"]).await;
+    bot.wait_for_log(&["connected; reading missed messages"]).await;
     let state = harness.readiness().await;
-    assert!(!state.contains("polled over REST"), "{state}");
+    assert!(!state.contains("polls the rooms over REST"), "{state}");
     bot.wait_until_ready().await;
     harness.flush().await;
     assert_eq!(harness.pages().len(), 2, "{:?}", harness.pages());
@@ -61,7 +61,7 @@ async fn without_a_websocket_messages_page_also_where_missed_ones_do_not() {
     harness.chat.faults().set(|switches| switches.refuse_websockets = true);
     let _bot = harness.start_bot().await;
     let state = harness.readiness().await;
-    assert!(state.contains("polled over REST"), "{state}");
+    assert!(state.contains("polls the rooms over REST"), "{state}");
     for text in ["SIGNL4 one", "SIGNL4 two"] {
         harness.say(text);
         harness.alert(text).await;

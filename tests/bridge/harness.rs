@@ -544,7 +544,7 @@ pub struct StoreLock(SqliteConnection);
 impl StoreLock {
     /// Waits until the bot has been refused once more.
     pub async fn hold_for_another_failure(&self, bot: &Bot) {
-        const REFUSED: &[&str] = &["messages cannot be settled"];
+        const REFUSED: &[&str] = &["cannot store the alerts of messages"];
         bot.wait_for_logs(bot.count_in_log(REFUSED) + 1, REFUSED).await;
     }
 

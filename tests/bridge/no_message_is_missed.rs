@@ -68,7 +68,7 @@ async fn a_message_missed_after_the_first_session_pages_though_a_later_one_was_h
     // So that it is from well before the second session.
     harness.chat.clock_forward(Duration::from_secs(60));
     harness.chat.faults().set(|switches| switches.refuse_connections = false);
-    bot.wait_for_logs(2, &["listening; reading what was missed"]).await;
+    bot.wait_for_logs(2, &["connected; reading missed messages"]).await;
     harness.flush().await;
     harness.chat.faults().clear_rest();
     harness.alert("SIGNL4 missed").await;
@@ -98,7 +98,7 @@ async fn while_the_store_takes_no_writes_nothing_becomes_too_old() {
     let lock = harness.lock_store().await;
     harness.say("SIGNL4 first in line");
     harness.say("SIGNL4 second in line");
-    bot.wait_for_log(&["messages cannot be settled"]).await;
+    bot.wait_for_log(&["cannot store the alerts of messages"]).await;
     lock.release().await;
     harness.wait_for_texts(&["SIGNL4 first in line", "SIGNL4 second in line"]).await;
     harness.flush().await;
@@ -112,7 +112,7 @@ async fn a_message_heard_before_the_look_back_began_to_count_is_not_too_old_when
     harness.flush().await;
     let lock = harness.lock_store().await;
     harness.say("SIGNL4 holds up the line");
-    bot.wait_for_log(&["messages cannot be settled"]).await;
+    bot.wait_for_log(&["cannot store the alerts of messages"]).await;
     let sessions = harness.chat.sessions_of(&harness.bot);
     harness.chat.faults().cut_connections();
     bot.wait_for_log(&["no realtime session"]).await;

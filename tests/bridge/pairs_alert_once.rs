@@ -143,7 +143,7 @@ async fn an_edit_pages_nobody_again_however_soon_the_store_forgets_what_is_settl
         harness.alter_store(table).await;
     }
     let bot = harness.start_bot().await;
-    bot.wait_for_log(&["removed rows that were settled long ago"]).await;
+    bot.wait_for_log(&["deleted rows that are older than store.keep"]).await;
     harness.chat.edit(&message, &harness.alice, "SIGNL4 pump 3, no, pump 4").unwrap();
     harness.flush().await;
     assert_eq!(harness.pages(), ["SIGNL4 pump 3"]);

@@ -99,7 +99,7 @@ async fn where_the_room_takes_no_replies_its_author_gets_a_direct_message() {
         harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
         let direct = posted_to_alice(&harness, ACKNOWLEDGED).await;
         assert!(direct.text.contains(&message.id), "it tells what it is about: {}", direct.text);
-        bot.wait_for_log(&["WARN", "not as it was meant", "Direct"]).await;
+        bot.wait_for_log(&["WARN", "posted in another form", "Direct"]).await;
     }
 }
 
@@ -161,7 +161,7 @@ async fn a_reply_that_is_refused_in_every_form_is_tried_once_in_each_and_shown_t
     let before = harness.chat.calls_of("chat.sendMessage").len();
     harness.chat.faults().rest_always("chat.sendMessage", refusal(400, "error-of-an-app"));
     harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
-    bot.wait_for_log(&["ERROR", "given up", "rocketchat:reply", "in no form"]).await;
+    bot.wait_for_log(&["ERROR", "given up", "rocketchat:reply", "rejected in every form"]).await;
     let calls = harness.chat.calls_of("chat.sendMessage").len() - before;
     assert_eq!(calls, 4, "as meant, under its own name, outside the thread, to the author");
     let page = http().get(harness.admin_url()).send().await.unwrap().text().await.unwrap();

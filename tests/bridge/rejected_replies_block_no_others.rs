@@ -21,7 +21,7 @@ async fn a_reply_into_a_deleted_room_goes_elsewhere_and_the_others_arrive() {
     harness.signl4.acknowledge(&gone.id, "Rene").unwrap();
     harness.signl4.acknowledge(&alert.id, "Mia").unwrap();
     harness.wait_for_reply(&message, "Mia: Alert acknowledged.").await;
-    bot.wait_for_log(&["not as it was meant", "Direct"]).await;
+    bot.wait_for_log(&["posted in another form", "Direct"]).await;
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_reply_into_a_room_that_the_bot_was_removed_from_goes_elsewhere_and_th
     harness.signl4.acknowledge(&lost.id, "Rene").unwrap();
     harness.signl4.acknowledge(&alert.id, "Mia").unwrap();
     harness.wait_for_reply(&message, "Mia: Alert acknowledged.").await;
-    bot.wait_for_log(&["not as it was meant", "Direct"]).await;
+    bot.wait_for_log(&["posted in another form", "Direct"]).await;
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_room_that_became_read_only_or_archived_ends_its_replies_and_no_others
     }
     harness.signl4.acknowledge(&alert.id, "Mia").unwrap();
     harness.wait_for_reply(&message, "Mia: Alert acknowledged.").await;
-    bot.wait_for_log(&["not as it was meant", "Direct"]).await;
+    bot.wait_for_log(&["posted in another form", "Direct"]).await;
 }
 
 #[tokio::test]

@@ -46,7 +46,8 @@ impl Harness {
     }
 }
 
-const RENAMED: &str = "The room named Night in the configuration was renamed to lounge. It is still watched";
+const RENAMED: &str =
+    "The room named Night in the configuration was renamed to lounge. The bot still watches it";
 
 #[tokio::test]
 async fn a_renamed_room_stays_watched_with_a_warning_also_after_a_restart_until_it_is_named_anew() {
@@ -109,7 +110,7 @@ async fn a_channel_that_the_bot_is_not_in_stays_watched_when_it_is_renamed() {
     harness.chat.post(&night, &harness.alice, "SIGNL4 while down").unwrap();
     let bot = harness.start_bot().await;
     harness.alert("SIGNL4 while down").await;
-    bot.wait_for_log(&["WARN", "was renamed to #lounge. It is still watched"]).await;
+    bot.wait_for_log(&["WARN", "was renamed to #lounge. The bot still watches it"]).await;
 }
 
 #[tokio::test]
@@ -124,10 +125,10 @@ async fn a_room_that_is_archived_or_left_or_deleted_is_said_at_once_and_taken_ba
     harness.chat.set_archived(&night, false).unwrap();
     harness.wait_for_state("night is archived", false).await;
     harness.chat.kick(&night, &harness.bot, &harness.alice).unwrap();
-    bot.wait_for_log(&["WARN", "The bot is not in night any more"]).await;
-    harness.wait_for_state("The bot is not in night any more", true).await;
+    bot.wait_for_log(&["WARN", "The bot is no longer in night"]).await;
+    harness.wait_for_state("The bot is no longer in night", true).await;
     harness.chat.join(&night, &harness.bot).unwrap();
-    harness.wait_for_state("The bot is not in night any more", false).await;
+    harness.wait_for_state("The bot is no longer in night", false).await;
     harness.pages_in(&night, "SIGNL4 again").await;
     harness.chat.delete_room(&night).unwrap();
     bot.wait_for_log(&["WARN", "a watched room was deleted", &night.id]).await;

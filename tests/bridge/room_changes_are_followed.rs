@@ -215,7 +215,7 @@ async fn a_reload_before_the_rooms_are_listed_hides_no_message_of_a_room_made_wh
     harness.chat.clock_forward(Duration::from_secs(600));
     harness.chat.faults().rest_always("rooms.get", RestFault::Slow(Duration::from_secs(2)));
     let bot = harness.spawn_bot();
-    bot.wait_for_log(&["listening; reading what was missed"]).await;
+    bot.wait_for_log(&["connected; reading missed messages"]).await;
     bot.reload().await;
     harness.alert("SIGNL4 in the new room").await;
 }
@@ -234,7 +234,7 @@ async fn a_channel_made_while_the_bot_was_down_that_is_joined_before_it_is_liste
         let slow = RestFault::Slow(Duration::from_secs(2));
         harness.chat.faults().rest_always("rooms.get", slow);
         let bot = harness.spawn_bot();
-        bot.wait_for_log(&["listening; reading what was missed"]).await;
+        bot.wait_for_log(&["connected; reading missed messages"]).await;
         harness.say_in(&room, "SIGNL4 by the stream");
         bot.wait_for_log(&["joined a watched channel"]).await;
         harness.wait_for_texts(&["SIGNL4 by the stream", "SIGNL4 before anybody listened"]).await;

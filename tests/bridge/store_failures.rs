@@ -58,7 +58,7 @@ async fn while_the_store_is_locked_events_are_refused_and_afterwards_everything_
     let event = status_event("n1", &json!({"eventId": alert.event_id}), 2);
     let (refused, _) = tokio::join!(harness.post_event(&event), async {
         harness.say("SIGNL4 pump 4 is down");
-        bot.wait_for_log(&["messages cannot be settled"]).await;
+        bot.wait_for_log(&["cannot store the alerts of messages"]).await;
     });
     assert!(refused.0 == 503 || refused.0 == 408, "{refused:?}");
     bot.assert_runs();
@@ -101,7 +101,7 @@ async fn while_one_part_of_the_store_is_broken_the_others_go_on_and_after_its_re
         .alter_store("CREATE TRIGGER broken BEFORE INSERT ON alert BEGIN SELECT RAISE(ABORT, 'broken'); END")
         .await;
     harness.say("SIGNL4 into the ruins");
-    bot.wait_for_log(&["messages cannot be settled"]).await;
+    bot.wait_for_log(&["cannot store the alerts of messages"]).await;
     harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
     harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
     bot.assert_runs();
@@ -147,7 +147,7 @@ async fn while_the_disk_is_full_events_are_refused_and_afterwards_everything_arr
     bot.wait_for_log(&["alert sent"]).await;
     let filler = bot.fill_disk(&harness);
     harness.say("SIGNL4 pump 4 is down");
-    bot.wait_for_log(&["messages cannot be settled", "disk"]).await;
+    bot.wait_for_log(&["cannot store the alerts of messages", "disk"]).await;
     let event = status_event("n1", &json!({"eventId": alert.event_id}), 2);
     assert_eq!(harness.post_event(&event).await.0, 503);
     let ready = http().get(format!("{}/readyz", harness.admin_url())).send().await.unwrap();

@@ -25,7 +25,7 @@ async fn a_storm_is_delivered_whole_at_signl4s_pace_oldest_first_and_the_threads
     let messages: Vec<_> = texts.iter().map(|text| harness.say(text)).collect();
     harness.signl4.wait_for_alerts(STORM, BLOCKED).await.unwrap();
     assert_eq!(harness.texts(), texts);
-    let queued = "Many alerts at once: this one waits its turn and goes out by itself.";
+    let queued = "Many alerts at once: this one is queued and will be sent automatically.";
     harness.wait_for_reply(&messages[STORM - 1], queued).await;
     harness.wait_for_reply(&messages[STORM - 1], "Alert sent.").await;
     assert!(harness.replies(&messages[0]).is_empty(), "the first one did not wait");
@@ -43,7 +43,7 @@ async fn five_thousand_messages_at_once_are_delivered_whole_and_oldest_first_at_
     let messages: Vec<_> = texts.iter().map(|text| harness.say(text)).collect();
     harness.signl4.wait_for_alerts(STORM, Duration::from_secs(1_800)).await.unwrap();
     assert_eq!(harness.texts(), texts);
-    let queued = "Many alerts at once: this one waits its turn and goes out by itself.";
+    let queued = "Many alerts at once: this one is queued and will be sent automatically.";
     harness.wait_for_reply(&messages[STORM - 1], queued).await;
     let throttled = bot.count_in_log(&["paused", "throttles"]);
     println!("{throttled} calls were throttled");

@@ -108,7 +108,7 @@ fn two_accounts_are_one_too_many() {
     );
     assert_eq!(
         complaint,
-        "bot.toml:5: rocketchat.username: makes a second account: keep user_id and auth_token, or username and password"
+        "bot.toml:5: rocketchat.username: configures a second account: keep user_id and auth_token, or username and password"
     );
 }
 

@@ -302,11 +302,8 @@ fn quotes_that_an_environment_file_passed_on_are_refused_and_those_of_a_file_may
         let complaints = setup.set(&format!("TRIGGER__0__{key}"), value).complaints();
         assert_eq!(complaints.len(), 1, "{complaints:?}");
         assert!(complaints[0].starts_with(&format!("SIGNL4_BOT_TRIGGER__0__{key}: ")), "{complaints:?}");
-        assert!(complaints[0].contains("stands in quotes"), "{complaints:?}");
-        assert!(
-            complaints[0].ends_with("leave them out: an environment file passes them on"),
-            "{complaints:?}"
-        );
+        assert!(complaints[0].contains("is in quotes"), "{complaints:?}");
+        assert!(complaints[0].ends_with("leave them out: an environment file keeps them"), "{complaints:?}");
     }
     let setup = Setup::new(&format!("{SOUND}[[trigger]]\nname = \"json\"\npattern = '\"critical\"'\n"));
     assert_eq!(patterns(&setup.loaded()), [["\"critical\""]]);

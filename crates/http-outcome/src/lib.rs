@@ -1,7 +1,7 @@
-//! What became of an HTTP call made with `reqwest`: why there was no answer, a bounded body, the times in its headers.
+//! The outcome of an HTTP call made with `reqwest`: why there was no answer, a bounded body, the times in its headers.
 //!
-//! It knows no API. The clients of Rocket.Chat and SIGNL4 share it, since both have to decide the same thing after a
-//! failure: may the server have executed the call?
+//! It is independent of any API. The clients of Rocket.Chat and SIGNL4 share it, because both have to decide the same
+//! question after a failure: may the server have executed the call?
 
 #![warn(clippy::missing_errors_doc)]
 
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     fn client() -> reqwest::Client {
-        // Fails only where another test has installed it already.
+        // Fails only if another test has installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(2)).build().unwrap()
     }

@@ -2,8 +2,8 @@
 //!
 //! The clients of Rocket.Chat and SIGNL4 share it.
 //!
-//! Valid JSON is read as it is. Otherwise the text is decompressed, decoded and repaired, and read once more. What a body is
-//! shows in its first bytes, since headers are often missing or wrong.
+//! Valid JSON is read unchanged. Otherwise the text is decompressed, decoded and repaired, and then read again. The
+//! first bytes show what a body is, because headers are often missing or wrong.
 
 #![warn(clippy::missing_errors_doc)]
 
@@ -62,7 +62,7 @@ pub fn field<'a>(object: &'a Value, name: &str) -> &'a Value {
 pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => {
-            // Control characters have no place in names and notes, and databases refuse some of them.
+            // Control characters do not belong in names and notes, and databases refuse some of them.
             let text: String =
                 text.chars().filter(|next| !next.is_control() || next.is_whitespace()).collect();
             Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned)
@@ -79,7 +79,7 @@ fn decompressed(body: &[u8]) -> Cow<'_, [u8]> {
         [method, flags, ..] if method & 0x8F == 8 && u16::from_be_bytes([method, flags]) % 31 == 0 => {
             inflated(ZlibDecoder::new(body))
         }
-        // Some senders leave the zlib header of `deflate` out. Nothing marks such a body but what it becomes.
+        // Some senders omit the zlib header of `deflate`. Only its decompressed content shows what such a body is.
         _ => inflated(DeflateDecoder::new(body)).filter(|text| decoded(text).trim_start().starts_with('{')),
     };
     inflated.map_or(Cow::Borrowed(body), Cow::Owned)
@@ -105,7 +105,7 @@ fn utf_8(bytes: &[u8]) -> String {
     })
 }
 
-/// Repairs what JSON forbids and senders write nevertheless: control characters and halves of surrogate pairs in strings,
+/// Repairs what JSON forbids but senders write anyway: control characters and halves of surrogate pairs in strings,
 /// other control characters anywhere, and `NaN` and `Infinity`.
 fn repaired(text: &str) -> String {
     let mut repaired = String::with_capacity(text.len());

@@ -7,8 +7,9 @@
 //! A refused token is not necessarily invalid: since 8.0 a missing permission is a 401 too. So it is first checked with
 //! `me`, before a password is used.
 //!
-//! An account that is refused is not given up, since a person may fix it, but asked for at growing intervals: servers lock an
-//! account after about ten wrong passwords in five minutes. In between, every call fails at once with the same refusal.
+//! A rejected login is not final, because a person may fix the account. It is retried at growing intervals, because
+//! servers lock an account after about ten wrong passwords in five minutes. In between, every call fails at once with
+//! the same refusal.
 
 mod error;
 #[cfg(test)]
@@ -228,8 +229,8 @@ impl Account {
         Ok(login)
     }
 
-    /// The server refuses the account: it is not used for a while. Where the realtime session says why REST has refused it, that is
-    /// the same refusal.
+    /// The server rejects the account: it is not used for a while. If the realtime session reports why REST has
+    /// rejected it, that is the same refusal.
     pub(super) fn refuse(&self, error: LoginError) {
         tracing::warn!("{error}");
         let (first, longest) = match self.credentials {

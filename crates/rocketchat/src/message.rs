@@ -58,10 +58,10 @@ pub struct Room {
     pub id: RoomId,
     /// `name`, without `#`: the room's address, random for a discussion. Direct messages and livechats have none.
     pub name: Option<String>,
-    /// `fname`: the name that people see, where it differs from `name`: a discussion's title, a name with spaces.
+    /// `fname`: the display name, if it differs from `name`: a discussion's title, a name with spaces.
     pub display_name: Option<Box<str>>,
-    /// Names by which the room was known before it was renamed. The server does not tell them; whoever remembers them may add
-    /// them.
+    /// Names that the room had before it was renamed. The server does not report them; a caller that remembers them
+    /// may add them.
     pub former_names: Box<[Box<str>]>,
     /// Channel, private group, direct message, or something else.
     pub kind: RoomKind,
@@ -73,7 +73,7 @@ impl Room {
         Self { id, name, display_name: None, former_names: Box::default(), kind }
     }
 
-    /// The name that people see; `None` for a direct message.
+    /// The display name; `None` for a direct message.
     pub fn shown_name(&self) -> Option<&str> {
         self.display_name.as_deref().or(self.name.as_deref())
     }

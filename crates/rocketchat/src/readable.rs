@@ -1,17 +1,18 @@
-//! The readable text of a message: what was typed, then the text of its blocks, attachments and files, without quotes.
+//! The readable text of a message: the typed text, then the text of its blocks, attachments and files, without quotes.
 //!
-//! Monitoring systems post attachments or blocks with an empty `msg`, so their text counts. A quoted message is an attachment too,
-//! whose `message_link` is that of a message of this server. It is left out, as is the invisible link to it at the start of `msg`.
-//! A message that consists of nothing else forwards the other one, and its text is what people read in it.
+//! Monitoring systems post attachments or blocks with an empty `msg`, so their text counts. A quoted message is also
+//! an attachment, whose `message_link` points to a message on this server. It is omitted, as is the invisible link to
+//! it at the start of `msg`. A message that contains nothing else forwards the other one, and its text is the quoted
+//! text.
 
 use serde_json::Value;
 use url::Url;
 
 use super::{ServerUrl, wire};
 
-/// Longest text taken from one message, in bytes. Servers allow 5,000 characters unless told otherwise.
+/// Longest text taken from one message, in bytes. Servers allow 5,000 characters by default.
 const MAX_TEXT: usize = 64 * 1024;
-/// How deep attachments within attachments are followed.
+/// How deeply attachments within attachments are followed.
 const MAX_DEPTH: usize = 4;
 /// How many attachments, fields and parts of blocks of one message are read.
 const MAX_PARTS: usize = 200;
@@ -85,9 +86,9 @@ impl Text<'_> {
         }
     }
 
-    /// Whether an attachment is a quoted message. Integrations use `message_link` for links of their own, so only one to a message
-    /// of this server is a quote: to its host, a path alone, or to the very message that the invisible link in `msg` names, for the
-    /// server may have another name for people than for programs.
+    /// Whether an attachment is a quoted message. Integrations use `message_link` for their own links, so only a link
+    /// to a message on this server is a quote: to its host, a path alone, or to the message that the invisible link in
+    /// `msg` names. The latter is needed because the server may have different host names for people and for programs.
     fn is_quote(&self, attachment: &Value) -> bool {
         let Some(link) = wire::filled(attachment, "message_link").filter(|link| names_message(link)) else {
             return false;
@@ -104,7 +105,7 @@ impl Text<'_> {
         }
         self.add_blocks(attachment);
         self.add_fields(attachment);
-        // It mostly repeats the rest.
+        // It usually repeats the rest.
         self.add_once(wire::text(attachment, "fallback").unwrap_or_default());
         self.add_attachments(attachment, depth + 1);
     }
@@ -141,7 +142,7 @@ impl Text<'_> {
     }
 
     /// A text, a text object (`{"type": "mrkdwn", "text": …}`), a list of them, or a part of a block that has such.
-    /// A button's label is an object within an object and is not read: nobody wrote it.
+    /// A button's label is an object within an object and is not read, because nobody wrote it.
     fn add_block_part(&mut self, part: &Value, depth: usize) {
         match part {
             Value::String(text) => self.add_once(text),
@@ -161,7 +162,7 @@ impl Text<'_> {
         }
     }
 
-    /// The names of files; mostly an attachment has the same as its title.
+    /// The names of files; usually an attachment has the same name as its title.
     fn add_files(&mut self, document: &Value) {
         for file in document.get("file").into_iter().chain(items(document, "files")) {
             if !self.take_part() {
@@ -178,7 +179,7 @@ impl Text<'_> {
         self.parts <= MAX_PARTS
     }
 
-    /// Adds what is no line yet.
+    /// Adds a line unless it is there already.
     fn add_once(&mut self, text: &str) {
         let text = text.trim();
         let mut found = self.lines.match_indices(text);
@@ -309,7 +310,7 @@ mod tests {
             json!({"message_link": link, "text": "SIGNL4 pump 3", "attachments": [older, {"text": "graph"}]});
         let forwarded = json!({"msg": format!("[ ]({link}) "), "attachments": [quote]});
         assert_eq!(readable_text(&forwarded), "SIGNL4 pump 3\ngraph");
-        // The first message of a discussion quotes what it is about, and nobody wrote it.
+        // The first message of a discussion quotes the message that it discusses, and nobody wrote it.
         assert_eq!(readable_text(&json!({"attachments": [quote]})), "");
     }
 

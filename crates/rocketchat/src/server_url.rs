@@ -38,7 +38,7 @@ pub enum ServerUrlError {
     #[error("the URL has no host")]
     NoHost,
     /// The URL has a user name or password.
-    #[error("the URL holds a user name or password; give them separately")]
+    #[error("the URL contains a user name or password; set them separately")]
     Credentials,
 }
 

@@ -217,7 +217,7 @@ fn a_time_is_the_same_for_people_and_machines() {
 
 #[test]
 fn a_tile_says_when_signl4_called_back_and_that_it_never_did() {
-    assert!(section(&troubled("x"), "overview").contains("although SIGNL4 took 3 alerts"));
+    assert!(section(&troubled("x"), "overview").contains("although SIGNL4 accepted 3 alerts"));
     let mut status = idle();
     let called = Callbacks { last_event: Some(now()), ..Callbacks::default() };
     status.stored = status.stored.map(|stored| Stored { callbacks: called, ..stored });

@@ -1,4 +1,4 @@
-//! Finds the rooms that triggers mean and the bot is not in.
+//! Finds the rooms that triggers name and that the bot is not in.
 
 use jiff::Timestamp;
 use rocketchat::rest::{RestError, RoomInfo};
@@ -8,24 +8,24 @@ use tracing::warn;
 use super::{Backfill, TRIES};
 use crate::alerting::RoomPattern;
 
-/// Channels on one page of the list.
+/// Channels per page of the list.
 const PAGE: usize = 100;
-/// How many of them come again on the next page: where one is deleted meanwhile, the others move up.
+/// How many of them the next page repeats. If a channel is deleted meanwhile, the others move up.
 const SEAM: usize = 5;
-/// Rocket.Chat's code for a room that is not there (`rooms.info` in `app/api/server/v1/rooms.ts`).
+/// Rocket.Chat's code for a room that does not exist (`rooms.info` in `app/api/server/v1/rooms.ts`).
 pub(in crate::bot) const NO_SUCH_ROOM: &str = "error-room-not-found";
 
-/// What a search found.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub(super) struct Searched {
-    /// The rooms, each with when it changed last.
+    /// The rooms, each with the time of its last change.
     pub(super) found: Vec<(RoomId, Option<Timestamp>)>,
-    /// Whether the server said of each wanted room what it is, or that it is not there.
+    /// Whether the server either described each wanted room or reported that it does not exist.
     pub(super) is_complete: bool,
 }
 
 impl Backfill {
-    /// Looks up the rooms that triggers mean and the bot is not in, and joins those where it may.
+    /// Looks up the rooms that triggers name and that the bot is not in, and joins those that it may join.
     pub(super) async fn search(&mut self, first_session: Timestamp) -> Searched {
         const WHAT: &str = "a room cannot be looked up";
         let (intake, settings) = (self.intake.clone(), self.settings.clone());
@@ -36,7 +36,7 @@ impl Backfill {
             let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
             self.looked_up(info, id.as_str(), first_session, &mut searched).await;
         }
-        // A room that an entry named before, and that goes by another name by now.
+        // A room that an entry named before, and that has another name now.
         for id in &intake.rooms.named_and_unknown() {
             match intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await {
                 Err(error) if error.code() == Some(NO_SUCH_ROOM) => intake.rooms.remove(id),
@@ -51,7 +51,7 @@ impl Backfill {
                 info => self.looked_up(info, name, first_session, &mut searched).await,
             }
         }
-        // The server looks a room up by its address alone, exactly; the list has the names that people see.
+        // The server only finds a room by the exact name in its address. The list has the display names.
         missing.retain(|(name, _)| !intake.rooms.has(&RoomPattern::Name((*name).to_owned())));
         if unfound.channels || !missing.is_empty() {
             self.list_channels(first_session, &mut searched).await;
@@ -65,7 +65,7 @@ impl Backfill {
         searched
     }
 
-    /// One try, where the last search was in vain: the rooms that the bot is in wait to be read.
+    /// Tries once if the last search failed, because the rooms that the bot is in are waiting to be read.
     fn tries(&self) -> u32 {
         if self.is_search_complete { TRIES } else { 1 }
     }
@@ -91,8 +91,8 @@ impl Backfill {
         }
     }
 
-    /// Reads the list of public channels, the latest changed first. A channel that changes meanwhile may leave one that is still to
-    /// come for the first page; then the list is read by the next search.
+    /// Reads the list of public channels, the most recently changed first. A channel that changes meanwhile may move
+    /// from a later page to the first one, which was already read. The next search then finds it.
     async fn list_channels(&mut self, first_session: Timestamp, searched: &mut Searched) {
         let intake = self.intake.clone();
         let mut offset = 0;
@@ -127,7 +127,7 @@ impl Backfill {
         }
     }
 
-    /// Takes a room that triggers mean into the directory, and joins it where that is wanted and possible.
+    /// Adds a room that triggers name to the directory, and joins it if that is wanted and possible.
     async fn found(&mut self, info: RoomInfo, first_session: Timestamp, searched: &mut Searched) {
         let id = info.room.id.clone();
         if info.archived {
@@ -143,9 +143,10 @@ impl Backfill {
         }
         let known = self.intake.rooms.judged(info.room.clone());
         if known.watched && self.intake.cursors.of(&id).is_none() {
-            // Noted before it is known: whoever hears of it in between must not take it for one watched all the time.
+            // Recorded before the room is known. Otherwise another task could believe that it was watched all the
+            // time.
             let listed = self.intake.cursors.listed_until();
-            // One that was described and not watched was renamed: that it is young says nothing.
+            // A room that was described but not watched has been renamed. Its creation time is then irrelevant.
             let was_there = before.is_some_and(|before| before.described && !before.watched);
             let appeared = info.created_at.filter(|_| !was_there);
             let since = self.watched_since(listed, appeared, first_session);

@@ -1,16 +1,17 @@
-//! Reads what the stream did not bring: all that was missed at the beginning of a session, and from then on, every minute, what
-//! the stream may have dropped without a word.
+//! Reads the messages that the stream did not deliver: at the start of a session everything that was missed, and then
+//! every minute whatever the stream may have dropped.
 //!
-//! The session is subscribed before this starts, so whatever is posted meanwhile comes by the stream. Both go through the same
-//! [`Intake`], which takes each message once. Only what was read here moves a cursor, so a stream that loses a message loses
-//! none for good.
+//! The session subscribes before this starts, so the stream delivers everything that is posted meanwhile. Both use the
+//! same [`Intake`], which accepts each message once. Only messages that are read here move a cursor, so a message that
+//! the stream drops is not lost.
 //!
-//! One algorithm, [`Backfill::round`]: list the rooms that changed, [`plan`] which of them to read, read those, move the cursors. The
-//! number of calls follows the number of rooms with news. [`poll`] looks between the rounds, every few seconds. The first round of a
-//! session, and one every few minutes, also looks for rooms that triggers name and the bot is not in ([`channels`]).
+//! [`Backfill::round`] is the only algorithm: list the rooms that changed, [`plan`] which of them to read, read them,
+//! and move the cursors. The number of calls is proportional to the number of rooms with new messages. [`poll`] runs
+//! every few seconds between the rounds. The first round of a session, and one every few minutes, also looks for rooms
+//! that triggers name and that the bot is not in ([`channels`]).
 //!
-//! Given up: an edit of an older message in a room where nothing else happened while the bot was away is not noticed, for it does
-//! not change the room.
+//! Not covered: an edit of an older message in a room where nothing else happened while the bot was disconnected. Such
+//! an edit does not change the room.
 
 mod channels;
 mod plan;
@@ -41,18 +42,18 @@ use super::settings::Settings;
 use crate::alerting::TriggerSet;
 use crate::store::RoomProgress;
 
-/// How often one room is asked for in a round before the others have their turn. The waits between add up to 14 s.
+/// How often a round tries one room before it continues with the others. The waits in between add up to 14 s.
 const TRIES: u32 = 4;
-/// Rooms that are read side by side.
+/// Rooms that are read concurrently.
 const AT_ONCE: usize = 4;
-/// Two rounds are never closer than this, however often the server's clock is doubted.
+/// The minimum time between two rounds, however often the server's clock is in doubt.
 const LEAST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The backfill of one session.
 pub(super) struct Backfill {
     intake: Arc<Intake>,
     session: Arc<Session>,
-    /// What messages are judged by. Where it changes, another backfill takes over.
+    /// The settings that messages are judged by. If they change, another backfill takes over.
     settings: Arc<Settings>,
     reader: Reader,
     rounds: Rounds,
@@ -60,13 +61,13 @@ pub(super) struct Backfill {
     is_search_complete: bool,
 }
 
-/// What one round found.
+/// The result of one round.
 #[derive(Debug, Default)]
 struct Tally {
     rooms: usize,
     messages: usize,
     alerts: usize,
-    /// Rooms with changes from before the horizon.
+    /// Rooms with changes before the horizon.
     too_old: usize,
 }
 
@@ -76,7 +77,8 @@ impl Backfill {
         Self { intake, session, settings, reader, rounds: Rounds::default(), is_search_complete: true }
     }
 
-    /// Runs for ever. Aborted at any point it loses nothing: the next one starts from the cursors.
+    /// Runs forever. It can be aborted at any point without losing anything, because the next one starts from the
+    /// cursors.
     pub(super) async fn run(self) {
         let poll = Poll::new(self.reader.clone());
         tokio::join!(self.run_rounds(), poll.run());
@@ -99,8 +101,8 @@ impl Backfill {
         }
     }
 
-    /// Reads every watched room that may hold something new. `since` is when the last round began; `None` asks for every room.
-    /// Returns when this one began.
+    /// Reads every watched room that may have new messages. `since` is when the last round began; `None` reads every
+    /// room. Returns when this round began.
     async fn round(&mut self, since: Option<Timestamp>, search: bool) -> Timestamp {
         let (mut changes, mut list) = self.list_rooms(since).await;
         // The call has measured the server's clock.
@@ -110,9 +112,9 @@ impl Backfill {
         if moved > 0 {
             warn!(
                 rooms = moved,
-                "the server's clock was set back: what rocketchat.catch_up reaches is read again"
+                "the server's clock was set back: reading everything within rocketchat.catch_up again"
             );
-            // What changed since then has an earlier time than the last round, so the list lacks it.
+            // Later changes have an earlier time than the last round, so the list does not contain them.
             self.rounds.read.clear();
             (changes, list) = self.list_rooms(None).await;
             begun = session.server_now();
@@ -120,11 +122,11 @@ impl Backfill {
         let first_session = intake.cursors.first_session(session.begun()).await;
         let mut tally = Tally::default();
         let mut was_read = HashSet::new();
-        // What was missed in the bot's own rooms waits for no long list of channels.
+        // Messages missed in the bot's own rooms must not wait for a long list of channels.
         let own: Vec<_> = intake.rooms.all_watched().into_iter().filter(|known| known.joined).collect();
         self.watch_renamed(&changes, since).await;
         self.watch_new(&own, first_session).await;
-        // Of a room that is behind, an older one is found when it is read.
+        // In a room that is behind, older messages are found when it is read.
         let known_until = intake.cursors.listed_until().unwrap_or_else(|| session.begun());
         let unread = list.with_last_messages(known_until.max(session.horizon()) - OVERLAP);
         tally.alerts += self.reader.settle_last(unread.filter_map(|info| info.last_message)).await;
@@ -149,7 +151,7 @@ impl Backfill {
         self.read_all(&others, &changes, &mut was_read, &mut tally).await;
         let all_listed = search && self.is_search_complete;
         intake.cursors.finish_round(begun, all_listed, |room| was_read.contains(room)).await;
-        // The cursors tell that what is older was read.
+        // The cursors show that older messages were read.
         self.rounds.read.retain(|_, changed| *changed >= begun - OVERLAP);
         self.rounds.read.shrink_to_fit();
         self.report(&changes, was_read.len(), &tally);
@@ -160,8 +162,8 @@ impl Backfill {
         &self.settings.config.triggers
     }
 
-    /// Brings the directory up to date, and returns which rooms changed. No server refuses this to an account for good, and
-    /// without it nobody knows what is to be read.
+    /// Updates the directory of rooms, and returns which rooms changed. The server does not permanently refuse this
+    /// call to any account, and without it the bot does not know what to read.
     async fn list_rooms(&self, since: Option<Timestamp>) -> (Changes, RoomList) {
         let mut failures = 0;
         let list = loop {
@@ -201,7 +203,7 @@ impl Backfill {
         (changes, list)
     }
 
-    /// Starts to watch the rooms that a change made watched: since the last round, which found them as they were before.
+    /// Starts to watch the rooms that became watched because of a change after the last round.
     async fn watch_renamed(&self, changes: &Changes, last_round: Option<Timestamp>) {
         let since = last_round.map_or_else(|| self.session.begun(), |last| last - SKEW);
         let renamed = changes.renamed.iter().map(|room| (room.clone(), since));
@@ -233,19 +235,20 @@ impl Backfill {
         self.intake.cursors.watch_all(noted).await;
     }
 
-    /// Since when a room is watched that was not watched before: from now on, but for what came while nobody looked.
+    /// From when a newly watched room counts: from now, or earlier for messages that arrived unnoticed.
     fn watched_since(
         &self,
         listed: Option<Timestamp>,
         appeared: Option<Timestamp>,
         first_session: Timestamp,
     ) -> Timestamp {
-        // A room that was there before, and that only new settings watch, is watched since they hold.
+        // A room that existed before and is only watched by new settings is watched from when they took effect.
         let from_now_on = self.session.begun().max(self.session.settings_since());
         watched_since(listed, appeared, first_session, from_now_on, self.session.server_now())
     }
 
-    /// When the bot came into rooms, where that was after `listed`. Where the server does not tell, `listed` rather than too late.
+    /// When the bot joined rooms after `listed`. If the server does not say, `listed`, because too early is better
+    /// than too late.
     async fn joined_since(&self, listed: Timestamp) -> HashMap<RoomId, Timestamp> {
         let reading = || self.intake.rest.subscriptions(Some(listed - OVERLAP));
         match self.intake.retry.up_to(TRIES, "the subscriptions cannot be read", reading).await {
@@ -254,14 +257,14 @@ impl Backfill {
                 joined.filter_map(|one| Some((one.room.id, one.joined_at?))).collect()
             }
             Err(error) => {
-                warn!(%error, "nobody says when the bot joined its new rooms");
+                warn!(%error, "the server does not say when the bot joined its new rooms");
                 let own = self.intake.rooms.joined().into_iter();
                 own.map(|room| (room.id, listed + SKEW)).collect()
             }
         }
     }
 
-    /// When a channel was made, where it is watched whether the bot is in it or not: joining it is no beginning.
+    /// When a channel was created that is watched even if the bot is not in it. Joining it does not matter.
     async fn created_after(&self, known: &Known, listed: Timestamp) -> Option<Timestamp> {
         let reading = || self.intake.rest.room_by_id(&known.room.id);
         match self.intake.retry.up_to(TRIES, "a room cannot be looked up", reading).await {
@@ -270,8 +273,8 @@ impl Backfill {
         }
     }
 
-    /// Rooms that are no longer watched lose their cursor: what is said there meanwhile must not alert later. One that
-    /// nobody knows keeps it, unless the search found everything there is.
+    /// Rooms that are no longer watched lose their cursor, because messages written meanwhile must not raise alerts
+    /// later. An unknown room keeps its cursor unless the search was complete.
     async fn forget_unwatched(&self) {
         let rooms = &self.intake.rooms;
         for room in self.intake.cursors.rooms() {
@@ -282,7 +285,7 @@ impl Backfill {
         }
     }
 
-    /// Reads those of the rooms that are due, and notes the rooms that are read up to now.
+    /// Reads the rooms that are due, and marks the others as read up to now.
     async fn read_all(
         &mut self,
         rooms: &[Arc<Known>],
@@ -305,7 +308,8 @@ impl Backfill {
                 Step::Unknown => {}
             }
         }
-        // A room that the server does not answer for must not hold up those after it, so each has one try before any has more.
+        // A room that the server does not answer for must not delay the others. So each room gets one try before any
+        // gets a second one.
         let readings = self.read_each(due, 1).await;
         let (failed, mut readings): (Vec<_>, Vec<_>) = readings.into_iter().partition(|(known, reading)| {
             matches!(reading, Reading::Failed) && !self.rounds.failed.contains(&known.room.id)
@@ -335,7 +339,7 @@ impl Backfill {
         }
     }
 
-    /// Reads rooms side by side.
+    /// Reads rooms concurrently.
     async fn read_each(
         &self,
         rooms: Vec<(Arc<Known>, RoomProgress)>,
@@ -357,20 +361,20 @@ impl Backfill {
         if changes.is_full {
             info!(rooms, messages, alerts, watched, "caught up");
         } else {
-            debug!(rooms, messages, "looked for what the stream did not bring");
+            debug!(rooms, messages, "looked for messages that the stream dropped");
             if alerts > 0 {
-                info!(alerts, "found messages that match before the stream brought them");
+                info!(alerts, "found matching messages that the stream had not delivered");
             }
         }
         if changes.is_full && too_old > 0 {
             let before = self.session.horizon();
-            warn!(rooms = too_old, %before, "away for longer than rocketchat.catch_up: what was written in these rooms before does not alert");
+            warn!(rooms = too_old, %before, "away for longer than rocketchat.catch_up: older messages in these rooms do not raise alerts");
         }
     }
 }
 
-/// Since when a room is watched. `listed` is when all rooms were known that there were, `appeared` when this one was made or the bot
-/// was invited to it.
+/// From when a room is watched. `listed` is when all existing rooms were known. `appeared` is when this room was
+/// created or the bot was invited.
 fn watched_since(
     listed: Option<Timestamp>,
     appeared: Option<Timestamp>,
@@ -380,11 +384,11 @@ fn watched_since(
 ) -> Timestamp {
     match (listed, appeared) {
         (None, _) => first_session,
-        // Stamped before the server's clock was set back; nobody knows how long ago.
+        // Stamped before the server's clock was set back; it is unknown how long ago.
         (Some(listed), Some(appeared)) if appeared > now + OVERLAP => listed,
-        // A room that came just before the last list may not have been in it.
+        // A room that appeared just before the last list may be missing from it.
         (Some(listed), Some(appeared)) if appeared > listed - OVERLAP => (appeared - SKEW).min(now),
-        // It was there and not watched, or it would be noted.
+        // It existed and was not watched. Otherwise it would be recorded.
         (Some(listed), _) => from_now_on.max(listed - SKEW),
     }
 }

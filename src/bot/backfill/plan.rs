@@ -1,4 +1,4 @@
-//! Which rooms a round reads: a plain decision.
+//! Decides which rooms a round reads.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,37 +9,38 @@ use crate::bot::ingest::Known;
 use crate::bot::progress::OVERLAP;
 use crate::store::RoomProgress;
 
-/// When each room changed last, as far as the server told in this round. Whatever is posted in a room changes it, a reply in a thread
-/// too (`notifyUsersOnMessage` in Rocket.Chat's source).
+/// When each room last changed, as far as the server reported it in this round. Every post changes its room, including
+/// a reply in a thread (`notifyUsersOnMessage` in Rocket.Chat's source).
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    /// Whether every room of the bot's was asked for, and not only those that changed since the last round.
+    /// Whether the bot requested all of its rooms, and not only those that changed since the last round.
     pub(super) is_full: bool,
-    /// The rooms that were told of. `None` where the server does not say when.
+    /// The reported rooms. `None` if the server does not say when.
     pub(super) rooms: HashMap<RoomId, Option<Timestamp>>,
-    /// Rooms that were known and are watched only since they changed, as by a new name.
+    /// Rooms that were known, and that are watched only since they changed, for example because of a new name.
     pub(super) renamed: HashSet<RoomId>,
 }
 
-/// What earlier rounds of this session left.
+/// The result of earlier rounds of this session.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
     /// The change up to which each room was read.
     pub(super) read: HashMap<RoomId, Timestamp>,
-    /// Rooms that the server did not answer for: read in any case.
+    /// Rooms that the server did not answer for. They are read in any case.
     pub(super) failed: HashSet<RoomId>,
-    /// Rooms that the server would not let the bot read. Where the bot is not in one, that is tried once a session.
+    /// Rooms that the server did not allow the bot to read. If the bot is not a member, this is tried once per
+    /// session.
     pub(super) refused: HashSet<RoomId>,
 }
 
 /// What a round does with a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It may hold what was not read yet.
+    /// It may have unread messages.
     Read,
-    /// There is nothing new in it.
+    /// It has no new messages.
     Unchanged,
-    /// Nobody knows whether there is: it stays behind until a round finds out.
+    /// Unknown: the room stays behind until a later round knows.
     Unknown,
 }
 
@@ -53,11 +54,11 @@ pub(super) fn plan(known: &Known, progress: RoomProgress, changes: &Changes, rou
         return if known.joined { Step::Read } else { Step::Unknown };
     }
     match changes.rooms.get(id) {
-        // The server tells of a room at every change, so the same change was read before.
+        // The server reports a room at every change, so this change has been read.
         Some(Some(changed)) if rounds.read.get(id) == Some(changed) => Step::Unchanged,
         Some(Some(changed)) if *changed < progress.cursor - OVERLAP => Step::Unchanged,
         Some(_) => Step::Read,
-        // The bot's own rooms are told of where they changed.
+        // The server reports the bot's own rooms whenever they change.
         None if known.joined && !changes.is_full && !progress.is_behind => Step::Unchanged,
         None if changes.is_full || known.joined => Step::Read,
         None => Step::Unknown,

@@ -1,8 +1,9 @@
-//! Looks every few seconds for messages that the stream did not bring: one list of the rooms that changed, with the last message
-//! of each.
+//! Looks every few seconds for messages that the stream did not deliver: one list of the changed rooms, with the last
+//! message of each.
 //!
-//! A round ([`Backfill::round`](super::Backfill::round)) may take minutes, for an account that may make few calls. This runs beside
-//! it and never waits. It moves the cursor only of a room that it reads page by page: what it misses is found by a round.
+//! A round ([`Backfill::round`](super::Backfill::round)) may take minutes for an account with a low limit on calls.
+//! Polling runs beside it and never waits. It only moves the cursor of a room that it reads page by page. Whatever it
+//! misses, a round finds.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -21,16 +22,16 @@ use crate::bot::ingest::{Known, SeenTexts};
 use crate::bot::progress::OVERLAP;
 use crate::store::RoomProgress;
 
-/// How long after its last message a room may have changed because of it. A later change, as by a reply in a thread, is due to
-/// something else.
+/// How long after its last message a room may have changed because of it. A later change has another cause, such as a
+/// reply in a thread.
 const AFTERMATH: Duration = Duration::from_secs(2);
 
-/// The quick look of one session.
+/// The polling of one session.
 pub(super) struct Poll {
     reader: Reader,
-    /// When the rooms were listed last.
+    /// When the rooms were last listed.
     since: Timestamp,
-    /// The change up to which each of the rooms of the last list was read.
+    /// The change up to which each room of the last list was read.
     read: HashMap<RoomId, Timestamp>,
     /// Rooms that changed and that the server did not answer for.
     unread: HashSet<RoomId>,
@@ -62,7 +63,7 @@ impl Poll {
             return;
         }
         let (mut last, mut read, mut due) = (Vec::new(), HashMap::new(), HashSet::new());
-        // The next list has the rooms again that are left out.
+        // Rooms that are skipped here appear in the next list again.
         let is_over =
             |info: &RoomInfo| !info.last_message.as_ref().is_some_and(|last| self.reader.is_in_flight(last));
         for mut info in list.with_last_messages(from).filter(is_over) {
@@ -91,23 +92,24 @@ impl Poll {
             match reading {
                 Reading::Done { alerts: found, .. } => alerts += found,
                 Reading::Failed => drop(self.unread.insert(room)),
-                // That it is refused is the business of a round.
+                // The round handles a refusal.
                 Reading::Refused => {}
             }
         }
         if alerts > 0 {
-            info!(alerts, "found messages that match before the stream brought them");
+            info!(alerts, "found matching messages that the stream had not delivered");
         }
     }
 
-    /// The room, where it is watched and no round has to find out first since when.
+    /// The room, if it is watched and no round first has to find out from when.
     fn readable(&self, room: &RoomId) -> Option<(Arc<Known>, RoomProgress)> {
         let known = self.reader.intake.rooms.get(room).filter(|known| known.watched)?;
         Some((known, self.reader.intake.cursors.of(room)?))
     }
 }
 
-/// Whether a room changed by nothing but a message that was looked at already, so that it need not be read before the next round.
+/// Whether the room's only change is a message that was already processed. Then the room need not be read before the
+/// next round.
 fn is_explained(info: &RoomInfo, seen: &SeenTexts) -> bool {
     let (Some(last), Some(changed)) = (&info.last_message, info.changed_at()) else { return false };
     seen.knows(last.id.as_str(), &last.text) && changed <= last.updated_at + AFTERMATH

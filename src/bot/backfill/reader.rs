@@ -1,4 +1,4 @@
-//! Reads a room from its cursor on, and settles what is found there.
+//! Reads a room from its cursor on, and settles the messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::bot::settings::Settings;
 use crate::health::Condition;
 use crate::store::RoomProgress;
 
-/// Last messages that are settled in one transaction.
+/// Number of last messages that are settled in one transaction.
 const BATCH: usize = 256;
 
-/// How long the stream may take to bring a message.
+/// How long the stream may take to deliver a message.
 const IN_FLIGHT: Duration = Duration::from_secs(3);
 
 /// Reads rooms for one session.
@@ -26,11 +26,11 @@ const IN_FLIGHT: Duration = Duration::from_secs(3);
 pub(super) struct Reader {
     pub(super) intake: Arc<Intake>,
     pub(super) session: Arc<Session>,
-    /// What messages are judged by.
+    /// The settings that messages are judged by.
     pub(super) settings: Arc<Settings>,
 }
 
-/// How reading a room ended.
+/// The result of reading a room.
 pub(super) enum Reading {
     Done {
         messages: usize,
@@ -38,28 +38,29 @@ pub(super) enum Reading {
     },
     /// The server did not answer.
     Failed,
-    /// The server would not let the bot read it.
+    /// The server did not allow the bot to read it.
     Refused,
 }
 
 impl Reader {
-    /// Takes note of whether the rooms could be listed: without a stream that alone says whether messages are seen.
+    /// Records whether the rooms could be listed. Without a stream, nothing else shows whether the bot receives
+    /// messages.
     pub(super) fn note_listed(&self, listed: Result<(), &RestError>) {
-        const POLLING: &str = "No realtime connection to Rocket.Chat: the rooms are polled over REST, and messages page some seconds \
-            later; see that WebSockets to the server are let through";
+        const POLLING: &str = "No realtime connection to Rocket.Chat: the bot polls the rooms over REST, so alerts are some seconds \
+            late; check that proxies and firewalls allow WebSockets to the server";
         let health = &self.intake.health;
         match listed {
             _ if !self.session.is_polling => {}
             Ok(()) => health.raise(Condition::Polling, POLLING),
-            // Too many calls were made: it will be listed soon.
+            // The rate limit was reached: the next list will come soon.
             Err(RestError::RateLimited { .. }) => {}
             Err(_) => health.clear(&Condition::Polling),
         }
     }
 
-    /// Settles the last messages of watched rooms, which the list of rooms carries: an account that may make few calls pages for
-    /// them long before it has read the rooms. They move no cursor, for there may be others before them. Returns how many alerts
-    /// they raised.
+    /// Settles the last messages of watched rooms, which the list of rooms contains. An account with a low limit on
+    /// calls pages for them long before it has read the rooms. They do not move cursors, because there may be others
+    /// before them. Returns how many alerts they raised.
     pub(super) async fn settle_last(&self, messages: impl Iterator<Item = Box<Message>>) -> usize {
         let mut alerts = 0;
         if !self.session.looks_back() {
@@ -80,7 +81,7 @@ impl Reader {
         }
     }
 
-    /// Whether a message is left to the stream for now, which brings messages in their order.
+    /// Whether to leave a message to the stream for now, which delivers messages in their order.
     pub(super) fn is_in_flight(&self, message: &Message) -> bool {
         !self.session.is_polling && message.updated_at + IN_FLIGHT > self.session.server_now()
     }
@@ -94,7 +95,7 @@ impl Reader {
         Some((message, known, self.intake.cursors.of(&message.room)?))
     }
 
-    /// Reads a room, page by page, with so many tries for each. `None` is one that does not wait for the limit of calls either.
+    /// Reads a room page by page, with this many tries for each page. `None` also does not wait for rate limits.
     pub(super) async fn read(&self, known: &Known, from: RoomProgress, tries: Option<u32>) -> Reading {
         let id = &known.room.id;
         let oldest = self.oldest(from);
@@ -133,9 +134,9 @@ impl Reader {
         let items: Vec<Item<'_>> =
             page.messages.iter().map(|message| Item { message, known, oldest }).collect();
         let alerts = self.intake.settle(&items, &self.settings.config, &self.session.me).await;
-        // After the last page the round moves the cursor of all rooms at once.
+        // After the last page, the round moves the cursors of all rooms at once.
         if let Some(reached) = page.next {
-            // What was written while the server's clock was ahead must not take the cursor there.
+            // A message written while the server's clock was ahead must not move the cursor to that time.
             self.intake.cursors.advance(&known.room.id, reached.min(self.session.server_now())).await;
         }
         alerts

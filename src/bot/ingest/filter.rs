@@ -1,7 +1,7 @@
-//! Drops the messages of the stream that concern nobody, before they are decoded in full.
+//! Drops irrelevant messages of the stream before they are decoded in full.
 //!
-//! This runs on the connection's own task for every message there is: one look at the room, one pass of the patterns over the
-//! borrowed text, one entry in memory. No query, no transaction, no wake-up of another task.
+//! Runs on the connection's own task for every message: one look-up of the room, one pass of the patterns over the
+//! borrowed text, and one entry in memory. No query, no transaction, no wake-up of another task.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,19 +15,20 @@ use super::seen::{SeenTexts, Sight};
 use crate::bot::outbox::is_reply_id;
 use crate::bot::settings::Current;
 
-/// Keeps from the ingest what it would drop.
+/// Decides which messages the ingest would drop.
 pub(in crate::bot) struct StreamFilter {
     pub(in crate::bot) current: Current,
     pub(in crate::bot) rooms: Arc<Rooms>,
     pub(in crate::bot) seen: Arc<SeenTexts>,
     pub(in crate::bot) account: Arc<Account>,
-    /// Counts the texts that were matched against the triggers, without the bot's own.
+    /// Counts the texts that were matched against the triggers, except the bot's own.
     pub(in crate::bot) looked_at: Counter,
 }
 
 impl MessageFilter for StreamFilter {
     fn wants(&self, message: &MessageView<'_>) -> bool {
-        // A panic here would end the connection, again and again. Where there is one, the ingest decides and says so.
+        // A panic here would end the connection again and again. So the message is passed on, and the ingest handles
+        // and reports it.
         catch_unwind(AssertUnwindSafe(|| self.decide(message))).unwrap_or(true)
     }
 }
@@ -39,7 +40,7 @@ impl StreamFilter {
             tells_nothing_new(message, known).then_some(known.watched)
         });
         match watched {
-            // A room that changed, or that nobody knows yet; or settings that the rooms are not judged by yet.
+            // The room changed or is unknown, or the rooms have not been judged by the new settings yet.
             None => return true,
             Some(false) => return false,
             Some(true) if message.has_type || is_reply_id(&message.id) => return false,
@@ -56,7 +57,7 @@ impl StreamFilter {
     }
 }
 
-/// Whether what came along with the message is what is known of its room.
+/// Whether the description that came with the message agrees with the known one.
 fn tells_nothing_new(message: &MessageView<'_>, known: &Known) -> bool {
     message.participant.is_none_or(|participant| participant == known.joined)
         && message.room_kind.is_none_or(|kind| kind == known.room.kind)

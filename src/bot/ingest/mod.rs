@@ -1,7 +1,7 @@
-//! From the realtime session to the store: messages become alerts, changes of rooms go into the directory, and every new session starts
-//! a backfill.
+//! From the realtime session to the store: messages become alerts, changes of rooms update the directory, and every
+//! new session starts a backfill.
 //!
-//! [`filter`] has dropped most messages before they come here. What is left is taken in bursts: [`settle`] decides about a whole
+//! [`filter`] has already dropped most messages. The others are received in bursts. [`settle`] decides about a whole
 //! burst and commits it at once.
 
 mod filter;
@@ -37,28 +37,28 @@ use crate::health::Condition;
 use crate::store::RoomProgress;
 use crate::telemetry;
 
-/// How long asking for a room may hold up the messages.
+/// How long a request for a room may delay the messages.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
-/// Events that are taken at once.
+/// Maximum number of events in a burst.
 const BURST: usize = 256;
 
 /// The consumer of realtime events.
 pub(super) struct Ingest {
     intake: Arc<Intake>,
-    /// What messages are judged by.
+    /// The settings that messages are judged by.
     settings: Arc<Settings>,
     changes: watch::Receiver<Arc<Settings>>,
     session: Option<Arc<Session>>,
     backfill: Option<AbortOnDropHandle<()>>,
-    /// When polling without a realtime session begins. `None` while there is a session, realtime or polling.
+    /// When polling without a realtime session starts. `None` while there is a session, realtime or polling.
     poll_at: Option<Instant>,
-    /// The channels that the bot tried to join because of a message of this session.
+    /// The channels that the bot tried to join because of a message in this session.
     asked_to_join: HashSet<RoomId>,
-    /// Messages whose rooms the server would not describe yet.
+    /// Messages whose rooms the server has not described yet.
     pending: PendingMessages,
 }
 
-/// A message whose room is known, on its way into the store.
+/// A message whose room is known, before it is stored.
 struct Placed {
     message: Box<Message>,
     known: Arc<Known>,
@@ -81,8 +81,8 @@ impl Ingest {
         }
     }
 
-    /// Handles events until cancelled or the sender is gone, or until the backfill has died: without it nothing that the stream
-    /// drops would be found.
+    /// Handles events until cancelled, until the sender is gone, or until the backfill has died. Without the backfill,
+    /// messages that the stream drops would not be found.
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<RealtimeEvent>, cancel: CancellationToken) {
         let mut burst = Vec::with_capacity(BURST);
         loop {
@@ -105,7 +105,7 @@ impl Ingest {
                     if received == 0 {
                         break;
                     }
-                    // Cancelled in the middle, what is not settled yet is read again after the restart.
+                    // If this is cancelled, unsettled messages are read again after the restart.
                     tokio::select! {
                         () = cancel.cancelled() => break,
                         () = self.handle_all(&mut burst) => {}
@@ -134,9 +134,9 @@ impl Ingest {
     async fn handle(&mut self, event: RealtimeEvent) {
         match event {
             RealtimeEvent::Ready { session, identity, since, .. } => {
-                info!(session, user = identity.username, "listening; reading what was missed");
+                info!(session, user = identity.username, "connected; reading missed messages");
                 self.stop_backfill().await;
-                // Only now: a backfill that polls reports it at every list.
+                // Not for a polling session, whose backfill reports it at every list.
                 self.intake.health.clear(&Condition::Polling);
                 self.start_session(self.session(identity.user_id, since)).await;
             }
@@ -170,8 +170,8 @@ impl Ingest {
         self.start_backfill(Arc::new(session)).await;
     }
 
-    /// Starts a session without a stream: REST may work for hours where no WebSocket opens. It lasts until there is a realtime
-    /// session.
+    /// Starts a session without a stream, because REST may work for hours while no WebSocket can be opened. It lasts
+    /// until there is a realtime session.
     async fn start_polling(&mut self) {
         let login = timeout(ANSWER_WITHIN, self.intake.rest.account().log_in()).await;
         match login {
@@ -192,7 +192,7 @@ impl Ingest {
         self.backfill = Some(AbortOnDropHandle::new(tokio::spawn(backfill.run())));
     }
 
-    /// Returns once the backfill does nothing more.
+    /// Returns once the backfill has stopped.
     async fn stop_backfill(&mut self) {
         if let Some(mut backfill) = self.backfill.take() {
             backfill.abort();
@@ -200,10 +200,10 @@ impl Ingest {
         }
     }
 
-    /// Goes over to the settings that hold now. Rooms that only they watch are watched since then, rooms that they no longer
-    /// watch are forgotten, and whatever they name is looked up.
+    /// Switches to the current settings. Rooms that only they watch are watched from when they took effect, rooms that
+    /// they no longer watch are forgotten, and the rooms that they name are looked up.
     async fn adopt_settings(&mut self) {
-        // It judges by the old settings, and must not do so once rooms are forgotten.
+        // It uses the old settings, and must not do so after rooms are forgotten.
         self.stop_backfill().await;
         self.settings = self.changes.borrow_and_update().clone();
         let session = self.session.take().map(|session| Arc::new(session.under(&self.settings)));
@@ -221,12 +221,12 @@ impl Ingest {
         }
     }
 
-    /// Finds the room of a message of the stream. It waits apart where nobody knows its room.
+    /// Finds the room of a message from the stream. If the room is unknown, the message is set aside.
     async fn place(&mut self, message: StreamMessage, placed: &mut Vec<Placed>) {
         if self.session.is_none() {
             return;
         }
-        // What was written after a change is judged by what holds since then.
+        // Messages written after a change are judged by the settings since then.
         if self.changes.has_changed().unwrap_or_default() {
             self.settle_all(placed).await;
             self.adopt_settings().await;
@@ -236,7 +236,7 @@ impl Ingest {
         let found = match known {
             Some(known) => Lookup::Found(known),
             None => {
-                // The server may take its time; those before it need not wait for that.
+                // The server may be slow; earlier messages need not wait for it.
                 self.settle_all(placed).await;
                 self.look_up(&message).await
             }
@@ -249,13 +249,13 @@ impl Ingest {
             Lookup::NotNow => {
                 let room = message.message.room.clone();
                 if !self.pending.push(message) {
-                    warn!(%room, "a message whose room the server does not describe is left to the backfill");
+                    warn!(%room, "the server does not describe a message's room; the backfill reads the message");
                 }
             }
         }
     }
 
-    /// Asks once more for the room of messages that wait for it.
+    /// Requests the room of waiting messages again.
     async fn retry_pending(&mut self) {
         let mut placed = Vec::new();
         for message in self.pending.pop() {
@@ -264,7 +264,7 @@ impl Ingest {
         self.settle_all(&mut placed).await;
     }
 
-    /// Settles messages in one transaction, as often as it takes.
+    /// Settles messages in one transaction, and retries until that succeeds.
     async fn settle_all(&mut self, placed: &mut Vec<Placed>) {
         let Some(session) = self.session.clone() else { return placed.clear() };
         if placed.is_empty() {
@@ -275,7 +275,7 @@ impl Ingest {
             let room =
                 self.progress_of(&message.room, &session, session.heard_since(message.updated_at)).await;
             if session.is_doubted_by(message.updated_at) || message.updated_at < room.since {
-                // Should the clock have been set back, a round finds out, and reads the room again.
+                // If the clock was set back, a round finds out and reads the room again.
                 self.intake.doubt.notify_one();
             }
             items.push(Item {
@@ -287,7 +287,7 @@ impl Ingest {
         self.intake.settle(&items, &self.settings.config, &session.me).await;
         drop(items);
         for Placed { known, .. } in placed.drain(..) {
-            // Once: one that cannot be joined must not hold up each message after its own.
+            // Only once: a channel that cannot be joined must not delay each of its messages.
             let may_join = !known.joined && self.settings.config.rocketchat.auto_join;
             if may_join && self.asked_to_join.insert(known.room.id.clone()) {
                 self.intake.join(&known).await;
@@ -295,7 +295,7 @@ impl Ingest {
         }
     }
 
-    /// Asks the server for a message's room, for no longer than other messages can wait.
+    /// Requests a message's room from the server, for no longer than other messages can wait.
     async fn look_up(&mut self, message: &StreamMessage) -> Lookup {
         if !self.pending.may_ask() {
             return Lookup::NotNow;
@@ -310,7 +310,7 @@ impl Ingest {
             }
             Err(RestError::Rejected { reason, .. }) => {
                 self.pending.answered();
-                warn!(room = %id, %reason, "a message of a room that the server will not describe is skipped");
+                warn!(room = %id, %reason, "skipped a message: the server does not describe its room");
                 Lookup::NoSuchRoom
             }
             Err(error) => {
@@ -321,8 +321,9 @@ impl Ingest {
         }
     }
 
-    /// How far a room was read; where it was not watched, it is from this time on. That is not noted before the rooms are listed: a
-    /// room that was joined while the bot was away is watched for longer, and noted then.
+    /// How far a room was read. A room that was not watched counts from this time on. That is not recorded before the
+    /// rooms are listed, because a room that was joined while the bot was away counts from an earlier time, and is
+    /// recorded then.
     async fn progress_of(&self, room: &RoomId, session: &Session, from: Timestamp) -> RoomProgress {
         match self.intake.cursors.of(room) {
             Some(known) => known,
@@ -365,7 +366,7 @@ impl Ingest {
         }
     }
 
-    /// Whether the server says that there is no such room. It takes the members out of a room before it deletes it.
+    /// Whether the server says that the room does not exist. It removes the members of a room before it deletes it.
     async fn is_gone(&self, room: &RoomId) -> bool {
         let found = timeout(ANSWER_WITHIN, self.intake.rest.room_by_id(room)).await;
         matches!(found, Ok(Err(error)) if error.code() == Some(NO_SUCH_ROOM))
@@ -379,14 +380,14 @@ impl Ingest {
         self.dropped(room).await;
     }
 
-    /// When a room that changed came to be watched by that. One never described, or watched before, was there all the time:
-    /// the server tells of it because of a message, which may come after this.
+    /// When a change of a room caused it to be watched. A room that was never described, or was watched before, has
+    /// existed all the time: the server then reports it because of a message, which may arrive later.
     fn newly_watched(&self, room: &Room, changed: Option<Timestamp>) -> Option<Timestamp> {
         let before = self.intake.rooms.get(&room.id);
         changed.filter(|_| before.is_some_and(|before| before.described && !before.watched))
     }
 
-    /// A room of the bot's, which may be watched from now on, or no longer. `changed` says when it came to be so.
+    /// One of the bot's rooms, which may have become watched or unwatched. `changed` says when.
     async fn described(&mut self, room: Room, changed: Option<Timestamp>) {
         let known = self.intake.rooms.learn(room, Some(true));
         let room = &known.room.id;
@@ -410,16 +411,16 @@ impl Ingest {
     }
 }
 
-/// What is known of a message's room.
+/// What is known about a message's room.
 enum Lookup {
     Found(Arc<Known>),
-    /// The server knows no such room.
+    /// The server does not know the room.
     NoSuchRoom,
-    /// The server did not describe it when it was asked.
+    /// The server did not describe the room when it was asked.
     NotNow,
 }
 
-/// Returns at that time; never where there is none.
+/// Returns at that time; never if there is none.
 async fn due(at: Option<Instant>) {
     match at {
         Some(at) => sleep_until(at).await,
@@ -427,7 +428,7 @@ async fn due(at: Option<Instant>) {
     }
 }
 
-/// Returns when a backfill ends: it never does by itself, so it has panicked.
+/// Returns when a backfill ends. It never ends on its own, so it has panicked.
 async fn death_of(backfill: &mut Option<AbortOnDropHandle<()>>) {
     match backfill {
         Some(backfill) => drop(backfill.await),

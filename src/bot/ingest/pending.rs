@@ -1,7 +1,7 @@
-//! Messages of rooms that nobody has described yet, and that the server would not describe when it was asked.
+//! Messages of rooms that the server has not described, even when it was asked.
 //!
-//! Versions differ in whether they name the room beside a message. Where they do not, and the server does not answer either,
-//! nobody can say whether the room is watched. Such a message waits here, so that those of all other rooms need not.
+//! Some versions do not describe the room beside a message. If the server does not answer either, it is unknown
+//! whether the room is watched. Such a message waits here, so that messages of other rooms do not have to.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,10 +10,11 @@ use rocketchat::realtime::RoomHint;
 use rocketchat::{Message, RoomId};
 use tokio::time::{Instant, sleep_until};
 
-/// Messages that may wait. Further ones are left to the backfill, which reads every room that the bot is in.
+/// Maximum number of waiting messages. Further ones are left to the backfill, which reads every room that the bot is
+/// in.
 const CAPACITY: usize = 4_096;
 
-/// A message as the stream brought it.
+/// A message from the stream.
 #[derive(Debug)]
 pub(super) struct StreamMessage {
     pub(super) message: Box<Message>,
@@ -21,7 +22,7 @@ pub(super) struct StreamMessage {
     pub(super) hint: RoomHint,
 }
 
-/// The messages that wait, room by room, and when the server may be asked again.
+/// The waiting messages by room, and when the server may be asked again.
 #[derive(Debug, Default)]
 pub(super) struct PendingMessages {
     rooms: VecDeque<(RoomId, Vec<StreamMessage>)>,
@@ -36,23 +37,23 @@ impl PendingMessages {
         self.ask_at.is_none_or(|at| at <= Instant::now())
     }
 
-    /// How often the server was asked in vain since it last answered.
+    /// How often the server did not answer since its last answer.
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// The server did not answer, and is not asked again for this long.
+    /// The server did not answer. It is not asked again for this long.
     pub(super) fn back_off(&mut self, wait: Duration) {
         self.ask_at = Some(Instant::now() + wait);
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// The server answers.
+    /// The server answers again.
     pub(super) fn answered(&mut self) {
         (self.ask_at, self.failures) = (None, 0);
     }
 
-    /// Queues a message behind those of its room. `false` where too many wait.
+    /// Queues a message behind those of its room. `false` if too many are waiting.
     pub(super) fn push(&mut self, message: StreamMessage) -> bool {
         if self.waiting >= CAPACITY {
             return false;
@@ -65,19 +66,19 @@ impl PendingMessages {
         true
     }
 
-    /// The messages of the room whose turn it is. Each room has its turn, whatever is wrong with another one.
+    /// The messages of the next room. Each room has its turn, even if another one has a problem.
     pub(super) fn pop(&mut self) -> Vec<StreamMessage> {
         let messages = self.rooms.pop_front().map(|(_, messages)| messages).unwrap_or_default();
         self.waiting -= messages.len();
         messages
     }
 
-    /// Drops them all: the backfill of the next session reads what was missed.
+    /// Drops all messages: the backfill of the next session reads them.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Returns when it is time to ask for the next room.
+    /// Returns when it is time to request the next room.
     pub(super) async fn due(&self) {
         match self.ask_at {
             _ if self.rooms.is_empty() => std::future::pending().await,

@@ -10,7 +10,7 @@ use url::Url;
 use crate::alerting::{NamedRooms, RoomPattern, TriggerSet, message_url, remember_names, room_label};
 use crate::bot::settings::Settings;
 
-/// A room and what it is to the bot.
+/// A room, and how the bot is related to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::bot) struct Known {
     pub(in crate::bot) room: Room,
@@ -18,8 +18,8 @@ pub(in crate::bot) struct Known {
     pub(in crate::bot) joined: bool,
     /// Whether some trigger watches it.
     pub(in crate::bot) watched: bool,
-    /// Whether the server has described it. Of others only what came along with their messages is known, which is not the name
-    /// that people see.
+    /// Whether the server has described it. Otherwise only the data that came with its messages is known, which is not
+    /// the display name.
     pub(in crate::bot) described: bool,
     /// Nobody can post there.
     pub(in crate::bot) archived: bool,
@@ -32,7 +32,7 @@ impl Known {
         known
     }
 
-    /// What keeps a room that a trigger names from being watched as it is written, for a person.
+    /// Why a room that a trigger names is not watched as configured, for display.
     fn trouble(&self) -> Option<String> {
         let label = room_label(&self.room);
         if self.archived {
@@ -40,10 +40,10 @@ impl Known {
                 "{label} is archived, so nobody can post there: unarchive it, or remove it from the triggers"
             ))
         } else if !self.joined && self.room.kind != RoomKind::Channel {
-            Some(format!("The bot is not in {label} any more, and does not watch it: invite it again"))
+            Some(format!("The bot is no longer in {label} and does not watch it: invite it again"))
         } else if let [former, ..] = &*self.room.former_names {
             Some(format!(
-                "The room named {former} in the configuration was renamed to {label}. It is still watched: write the new name"
+                "The room named {former} in the configuration was renamed to {label}. The bot still watches it: change the name in the configuration"
             ))
         } else {
             None
@@ -56,23 +56,24 @@ impl Known {
     }
 }
 
-/// Whether a trigger watches the room even where the bot is not in it. Only public channels are heard without being in them.
+/// Whether a trigger watches the room even if the bot is not in it. Only public channels send their messages to
+/// non-members.
 pub(in crate::bot) fn is_watched_from_outside(room: &Room, triggers: &TriggerSet) -> bool {
     room.kind == RoomKind::Channel && triggers.watches(room, false)
 }
 
-/// The directory of rooms. It follows joining, leaving, renaming and deleting.
+/// The directory of rooms. It follows joins, leaves, renames and deletions.
 #[derive(Debug)]
 pub(in crate::bot) struct Rooms(RwLock<Directory>);
 
 #[derive(Debug)]
 struct Directory {
-    /// What `watched` was judged by.
+    /// The settings that `watched` is based on.
     settings: Arc<Settings>,
     known: HashMap<RoomId, Arc<Known>>,
     /// The rooms that entries of `rooms` named.
     named: NamedRooms,
-    /// Whether the store has `named`.
+    /// Whether `named` is saved in the store.
     is_saved: bool,
 }
 
@@ -89,7 +90,7 @@ impl Directory {
         self.is_saved &= self.named.len() == before;
     }
 
-    /// Forgets what entries named that are in the configuration no more.
+    /// Forgets the rooms of entries that are no longer in the configuration.
     fn forget_entries(&mut self) {
         let entries: HashSet<String> =
             self.settings.config.triggers.room_names().map(str::to_lowercase).collect();
@@ -99,7 +100,7 @@ impl Directory {
     }
 }
 
-/// The rooms that new settings watch and the old ones did not, and the other way round.
+/// The rooms that only the new settings watch, and those that only the old ones watched.
 #[derive(Default)]
 pub(in crate::bot) struct Rewatched {
     pub(in crate::bot) watched: Vec<RoomId>,
@@ -107,14 +108,14 @@ pub(in crate::bot) struct Rewatched {
 }
 
 impl Rooms {
-    /// An empty directory, and what the last run knew of rooms that are named in the configuration.
+    /// An empty directory, with what the last run knew about rooms that the configuration names.
     pub(in crate::bot) fn new(settings: Arc<Settings>, named: NamedRooms) -> Self {
         let mut directory = Directory { settings, known: HashMap::new(), named, is_saved: true };
         directory.forget_entries();
         Self(RwLock::new(directory))
     }
 
-    /// The address of a message.
+    /// The URL of a message.
     pub(in crate::bot) fn link(&self, server: &Url, room: &RoomId, message: &MessageId) -> Url {
         let unknown = || Room::new(room.clone(), None, RoomKind::Other);
         let room = self.get(room).map_or_else(unknown, |known| known.room.clone());
@@ -143,8 +144,8 @@ impl Rooms {
         changed
     }
 
-    /// Looks at a room without copying it. `None` where it is unknown, where `look` says so, or where rooms are still judged by
-    /// other settings.
+    /// Reads a room without copying it. `None` if it is unknown, if `look` returns `None`, or if the rooms are still
+    /// judged by other settings.
     pub(super) fn look_up<T>(
         &self,
         settings: &Arc<Settings>,
@@ -158,7 +159,7 @@ impl Rooms {
         directory.known.get(room).and_then(|known| look(known))
     }
 
-    /// Whether a room is known that the entry means.
+    /// Whether any known room matches the entry.
     pub(in crate::bot) fn has(&self, pattern: &RoomPattern) -> bool {
         self.read().known.values().any(|known| pattern.matches(&known.room, known.joined))
     }
@@ -168,7 +169,7 @@ impl Rooms {
         self.read().known.get(room).is_some_and(|known| known.watched)
     }
 
-    /// The room of this id.
+    /// The room with this ID.
     pub(in crate::bot) fn get(&self, id: &RoomId) -> Option<Arc<Known>> {
         self.read().known.get(id).cloned()
     }
@@ -178,14 +179,14 @@ impl Rooms {
         self.read().known.values().cloned().collect()
     }
 
-    /// The room that the bot is in and that an entry names.
+    /// The room that matches the entry and that the bot is in.
     pub(in crate::bot) fn find(&self, entry: &RoomPattern) -> Option<RoomId> {
         let directory = self.read();
         let mut joined = directory.known.values().filter(|known| known.joined);
         joined.find(|known| entry.matches(&known.room, true)).map(|known| known.room.id.clone())
     }
 
-    /// Every room that is watched.
+    /// Every watched room.
     pub(in crate::bot) fn all_watched(&self) -> Vec<Arc<Known>> {
         self.read().known.values().filter(|known| known.watched).cloned().collect()
     }
@@ -195,7 +196,8 @@ impl Rooms {
         self.read().known.values().filter(|known| known.joined).map(|known| known.room.clone()).collect()
     }
 
-    /// Takes a room as the server describes it. Where that does not say whether the bot is in it, what was known holds.
+    /// Stores the server's description of a room. If it does not say whether the bot is a member, the known value is
+    /// kept.
     pub(in crate::bot) fn learn(&self, room: Room, joined: Option<bool>) -> Arc<Known> {
         self.insert(room, joined, true)
     }
@@ -215,8 +217,8 @@ impl Rooms {
         known
     }
 
-    /// Completes what came along with a message by what is known of its room. `None` where a name is missing that
-    /// nobody told yet: then the server has to be asked.
+    /// Completes the data that came with a message. `None` if an unknown name is missing: then the server has to be
+    /// asked.
     pub(super) fn complete(
         &self,
         id: &RoomId,
@@ -232,10 +234,10 @@ impl Rooms {
         }
         let display_name = before.as_ref().and_then(|known| known.room.display_name.clone());
         if display_name.is_some() && name != known_name {
-            // It was renamed, and the message tells one of its new names.
+            // The room was renamed, and the message contains one of its new names.
             return None;
         }
-        // Servers that do not say send only what the bot may read as a member.
+        // Servers that do not say this only send messages that the bot may read as a member.
         let joined = participant.unwrap_or(before.as_ref().is_none_or(|known| known.joined));
         let room = Room { display_name, ..Room::new(id.clone(), name.cloned(), kind) };
         match before {
@@ -244,7 +246,7 @@ impl Rooms {
         }
     }
 
-    /// Notes that the bot is in no other rooms than these.
+    /// Records that the bot is in no other rooms than these.
     pub(in crate::bot) fn keep_joined(&self, is_joined: impl Fn(&RoomId) -> bool) {
         let mut directory = self.write();
         let Directory { settings, known, .. } = &mut *directory;
@@ -255,7 +257,7 @@ impl Rooms {
         }
     }
 
-    /// Notes that the bot is no longer in a room.
+    /// Records that the bot is no longer in a room.
     pub(super) fn left(&self, id: &RoomId) {
         let mut directory = self.write();
         let Directory { settings, known, .. } = &mut *directory;
@@ -265,39 +267,39 @@ impl Rooms {
         }
     }
 
-    /// The room as the triggers see it, which is not learned.
+    /// The room as the triggers see it. It is not stored.
     pub(in crate::bot) fn judged(&self, room: Room) -> Known {
         self.write().judged(room, false)
     }
 
-    /// Notes whether nobody can post in a room.
+    /// Records whether posting in a room is impossible for everybody.
     pub(in crate::bot) fn set_archived(&self, id: &RoomId, archived: bool) {
         if let Some(known) = self.write().known.get_mut(id).map(Arc::make_mut) {
             known.archived = archived;
         }
     }
 
-    /// What entries of `rooms` named, where that is not saved yet.
+    /// The rooms that entries of `rooms` named, if that is not saved yet.
     pub(in crate::bot) fn unsaved_names(&self) -> Option<NamedRooms> {
         let mut directory = self.write();
         (!std::mem::replace(&mut directory.is_saved, true)).then(|| directory.named.clone())
     }
 
-    /// Whether an entry of `rooms` means this room alone.
+    /// Whether an entry of `rooms` names exactly this room.
     pub(super) fn is_named(&self, id: &RoomId) -> bool {
         let directory = self.read();
         directory.named.iter().any(|(_, room)| room == id)
             || directory.settings.config.triggers.room_ids().any(|room| room == id)
     }
 
-    /// Rooms that entries of `rooms` named before, and that nobody has described in this run.
+    /// Rooms that entries of `rooms` named before, and that the server has not described in this run.
     pub(in crate::bot) fn named_and_unknown(&self) -> BTreeSet<RoomId> {
         let directory = self.read();
         let named = directory.named.iter().map(|(_, room)| room);
         named.filter(|room| !directory.known.contains_key(*room)).cloned().collect()
     }
 
-    /// What is wrong with the rooms that triggers name one by one, for a person.
+    /// The problems of the rooms that triggers name individually, for display.
     pub(in crate::bot) fn troubles(&self) -> BTreeMap<RoomId, String> {
         let directory = self.read();
         let named = directory.named.iter().map(|(_, room)| room);
@@ -320,7 +322,7 @@ impl Rooms {
         directory.is_saved &= directory.named.len() == before;
     }
 
-    // The map holds no invariant that a panic elsewhere could have broken.
+    // A panic elsewhere cannot have left the map inconsistent.
     fn read(&self) -> RwLockReadGuard<'_, Directory> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

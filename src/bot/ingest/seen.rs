@@ -1,32 +1,32 @@
-//! Which messages were looked at, and with which text.
+//! Remembers which messages were processed, and with which text.
 //!
-//! A server sends the same message again at every reaction, link preview and thread reply. What this remembers tells a new text
-//! from the old one come again. It is bounded and lives in memory only: what it has forgotten, or never knew after a restart, is
-//! judged by its age against the room's cursor instead (see [`oldest`](super::settle::oldest)), and the store's pairs of message and
-//! trigger keep anything from paging twice.
+//! A server sends a message again at every reaction, link preview and thread reply. This memory distinguishes a new
+//! text from a repetition. It is bounded and not on disk. A message that it does not know, or no longer knows, is
+//! judged by its age compared with the room's cursor (see [`oldest`](super::settle::oldest)). The store's pairs of
+//! message and trigger keep anything from paging twice.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
-/// Messages in one generation: as many as fill a table of 32,768 places. Two are kept: 1 MB in all.
+/// Messages per generation: as many as fill a table of 32,768 places. Two generations are kept: 1 MB in total.
 const GENERATION: usize = 28_672;
 
-/// What is known of a message that comes again.
+/// What is known about a message that arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sight {
     /// Nothing: it is new, or was forgotten.
     First,
-    /// It was looked at with this very text.
+    /// It was processed with the same text.
     Same,
-    /// It was looked at with another text.
+    /// It was processed with another text.
     NewText,
 }
 
-/// The texts of the last messages, as hashes.
+/// The hashes of recent texts.
 ///
-/// Two ids or two texts of one message with the same 64-bit hash are taken for the same. The hashes are keyed at random at each
-/// start, so nobody can look for such a pair.
+/// Two IDs, or two texts of a message, with the same 64-bit hash count as equal. The hashes use a random key for each
+/// process, so nobody can search for collisions.
 #[derive(Debug, Default)]
 pub(in crate::bot) struct SeenTexts {
     hasher: RandomState,
@@ -40,7 +40,7 @@ struct Generations {
 }
 
 impl SeenTexts {
-    /// Whether the message was looked at before.
+    /// Whether the message was processed before.
     pub(super) fn sight(&self, id: &str, text: &str) -> Sight {
         let (id, text) = self.hash(id, text);
         let generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,12 +51,12 @@ impl SeenTexts {
         }
     }
 
-    /// Whether the message was looked at with this very text.
+    /// Whether the message was processed with this text.
     pub(in crate::bot) fn knows(&self, id: &str, text: &str) -> bool {
         self.sight(id, text) == Sight::Same
     }
 
-    /// Remembers the text that a message was looked at with. Returns whether that is new.
+    /// Records that the message was processed with this text. Returns whether that is new.
     pub(in crate::bot) fn remember(&self, id: &str, text: &str) -> bool {
         let (id, text) = self.hash(id, text);
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! From messages to their alerts: what a batch asks for is committed in one transaction before anything else happens to it.
+//! From messages to their alerts: the alerts of a batch are committed in one transaction before anything else happens.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,23 +23,23 @@ use crate::store::{
 };
 use crate::telemetry;
 
-/// How long before its room's cursor a message may have been written and still be new: a node whose clock is behind, a message that
-/// the stream brings late.
+/// How long before its room's cursor a new message may have been written: a node's clock may be behind, or the stream
+/// may deliver a message late.
 const LATE: Duration = Duration::from_secs(300);
 
-/// How old a message may be that is seen for the first time, as far as anybody remembers, and still alert.
+/// How old a message may be, when it is first seen, to raise an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::bot) struct Oldest {
-    /// Any message. What was written before never alerts, unless its text was seen to change.
+    /// Any message. Older ones never raise an alert, unless their text was seen to change.
     any: Timestamp,
-    /// A message whose first text nobody knows, since it was edited.
+    /// An edited message whose first text is unknown.
     edited: Timestamp,
 }
 
-/// What is older than the cursor was read by an earlier round or an earlier run, or it appeared only now: imported, or posted by an
-/// integration that sets its time. Nobody remembers each message, so both are judged, and what matched before is known by its
-/// pair. That holds back to when the triggers changed: what they match of earlier messages raised no alert then, and a reaction
-/// must not raise one now.
+/// A message older than the cursor was either read before, or appeared late: imported, or posted by an integration
+/// that sets its time. The bot does not remember every message, so it judges both in the same way. An earlier match is
+/// known by its pair. This applies back to the last change of the triggers: older messages that the new triggers match
+/// raised no alert then, and a reaction must not raise one now.
 pub(in crate::bot) fn oldest(
     room: RoomProgress,
     horizon: Timestamp,
@@ -51,7 +51,7 @@ pub(in crate::bot) fn oldest(
     Oldest { any: earliest.max(unjudged), edited: earliest.max(was_read) }
 }
 
-/// A message to be settled, and what is known of it beside itself.
+/// A message to be settled, and what is known about it from elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::bot) struct Item<'a> {
     pub(in crate::bot) message: &'a Message,
@@ -60,21 +60,21 @@ pub(in crate::bot) struct Item<'a> {
     pub(in crate::bot) oldest: Oldest,
 }
 
-/// Settles messages, however and how often they come.
+/// Settles messages, however and however often they arrive.
 #[derive(Clone, Debug)]
 pub(in crate::bot) struct Settler {
     pub(in crate::bot) store: Store,
     pub(in crate::bot) seen: Arc<SeenTexts>,
-    /// Whether it was said that something else posts as the bot's own account.
+    /// Whether it was reported that something else posts with the bot's account.
     pub(in crate::bot) told_of_own_account: Arc<AtomicBool>,
 }
 
-/// What a message asks for, decided and rendered before the transaction begins.
+/// The decisions about a message, made and rendered before the transaction begins.
 struct Wanted<'a> {
     item: Item<'a>,
     raises: Vec<Raise<'a>>,
-    /// Whether a match was passed over for its age: should the server's clock turn out to have been set back, the message is
-    /// judged again.
+    /// Whether a match was ignored because of its age. If it turns out that the server's clock was set back, the
+    /// message is judged again.
     is_too_old: bool,
 }
 
@@ -85,10 +85,10 @@ struct Raise<'a> {
 }
 
 impl Settler {
-    /// Settles messages in one transaction. Returns how many alerts they raised. A repetition changes nothing.
+    /// Settles messages in one transaction. Returns how many alerts they raised. Repeating a message changes nothing.
     ///
     /// # Errors
-    /// When the store fails; then nothing holds, and all of them have to be given again.
+    /// When the store fails. Then nothing is committed, and all messages have to be passed again.
     pub(in crate::bot) async fn settle(
         &self,
         items: &[Item<'_>],
@@ -111,7 +111,7 @@ impl Settler {
                 telemetry::message_seen();
             }
         }
-        // Counted once it is committed: what fails before is tried again.
+        // Counted after the commit, because a failure is retried.
         for alert in &added {
             telemetry::matched(&alert.trigger);
             telemetry::alert(alert.state.name());
@@ -119,7 +119,7 @@ impl Settler {
         Ok(added.iter().filter(|alert| alert.state == AlertState::Queued).count())
     }
 
-    /// Tells of a document that is no message. Every round that covers its time brings it again.
+    /// Reports a document that is not a message. Every round that covers its time reads it again.
     pub(in crate::bot) fn skip_unreadable(&self, room: &RoomId, unreadable: &Unreadable) {
         let Unreadable { id, reason } = unreadable;
         if id.as_ref().is_none_or(|id| self.seen.remember(id.as_str(), reason)) {
@@ -165,7 +165,8 @@ impl Settler {
         Some(wanted)
     }
 
-    /// A message of the bot's own account raises nothing, even where somebody else posts as it. Said once, where one matches.
+    /// Messages of the bot's own account raise nothing, even if something else posts with it. Reported once, when one
+    /// matches.
     fn refuse_own_account(&self, wanted: &Wanted<'_>) {
         let Some(Raise { found, alert, .. }) = wanted.raises.first() else { return };
         if !self.told_of_own_account.swap(true, Ordering::Relaxed) {
@@ -173,14 +174,14 @@ impl Settler {
                 message_id = %alert.message,
                 room = %alert.room,
                 trigger = found.trigger.name,
-                "something else posts as the bot's own account, and such messages never page: give the integration an account of its own"
+                "something else posts with the bot's account, and such messages never page: give the integration its own account"
             );
         }
     }
 }
 
-/// Decides about a message. `None` where that panics: such a message is skipped, and remembered as looked at. It must stop
-/// neither the other messages nor the next start of the bot.
+/// Decides about a message. `None` if that panics. Such a message is skipped and recorded as processed. It must not
+/// stop the other messages or the next start of the bot.
 fn guarded<T>(message: &Message, decide: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(decide))
         .inspect_err(|_| {
@@ -204,7 +205,7 @@ async fn add(
     let Some(row) = transaction.add_alert(alert, state).await? else { return Ok(None) };
     info!(alert = %row.id, message_id = %alert.message, room = %alert.room, trigger = trigger.name, state = state.name(), "message matched");
     for fault in faults {
-        warn!(alert = %row.id, trigger = trigger.name, %fault, "a template failed; its default stands in");
+        warn!(alert = %row.id, trigger = trigger.name, %fault, "a template failed; using its default");
     }
     if let Some(delivery) = follow_up(alert, &row, Renderer::new(&config.replies)) {
         transaction.add_delivery(&delivery).await?;
@@ -212,7 +213,7 @@ async fn add(
     Ok(Some(row))
 }
 
-/// The call to SIGNL4, or the word that there will be none.
+/// The call to SIGNL4, or the reply that there will be none.
 fn follow_up(alert: &NewAlert, row: &Alert, renderer: Renderer<'_>) -> Option<NewDelivery> {
     match row.state {
         AlertState::Suppressed => renderer.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default()),
@@ -230,21 +231,21 @@ fn follow_up(alert: &NewAlert, row: &Alert, renderer: Renderer<'_>) -> Option<Ne
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Page,
-    /// It was written before anything in its room alerts.
+    /// It was written before the time from which its room's messages raise alerts.
     TooOld,
-    /// It was looked at before, and its trigger does not look at edits.
+    /// It was processed before, and its trigger ignores edits.
     OnlyEdited,
 }
 
-/// A message seen for the first time counts by its age: reactions, link previews and thread counters bring back messages
-/// of any age. One whose text changed counts where its trigger looks at edits.
+/// A message seen for the first time is judged by its age, because reactions, link previews and thread counters bring
+/// back messages of any age. A changed text counts if the trigger considers edits.
 fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Oldest) -> Verdict {
     let on_edits = found.trigger.run_on_edits;
     match sight {
         Sight::NewText if on_edits => Verdict::Page,
         Sight::Same => Verdict::OnlyEdited,
         Sight::NewText if message.edited_at.is_some() => Verdict::OnlyEdited,
-        // The stream's filter runs ahead: it may have seen a later edit of this very first text.
+        // The stream's filter runs ahead: it may have seen a later edit of the same message.
         Sight::First | Sight::NewText => {
             let is_in_time = match message.edited_at {
                 Some(edited) if on_edits => message.sent_at.max(edited) >= oldest.any,
@@ -256,7 +257,7 @@ fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Oldest) -> 
     }
 }
 
-/// The event that a match sends, and what was wrong with its templates: then their defaults stand in.
+/// The event for a match, and the problems of its templates, whose defaults are then used.
 pub fn event_of(
     found: &Match<'_>,
     message: &Message,
@@ -266,7 +267,7 @@ pub fn event_of(
     let rendered = render_event(found.trigger, message, room, &found.captures, server.base());
     let mut fields = rendered.fields;
     for (name, value) in [("user", rendered.user), ("channel", rendered.channel), ("link", rendered.link)] {
-        // SIGNL4 ignores the case of names.
+        // SIGNL4 compares names case-insensitively.
         fields.retain(|other, _| !other.eq_ignore_ascii_case(name));
         fields.insert(name.to_owned(), value);
     }

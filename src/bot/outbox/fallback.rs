@@ -1,7 +1,7 @@
-//! What is posted where Rocket.Chat refuses a reply: the next best form of it, one step at a time and each step once. A reply
-//! is not dropped in silence.
+//! What to post if Rocket.Chat rejects a reply: the next best form, one step at a time and each step once. A reply is
+//! never dropped silently.
 //!
-//! Plain decisions: which step is next, and what the message then looks like.
+//! Plain decisions: the next step, and the resulting message.
 
 use std::collections::BTreeSet;
 
@@ -15,39 +15,39 @@ use rocketchat::{
     rest::{OutgoingMessage, RestError},
 };
 
-/// How long a reply is where the server does not tell its limit, in graphemes: below any sensible setting.
+/// The maximum length of a reply if the server does not report its limit, in graphemes: below any sensible setting.
 const SHORT_REPLY: usize = 400;
-/// The status of a proxy that finds a call too large.
+/// The status of a proxy that considers a call too large.
 const CONTENT_TOO_LARGE: u16 = 413;
 
-/// A way to post a reply that was refused.
+/// A way to post a reply that was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Step {
     /// Under the account's own name and picture.
     OwnName,
     /// With mentions that notify nobody.
     WithoutMentions,
-    /// As short as the server asks for.
+    /// No longer than the server allows.
     Shortened,
-    /// As a message in the room that quotes what it answers.
+    /// As a message in the room that quotes the original message.
     OutsideThread,
-    /// As a direct message to who wrote the message.
+    /// As a direct message to the author of the message.
     Direct,
 }
 
 impl Step {
-    /// From the smallest change to the greatest.
+    /// From the smallest change to the largest.
     const ALL: [Self; 5] =
         [Self::OwnName, Self::WithoutMentions, Self::Shortened, Self::OutsideThread, Self::Direct];
 }
 
-/// The step to try next; `None` where none is left. The refusal tells which one helps; where it does not, the smallest change
-/// comes first. Where the room or the thread is closed to the bot, other words are of no use.
+/// The step to try next; `None` if none is left. The refusal shows which one helps. If it does not, the smallest
+/// change comes first. If the bot cannot post in the room or thread, a different text is useless.
 pub(super) fn next_step(refusal: &RestError, tried: &BTreeSet<Step>) -> Option<Step> {
     let RestError::Rejected { status, code, reason } = refusal else { return None };
     let room_is_closed = ["You can't send messages", "You have been muted"];
     let first: &[Step] = match code.as_str() {
-        // Threads are switched off, the room is encrypted, or the bot may not post in it: the code does not tell.
+        // Threads are disabled, the room is encrypted, or the bot may not post in it: the code does not say which.
         "error-not-allowed" => return open(&[Step::OutsideThread, Step::Direct], tried),
         "error-invalid-room"
         | "error-room-not-found"
@@ -71,8 +71,8 @@ fn open(steps: &[Step], tried: &BTreeSet<Step>) -> Option<Step> {
     steps.iter().copied().find(|step| !tried.contains(step))
 }
 
-/// Whether the server's refusal is its decision. One without a code may be of a server that is in trouble itself, with its
-/// database for example.
+/// Whether the refusal is the server's decision. Without a code, the server may have a problem itself, for example
+/// with its database.
 pub(super) fn is_decision(refusal: &RestError) -> bool {
     const KNOWN: [&str; 3] = ["You can't send messages", "You have been muted", "Invalid href value"];
     match refusal {
@@ -86,22 +86,22 @@ pub(super) fn is_decision(refusal: &RestError) -> bool {
     }
 }
 
-/// How a reply is posted: the steps taken so far, and what they need to know.
+/// How a reply is posted: the steps taken so far, and their parameters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Form {
     pub(super) steps: BTreeSet<Step>,
-    /// Whether the message that the thread hangs on was deleted: a reply there is accepted and shown nowhere. `None` where nobody
-    /// has asked.
+    /// Whether the first message of the thread was deleted. The server accepts a reply there but shows it nowhere.
+    /// `None` if this is not known yet.
     pub(super) parent_is_gone: Option<bool>,
-    /// The server's own address, where it was asked for and told.
+    /// The server's own URL, if it is known.
     pub(super) site: Option<Url>,
-    /// The server's limit in graphemes, where it was asked for and told.
+    /// The server's limit in graphemes, if it is known.
     pub(super) longest: Option<usize>,
-    /// The room of the direct messages with the author, where there is one.
+    /// The room for direct messages with the author, if there is one.
     pub(super) direct: Option<RoomId>,
 }
 
-/// The name and the picture that the configuration asks for.
+/// The configured name and picture.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Appearance {
     pub(super) alias: Option<String>,
@@ -109,7 +109,7 @@ pub(super) struct Appearance {
 }
 
 impl Form {
-    /// The message to post. `link` is the address of what the reply answers.
+    /// The message to post. `link` is the URL of the message that it replies to.
     pub(super) fn message(
         &self,
         reply: &Reply,
@@ -131,7 +131,7 @@ impl Form {
             Some(_) if self.parent_is_gone == Some(true) => {
                 (String::new(), "\n(about a message that was deleted)".to_owned())
             }
-            // What the clients send for a quotation: the server makes one of the link, and shows no more of it.
+            // The text that clients send for a quotation: the server turns it into a link, and hides the rest.
             Some(link) => (format!("[ ]({link}) "), String::new()),
         };
         let text = match takes(Step::Shortened) {
@@ -154,19 +154,19 @@ impl Form {
     }
 }
 
-/// The length as the server counts it: in graphemes (`messageProperties` in Rocket.Chat's `app/ui-utils/lib/MessageProperties.ts`), so
-/// that an accented letter, a flag or an emoji with a skin tone is one.
+/// The length as the server counts it: in graphemes (`messageProperties` in Rocket.Chat's
+/// `app/ui-utils/lib/MessageProperties.ts`). An accented letter, a flag, or an emoji with a skin tone counts as one.
 fn length(text: &str) -> usize {
     text.graphemes(true).map(weight).sum()
 }
 
-/// How many graphemes the server may see in one. Its tables are of Unicode 10 (`grapheme-splitter`): it sees newer joined emoji, such
-/// as a firefighter, as several.
+/// How many graphemes the server may count for one. Its tables are those of Unicode 10 (`grapheme-splitter`), so it
+/// counts newer joined emoji, such as a firefighter, as several.
 fn weight(grapheme: &str) -> usize {
     1 + grapheme.matches('\u{200D}').count()
 }
 
-/// Cuts at the boundary of a grapheme.
+/// Truncates at a grapheme boundary.
 fn shorten(text: &str, longest: usize) -> String {
     if length(text) <= longest {
         return text.to_owned();
@@ -193,7 +193,7 @@ mod tests {
         RestError::Rejected { status, code: code.into(), reason: reason.into() }
     }
 
-    /// The steps that are taken where everything is refused so.
+    /// The steps that are taken if every form is rejected with this error.
     fn ladder(refusal: &RestError) -> Vec<Step> {
         let mut tried = BTreeSet::new();
         let take = || {

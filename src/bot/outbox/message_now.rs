@@ -1,7 +1,7 @@
-//! What has become of an alert's message while the alert waited: asked right before it is sent late.
+//! Checks what happened to an alert's message while the alert was waiting, right before it is sent late.
 //!
-//! The server is asked, rather than the stream followed: deletions are told room by room only, and nobody is told of what happened
-//! while the bot was away.
+//! The bot asks the server instead of following the stream, because the stream reports deletions only per room, and
+//! does not report what happened while the bot was away.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,10 +18,10 @@ use rocketchat::rest::{RestClient, RestError};
 use serde_json::Value;
 use signl4::AlertEvent;
 
-/// How long the question may hold up an alert.
+/// How long this check may delay an alert.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// Asks for messages as they are now.
+/// Requests the current state of messages.
 #[derive(Clone)]
 pub(super) struct MessageNow {
     pub(super) rest: RestClient,
@@ -29,24 +29,25 @@ pub(super) struct MessageNow {
     pub(super) current: Current,
 }
 
-/// What has become of a message.
+/// What happened to a message.
 #[derive(Debug)]
 pub(super) enum Change {
-    /// Its alert says this by now.
+    /// The alert now has this content.
     Edited(Value),
     /// It was deleted.
     Deleted,
 }
 
 impl MessageNow {
-    /// What has become of the message of an alert; `None` where nothing has, or where nobody can tell. Then the alert is sent as it is.
+    /// What happened to an alert's message; `None` if nothing happened or if it is unknown. Then the alert is sent
+    /// unchanged.
     pub(super) async fn of(&self, alert: &Alert) -> Option<Change> {
         timeout(ANSWER_WITHIN, self.ask(alert)).await.ok()?.ok()?
     }
 
     async fn ask(&self, alert: &Alert) -> Result<Option<Change>, RestError> {
         let Some(message) = self.rest.message(&alert.message).await? else {
-            // The same is answered for a room that the bot was removed from, so that is looked up too.
+            // The server gives the same answer for a room that the bot was removed from, so that is checked too.
             self.rest.room_by_id(&alert.room).await?;
             return Ok(Some(Change::Deleted));
         };
@@ -59,7 +60,7 @@ impl MessageNow {
             return Ok(None);
         };
         let (event, _) = event_of(&found, &message, &known.room, &settings.config.rocketchat.url);
-        // Its events are recognized by this name.
+        // Its events are recognized by this external ID.
         let event = AlertEvent { external_id: Some(alert.external_id.clone()), ..event };
         Ok(Some(Change::Edited(event.to_json())))
     }

@@ -1,8 +1,8 @@
-//! The outbox: delivers what is owed to SIGNL4 and to Rocket.Chat.
+//! The outbox: delivers queued rows to SIGNL4 and to Rocket.Chat.
 //!
 //! One [`worker`] for each queue claims its rows, tries and settles them; its [`schedule`] says when. The destinations are
-//! [`signl4`] and [`rocketchat`]; [`reply`] is what the latter posts, and [`fallback`] what it does where that is refused. This module keeps the workers in step with the
-//! configuration.
+//! [`signl4`] and [`rocketchat`]. The latter posts a [`reply`], and uses [`fallback`] if that is rejected. This module adapts the
+//! workers to the configuration.
 
 mod fallback;
 mod message_now;
@@ -40,11 +40,11 @@ pub(super) use self::{
     reply::{Renderer, Reply, is_reply_id, which},
 };
 
-/// How often rows of queues that are gone are looked for: a message that is judged at the moment of a change may still
-/// page a team that is gone.
+/// How often to look for rows of removed queues. A message that is settled while the settings change may still be
+/// queued for a removed team.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// What the workers are made with.
+/// What the workers need.
 pub(super) struct Tools {
     pub(super) webhooks: WebhookClient,
     pub(super) rest: RestClient,
@@ -52,7 +52,7 @@ pub(super) struct Tools {
     pub(super) current: Current,
     pub(super) health: Health,
     pub(super) rooms: Arc<Rooms>,
-    /// How long an alert that may have been raised waits for SIGNL4's own event.
+    /// How long an alert that may have been raised waits for SIGNL4's event.
     pub(super) sign_wait: Duration,
     /// The unit of the waits between attempts: a second, except in tests.
     pub(super) retry_unit: Duration,
@@ -63,16 +63,16 @@ pub(super) struct Outbox {
     tools: Tools,
     changes: watch::Receiver<Arc<Settings>>,
     cancel: CancellationToken,
-    /// How each team's worker is told to stop, and where it posts to.
+    /// How to stop each team's worker, and its webhook.
     teams: BTreeMap<TeamName, (CancellationToken, WebhookUrl)>,
     workers: JoinSet<Queue>,
 }
 
-/// A worker ended by itself.
+/// A worker ended unexpectedly.
 struct Ended;
 
 impl Outbox {
-    /// Starts a worker for each queue. What waits in queues that are gone is adopted first.
+    /// Starts a worker for each queue, after it adopts the rows of removed queues.
     ///
     /// # Errors
     /// When the store fails.
@@ -88,7 +88,7 @@ impl Outbox {
         Ok(outbox)
     }
 
-    /// Follows the settings until cancelled. Returns earlier where a worker ended by itself.
+    /// Follows the settings until cancelled. Returns earlier if a worker ended unexpectedly.
     pub(super) async fn run(mut self) {
         let mut sweep = interval(SWEEP);
         loop {
@@ -150,8 +150,8 @@ impl Outbox {
         });
     }
 
-    /// Goes over to the teams of the configuration that holds now. A worker with another webhook knows nothing of what its
-    /// queue waited for, so it tries everything at once.
+    /// Switches to the teams of the current configuration. A worker with a new webhook does not know what its queue
+    /// was waiting for, so it tries everything at once.
     async fn rearrange(&mut self) -> Result<(), Ended> {
         let settings = self.changes.borrow_and_update().clone();
         let wanted = teams(&settings);
@@ -164,7 +164,7 @@ impl Outbox {
             }
             match leaving.contains(&team) {
                 true => {
-                    info!(%team, host = url.host(), "a team is paged through another webhook from now on")
+                    info!(%team, host = url.host(), "a team has a new webhook")
                 }
                 false => info!(%team, host = url.host(), "a team was added"),
             }
@@ -174,7 +174,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Stops the workers of these teams, each after what it is doing.
+    /// Stops the workers of these teams after their current work.
     async fn stop(&mut self, teams: &[TeamName]) -> Result<(), Ended> {
         let mut stopping: Vec<Queue> = teams.iter().map(of_team).collect();
         for (stop, _) in teams.iter().filter_map(|team| self.teams.remove(team)) {
@@ -194,11 +194,11 @@ impl Outbox {
     async fn sweep(&mut self) {
         let settings = self.tools.current.now();
         if let Err(error) = self.adopt(&settings).await {
-            error!(%error, "rows of queues that are gone cannot be looked for; trying again");
+            error!(%error, "cannot look for the rows of removed queues; trying again");
         }
     }
 
-    /// Moves what waits in a queue that no configuration names to the one that carries its kind.
+    /// Moves the rows of a queue that is no longer configured to a queue for the same kind of rows.
     async fn adopt(&self, settings: &Settings) -> Result<(), StoreError> {
         let teams: Vec<Queue> = teams(settings).keys().chain(self.teams.keys()).map(of_team).collect();
         let known: Vec<Queue> = queues::of_chat().into_iter().map(|(queue, _)| queue).chain(teams).collect();
@@ -206,7 +206,7 @@ impl Outbox {
         for (queue, kind) in store.queues_in_use().await? {
             let (Some(into), Some(kind)) = (queues::adopting(&queue, kind, &known), kind) else { continue };
             for alert in store.move_queue(&queue, kind, &into).await? {
-                warn!(%queue, %into, alert = alert.map(display), "a delivery waited for a team or queue that bot.toml no longer names; it goes to another one");
+                warn!(%queue, %into, alert = alert.map(display), "a delivery was waiting for a team or queue that bot.toml no longer names; moved it to another one");
             }
         }
         Ok(())
@@ -220,8 +220,8 @@ fn teams(settings: &Settings) -> BTreeMap<TeamName, WebhookUrl> {
 
 fn log_end(ended: Result<Queue, JoinError>) -> Ended {
     match ended {
-        Ok(queue) => error!(%queue, "a worker of the outbox stopped by itself"),
-        Err(panic) => error!(%panic, "a worker of the outbox panicked"),
+        Ok(queue) => error!(%queue, "an outbox worker stopped unexpectedly"),
+        Err(panic) => error!(%panic, "an outbox worker panicked"),
     }
     Ended
 }

@@ -15,7 +15,7 @@ pub(in crate::bot) fn of_team(team: &TeamName) -> Queue {
     }
 }
 
-/// A team's name for a person.
+/// A team's display name.
 pub(in crate::bot) fn team_label(team: &TeamName) -> String {
     match team {
         TeamName::Default => "SIGNL4".to_owned(),
@@ -25,33 +25,33 @@ pub(in crate::bot) fn team_label(team: &TeamName) -> String {
 
 pub(super) fn of_reply(kind: ReplyKind) -> Queue {
     match kind {
-        // A delay is queued with its end, or the end might be posted first.
+        // A delay is in the same queue as its end, or the end might be posted first.
         ReplyKind::Sent | ReplyKind::Queued | ReplyKind::Delayed | ReplyKind::Suppressed => confirmations(),
         _ => replies(),
     }
 }
 
-/// What somebody waits for: what people do with an alert, and that one was not sent.
+/// Important replies: what people do with an alert, and that an alert was not sent.
 fn replies() -> Queue {
     Queue::new("rocketchat:reply")
 }
 
-/// What is only good to know. In a storm there are thousands, and an acknowledgement must not wait for them.
+/// Informational replies. In a storm there are thousands, and an acknowledgement must not wait for them.
 fn confirmations() -> Queue {
     Queue::new("rocketchat:confirmation")
 }
 
-/// Whether a queue carries what is only good to know.
+/// Whether a queue contains informational replies.
 pub(super) fn is_confirmation(queue: &Queue) -> bool {
     *queue == confirmations()
 }
 
-/// Rocket.Chat limits each route of its REST API by itself, so reactions have a queue of their own.
+/// Rocket.Chat limits each route of its REST API separately, so reactions have their own queue.
 pub(super) fn of_reactions() -> Queue {
     Queue::new("rocketchat:reaction")
 }
 
-/// The queues that lead to Rocket.Chat, and what each carries.
+/// The queues for Rocket.Chat, and what each contains.
 pub(super) fn of_chat() -> [(Queue, DeliveryKind); 3] {
     [
         (replies(), DeliveryKind::Reply),
@@ -60,7 +60,7 @@ pub(super) fn of_chat() -> [(Queue, DeliveryKind); 3] {
     ]
 }
 
-/// Every queue, named for a person.
+/// Every queue, with its display name.
 pub(in crate::bot) fn labels(signl4: &Signl4) -> Vec<QueueLabel> {
     let label = |queue, name: &str, carries| QueueLabel { queue, name: name.to_owned(), carries };
     let teams =
@@ -73,7 +73,7 @@ pub(in crate::bot) fn labels(signl4: &Signl4) -> Vec<QueueLabel> {
     teams.chain(chat).collect()
 }
 
-/// Where the rows of a queue go that no configuration names any more; `None` where they stay.
+/// The queue that takes over the rows of a removed queue; `None` if they stay.
 pub(super) fn adopting(queue: &Queue, kind: Option<DeliveryKind>, known: &[Queue]) -> Option<Queue> {
     if known.contains(queue) {
         return None;

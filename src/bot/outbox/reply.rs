@@ -1,4 +1,4 @@
-//! What is posted to Rocket.Chat: replies and reactions, from the words to the rows of the outbox.
+//! What is posted to Rocket.Chat: replies and reactions, from their texts to the rows of the outbox.
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -12,30 +12,30 @@ use crate::{
 };
 use rocketchat::{MessageId, RoomId};
 
-/// The alphabet of Meteor's random ids: no letters that people mix up.
+/// The alphabet of Meteor's random IDs: without letters that people confuse.
 const ID_ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz";
-/// The length of Meteor's random ids.
+/// The length of Meteor's random IDs.
 const ID_LENGTH: usize = 17;
-/// How the `_id` of every message that this program posts begins. Neither Meteor nor an import draws such an `_id`, so every
-/// installation can tell the replies of all others from messages, whatever account posts them: two bots in one room would
-/// otherwise set each other off in circles.
+/// The prefix of the `_id` of every message that this program posts. Neither Meteor nor an import generates such an
+/// `_id`. So every installation can recognize the replies of all others, whichever account posts them. Otherwise two
+/// bots in one room would trigger each other endlessly.
 const REPLY_ID_PREFIX: &str = "signl4-reply-";
 
-/// Whether the message with this `_id` was posted by this program, be it by another installation.
+/// Whether the message with this `_id` was posted by this program, possibly by another installation.
 pub(in crate::bot) fn is_reply_id(id: &str) -> bool {
     id.starts_with(REPLY_ID_PREFIX)
 }
 
-/// A message of ours. Its `_id` is drawn when it is queued, so that a repeated call cannot double it.
+/// A message to post. Its `_id` is generated when it is queued, so that a repeated call cannot post it twice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::bot) struct Reply {
     pub(super) id: MessageId,
     pub(super) room: RoomId,
     pub(super) thread: Option<MessageId>,
     pub(super) text: String,
-    /// What it answers; `None` for a message of its own in the room.
+    /// The message that it replies to; `None` for a separate message in the room.
     pub(super) about: Option<About>,
-    /// Whether it comes so late that its thread may be gone.
+    /// Whether it is so late that its thread may have been deleted.
     pub(super) is_late: bool,
 }
 
@@ -43,7 +43,7 @@ pub(in crate::bot) struct Reply {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct About {
     pub(super) message: MessageId,
-    /// The username of who wrote it; `None` for an integration.
+    /// The author's username; `None` for an integration.
     pub(super) author: Option<String>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct About {
 pub(super) struct Reaction {
     pub(super) message: MessageId,
     pub(super) emoji: String,
-    /// The reply that is posted where the reaction is refused.
+    /// The reply that is posted if the reaction is rejected.
     pub(super) otherwise: Option<Reply>,
 }
 
@@ -76,7 +76,7 @@ impl Reply {
         Self { id, room, thread: None, text, about: None, is_late: false }
     }
 
-    /// Its row. Replies of one thread keep their order; those of different threads do not wait for each other.
+    /// Its row. Replies in one thread keep their order. Those in different threads do not wait for each other.
     pub(in crate::bot) fn queued(mut self, kind: ReplyKind, alert: Option<AlertId>) -> NewDelivery {
         let queue = queues::of_reply(kind);
         self.is_late = !queues::is_confirmation(&queue);
@@ -90,16 +90,16 @@ impl Reply {
     }
 }
 
-/// Which alert of several in its thread this one is, for [`ReplyWords::which`]; `None` where it is the only one.
+/// Which of several alerts in the thread this one is, for [`ReplyWords::which`]; `None` if it is the only one.
 pub(in crate::bot) async fn which(store: &Store, alert: &Alert) -> Option<String> {
     let event = store.among_others(alert).await.unwrap_or_else(|error| {
-        error!(alert = %alert.id, %error, "the store cannot tell which alert of its thread a reply is about");
+        error!(alert = %alert.id, %error, "cannot read which alert in its thread a reply is about");
         None
     })?;
     Some(which_alert(alert.id, event.get("message").and_then(Value::as_str).unwrap_or_default()))
 }
 
-/// Renders what the thread of a message is told of its alert.
+/// Renders the replies about an alert.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::bot) struct Renderer<'a> {
     replies: &'a Replies,
@@ -110,8 +110,8 @@ impl<'a> Renderer<'a> {
         Self { replies }
     }
 
-    /// The words of a kind; `None` where it is switched off. A template that fails at this late hour says less,
-    /// not nothing.
+    /// The text of this kind; `None` if it is disabled. If a template fails now, a shorter text is posted instead of
+    /// none.
     pub(in crate::bot) fn text(
         &self,
         kind: ReplyKind,
@@ -119,12 +119,12 @@ impl<'a> Renderer<'a> {
         alert: Option<AlertId>,
     ) -> Option<String> {
         self.replies.text(kind, words).unwrap_or_else(|error| {
-            error!(alert = alert.map(display), reply = kind.key(), %error, "the template of a reply failed; a plain text stands in for it");
+            error!(alert = alert.map(display), reply = kind.key(), %error, "the template of a reply failed; using a plain text");
             Some([words.user, kind.key(), words.reason].join(" ").trim().to_owned())
         })
     }
 
-    /// A reply in the alert's thread; `None` where the kind is switched off.
+    /// A reply in the alert's thread; `None` if the kind is disabled.
     pub(in crate::bot) fn in_thread(
         &self,
         alert: &Alert,
@@ -136,7 +136,8 @@ impl<'a> Renderer<'a> {
         Some(Reply::about(alert, text).queued(kind, Some(alert.id)))
     }
 
-    /// How it is shown that the alert was sent. A thread that was told of a delay is always told of its end.
+    /// The confirmation that the alert was sent. If a delay was reported in the thread, its end is always reported
+    /// too.
     pub(in crate::bot) fn sent(&self, alert: &Alert, team: &str) -> Vec<NewDelivery> {
         let words = ReplyWords { team, trigger: &alert.trigger, ..ReplyWords::default() };
         let is_told = alert.told_waiting || self.replies.on_sent == OnSent::Reply;
@@ -146,7 +147,7 @@ impl<'a> Renderer<'a> {
         reply.into_iter().chain(reaction).collect()
     }
 
-    /// `has_substitute`: a reply is posted where the reaction is refused.
+    /// `has_substitute`: a reply is posted if the reaction is rejected.
     fn reaction(&self, alert: &Alert, words: &ReplyWords<'_>, has_substitute: bool) -> NewDelivery {
         let text = has_substitute.then(|| self.text(ReplyKind::Sent, words, Some(alert.id))).flatten();
         let otherwise = text.map(|text| Reply::about(alert, text));
@@ -162,7 +163,7 @@ impl<'a> Renderer<'a> {
 }
 
 fn json(body: &impl Serialize) -> serde_json::Value {
-    // Strings and options of strings: there is nothing in them that JSON could not hold.
+    // Only strings and optional strings, which JSON can always represent.
     serde_json::to_value(body).unwrap_or_default()
 }
 

@@ -1,4 +1,4 @@
-//! The destination Rocket.Chat: replies and reactions become calls of its REST API.
+//! Rocket.Chat as a destination: posts replies and reactions with its REST API.
 
 use std::{
     collections::HashMap,
@@ -27,11 +27,11 @@ use crate::{
 };
 use rocketchat::rest::{OutgoingMessage, RestClient, RestError};
 
-/// How long an attempt may take. A repeated call posts nothing twice, and the bot has no longer to stop.
+/// Time limit for an attempt. Repeating a call posts nothing twice, and the bot has no more time than this to stop.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(8);
-/// How long the question whether a thread is still there may hold up a reply.
+/// How long the check whether a thread still exists may delay a reply.
 const PARENT_WITHIN: Duration = Duration::from_secs(2);
-/// How often a call is made that is refused without a code: the waits between add up to about half a minute.
+/// How often to make a call that is refused without a code: the waits in between add up to about half a minute.
 const ATTEMPTS_WITHOUT_REASON: u32 = 5;
 
 /// Posts replies and reactions.
@@ -39,9 +39,9 @@ pub(super) struct RocketChat {
     rest: RestClient,
     current: Current,
     rooms: Arc<Rooms>,
-    /// The forms of replies that were refused, until they are settled: no attempt takes a step again.
+    /// The forms of rejected replies until they are settled, so that no attempt repeats a step.
     forms: Mutex<HashMap<DeliveryId, Form>>,
-    /// The settings under which the server refused the alias: as long as they hold the bot posts under its own name.
+    /// The settings under which the server refused the alias. While they are in use, the bot posts under its own name.
     refused: Mutex<Option<Arc<Settings>>>,
 }
 
@@ -75,7 +75,7 @@ impl Destination for Arc<RocketChat> {
     }
 }
 
-/// Why something is not posted.
+/// Why something was not posted.
 #[derive(Debug, thiserror::Error)]
 enum PostError {
     #[error("its row in the store is damaged")]
@@ -84,7 +84,7 @@ enum PostError {
     Timeout,
     #[error(transparent)]
     Call(#[from] RestError),
-    #[error("in no form: {0}")]
+    #[error("rejected in every form: {0}")]
     Refused(RestError),
 }
 
@@ -101,7 +101,7 @@ impl RocketChat {
         match form.steps.iter().all(|step| *step == Step::OwnName) {
             true => info!(alert, %reply, %room, "reply posted"),
             false => {
-                warn!(alert, %reply, %room, instead = ?form.steps, "reply posted, but not as it was meant")
+                warn!(alert, %reply, %room, instead = ?form.steps, "reply posted in another form")
             }
         }
         Ok(())
@@ -115,7 +115,7 @@ impl RocketChat {
         Ok(())
     }
 
-    /// Posts a reply, in the next best form where it is refused. Returns the form in which it was posted.
+    /// Posts a reply, in the next best form if it is rejected. Returns the form in which it was posted.
     async fn post(&self, delivery: &Delivery, reply: &Reply) -> Result<Form, PostError> {
         let settings = self.current.now();
         let mut form = self.form_of(delivery);
@@ -144,14 +144,14 @@ impl RocketChat {
                 self.remember(delivery, &form);
                 message = self.message(reply, &form, &settings);
             }
-            info!(alert = delivery.alert.map(display), reply = %reply.id, %refusal, next = ?form.steps, "reply refused; trying another form");
+            info!(alert = delivery.alert.map(display), reply = %reply.id, %refusal, next = ?form.steps, "reply rejected; trying another form");
         }
     }
 
-    /// Takes a step, and asks the server for what it needs.
+    /// Takes a step, and requests the information that it needs from the server.
     async fn take(&self, step: Step, form: &mut Form, reply: &Reply) -> Result<(), RestError> {
         if matches!(step, Step::Shortened | Step::OutsideThread | Step::Direct) && form.site.is_none() {
-            // Without an answer it is done without: a short text, and the address that the bot calls.
+            // Works without an answer: with a short text, and with the configured URL.
             let settings = self.rest.public_settings().await.unwrap_or_default();
             (form.longest, form.site) = (settings.longest_message, settings.site_url);
         }
@@ -168,7 +168,7 @@ impl RocketChat {
         Ok(())
     }
 
-    /// Whether the message that the thread hangs on was deleted. Without an answer the reply goes there.
+    /// Whether the first message of the thread was deleted. Without an answer, the reply goes to the thread.
     async fn parent_is_gone(&self, reply: &Reply) -> Option<bool> {
         let parent = reply.thread.as_ref()?;
         let exists = timeout(PARENT_WITHIN, self.rest.has_message(parent)).await.ok()?.ok()?;
@@ -210,7 +210,8 @@ impl RocketChat {
         refused.as_ref().is_some_and(|refused| Arc::ptr_eq(refused, settings))
     }
 
-    /// From now on the bot posts under its own name; said once, though several queues may learn it at the same time.
+    /// From now on the bot posts under its own name. Logged once, though several queues may notice it at the same
+    /// time.
     fn note_refusal(&self, settings: &Arc<Settings>) {
         let before = self.refused.lock().unwrap_or_else(PoisonError::into_inner).replace(settings.clone());
         if before.is_none_or(|before| !Arc::ptr_eq(&before, settings)) {
@@ -220,7 +221,7 @@ impl RocketChat {
         }
     }
 
-    /// Whether there is no point in trying again.
+    /// Whether a retry is pointless.
     fn is_final(&self, error: &PostError, delivery: &Delivery) -> bool {
         let is_refused = match error {
             PostError::Unreadable | PostError::Refused(_) => true,
@@ -232,12 +233,12 @@ impl RocketChat {
     }
 }
 
-/// Whether the server will answer the same call the same way. A refusal without a reason gets a few more chances.
+/// Whether the server will answer the same call in the same way. A refusal without a reason gets a few more attempts.
 fn is_final(error: &RestError, delivery: &Delivery) -> bool {
     !error.is_retryable() && (is_decision(error) || delivery.attempts >= ATTEMPTS_WITHOUT_REASON)
 }
 
-/// What the server answered; `None` where it refuses to.
+/// The server's answer; `None` if it refuses the request.
 fn answered<T>(answer: Result<T, RestError>) -> Result<Option<T>, RestError> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
@@ -258,12 +259,12 @@ fn count(delivery: &Delivery, posted: bool) {
     }
 }
 
-/// The reply that is posted where a reaction is given up.
+/// The reply that is posted if a reaction is given up.
 fn stand_in(delivery: &Delivery) -> Option<NewDelivery> {
     if delivery.kind != DeliveryKind::Reaction {
         return None;
     }
     let reply = read::<Reaction>(delivery).ok()?.otherwise?;
-    warn!(alert = delivery.alert.map(display), delivery = %delivery.id, "a reaction was refused; a reply stands in for it");
+    warn!(alert = delivery.alert.map(display), delivery = %delivery.id, "a reaction was rejected; posting a reply instead");
     Some(reply.queued(ReplyKind::Sent, delivery.alert))
 }

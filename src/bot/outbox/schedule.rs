@@ -1,6 +1,6 @@
-//! When the rows of one queue are tried: waits, pauses and backoffs, by the steady clock and in memory.
+//! When to try the rows of one queue: waits, pauses and backoffs, by the monotonic clock and in memory.
 //!
-//! A decision over plain data: the worker asks it what to do next, and tells it what came of each attempt.
+//! A decision over plain data: the worker asks it what to do next, and reports the outcome of each attempt.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,47 +11,47 @@ use tokio::time::Instant;
 
 use crate::store::{DeliveryId, Head, Settlement};
 
-/// Attempts of a queue that are under way at once, at most.
+/// The maximum number of concurrent attempts per queue.
 const MOST_UNDER_WAY: usize = 4;
-/// An attempt that takes longer no longer holds up the next one. While attempts are quicker, rows go one after the other:
-/// they arrive in their order, and the destination's limits are seen before they are passed.
+/// An attempt that takes longer no longer delays the next one. While attempts are faster, rows are tried one after the
+/// other: they arrive in order, and the destination's limits are noticed before they are exceeded.
 const SLOW: Duration = Duration::from_millis(500);
-/// Waits of a row that surely did not arrive, in units of [`Schedule::unit`].
+/// Waits of a row that certainly did not arrive, in units of [`Schedule::unit`].
 const AFTER_REFUSAL: &[f64] = &[2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0];
-/// Time between two attempts of a queue whose last attempts all failed, in the same units.
+/// Time between two attempts of a queue whose recent attempts all failed, in the same units.
 const BETWEEN_FAILURES: &[f64] = &[0.5, 1.0, 2.0, 4.0, 8.0, 15.0];
 /// Waits of a row that may have arrived, in multiples of [`Schedule::sign_wait`]: with its 20 s that is 20 s, 40 s, then 1, 2,
 /// 5, 10 and 15 min.
 const AFTER_SILENCE: &[f64] = &[1.0, 2.0, 3.0, 6.0, 15.0, 30.0, 45.0];
-/// A row that the end of the process interrupted so often in a row may be what ended it, and is not tried at once after a
-/// start.
+/// A row that was interrupted by the end of the process this many times in succession may have caused it, and is not
+/// tried immediately after a start.
 const SUSPECT_CRASHES: u32 = 3;
-/// How often a row is tried earlier because the destination took another one. A row that fails each time all the same
-/// fails by itself.
+/// How often a row is tried earlier because the destination accepted another one. A row that keeps failing has its own
+/// problem.
 const MOST_HASTENED: u32 = 3;
 
-/// The memory of one queue's worker. After a start it is empty, so everything owed is due.
+/// The state of one queue's worker. After a start it is empty, so all rows are due.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    /// How long a row that may have arrived waits for a sign that it did.
+    /// How long a row that may have arrived waits for confirmation.
     sign_wait: Duration,
     /// The unit of the other waits: a second, except in tests.
     unit: Duration,
-    /// The rows that are under way or that failed before.
+    /// The rows that are in progress or that failed before.
     rows: HashMap<DeliveryId, Row>,
     newest_start: Option<Instant>,
-    /// Until then the destination takes nothing.
+    /// The destination accepts nothing until then.
     paused_until: Option<Instant>,
-    /// Attempts that failed since the last one that was successful.
+    /// Failed attempts since the last successful one.
     failures: u32,
-    /// While there are failures, attempts keep a distance.
+    /// While there are failures, attempts are spaced out.
     next_after_failure: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Row {
     state: RowState,
-    /// Attempts that surely did not arrive.
+    /// Attempts that certainly did not arrive.
     refusals: u32,
     /// Attempts that may have arrived.
     unanswered: u32,
@@ -63,7 +63,7 @@ enum RowState {
     UnderWay,
     Waiting {
         due: Instant,
-        /// It is not tried earlier, whatever else the destination takes.
+        /// It is not tried earlier, even if the destination accepts other rows.
         earliest: Instant,
     },
 }
@@ -81,7 +81,7 @@ impl Schedule {
         }
     }
 
-    /// From when on another row may be started; `None` while as many are under way as may be.
+    /// When another row may be started; `None` while the maximum number is in progress.
     pub(super) fn opens_at(&self, now: Instant) -> Option<Instant> {
         let under_way = self.rows.values().filter(|row| row.state == RowState::UnderWay).count();
         let slow = self.newest_start.filter(|_| under_way > 0).map(|start| start + SLOW);
@@ -89,7 +89,7 @@ impl Schedule {
         (under_way < MOST_UNDER_WAY).then(|| gates.into_iter().flatten().fold(now, Instant::max))
     }
 
-    /// How many rows wait for a time of their own.
+    /// How many rows have their own waiting time.
     pub(super) fn waiting(&self) -> usize {
         self.rows.values().filter(|row| row.state != RowState::UnderWay).count()
     }
@@ -103,8 +103,8 @@ impl Schedule {
         self.rows.values().filter_map(due).min()
     }
 
-    /// Whether a waiting row is to be tried now. One that is seen for the first time is, unless an earlier run of the bot
-    /// may have delivered it, or may have failed by it.
+    /// Whether to try a waiting row now. A row seen for the first time is tried, unless an earlier run of the bot may
+    /// have delivered it, or may have failed because of it.
     pub(super) fn is_due(&mut self, head: &Head, now: Instant) -> bool {
         if let Some(row) = self.rows.get(&head.id) {
             return matches!(row.state, RowState::Waiting { due, .. } if due <= now);
@@ -119,7 +119,7 @@ impl Schedule {
         false
     }
 
-    /// A row is being tried.
+    /// Records that a row is being tried.
     pub(super) fn started(&mut self, row: DeliveryId, now: Instant) {
         let fresh = Row { state: RowState::UnderWay, refusals: 0, unanswered: 0, hastened: 0 };
         self.rows.entry(row).or_insert(fresh).state = RowState::UnderWay;
@@ -130,7 +130,7 @@ impl Schedule {
         }
     }
 
-    /// What came of it, and for how long the destination then wants nothing more. Returns how long the row waits.
+    /// Records the outcome, and how long the destination then accepts nothing more. Returns how long the row waits.
     pub(super) fn finished(
         &mut self,
         id: DeliveryId,
@@ -148,7 +148,7 @@ impl Schedule {
                     Some(now + self.unit.mul_f64(factor(BETWEEN_FAILURES, self.failures)));
                 self.failures = self.failures.saturating_add(1);
             }
-            // The row's own fault, or nobody's.
+            // The failure concerns only this row, or nobody.
             Settlement::Failed { .. }
             | Settlement::Withdrawn { .. }
             | Settlement::Crashed { .. }
@@ -163,7 +163,7 @@ impl Schedule {
             Settlement::Retry { reason: None } => (Duration::ZERO, Duration::ZERO),
             Settlement::Retry { reason: Some(_) } => {
                 row.refusals = row.refusals.saturating_add(1);
-                // Where an earlier attempt may have arrived, that is still so.
+                // An earlier attempt may have arrived, and that has not changed.
                 (self.unit.mul_f64(factor(AFTER_REFUSAL, row.refusals - 1)), Duration::ZERO)
             }
             Settlement::Unanswered { .. } | Settlement::Crashed { .. } => {
@@ -175,18 +175,18 @@ impl Schedule {
         wait
     }
 
-    /// A row is settled otherwise.
+    /// The row was settled elsewhere.
     pub(super) fn forget(&mut self, row: DeliveryId) {
         self.rows.remove(&row);
     }
 
-    /// Forgets the rows that are neither under way nor among these, which are all that wait.
+    /// Forgets rows that are neither in progress nor among these, which are all waiting rows.
     pub(super) fn keep(&mut self, heads: &[Head]) {
         let there: HashSet<DeliveryId> = heads.iter().map(|head| head.id).collect();
         self.rows.retain(|id, row| row.state == RowState::UnderWay || there.contains(id));
     }
 
-    /// The destination takes rows, so what waits for it is due.
+    /// The destination accepts rows, so the rows that wait for it are due.
     fn succeeded(&mut self, now: Instant) {
         (self.failures, self.next_after_failure) = (0, None);
         for row in self.rows.values_mut().filter(|row| row.hastened < MOST_HASTENED) {
@@ -204,7 +204,7 @@ impl Schedule {
     }
 }
 
-/// The entry for the `times`-th repetition, from 0; the last one from there on.
+/// The entry for the `times`-th repetition, from 0; the last entry for all later ones.
 fn factor(table: &[f64], times: u32) -> f64 {
     let at = usize::try_from(times).unwrap_or(usize::MAX).min(table.len() - 1);
     table[at]
@@ -240,7 +240,7 @@ mod tests {
         Settlement::Delivered { event_id: None }
     }
 
-    /// Tries a row at this moment; returns how long it then waits.
+    /// Tries a row at this time; returns how long it then waits.
     fn attempt(schedule: &mut Schedule, row: i64, settlement: &Settlement, at: Instant) -> f64 {
         schedule.started(DeliveryId::of(row), at);
         schedule.finished(DeliveryId::of(row), settlement, None, at).as_secs_f64()

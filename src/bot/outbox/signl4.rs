@@ -1,4 +1,4 @@
-//! The destination SIGNL4: alerts become calls of a team's webhook.
+//! SIGNL4 as a destination: sends alerts to a team's webhook.
 
 use std::time::Duration;
 
@@ -16,10 +16,11 @@ use crate::{
 };
 use signl4::{RaiseError, Raised, WebhookClient, WebhookUrl};
 
-/// SIGNL4 allows a wrong secret or an invalid event ten times a minute. After one, the queue pauses for this many units.
+/// SIGNL4 allows ten wrong secrets or invalid events a minute. After one of them, the queue pauses for this many
+/// units.
 const PAUSE_AFTER_REJECTION: u32 = 6;
 
-/// An alert that is sent later than this after its message is sent as the message is by then.
+/// If an alert is sent later than this after its message was written, the message is read again first.
 const LATE: Duration = Duration::from_secs(30);
 
 /// Raises the alerts of one team.
@@ -56,7 +57,7 @@ impl Destination for Signl4Team {
             }
         }
         let answer = self.client.raise(&self.url, &event).await;
-        // Again, for the call may have taken so long that the thread was told of the delay.
+        // Checked again, because the call may have taken so long that the delay was reported in the thread.
         let alert = self.alert(delivery).await.ok().flatten().unwrap_or(alert);
         match answer {
             Ok(raised) => self.sent(&alert, raised),
@@ -80,8 +81,8 @@ impl Signl4Team {
         }
     }
 
-    /// Whether an alert is sent although its message was deleted. One that others were suppressed for is: whoever deletes a message
-    /// to write it anew, within the cooldown, wants somebody paged.
+    /// Whether an alert is sent although its message was deleted. This is the case if its cooldown suppressed others:
+    /// somebody who deletes a message and writes it again within the cooldown wants to page.
     async fn pages_deleted(&self, alert: &Alert) -> bool {
         let settings = self.current.now();
         let mut triggers = settings.config.triggers.iter();
@@ -131,7 +132,8 @@ impl Signl4Team {
     }
 }
 
-/// Whether the message may have changed since the alert was queued. One that may have been raised already stays as it is.
+/// Whether the message may have changed since the alert was queued. An alert that may have been raised already stays
+/// unchanged.
 fn has_waited(delivery: &Delivery, alert: &Alert, now: Timestamp) -> bool {
     alert.unanswered == 0 && (delivery.attempts > 1 || age(delivery, now) > LATE)
 }

@@ -1,8 +1,8 @@
-//! The worker of one queue, whatever its destination.
+//! The worker of one queue, for any destination.
 //!
-//! A row is claimed, tried and settled: three steps, each of which is on disk before the next. A row leaves only when it is
-//! settled. No row stops the queue: an attempt has a time limit, a panic is caught and counted, and a slow attempt does not
-//! hold up the next row. Queues never wait for each other.
+//! A row is claimed, tried and settled. Each of these steps is on disk before the next one. A row is only removed when
+//! it is settled. No row blocks the queue: an attempt has a time limit, a panic is caught and counted, and a slow
+//! attempt does not delay the next row. Queues never wait for each other.
 
 #[cfg(test)]
 mod tests;
@@ -26,27 +26,27 @@ use crate::{
     telemetry,
 };
 
-/// The worker looks for rows at least this often, should a wake-up ever fail.
+/// How often to look for rows even without a wake-up.
 const POLL: Duration = Duration::from_secs(30);
 /// The wait after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(2);
-/// Rows that are looked at for one that is due, besides those that are known to wait.
+/// How many rows to read, besides those that are known to wait, to find one that is due.
 const LOOK_AHEAD: usize = 16;
-/// How long an attempt may take. Destinations have shorter limits of their own; this one is for what they overlook.
+/// Time limit for an attempt. Destinations have shorter limits; this one is a safety net.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(30);
-/// After so many panics in a row a delivery is given up.
+/// After this many panics in succession a delivery is given up.
 const MOST_PANICS: u32 = 5;
-/// How often a delivery is tried at least before it is given up for its age.
+/// The minimum number of attempts before a delivery is given up because of its age.
 const LEAST_ATTEMPTS: u32 = 10;
 
-/// What a destination says of one attempt.
+/// A destination's report on an attempt.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    /// What came of the delivery.
+    /// The outcome of the delivery.
     pub(super) settlement: Settlement,
-    /// For how long the destination takes nothing more.
+    /// How long the destination accepts nothing more.
     pub(super) pause: Option<Duration>,
-    /// What follows from it.
+    /// What to write to the store because of it.
     pub(super) then: Vec<NewDelivery>,
 }
 
@@ -56,17 +56,17 @@ impl From<Settlement> for Attempt {
     }
 }
 
-/// Where a queue leads to.
+/// The destination of a queue.
 pub(super) trait Destination: Send + Sync + 'static {
     /// Tries one delivery.
     fn attempt(&self, delivery: &Delivery) -> impl Future<Output = Attempt> + Send;
 
-    /// What is to be settled and told where a delivery is given up.
+    /// What to settle and report if a delivery is given up.
     fn give_up(&self, delivery: &Delivery, reason: String) -> impl Future<Output = Attempt> + Send;
 }
 
-/// Delivers the rows of one kind in a queue until cancelled. Attempts that are under way then are finished and settled
-/// first. Returns earlier only by a bug.
+/// Delivers the rows of one kind in a queue until cancelled. Attempts in progress are then finished and settled.
+/// Returns earlier only because of a bug.
 pub(super) async fn work<D: Destination>(
     (queue, kind): (Queue, DeliveryKind),
     to: D,
@@ -77,7 +77,7 @@ pub(super) async fn work<D: Destination>(
     let line = Line { queue, kind, to: Arc::new(to), store: store.clone(), health };
     let mut worker = Worker { line, changes: store.changes(), schedule, attempts: JoinSet::new() };
     loop {
-        // Armed before the query, so that a row added after it wakes the worker.
+        // Armed before the query, so that a row added after the query wakes the worker.
         worker.changes.mark_unchanged();
         let wake = worker.start_next().await.unwrap_or_else(|error| {
             error!(queue = %worker.line.queue, %error, "the outbox cannot be read or written; trying again");
@@ -94,14 +94,14 @@ pub(super) async fn work<D: Destination>(
     while worker.attempts.join_next().await.is_some() {}
 }
 
-/// When the worker looks for the next row.
+/// When the worker next looks for rows.
 struct Wake {
     at: Instant,
     /// Whether a new row is a reason to look earlier.
     on_changes: bool,
 }
 
-/// A delivery, and what came of the attempt, which is written down.
+/// A delivery and the outcome of the attempt, which is already stored.
 type Done = (Delivery, Attempt);
 
 struct Worker<D> {
@@ -129,7 +129,7 @@ impl<D: Destination> Worker<D> {
         let Some(head) = heads.iter().find(|head| self.schedule.is_due(head, now)) else {
             let at = match is_all {
                 true => self.schedule.next_due().map_or(now + POLL, |due| due.min(now + POLL)),
-                // All of these wait for a time of their own; there may be others.
+                // All of these have their own waiting time; there may be others.
                 false => now,
             };
             return Ok(Wake { at, on_changes: true });
@@ -144,7 +144,7 @@ impl<D: Destination> Worker<D> {
         Ok(Wake { at: now, on_changes: true })
     }
 
-    /// Learns what came of an attempt. `false` where that is not known: then nobody knows whether it was written down.
+    /// Receives the outcome of an attempt. `false` if it is unknown; then it is also unknown whether it was stored.
     fn finish(&mut self, done: Result<Done, JoinError>) -> bool {
         match done {
             Ok((delivery, Attempt { settlement, pause, .. })) => {
@@ -153,14 +153,14 @@ impl<D: Destination> Worker<D> {
                 true
             }
             Err(error) => {
-                error!(queue = %self.line.queue, %error, "an outcome could not be written down");
+                error!(queue = %self.line.queue, %error, "an outcome could not be stored");
                 false
             }
         }
     }
 }
 
-/// What each attempt of a queue needs.
+/// What each attempt in a queue needs.
 struct Line<D> {
     queue: Queue,
     kind: DeliveryKind,
@@ -182,7 +182,7 @@ impl<D> Clone for Line<D> {
 }
 
 impl<D: Destination> Line<D> {
-    /// One attempt, from the call to its outcome on disk.
+    /// One attempt, from the call to the stored outcome.
     async fn deliver(self, delivery: Delivery) -> Done {
         let attempt =
             AssertUnwindSafe(timeout(ATTEMPT_LIMIT, self.to.attempt(&delivery))).catch_unwind().await;
@@ -198,7 +198,7 @@ impl<D: Destination> Line<D> {
         (delivery, attempt)
     }
 
-    /// What is posted to Rocket.Chat can be repeated.
+    /// Posts to Rocket.Chat can be repeated.
     fn timed_out(&self) -> Settlement {
         let reason = "no answer in time".to_owned();
         match self.kind {
@@ -220,7 +220,7 @@ impl<D: Destination> Line<D> {
         given_up.unwrap_or_else(|_| Settlement::Failed { reason }.into())
     }
 
-    /// Writes down what came of an attempt, as often as it takes: an outcome that is forgotten is a second page.
+    /// Stores the outcome of an attempt, and retries until that succeeds. A lost outcome would be a second page.
     async fn settle(&self, delivery: &Delivery, attempt: &Attempt) {
         while let Err(error) = self.store.settle_delivery(delivery, &attempt.settlement, &attempt.then).await
         {
@@ -229,7 +229,8 @@ impl<D: Destination> Line<D> {
         }
     }
 
-    /// Says and counts what became of an alert, once it is written down: until then a crash would send it again.
+    /// Logs and counts the outcome of an alert after it is stored, because a crash before that would send the alert
+    /// again.
     fn count_alert(&self, delivery: &Delivery, settlement: &Settlement) {
         let alert = delivery.alert.map(display);
         match settlement {
@@ -255,7 +256,7 @@ impl<D: Destination> Line<D> {
             Settlement::Delivered { .. } => {}
             Settlement::Failed { reason } => {
                 error!(%queue, %delivery, alert, %reason, "given up");
-                // Of an alert, the store tells; for a reaction, a reply stands in.
+                // For an alert, the store reports it. For a reaction, a reply is posted.
                 if self.kind == DeliveryKind::Reply {
                     let what =
                         format!("A reply was not posted in Rocket.Chat (delivery {delivery}): {reason}");
@@ -270,15 +271,15 @@ impl<D: Destination> Line<D> {
                 info!(%queue, %delivery, alert, attempts, %reason, ?retry_in, "not delivered yet");
             }
             Settlement::Unanswered { reason } | Settlement::Crashed { reason } => {
-                warn!(%queue, %delivery, alert, attempts, %reason, ?retry_in, "it is not known whether it was delivered");
+                warn!(%queue, %delivery, alert, attempts, %reason, ?retry_in, "unknown whether it was delivered");
             }
         }
     }
 }
 
-/// Whether a delivery that failed once more is to be given up. Its age, by the wall clock, does not tell alone: a clock that
-/// was wrong when the row was written, as on a machine that starts without a battery, makes it a day old at once, and a
-/// bot that was off has not tried at all meanwhile.
+/// Whether to give up a delivery that failed again. Its age by the wall clock is not enough. If that clock was wrong
+/// when the row was written, as on a machine without a clock battery, the row may seem a day old at once. And a bot
+/// that was off has made no attempts meanwhile.
 pub(super) fn tried_long_enough(delivery: &Delivery, retry_for: Duration, now: Timestamp) -> bool {
     let least = (retry_for.as_secs() / 60).min(LEAST_ATTEMPTS.into());
     u64::from(delivery.attempts) >= least && age(delivery, now) > retry_for

@@ -17,7 +17,7 @@ use crate::http::{Effect, RestError};
 pub enum Fatal {
     /// The personal access token is invalid or revoked.
     #[error(
-        "Rocket.Chat does not accept the personal access token: {0}; make a new one (My Account > Personal Access Tokens) and check that the user ID belongs to it"
+        "Rocket.Chat does not accept the personal access token: {0}; create a new one (My Account > Personal Access Tokens) and check that the user ID belongs to it"
     )]
     TokenDead(String),
     /// The username or password is wrong, or the account may not log in.
@@ -27,7 +27,7 @@ pub enum Fatal {
     Refused(String),
     /// The account needs a second factor.
     #[error(
-        "Rocket.Chat demands a second factor (TOTP or e-mail code) for this account; use a personal access token that ignores it"
+        "Rocket.Chat requires a second factor (TOTP or email code) for this account; use a personal access token that ignores it"
     )]
     SecondFactor,
     /// The token belongs to another user.

@@ -13,13 +13,13 @@ use tokio_tungstenite::tungstenite::http::Uri;
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Timeout of connecting: DNS, TCP, proxy and TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a connection may be idle and is still used again. A firewall may have forgotten it without a word, and then the
-/// call that uses it gets no answer. So it is for calls that follow each other at once.
+/// How long a connection may be idle and still be reused. A firewall may have dropped it silently, and then a call
+/// over it gets no answer. So it is only reused by calls in quick succession.
 const POOL_IDLE: Duration = Duration::from_secs(5);
-/// How long data that was sent may be without an acknowledgement by the other end's system (`TCP_USER_TIMEOUT`).
+/// How long sent data may stay unacknowledged by the other system (`TCP_USER_TIMEOUT`).
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
-/// How often an open connection without data is checked by the system, so that it is kept open, or found to be dead.
+/// How often the system checks an open connection without data, to keep it open or to detect that it is dead.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// The default `User-Agent`.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
@@ -33,7 +33,7 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 pub struct Connector {
     tls: Arc<rustls::ClientConfig>,
     http: reqwest::Client,
-    /// `None` where no proxy is to be used for any host.
+    /// `None` if no host needs a proxy.
     proxies: Option<Arc<Matcher>>,
     errors: ErrorHook,
     user_agent: HeaderValue,
@@ -95,8 +95,8 @@ impl Connector {
         })
     }
 
-    /// Calls `hook` for each REST call that fails, with the status (`"503"`), or `connect`, `timeout` or `broken` where
-    /// no answer came.
+    /// Calls `hook` for each REST call that fails, with the status (`"503"`), or with `connect`, `timeout` or `broken`
+    /// if there was no answer.
     #[must_use]
     pub fn on_http_error(self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { errors: ErrorHook::new(hook), ..self }
@@ -130,7 +130,7 @@ impl Connector {
 }
 
 impl std::fmt::Debug for Connector {
-    /// Without the proxies, whose URLs may hold a password.
+    /// Without the proxies, whose URLs may contain a password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Connector").finish_non_exhaustive()
     }
@@ -156,7 +156,8 @@ fn client_builder(
         .timeout(HTTP_TIMEOUT)
 }
 
-/// The proxies of the environment; `None` where `NO_PROXY` has a `*`, which [`Matcher`] does not apply to IP addresses.
+/// The proxies of the environment; `None` if `NO_PROXY` contains a `*`, which [`Matcher`] does not apply to IP
+/// addresses.
 fn proxies(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Matcher>, ConnectorError> {
     let first = |names: [&'static str; 2]| names.into_iter().find_map(|name| Some((name, variable(name)?)));
     if first(["NO_PROXY", "no_proxy"]).is_some_and(|(_, no)| no.split(',').any(|part| part.trim() == "*")) {
@@ -174,8 +175,8 @@ fn proxies(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Matcher>,
     Ok(Some(Matcher::from_env()))
 }
 
-/// Whether a proxy's URL can be used, and surely means the host that it seems to: a `#`, `/` or `?` in a password ends the
-/// host's name before it.
+/// Whether a proxy's URL is valid, and certainly refers to the host that it seems to: a `#`, `/` or `?` in a password
+/// ends the host's name before it.
 fn is_proxy(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));

@@ -71,7 +71,8 @@ pub(crate) async fn exchange(
     Err(classify(status, refusal, &times))
 }
 
-/// Sends a request. A call that only reads is repeated once at once where its connection breaks: it may have been an old one.
+/// Sends a request. If the connection breaks, repeats a read-only call once immediately, because the connection may
+/// have been stale.
 async fn send(request: reqwest::RequestBuilder) -> Result<reqwest::Response, NoAnswer> {
     let (client, request) = request.build_split();
     let request = request?;
@@ -102,7 +103,7 @@ fn is_json(body: &[u8]) -> bool {
     std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }
 
-/// The body, repaired where that makes JSON of it: one damaged message must not cost a whole room.
+/// The body, repaired if that makes it valid JSON: one damaged message must not hide a whole room.
 fn repaired(body: Vec<u8>) -> Vec<u8> {
     if is_json(&body) {
         return body;
@@ -112,7 +113,7 @@ fn repaired(body: Vec<u8>) -> Vec<u8> {
 }
 
 impl Refusal {
-    /// The refusal in a body. A long list is not decoded to find that it is none.
+    /// The refusal in a body. A long list is not decoded to find that it is not a refusal.
     fn of_body(body: &[u8]) -> Option<Self> {
         match serde_json::from_slice(body) {
             Ok(Head { success: Some(true), status }) if status.as_deref() != Some("error") => None,

@@ -1,4 +1,4 @@
-//! One server over HTTP: how a connection is opened, how one call is made, and what its answer means.
+//! One server over HTTP: opening a connection, making a call, and interpreting its answer.
 //!
 //! A call goes through [`Http::exchange`]: not at all while its route is rate limited, then one request, a bounded body, and
 //! either JSON or a [`RestError`] that says what the caller does next.

@@ -25,7 +25,7 @@ pub enum LostReason {
     #[error("the proxy failed: {0}")]
     Proxy(String),
     /// The server answered, but not as a WebSocket.
-    #[error("no WebSocket there: {0}")]
+    #[error("no WebSocket at this address: {0}")]
     Handshake(String),
     /// The connection broke.
     #[error("the connection broke: {0}")]
@@ -55,7 +55,7 @@ pub enum LostReason {
     #[error("the server ended the subscription: {0}")]
     Nosub(String),
     /// Nothing arrived for too long, so the connection is dead.
-    #[error("nothing came from the server for too long")]
+    #[error("the server sent nothing for too long")]
     HalfOpen,
     /// The server closed the connection, with this close code if any.
     #[error("the server closed the connection{}", close_code(*.0))]

@@ -1,7 +1,8 @@
 //! Long lists, read one document at a time.
 //!
-//! `rooms.get` of an account in 10,000 rooms is an answer of some 10 MB: each room carries its last message. As one tree of JSON
-//! values it would take several times as much, for good. So one document is decoded at a time, and only the fields that are read.
+//! `rooms.get` for an account in 10,000 rooms returns some 10 MB, because each room contains its last message. As one
+//! tree of JSON values it would take several times as much memory. So one document is decoded at a time, and only the
+//! fields that are read.
 
 use std::fmt;
 
@@ -10,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-/// A list as the server answers it.
+/// A list from the server.
 #[derive(Clone)]
 pub(super) struct Listing(Vec<u8>);
 
@@ -45,23 +46,23 @@ struct Answer<'a> {
 }
 
 impl Listing {
-    /// `None` where the answer is no JSON that could hold a list.
+    /// `None` if the answer is not JSON that could contain a list.
     pub(super) fn new(answer: Vec<u8>) -> Option<Self> {
         serde_json::from_slice::<Answer<'_>>(&answer).ok()?;
         Some(Self(answer))
     }
 
-    /// How many there are in all, where the server says so.
+    /// How many there are in total, if the server says so.
     pub(super) fn total(&self) -> Option<usize> {
         self.answer().total.as_u64().and_then(|total| usize::try_from(total).ok())
     }
 
-    /// Reads each document with `read`. Those that it cannot read are left out.
+    /// Reads each document with `read`. Unreadable ones are omitted.
     pub(super) fn items<T>(&self, read: impl Fn(&Value) -> Option<T>) -> impl Iterator<Item = T> {
         self.documents().filter_map(move |document| read(&pruned(document, &FIELDS).ok()?))
     }
 
-    /// The same with one more field, which `read` does without where it cannot be decoded.
+    /// The same with one more field, which `read` gets only if it can be decoded.
     pub(super) fn items_with<T>(
         &self,
         field: &'static str,
@@ -87,7 +88,7 @@ impl Listing {
     }
 }
 
-/// A document without the fields that nobody reads. What is skipped is not even decoded.
+/// A document without unused fields, which are not even decoded.
 pub(super) fn pruned(document: &str, fields: &[&str]) -> Result<Value, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_str(document);
     let read = Fields(fields).deserialize(&mut reader)?;

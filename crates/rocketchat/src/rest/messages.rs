@@ -82,8 +82,8 @@ impl RestClient {
         Ok(self.message_document(id).await?.is_some())
     }
 
-    /// A message as it is now (`chat.getMessage`). `None` where it was deleted or hidden, but with some servers also where it is in a
-    /// room that the account cannot read.
+    /// A message in its current form (`chat.getMessage`). `None` if it was deleted or hidden. With some servers also
+    /// if it is in a room that the account cannot read.
     ///
     /// # Errors
     /// See [`RestError`].

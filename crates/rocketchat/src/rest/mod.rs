@@ -1,7 +1,7 @@
 //! The REST API: messages to send and to read, rooms, and the server itself.
 //!
-//! This file holds how a call is made, with the account's live token, renewed once where it has expired, and the calls
-//! about server and account; `messages`, `sync` and `rooms` hold the others.
+//! This file has the code that makes a call with the account's current token, which is renewed once if it has expired,
+//! and the calls about server and account. `messages`, `sync` and `rooms` have the others.
 
 mod listing;
 mod messages;
@@ -42,7 +42,7 @@ pub struct RestClient {
     sync_is_unpaged: Arc<AtomicBool>,
 }
 
-/// What a server tells without a login.
+/// What a server reveals without a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerInfo {
     /// The version, often only major and minor; some servers hide it.
@@ -51,7 +51,7 @@ pub struct ServerInfo {
     pub time: Option<Timestamp>,
 }
 
-/// The account as the server describes it.
+/// The server's description of the account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Me {
     /// ID and username.
@@ -145,7 +145,7 @@ impl RestClient {
             Err(RestError::Unauthorized { code, reason }) => {
                 let renewed = self.account.renew(&login).await?;
                 if Arc::ptr_eq(&renewed, &login) {
-                    // The server accepts the token elsewhere, so it refuses this call.
+                    // The server accepts the token for other calls, so it refuses this call.
                     return Err(RestError::Rejected { status: 401, code, reason });
                 }
                 self.attempt(&call, &renewed).await

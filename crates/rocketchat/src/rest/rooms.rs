@@ -8,7 +8,7 @@ use super::sync::iso;
 use super::{Call, RestClient, RestError};
 use crate::{Message, Room, RoomId, RoomKind, ServerUrl, wire};
 
-/// A room, and what decides whether the account can read and post there.
+/// A room, and the settings that decide whether the account can read and post there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomInfo {
     /// The room.

@@ -10,14 +10,14 @@ const THREADS: &str = "Threads_enabled";
 const SITE_URL: &str = "Site_Url";
 const LONGEST_MESSAGE: &str = "Message_MaxAllowedSize";
 
-/// The server's settings that matter for messages. `None` where the server does not say.
+/// The server's settings that matter for messages. `None` if the server does not report a setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PublicSettings {
-    /// Whether there are threads (`Threads_enabled`). Without them a message with a `tmid` is refused.
+    /// Whether threads are enabled (`Threads_enabled`). Otherwise a message with a `tmid` is refused.
     pub threads: Option<bool>,
     /// The longest text, in UTF-16 code units (`Message_MaxAllowedSize`).
     pub longest_message: Option<usize>,
-    /// The address that people use (`Site_Url`). Only links that begin with it are shown as quotations.
+    /// The address that people use (`Site_Url`). Only links that begin with it are displayed as quotations.
     pub site_url: Option<Url>,
 }
 

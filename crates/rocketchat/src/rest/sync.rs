@@ -119,7 +119,7 @@ impl RestClient {
     }
 }
 
-/// Reads a page, each document by itself: one that cannot be read costs no other.
+/// Reads a page document by document, so that an unreadable one does not affect the others.
 fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestError> {
     let Answer { result } =
         serde_json::from_slice(answer).map_err(|_| RestError::unclear("an answer without a result"))?;
@@ -145,7 +145,7 @@ fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestError> {
 }
 
 fn read_message(document: &str, server: &ServerUrl) -> Result<Message, Unreadable> {
-    // Half of a surrogate pair is not found before a text is decoded.
+    // Half of a surrogate pair is only found when a text is decoded.
     let document = pruned(document, &FIELDS)
         .or_else(|_| pruned(&lenient_json::repair(document.as_bytes()), &FIELDS))
         .map_err(|error| Unreadable { id: id_in(document), reason: error.to_string() })?;

@@ -13,12 +13,12 @@ const SWITCHES = [
   {
     name: "signl4_throttles",
     label: "SIGNL4 throttles",
-    note: "SIGNL4 answers 429. Alerts wait until it lets them through.",
+    note: "SIGNL4 answers 429. Alerts wait until it accepts them again.",
   },
   {
     name: "chat_down",
     label: "Rocket.Chat is cut off",
-    note: "The bot hears nothing. What you write now alerts once it is back.",
+    note: "The bot receives nothing. What you write now raises alerts once it is back.",
   },
 ];
 
@@ -53,7 +53,7 @@ export function showStrip({ faults, bot, waiting }) {
 }
 
 /** Says that the page itself has lost its server. */
-export const showLost = () => showBot("lost", "The page lost its server, trying again …");
+export const showLost = () => showBot("lost", "The page lost its server. Trying again …");
 
 const WORDS = {
   unknown: () => "No bot is being watched",

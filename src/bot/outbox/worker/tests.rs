@@ -62,7 +62,7 @@ async fn add(store: &Store, row: &NewDelivery) {
 }
 
 impl Scene {
-    /// A worker with these rows in its queue, each of an ordering of its own.
+    /// A worker with these rows in its queue, each with its own ordering.
     async fn with(bodies: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         let url = format!("sqlite://{}", directory.path().join("bot.db").display());
