@@ -125,7 +125,7 @@ fn readiness(status: &Status) -> Markup {
             h2 { (heading) }
             @if readiness.state == State::Ready {
                 @if holds_up(status) {
-                    p { "The bot sees the messages of its rooms, and the store accepts writes. Not everything gets out just now: see the outbox." }
+                    p { "The bot sees the messages of its rooms, and the store accepts writes. Some deliveries are delayed at the moment: see the outbox." }
                 } @else {
                     p { "The bot sees the messages of its rooms, alerts get out, and the store accepts writes." }
                 }

@@ -64,10 +64,10 @@ fn doubted(doubt: Doubt, host: &str) -> Option<Remark> {
             format!("if {host} passes alerts on to SIGNL4, ignore this; otherwise {COPY}"),
         ),
         Doubt::Website => {
-            Remark::problem(format!("the URL is that of a web page at {host}, which takes no alerts"), COPY)
+            Remark::problem(format!("the URL is a web page at {host}, which accepts no alerts"), COPY)
         }
         Doubt::Api => Remark::problem(
-            "the URL is one of SIGNL4's REST API, which takes nothing without an API key",
+            "the URL belongs to SIGNL4's REST API, which accepts nothing without an API key",
             COPY,
         ),
         Doubt::Path => {

@@ -17,7 +17,7 @@ use crate::setup::{Given, SetupError, Target, Terminal, Written, interview};
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Secrets also come from SIGNL4_BOT_ROCKETCHAT__AUTH_TOKEN, SIGNL4_BOT_ROCKETCHAT__PASSWORD and \
-                        SIGNL4_BOT_SIGNL4__WEBHOOK_URL.\nWithout a terminal nothing is asked, and missing answers are an error."
+                        SIGNL4_BOT_SIGNL4__WEBHOOK_URL.\nWithout a terminal, init asks nothing, and missing answers are an error."
 )]
 pub struct InitOptions {
     /// Rocket.Chat's address, as people open it in the browser.

@@ -1,4 +1,4 @@
-//! How long an alert and a reply take, beside what the disk below the store needs for one write.
+//! The latency of an alert and a reply, compared with the time that the store's disk needs for one write.
 
 use std::collections::HashMap;
 use std::io::{Seek, SeekFrom, Write};

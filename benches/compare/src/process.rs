@@ -1,4 +1,4 @@
-//! A side as a process of its own, and what it costs.
+//! A measured program as a separate process, and its cost.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -60,7 +60,7 @@ impl Process {
         Ok(Resident { all: kib("VmRSS:")?, anonymous: kib("RssAnon:")? })
     }
 
-    /// Waits until it does nothing any more, and returns the CPU time that it has taken until then.
+    /// Waits until it is idle, and returns its CPU time so far.
     pub async fn rest(&self) -> Result<Duration, Failure> {
         let deadline = Instant::now() + crate::DEADLINE;
         let mut before = self.cpu()?;

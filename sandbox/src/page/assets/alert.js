@@ -1,4 +1,4 @@
-// One alert on the phone: what it says, what can be done with it, what has happened to it.
+// One alert on the phone: its text, its buttons, its history.
 
 import { call } from "./api.js";
 import { el, find, icon, reconcile, setText } from "./dom.js";
@@ -156,7 +156,7 @@ function makeMore(node) {
 
 const take = (node, step) => call("POST", `alerts/${encodeURIComponent(node.alert.id)}`, step);
 
-/** Offers what the alert's state allows, and keeps the focus where it was or near. */
+/** Offers the actions that the alert's state allows, and keeps the focus where it was or nearby. */
 function showActions(node, status) {
   const taken = status === "acknowledged";
   const over = status === "closed";

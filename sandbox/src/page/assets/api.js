@@ -1,11 +1,11 @@
-// Calls to the page's server. A refusal is shown to the person and is no exception to the caller.
+// Calls to the page's server. A refusal is shown to the user and does not throw an exception.
 
 import { find } from "./dom.js";
 
 const SHOWN_FOR = 6000;
 let hide;
 
-/** Calls the server; gives its answer, `true` for an empty one, or `null` when it refused. */
+/** Calls the server. Returns its answer, `true` for an empty one, or `null` if it refused. */
 export async function call(method, path, body) {
   try {
     const answer = await fetch(`api/${path}`, {

@@ -40,7 +40,7 @@ function listen() {
   source.onmessage = (event) => show(JSON.parse(event.data));
   source.onerror = () => {
     showLost();
-    // It tries again by itself, unless the answer was none that it can live with.
+    // The browser tries again on its own, unless the answer was not an event stream.
     if (source.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN_AFTER);
   };
 }
@@ -51,5 +51,5 @@ setUpPhone();
 setUpStrip();
 setUpKeys();
 listen();
-// On a phone this would bring up the keyboard before there is anything to see.
+// On a phone this would open the keyboard before there is anything to see.
 if (!wanted && matchMedia("(min-width: 761px)").matches) find("#composer-text").focus();

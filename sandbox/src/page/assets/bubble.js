@@ -7,7 +7,7 @@ import { clock, emoji, initials, tone } from "./format.js";
 import { markdown } from "./markdown.js";
 import { author, isName, username } from "./people.js";
 
-/** What a system message says, by its type. */
+/** The texts of system messages, by type. */
 const SYSTEM = {
   uj: "has joined the room",
   ul: "has left the room",
@@ -15,7 +15,7 @@ const SYSTEM = {
   rm: "Message removed",
 };
 
-/** An empty one. Once shown it has its `message` as a property. */
+/** An empty bubble. Once shown, it has its `message` as a property. */
 export function makeBubble() {
   const avatar = el("span", { className: "avatar", "aria-hidden": "true" });
   const byline = el(
@@ -48,14 +48,14 @@ export function updateBubble(node, message) {
   );
 }
 
-/** Only a new text is shown anew: a link in it may have the focus. */
+/** Replaces the text only if it changed, because a link in it may have the focus. */
 function showText(node, text) {
   if (node.shownText === text) return;
   node.shownText = text;
   find(".words", node).replaceChildren(...markdown(text, isName));
 }
 
-/** Reacts, or takes the reaction back. */
+/** Adds or removes a reaction. */
 export const react = (node, name) =>
   call("POST", `messages/${node.message.id}/reactions`, { user: author(), emoji: name });
 

@@ -10,7 +10,7 @@ import { startReply, unfold } from "./thread.js";
 
 /** How far from the end, in pixels, still counts as reading the newest message. */
 const NEAR_END = 80;
-/** Messages of one author within so many milliseconds stand under one name. */
+/** Messages of one author within this many milliseconds are grouped under one name. */
 const TOGETHER = 5 * 60 * 1000;
 
 /**
@@ -57,10 +57,10 @@ export function setUpChat() {
   find("#messages").addEventListener("keydown", onMessageKey);
   const log = find("#log");
   log.addEventListener("scroll", () => (view.atEnd = isAtEnd(log)), { passive: true });
-  // The window, the keyboard of a phone or a longer draft takes room from the log.
+  // The window, a phone's keyboard or a longer draft may shrink the log.
   const observer = new ResizeObserver(() => view.atEnd && scrollToEnd());
   for (const node of [log, find("#messages")]) observer.observe(node);
-  // Who unfolds something looks at that.
+  // Expanding a text must not scroll away from it.
   log.addEventListener("click", (event) => {
     if (event.target.closest("[aria-expanded]")) view.atEnd = false;
   });
@@ -84,10 +84,10 @@ export function showChat(state) {
   showRoom(room, moved);
 }
 
-/** Shows the chat again as it is, when it has come into view. */
+/** Updates the chat when it has come into view. */
 export const showChatAgain = () => view.state && showChat(view.state);
 
-/** Opens the room of a message and shows where it is. Gives false where there is no such message. */
+/** Opens the room of a message and scrolls to it. Returns false if there is no such message. */
 export function openMessage(id) {
   const isIt = (message) => message.id === id || message.replies.some((reply) => reply.id === id);
   const room = view.state.rooms.find((room) => room.messages.some(isIt));
@@ -142,7 +142,7 @@ function showBadge(badge, number) {
   badge.setAttribute("aria-label", `${number} unread`);
 }
 
-/** How many messages and replies of others a room has that were not seen. */
+/** The number of unread messages and replies by others in a room. */
 function unread(room) {
   const since = seen(room);
   return room.messages.flatMap((message) => [message, ...message.replies]).filter((it) => isNew(it, since)).length;
@@ -150,7 +150,7 @@ function unread(room) {
 
 const isNew = (message, since) => message.at > since && message.user !== author();
 
-/** Up to which message a room was read; all of it at first. */
+/** Up to which message a room was read; initially all of it. */
 function seen(room) {
   if (!view.seen.has(room.id)) view.seen.set(room.id, newest(room));
   return view.seen.get(room.id);
@@ -175,7 +175,7 @@ function enter(room) {
 function showRoom(room, moved) {
   const log = find("#log");
   const firstNew = room.messages.find((message) => isNew(message, view.newFrom));
-  // Another room's messages are nothing new to read out.
+  // A screen reader must not read out another room's messages as new.
   log.setAttribute("aria-busy", String(moved));
   reconcile(
     find("#messages"),
@@ -194,7 +194,7 @@ function showRoom(room, moved) {
   log.setAttribute("aria-busy", "false");
 }
 
-/** Whether a message stands under the name of the one before. */
+/** Whether a message is grouped under the name of the one before. */
 function continues(before, message) {
   return (
     before !== undefined &&
@@ -214,7 +214,7 @@ function scrollToEnd() {
 
 const isAtEnd = (log) => log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
 
-/** One message can be reached by Tab, the others from it by the arrow keys. */
+/** Tab reaches one message; the arrow keys move from it to the others. */
 function makeOneReachable() {
   const list = find("#messages");
   if (!find(":scope > [tabindex='0']", list)) list.lastElementChild?.setAttribute("tabindex", "0");

@@ -1,4 +1,4 @@
-// Making elements, and keeping a list of them in step with a list of things. Data becomes text, never markup.
+// Creates elements, and keeps a list of them in sync with a list of items. Data becomes text, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -36,13 +36,13 @@ export function reconcile(parent, items, keyOf, make, update) {
     const node = known.get(keys[index]) ?? make(item);
     node.dataset.key = keys[index];
     update(node, item, index);
-    // Moving a node would take the focus from it.
+    // A moved node would lose the focus.
     if (node === next) next = next.nextElementSibling;
     else parent.insertBefore(node, next);
   });
 }
 
-/** Removes the children whose keys are not wanted, and gives the others by their keys. */
+/** Removes the children whose keys are not wanted, and returns the others by key. */
 function keep(parent, wanted) {
   const known = new Map();
   for (const node of [...parent.children]) {
@@ -52,7 +52,7 @@ function keep(parent, wanted) {
   return known;
 }
 
-/** Sets a text only where it differs, so that a live region speaks up for changes alone. */
+/** Sets a text only if it differs, so that a live region only announces changes. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

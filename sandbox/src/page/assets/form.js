@@ -1,8 +1,8 @@
-// A small form in the middle of things: a field that grows, a button, a way out.
+// A small inline form: a growing field, a button, and Cancel.
 
 import { el } from "./dom.js";
 
-/** Enter and the button hand over what was typed, Escape and Cancel give up, Shift+Enter starts a new line. */
+/** Enter and the button submit the text, Escape and Cancel discard it, Shift+Enter starts a new line. */
 export function smallForm({ label, button, done, giveUp }) {
   const area = el("textarea", { rows: 1, maxLength: 5000, placeholder: label, "aria-label": label });
   const form = el(
@@ -27,5 +27,5 @@ export function smallForm({ label, button, done, giveUp }) {
   return form;
 }
 
-/** Whether a key sends what was typed: Enter, unless it starts a new line or ends a composition of letters. */
+/** Whether a key submits the text: Enter, unless it starts a new line or ends an input method's composition. */
 export const isEnter = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing;

@@ -1,4 +1,4 @@
-// How things are written: times, counts, names, emoji.
+// Formats times, counts, names and emoji.
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
@@ -36,7 +36,7 @@ export function emoji(name) {
   return EMOJI.get(name.replaceAll(":", "")) ?? name;
 }
 
-/** Two letters that stand for a name. */
+/** A name's initials: two letters. */
 export function initials(name) {
   const words = name.split(/\s+/).filter(Boolean);
   const letters = words.length > 1 ? words[0][0] + words.at(-1)[0] : name.slice(0, 2);

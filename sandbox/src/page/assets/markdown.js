@@ -1,6 +1,6 @@
 // Rocket.Chat's Markdown as elements. Text becomes text nodes, so that nobody's markup is ever run.
 //
-// What Rocket.Chat also shows and this does not: bare domains and mail addresses as links, spoilers, emoticons.
+// Unlike Rocket.Chat, it does not support bare domains and email addresses as links, spoilers, or emoticons.
 
 import { el } from "./dom.js";
 import { EMOJI } from "./format.js";
@@ -11,7 +11,7 @@ const QUOTE = /^> ?(.*)$/;
 const BULLET = /^(?:- +|\* +(?=[^*]+$))(?:\[(?<done>[ x])\] )?(?<text>\S.*)$/;
 const NUMBER = /^(?<number>\d{1,9})\. +(?<text>\S.*)$/;
 
-/** In the order of their precedence at one place. */
+/** In order of precedence at the same position. */
 const INLINE = new RegExp(
   [
     String.raw`\\(?<escaped>[*_~\`#.\\[\]()>!-])`,
@@ -96,7 +96,7 @@ function element(whole, found, isName) {
   return link(found.target ?? found.angled ?? found.url, found.label ?? found.name ?? found.url) ?? whole;
 }
 
-/** A link that leads to a web page, and to nothing that runs here. */
+/** A link to a web page, never one that runs a script. */
 function link(address, words) {
   if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) return null;
   return el("a", { href: address, target: "_blank", rel: "noopener noreferrer", textContent: words });

@@ -1,4 +1,4 @@
-// A message of the room, and what can be done with it.
+// A message of the room, and its actions.
 
 import { call } from "./api.js";
 import { makeBubble, react, updateBubble } from "./bubble.js";

@@ -40,7 +40,7 @@ export function showPhone({ alerts, on_duty, staff, waiting }) {
   known = new Set(alerts.map((alert) => alert.id));
 }
 
-/** The phone shakes and says what is new. */
+/** The phone shakes and announces the new alerts. */
 function ring(fresh) {
   if (fresh.length === 0) return;
   find("#frame").classList.add("ringing");

@@ -1,4 +1,4 @@
-// Whether the bot is there, and the switches for simulated failures.
+// The bot's state, and the switches for simulated failures.
 
 import { call } from "./api.js";
 import { el, find, reconcile, setText } from "./dom.js";
@@ -52,7 +52,7 @@ export function showStrip({ faults, bot, waiting }) {
   }
 }
 
-/** Says that the page itself has lost its server. */
+/** Reports that the page has lost its server. */
 export const showLost = () => showBot("lost", "The page lost its server. Trying again …");
 
 const WORDS = {
@@ -63,7 +63,7 @@ const WORDS = {
   away: () => "Bot does not answer",
 };
 
-/** A reason without its details, which the status page has. */
+/** A reason without its details, which the status page shows. */
 const short = (reason) => reason.split(/ \(|; /)[0];
 
 function showBot(state, text) {

@@ -4,7 +4,7 @@ import { find } from "./dom.js";
 
 let shown = () => {};
 
-/** Shows one of them; on a wide window both are seen anyway. */
+/** Shows one of them; a wide window shows both. */
 export function openTab(name) {
   document.body.dataset.tab = name;
   for (const tab of ["chat", "phone"]) find(`#tab-${tab}`).setAttribute("aria-pressed", String(tab === name));

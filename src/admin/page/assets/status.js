@@ -1,5 +1,5 @@
-// Keeps the page up to date: each part of it comes again as it changes, and only what differs is touched, so that the
-// focus and what was folded stay where they are. Times are shown in the reader's own zone.
+// Keeps the page up to date: the server sends each part again when it changes, and the page only updates the differences, so that
+// the focus and collapsed parts stay as they are. Times are shown in the reader's time zone.
 
 const RETRY = 10_000;
 const TICK = 5_000;
@@ -41,14 +41,14 @@ function showTimes(root) {
 
 const keyOf = (node) => node?.dataset?.key;
 
-/** Makes a node equal to another one by changing as little as possible. */
+/** Makes a node equal to another one with as few changes as possible. */
 function become(node, wanted) {
   if (node.nodeType === Node.TEXT_NODE) {
     if (node.data !== wanted.data) node.data = wanted.data;
     return;
   }
   for (const { name } of [...node.attributes]) {
-    // What the reader folded or unfolded is the reader's.
+    // Keeps what the reader collapsed or expanded.
     if (name !== "open" && !wanted.hasAttribute(name)) node.removeAttribute(name);
   }
   for (const { name, value } of wanted.attributes) {
@@ -89,7 +89,7 @@ function show(parts) {
 
 function say(state, text) {
   live.dataset.state = state;
-  // What is shown may no longer be true.
+  // The page may be outdated.
   document.getElementById("main").classList.toggle("stale", state === "lost");
   live.querySelector(".live-text").textContent = text;
 }
