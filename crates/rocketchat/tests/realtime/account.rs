@@ -64,7 +64,7 @@ async fn a_revoked_personal_access_token_is_tried_again_and_the_error_says_what_
     let fatal = listener.refused().await;
     assert!(matches!(fatal, Fatal::TokenDead(_)), "{fatal:?}");
     let words = fatal.to_string();
-    assert!(words.contains("personal access token") && words.contains("make a new one"), "{words}");
+    assert!(words.contains("personal access token") && words.contains("create a new one"), "{words}");
     assert_eq!(listener.refused().await, fatal);
 }
 
