@@ -30,7 +30,7 @@ use std::time::Duration;
 pub use listener::{Admin, Listener, TlsFiles};
 pub(crate) use report::similar;
 pub use report::{ConfigErrors, Problem};
-pub use rocketchat::{Account, RocketChat};
+pub use rocketchat::RocketChat;
 pub(crate) use rocketchat::{account_name, server_url};
 pub use signl4::Signl4;
 pub use source::Sources;

@@ -168,7 +168,7 @@ impl Bot {
             .on_http_error(|code| telemetry::http_error("rocketchat", code));
         let webhooks = WebhookClient::new(connector.client_builder())?
             .on_http_error(|code| telemetry::http_error("signl4", code));
-        let credentials = config.rocketchat.account.credentials();
+        let credentials = config.rocketchat.account.clone();
         let account = Account::new(config.rocketchat.url.clone(), credentials, connector);
         let account = Arc::new(account.with_login_wait(tempo.retry_unit));
         let current = Current::new(config.clone());

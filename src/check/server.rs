@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 use crate::store::Store;
 use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent, Scope};
 use rocketchat::rest::{Me, PublicSettings, RestClient, RestError, ServerInfo};
-use rocketchat::{Account, Connector, LoginError, ServerUrl};
+use rocketchat::{Account, Connector, Credentials, LoginError, ServerUrl};
 
 /// The major versions of Rocket.Chat that the bot is tested with.
 const OLDEST: u32 = 6;
@@ -39,8 +39,7 @@ pub(super) type Found = (Vec<Finding>, Option<Vec<RoomFinding>>);
 /// Probes everything on the server that can be probed without an effect.
 pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
     let settings = &config.rocketchat;
-    let account =
-        Arc::new(Account::new(settings.url.clone(), settings.account.credentials(), connector.clone()));
+    let account = Arc::new(Account::new(settings.url.clone(), settings.account.clone(), connector.clone()));
     let rest = RestClient::new(Arc::clone(&account));
     let mut findings = Vec::new();
     let rooms = Probe { config, account, rest: rest.clone() }.run(&mut findings).await;
@@ -50,8 +49,8 @@ pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
 
 /// Logs out after a login with a password: a server keeps 50 logins per user, and a probe must not displace the login
 /// of a running bot.
-pub(super) async fn end_login(account: &config::Account, rest: &RestClient) {
-    if matches!(account, config::Account::Password { .. }) && rest.account().identity().is_some() {
+pub(super) async fn end_login(account: &Credentials, rest: &RestClient) {
+    if matches!(account, Credentials::Password { .. }) && rest.account().identity().is_some() {
         let _ = rest.log_out().await;
     }
 }

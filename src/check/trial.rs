@@ -8,7 +8,6 @@ use super::room_inventory::{RoomInventory, wait_for_rate_limit};
 use super::rooms::{Rights, RoomCheck};
 use super::{server, teams};
 use crate::alerting::{RoomPattern, TeamName, room_label};
-use crate::config::Account;
 use rocketchat::rest::{Me, RestClient, RoomInfo};
 use rocketchat::{Connector, Credentials, RoomKind, ServerUrl, UserId};
 use signl4::{WebhookClient, WebhookUrl};
@@ -42,9 +41,9 @@ impl Trial {
     pub(crate) async fn account(
         &self,
         url: &ServerUrl,
-        settings: &Account,
+        settings: &Credentials,
     ) -> (Vec<Finding>, Option<Session>) {
-        let account = rocketchat::Account::new(url.clone(), settings.credentials(), self.connector.clone());
+        let account = rocketchat::Account::new(url.clone(), settings.clone(), self.connector.clone());
         let account = Arc::new(account);
         if let Some(refused) = server::login_refused(account.log_in().await.err()) {
             return (vec![Finding::new("account", refused)], None);
@@ -77,7 +76,7 @@ impl Trial {
 /// A login during `init`. It has to be ended, because a login with a password would stay on the server.
 pub(crate) struct Session {
     rest: RestClient,
-    settings: Account,
+    settings: Credentials,
     me: Me,
     rights: Rights,
     /// Without a list of the rooms, none can be searched.
@@ -94,7 +93,7 @@ pub(crate) struct RoomsInSight {
 }
 
 impl Session {
-    async fn new(rest: RestClient, settings: Account, me: Me) -> Self {
+    async fn new(rest: RestClient, settings: Credentials, me: Me) -> Self {
         let rights = Rights::new(me.roles.clone(), wait_for_rate_limit(|| rest.permissions()).await.ok());
         let rooms = match RoomInventory::joined(&rest).await {
             Ok(mut rooms) => {

@@ -21,7 +21,7 @@ use crate::{
     bot::event_of,
     config::{self, Config, Sources},
 };
-use rocketchat::{Account, Author, Connector, Message, RestClient, Room};
+use rocketchat::{Account, Author, Connector, Credentials, Message, RestClient, Room};
 use signl4::AlertEvent;
 
 /// Time limit for asking the server for the bot's name.
@@ -81,11 +81,11 @@ struct Report {
 
 /// The bot's username. For a token only the server knows it; without an answer it stays unknown.
 async fn own_name(settings: &config::RocketChat) -> Option<String> {
-    if let config::Account::Password { username, .. } = &settings.account {
+    if let Credentials::Password { username, .. } = &settings.account {
         return Some(username.clone());
     }
     let connector = Connector::with_user_agent(crate::USER_AGENT).ok()?;
-    let account = Account::new(settings.url.clone(), settings.account.credentials(), connector);
+    let account = Account::new(settings.url.clone(), settings.account.clone(), connector);
     let me = timeout(NAME_WITHIN, RestClient::new(Arc::new(account)).me()).await.ok()?.ok()?;
     Some(me.identity.username)
 }

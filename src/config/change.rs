@@ -2,7 +2,9 @@
 
 use secrecy::ExposeSecret;
 
-use super::{Account, Admin, Config};
+use rocketchat::Credentials;
+
+use super::{Admin, Config};
 
 impl Config {
     /// The new configuration as far as a bot that runs with `running` can adopt it. Settings that it cannot change
@@ -34,12 +36,12 @@ fn keep<T: Clone>(
     }
 }
 
-fn same_account(one: &Account, other: &Account) -> bool {
-    let parts = |account: &Account| match account {
-        Account::Token { user_id, auth_token } => {
+fn same_account(one: &Credentials, other: &Credentials) -> bool {
+    let parts = |account: &Credentials| match account {
+        Credentials::Token { user_id, token: auth_token } => {
             (true, user_id.to_string(), auth_token.expose_secret().to_owned())
         }
-        Account::Password { username, password } => {
+        Credentials::Password { username, password } => {
             (false, username.clone(), password.expose_secret().to_owned())
         }
     };

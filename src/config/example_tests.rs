@@ -6,7 +6,9 @@ use std::path::Path;
 use super::report::{Report, join};
 use super::section::Section;
 use super::source::parse_file;
-use super::{Account, Config, ConfigErrors, Sources, read};
+use rocketchat::Credentials;
+
+use super::{Config, ConfigErrors, Sources, read};
 use crate::alerting::{ReplyKind, ReplyWords, Template, Trigger};
 
 pub(super) const EXAMPLE: &str = include_str!("../../bot.toml.example");
@@ -241,7 +243,7 @@ fn every_example_it_shows_works() {
 
 #[test]
 fn every_alternative_it_shows_works() {
-    let account = |config: &Config| matches!(config.rocketchat.account, Account::Password { .. });
+    let account = |config: &Config| matches!(config.rocketchat.account, Credentials::Password { .. });
     assert!(account(&with_alternatives(&["rocketchat.username", "rocketchat.password"])));
     assert!(account(&with_alternatives(&["rocketchat.username", "rocketchat.password_file"])));
     let mut alone = 0;

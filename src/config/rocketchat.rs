@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use secrecy::SecretString;
 use url::Url;
 
 use super::report::Fault;
@@ -16,7 +15,7 @@ pub struct RocketChat {
     /// The server, with its sub-path.
     pub url: ServerUrl,
     /// The account to log in with.
-    pub account: Account,
+    pub account: Credentials,
     /// The name to post under; `None` for the account's own.
     pub alias: Option<String>,
     /// The avatar to post with; `None` for the account's own.
@@ -25,35 +24,6 @@ pub struct RocketChat {
     pub auto_join: bool,
     /// How old messages that the bot missed may be and still raise alerts; zero for never.
     pub catch_up: Duration,
-}
-
-/// The bot's account.
-#[derive(Clone, Debug)]
-pub enum Account {
-    /// By a personal access token.
-    Token {
-        /// The account's `_id`.
-        user_id: UserId,
-        /// The token.
-        auth_token: SecretString,
-    },
-    /// By a password.
-    Password {
-        /// The account's username.
-        username: String,
-        /// The password.
-        password: SecretString,
-    },
-}
-
-impl Account {
-    /// The credentials of the account.
-    pub fn credentials(&self) -> Credentials {
-        match self.clone() {
-            Self::Token { user_id, auth_token } => Credentials::Token { user_id, token: auth_token },
-            Self::Password { username, password } => Credentials::Password { username, password },
-        }
-    }
 }
 
 const URL: &str = r#""https://chat.example.com""#;
@@ -88,7 +58,7 @@ pub(crate) fn server_url(text: &str) -> Result<ServerUrl, Fault> {
 }
 
 /// Exactly one of the two forms.
-fn read_account(section: &mut Section<'_>) -> Option<Account> {
+fn read_account(section: &mut Section<'_>) -> Option<Credentials> {
     let token_form = section.has(&["user_id", "auth_token", "auth_token_file"]);
     let password_form = section.has(&["username", "password", "password_file"]);
     let clash = section.place(if section.has(&["username"]) { "username" } else { "password" });
@@ -116,9 +86,9 @@ fn read_account(section: &mut Section<'_>) -> Option<Account> {
         section.missing("password", r#""…" (or password_file = "…")"#);
     }
     if token_form {
-        return Some(Account::Token { user_id: UserId::new(user_id?), auth_token: auth_token?.value });
+        return Some(Credentials::Token { user_id: UserId::new(user_id?), token: auth_token?.value });
     }
-    Some(Account::Password { username: username?, password: password?.value })
+    Some(Credentials::Password { username: username?, password: password?.value })
 }
 
 /// A name that this form of account needs.

@@ -5,7 +5,7 @@ use toml::Value;
 
 use super::secrets::Secret;
 use super::{Answers, LOGO};
-use crate::config::Account;
+use rocketchat::Credentials;
 
 const EXAMPLE: &str = include_str!("../../bot.toml.example");
 /// The example's text before this explains how to fill it in.
@@ -51,10 +51,10 @@ pub(super) fn draft(answers: &Answers, secrets: &[Secret]) -> SecretString {
 fn changes(answers: &Answers) -> Vec<Change> {
     let mut changes = vec![change("rocketchat", "url", text(&answers.url.to_string()))];
     match &answers.account {
-        Account::Token { user_id, .. } => {
+        Credentials::Token { user_id, .. } => {
             changes.push(change("rocketchat", "user_id", text(user_id.as_str())));
         }
-        Account::Password { username, .. } => changes.extend([
+        Credentials::Password { username, .. } => changes.extend([
             change("rocketchat", "user_id", None),
             change("rocketchat", "auth_token", None),
             change("rocketchat", "username", text(username)),
@@ -98,7 +98,7 @@ mod tests {
 
     const NASTY: &str = r##"a "quoted" \ # = 'one'"##;
 
-    fn loaded(account: Account, rooms: &[&str]) -> (String, Config) {
+    fn loaded(account: Credentials, rooms: &[&str]) -> (String, Config) {
         let answers = Answers {
             url: "https://chat.example.com/sub".parse().unwrap(),
             account,
@@ -115,14 +115,14 @@ mod tests {
         (text, config.unwrap_or_else(|errors| panic!("{errors}")))
     }
 
-    fn token(token: &str) -> Account {
-        Account::Token { user_id: UserId::new("bot-id"), auth_token: token.into() }
+    fn token(token: &str) -> Credentials {
+        Credentials::Token { user_id: UserId::new("bot-id"), token: token.into() }
     }
 
     #[test]
     fn every_answer_is_kept_with_any_characters() {
         let (_, config) = loaded(token(NASTY), &["#ops", "net-*"]);
-        let Account::Token { user_id, auth_token } = &config.rocketchat.account else {
+        let Credentials::Token { user_id, token: auth_token } = &config.rocketchat.account else {
             panic!("a token was given")
         };
         assert_eq!((user_id.as_str(), auth_token.expose_secret()), ("bot-id", NASTY));
@@ -135,9 +135,9 @@ mod tests {
 
     #[test]
     fn a_password_replaces_the_token() {
-        let account = Account::Password { username: "signl4.bot".into(), password: NASTY.into() };
+        let account = Credentials::Password { username: "signl4.bot".into(), password: NASTY.into() };
         let (_, config) = loaded(account, &[]);
-        let Account::Password { username, password } = &config.rocketchat.account else {
+        let Credentials::Password { username, password } = &config.rocketchat.account else {
             panic!("a password was given")
         };
         assert_eq!((username.as_str(), password.expose_secret()), ("signl4.bot", NASTY));

@@ -10,8 +10,8 @@ use tokio::task::block_in_place;
 use super::rooms_answer::rooms_in;
 use super::{Answers, Given, SetupError};
 use crate::check::{Finding, Grade, PublicUrl, Remark, RoomsInSight, Session, Trial};
-use crate::config::{self, Account, values};
-use rocketchat::{ServerUrl, UserId};
+use crate::config::{self, values};
+use rocketchat::{Credentials, ServerUrl, UserId};
 
 const WEBHOOK_URL: &str = "--webhook-url-file";
 const WELCOME: [&str; 3] = [
@@ -86,7 +86,7 @@ impl Interview {
         }
     }
 
-    async fn account(&self, url: &ServerUrl, given: &Given) -> Result<(Account, Session), SetupError> {
+    async fn account(&self, url: &ServerUrl, given: &Given) -> Result<(Credentials, Session), SetupError> {
         let mut given = given.clone();
         loop {
             let Some(account) = self.ask_account(std::mem::take(&mut given))? else { continue };
@@ -105,7 +105,7 @@ impl Interview {
         }
     }
 
-    fn ask_account(&self, given: Given) -> Result<Option<Account>, SetupError> {
+    fn ask_account(&self, given: Given) -> Result<Option<Credentials>, SetupError> {
         let by_password = match &given {
             Given { username: None, password: None, user_id: None, auth_token: None, .. } => {
                 const QUESTION: &str =
@@ -119,7 +119,7 @@ impl Interview {
                 return Ok(None);
             };
             let Some(password) = self.secret("The bot's password", given.password)? else { return Ok(None) };
-            return Ok(Some(Account::Password { username, password }));
+            return Ok(Some(Credentials::Password { username, password }));
         }
         let Some(user_id) = self.name(
             "--user-id",
@@ -132,7 +132,7 @@ impl Interview {
         let Some(auth_token) = self.secret("The bot's personal access token", given.auth_token)? else {
             return Ok(None);
         };
-        Ok(Some(Account::Token { user_id: UserId::new(user_id), auth_token }))
+        Ok(Some(Credentials::Token { user_id: UserId::new(user_id), token: auth_token }))
     }
 
     async fn webhook_url(&self, mut given: Option<SecretString>) -> Result<SecretString, SetupError> {

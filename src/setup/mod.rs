@@ -20,8 +20,8 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use crate::check::PublicUrl;
-use crate::config::{Account, ConfigErrors};
-use rocketchat::ServerUrl;
+use crate::config::ConfigErrors;
+use rocketchat::{Credentials, ServerUrl};
 
 pub(crate) use file::{Target, Written};
 pub(crate) use interview::{Terminal, interview};
@@ -74,7 +74,7 @@ impl Given {
 /// Everything that `bot.toml` needs, and the listener's public address.
 pub(crate) struct Answers {
     pub(crate) url: ServerUrl,
-    pub(crate) account: Account,
+    pub(crate) account: Credentials,
     pub(crate) webhook_url: SecretString,
     /// Empty for every room that the bot is in.
     pub(crate) rooms: Vec<String>,

@@ -7,7 +7,7 @@ use rand::distr::{Alphanumeric, SampleString};
 use secrecy::SecretString;
 
 use super::Answers;
-use crate::config::Account;
+use rocketchat::Credentials;
 
 /// Characters of the listener's secret: 190 bits.
 const LISTENER_SECRET_LENGTH: usize = 32;
@@ -51,10 +51,10 @@ pub(super) fn secrets(answers: &Answers) -> Vec<Secret> {
         file: None,
     };
     let account = match &answers.account {
-        Account::Token { auth_token, .. } => {
+        Credentials::Token { token: auth_token, .. } => {
             secret("rocketchat", "auth_token", "auth_token_file", TOKEN, auth_token.clone())
         }
-        Account::Password { password, .. } => {
+        Credentials::Password { password, .. } => {
             secret("rocketchat", "password", "password_file", PASSWORD, password.clone())
         }
     };
@@ -76,7 +76,7 @@ mod tests {
     fn no_two_listeners_have_the_same_secret() {
         let answers = Answers {
             url: "https://chat.example.com".parse().unwrap(),
-            account: Account::Token { user_id: UserId::new("bot-id"), auth_token: "a-token".into() },
+            account: Credentials::Token { user_id: UserId::new("bot-id"), token: "a-token".into() },
             webhook_url: "https://connect.signl4.com/webhook/abcdefghij".into(),
             rooms: Vec::new(),
             public_url: None,

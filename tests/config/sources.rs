@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use rocketchat::Credentials;
 use secrecy::ExposeSecret;
 use signl4_rocketchat::{
     alerting::TeamName,
-    config::{Account, Config, Sources},
+    config::{Config, Sources},
 };
 
 use super::{SECRET, SOUND, Setup};
@@ -183,7 +184,7 @@ fn every_secret_may_stand_in_a_file() {
     );
     setup.file("bot.toml", text);
     let config = setup.loaded();
-    let Account::Password { password, .. } = &config.rocketchat.account else { panic!("no password") };
+    let Credentials::Password { password, .. } = &config.rocketchat.account else { panic!("no password") };
     assert_eq!(password.expose_secret(), "pass word with spaces", "spaces inside are kept");
     assert_eq!(config.signl4.webhook_url.host(), "connect.signl4.com");
     assert_eq!(config.signl4.api_key.as_ref().unwrap().expose_secret(), "key");
@@ -201,7 +202,7 @@ fn what_copying_puts_around_a_secret_or_a_url_is_cut_off_in_every_source() {
     ];
     for around in ["{}", " {}\t", "{}\n", "\u{FEFF}{}\r\n", "\u{A0}{}\u{200B}", "\n\n{} \n", "{}\0"] {
         let read = |config: Config| {
-            let Account::Password { username, password } = config.rocketchat.account else { panic!() };
+            let Credentials::Password { username, password } = config.rocketchat.account else { panic!() };
             (config.rocketchat.url.to_string(), username, password.expose_secret().to_owned())
         };
         let of = |value: &str| around.replace("{}", value);
@@ -246,7 +247,7 @@ fn quotes_around_a_secret_or_a_url_are_named() {
         }
     }
     let inside = Setup::new(SOUND).set("ROCKETCHAT__AUTH_TOKEN", "to\"ken'").loaded();
-    let Account::Token { auth_token, .. } = inside.rocketchat.account else { panic!() };
+    let Credentials::Token { token: auth_token, .. } = inside.rocketchat.account else { panic!() };
     assert_eq!(auth_token.expose_secret(), "to\"ken'");
 }
 
@@ -257,8 +258,8 @@ fn a_secret_of_the_environment_goes_before_both_forms_in_the_file() {
     setup.file("bot.toml", SOUND);
     let with_file = Setup { env: Vec::new(), ..setup }.set("ROCKETCHAT__AUTH_TOKEN_FILE", &path);
     let token = |setup: &Setup| match setup.loaded().rocketchat.account {
-        Account::Token { auth_token, .. } => auth_token.expose_secret().to_owned(),
-        Account::Password { .. } => panic!("no token"),
+        Credentials::Token { token: auth_token, .. } => auth_token.expose_secret().to_owned(),
+        Credentials::Password { .. } => panic!("no token"),
     };
     assert_eq!(token(&with_file), "of-the-file");
     with_file.file(

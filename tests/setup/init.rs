@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
+use rocketchat::Credentials;
 use sandbox::rocketchat::{NewMessage, NewRoom};
 use secrecy::ExposeSecret;
-use signl4_rocketchat::config::{Account, Config, Sources};
+use signl4_rocketchat::config::{Config, Sources};
 
 use super::scene::{PASSWORD, SOON, Scene, free_address, text, wait_until_ready};
 use super::terminal::Terminal;
@@ -38,7 +39,7 @@ async fn flags_make_a_file_that_loads_and_that_nobody_else_can_read() {
     let mode = fs::metadata(scene.path("bot.toml")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let config = config(&scene);
-    let Account::Token { user_id, auth_token } = &config.rocketchat.account else {
+    let Credentials::Token { user_id, token: auth_token } = &config.rocketchat.account else {
         panic!("a token was given")
     };
     assert_eq!((user_id.as_str(), auth_token.expose_secret()), (scene.bot.id.as_str(), scene.token.as_str()));
@@ -75,7 +76,7 @@ async fn a_password_does_as_well_and_leaves_no_login_behind() {
     ];
     let output = scene.run(&flags).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let Account::Password { username, password } = &config(&scene).rocketchat.account.clone() else {
+    let Credentials::Password { username, password } = &config(&scene).rocketchat.account.clone() else {
         panic!("a password was given")
     };
     assert_eq!((username.as_str(), password.expose_secret()), ("signl4.bot", PASSWORD));

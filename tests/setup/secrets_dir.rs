@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rocketchat::Credentials;
 use secrecy::ExposeSecret;
 use serde_json::Value;
-use signl4_rocketchat::config::{Account, Config, Sources};
+use signl4_rocketchat::config::{Config, Sources};
 
 use super::scene::{PASSWORD, Scene, text};
 
@@ -29,8 +30,8 @@ fn load(path: PathBuf, env: Vec<(String, String)>) -> Config {
 /// The secret of the account and the one of the listener.
 fn secrets(config: &Config) -> (String, String) {
     let account = match &config.rocketchat.account {
-        Account::Token { auth_token, .. } => auth_token,
-        Account::Password { password, .. } => password,
+        Credentials::Token { token: auth_token, .. } => auth_token,
+        Credentials::Password { password, .. } => password,
     };
     (account.expose_secret().to_owned(), config.listener.secret.expose_secret().to_owned())
 }
