@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::LazyLock;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
@@ -19,14 +20,20 @@ const RECURSION_LIMIT: usize = 20;
 /// default.
 const OUTPUT_LIMIT: usize = 256 << 10;
 
-/// The name of every template in its own environment.
-const NAME: &str = "template";
+/// The settings that all templates share.
+static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_recursion_limit(RECURSION_LIMIT);
+    environment.set_fuel(Some(FUEL));
+    environment
+});
 
-/// A text with variables, compiled and validated.
+/// A text with variables, validated. It is compiled again when it is rendered, which is rare: the compiled form is large.
 #[derive(Clone, Debug)]
 pub struct Template {
     source: String,
-    environment: Environment<'static>,
 }
 
 /// The names that a template may use, including dotted ones such as `room.name`.
@@ -95,13 +102,7 @@ impl Template {
     /// # Errors
     /// When the template would fail for every message.
     pub fn compile(source: &str, vocabulary: &Vocabulary) -> Result<Self, CompileError> {
-        let mut environment = Environment::new();
-        environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-        environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_recursion_limit(RECURSION_LIMIT);
-        environment.set_fuel(Some(FUEL));
-        environment.add_template_owned(NAME, source.to_owned()).map_err(|error| invalid(&error))?;
-        let template = Self { source: source.to_owned(), environment };
+        let template = Self { source: source.to_owned() };
         template.check_names(vocabulary)?;
         template.try_out(vocabulary)?;
         Ok(template)
@@ -127,13 +128,13 @@ impl Template {
 
     fn run(&self, values: &Value) -> Result<String, minijinja::Error> {
         let mut output = Bounded(Vec::new());
-        self.environment.get_template(NAME)?.render_captured_to(values.clone(), &mut output)?;
+        ENVIRONMENT.template_from_str(&self.source)?.render_captured_to(values.clone(), &mut output)?;
         Ok(String::from_utf8_lossy(&output.0).into_owned())
     }
 
     fn check_names(&self, vocabulary: &Vocabulary) -> Result<(), CompileError> {
-        let template = self.environment.get_template(NAME).map_err(|error| invalid(&error))?;
-        let built_in: BTreeSet<&str> = self.environment.globals().map(|(name, _)| name).collect();
+        let template = ENVIRONMENT.template_from_str(&self.source).map_err(|error| invalid(&error))?;
+        let built_in: BTreeSet<&str> = ENVIRONMENT.globals().map(|(name, _)| name).collect();
         let used: BTreeSet<String> = template.undeclared_variables(true).into_iter().collect();
         let known = |name: &String| vocabulary.names.contains(name) || built_in.contains(name.as_str());
         match used.into_iter().find(|name| !known(name)) {

@@ -147,8 +147,8 @@ impl Cursors {
             let (progress, mut unsaved) = (self.progress(), self.unsaved());
             unsaved.extend(changed);
             unsaved.retain(|room| progress.rooms.contains_key(room));
-            let rows: Vec<_> =
-                unsaved.iter().filter_map(|room| Some((room.clone(), *progress.rooms.get(room)?))).collect();
+            let mut rows = Vec::with_capacity(unsaved.len());
+            rows.extend(unsaved.iter().filter_map(|room| Some((room.clone(), *progress.rooms.get(room)?))));
             (rows, Progress { rooms: Default::default(), ..*progress })
         };
         until_stored("cannot store the cursors", || self.store.save_progress(&rooms, &facts)).await;

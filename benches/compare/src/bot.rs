@@ -48,8 +48,6 @@ impl Bot {
         std::fs::write(&config, bot_toml(setting, url, listener, admin))?;
         let mut command = Command::new(&build.program);
         command.args(["run", "--config", "bot.toml"]).current_dir(&directory).env("NO_PROXY", "127.0.0.1");
-        // As in the systemd unit.
-        command.env("MALLOC_TRIM_THRESHOLD_", "131072").env("MALLOC_MMAP_THRESHOLD_", "131072");
         let process = Process::start(&mut command, &directory.path().join("bot.log"))?;
         Ok(Self { process, callback: format!("http://127.0.0.1:{listener}/signl4/{SECRET}"), directory })
     }

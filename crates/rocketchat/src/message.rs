@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{MessageId, RoomId, UserId};
 
 /// One message of a room, in its newest form.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Message {
     /// `_id`; the same each time the message is sent again.
     pub id: MessageId,
@@ -30,7 +30,7 @@ pub struct Message {
 }
 
 /// The author of a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Author {
     /// `u._id`: compare it with [`Identity::user_id`](crate::Identity::user_id) to recognize the account's own messages.
     pub id: UserId,
@@ -41,7 +41,7 @@ pub struct Author {
 }
 
 /// The kind of a message, from its `t`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MessageKind {
     /// Written by a user or an integration: no `t`.
     Plain,
@@ -52,7 +52,7 @@ pub enum MessageKind {
 }
 
 /// A room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Room {
     /// `rid`.
     pub id: RoomId,
@@ -85,7 +85,7 @@ impl Room {
 }
 
 /// A room's type, by its one-letter `t`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RoomKind {
     /// `c`: public channel.
     Channel,

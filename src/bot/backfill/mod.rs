@@ -293,7 +293,7 @@ impl Backfill {
         was_read: &mut HashSet<RoomId>,
         tally: &mut Tally,
     ) {
-        let mut due = Vec::new();
+        let mut due = Vec::with_capacity(rooms.len());
         for known in rooms {
             let id = &known.room.id;
             let Some(progress) = self.intake.cursors.of(id) else { continue };

@@ -1,9 +1,10 @@
 //! Reads changes of the account's rooms, and reports each once.
 //!
 //! A server sends `updated` for a room and its subscription with every message, since both hold counters. The last
-//! reported form is remembered, so that only relevant changes are reported.
+//! reported form is remembered as a hash, so that only relevant changes are reported.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
 
 use serde_json::Value;
 
@@ -17,8 +18,9 @@ const MAX_REMEMBERED: usize = 50_000;
 /// What was last reported of each room.
 #[derive(Debug, Default)]
 pub(super) struct KnownRooms {
-    rooms: HashMap<RoomId, RoomInfo>,
-    subscriptions: HashMap<RoomId, Subscription>,
+    hasher: RandomState,
+    rooms: HashMap<RoomId, u64>,
+    subscriptions: HashMap<RoomId, u64>,
     /// The room of each subscription: a removed one may come without it.
     by_subscription: HashMap<String, RoomId>,
 }
@@ -36,12 +38,12 @@ impl KnownRooms {
         if let Some(id) = &now.id {
             self.by_subscription.insert(id.clone(), room.clone());
         }
-        let before = self.subscriptions.insert(room, now.clone());
+        let hash = self.hash(&Subscription { updated_at: None, ..now.clone() });
+        let before = self.subscriptions.insert(room, hash);
         if action == "inserted" {
             return Some(RoomChange::Joined(now));
         }
-        let same = before.is_some_and(|before| Subscription { updated_at: now.updated_at, ..before } == now);
-        (!same).then_some(RoomChange::Subscription(now))
+        (before != Some(hash)).then_some(RoomChange::Subscription(now))
     }
 
     fn subscription_removed(&mut self, document: &Value) -> Option<RoomChange> {
@@ -61,11 +63,14 @@ impl KnownRooms {
         }
         let now = RoomInfo::from_document(document)?;
         self.bound();
-        let before = self.rooms.insert(now.room.id.clone(), now.clone());
-        let same = before.is_some_and(|before| {
-            RoomInfo { updated_at: now.updated_at, last_message_at: now.last_message_at, ..before } == now
-        });
-        (!same).then_some(RoomChange::Room(now))
+        let hash = self.hash(&RoomInfo { updated_at: None, last_message_at: None, ..now.clone() });
+        let before = self.rooms.insert(now.room.id.clone(), hash);
+        (before != Some(hash)).then_some(RoomChange::Room(now))
+    }
+
+    /// Keyed at random at each start, so nobody can look for two forms with the same one.
+    fn hash(&self, form: &impl Hash) -> u64 {
+        self.hasher.hash_one(form)
     }
 
     fn bound(&mut self) {

@@ -9,7 +9,7 @@ use super::{Call, RestClient, RestError};
 use crate::{Message, Room, RoomId, RoomKind, ServerUrl, wire};
 
 /// A room, and the settings that decide whether the account can read and post there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RoomInfo {
     /// The room.
     pub room: Room,
@@ -69,7 +69,7 @@ impl RoomInfo {
 }
 
 /// The account's membership of a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subscription {
     /// `_id` of the subscription itself.
     pub id: Option<String>,
