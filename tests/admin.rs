@@ -1,4 +1,4 @@
-//! The private listener, end to end: what it tells of the real binary between both simulators, and whom it tells.
+//! The private listener, end to end: what the real binary shows between both simulators, and to whom.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
@@ -44,7 +44,7 @@ impl Admin {
         Metrics::read(&self.text("/metrics").await)
     }
 
-    /// Waits until the text of a path has all of these in it; gives the text.
+    /// Waits until the text at a path contains all of these; returns the text.
     async fn wait_for(&self, path: &str, parts: &[&str]) -> String {
         let deadline = Instant::now() + SOON;
         loop {
@@ -57,7 +57,7 @@ impl Admin {
         }
     }
 
-    /// Waits until the listener answers at all.
+    /// Waits until the listener answers.
     async fn wait_until_alive(&self) {
         let deadline = Instant::now() + SOON;
         while http().get(format!("{}/healthz", self.url)).send().await.is_err() {
@@ -67,7 +67,7 @@ impl Admin {
     }
 }
 
-/// A scrape, read as strictly as the format asks for.
+/// A scrape, parsed as strictly as the format requires.
 struct Metrics(BTreeMap<String, f64>);
 
 impl Metrics {
@@ -276,7 +276,7 @@ async fn the_status_page_tells_what_waits_why_and_what_went_wrong() {
 async fn what_changes_is_pushed_to_an_open_page() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
-    // From then on the rooms stay as they are.
+    // The rooms do not change after this.
     bot.wait_for_log(&["caught up"]).await;
     let mut events = Admin::of(&harness).get("/events").await.error_for_status().unwrap();
     assert_eq!(events.headers()[CONTENT_TYPE], "text/event-stream");
@@ -346,7 +346,7 @@ async fn who_shows_wrong_tokens_too_often_is_told_to_wait_and_the_right_one_stil
     admin.wait_until_alive().await;
     let page = format!("{}/", admin.url);
     let wrong = async || http().get(&page).basic_auth("ops", Some("guessed")).send().await.unwrap();
-    // Counted anew after a minute: should that fall between these calls, ten more are still too many.
+    // The count restarts after a minute. If that happens between these calls, ten more are still too many.
     let mut refused = Vec::new();
     while refused.len() < 21 && refused.last() != Some(&StatusCode::TOO_MANY_REQUESTS) {
         refused.push(wrong().await.status());

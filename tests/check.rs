@@ -12,12 +12,12 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-/// How long a check may take. Generous: the machine may be busy.
+/// Time limit for a check. Generous, because the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LISTENER_SECRET: &str = "a-listener-secret-of-some-length";
 const PASSWORD: &str = "the-password-of-the-bot";
 
-/// Two servers in good health and a bot account with the role that the documentation asks for.
+/// Two healthy servers and a bot account with the role that the documentation asks for.
 struct Scene {
     chat: RocketChat,
     signl4: Signl4,
@@ -31,7 +31,7 @@ struct Scene {
     more: String,
 }
 
-/// What a check said.
+/// The output of a check.
 struct Said {
     code: i32,
     stdout: String,
@@ -113,7 +113,8 @@ impl Scene {
 }
 
 impl Said {
-    /// Asserts that there is a line with this mark that has all of these words in it and in the lines that follow it.
+    /// Asserts that there is a line with this mark which contains all of these words, in itself or in the lines that
+    /// follow it.
     #[track_caller]
     fn has(&self, mark: char, words: &[&str]) {
         let marked = |line: &str| line.trim_start().starts_with(['✓', '!', '✗']);
@@ -372,7 +373,7 @@ async fn threads_that_are_switched_off_are_a_warning() {
 async fn every_team_is_asked_for_and_an_idle_one_is_told_of() {
     let mut scene = Scene::set().await;
     let network = scene.signl4.webhook_url("network");
-    // Bound, so that nobody else takes the port, and not listening.
+    // Bound, so that nobody else can use the port, but not listening.
     let closed = TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let gone = closed.local_addr().unwrap();
@@ -400,7 +401,7 @@ async fn an_address_that_is_taken_is_a_problem_unless_the_running_bot_has_it() {
     let config = scene.config(&address);
     let said = scene.check_with(&config).await;
     said.fails();
-    // The store is a relative path, so the bot may well run elsewhere.
+    // The store has a relative path, so the bot may run elsewhere.
     said.has('✗', &["listener", &address, "in use", "working directory", "listener.bind"]);
 
     let store = format!("sqlite://{}", scene.dir.path().join("signl4-rocketchat.db").display());

@@ -1,4 +1,4 @@
-//! The program as an administrator meets it: its exit codes, and what it prints.
+//! The program as administrators see it: its exit codes and its output.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
@@ -48,7 +48,7 @@ pattern = 'SIGNL4|pump'
 external_id = "{{ room.id }}/{{ message.id }}"
 "##;
 
-/// Runs the program in a directory of its own, in which `bot.toml` has this text.
+/// Runs the program in its own directory, in which `bot.toml` has this text.
 fn run(text: &str, arguments: &[&str]) -> Output {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("bot.toml"), text).unwrap();

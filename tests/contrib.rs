@@ -1,4 +1,4 @@
-//! What lies in `contrib/` speaks of metrics that there are. `contrib/check.sh` has promtool look at the rest.
+//! The files in `contrib/` only name metrics that exist. `contrib/check.sh` lets promtool check the rest.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 

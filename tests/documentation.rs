@@ -1,4 +1,4 @@
-//! What the documentation points to is there.
+//! The links in the documentation work.
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
 use std::collections::BTreeSet;

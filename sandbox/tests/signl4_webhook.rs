@@ -1,4 +1,4 @@
-//! The inbound webhook of the simulated SIGNL4, called as a stranger would.
+//! The inbound webhook of the simulated SIGNL4, called like the real one.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test panics")]
 

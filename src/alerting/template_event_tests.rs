@@ -1,4 +1,4 @@
-//! What an alert says.
+//! The content of an alert.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Logged out, expired or revoked: with a password the bot logs in anew, with a token it says what to do and stays
-//! up, and what waited goes out once the account is fixed.
+//! Logged out, expired or revoked: with a password the bot logs in again. With a token it says what to do and keeps
+//! running, and waiting deliveries are sent once the account is fixed.
 
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::harness::{Harness, SOON, http};
 
-/// How long a refused password is not tried again, with the fast tempo: 30 units of 100 ms, and what measuring takes.
+/// How long a rejected password is not tried again with the fast tempo: 30 units of 100 ms, plus the time to measure
+/// it.
 const FIRST_WAIT: Duration = Duration::from_millis(2_500);
-/// What a person has to do about a refused token.
+/// What a person has to do about a rejected token.
 const WAY_OUT: &str = "create a new one (My Account > Personal Access Tokens)";
 
 impl Harness {
@@ -67,7 +68,7 @@ async fn with_a_revoked_token_the_bot_stays_up_says_what_to_do_and_a_new_one_tak
     harness.chat.faults().cut_connections();
     bot.wait_for_log(&[r#""level":"ERROR""#, WAY_OUT]).await;
     harness.wait_for_readiness(503, WAY_OUT).await;
-    // SIGNL4 is answered all the same.
+    // SIGNL4 still gets its answer.
     harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
     harness.signl4.wait_for_delivery(SOON).await.unwrap();
     harness.say("SIGNL4 while revoked");
@@ -121,7 +122,7 @@ async fn a_wrong_password_is_tried_seldom_enough_for_no_lock_and_until_it_is_rig
         let bot = harness.spawn_bot();
         harness.wait_for_readiness(503, "check user name and password").await;
         let first = Instant::now();
-        // Meanwhile a realtime session is tried, and the rooms would be polled, from memory and every second.
+        // Meanwhile the bot tries a realtime session, and would poll the rooms, from memory and every second.
         let again = |chat: &RocketChat| (chat.calls_of("login").len() > 1).then_some(());
         harness.chat.wait_for(SOON, again).await.unwrap();
         assert!(first.elapsed() > FIRST_WAIT, "{:?}: {}", first.elapsed(), bot.log());

@@ -1,5 +1,5 @@
-//! An answer that counts as success and names no alert: a gateway's page raised nothing, and anything else raised an alert that
-//! only its own events can name. No event is guessed into a thread.
+//! A success answer that names no alert: a gateway's page raised none. Any other answer raised an alert that only its
+//! own events can name. No event is posted to a guessed thread.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Ten thousand random and mutated frames and event bodies change nothing and stop nothing. (The parsers by themselves have
-//! property tests beside them.)
+//! Ten thousand random and mutated frames and event bodies change nothing and stop nothing. (The parsers have their
+//! own property tests.)
 
 use futures_util::{StreamExt, stream};
 use rand::rngs::StdRng;
@@ -29,7 +29,7 @@ async fn ten_thousand_random_and_mutated_frames_and_event_bodies_change_nothing_
         let bodies: Vec<_> =
             (0..EACH_ROUND).map(|_| spoiled(bodies.choose(&mut rng).unwrap(), &mut rng)).collect();
         post_all(&harness, bodies).await;
-        // Whatever went before it was looked at by then.
+        // Everything before it has been processed by then.
         harness.flush().await;
     }
     bot.assert_runs();
@@ -68,7 +68,7 @@ fn frames(harness: &Harness) -> Vec<Vec<u8>> {
     frames.iter().map(|frame| frame.to_string().into_bytes()).collect()
 }
 
-/// Events about nothing that is ours.
+/// Events about unknown alerts.
 fn bodies() -> Vec<Vec<u8>> {
     let alert = json!({"eventId": "foreign", "externalEventId": "INC091210", "id": "a1", "statusCode": 2});
     let user = json!({"username": "Rene", "mailaddress": "rene@example.com", "id": "u1"});
@@ -82,7 +82,7 @@ fn bodies() -> Vec<Vec<u8>> {
     bodies.iter().map(|body| body.to_string().into_bytes()).collect()
 }
 
-/// A few bytes are changed, taken out or doubled, or the end is missing; now and then nothing of it is left.
+/// A few bytes are changed, removed or doubled, or the end is missing. Sometimes nothing is left.
 fn spoiled(whole: &[u8], rng: &mut StdRng) -> Vec<u8> {
     let mut spoiled = whole.to_vec();
     for _ in 0..rng.random_range(1..6) {

@@ -1,4 +1,4 @@
-//! Promise 4: whoever wrote the message learns its fate in its thread: sent, or not sent and why.
+//! Promise 4: the author of a message learns in its thread whether the alert was sent, and if not, why.
 
 use std::time::Duration;
 

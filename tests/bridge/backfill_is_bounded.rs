@@ -1,4 +1,4 @@
-//! Catching up costs what there is to read, and looks back no further than it is told to.
+//! The cost of catching up depends on the number of new messages, and it looks back no further than configured.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ async fn the_calls_after_a_reconnect_follow_the_rooms_with_news_and_not_the_room
     }
     harness.flush().await;
     bot.wait_for_log(&["caught up"]).await;
-    // Long enough for every room to be noted as read: what comes late is looked for a while.
+    // Long enough for every room to be recorded as read, because the bot looks for late messages for a while.
     harness.chat.clock_forward(Duration::from_secs(600));
     harness.reconnect(&bot, || ()).await;
     let before = harness.chat.calls().len();
@@ -87,7 +87,7 @@ async fn what_is_older_than_catch_up_is_reported_once_and_does_not_alert() {
     harness.chat.post(&other, &harness.alice, "SIGNL4 as long ago").unwrap();
     harness.chat.clock_forward(Duration::from_secs(3 * 3600));
     harness.say("SIGNL4 just now");
-    // Changed lately, and yet as old as it is.
+    // Changed recently, but as old as it is.
     harness.chat.react(&old, &harness.bob, ":eyes:").unwrap();
     let bot = harness.start_bot().await;
     harness.alert("SIGNL4 just now").await;

@@ -1,4 +1,4 @@
-//! Promise 5: no two bots talk to each other in circles, and none to itself.
+//! Promise 5: bots do not trigger each other endlessly, and no bot triggers itself.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::harness::{Harness, SOON, fast};
 
-/// Two installations in one room, whose replies would set off each other's trigger.
+/// Two installations in one room, whose replies would fire each other's trigger.
 async fn two_bots(replies: &str) -> (Harness, Harness) {
     let mut first = Harness::new().await.with_fast_tempo();
     first.configure(replies);
@@ -36,7 +36,7 @@ async fn the_failure_notices_of_two_bots_in_one_room_page_nobody() {
         let message = first.say(&format!("SIGNL4 pump {pump} is down"));
         both_reply(&first, &message, |text| text.starts_with("SIGNL4 failed")).await;
     }
-    // Messages are taken in turn: the replies to the first two were looked at before the third was.
+    // Messages are processed in order: the replies to the first two were processed before the third message.
     assert_eq!(first.signl4.calls().len(), 6, "{:?}", first.signl4.calls());
 }
 

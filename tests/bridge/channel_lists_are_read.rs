@@ -1,5 +1,6 @@
-//! Channels that the bot is not in are told of by the list of channels, the latest changed first. Whatever keeps a channel out
-//! of what the bot read of that list, no message in it is passed over, and none from before it was watched pages.
+//! Channels that the bot is not in appear in the list of channels, the most recently changed first. Whatever hides a
+//! channel from the bot's reading of that list, no message in it is skipped, and no message from before it was watched
+//! pages.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use signl4_rocketchat::bot::Tempo;
 use crate::harness::{Harness, SOON, fast_rounds};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// More channels than two pages of the list hold.
+/// More channels than fit on two pages of the list.
 const CHANNELS: usize = 250;
 
 /// A harness whose bot watches #operations and every channel named ops-…, without joining them.
@@ -19,7 +20,7 @@ async fn listening() -> Harness {
     harness.without_auto_join()
 }
 
-/// Rounds that leave some seconds between them.
+/// Rounds that are some seconds apart.
 fn slow_rounds() -> Tempo {
     let every = Duration::from_secs(4);
     Tempo { look_again: every, search_again: every, ..Tempo::default() }
@@ -58,7 +59,7 @@ async fn a_list_or_a_look_up_that_the_server_refuses_passes_over_nothing() {
         let room = harness.channel("ops-1");
         let bot = harness.start_bot().await;
         bot.wait_for_log(&["caught up"]).await;
-        // Long ago, so that what was told of it then does not count as news.
+        // Long ago, so that reports from then do not count as new.
         harness.chat.clock_forward(10 * MINUTE);
         harness.reconnect(&bot, || ()).await;
         harness.chat.faults().rest_always(route, RestFault::status(400));
@@ -138,7 +139,7 @@ async fn a_channel_that_a_round_finds_and_joins_is_read_by_it() {
     harness.chat.faults().set(|switches| switches.withhold_messages = true);
     let room = harness.channel("ops-new");
     harness.write(&room, "SIGNL4 in the new channel");
-    // Nearly as long as rounds are apart.
+    // Nearly as long as the time between two rounds.
     harness.chat.clock_forward(MINUTE - Duration::from_secs(10));
     harness.alert("SIGNL4 in the new channel").await;
 }

@@ -1,5 +1,5 @@
-//! The server's clock is set while rooms are joined and messages are written, or our own: nothing passes for old because of
-//! that, and nothing for new.
+//! The server's clock or our own is set while rooms are joined and messages are written. No new message is treated as
+//! old because of that, and no old one as new.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn a_set_back_that_a_message_told_of_lets_the_next_round_pass_over_nothing
     harness.flush().await;
     harness.chat.faults().set(|switches| switches.withhold_messages = true);
     harness.say("SIGNL4 not told of");
-    // Old enough that a round which finds no news takes it for settled.
+    // Old enough that a round without news considers it settled.
     harness.chat.clock_forward(HOUR / 60);
     harness.alert("SIGNL4 not told of").await;
 }

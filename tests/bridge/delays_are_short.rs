@@ -1,5 +1,5 @@
-//! A message pages soon after it was written, whatever works of Rocket.Chat: without a WebSocket, by an account that may make few
-//! calls, where the stream drops it, and beside rooms that cannot be read.
+//! A message pages soon after it was written, whichever parts of Rocket.Chat work: without a WebSocket, with an
+//! account that may only make few calls, if the stream drops it, and if some rooms cannot be read.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn without_a_websocket_messages_page_also_where_missed_ones_do_not() {
 #[tokio::test]
 async fn a_session_that_is_lost_and_not_found_again_is_stood_in_for_by_polling() {
     let harness = Harness::new().await.with_fast_tempo();
-    // So that the rooms are read, not only listed.
+    // So that the rooms are read, and not only listed.
     harness.chat.store_last_message(false);
     let mut bot = harness.start_bot().await;
     harness.flush().await;

@@ -1,4 +1,4 @@
-//! Issue "no alert lost": what SIGNL4's answers lead to, and that the thread is told of each.
+//! What each of SIGNL4's answers leads to, and that it is reported in the thread.
 
 use std::time::Duration;
 
@@ -80,7 +80,7 @@ async fn while_signl4_throttles_it_is_not_called_before_the_time_it_named() {
     harness.say("SIGNL4 one");
     bot.wait_for_log(&["paused", "signl4"]).await;
     let named = tokio::time::Instant::now() + pause;
-    // Were it called meanwhile, this one would be taken: the fault strikes once.
+    // If it were called meanwhile, this call would use up the fault, which strikes once.
     harness.say("SIGNL4 two");
     harness.wait_for_texts(&["SIGNL4 one", "SIGNL4 two"]).await;
     // The header has whole seconds, rounded down.

@@ -1,4 +1,4 @@
-//! What matters most, with each major version of Rocket.Chat that is supported, the newest of each and 8.0.
+//! The most important functions with each supported major version of Rocket.Chat: the newest of each, and 8.0.
 
 use sandbox::rocketchat::{NewRoom, Options};
 use sandbox::signl4;
@@ -9,7 +9,7 @@ async fn harness(version: &str) -> Harness {
     Harness::with_options(Options::of_version(version), signl4::Options::default()).await
 }
 
-/// A match pages, its acknowledgement comes back in the thread, and what is written during an outage pages too.
+/// A match pages, its acknowledgement arrives in the thread, and a message written during an outage pages too.
 async fn pages_replies_and_catches_up(harness: Harness) {
     let bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
@@ -42,7 +42,7 @@ async fn answers_in_the_thread_of_a_reply(harness: Harness) {
     harness.wait_for_reply(&first, "Rene: Alert acknowledged.").await;
 }
 
-/// A refused login is explained, also where REST says nothing but "unauthorized".
+/// A refused login is explained, even if REST only says "unauthorized".
 async fn explains_a_refused_login(harness: Harness) {
     let harness = harness.with_password();
     harness.chat.set_password(&harness.bot, "another one").unwrap();
@@ -50,7 +50,7 @@ async fn explains_a_refused_login(harness: Harness) {
     bot.wait_for_log(&["refuses the login: Incorrect password"]).await;
 }
 
-/// A room that the bot may not see is said, and disturbs no other.
+/// A room that the bot may not see is reported, and does not affect the others.
 async fn says_which_room_it_cannot_see(mut harness: Harness) {
     let secret = harness.chat.create_room(NewRoom::group("secret").members([&harness.alice])).unwrap();
     harness.watch(&["operations", "secret", &format!("id:{}", secret.id)]);

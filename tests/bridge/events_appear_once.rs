@@ -1,4 +1,4 @@
-//! Promise 3: an event of SIGNL4 is stored before it is answered, then appears once in the right thread.
+//! Promise 3: an event from SIGNL4 is stored before it is answered, and then appears once in the right thread.
 
 use sandbox::rocketchat::RestFault;
 use sandbox::signl4::{DutyChange, OutboundFault, Reshape, Times, WebhookFault};
@@ -238,7 +238,7 @@ async fn events_without_a_user_or_an_external_id_and_with_unknown_fields_are_und
         let text = format!("SIGNL4 {reshape:?}");
         let message = harness.say(&text);
         let alert = harness.alert(&text).await;
-        // Its own "raised" event must be through before the fault is switched on.
+        // Its own "raised" event must be processed before the fault is switched on.
         harness.signl4.wait_for_delivery(SOON).await.unwrap();
         harness.signl4.faults().outbound(OutboundFault::Reshape(reshape), Times::Next(1));
         harness.signl4.acknowledge(&alert.id, "Rene").unwrap();

@@ -1,5 +1,5 @@
-//! Promise 3: an event that carries the secret is stored before it is answered with 2xx, whatever its bytes are, and takes
-//! effect wherever it can be read.
+//! Promise 3: an event with the secret is stored before it is answered with 2xx, whatever its bytes are, and takes
+//! effect if it can be read at all.
 
 use std::io::Write;
 
@@ -41,7 +41,7 @@ fn deflate(text: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Each body, its `Content-Encoding`, and the note that it is read as.
+/// Each body, its `Content-Encoding`, and the note that it contains.
 fn bodies(alert: &Alert) -> Vec<(Vec<u8>, Option<&'static str>, &'static str)> {
     let event = |id: &str, note: &str| event(alert, id, note);
     let plain = |id| event(id, NOTE);

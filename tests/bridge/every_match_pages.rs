@@ -203,7 +203,7 @@ async fn triggers_page_the_team_they_name() {
 
 #[tokio::test]
 async fn a_message_that_the_stream_drops_without_a_word_is_found_all_the_same() {
-    // The bot looks far more often here than the server would bear.
+    // Here the bot polls far more often than a real server would allow.
     let unlimited = rocketchat::Options { limits: Limits::OFF, ..rocketchat::Options::default() };
     let harness = Harness::with_options(unlimited, signl4::Options::default()).await;
     let _bot =

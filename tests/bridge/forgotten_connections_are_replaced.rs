@@ -1,5 +1,5 @@
-//! A firewall forgets every open connection without a word, as it does when it restarts: sending goes on working, and nothing
-//! ever comes back. New connections work. Tried with the product's own timeouts.
+//! A firewall silently forgets every open connection, for example when it restarts: sending still works, but no answer
+//! arrives. New connections work. Tested with the product's own timeouts.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use crate::harness::Harness;
 
-/// How long a page may take at most: a minute is promised, and with old connections left in use it is 45 s.
+/// How long a page may take at most: a minute is promised. If old connections stayed in use, it would be 45 s.
 const LONGEST: Duration = Duration::from_secs(40);
 
-/// Passes connections on, until it forgets those that are open.
+/// Forwards connections until it forgets the open ones.
 struct Firewall {
     url: String,
     generation: watch::Sender<u64>,
@@ -32,7 +32,7 @@ impl Firewall {
                     let mut server = TcpStream::connect(server).await.unwrap();
                     tokio::select! {
                         _ = copy_bidirectional(&mut client, &mut server) => {}
-                        // Both sockets stay open, and nobody reads or writes them.
+                        // Both sockets stay open, but nobody reads or writes them.
                         _ = forgotten.changed() => std::future::pending::<()>().await,
                     }
                 });

@@ -1,4 +1,4 @@
-//! Everything that surrounds the bot in a test: two simulated servers, a room with people in it, and the bot as a process
+//! The environment of the bot in a test: two simulated servers, a room with people in it, and the bot as a process
 //! that can be killed, stopped and started again.
 #![allow(
     dead_code,
@@ -30,13 +30,13 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long anything may take that is going to happen. Generous: the machine may be busy.
+/// Timeout for anything that is expected to happen. Generous, because the machine may be busy.
 pub const SOON: Duration = Duration::from_secs(30);
-/// How often a condition that nobody announces is looked at.
+/// How often to check a condition that sends no notification.
 const LOOK: Duration = Duration::from_millis(20);
 /// The secret in the path that SIGNL4 posts to.
 pub const LISTENER_SECRET: &str = "a-listener-secret-of-some-length";
-/// Names the configuration, to the product and to [`bot_process`].
+/// Names the configuration for the product and for [`bot_process`].
 const CONFIG_VARIABLE: &str = "SIGNL4_BOT_CONFIG";
 /// The bot's password.
 const PASSWORD: &str = "a bot's password";
@@ -63,7 +63,7 @@ pub struct Harness {
     /// Further lines of `[listener]`.
     more_listener: String,
     environment: Vec<(String, String)>,
-    /// A command that becomes the bot, whose own command comes after it.
+    /// A command that starts the bot: its own command line follows.
     through: Vec<String>,
     /// The bots run with [`fast`] waits instead of the product's.
     fast: bool,
@@ -73,7 +73,7 @@ pub struct Harness {
 }
 
 impl Harness {
-    /// A harness with servers in good health.
+    /// A harness with healthy servers.
     pub async fn new() -> Self {
         Self::with_options(rocketchat::Options::default(), signl4::Options::default()).await
     }
@@ -110,7 +110,7 @@ impl Harness {
         }
     }
 
-    /// A second installation beside the same servers, with an account of its own in the same room.
+    /// A second installation with the same servers, with its own account in the same room.
     pub fn second_installation(&self) -> Self {
         let (chat, signl4) = (self.chat.clone(), self.signl4.clone());
         let bot = chat.create_user(NewUser::bot("second.bot").password(PASSWORD)).unwrap();
@@ -144,12 +144,12 @@ impl Harness {
         self.more_config.push('\n');
     }
 
-    /// The trigger "signl4" watches these rooms alone.
+    /// The trigger "signl4" watches only these rooms.
     pub fn watch(&mut self, rooms: &[&str]) {
         self.configure(&format!("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = {rooms:?}"));
     }
 
-    /// The bot joins no channel by itself.
+    /// The bot does not join channels on its own.
     pub fn without_auto_join(mut self) -> Self {
         self.chat_config.push_str("auto_join = false\n");
         self
@@ -167,7 +167,7 @@ impl Harness {
         self
     }
 
-    /// Messages missed while away alert so far back.
+    /// How old missed messages may be and still raise alerts.
     pub fn with_catch_up(mut self, catch_up: &str) -> Self {
         self.chat_config.push_str(&format!("catch_up = {catch_up:?}\n"));
         self
@@ -179,7 +179,7 @@ impl Harness {
         self
     }
 
-    /// Another process begins to write to the store and does not come to an end.
+    /// Another process begins to write to the store and does not finish.
     pub async fn lock_store(&self) -> StoreLock {
         let mut connection = self.open_store().await;
         sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
@@ -207,7 +207,8 @@ impl Harness {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Every bot that is started from now on has a disk of its own for its store, of so many KiB. It lasts as long as the bot.
+    /// Every bot that is started from now on has its own disk for its store, of this many KiB. It lasts as long as the
+    /// bot.
     pub fn with_small_disk(mut self, kib: u32) -> Self {
         let place = self.path("disk");
         fs::create_dir(&place).unwrap();
@@ -218,7 +219,7 @@ impl Harness {
         self
     }
 
-    /// Every bot that is started from now on is told that its log goes to systemd's journal.
+    /// Every bot that is started from now on believes that its log goes to systemd's journal.
     pub fn with_journal(mut self) -> Self {
         let told = "JOURNAL_STREAM=$(stat --dereference --format %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"";
         self.through = ["sh", "-c", told].map(str::to_owned).to_vec();
@@ -230,13 +231,13 @@ impl Harness {
         self.dir.path().join(name)
     }
 
-    /// Puts other lines at the end of `bot.toml`, which running bots read again when they are told to.
+    /// Replaces the lines at the end of `bot.toml`, which running bots read again when they are told to.
     pub fn reconfigure(&mut self, toml: &str) {
         toml.clone_into(&mut self.more_config);
         self.write_config(&self.bot_toml());
     }
 
-    /// Cuts the bot off, lets something happen, and waits until the bot has caught up.
+    /// Disconnects the bot, runs something, and waits until the bot has caught up.
     pub async fn reconnect(&self, bot: &Bot, meanwhile: impl FnOnce()) {
         let so_far = bot.count_in_log(&["caught up"]);
         self.chat.faults().set(|switches| switches.refuse_connections = true);
@@ -269,7 +270,7 @@ impl Harness {
         self.start_in_process_with(tempo, |_| {}).await
     }
 
-    /// The same with a configuration that no file may hold.
+    /// The same with a configuration that a file cannot express.
     pub async fn start_in_process_with(
         &self,
         tempo: Tempo,
@@ -362,7 +363,7 @@ impl Harness {
         format!("{tables}\n{}", self.more_config)
     }
 
-    /// What every bot so far has logged, the first one first.
+    /// The log of every bot so far, the first one first.
     pub fn logs(&self) -> Vec<String> {
         let started = self.started.load(Ordering::Relaxed);
         (0..started)
@@ -400,13 +401,13 @@ impl Harness {
         waited.unwrap_or_else(|error| panic!("{texts:?}: {error}; there are {:?}", self.texts()));
     }
 
-    /// The texts of all alerts so far, in the order in which they came.
+    /// The texts of all alerts so far, in order of arrival.
     pub fn texts(&self) -> Vec<String> {
         self.signl4.alerts().into_iter().map(|alert| alert.text).collect()
     }
 
-    /// Writes one more message that matches, and waits for its alert: messages are looked at in turn, so whatever the
-    /// ones before it asked for has been done by then.
+    /// Writes another message that matches, and waits for its alert. Messages are processed in order, so everything
+    /// that the earlier ones requested has been done by then.
     pub async fn flush(&self) {
         self.flush_within(SOON).await;
     }
@@ -418,7 +419,7 @@ impl Harness {
         self.wait_for_texts_within(&[&text], deadline).await;
     }
 
-    /// Waits until the message is so old, by the server's clock.
+    /// Waits until the message is this old, by the server's clock.
     pub async fn wait_until_past(&self, message: &Message, age: Duration) {
         let age = i64::try_from(age.as_millis()).unwrap();
         while self.chat.now() < message.ts + age {
@@ -426,7 +427,7 @@ impl Harness {
         }
     }
 
-    /// Alerts that are not those of [`Harness::flush`].
+    /// Alerts other than those of [`Harness::flush`].
     pub fn pages(&self) -> Vec<String> {
         self.texts().into_iter().filter(|text| !text.starts_with("SIGNL4 flush ")).collect()
     }
@@ -487,7 +488,7 @@ pub fn fast() -> Tempo {
     }
 }
 
-/// The bot of [`Harness::with_fast_tempo`]: the command `run` with other waits, in a process of its own.
+/// The bot of [`Harness::with_fast_tempo`]: the command `run` with other waits, in its own process.
 #[test]
 #[ignore = "not a test; the harness starts it"]
 fn bot_process() {
@@ -513,7 +514,7 @@ pub fn fast_rounds() -> Tempo {
     }
 }
 
-/// The clock of the machine that the bot runs on, which may be set while it runs. The one that only goes on is left alone.
+/// The clock of the bot's machine, which may be set while it runs. The monotonic clock is not affected.
 pub struct FakeClock(PathBuf);
 
 impl FakeClock {
@@ -530,7 +531,7 @@ impl FakeClock {
         Some(clock)
     }
 
-    /// Sets it to so many seconds ahead of the time.
+    /// Sets it to this many seconds ahead.
     pub fn set(&self, ahead: i64) {
         let new = self.0.with_extension("new");
         fs::write(&new, format!("{ahead:+}\n")).unwrap();
@@ -580,7 +581,7 @@ impl Bot {
         self.wait_for_logs(1, parts).await;
     }
 
-    /// Waits until so many lines of the log have all of these in them.
+    /// Waits until this many lines of the log contain all of these.
     pub async fn wait_for_logs(&self, count: usize, parts: &[&str]) {
         let deadline = Instant::now() + SOON;
         while self.count_in_log(parts) < count {
@@ -594,7 +595,7 @@ impl Bot {
         self.log().lines().filter(|line| parts.iter().all(|part| line.contains(part))).count()
     }
 
-    /// Waits until something holds that is seen in the log.
+    /// Waits until the log meets a condition.
     pub async fn wait_until(&self, what: &str, holds: impl Fn() -> bool) {
         let deadline = Instant::now() + SOON;
         while !holds() {
@@ -608,14 +609,14 @@ impl Bot {
         fs::read_to_string(&self.log).unwrap()
     }
 
-    /// How much memory it holds, in KiB (`VmRSS` of proc(5)).
+    /// Its memory in KiB (`VmRSS` of proc(5)).
     pub fn resident_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
-    /// Fills the disk that it has for its store, to the last byte. Removing the file gives it back.
+    /// Fills the disk of its store to the last byte. Removing the file frees it.
     pub fn fill_disk(&self, harness: &Harness) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.child.id().unwrap()));
         let filler = root.join(harness.path("disk/filler").strip_prefix("/").unwrap());
@@ -629,13 +630,13 @@ impl Bot {
         filler
     }
 
-    /// Panics if it has ended by itself.
+    /// Panics if it has ended on its own.
     pub fn assert_runs(&mut self) {
         let ended = self.child.try_wait().unwrap();
         assert!(ended.is_none(), "{ended:?}:\n{}", self.log());
     }
 
-    /// SIGKILL: as when the machine fails.
+    /// SIGKILL: like a machine failure.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
@@ -646,7 +647,7 @@ impl Bot {
         self.wait().await
     }
 
-    /// SIGHUP; returns what the bot logged since then, as soon as it said what came of it.
+    /// SIGHUP; returns what the bot has logged since then, as soon as it reports the outcome.
     pub async fn reload(&self) -> String {
         let before = self.log().len();
         self.signal("-HUP").await;
@@ -666,7 +667,7 @@ impl Bot {
         assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends on its own.
     pub async fn wait(&mut self) -> ExitStatus {
         timeout(SOON, self.child.wait())
             .await

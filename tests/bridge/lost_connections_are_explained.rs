@@ -1,5 +1,5 @@
-//! Whatever keeps the bot from listening has a reason with a name: in the log, on the status page and, where it is not over
-//! at once, in what `/readyz` says is missing.
+//! Whatever prevents a connection has a named reason: in the log, on the status page and, if it lasts, in what
+//! `/readyz` reports as missing.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use tokio::time::{sleep, timeout};
 use crate::harness::{Bot, Harness, http};
 
 impl Harness {
-    /// Waits until a session ended, or did not come to stand, for the reason of this name.
+    /// Waits until a session ended, or could not be established, for the reason of this name.
     async fn named_in_log(&self, bot: &Bot, name: &str) {
         bot.wait_for_log(&["no realtime session", &format!(r#""name":"{name}""#)]).await;
     }
 
-    /// Waits until the reason of this name stands in the log, and these words of it on the status page.
+    /// Waits until the reason of this name is in the log, and these words are on the status page.
     async fn told(&self, bot: &Bot, name: &str, words: &str) {
         self.named_in_log(bot, name).await;
         let page = async |path: &str| {
@@ -66,7 +66,7 @@ async fn subscriptions_that_are_refused_while_the_server_starts() {
 async fn a_token_that_has_expired_and_a_forced_logout() {
     let harness = Harness::new().await.with_fast_tempo().with_password();
     let bot = harness.start_bot().await;
-    // Or the catch-up may be the first to learn that the token is dead.
+    // The catch-up may also be the first to notice that the token is invalid.
     bot.wait_for_log(&["caught up"]).await;
     harness.chat.expire_tokens(&harness.bot).unwrap();
     harness.chat.faults().cut_connections();

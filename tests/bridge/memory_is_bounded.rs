@@ -1,4 +1,4 @@
-//! What must not grow: the bot's memory, however many messages it hears.
+//! The bot's memory must not grow, however many messages it receives.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use sandbox::rocketchat::NewRoom;
 
 use crate::harness::Harness;
 
-/// Messages heard between two looks.
+/// Messages between two measurements.
 const BATCH: usize = 5_000;
-/// How long hearing them may take on a machine that has other things to do.
+/// How long receiving them may take on a busy machine.
 const BATCH_DEADLINE: Duration = Duration::from_secs(600);
-/// How much more the process may hold at the end than after the first batches, in KiB: allocators keep some.
+/// How much larger the process may be at the end than after the first batches, in KiB: allocators keep some memory.
 const SLACK: u64 = 16 * 1024;
 
-/// `GROWTH_BATCHES=200 cargo test --test bridge growth -- --ignored --nocapture` hears a million messages.
+/// `GROWTH_BATCHES=200 cargo test --test bridge growth -- --ignored --nocapture` sends a million messages.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes"]
 async fn memory_does_not_grow_with_the_messages_heard() {
@@ -22,7 +22,7 @@ async fn memory_does_not_grow_with_the_messages_heard() {
     let bot = harness.start_bot().await;
     let mut held = Vec::new();
     for batch in 0..batches {
-        // A room of their own that goes afterwards, or the simulator would be busy with its past alone.
+        // In their own room, which is deleted afterwards. Otherwise the simulator would be busy with its history.
         let room = NewRoom::channel(format!("batch-{batch}")).members([&harness.alice, &harness.bot]);
         let room = harness.chat.create_room(room).unwrap();
         for at in 0..BATCH {

@@ -1,4 +1,5 @@
-//! Promise 1 for messages that are older than when they appeared: imported ones, and those of integrations that set their time.
+//! Promise 1 for messages that appear later than they were written: imported ones, and those of integrations that set
+//! their time.
 
 use sandbox::rocketchat::{Message, NewMessage};
 
@@ -6,7 +7,7 @@ use crate::harness::Harness;
 
 const MINUTE: i64 = 60_000;
 
-/// The store of a bot that has watched its rooms for two hours, though it has only begun.
+/// The store of a bot that seems to have watched its rooms for two hours.
 async fn age(harness: &Harness) {
     harness.alter_store("UPDATE room SET since = since - 7200000").await;
     harness

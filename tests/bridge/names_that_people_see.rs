@@ -1,4 +1,4 @@
-//! Rooms and people are named in `bot.toml`, and shown in alerts, by the names that people see.
+//! `bot.toml` names rooms and people by their display names, and alerts show them.
 
 use sandbox::rocketchat::{NewMessage, NewRoom, NewUser, Room};
 use sandbox::signl4::Alert;
@@ -6,7 +6,7 @@ use sandbox::signl4::Alert;
 use crate::harness::{Harness, fast_rounds};
 
 impl Harness {
-    /// The alert that a message of Alice's in this room raises.
+    /// The alert that Alice's message in this room raises.
     async fn alert_from(&self, room: &Room, text: &str) -> Alert {
         self.chat.post(room, &self.alice, text).unwrap();
         self.alert(text).await
@@ -38,7 +38,7 @@ async fn a_room_is_watched_by_the_name_that_people_see_and_called_so_in_the_aler
     assert_eq!(parameter(&alert, "channel"), "Pumpe 3: was tun?");
     let alert = harness.alert_from(&night, "SIGNL4 night").await;
     assert_eq!(parameter(&alert, "channel"), "Leitstand");
-    // A room is watched from a little too early on.
+    // A room is watched from a little too early.
     let long_ago = harness.chat.now() - 60_000;
     let canteen = NewMessage::text("SIGNL4 canteen").at(long_ago).updated_at(long_ago);
     harness.chat.post(&other, &harness.alice, canteen).unwrap();

@@ -1,5 +1,5 @@
-//! Promise 1 against its enemies on the way in: refusals in passing, a store that cannot be written for a while, and what
-//! comes out of order just when a room is first heard of.
+//! Promise 1 despite failures on the way in: temporary refusals, a store that cannot be written for a while, and
+//! events that arrive out of order when a room first appears.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn a_list_of_rooms_that_is_refused_once_after_a_restart_passes_over_no_mes
     harness.flush().await;
     bot.kill().await;
     harness.say("SIGNL4 nobody listens");
-    // What a server says whose database is just changing its primary.
+    // The error of a server whose database is changing its primary.
     harness.chat.faults().rest_next("rooms.get", 1, RestFault::status(400));
     let _bot = harness.start_bot().await;
     harness.alert("SIGNL4 nobody listens").await;
@@ -32,7 +32,7 @@ async fn a_room_that_was_not_read_is_read_later_and_its_cursor_stays_behind() {
     harness.chat.faults().set(|switches| switches.refuse_connections = true);
     harness.chat.faults().cut_connections();
     harness.say("SIGNL4 the line is dead");
-    // Long enough ago that the rounds that follow do not look at the room for another reason.
+    // Long enough ago that the following rounds do not read the room for another reason.
     harness.chat.clock_forward(Duration::from_secs(300));
     harness.chat.faults().rest_next("chat.syncMessages", 2, RestFault::status(400));
     harness.chat.faults().set(|switches| switches.refuse_connections = false);
@@ -206,7 +206,7 @@ async fn rooms_that_cannot_be_read_keep_no_other_from_being_read_and_are_read_la
     for (room, text) in rooms.iter().zip(&texts) {
         harness.chat.post(room, &harness.alice, text.as_str()).unwrap();
     }
-    // Whatever the order in which they are read, a broken one comes before a sound one.
+    // In whatever order they are read, a broken one comes before a valid one.
     for room in &rooms[..3] {
         harness.chat.faults().rest_always_in(room, "chat.syncMessages", RestFault::status(503));
     }

@@ -1,5 +1,5 @@
-//! Promise 1: an alert whose answer was lost is not raised again where SIGNL4 tells that it was raised, and is never lost
-//! where it was not. Judged by SIGNL4's own list of alerts.
+//! Promise 1: an alert whose answer was lost is not raised again if SIGNL4 reports that it was raised, and is never
+//! lost if it was not. Judged by SIGNL4's own list of alerts.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn harness() -> (Harness, Bot) {
 }
 
 impl Harness {
-    /// Waits until the message shows that its alert was sent; from then on no call follows.
+    /// Waits until the message shows that its alert was sent; after that there is no further call.
     async fn wait_until_sent(&self, message: &Message) {
         self.chat.wait_for_reaction(message, ":rotating_light:", SOON).await.unwrap();
     }

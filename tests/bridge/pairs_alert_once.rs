@@ -1,4 +1,4 @@
-//! Promise 2: one (message, trigger) pair alerts once, however often and in whatever shape the message comes again.
+//! Promise 2: one (message, trigger) pair alerts once, however often and in whatever form the message is sent again.
 
 use sandbox::rocketchat::NewMessage;
 

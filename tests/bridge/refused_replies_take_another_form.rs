@@ -1,4 +1,4 @@
-//! Promise 4: a reply that cannot be posted as meant is posted in the next best way, and never dropped in silence.
+//! Promise 4: a reply that cannot be posted as intended is posted in the next best way, and never dropped silently.
 
 use sandbox::rocketchat::{Message, NewMessage, NewRoom, Options, RestFault, Room};
 use sandbox::signl4::Alert;
@@ -7,7 +7,7 @@ use crate::harness::{Harness, SOON, http};
 
 const ACKNOWLEDGED: &str = "Rene: Alert acknowledged.";
 
-/// A message and its alert, which the thread knows to be sent.
+/// A message and its alert, which is reported as sent in the thread.
 async fn alerted(harness: &Harness) -> (Message, Alert) {
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;
@@ -34,7 +34,7 @@ async fn posted_to_alice(harness: &Harness, part: &str) -> Message {
     harness.chat.wait_for(SOON, find).await.unwrap()
 }
 
-/// A refusal as a server sends it.
+/// A refusal in a server's format.
 fn refusal(status: u16, code: &str) -> RestFault {
     let body = format!(r#"{{"success":false,"error":"Refused [{code}]","errorType":"{code}"}}"#);
     RestFault::Answer { status, content_type: "application/json", body }
@@ -191,7 +191,7 @@ async fn a_reply_that_is_limited_in_the_middle_goes_on_where_it_was() {
     harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
     let reply = posted_in(&harness, &harness.room, ACKNOWLEDGED).await;
     assert_eq!(reply.thread_id, None);
-    // As meant; under its own name, twice, for there was no answer; outside the thread.
+    // As intended; under its own name, twice, because there was no answer; outside the thread.
     assert_eq!(harness.chat.calls_of("chat.sendMessage").len() - before, 4);
 }
 

@@ -1,4 +1,4 @@
-//! What Rocket.Chat refuses goes elsewhere by itself; what it refuses in passing is tried again; and neither holds up the rest.
+//! A reply that Rocket.Chat rejects is posted elsewhere. A temporary refusal is retried. Neither delays other replies.
 
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ async fn replies_of_two_lanes_that_are_refused_their_alias_at_once_both_arrive()
     let mut harness = Harness::new().await.with_fast_tempo();
     harness.configure("[replies]\non_sent = \"reply\"\nsent = \"Paged.\"\nraised = \"Raised.\"");
     harness.chat.deny(&harness.bot, "message-impersonate").unwrap();
-    // Both calls are under way before either is refused.
+    // Both calls are in progress before either is refused.
     harness.chat.faults().rest_next("chat.sendMessage", 2, RestFault::Slow(Duration::from_secs(2)));
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
@@ -114,7 +114,7 @@ async fn a_reply_that_is_refused_in_passing_for_no_stated_reason_arrives_later()
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;
-    // What a server answers whose database is just changing its primary.
+    // The answer of a server whose database is changing its primary.
     let body = r#"{"success":false,"error":"not primary and secondaryOk=false"}"#.to_owned();
     let fault = RestFault::Answer { status: 400, content_type: "application/json", body };
     harness.chat.faults().rest_next("chat.sendMessage", 2, fault);
@@ -146,7 +146,7 @@ async fn what_becomes_of_an_alert_whose_message_is_deleted_is_told_where_it_can_
     for alert in &alerts {
         harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
     }
-    // Of a thread with replies its first message is still there, as one that was removed.
+    // The first message of a thread with replies still exists, marked as removed.
     harness.wait_for_reply(&parent, "Rene: Alert acknowledged.").await;
     let room = harness.room.clone();
     let told = |chat: &sandbox::rocketchat::RocketChat| {

@@ -8,8 +8,8 @@ use sandbox::signl4::{self, Team};
 
 use crate::harness::{Bot, Harness, TEAM};
 
-/// The bot knows the server's clock to two seconds. Messages of some seconds before a room is watched are read all the same,
-/// and must not page.
+/// The bot knows the server's clock to two seconds. It still reads messages from some seconds before a room is
+/// watched, but they must not page.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(3);
 
 /// A trigger for `word` in `room`, which pages `team`.

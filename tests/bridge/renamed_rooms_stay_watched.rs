@@ -1,4 +1,4 @@
-//! A room that a trigger names goes on being watched when it is renamed, and whatever happens to it is said at once.
+//! A room that a trigger names stays watched when it is renamed, and whatever happens to it is reported at once.
 
 use sandbox::rocketchat::{NewRoom, Room};
 
@@ -31,7 +31,7 @@ impl Harness {
         String::from_utf8(check.await.unwrap().stdout).unwrap()
     }
 
-    /// Waits until the bot tells the operator this, or no longer does.
+    /// Waits until the bot reports this to the operator, or no longer does.
     async fn wait_for_state(&self, words: &str, is_told: bool) {
         let deadline = Instant::now() + SOON;
         loop {
@@ -66,7 +66,7 @@ async fn a_renamed_room_stays_watched_with_a_warning_also_after_a_restart_until_
     harness.alert("SIGNL4 while down").await;
     bot.wait_for_log(&["WARN", RENAMED]).await;
     harness.pages_in(&night, "SIGNL4 after the restart").await;
-    // Another room of that name is meant, too.
+    // Another room with that name is also watched.
     let members = [&harness.alice, &harness.bot];
     let other = harness.chat.create_room(NewRoom::group("night").members(members)).unwrap();
     harness.pages_in(&other, "SIGNL4 in the new one").await;

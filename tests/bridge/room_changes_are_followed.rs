@@ -14,14 +14,14 @@ async fn watching() -> Harness {
 }
 
 impl Harness {
-    /// A message that is a little old already, so that a room watched from now on leaves it alone.
+    /// A message that is already a little old, so that a room that is watched from now on ignores it.
     fn say_earlier(&self, room: &Room, text: &str) {
         let written =
             NewMessage::text(text).at(self.chat.now() - 10_000).updated_at(self.chat.now() - 10_000);
         self.chat.post(room, &self.alice, written).unwrap();
     }
 
-    /// Waits until it was looked so many times more for what the stream may have dropped.
+    /// Waits until the bot has looked this many more times for messages that the stream may have dropped.
     async fn wait_for_rounds(&self, more: usize) {
         let rounds = self.chat.calls_of("rooms.get").len() + more;
         let looked = |chat: &RocketChat| (chat.calls_of("rooms.get").len() > rounds).then_some(());
@@ -54,7 +54,7 @@ async fn a_room_renamed_out_of_every_pattern_is_not_watched_any_more_and_its_pas
     let room =
         harness.chat.create_room(NewRoom::group("ops-dev").members([&harness.alice, &harness.bot])).unwrap();
     let bot = harness.start_bot().await;
-    // A round that is under way reads the room by the name it had when the round began.
+    // A round in progress reads the room by the name it had when the round began.
     bot.wait_for_log(&["caught up"]).await;
     harness.say_in(&room, "SIGNL4 before");
     harness.alert("SIGNL4 before").await;
@@ -62,7 +62,7 @@ async fn a_room_renamed_out_of_every_pattern_is_not_watched_any_more_and_its_pas
     harness.say_in(&room, "SIGNL4 between");
     harness.flush().await;
     bot.kill().await;
-    // A room is watched from a little too early on: what was said must be from before that.
+    // A room is watched from a little too early: the messages must be older than that.
     harness.chat.clock_forward(Duration::from_secs(60));
     harness.say_earlier(&room, "SIGNL4 while down");
     let _bot = harness.start_bot().await;
@@ -89,7 +89,7 @@ async fn a_group_that_the_bot_is_removed_from_and_invited_to_again_alerts_on_not
     harness.say_in(&group, "SIGNL4 after");
     harness.alert("SIGNL4 after").await;
     let rounds = harness.chat.calls_of("rooms.get").len();
-    // The room has news, so the next rounds read it.
+    // The room has new messages, so the next rounds read it.
     let read =
         harness.chat.wait_for(SOON, |chat| (chat.calls_of("rooms.get").len() > rounds + 3).then_some(()));
     tokio::join!(async { read.await.unwrap() }, async {
@@ -123,7 +123,7 @@ async fn a_room_that_the_bot_was_invited_to_while_it_was_down_alerts_on_what_was
     let harness = watching().await;
     let bot = harness.start_bot().await;
     harness.flush().await;
-    // The rooms are noted as read up to a little before now; the invitation comes after that.
+    // The rooms are recorded as read up to a little before now; the invitation comes later.
     bot.wait_for_log(&["caught up"]).await;
     bot.kill().await;
     let room = harness.chat.create_room(NewRoom::group("ops-new").members([&harness.alice])).unwrap();
@@ -202,7 +202,7 @@ async fn a_channel_made_while_the_bot_was_down_alerts_on_what_was_said_there_sin
     assert_eq!(harness.pages(), ["SIGNL4 in the new channel"]);
 }
 
-/// By a message that the stream brings before the rooms are listed, the bot joins the channel.
+/// Because of a message that the stream delivers before the rooms are listed, the bot joins the channel.
 #[tokio::test]
 async fn a_reload_before_the_rooms_are_listed_hides_no_message_of_a_room_made_while_the_bot_was_down() {
     let harness = Harness::new().await;
@@ -255,7 +255,7 @@ async fn a_channel_made_while_the_bot_was_down_and_told_of_only_to_a_later_bot_l
     harness.chat.faults().rest_always("channels.list", RestFault::status(503));
     let bot = harness.start_bot().await;
     bot.wait_for_log(&["caught up"]).await;
-    // Another write comes after the one that says what is settled.
+    // Another write follows the one that records what is settled.
     harness.flush().await;
     bot.kill().await;
     harness.chat.clock_forward(Duration::from_secs(60));
@@ -304,8 +304,8 @@ async fn a_room_whose_renaming_is_learned_by_a_round_before_the_stream_tells_it_
     harness.flush().await;
     let before = harness.chat.post(&room, &harness.alice, "SIGNL4 before").unwrap();
     harness.flush().await;
-    // Rounds look back for half a minute, since clocks differ; only a message from before that can tell. To set the clock
-    // forward would not do: the beginning of the session goes with it.
+    // Rounds look back for half a minute, because clocks differ. So only an older message can show the difference.
+    // Setting the clock forward would not help, because the start of the session moves with it.
     harness.wait_until_past(&before, Duration::from_secs(33)).await;
     harness.chat.faults().set(|switches| switches.stall = true);
     harness.chat.rename(&room, "ops-dev").unwrap();

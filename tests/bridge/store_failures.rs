@@ -1,5 +1,5 @@
-//! A store that is locked or damaged is a clear error that stops nothing that can go on, and nothing is lost once it is
-//! mended.
+//! A store that is locked or damaged is reported clearly. Everything that does not need it continues, and nothing is
+//! lost once it works again.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -121,7 +121,7 @@ async fn while_the_store_takes_no_writes_the_bot_is_not_ready_and_the_metrics_sa
     };
     assert!(admin("/metrics").await.1.contains("signl4_bot_ready 1"));
     let lock = harness.lock_store().await;
-    // Who only looks is content with an answer of a few seconds ago.
+    // The page and the metrics accept an answer that is a few seconds old.
     let told = async {
         loop {
             if let (503, told) = admin("/readyz").await {

@@ -1,4 +1,4 @@
-//! Rate limits and storms: what is limited waits its turn, all of it arrives, and nothing urgent stands behind it.
+//! Rate limits and storms: limited deliveries wait, all of them arrive, and nothing urgent waits behind them.
 
 use std::time::Duration;
 

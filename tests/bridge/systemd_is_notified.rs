@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::harness::{Harness, SOON};
 
-/// What systemd would hear.
+/// The notifications that systemd would receive.
 struct Systemd(UnixDatagram);
 
 impl Systemd {
@@ -24,7 +24,7 @@ impl Systemd {
         String::from_utf8(message[..length].to_vec()).unwrap()
     }
 
-    /// Waits for a message with this in it; what was said before it is passed over.
+    /// Waits for a notification that contains this; skips earlier ones.
     async fn wait_for(&self, part: &str) -> String {
         loop {
             let message = self.hear().await;

@@ -1,4 +1,5 @@
-//! Promise 1 for what people and integrations really write: every text that people see sets off a trigger, and nothing else does.
+//! Promise 1 for what people and integrations really write: every visible text can fire a trigger, and nothing else
+//! does.
 
 use sandbox::rocketchat::{NewMessage, NewRoom};
 use serde_json::{Value, json};
@@ -72,7 +73,7 @@ fn attached(attachment: Value) -> NewMessage {
     NewMessage::text("").by_integration("monitoring").attachment(attachment)
 }
 
-/// Messages as servers store them, each with the text of its alert; an empty one is that of a message that pages nobody.
+/// Messages as servers store them, each with the text of its alert. An empty text means that the message pages nobody.
 fn documents(server: &str, number: u32) -> Vec<(NewMessage, String)> {
     let text = format!("SIGNL4 pump {number} is down");
     let quoted = format!("{server}/channel/operations?msg=abc");

@@ -1,4 +1,4 @@
-//! The log: each alert can be followed by one id through all its lines.
+//! The log: each alert can be followed through all its lines by one ID.
 
 use sandbox::rocketchat::Message;
 use serde_json::Value;

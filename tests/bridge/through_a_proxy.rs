@@ -1,4 +1,4 @@
-//! The proxies of the environment hold for REST, for SIGNL4 and, by CONNECT, for the WebSocket.
+//! The proxies of the environment apply to REST, to SIGNL4 and, with CONNECT, to the WebSocket.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,14 +7,14 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::Harness;
 
-/// A small HTTP proxy that notes the request lines it is given.
+/// A small HTTP proxy that records the request lines it receives.
 struct Proxy {
     url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
-    /// `open` lets everybody pass; otherwise everybody has to show a password first.
+    /// `open` accepts everybody; otherwise a password is required.
     async fn start(open: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -23,7 +23,7 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let notes = notes.clone();
-                // A connection that breaks is the clients' to notice.
+                // If a connection breaks, its clients notice.
                 tokio::spawn(async move { pass(client, open, &notes).await.ok() });
             }
         });

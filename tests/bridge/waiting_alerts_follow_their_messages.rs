@@ -1,4 +1,4 @@
-//! An alert that could not be sent yet says what its message says by then, and is not sent where the message was deleted.
+//! An alert that had to wait is sent with the current text of its message, and is not sent if the message was deleted.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ async fn harness() -> Harness {
 }
 
 impl Harness {
-    /// Alice writes a message whose alert SIGNL4 does not take until it is told to.
+    /// Alice writes a message whose alert SIGNL4 rejects for now.
     async fn say_while_signl4_is_down(&self, bot: &Bot, text: &str) -> Message {
         self.signl4.faults().webhook(WebhookFault::Status(503), Times::Always);
         let before = bot.count_in_log(&["not delivered yet"]);

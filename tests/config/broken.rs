@@ -1,4 +1,4 @@
-//! Files that are broken in other ways than by one value.
+//! Files with mistakes other than a wrong value.
 
 use super::full::FULL;
 use super::{SECRET, SOUND, Setup};

@@ -1,8 +1,8 @@
-//! A sound file with every table, to be broken in one line.
+//! A valid file with every table, in which tests break one line.
 
 use super::{SECRET, Setup};
 
-/// A sound file with every table.
+/// A valid file with every table.
 pub const FULL: &str = r#"[rocketchat]
 url = "https://chat.example.com"
 user_id = "bot-id"
@@ -24,7 +24,7 @@ name = "pumps"
 pattern = 'pump (?<pump>\d+)'
 "#;
 
-/// The file with one line more or changed, and the number of that line.
+/// The file with one line added or changed, and the number of that line.
 pub fn with(text: &str, table: &str, line: &str) -> (String, usize) {
     let key = line.split(" = ").next().unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
@@ -65,7 +65,7 @@ pub fn complaint(table: &str, line: &str) -> String {
     complaint
 }
 
-/// The path of a key as people are told it.
+/// The path of a key as the program shows it.
 pub fn told(table: &str, key: &str) -> Vec<String> {
     let tables = match table {
         "trigger" => vec!["trigger \"pumps\"", "trigger[0]"],

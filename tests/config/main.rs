@@ -1,4 +1,4 @@
-//! The configuration: where it comes from, and what is said of one that is wrong.
+//! The configuration: its sources, and the errors about invalid ones.
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
@@ -15,10 +15,10 @@ use std::path::PathBuf;
 use signl4_rocketchat::config::{Config, ConfigErrors, Sources};
 use tempfile::TempDir;
 
-/// Stands in every secret of the files below, and must stand in nothing that the program says.
+/// Part of every secret in the files below. The program must never print it.
 const SECRET: &str = "s3cret-of-the-tests";
 
-/// A file with every required key, each on a line of its own.
+/// A file with every required key, each on its own line.
 const SOUND: &str = r#"[rocketchat]
 url = "https://chat.example.com"
 user_id = "bot-id"
@@ -64,7 +64,7 @@ impl Setup {
         self.load().unwrap_or_else(|errors| panic!("{errors}"))
     }
 
-    /// What is wrong, one line a problem, with the directory left out.
+    /// The problems, one line each, without the directory.
     fn complaints(&self) -> Vec<String> {
         let errors = self.load().err().map(|errors| errors.to_string()).unwrap_or_default();
         let directory = format!("{}/", self.directory.path().display());

@@ -80,7 +80,7 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
         ("admin", "token = \"s3cret of the tests\"", "has a character other than", "openssl rand"),
         ("listener", "tls_cert = \"\"", "is empty", "PEM"),
         ("listener", "tls_key = \"\"", "is empty", "PEM"),
-        // Durations, and what they have to do with each other.
+        // Durations, and their relations to each other.
         ("rocketchat", "catch_up = \"1 fortnight\"", "is not a duration", "\"24h\""),
         ("rocketchat", "catch_up = \"4000d\"", "is longer than ten years", "\"24h\""),
         ("signl4", "retry_for = \"10s\"", "is shorter than a minute", "\"24h\""),
@@ -191,7 +191,7 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
             "keys title and message",
         ),
         ("trigger", "fields = { \"\" = \"x\" }", "has no name", "Severity"),
-        // Keys that are none.
+        // Unknown keys.
         ("rocketchat", "aut_join = true", "is not a known key", "did you mean \"auto_join\"?"),
         (
             "listener",

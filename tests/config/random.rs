@@ -1,4 +1,4 @@
-//! Whatever stands in the file: the program says what is wrong, and neither panics nor repeats a secret.
+//! Whatever the file contains: the program says what is wrong, and neither panics nor repeats a secret.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -46,7 +46,7 @@ const KEYS: [&str; 26] = [
     "cooldown",
 ];
 
-/// Keys that hold a secret, each in its table.
+/// Keys that contain a secret, each in its table.
 const SECRETS: [&str; 9] = [
     "[rocketchat]\nauth_token",
     "[rocketchat]\nauth_token_file",
@@ -92,7 +92,7 @@ fn file() -> impl Strategy<Value = String> {
     proptest::collection::vec(line(), 0..30).prop_map(|lines| lines.join("\n"))
 }
 
-/// The secret, and what may stand around it by mistake.
+/// The secret, and what may surround it by mistake.
 fn mistake() -> impl Strategy<Value = String> {
     let before = select(&["\"", "'", "", "\"\"\"", "[\"", "{ a = \"", "\"https://", "\"https://me:"]);
     let after =

@@ -1,4 +1,4 @@
-//! `check` where an encrypted connection does not come to stand: what it says has to be enough to mend it.
+//! `check` if an encrypted connection fails: its output has to be sufficient to fix the problem.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use tokio_rustls::TlsAcceptor;
 
 use super::scene::Scene;
 
-/// Shows a certificate that nobody has signed; gives its address.
+/// Uses a certificate that nobody has signed; returns its address.
 async fn self_signed() -> String {
     show(rcgen::IsCa::NoCa).await.0
 }
 
-/// Shows a self-signed certificate; gives its address, and the certificate as PEM.
+/// Uses a self-signed certificate; returns its address, and the certificate as PEM.
 async fn show(is_ca: rcgen::IsCa) -> (String, String) {
     let mut parameters = rcgen::CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
     parameters.is_ca = is_ca;
@@ -43,7 +43,7 @@ async fn show(is_ca: rcgen::IsCa) -> (String, String) {
     (address, pem)
 }
 
-/// What `check` finds of these, by subject.
+/// The findings of `check` about these, by subject.
 async fn problem(scene: &Scene, chat: &str, webhook: &str, public: &str, subject: &str) -> (String, String) {
     let config = format!(
         "[rocketchat]\nurl = {chat:?}\nuser_id = {:?}\nauth_token = {:?}\n[signl4]\nwebhook_url = {webhook:?}\n\

@@ -1,4 +1,4 @@
-//! What `init` writes, and when it writes nothing.
+//! The files that `init` writes, and when it writes none.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,7 +19,7 @@ fn config(scene: &Scene) -> Config {
     Config::load(&sources).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// The one line that a program that wrote nothing ends with.
+/// The only line of output of a program that wrote nothing.
 fn refusal(scene: &Scene, output: &Output, code: i32) -> String {
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     let names =

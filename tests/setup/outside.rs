@@ -1,4 +1,4 @@
-//! `check --json`, and `check --public-url`: whether SIGNL4 would find the bot.
+//! `check --json`, and `check --public-url`: whether SIGNL4 can reach the bot.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use super::scene::{Scene, free_address, wait_until_ready};
 
 const SECRET: &str = "a-listener-secret-of-some-length";
 
-/// What `check --json` says with more arguments, and its exit code.
+/// The output of `check --json` with more arguments, and its exit code.
 async fn check(scene: &Scene, more: &[&str]) -> (Value, i32) {
     let config = format!(
         "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n[signl4]\nwebhook_url = {:?}\n\
@@ -28,7 +28,7 @@ async fn check(scene: &Scene, more: &[&str]) -> (Value, i32) {
     (said, output.status.code().unwrap())
 }
 
-/// What was found of a subject.
+/// The findings about a subject.
 fn found<'a>(said: &'a Value, subject: &str) -> Vec<&'a Value> {
     said["findings"].as_array().unwrap().iter().filter(|finding| finding["subject"] == subject).collect()
 }
@@ -120,7 +120,7 @@ async fn a_public_address_that_leads_elsewhere_is_a_problem_with_its_remedy() {
 #[tokio::test]
 async fn a_public_address_that_cannot_be_called_from_here_is_only_a_warning() {
     let scene = Scene::set().await;
-    // Bound, so that nobody else takes the port, and not listening.
+    // Bound, so that nobody else can use the port, but not listening.
     let closed = tokio::net::TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());

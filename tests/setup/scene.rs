@@ -1,4 +1,4 @@
-//! Two simulated servers, a directory to write in, and the program.
+//! Two simulated servers, a working directory, and the program.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use sandbox::rocketchat::{NewRoom, NewUser, RocketChat, Room, User};
 use sandbox::signl4::{Options, Person, Signl4, Team};
 use tempfile::TempDir;
 
-/// How long anything may take that is going to happen. Generous: the machine may be busy.
+/// Timeout for anything that is expected to happen. Generous, because the machine may be busy.
 pub const SOON: Duration = Duration::from_secs(60);
 pub const PASSWORD: &str = "the-password-of-the-bot";
 
@@ -61,7 +61,7 @@ impl Scene {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// The flags with which nothing is left to ask.
+    /// The flags that answer every question.
     pub fn flags(&self) -> Vec<String> {
         let url = self.chat.url();
         [

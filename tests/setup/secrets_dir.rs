@@ -1,4 +1,4 @@
-//! `init --secrets-dir`: what the systemd unit and `compose.yaml` expect is what is written.
+//! `init --secrets-dir` writes what the systemd unit and `compose.yaml` expect.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -54,7 +54,7 @@ async fn each_secret_stands_in_a_file_that_nobody_else_reads_and_none_in_bot_tom
     assert_eq!(scene.read("secrets/rocketchat-token"), format!("{}\n", scene.token));
     assert_eq!(scene.read("secrets/signl4-webhook"), format!("{}\n", scene.webhook_url));
     let listener = scene.read("secrets/listener-secret").trim_end().to_owned();
-    // The paths are absolute: it loads wherever the bot is started.
+    // The paths are absolute, so it loads wherever the bot is started.
     assert_eq!(secrets(&load(scene.path("bot.toml"), Vec::new())), (scene.token.clone(), listener));
 }
 
@@ -88,7 +88,7 @@ async fn compose_needs_nothing_but_what_init_wrote() {
     let scene = Scene::set().await;
     let rooms = ["--room".to_owned(), "#operations".to_owned()];
     assert_eq!(scene.run(&[flags(&scene), rooms.to_vec()].concat()).await.status.code(), Some(0));
-    // The container has them elsewhere than bot.toml says.
+    // The container has them in other places than bot.toml says.
     let mounted = scene.path("run-secrets");
     fs::rename(scene.path("secrets"), &mounted).unwrap();
     fs::rename(scene.path("bot.toml"), scene.path("mounted.toml")).unwrap();

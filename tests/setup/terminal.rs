@@ -1,4 +1,4 @@
-//! The program on a terminal of its own, and somebody who types on it.
+//! The program on its own terminal, and somebody who types on it.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tokio::time::{Instant, sleep};
 
-/// How long anything may take that is going to happen. Generous: the machine may be busy.
+/// Timeout for anything that is expected to happen. Generous, because the machine may be busy.
 const SOON: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -18,12 +18,12 @@ pub struct Terminal {
     keyboard: Mutex<Box<dyn Write + Send>>,
     child: Mutex<Box<dyn Child + Send + Sync>>,
     screen: Arc<Mutex<Vec<u8>>>,
-    /// How much of what is shown has been waited for.
+    /// How much of the output has been waited for.
     seen: Mutex<usize>,
 }
 
 impl Terminal {
-    /// Starts the program with the variables it needs and no other of its own.
+    /// Starts the program with only the variables that it needs.
     pub fn open(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let size = PtySize { rows: 40, cols: 120, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
@@ -43,7 +43,7 @@ impl Terminal {
         let shown = Arc::clone(&screen);
         thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // A pseudo-terminal whose other end is closed ends in an error on Linux.
+            // On Linux, reading from a pseudo-terminal whose other end is closed fails.
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 shown.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
@@ -72,7 +72,7 @@ impl Terminal {
         }
     }
 
-    /// Types an answer to a question, once the program listens as it has to for this one.
+    /// Types an answer to a question, once the terminal is in the mode for it.
     pub async fn answer(&self, question: &str, answer: &str) {
         self.wait_for(question).await;
         let shows = !question.contains("(not shown)");
@@ -86,19 +86,19 @@ impl Terminal {
         keyboard.flush().unwrap();
     }
 
-    /// Whether what is typed appears.
+    /// Whether typed characters are shown.
     fn echoes(&self) -> bool {
         let flags = format!("{:?}", self.master.get_termios().unwrap().local_flags);
         flags.split(|c: char| !c.is_alphanumeric()).any(|flag| flag == "ECHO")
     }
 
-    /// Waits for the program's end, and brings its exit code.
+    /// Waits for the program's end, and returns its exit code.
     pub async fn end(&self) -> u32 {
         let deadline = Instant::now() + SOON;
         loop {
             let ended = self.child.lock().unwrap().try_wait().unwrap();
             if let Some(status) = ended {
-                // What it wrote last may still be on its way to the screen.
+                // Its last output may not have arrived yet.
                 self.settle().await;
                 return status.exit_code();
             }
@@ -107,7 +107,7 @@ impl Terminal {
         }
     }
 
-    /// Waits until the reader holds nothing more: the screen's only other owner ends with the terminal.
+    /// Waits until the reader has released the screen, whose only other owner ends with the terminal.
     async fn settle(&self) {
         let deadline = Instant::now() + SOON;
         while Arc::strong_count(&self.screen) > 1 && Instant::now() < deadline {

@@ -69,7 +69,7 @@ async fn the_transcript_shows_what_happens() {
     ));
 }
 
-/// A message, its alert, and everything that is said in its thread.
+/// A message, its alert, and all replies in its thread.
 async fn talk(scene: &Scene, admin: &str) -> (Message, Vec<Message>) {
     wait_until_ready(admin).await;
     let text = NewMessage::text("SIGNL4 pump 3 is down");
@@ -101,7 +101,7 @@ fn shown(scene: &Scene, message: &Message, thread: &[Message]) -> String {
     format!("```\n#operations\n  anna      {}   🚨\n{replies}```\n", message.text)
 }
 
-/// The text with everything in it that is another each time replaced.
+/// The text, with everything that differs between runs replaced.
 fn clean(mut text: String, scene: &Scene, more: &[(&str, &str)]) -> String {
     let (chat, dir) = (scene.chat.url(), scene.dir().canonicalize().unwrap().display().to_string());
     let fixed = [

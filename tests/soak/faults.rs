@@ -1,6 +1,6 @@
-//! What strikes: every switch of both servers, and the bot's own process. Not drawn is only what by its meaning ends an
-//! alert or the bot: an answer of SIGNL4 that says no for good (400, 404), an account that is switched off, a room from
-//! which the bot is thrown out. Those have tests of their own in `tests/bridge`.
+//! The faults: every switch of both servers, and the bot's own process. Excluded are faults that by definition end an
+//! alert or the bot: a final rejection by SIGNL4 (400, 404), a deactivated account, removal from a room. Those have
+//! their own tests in `tests/bridge`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::Soak;
 use super::harness::StoreLock;
 
-/// How often each kind of fault struck.
+/// How often each kind of fault occurred.
 #[derive(Debug, Default)]
 pub struct Strikes(BTreeMap<&'static str, usize>);
 
@@ -34,7 +34,7 @@ impl std::fmt::Display for Strikes {
     }
 }
 
-/// A fault that is taken back after a while.
+/// A fault that ends after a while.
 pub struct Striking {
     until: Instant,
     fault: Fault,
@@ -52,7 +52,7 @@ enum Fault {
 #[derive(Clone, Copy)]
 struct Switch {
     name: &'static str,
-    /// Open connections are cut when it is switched on, since it only meets new ones.
+    /// Open connections are closed when it is switched on, because it only affects new ones.
     cuts: bool,
     set: fn(&mut Switches),
 }
@@ -141,7 +141,7 @@ impl Soak {
         }
     }
 
-    /// Sets the switches to what the installation is like and what strikes at the moment.
+    /// Sets the switches to the kind of installation and the current faults.
     pub(super) fn set_switches(&self) {
         self.harness.chat.faults().set(|switches| {
             *switches = Switches::default();
@@ -175,7 +175,7 @@ impl Soak {
         }
     }
 
-    /// SIGHUP, as soon as the bot is so far that it listens to signals.
+    /// SIGHUP, as soon as the bot listens for signals.
     async fn reload(&mut self) {
         let Some(bot) = &mut self.bot else { return };
         if bot.count_in_log(&["\"started\""]) > 0 {
@@ -184,7 +184,7 @@ impl Soak {
         }
     }
 
-    /// A running bot waits. One that starts gives up, as it must when another one has the store, so none is started.
+    /// A running bot waits. A starting one gives up, as it must if another process has the store, so none is started.
     async fn lock_the_store(&mut self) {
         let locked = |striking: &Striking| matches!(striking.fault, Fault::StoreLocked(_));
         if self.bot.is_some() && !self.striking.iter().any(locked) {
@@ -242,7 +242,7 @@ impl Soak {
         self.harness.chat.faults().rest_next(ROUTES.choose(&mut self.rng).unwrap(), 2, fault);
     }
 
-    /// The next session is refused its login or its subscription, by a server that is starting up or has had enough.
+    /// The next session's login or subscription is refused, by a server that is starting or overloaded.
     fn trip_the_entrance(&mut self) {
         let refusal = draw_refusal(&mut self.rng);
         let count = self.rng.random_range(1..3);
@@ -264,7 +264,8 @@ impl Soak {
         }
     }
 
-    /// Where the server's clock goes back, ours does not: gone back together while the bot is down, they leave no trace.
+    /// If the server's clock is set back, ours is not: if both were set back while the bot is down, that would leave
+    /// no trace.
     fn set_our_clock(&mut self) {
         let by = self.rng.random_range(1..3_600);
         let back = !self.installation.clock_goes_back && self.rng.random_ratio(1, 2);

@@ -1,9 +1,9 @@
-//! The randomized soak: messages and events flow while faults drawn at random strike both servers and the bot, and at the
-//! end every matching message has its alert and every event its reply, once and in the right thread.
+//! The randomized soak test: messages and events flow while random faults affect both servers and the bot. At the end
+//! every matching message has its alert and every event its reply, once and in the right thread.
 //!
-//! `SOAK_SECONDS=600 SOAK_SEED=7 cargo test --test soak -- --nocapture` runs longer, and repeats a run that failed: the
-//! seed of every run is printed first. Only the order in which two machines' packets meet is not in the seed's hand. Where
-//! `LIBFAKETIME` names `libfaketimeMT.so.1`, the clock of the bot's own machine is set as well.
+//! `SOAK_SECONDS=600 SOAK_SEED=7 cargo test --test soak -- --nocapture` runs longer, and repeats a failed run: every
+//! run first prints its seed. The seed determines everything except the timing of the network. If `LIBFAKETIME` names
+//! `libfaketimeMT.so.1`, the clock of the bot's own machine is set as well.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -28,11 +28,11 @@ use sandbox::rocketchat::{Heartbeat, Limit, Limits, Message, NewRoom, Options, R
 use sandbox::signl4::Alert;
 use tokio::time::{Instant, sleep};
 
-/// How long the short run in the tests takes.
+/// The duration of the short run in the tests.
 const USUAL_SECONDS: u64 = 15;
-/// How long everything may take to come to rest once the faults are over.
+/// How long everything may take to settle once the faults are over.
 const REST: Duration = Duration::from_secs(180);
-/// How many rooms there may be.
+/// The maximum number of rooms.
 const MOST_ROOMS: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,21 +56,21 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|value| value.parse().ok())
 }
 
-/// What kind of installation a run is in: as much of the seed as does not change while it runs.
+/// The kind of installation: the part of the seed that does not change during a run.
 #[derive(Debug)]
 struct Installation {
-    /// Microservices, whose streamer answers in another way than the monolith.
+    /// Microservices, whose streamer answers differently from the monolith.
     streamer: bool,
     /// The account has no `api-bypass-rate-limit`, and Meteor counts the calls of DDP.
     limited: bool,
     /// `chat.syncMessages` knows no paging yet.
     unpaged: bool,
-    /// `Store_Last_Message` is off: the list of rooms does not tell what was written last.
+    /// `Store_Last_Message` is off: the list of rooms does not contain the last messages.
     forgets_last: bool,
-    /// In which direction the server's clock jumps. In one run always in the same: set back and forward again while nobody
-    /// looks, a clock leaves no trace, and messages with times that were read long ago.
+    /// The direction in which the server's clock jumps, which is the same during a run. If a clock is set back and
+    /// forward again unnoticed, it leaves no trace except messages with times that were read long ago.
     clock_goes_back: bool,
-    /// New channels are made without the bot: it has to find those that a pattern names, and to join them.
+    /// New channels are created without the bot: it has to find those that a pattern names, and join them.
     uninvited: bool,
 }
 
@@ -87,7 +87,7 @@ impl Installation {
     }
 
     fn options(&self, seed: u64) -> Options {
-        // As strict as the real ones within a window, but with windows short enough that a storm ends today.
+        // As strict as the real ones within a window, but with windows short enough that a storm ends soon.
         let quick = Limits {
             logins: Some(Limit::per_seconds(5, 10)),
             methods: Some(Limit::per_seconds(10, 2)),
@@ -114,14 +114,14 @@ struct Soak {
     written: BTreeMap<String, Message>,
     /// Messages that do not match yet.
     harmless: Vec<Message>,
-    /// Faults that are over at a time.
+    /// Faults that end at a given time.
     striking: Vec<Striking>,
     strikes: Strikes,
     our_clock: Option<FakeClock>,
     /// How far it was set ahead, in seconds.
     ahead: i64,
     next: u32,
-    /// When the bot or SIGNL4 was taken away, calls under way or not.
+    /// When the bot or SIGNL4 was stopped, whether or not calls were in progress.
     interruptions: Vec<Timestamp>,
 }
 
@@ -132,7 +132,7 @@ impl Soak {
         println!("{installation:?}");
         let harness =
             Harness::with_options(installation.options(seed), sandbox::signl4::Options::default()).await;
-        // In a long run the clock goes forward for days while hardly a session lasts: nothing of that is to be too old.
+        // In a long run the clock advances by days while sessions are short. None of that may make a message too old.
         let mut harness = harness.with_catch_up("2000h");
         let our_clock = FakeClock::of(&mut harness);
         harness.watch(&["*", "new-*"]);
@@ -219,7 +219,7 @@ impl Soak {
         }
     }
 
-    /// An edit while the bot is away is only noticed where the room changes afterwards, so a message follows it.
+    /// An edit while the bot is away is only noticed if the room changes afterwards, so a message follows it.
     fn edit_until_it_matches(&mut self) {
         let Some(message) = self.harmless.pop() else { return };
         let text = self.text("SIGNL4 edited");
@@ -228,7 +228,7 @@ impl Soak {
         self.written.insert(text, message);
     }
 
-    /// A room gets another name, or there is a new one, where the talk begins at once.
+    /// A room gets another name, or a new room is created, with messages at once.
     fn change_the_rooms(&mut self) {
         let number = self.rng.next_u32();
         if self.rooms.len() < MOST_ROOMS && self.rng.random_ratio(1, 2) {
@@ -245,7 +245,7 @@ impl Soak {
         let alerts = self.harness.signl4.alerts();
         let Some(alert) = alerts.choose(&mut self.rng) else { return };
         let signl4 = &self.harness.signl4;
-        // What the alert's state does not allow is refused, and nothing comes of it.
+        // A step that the alert's state does not allow is refused and has no effect.
         let _ = match self.rng.random_range(0..12) {
             0..3 => signl4.acknowledge(&alert.id, "Rene"),
             3 => signl4.close(&alert.id, "Mia"),
@@ -262,7 +262,7 @@ impl Soak {
         };
     }
 
-    /// Ends every fault, starts the bot anew, and waits until nothing is missing any more.
+    /// Ends every fault, restarts the bot, and waits until nothing is missing.
     async fn come_to_rest(&mut self) {
         self.end_all().await;
         if let Some(bot) = self.bot.take() {

@@ -1,4 +1,4 @@
-//! What must hold once everything has come to rest.
+//! The conditions that must hold once everything has settled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,13 +9,13 @@ use sandbox::signl4::{Alert, Notification, Outcome, WebhookCall, WebhookFault};
 
 use super::{REST, Soak};
 
-/// Longer than a call lasts.
+/// Longer than the time limit of a call.
 const LONGEST_CALL: Duration = Duration::from_secs(9);
-/// How long after an alert was raised its event may be handled at the latest, faults included.
+/// The maximum time between raising an alert and processing its event, including faults.
 const TOLD_WITHIN: Duration = Duration::from_secs(60);
 
 impl Soak {
-    /// Every match has an alert, and one alone, by SIGNL4's own list. A second one is excused only where nothing could tell
+    /// Every match has exactly one alert, by SIGNL4's own list. A second one is only excused if nothing could show
     /// that there was a first.
     pub(super) fn check_alerts(&self) {
         let mut pages: BTreeMap<String, Vec<Alert>> = BTreeMap::new();
@@ -69,7 +69,7 @@ impl Soak {
             if is_unnamed(call) || self.was_interrupted(call) {
                 *count += 1;
             } else if call.at < alert.received.at {
-                // Names that are newer than this answer are of none of its calls.
+                // An `eventId` that is newer than this answer belongs to none of its calls.
                 *count = 0;
             }
         }
@@ -83,18 +83,19 @@ impl Soak {
         unnamed.into_iter().any(|(text, count)| count > told(text))
     }
 
-    /// Whether the bot or SIGNL4 may have gone away in the middle of a call.
+    /// Whether the bot or SIGNL4 may have stopped during a call.
     fn was_interrupted(&self, call: &WebhookCall) -> bool {
         self.interruptions.iter().any(|at| call.at <= *at && *at < call.at + LONGEST_CALL)
     }
 
-    /// Whether the bot cannot know that this is the alert: no bot ever logged its name.
+    /// Whether the bot cannot know that this is the alert: no bot ever logged its `eventId`.
     fn was_unanswered(&self, alert: &Alert) -> bool {
         let named = |line: &str| line.contains("alert sent") && line.contains(&alert.event_id);
         !self.harness.logs().iter().any(|log| log.lines().any(named))
     }
 
-    /// Every event that the bot took appears once, and where the bot knows the alert by name, in that alert's thread.
+    /// Every event that the bot accepted appears once, and in the alert's thread if the bot knows the alert by its
+    /// `eventId`.
     pub(super) async fn check_replies(&self) {
         let notes: BTreeMap<String, Notification> = self
             .harness
@@ -118,8 +119,8 @@ impl Soak {
         self.check_count("Alert closed.", |sent| is_status(sent, 4)).await;
     }
 
-    /// Whether the bot took the event and can know where it belongs: the event names the room, or an alert that the bot
-    /// knows by name.
+    /// Whether the bot accepted the event and can know where it belongs: the event names the room, or an alert whose
+    /// `eventId` the bot knows.
     fn must_be_told(&self, sent: &Notification) -> bool {
         let alert = sent.alert_id.as_deref().and_then(|id| self.harness.signl4.alert(id));
         let named = sent.body["alert"]["eventId"].is_string()
@@ -128,7 +129,7 @@ impl Soak {
             && (named || sent.body["alert"]["externalEventId"].is_string())
     }
 
-    /// Steps with alerts look alike, so they are counted over all rooms. One that was sent twice has the same `id`.
+    /// Steps with alerts look alike, so they are counted over all rooms. A step that was sent twice has the same `id`.
     async fn check_count(&self, text: &str, tells: impl Fn(&Notification) -> bool) {
         let told = self.harness.signl4.notifications().into_iter().filter(|sent| tells(sent));
         let (mut all, mut taken) = (BTreeSet::new(), BTreeSet::new());
@@ -157,7 +158,7 @@ impl Soak {
         let message = &self.written[&alert.text];
         let messages = self.harness.chat.messages(&message.room_id);
         let Some(reply) = messages.iter().find(|message| says(message, note)) else {
-            // Where it belongs is not known: that is said in the log.
+            // It is unknown where it belongs: the log says so.
             assert_eq!(self.posted(note), 0, "WRONG ROOM: {sent:?}\n{}", self.log());
             return;
         };
@@ -173,12 +174,12 @@ fn is_status(sent: &Notification, status: u64) -> bool {
     sent.event_type == 201 && sent.body["alert"]["statusCode"] == status
 }
 
-/// A reply into the room has a line more.
+/// A reply in the room has an additional line.
 fn says(message: &Message, text: &str) -> bool {
     message.text.lines().next().is_some_and(|line| line.ends_with(text))
 }
 
-/// Whether a call gets no answer with the alert's name, whether or not it raises one.
+/// Whether a call gets no answer with the alert's `eventId`, whether or not it raises one.
 fn is_unnamed(call: &WebhookCall) -> bool {
     match &call.fault {
         None | Some(WebhookFault::Slow(_) | WebhookFault::EventBeforeAnswer | WebhookFault::Throttled(_)) => {

@@ -1,4 +1,4 @@
-//! What the page tells of the bot.
+//! What the page shows about the bot.
 
 use std::sync::{Arc, Mutex};
 

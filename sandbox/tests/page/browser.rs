@@ -1,4 +1,4 @@
-//! A browser to the page as a browser makes it: calls and the stream of states.
+//! A client that uses the page as a browser does: calls and the stream of states.
 
 use std::time::Duration;
 

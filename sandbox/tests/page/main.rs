@@ -1,4 +1,4 @@
-//! The page's server, as a browser meets it: over real sockets, both simulators behind it.
+//! The page's server over real sockets, with both simulators behind it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test panics")]
 

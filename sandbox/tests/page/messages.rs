@@ -1,4 +1,4 @@
-//! What can be done in the chat.
+//! The actions in the chat.
 
 use reqwest::StatusCode;
 use sandbox::rocketchat::NewMessage;

@@ -1,4 +1,4 @@
-//! What can be done on the phone.
+//! The actions on the phone.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Who gets in, and what is served.
+//! Which requests are accepted, and which files are served.
 
 use reqwest::StatusCode;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The switches: faults of connections and the habits in which real servers differ.
+//! The switches: connection faults, and differences between real servers.
 
 use std::time::Duration;
 

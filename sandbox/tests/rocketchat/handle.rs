@@ -1,4 +1,4 @@
-//! The in-process handle of the simulated Rocket.Chat: what a test plants and waits for.
+//! The in-process handle of the simulated Rocket.Chat: what a test can create and wait for.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Limits on the number of calls. The windows here are so long that no slow machine outlives them.
+//! Limits on the number of calls. The windows are long enough for a slow machine.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The simulated Rocket.Chat, asked over real sockets. One binary, so that its clients are written and linked once.
+//! Tests of the simulated Rocket.Chat over real sockets. One binary, so that its clients are compiled and linked once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 

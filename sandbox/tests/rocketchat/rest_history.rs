@@ -1,4 +1,4 @@
-//! What changed in a room, and what it held.
+//! The changes in a room, and its history.
 
 use sandbox::rocketchat::{Message, NewMessage, NewRoom, Room};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What is refused although it is well-formed.
+//! Well-formed calls that are refused.
 
 use sandbox::rocketchat::NewRoom;
 use serde_json::{Value, json};

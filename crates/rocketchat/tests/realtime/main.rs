@@ -1,5 +1,5 @@
-//! The realtime session over real sockets, against the simulated Rocket.Chat: one test for each habit in which servers
-//! differ, and for each trouble they have.
+//! The realtime session over real sockets, against the simulated Rocket.Chat: one test for each difference between
+//! servers, and for each of their failures.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

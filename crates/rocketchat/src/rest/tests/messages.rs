@@ -1,4 +1,4 @@
-//! Sending with an `_id` of our own: a repetition must be harmless, whatever the server makes of it.
+//! Sending with our own `_id`: a repeated call must be harmless, however the server answers it.
 
 use serde_json::{Value, json};
 use wiremock::matchers::{body_json, method, path, query_param};

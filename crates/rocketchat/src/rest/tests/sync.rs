@@ -1,4 +1,4 @@
-//! Catching up page by page, and on servers that do not page.
+//! Catching up page by page, and on servers without paging.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
