@@ -63,7 +63,7 @@ tools() {
   [ $missing = 0 ] || fail "Install these, or let this script do so with CI=true."
 }
 
-# No path of this machine in the programs: the same sources give the same bytes in any directory.
+# Keeps the paths of this machine, and the name of its registry, out of the programs.
 without_paths() {
   local crates flags="--remap-path-prefix=$PWD=/build --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
   cargo fetch --locked --quiet
@@ -89,8 +89,8 @@ generate() {
   run "$architecture" "$program" completions fish >"$made/signl4-rocketchat.fish"
 }
 
-# The last stage of the Dockerfile, with this program instead of the one that its first stage builds. Runs as root, or as what
-# looks like root, because a directory of the image belongs to another user.
+# The last stage of the Dockerfile, with this program instead of the one that its first stage builds. Runs as root or in a user
+# namespace, because a directory of the image belongs to another user.
 image() {
   local platform=$1 program=$2 file=$3 name=$4 work storage
   work=$(mktemp -d)
@@ -107,7 +107,7 @@ image() {
 }
 export -f image
 
-# release ARCHITECTURE: the three files.
+# release ARCHITECTURE: builds the program and its three files.
 release() {
   local architecture=$1 target=$1-unknown-linux-musl name=signl4-rocketchat-$version-$1-linux program platform
   program=target/$target/dist/signl4-rocketchat
