@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 
 use super::browser::Browser;
 
-/// A bot whose private listener answers what it is told to, and the page that asks it.
+/// A bot whose private listener answers as the test says, and the page that asks it.
 async fn with_bot(readyz: &str, metrics: &str) -> (Browser, impl Fn(&str, &str)) {
     let told = Arc::new(Mutex::new((readyz.to_owned(), metrics.to_owned())));
     let (ready, scraped) = (Arc::clone(&told), Arc::clone(&told));

@@ -19,7 +19,7 @@ async fn paged(rest: &Rest, room: &Room, more: &[(&str, &str)]) -> Answer {
     rest.get("chat.syncMessages", &query).await
 }
 
-/// Three messages whose `_updatedAt` surely differ.
+/// Three messages whose `_updatedAt` certainly differ.
 async fn three_messages(office: &Office) -> [Message; 3] {
     let post = async |text: &str| {
         let message = office.chat.post(&office.ops, &office.alice, text).unwrap();

@@ -17,7 +17,7 @@ fn ids<'a>(list: &'a Value, key: &str) -> Vec<&'a str> {
     ids
 }
 
-/// A time after which everything that happens is surely newer.
+/// A time after which everything that happens is certainly newer.
 async fn a_moment_later(chat: &RocketChat) -> i64 {
     let now = chat.now();
     while chat.now() == now {

@@ -60,7 +60,7 @@ async fn rooms_that_take_no_message_say_why() {
 async fn a_message_is_measured_in_graphemes() {
     let Office { chat, bot, ops, .. } = Office::open().await;
     let rest = Rest::of(&chat, &bot);
-    // An emoji counts once, also where several characters make it.
+    // An emoji counts once, even if it consists of several characters.
     for (text, fits) in [
         ("x".repeat(5000), true),
         ("x".repeat(5001), false),

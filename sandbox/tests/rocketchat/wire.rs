@@ -14,7 +14,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 /// How long a test waits for what must come.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// A DDP client that sends what it is told and reads frame by frame.
+/// A DDP client that sends what the test says and reads frame by frame.
 pub struct Ddp {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     calls: u32,
@@ -157,7 +157,7 @@ impl Ddp {
         }
     }
 
-    /// Subscribes to all messages and waits until that stands.
+    /// Subscribes to all messages and waits until that is confirmed.
     pub async fn hear_all(&mut self) {
         let answer = self.subscribe("stream-room-messages", "__my_messages__").await;
         assert_eq!(answer["msg"], "ready", "{answer}");

@@ -149,7 +149,7 @@ async fn unreadable_frames_are_counted_and_skipped_and_do_not_end_the_session() 
 async fn a_slow_receiver_loses_neither_an_event_nor_the_connection() {
     const MESSAGES: usize = 6_000;
     let harness = Harness::new().await;
-    // No ping wakes the session: it must go on by itself as soon as there is room.
+    // No ping wakes the session: it must continue on its own as soon as there is room.
     let patient = Timing { ping_after: SOON * 10, dead_after: SOON * 20, ..timing() };
     let mut listener = Listener::start(&harness, harness.token(), patient, 1);
     listener.ready().await;

@@ -301,7 +301,7 @@ async fn reaching_out_pages_nobody_and_keeps_the_secret() {
     assert_eq!(client().reach(&url_at(&server.uri())).await, Ok(()));
     let gone = server.uri();
     drop(server);
-    // The port may be taken again by a test beside this one, which then answers; it is never told the secret.
+    // Another test may use the port meanwhile and answer; it never receives the secret.
     if let Err(reason) = client().reach(&url_at(&gone)).await {
         assert!(!reason.contains(SECRET), "{reason}");
     }

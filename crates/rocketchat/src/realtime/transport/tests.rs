@@ -72,7 +72,7 @@ async fn greeting(tls: Option<TlsAcceptor>) -> u16 {
     port
 }
 
-/// A proxy that passes one `CONNECT` on to the loopback address; tells what it was asked.
+/// A proxy that forwards one `CONNECT` to the loopback address, and records the request.
 async fn proxy() -> (String, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
