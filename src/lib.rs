@@ -23,7 +23,7 @@
 //! | [`bot`] | connects the parts: ingest, backfill, outbox, events; starts, reloads and stops them | the command line |
 //! | [`listener`] | the public HTTP listener, which SIGNL4 calls | rooms, threads |
 //! | [`admin`] | the private HTTP listener: health, readiness, metrics, the status page | message texts |
-//! | `auth_throttle`, `rate_limited_log` | for both listeners: throttle wrong secrets, and keep them from filling the log | what the secret protects |
+//! | `http_server`, `auth_throttle`, `rate_limited_log` | for both listeners: bound connections, throttle wrong secrets, and keep both from filling the log | what the secret protects |
 //! | [`check`] | tries everything that the bot needs, without paging anybody | the running bot |
 //! | [`setup`] | creates `bot.toml` by asking | the running bot |
 //! | [`command`] | the commands: `init`, `check`, `run`, `test`, `health`, `demo` and others | |
@@ -43,6 +43,7 @@ pub mod check;
 pub mod command;
 pub mod config;
 pub mod health;
+mod http_server;
 pub mod listener;
 pub mod logging;
 mod rate_limited_log;

@@ -5,8 +5,6 @@
 
 mod access;
 mod certificate;
-mod connection_limit;
-mod connections;
 #[cfg(test)]
 mod tests;
 
@@ -29,13 +27,13 @@ use tracing::{debug, error, info, warn};
 
 use crate::{
     auth_throttle::{AuthThrottle, too_many_requests},
+    http_server::{self, Limits, Peer},
     rate_limited_log::RateLimitedLog,
     store::Store,
 };
 pub use access::Access;
 use certificate::Reload;
 pub use certificate::{Certificate, CertificateError};
-use connections::{Limits, Peer};
 use signl4::Notification;
 
 /// Maximum body size in bytes. A real event has about 1 kB.
@@ -60,10 +58,23 @@ pub async fn serve(
     store: Store,
     cancel: CancellationToken,
 ) {
+    serve_within(Limits::default(), CERTIFICATE_INTERVAL, socket, access, store, cancel).await;
+}
+
+async fn serve_within(
+    limits: Limits,
+    certificate_interval: Duration,
+    socket: TcpListener,
+    access: watch::Receiver<Arc<Access>>,
+    store: Store,
+    cancel: CancellationToken,
+) {
     let router = router(AppState::new(access.clone(), store));
+    let certificate = access.clone();
+    let tls = Box::new(move || certificate.borrow().acceptor());
     tokio::select! {
-        () = connections::serve(socket, router, access.clone(), Limits::default(), cancel) => {}
-        () = reload_certificate(access, CERTIFICATE_INTERVAL) => {}
+        () = http_server::serve("public", socket, router, tls, limits, cancel) => {}
+        () = reload_certificate(access, certificate_interval) => {}
     }
 }
 

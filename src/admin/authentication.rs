@@ -8,13 +8,11 @@
 //! Wrong tokens are throttled as at the public listener. Missing ones are not, because every browser first tries
 //! without one.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    Extension,
+    extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{AppendHeaders, IntoResponse, Response},
@@ -27,6 +25,7 @@ use tracing::warn;
 
 use crate::{
     auth_throttle::{AuthThrottle, too_many_requests},
+    http_server::Peer,
     rate_limited_log::RateLimitedLog,
 };
 
@@ -112,13 +111,13 @@ impl IntoResponse for Refused {
 /// Middleware: answers a call only if it is authenticated.
 pub(super) async fn authenticate(
     State(authentication): State<Authentication>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    Extension(Peer(from)): Extension<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
     match authentication.check(request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(refused) => authentication.refuse(refused, from.ip()),
+        Err(refused) => authentication.refuse(refused, from),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The routes and their time limits.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -25,6 +25,7 @@ use super::{
     live, metrics, page,
     status::StatusCollector,
 };
+use crate::http_server::{self, Limits};
 
 /// Time limit for a call until its answer begins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,16 +43,13 @@ pub(super) struct AppState {
     pub(super) cancel: CancellationToken,
 }
 
-/// Serves the private listener until cancelled.
-///
-/// # Errors
-/// When the socket fails.
+/// Serves the private listener until cancelled, and then finishes calls in progress.
 pub async fn serve(
     socket: TcpListener,
     token: Option<SecretString>,
     bot: BotView,
     cancel: CancellationToken,
-) -> std::io::Result<()> {
+) {
     let status = StatusCollector::new(bot);
     let background = {
         let status = status.clone();
@@ -60,11 +58,10 @@ pub async fn serve(
     let streams = Arc::new(Semaphore::new(live::MAX_STREAMS));
     let state = AppState { status, streams, cancel: cancel.clone() };
     let router = router(state, Authentication::new(token.as_ref()));
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
-        served = axum::serve(socket, router).with_graceful_shutdown(cancel.cancelled_owned()) => served,
+        () = http_server::serve("admin", socket, router, Box::new(|| None), Limits::default(), cancel) => {}
         // Never ends: updates the histogram in a loop.
-        _ = background => Ok(()),
+        _ = background => {}
     }
 }
 

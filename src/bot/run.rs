@@ -122,18 +122,12 @@ pub enum RunError {
         "the {0} stopped working; this is a bug, please report it with the log. Nothing is lost: start the bot again"
     )]
     Part(&'static str),
-    /// A socket failed.
-    #[error("the {0} can no longer accept connections: {1}")]
-    Listener(&'static str, std::io::Error),
 }
-
-/// The name of a part, and how it ended.
-type PartEnd = (&'static str, Result<(), RunError>);
 
 /// A running bot.
 #[derive(Debug)]
 pub struct Bot {
-    parts: JoinSet<PartEnd>,
+    parts: JoinSet<&'static str>,
     cancel: CancellationToken,
     store: Store,
     reloader: Reloader,
@@ -250,21 +244,14 @@ impl Bot {
     /// # Errors
     /// When a part failed.
     pub async fn run(mut self) -> Result<(), RunError> {
-        let mut reason = tokio::select! {
+        let reason = tokio::select! {
             // Checked first: parts that end because they were stopped have not failed.
             biased;
             () = self.cancel.cancelled() => Ok(()),
             ended = self.parts.join_next() => early_end(ended),
         };
         self.cancel.cancel();
-        let all = async {
-            while let Some(ended) = self.parts.join_next().await {
-                // A part that receives from another may end a moment before it, without knowing the reason.
-                if let (Err(RunError::Part(_)), Ok((_, Err(error)))) = (&reason, ended) {
-                    reason = Err(error);
-                }
-            }
-        };
+        let all = async { while self.parts.join_next().await.is_some() {} };
         if timeout(GRACE, all).await.is_err() {
             warn!("some parts did not finish in time; their work continues at the next start");
             self.parts.abort_all();
@@ -277,18 +264,10 @@ impl Bot {
 
     /// A part that only ends when it is stopped.
     fn part(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-        self.fallible(name, async move {
+        self.parts.spawn(async move {
             work.await;
-            Ok(())
+            name
         });
-    }
-
-    fn fallible(
-        &mut self,
-        name: &'static str,
-        work: impl Future<Output = Result<(), RunError>> + Send + 'static,
-    ) {
-        self.parts.spawn(async move { (name, work.await) });
     }
 
     async fn start_outbox(
@@ -330,11 +309,8 @@ impl Bot {
     }
 
     fn start_private(&mut self, config: &Config, shared: &Shared, view: BotView, socket: TcpListener) {
-        const NAME: &str = "admin listener";
         let (token, cancel) = (config.admin.token.clone(), shared.cancel.clone());
-        self.fallible(NAME, async move {
-            admin::serve(socket, token, view, cancel).await.map_err(|error| RunError::Listener(NAME, error))
-        });
+        self.part("admin listener", admin::serve(socket, token, view, cancel));
     }
 
     async fn start_ingest(
@@ -410,10 +386,9 @@ async fn report_account(
 }
 
 /// A part that ends before the bot is stopped stops the bot.
-fn early_end(ended: Option<Result<PartEnd, JoinError>>) -> Result<(), RunError> {
+fn early_end(ended: Option<Result<&'static str, JoinError>>) -> Result<(), RunError> {
     match ended {
-        Some(Ok((_, Err(error)))) => Err(error),
-        Some(Ok((name, Ok(())))) => Err(RunError::Part(name)),
+        Some(Ok(name)) => Err(RunError::Part(name)),
         Some(Err(panic)) => {
             error!(%panic, "a part panicked");
             Err(RunError::Part("part named in the log"))

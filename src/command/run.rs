@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::spawn_blocking,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::Failure;
 use crate::{
@@ -27,6 +28,7 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     // Registered before anything else: an unhandled SIGHUP ends the process.
     let hangups = listen(SignalKind::hangup())?;
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    raise_descriptor_limit();
     let bot = tokio::select! {
         // The start may wait for a locked store.
         () = stop.cancelled() => return Ok(()),
@@ -45,6 +47,15 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     let reloading = reload_on(hangups, path, bot.reloader(), refusal);
     let _reloading = AbortOnDropHandle::new(tokio::spawn(reloading));
     Ok(bot.run().await?)
+}
+
+/// Raises the soft limit of open files to the hard one: the soft one is low only for programs that use `select(2)`.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        warn!(%error, "the limit of open files cannot be raised");
+    }
 }
 
 /// Reloads the configuration at every SIGHUP. An invalid one changes nothing; `refusal` then has the reason.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use futures_util::future::select_all;
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::ring,
@@ -49,13 +50,8 @@ async fn served(tls: Option<&TlsFiles>, limits: Limits) -> Served {
     let access = watch::Sender::new(access(SECRET, tls));
     let cancel = CancellationToken::new();
     let (receiver, token) = (access.subscribe(), cancel.clone());
-    let work = tokio::spawn(async move {
-        let router = router(AppState::new(receiver.clone(), store));
-        tokio::select! {
-            () = connections::serve(socket, router, receiver.clone(), limits, token) => {}
-            () = reload_certificate(receiver, Duration::from_millis(20)) => {}
-        }
-    });
+    let interval = Duration::from_millis(20);
+    let work = tokio::spawn(serve_within(limits, interval, socket, receiver, store, token));
     Served { address, access, cancel, work, _dir: dir }
 }
 
@@ -109,10 +105,10 @@ async fn call(mut stream: impl AsyncRead + AsyncWrite + Unpin, secret: &str) -> 
     (status.unwrap_or_default(), answer)
 }
 
-/// Waits until the server closes the connection.
-async fn until_closed(mut stream: TcpStream) {
-    let mut rest = Vec::new();
-    let _ = timeout(SOON, stream.read_to_end(&mut rest)).await.expect("the connection is closed");
+/// Waits until the server closes one of the connections.
+async fn until_closed<const N: usize>(streams: [TcpStream; N]) {
+    let closed = streams.map(|mut stream| Box::pin(async move { stream.read_to_end(&mut Vec::new()).await }));
+    let _ = timeout(SOON, select_all(closed)).await.expect("a connection is closed");
 }
 
 #[tokio::test]
@@ -162,31 +158,51 @@ async fn an_unfinished_handshake_or_head_is_closed() {
     let files = Files::new();
     let limits = Limits { handshake: SHORT, head: SHORT, ..Limits::default() };
     let (encrypted, plain) = (served(Some(&files.tls), limits).await, served(None, limits).await);
-    until_closed(encrypted.connect().await).await;
-    until_closed(plain.connect().await).await;
+    until_closed([encrypted.connect().await]).await;
+    until_closed([plain.connect().await]).await;
     let mut slow = plain.connect().await;
     slow.write_all(b"POST /signl4/x HTTP/1.1\r\nHost: local").await.unwrap();
-    until_closed(slow).await;
+    until_closed([slow]).await;
 }
 
 #[tokio::test]
-async fn a_connection_that_lives_too_long_is_closed() {
-    let served = served(None, Limits { lifetime: SHORT, ..Limits::default() }).await;
-    until_closed(served.connect().await).await;
+async fn where_all_places_are_taken_the_connection_that_waits_longest_is_closed() {
+    let files = Files::new();
+    let certificate = files.renew();
+    let limits = Limits { connections: 2, ..Limits::default() };
+    let (encrypted, plain) = (served(Some(&files.tls), limits).await, served(None, limits).await);
+    let idle = [plain.connect().await, plain.connect().await];
+    assert_eq!(plain.post(SECRET).await.0, 200);
+    until_closed(idle).await;
+    let idle = [encrypted.connect().await, encrypted.connect().await];
+    assert_eq!(call(encrypted.handshake(&certificate).await.unwrap(), SECRET).await.0, 200);
+    until_closed(idle).await;
 }
 
 #[tokio::test]
-async fn a_connection_beyond_the_limit_waits_to_be_accepted() {
+async fn a_call_in_progress_is_not_closed_to_make_room() {
     let served = served(None, Limits { connections: 1, ..Limits::default() }).await;
+    let (head, body) = EVENT.split_at(10);
     let mut first = served.connect().await;
-    // Answered, so that it was certainly accepted before the other one; without "Connection: close" it stays open.
-    first.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-    assert!(first.read(&mut [0; 16]).await.unwrap() > 0);
+    let path = format!("/signl4/{SECRET}");
+    let length = EVENT.len();
+    let begun = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
+    );
+    first.write_all(begun.as_bytes()).await.unwrap();
+    // The body is asked for, so the call surely is in progress.
+    let mut answer = [0; 12];
+    first.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100");
     let address = served.address;
     let mut second =
         tokio::spawn(async move { call(TcpStream::connect(address).await.unwrap(), SECRET).await.0 });
     assert!(timeout(SHORT, &mut second).await.is_err(), "answered out of turn");
-    drop(first);
+    first.write_all(head.as_bytes()).await.unwrap();
+    first.write_all(body.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    let _ = timeout(SOON, first.read_to_string(&mut answers)).await.unwrap();
+    assert!(answers.contains("HTTP/1.1 200"), "{answers}");
     assert_eq!(timeout(SOON, second).await.unwrap().unwrap(), 200);
 }
 
@@ -230,6 +246,6 @@ async fn cancelled_it_closes_idle_connections_and_ends() {
     let idle = served.connect().await;
     assert_eq!(served.post(SECRET).await.0, 200);
     served.cancel.cancel();
-    until_closed(idle).await;
+    until_closed([idle]).await;
     timeout(SOON, served.work).await.unwrap().unwrap();
 }

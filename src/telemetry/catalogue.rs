@@ -77,6 +77,8 @@ metrics! {
         "Events from SIGNL4 that were processed, by type and by how their alert was found.",
     REPLIES: Counter "signl4_bot_replies_total"
         "Replies and reactions that were posted to Rocket.Chat, or given up as failed.",
+    CONNECTIONS_CLOSED: Counter "signl4_bot_connections_closed_total"
+        "Connections without a request that were closed because a listener (public, admin) had too many.",
     HTTP_ERRORS: Counter "signl4_bot_http_errors_total"
         "Failed HTTP calls, by peer and status. timeout, connect and broken mean that there was no answer, html means that a gateway answered instead of SIGNL4.",
 }

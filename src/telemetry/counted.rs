@@ -5,8 +5,8 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 
 use super::catalogue::{
-    ALERT_DELIVERY, ALERTS, EVENTS, HTTP_ERRORS, MATCHES, MESSAGES_SEEN, MESSAGES_UNREADABLE, PANICS,
-    RECONNECTS, REPLIES,
+    ALERT_DELIVERY, ALERTS, CONNECTIONS_CLOSED, EVENTS, HTTP_ERRORS, MATCHES, MESSAGES_SEEN,
+    MESSAGES_UNREADABLE, PANICS, RECONNECTS, REPLIES,
 };
 
 /// A message was matched against the triggers.
@@ -54,6 +54,11 @@ pub(crate) fn posted(kind: &'static str, posted: bool) {
     counter!(REPLIES.name, "kind" => kind, "result" => result(posted)).increment(1);
 }
 
+/// A connection without a request was closed to make room.
+pub(crate) fn connection_closed(listener: &'static str) {
+    counter!(CONNECTIONS_CLOSED.name, "listener" => listener).increment(1);
+}
+
 /// An HTTP call failed, with this status or, without an answer, for this reason.
 pub(crate) fn http_error(peer: &'static str, code: &str) {
     counter!(HTTP_ERRORS.name, "peer" => peer, "code" => code.to_owned()).increment(1);
@@ -80,6 +85,9 @@ pub(super) fn begin_at_zero() {
     counter!(EVENTS.name, "type" => "unreadable", "correlation" => "unreadable").increment(0);
     for what in ["message", "event", "delivery"] {
         counter!(PANICS.name, "what" => what).increment(0);
+    }
+    for listener in ["public", "admin"] {
+        counter!(CONNECTIONS_CLOSED.name, "listener" => listener).increment(0);
     }
     for peer in ["signl4", "rocketchat"] {
         for code in ["400", "401", "403", "404", "429", "500", "502", "503", "connect", "timeout", "broken"] {

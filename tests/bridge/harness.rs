@@ -219,6 +219,12 @@ impl Harness {
         self
     }
 
+    /// Every bot that is started from now on is started by this command.
+    pub fn through<const N: usize>(mut self, command: [&str; N]) -> Self {
+        self.through = command.map(str::to_owned).to_vec();
+        self
+    }
+
     /// Every bot that is started from now on believes that its log goes to systemd's journal.
     pub fn with_journal(mut self) -> Self {
         let told = "JOURNAL_STREAM=$(stat --dereference --format %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"";

@@ -1,0 +1,238 @@
+//! The HTTP server of both listeners: accepts connections, with TLS or without, and bounds their number and their heads.
+//!
+//! Anybody who reaches a listener can open connections and send nothing, or a byte now and then. So where all places are taken,
+//! a new connection takes the place of one that has no whole request (`places`). A call that is being answered keeps its place.
+
+mod places;
+
+use std::{
+    convert::Infallible,
+    future::pending,
+    io::ErrorKind,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes, HttpBody},
+    extract::Request,
+};
+use hyper::{
+    body::{Frame, Incoming, SizeHint},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    task::{JoinError, JoinSet, yield_now},
+    time::{sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tracing::{debug, error, warn};
+
+use crate::{rate_limited_log::RateLimitedLog, telemetry};
+use places::{Place, Places, Room};
+
+/// Maximum size of a request's head in bytes. A real one has a few hundred.
+const MAX_HEAD: usize = 16 * 1024;
+/// The wait after a failed accept, for example when the process has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// How long calls in progress may take after the server was cancelled.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Closed connections whose tasks may not have ended yet, before no further one is accepted.
+const CLOSING: usize = 64;
+
+/// Limits on connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Open connections.
+    pub(crate) connections: usize,
+    /// Time limit for a TLS handshake.
+    pub(crate) handshake: Duration,
+    /// Time limit for a request's head, and for an idle connection.
+    pub(crate) head: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 256, handshake: Duration::from_secs(5), head: Duration::from_secs(5) }
+    }
+}
+
+/// The address of a caller. An extension of every request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// Performs TLS handshakes; `None` for plain HTTP. Asked for every connection.
+pub(crate) type Tls = Box<dyn Fn() -> Option<TlsAcceptor> + Send + Sync>;
+
+/// Shared by all connections.
+struct Server {
+    /// In logs and metrics: public or admin.
+    name: &'static str,
+    router: Router,
+    tls: Tls,
+    limits: Limits,
+    cancel: CancellationToken,
+    failed_handshakes: RateLimitedLog,
+}
+
+/// Serves until cancelled, then finishes calls in progress and closes idle connections.
+pub(crate) async fn serve(
+    name: &'static str,
+    socket: TcpListener,
+    router: Router,
+    tls: Tls,
+    limits: Limits,
+    cancel: CancellationToken,
+) {
+    let failed_handshakes = RateLimitedLog::default();
+    let server = Arc::new(Server { name, router, tls, limits, cancel, failed_handshakes });
+    let places = Places::new(limits.connections);
+    let crowds = RateLimitedLog::default();
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = server.cancel.cancelled() => break,
+            Some(ended) = connections.join_next() => {
+                log_panic(name, ended);
+                continue;
+            }
+            accepted = socket.accept(), if connections.len() < limits.connections + CLOSING => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
+            Err(error) => {
+                warn!(listener = name, %error, "a connection cannot be accepted");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        match server.cancel.run_until_cancelled(places.make_room()).await {
+            None => break,
+            Some(Room::Free) => {}
+            Some(Room::Made) => {
+                telemetry::connection_closed(name);
+                if let Some(times) = crowds.count() {
+                    warn!(listener = name, times, from = %peer.ip(), "too many connections; closing those that send no request");
+                }
+                // What the last connections sent is read before the next one may displace them.
+                yield_now().await;
+            }
+        }
+        places.open(peer.ip(), |place| connections.spawn(server.clone().serve(stream, peer, place)));
+    }
+    drop(socket);
+    while let Some(ended) = connections.join_next().await {
+        log_panic(name, ended);
+    }
+}
+
+fn log_panic(listener: &'static str, ended: Result<(), JoinError>) {
+    if let Err(panic) = ended
+        && !panic.is_cancelled()
+    {
+        error!(listener, %panic, "a connection panicked");
+    }
+}
+
+impl Server {
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Arc<Place>) {
+        let _ = stream.set_nodelay(true);
+        let from = peer.ip();
+        match (self.tls)() {
+            None => self.answer(stream, from, place).await,
+            Some(acceptor) => {
+                if let Some(stream) = self.handshake(acceptor, stream, from).await {
+                    self.answer(stream, from, place).await;
+                }
+            }
+        }
+    }
+
+    async fn handshake(
+        &self,
+        acceptor: TlsAcceptor,
+        stream: TcpStream,
+        from: IpAddr,
+    ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+        let handshake = timeout(self.limits.handshake, acceptor.accept(stream));
+        let reason = match self.cancel.run_until_cancelled(handshake).await? {
+            Ok(Ok(stream)) => return Some(stream),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "timed out".to_owned(),
+        };
+        match self.failed_handshakes.count() {
+            Some(times) => warn!(listener = self.name, times, %from, reason, "TLS handshakes failed"),
+            None => debug!(listener = self.name, %from, reason, "a TLS handshake failed"),
+        }
+        None
+    }
+
+    async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin, from: IpAddr, place: Arc<Place>) {
+        let router = self.router.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let (router, place) = (router.clone(), place.clone());
+            async move {
+                let Some(answering) = place.answer() else {
+                    // The task is being aborted.
+                    return pending().await;
+                };
+                request.extensions_mut().insert(Peer(from));
+                let response = router.oneshot(request).await?;
+                Ok::<_, Infallible>(response.map(|body| Answer { body, _answering: answering }))
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.head)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.cancel.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                timeout(SHUTDOWN_TIMEOUT, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            debug!(listener = self.name, %from, %error, "a connection failed");
+        }
+    }
+}
+
+/// An answer's body. Its connection keeps its place as long as the body lasts.
+struct Answer {
+    body: Body,
+    _answering: places::Answering,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
