@@ -404,7 +404,7 @@ async fn an_address_that_is_taken_is_a_problem_unless_the_running_bot_has_it() {
     // The store has a relative path, so the bot may run elsewhere.
     said.has('✗', &["listener", &address, "in use", "working directory", "listener.bind"]);
 
-    let store = format!("sqlite://{}", scene.dir.path().join("signl4-rocketchat.db").display());
+    let store = signl4_rocketchat::store::StoreUrl::sqlite(scene.dir.path().join("signl4-rocketchat.db"));
     let running = signl4_rocketchat::store::Store::open(&store).await.unwrap();
     let said = scene.check_with(&config).await;
     said.works();

@@ -284,7 +284,7 @@ mod tests {
     async fn what_an_aborted_backfill_was_about_to_write_is_written_with_the_next() {
         let directory = tempfile::TempDir::new().unwrap();
         let store =
-            Store::open(&format!("sqlite://{}", directory.path().join("bot.db").display())).await.unwrap();
+            Store::open(&crate::store::StoreUrl::sqlite(directory.path().join("bot.db"))).await.unwrap();
         let cursors = Cursors::load(store.clone()).await.unwrap();
         let lock = store.intake().await.unwrap();
         let new = room("r");

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
@@ -12,15 +12,15 @@ use super::report::{Finding, Remark};
 use crate::config::{Config, TlsFiles};
 use crate::health::{never_called_back, not_surely_sent};
 use crate::listener::Certificate;
-use crate::store::{Callbacks, Condition, Store, StoreError};
+use crate::store::{Callbacks, Condition, Store, StoreError, StoreUrl};
 
 /// Probes the store, the addresses and the certificate.
 pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     let store = Store::inspect(&config.store.url).await;
-    let running = matches!(store, Ok((_, Condition::InUse)));
+    let running = matches!(store, Ok(Condition::InUse));
     // A running bot may have another working directory, and so another store.
-    let relative = matches!(&store, Ok((path, _)) if path.is_relative());
-    let mut findings = vec![Finding::new("store", store_remark(store))];
+    let relative = store.is_ok() && config.store.url.path().is_some_and(Path::is_relative);
+    let mut findings = vec![Finding::new("store", store_remark(&config.store.url, store))];
     for (subject, key, bind) in
         [("listener", "listener.bind", config.listener.bind), ("admin", "admin.bind", config.admin.bind)]
     {
@@ -55,20 +55,26 @@ pub(crate) fn webhook_base(config: &Config, public: Option<&PublicUrl>) -> Strin
     format!("{scheme}://{host}")
 }
 
-fn store_remark(found: Result<(PathBuf, Condition), StoreError>) -> Remark {
-    match found {
-        Ok((path, condition)) => {
-            // A service may resolve a relative path to another file than the person who runs the check.
-            let path = std::path::absolute(&path).unwrap_or(path);
-            let path = path.display();
-            Remark::fine(match condition {
-                Condition::New => format!("{path} does not exist yet and can be created"),
-                Condition::Usable => format!("{path} can be read and written"),
-                Condition::InUse => format!("{path} is in use: the bot is running"),
-            })
-        }
-        Err(error) => Remark::of_error(&error),
-    }
+fn store_remark(url: &StoreUrl, found: Result<Condition, StoreError>) -> Remark {
+    let condition = match found {
+        Ok(condition) => condition,
+        Err(error) => return Remark::of_error(&error),
+    };
+    let Some(path) = url.path() else {
+        return Remark::fine(match condition {
+            Condition::New => format!("{url} is empty and can be set up"),
+            Condition::Usable => format!("{url} can be used"),
+            Condition::InUse => format!("{url} is in use: a bot is running"),
+        });
+    };
+    // A service may resolve a relative path to another file than the person who runs the check.
+    let path = std::path::absolute(path).unwrap_or(path.to_owned());
+    let path = path.display();
+    Remark::fine(match condition {
+        Condition::New => format!("{path} does not exist yet and can be created"),
+        Condition::Usable => format!("{path} can be read and written"),
+        Condition::InUse => format!("{path} is in use: the bot is running"),
+    })
 }
 
 /// Whether SIGNL4 calls back; `None` if there is nothing to report yet.

@@ -23,7 +23,7 @@ use crate::{
     alerting::TeamName,
     config::Config,
     listener::{self, Access},
-    store::{Store, StoreError},
+    store::{Store, StoreError, StoreUrl},
 };
 use rocketchat::Connector;
 use signl4::{AlertEvent, Notification, RaiseError, WebhookClient};
@@ -110,7 +110,7 @@ enum Callbacks {
     /// On a listener of our own.
     Listener { store: Store, _directory: tempfile::TempDir, _serving: AbortOnDropHandle<()> },
     /// In the store of a running bot.
-    Bot { url: String, since: Timestamp },
+    Bot { url: StoreUrl, since: Timestamp },
 }
 
 /// Why it is impossible to wait for events.
@@ -138,7 +138,7 @@ impl Callbacks {
             Err(error) => return Err(error.into()),
         };
         let directory = tempfile::tempdir()?;
-        let store = Store::open(&format!("sqlite://{}", directory.path().join("test.db").display())).await?;
+        let store = Store::open(&StoreUrl::sqlite(directory.path().join("test.db"))).await?;
         let access = watch::Sender::new(Arc::new(Access::new(&config.listener)?));
         let serving = listener::serve(socket, access.subscribe(), store.clone(), CancellationToken::new());
         let serving = tokio::spawn(async move {

@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(taken.rocketchat.url.base(), running.rocketchat.url.base());
         assert!(same_account(&taken.rocketchat.account, &running.rocketchat.account));
         assert_eq!((taken.listener.bind, taken.admin.bind), (running.listener.bind, running.admin.bind));
-        assert_eq!(taken.store.url, "sqlite://bot.db");
+        assert_eq!(taken.store.url.to_string(), "sqlite://bot.db");
         assert_eq!(taken.rocketchat.catch_up, std::time::Duration::from_secs(3600), "the rest is taken over");
         assert_eq!(taken.taken_over(&running).1, Vec::<&str>::new(), "and returned once");
     }

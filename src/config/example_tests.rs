@@ -255,7 +255,7 @@ fn every_alternative_it_shows_works() {
             alone += 1;
         }
     }
-    assert_eq!(alone, 5);
+    assert_eq!(alone, 6);
 }
 
 /// The example with these keys, instead of those that they are instead of; the files they name are there.
@@ -289,6 +289,7 @@ fn with_alternatives(wanted: &[&str]) -> Config {
 /// The text with every secret file in a directory that is there.
 fn with_files(text: &str, directory: &Path) -> String {
     std::fs::write(directory.join("signl4-webhook"), format!("{WEBHOOK}\n")).unwrap();
+    std::fs::write(directory.join("store-url"), "postgres://bot:password@db/bot\n").unwrap();
     for name in
         ["rocketchat-token", "rocketchat-password", "signl4-api-key", "listener-secret", "admin-token"]
     {

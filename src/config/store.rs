@@ -2,29 +2,31 @@
 
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
 use super::report::Fault;
 use super::section::Section;
-use super::values::bare;
-use url::form_urlencoded;
+use crate::store::{StoreUrl, StoreUrlError};
 
 /// `[store]`
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// The database, `sqlite://…`. Contains no secret.
-    pub url: String,
+    /// The database.
+    pub url: StoreUrl,
     /// How long settled alerts, replies and events are kept.
     pub keep: Duration,
 }
 
-const DEFAULT_URL: &str = "sqlite://signl4-rocketchat.db";
+const DEFAULT_FILE: &str = "signl4-rocketchat.db";
 
 /// `at_least` is how far back the bot may read: a message forgotten sooner would alert again.
 pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Option<Store> {
-    let url = if section.has(&["url"]) {
-        section.checked("url", database_url)
+    let url = if section.has(&["url", "url_file"]) {
+        let url = section.secret("url", "url_file");
+        url.and_then(|url| section.report.accept(&url.place, database_url(url.value.expose_secret())))
     } else {
         section.find("url");
-        Some(DEFAULT_URL.to_owned())
+        Some(StoreUrl::sqlite(DEFAULT_FILE))
     };
     let keep = match section.duration("keep") {
         Some(keep) if keep.value < at_least => {
@@ -40,35 +42,14 @@ pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Option<Store
 }
 
 /// The fault does not repeat the URL: one of PostgreSQL may contain a password.
-fn database_url(text: &str) -> Result<String, Fault> {
-    let text = bare(text)?;
-    let fix = format!("write for example url = \"{DEFAULT_URL}\"");
-    if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-        return Err(Fault::new("names a PostgreSQL database, which this version cannot use yet", fix));
-    }
-    let Some(path) = text.strip_prefix("sqlite://") else {
-        return Err(Fault::new("does not begin with sqlite://", fix));
-    };
-    if path.contains(":memory:") || path.contains("mode=memory") {
-        return Err(Fault::new("is kept in memory, so a restart would lose alerts", fix));
-    }
-    if path.is_empty() || path.starts_with('?') {
-        return Err(Fault::new("names no file", fix));
-    }
-    let parameters = path.split_once('?').map_or("", |(_, parameters)| parameters);
-    match form_urlencoded::parse(parameters.as_bytes()).all(|(name, value)| is_parameter(&name, &value)) {
-        true => Ok(text.to_owned()),
-        false => Err(Fault::new("has parameters that SQLite does not know", fix)),
-    }
-}
-
-/// The parameters of SQLite's URLs (<https://www.sqlite.org/uri.html>), without those of a database in memory.
-fn is_parameter(name: &str, value: &str) -> bool {
-    match name {
-        "mode" => matches!(value, "ro" | "rw" | "rwc"),
-        "cache" => matches!(value, "private" | "shared"),
-        "immutable" => matches!(value, "true" | "1" | "false" | "0"),
-        "vfs" => true,
-        _ => false,
-    }
+fn database_url(text: &str) -> Result<StoreUrl, Fault> {
+    text.parse().map_err(|StoreUrlError(why)| {
+        let fix = if text.starts_with("postgres") {
+            "write for example url = \"postgres://user:password@host/database?sslmode=verify-full\""
+                .to_owned()
+        } else {
+            format!("write for example url = \"sqlite://{DEFAULT_FILE}\"")
+        };
+        Fault::new(why, fix)
+    })
 }

@@ -44,7 +44,7 @@ fn access(secret: &str, tls: Option<&TlsFiles>) -> Arc<Access> {
 
 async fn served(tls: Option<&TlsFiles>, limits: Limits) -> Served {
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&format!("sqlite://{}", dir.path().join("bot.db").display())).await.unwrap();
+    let store = Store::open(&crate::store::StoreUrl::sqlite(dir.path().join("bot.db"))).await.unwrap();
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     let access = watch::Sender::new(access(SECRET, tls));

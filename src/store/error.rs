@@ -2,18 +2,18 @@
 
 use std::path::PathBuf;
 
-use sqlx::migrate::MigrateError;
+use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 
 /// A failure of the store, by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another bot works on the same file.
+    /// Another bot works on the same file or database.
     #[error(
-        "{path}: another signl4-rocketchat is already running on this store; stop it, or give this one a store of its own"
+        "{store}: another signl4-rocketchat is already running on this store; stop it, or give this one a store of its own"
     )]
     InUse {
-        /// The database file.
-        path: PathBuf,
+        /// The file or database.
+        store: String,
     },
     /// The file cannot be opened or created.
     #[error(
@@ -35,10 +35,48 @@ pub enum StoreError {
     Corrupt(#[source] sqlx::Error),
     /// The disk is full.
     #[error("the store's disk is full; free some space, nothing is lost until then but new alerts wait")]
-    Full(#[source] sqlx::Error),
+    Full(String),
     /// Written by a newer release, or by hand.
     #[error("the store cannot be brought to this release's form: {0}; run the release that wrote it last")]
     Migrate(#[source] MigrateError),
+    /// PostgreSQL does not know the user, or the password is wrong.
+    #[error(
+        "the database refuses the login ({0}); correct the user and the password in store.url, or pg_hba.conf"
+    )]
+    Login(String),
+    /// PostgreSQL has no such database.
+    #[error("{0}; create it, for example: createdb --owner=USER DATABASE")]
+    NoDatabase(String),
+    /// PostgreSQL takes no more connections. Trying again helps once others go.
+    #[error("the database takes no more connections ({0}); raise max_connections, a bot needs six")]
+    TooManyConnections(String),
+    /// PostgreSQL takes no writes.
+    #[error("the database takes no writes ({0}); let store.url name the primary server")]
+    ReadOnly(String),
+    /// The user has not the rights.
+    #[error("the database does not permit it ({0}); make the bot's user the owner of the database")]
+    NotPermitted(String),
+    /// PostgreSQL starts or stops. Trying again helps.
+    #[error("the database is starting or stopping ({0}); nothing is lost, it is tried again")]
+    Restarting(String),
+    /// There is no secure connection.
+    #[error(
+        "no secure connection to the database ({0}); check sslmode and sslrootcert in store.url, and the server's certificate"
+    )]
+    Tls(String),
+    /// The server does not answer. Trying again may help.
+    #[error(
+        "the database cannot be reached ({0}); check the host and the port in store.url, and that the server runs"
+    )]
+    Unreachable(String),
+    /// PostgreSQL lacks what the bot needs.
+    #[error("PostgreSQL {found} is too old; use {oldest} or newer")]
+    TooOld {
+        /// The server's major version.
+        found: i64,
+        /// The oldest that will do.
+        oldest: i64,
+    },
     /// Anything else; trying again may help.
     #[error("the store failed: {0}")]
     Failed(#[source] sqlx::Error),
@@ -46,18 +84,46 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        // Primary result codes of SQLite: 5 BUSY, 11 CORRUPT, 13 FULL, 26 NOTADB; extended codes carry them in the low byte.
-        let code = error
-            .as_database_error()
-            .and_then(|error| error.code())
-            .and_then(|code| code.parse::<u32>().ok())
-            .map(|code| code & 0xff);
-        match code {
-            Some(5) => Self::Locked(error),
-            Some(11 | 26) => Self::Corrupt(error),
-            Some(13) => Self::Full(error),
+        let text = error.to_string();
+        match &error {
+            sqlx::Error::Database(reported) => match reported.try_downcast_ref::<PgDatabaseError>() {
+                Some(known) => of_postgres(known.code(), known.message()).unwrap_or(Self::Failed(error)),
+                None => of_sqlite(error),
+            },
+            sqlx::Error::Tls(_) => Self::Tls(text),
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => Self::Unreachable(text),
             _ => Self::Failed(error),
         }
+    }
+}
+
+/// By PostgreSQL's SQLSTATE. `None` for what needs no word of its own.
+fn of_postgres(code: &str, message: &str) -> Option<StoreError> {
+    let text = message.to_owned();
+    Some(match code {
+        "28P01" | "28000" => StoreError::Login(text),
+        "3D000" => StoreError::NoDatabase(text),
+        "53300" => StoreError::TooManyConnections(text),
+        "53100" => StoreError::Full(text),
+        "25006" => StoreError::ReadOnly(text),
+        "42501" => StoreError::NotPermitted(text),
+        "57P01" | "57P02" | "57P03" => StoreError::Restarting(text),
+        _ => return None,
+    })
+}
+
+fn of_sqlite(error: sqlx::Error) -> StoreError {
+    // Primary result codes of SQLite: 5 BUSY, 11 CORRUPT, 13 FULL, 26 NOTADB; extended codes carry them in the low byte.
+    let code = error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .and_then(|code| code.parse::<u32>().ok())
+        .map(|code| code & 0xff);
+    match code {
+        Some(5) => StoreError::Locked(error),
+        Some(11 | 26) => StoreError::Corrupt(error),
+        Some(13) => StoreError::Full(error.to_string()),
+        _ => StoreError::Failed(error),
     }
 }
 

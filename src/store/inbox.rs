@@ -1,11 +1,12 @@
 //! The inbox: SIGNL4's notifications, from the moment before they are answered until a reply is queued for each.
 
 use jiff::Timestamp;
-use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Alert, AlertId, NewDelivery, Store, StoreError, outbox,
-    rows::{Millis, millis},
+    Alert, AlertId, NewDelivery, Store, StoreError,
+    engine::Tx,
+    outbox,
+    rows::{Millis, key, millis, text},
 };
 use signl4::{AlertRef, EventId, NotificationId};
 
@@ -29,7 +30,7 @@ const RAISED: &str =
 const NO_MORE_CALLS: &str = "UPDATE delivery SET state = 'delivered', last_error = NULL, settled_at = $1 \
     WHERE alert_id = $2 AND kind = 'alert' AND state = 'waiting'";
 const CALL_UNDER_WAY: &str =
-    "SELECT EXISTS (SELECT 1 FROM delivery WHERE alert_id = $1 AND state = 'under_way' AND kind = 'alert')";
+    "SELECT 1 FROM delivery WHERE alert_id = $1 AND state = 'under_way' AND kind = 'alert' LIMIT 1";
 
 /// A notification that waits to be correlated.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -96,10 +97,10 @@ impl Store {
         let inserted = sqlx::query(
             "INSERT INTO event (id, body, received_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
         )
-        .bind(id.as_str())
+        .bind(key(id.as_str()))
         .bind(body)
         .bind(millis(Timestamp::now()))
-        .execute(&self.writer)
+        .execute(self.writer())
         .await?;
         self.changed();
         Ok(inserted.rows_affected() == 1)
@@ -110,7 +111,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn waiting_events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        Ok(sqlx::query_as(WAITING).bind(after).bind(limit).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_as(WAITING).bind(after).bind(i64::from(limit)).fetch_all(self.reader()).await?)
     }
 
     /// The alerts that `alert` may mean. An alert that was settled before `since` claims no name any more.
@@ -120,25 +121,26 @@ impl Store {
     pub async fn candidates(&self, alert: &AlertRef, since: Timestamp) -> Result<Candidates, StoreError> {
         let mut found = Candidates::default();
         // One snapshot: were the answer to the call stored between two of these, it would be in none of them.
-        let mut snapshot = self.readers.begin().await?;
+        let mut snapshot = self.snapshot().await?;
         if let Some(event_id) = &alert.event_id {
             for statement in [BY_EVENT, BY_CLAIM] {
                 if found.by_event.is_none() {
-                    let named = sqlx::query_as(statement).bind(event_id.as_str());
-                    found.by_event = named.fetch_optional(&mut *snapshot).await?;
+                    let named = sqlx::query_as(statement).bind(key(event_id.as_str()));
+                    found.by_event = named.fetch_optional(snapshot.run()).await?;
                 }
             }
         }
-        if let Some(external_id) = &alert.external_id {
+        let external_id = alert.external_id.as_deref().map(key);
+        if let Some(external_id) = &external_id {
             found.by_external =
-                sqlx::query_as(BY_EXTERNAL).bind(external_id).fetch_all(&mut *snapshot).await?;
+                sqlx::query_as(BY_EXTERNAL).bind(external_id).fetch_all(snapshot.run()).await?;
             let unanswered = sqlx::query_as(UNANSWERED).bind(external_id).bind(millis(since));
-            found.unanswered = unanswered.fetch_all(&mut *snapshot).await?;
+            found.unanswered = unanswered.fetch_all(snapshot.run()).await?;
             let unclaimed = sqlx::query_scalar(UNCLAIMED).bind(external_id).bind(millis(since));
-            found.unclaimed = unclaimed.fetch_all(&mut *snapshot).await?;
+            found.unclaimed = unclaimed.fetch_all(snapshot.run()).await?;
         }
-        let under_way = sqlx::query_scalar(outbox::UNDER_WAY).bind(&alert.external_id);
-        found.call_under_way = under_way.fetch_one(&mut *snapshot).await?;
+        let under_way = sqlx::query(outbox::UNDER_WAY).bind(external_id);
+        found.call_under_way = under_way.fetch_optional(snapshot.run()).await?.is_some();
         Ok(found)
     }
 
@@ -155,8 +157,8 @@ impl Store {
         let now = Timestamp::now();
         let mut tx = self.write().await?;
         for raised in &outcome.raised {
-            let under_way = sqlx::query_scalar(CALL_UNDER_WAY).bind(raised.alert);
-            if under_way.fetch_one(&mut *tx).await? {
+            let under_way = sqlx::query(CALL_UNDER_WAY).bind(raised.alert);
+            if under_way.fetch_optional(tx.run()).await?.is_some() {
                 return Ok(false);
             }
         }
@@ -167,10 +169,10 @@ impl Store {
         .bind(outcome.correlation)
         .bind(outcome.alert)
         .bind(outcome.event_kind)
-        .bind(outcome.actor)
+        .bind(outcome.actor.map(text))
         .bind(millis(now))
         .bind(event.seq)
-        .execute(&mut *tx)
+        .execute(tx.run())
         .await?;
         if settled.rows_affected() == 1 {
             learn(&mut tx, outcome, now).await?;
@@ -188,35 +190,27 @@ impl Store {
 }
 
 /// Keeps a name of SIGNL4's. A call raises one alert at the most, so one call without an answer has found its own.
-async fn learn(
-    tx: &mut Transaction<'static, Sqlite>,
-    outcome: &EventOutcome<'_>,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+async fn learn(tx: &mut Tx, outcome: &EventOutcome<'_>, now: Timestamp) -> Result<(), StoreError> {
     let Some((name, external_id)) = outcome.learned else { return Ok(()) };
     sqlx::query(CLAIM)
-        .bind(name.as_str())
+        .bind(key(name.as_str()))
         .bind(outcome.alert)
-        .bind(external_id)
+        .bind(key(external_id))
         .bind(millis(now))
-        .execute(&mut **tx)
+        .execute(tx.run())
         .await?;
     if let Some(alert) = outcome.alert {
-        sqlx::query(ONE_ANSWERED).bind(alert).execute(&mut **tx).await?;
+        sqlx::query(ONE_ANSWERED).bind(alert).execute(tx.run()).await?;
     }
     Ok(())
 }
 
-async fn settle_raised(
-    tx: &mut Transaction<'static, Sqlite>,
-    raised: &Raised,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let sent = sqlx::query(RAISED).bind(millis(now)).bind(raised.alert).execute(&mut **tx).await?;
+async fn settle_raised(tx: &mut Tx, raised: &Raised, now: Timestamp) -> Result<(), StoreError> {
+    let sent = sqlx::query(RAISED).bind(millis(now)).bind(raised.alert).execute(tx.run()).await?;
     if sent.rows_affected() == 0 {
         return Ok(());
     }
-    sqlx::query(NO_MORE_CALLS).bind(millis(now)).bind(raised.alert).execute(&mut **tx).await?;
+    sqlx::query(NO_MORE_CALLS).bind(millis(now)).bind(raised.alert).execute(tx.run()).await?;
     for confirmation in &raised.confirmations {
         outbox::insert(tx, confirmation, now).await?;
     }

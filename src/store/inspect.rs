@@ -3,23 +3,17 @@
 //! Nothing is created, migrated or taken up, for who looks may be another user than the one the bot runs as: a file that
 //! belonged to root would lock the bot out.
 
-use std::{
-    fs::{self, OpenOptions},
-    io,
-    path::{Path, PathBuf},
-    str::FromStr,
-};
-
 use jiff::Timestamp;
 use sqlx::{
-    ConnectOptions, Connection, SqliteConnection, migrate::MigrateError, sqlite::SqliteConnectOptions,
+    AnyConnection, Connection,
+    migrate::{MigrateError, Migrator},
 };
 
 use super::{
-    Queue, Store, StoreError,
-    database::{MIGRATIONS, hold, lock_file},
+    Queue, Store, StoreError, StoreUrl, postgres,
     rooms::named_rooms,
     rows::millis,
+    sqlite,
     status::{Callbacks, LAST_ALERT_OF, LastAlert, callbacks},
 };
 use crate::alerting::NamedRooms;
@@ -36,20 +30,21 @@ pub enum Condition {
 }
 
 impl Store {
-    /// Looks at the store of a `sqlite://` URL. Returns its file, and how it was found. A running bot is not disturbed.
+    /// Looks at a store. A running bot is not disturbed.
     ///
     /// # Errors
     /// Why [`Store::open`] would fail.
-    pub async fn inspect(url: &str) -> Result<(PathBuf, Condition), StoreError> {
-        let options = SqliteConnectOptions::from_str(url)?;
-        let path = options.get_filename().to_owned();
-        let condition = inspect(&path, options).await?;
-        Ok((path, condition))
+    pub async fn inspect(url: &StoreUrl) -> Result<Condition, StoreError> {
+        sqlx::any::install_default_drivers();
+        match url.path() {
+            Some(path) => sqlite::inspect(url, path).await,
+            None => postgres::inspect(url).await,
+        }
     }
 
     /// Whether SIGNL4 calls back, and the alert of each queue that was settled last, as far as the store can be read. A running bot is
     /// not disturbed.
-    pub async fn inspect_alerts(url: &str) -> (Callbacks, Vec<(Queue, LastAlert)>) {
+    pub async fn inspect_alerts(url: &StoreUrl) -> (Callbacks, Vec<(Queue, LastAlert)>) {
         read_alerts(url).await.unwrap_or_default()
     }
 
@@ -57,7 +52,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store is not there or cannot be read.
-    pub async fn received_events(url: &str, since: Timestamp) -> Result<Vec<Vec<u8>>, StoreError> {
+    pub async fn received_events(url: &StoreUrl, since: Timestamp) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut database = connect_read_only(url).await?;
         let bodies =
             sqlx::query_scalar("SELECT body FROM event WHERE received_at >= $1 ORDER BY seq DESC LIMIT 1000")
@@ -69,12 +64,12 @@ impl Store {
     }
 
     /// The rooms that the names in the configuration found last, as far as the store can be read. A running bot is not disturbed.
-    pub async fn inspect_named_rooms(url: &str) -> NamedRooms {
+    pub async fn inspect_named_rooms(url: &StoreUrl) -> NamedRooms {
         read_named_rooms(url).await.unwrap_or_default()
     }
 }
 
-async fn read_alerts(url: &str) -> Result<(Callbacks, Vec<(Queue, LastAlert)>), StoreError> {
+async fn read_alerts(url: &StoreUrl) -> Result<(Callbacks, Vec<(Queue, LastAlert)>), StoreError> {
     const QUEUES: &str =
         "SELECT DISTINCT queue FROM delivery WHERE kind = 'alert' AND settled_at IS NOT NULL";
     let mut database = connect_read_only(url).await?;
@@ -88,64 +83,29 @@ async fn read_alerts(url: &str) -> Result<(Callbacks, Vec<(Queue, LastAlert)>), 
     Ok((callbacks, last))
 }
 
-async fn read_named_rooms(url: &str) -> Result<NamedRooms, StoreError> {
+async fn read_named_rooms(url: &StoreUrl) -> Result<NamedRooms, StoreError> {
     let mut database = connect_read_only(url).await?;
     let named = named_rooms(&mut database).await;
     database.close().await?;
     named
 }
 
-async fn connect_read_only(url: &str) -> Result<SqliteConnection, StoreError> {
-    let options = SqliteConnectOptions::from_str(url)?;
-    let mut log = options.get_filename().as_os_str().to_owned();
-    log.push("-wal");
-    // Immutable: SQLite then creates no file beside it. A log that is there has the newest rows.
-    let is_complete = !Path::new(&log).exists();
-    Ok(options.read_only(true).immutable(is_complete).connect().await?)
-}
-
-async fn inspect(path: &Path, options: SqliteConnectOptions) -> Result<Condition, StoreError> {
-    // Held until the end, so that no bot starts to write while we read.
-    let _lock = match hold(path, OpenOptions::new().write(true)) {
-        Ok(lock) => Some(lock),
-        Err(StoreError::InUse { .. }) => return Ok(Condition::InUse),
-        Err(_) if !lock_file(path).exists() => None,
-        Err(error) => return Err(error),
-    };
-    let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
-    // SQLite puts its journal beside the database, so an existing file is not enough.
-    try_directory(path).map_err(failed)?;
-    if !path.exists() {
-        return Ok(Condition::New);
+async fn connect_read_only(url: &StoreUrl) -> Result<AnyConnection, StoreError> {
+    sqlx::any::install_default_drivers();
+    match url.path() {
+        Some(path) => sqlite::connect_read_only(url, path).await,
+        None => postgres::connect_read_only(url).await,
     }
-    OpenOptions::new().write(true).open(path).map_err(failed)?;
-    // Immutable: SQLite then creates no file beside it.
-    let mut database = options.read_only(true).immutable(true).connect().await?;
-    let known = check_version(&mut database).await;
-    database.close().await?;
-    known.map(|()| Condition::Usable)
-}
-
-/// Whether a file can be created beside the database.
-fn try_directory(path: &Path) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".check-{}", std::process::id()));
-    OpenOptions::new().create(true).truncate(true).write(true).open(&name)?;
-    fs::remove_file(name)
 }
 
 /// Whether this release knows every migration that the database has seen.
-async fn check_version(database: &mut SqliteConnection) -> Result<(), StoreError> {
-    let (tables,): (i64,) =
-        sqlx::query_as("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
-            .fetch_one(&mut *database)
-            .await?;
-    if tables == 0 {
-        return Ok(());
-    }
+pub(super) async fn check_version(
+    database: &mut AnyConnection,
+    migrations: &Migrator,
+) -> Result<(), StoreError> {
     let applied: Vec<(i64,)> =
         sqlx::query_as("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(database).await?;
-    match applied.into_iter().find(|(version,)| !MIGRATIONS.version_exists(*version)) {
+    match applied.into_iter().find(|(version,)| !migrations.version_exists(*version)) {
         Some((version,)) => Err(MigrateError::VersionMissing(version).into()),
         None => Ok(()),
     }

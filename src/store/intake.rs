@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Alert, AlertState, NewAlert, NewDelivery, Store, StoreError, outbox,
-    rows::{millis, timestamp},
+    Alert, AlertState, NewAlert, NewDelivery, Store, StoreError,
+    engine::Tx,
+    outbox,
+    rows::{key, millis, text, timestamp},
 };
 use rocketchat::RoomId;
 
 pub(super) const LAST_PAGED: &str = "SELECT created_at FROM alert \
-    WHERE trigger_name = ? AND room_id = ? AND state IN ('queued', 'sent') ORDER BY created_at DESC LIMIT 1";
+    WHERE trigger_name = $1 AND room_id = $2 AND state IN ('queued', 'sent') ORDER BY created_at DESC LIMIT 1";
 
 impl Store {
     /// Starts to settle messages. Every other write waits until it is committed or dropped, so nothing slow belongs
@@ -29,7 +30,7 @@ impl Store {
 #[derive(Debug)]
 pub struct Intake<'a> {
     store: &'a Store,
-    tx: Transaction<'static, Sqlite>,
+    tx: Tx,
     now: Timestamp,
 }
 
@@ -46,9 +47,9 @@ impl Intake<'_> {
         room: &RoomId,
     ) -> Result<Option<Duration>, StoreError> {
         let row: Option<(i64,)> = sqlx::query_as(LAST_PAGED)
-            .bind(trigger)
-            .bind(room.as_str())
-            .fetch_optional(&mut *self.tx)
+            .bind(key(trigger))
+            .bind(key(room.as_str()))
+            .fetch_optional(self.tx.run())
             .await?;
         let since = row.and_then(|(at,)| Duration::try_from(self.now.duration_since(timestamp(at))).ok());
         Ok(since.filter(|since| *since < period))
@@ -67,19 +68,19 @@ impl Intake<'_> {
         // Not ON CONFLICT: that uses up a number, which people see.
         let row = sqlx::query_as(
             "INSERT INTO alert (message_id, trigger_name, room_id, thread_id, author, external_id, state, created_at, settled_at) \
-             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 \
-             WHERE NOT EXISTS (SELECT 1 FROM alert WHERE message_id = ?1 AND trigger_name = ?2) RETURNING *",
+             SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
+             WHERE NOT EXISTS (SELECT 1 FROM alert WHERE message_id = $1 AND trigger_name = $2) RETURNING *",
         )
-        .bind(alert.message.as_str())
-        .bind(&alert.trigger)
-        .bind(alert.room.as_str())
-        .bind(alert.thread.as_str())
-        .bind(&alert.author)
-        .bind(&alert.external_id)
-        .bind(state)
+        .bind(key(alert.message.as_str()))
+        .bind(key(&alert.trigger))
+        .bind(key(alert.room.as_str()))
+        .bind(key(alert.thread.as_str()))
+        .bind(alert.author.as_deref().map(text))
+        .bind(key(&alert.external_id))
+        .bind(state.name())
         .bind(now)
         .bind((state != AlertState::Queued).then_some(now))
-        .fetch_optional(&mut *self.tx)
+        .fetch_optional(self.tx.run())
         .await?;
         Ok(row)
     }

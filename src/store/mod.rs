@@ -2,19 +2,23 @@
 //!
 //! Everything the program promises rests on one rule: a fact is committed here before anybody outside is told of it.
 //! This part knows rows and transactions. It does not know why a message alerts or what a reply says, and it talks to
-//! no server.
+//! no server but PostgreSQL's, where that keeps the rows: `engine`, `sqlite` and `postgres` hold all that differs.
 
 mod database;
+mod engine;
 mod error;
 mod inbox;
 mod inspect;
 mod intake;
 mod outbox;
+mod postgres;
 mod rooms;
 mod rows;
+mod sqlite;
 mod status;
 #[cfg(test)]
 mod tests;
+mod url;
 
 pub use database::{BUSY_TIMEOUT, Store};
 pub use error::StoreError;
@@ -29,3 +33,4 @@ pub use rows::{
 pub use status::{
     AlertTrail, Callbacks, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, LastAlert, QueueDepth,
 };
+pub use url::{StoreUrl, StoreUrlError};

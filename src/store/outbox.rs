@@ -3,12 +3,15 @@
 //! What is owed is on disk; when it is tried is the worker's business. A row is `waiting`, then `under_way` for the time of
 //! an attempt, and stays until it is settled as delivered or failed.
 
+use std::sync::{MutexGuard, PoisonError};
+
 use jiff::Timestamp;
 use serde_json::Value;
-use sqlx::{Sqlite, Transaction};
 
 use super::{
-    Alert, AlertId, Delivery, DeliveryId, DeliveryKind, NewDelivery, Queue, Store, StoreError, rows::millis,
+    Alert, AlertId, Delivery, DeliveryId, DeliveryKind, NewDelivery, Queue, Store, StoreError,
+    engine::Tx,
+    rows::{key, millis, text},
 };
 use signl4::EventId;
 
@@ -18,8 +21,10 @@ pub struct Head {
     /// The row.
     pub id: DeliveryId,
     /// Earlier calls that may have raised its alert; zero for what is no alert.
+    #[sqlx(try_from = "i64")]
     pub unanswered: u32,
     /// Attempts since the last outcome that ended in a panic or with the process.
+    #[sqlx(try_from = "i64")]
     pub crashes: u32,
 }
 
@@ -67,8 +72,10 @@ pub(super) const HEADS: &str = "SELECT d.id, d.crashes, coalesce(a.unanswered, 0
 /// been raised, and that the row may be what makes the process crash.
 pub(super) const CLAIM: &str = "UPDATE delivery SET state = 'under_way', attempts = attempts + 1 \
     WHERE id = $1 AND state = 'waiting' RETURNING *";
-pub(super) const UNDER_WAY: &str = "SELECT EXISTS (SELECT 1 FROM delivery d JOIN alert a ON a.id = d.alert_id \
-    WHERE d.state = 'under_way' AND d.kind = 'alert' AND ($1 IS NULL OR a.external_id = $1))";
+const RELEASE: &str =
+    "UPDATE delivery SET state = 'waiting', attempts = attempts - 1 WHERE id = $1 AND state = 'under_way'";
+pub(super) const UNDER_WAY: &str = "SELECT 1 FROM delivery d JOIN alert a ON a.id = d.alert_id \
+    WHERE d.state = 'under_way' AND d.kind = 'alert' AND ($1 IS NULL OR a.external_id = $1) LIMIT 1";
 pub(super) const UNANSWERED_WHEN_KILLED: &str = "UPDATE alert SET unanswered = unanswered + 1 WHERE id IN \
     (SELECT alert_id FROM delivery WHERE state = 'under_way' AND kind = 'alert')";
 pub(super) const WAITING_AGAIN: &str =
@@ -84,8 +91,8 @@ pub(super) const MOVE: &str = "UPDATE delivery SET queue = $1 \
     WHERE queue = $2 AND kind = $3 AND settled_at IS NULL AND state = 'waiting' RETURNING alert_id";
 pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE queue = $1 AND settled_at IS NULL";
 
-pub(super) const STANDS_FOR_OTHERS: &str = "SELECT EXISTS (SELECT 1 FROM alert a JOIN alert o ON o.id > a.id \
-    WHERE a.id = $1 AND o.trigger_name = a.trigger_name AND o.room_id = a.room_id AND o.state = 'suppressed')";
+pub(super) const STANDS_FOR_OTHERS: &str = "SELECT 1 FROM alert a JOIN alert o ON o.id > a.id \
+    WHERE a.id = $1 AND o.trigger_name = a.trigger_name AND o.room_id = a.room_id AND o.state = 'suppressed' LIMIT 1";
 
 pub(super) const THREAD_MATE: &str = "SELECT (SELECT d.body FROM delivery d WHERE d.alert_id = $1 AND d.kind = 'alert' \
     ORDER BY d.id LIMIT 1) AS event \
@@ -100,9 +107,9 @@ impl Store {
     pub async fn recover(&self) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         for statement in [UNANSWERED_WHEN_KILLED, WAITING_AGAIN] {
-            sqlx::query(statement).execute(&mut *tx).await?;
+            sqlx::query(statement).execute(tx.run()).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The oldest `limit` rows of that kind in a queue that wait and that no older one of their ordering holds back.
@@ -115,8 +122,27 @@ impl Store {
         kind: DeliveryKind,
         limit: usize,
     ) -> Result<Vec<Head>, StoreError> {
+        self.release_doubtful().await?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        Ok(sqlx::query_as(HEADS).bind(queue).bind(kind).bind(limit).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_as(HEADS).bind(queue).bind(kind.name()).bind(limit).fetch_all(self.reader()).await?)
+    }
+
+    /// Lets rows wait again whose claim failed, where it holds all the same: PostgreSQL may lose the connection after it
+    /// committed. Nothing was sent for them.
+    async fn release_doubtful(&self) -> Result<(), StoreError> {
+        let rows = std::mem::take(&mut *self.doubtful());
+        for (at, row) in rows.iter().enumerate() {
+            let released = sqlx::query(RELEASE).bind(row).execute(self.writer()).await;
+            if let Err(error) = released {
+                self.doubtful().extend(&rows[at..]);
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn doubtful(&self) -> MutexGuard<'_, Vec<DeliveryId>> {
+        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Marks a row as under way and counts the attempt. `None` where it no longer waits.
@@ -124,7 +150,12 @@ impl Store {
     /// # Errors
     /// When the store fails; then nothing may be sent.
     pub async fn claim(&self, row: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        Ok(sqlx::query_as(CLAIM).bind(row).fetch_optional(&self.writer).await?)
+        // All rows: the first one arrives before the commit.
+        let claimed = sqlx::query_as(CLAIM).bind(row).fetch_all(self.writer()).await;
+        if claimed.is_err() {
+            self.doubtful().push(row);
+        }
+        Ok(claimed?.pop())
     }
 
     /// Writes down what came of an attempt, for its alert too, and puts what follows from it into the outbox: all or
@@ -162,8 +193,8 @@ impl Store {
     pub async fn among_others(&self, alert: &Alert) -> Result<Option<Value>, StoreError> {
         let event: Option<Option<String>> = sqlx::query_scalar(THREAD_MATE)
             .bind(alert.id)
-            .bind(alert.thread.as_str())
-            .fetch_optional(&self.readers)
+            .bind(key(alert.thread.as_str()))
+            .fetch_optional(self.reader())
             .await?;
         Ok(event.map(|event| event.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default()))
     }
@@ -174,7 +205,8 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn stands_for_others(&self, alert: AlertId) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar(STANDS_FOR_OTHERS).bind(alert).fetch_one(&self.readers).await?)
+        let other = sqlx::query(STANDS_FOR_OTHERS).bind(alert);
+        Ok(other.fetch_optional(self.reader()).await?.is_some())
     }
 
     /// The alert of that row.
@@ -182,7 +214,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn alert(&self, id: AlertId) -> Result<Option<Alert>, StoreError> {
-        Ok(sqlx::query_as("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(&self.readers).await?)
+        Ok(sqlx::query_as("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(self.reader()).await?)
     }
 
     /// Alerts queued before `since` whose threads were not yet told that they are late; the oldest first.
@@ -190,7 +222,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn late_alerts(&self, since: Timestamp) -> Result<Vec<Alert>, StoreError> {
-        Ok(sqlx::query_as(LATE).bind(millis(since)).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_as(LATE).bind(millis(since)).fetch_all(self.reader()).await?)
     }
 
     /// Notes that an alert's thread is told of the delay, and puts the reply, if there is one, into the outbox: once.
@@ -204,7 +236,7 @@ impl Store {
             "UPDATE alert SET told_waiting = 1 WHERE id = $1 AND state = 'queued' AND told_waiting = 0",
         )
         .bind(alert)
-        .execute(&mut *tx)
+        .execute(tx.run())
         .await?;
         if let (1, Some(reply)) = (told.rows_affected(), reply) {
             insert(&mut tx, reply, Timestamp::now()).await?;
@@ -221,7 +253,7 @@ impl Store {
     /// When the store fails.
     pub async fn waiting_because(&self, alert: AlertId) -> Result<Option<String>, StoreError> {
         let row: Option<(Option<String>,)> =
-            sqlx::query_as(WAITING_BECAUSE).bind(alert).fetch_optional(&self.readers).await?;
+            sqlx::query_as(WAITING_BECAUSE).bind(alert).fetch_optional(self.reader()).await?;
         Ok(row.and_then(|(error,)| error))
     }
 
@@ -231,7 +263,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn queues_in_use(&self) -> Result<Vec<(Queue, Option<DeliveryKind>)>, StoreError> {
-        let rows: Vec<(Queue, String)> = sqlx::query_as(QUEUES_IN_USE).fetch_all(&self.readers).await?;
+        let rows: Vec<(Queue, String)> = sqlx::query_as(QUEUES_IN_USE).fetch_all(self.reader()).await?;
         Ok(rows.into_iter().map(|(queue, kind)| (queue, DeliveryKind::of(&kind))).collect())
     }
 
@@ -246,7 +278,7 @@ impl Store {
         into: &Queue,
     ) -> Result<Vec<Option<AlertId>>, StoreError> {
         let moved: Vec<(Option<AlertId>,)> =
-            sqlx::query_as(MOVE).bind(into).bind(from).bind(kind).fetch_all(&self.writer).await?;
+            sqlx::query_as(MOVE).bind(into).bind(from).bind(kind.name()).fetch_all(self.writer()).await?;
         self.changed();
         Ok(moved.into_iter().map(|(alert,)| alert).collect())
     }
@@ -256,33 +288,29 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn waiting_in(&self, queue: &Queue) -> Result<u64, StoreError> {
-        let (count,): (i64,) = sqlx::query_as(WAITING_IN).bind(queue).fetch_one(&self.readers).await?;
+        let (count,): (i64,) = sqlx::query_as(WAITING_IN).bind(queue).fetch_one(self.reader()).await?;
         Ok(count.unsigned_abs())
     }
 }
 
-pub(super) async fn insert(
-    tx: &mut Transaction<'static, Sqlite>,
-    delivery: &NewDelivery,
-    now: Timestamp,
-) -> Result<(), StoreError> {
+pub(super) async fn insert(tx: &mut Tx, delivery: &NewDelivery, now: Timestamp) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO delivery (queue, kind, ordering, body, alert_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(&delivery.queue)
-    .bind(delivery.kind)
-    .bind(&delivery.ordering)
+    .bind(delivery.kind.name())
+    .bind(key(&delivery.ordering))
     .bind(delivery.body.to_string())
     .bind(delivery.alert)
     .bind(millis(now))
-    .execute(&mut **tx)
+    .execute(tx.run())
     .await?;
     Ok(())
 }
 
 /// `false` where it is not under way any more.
 async fn settle(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     delivery: &Delivery,
     settlement: &Settlement,
     now: Timestamp,
@@ -299,17 +327,17 @@ async fn settle(
          WHERE id = $5 AND state = 'under_way'",
     )
     .bind(state)
-    .bind(crashes)
-    .bind(reason)
+    .bind(i64::from(crashes))
+    .bind(reason.map(|reason| text(reason)))
     .bind((state != "waiting").then_some(millis(now)))
     .bind(delivery.id)
-    .execute(&mut **tx)
+    .execute(tx.run())
     .await?;
     Ok(settled.rows_affected() == 1)
 }
 
 async fn settle_alert(
-    tx: &mut Transaction<'static, Sqlite>,
+    tx: &mut Tx,
     alert: AlertId,
     settlement: &Settlement,
     now: Timestamp,
@@ -317,12 +345,12 @@ async fn settle_alert(
     let settled = match settlement {
         Settlement::Delivered { event_id } => {
             // Accepted without a name: its events can only be recognized as those of a call without an answer can.
-            let unnamed = u32::from(event_id.is_none());
+            let unnamed = i64::from(event_id.is_none());
             sqlx::query(
                 "UPDATE alert SET state = 'sent', event_id = $1, unanswered = unanswered + $2, \
                  settled_at = $3 WHERE id = $4",
             )
-            .bind(event_id.as_ref().map(EventId::as_str))
+            .bind(event_id.as_ref().map(|event_id| key(event_id.as_str())))
             .bind(unnamed)
             .bind(millis(now))
         }
@@ -339,6 +367,6 @@ async fn settle_alert(
         }
         Settlement::Retry { .. } => return Ok(()),
     };
-    settled.bind(alert).execute(&mut **tx).await?;
+    settled.bind(alert).execute(tx.run()).await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Store, StoreError,
-    rows::{millis, timestamp},
+    rows::{key, millis, timestamp},
 };
 use crate::alerting::NamedRooms;
 use rocketchat::RoomId;
@@ -47,7 +47,7 @@ const TRIGGERS: &str = "triggers";
 const JUDGED_SINCE: &str = "judged_since";
 
 pub(super) async fn named_rooms(
-    database: impl sqlx::Executor<'_, Database = sqlx::Sqlite>,
+    database: impl sqlx::Executor<'_, Database = sqlx::Any>,
 ) -> Result<NamedRooms, StoreError> {
     let rows: Vec<(String, String)> =
         sqlx::query_as("SELECT entry, room_id FROM named_room").fetch_all(database).await?;
@@ -60,15 +60,19 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn progress(&self) -> Result<Progress, StoreError> {
-        let mut snapshot = self.readers.begin().await?;
-        let rows: Vec<(String, i64, i64, bool)> =
-            sqlx::query_as("SELECT id, since, cursor, is_behind FROM room").fetch_all(&mut *snapshot).await?;
+        let mut snapshot = self.snapshot().await?;
+        let rows: Vec<(String, i64, i64, i64)> =
+            sqlx::query_as("SELECT id, since, cursor, is_behind FROM room").fetch_all(snapshot.run()).await?;
         let facts: Vec<(String, i64)> =
-            sqlx::query_as("SELECT name, value FROM fact").fetch_all(&mut *snapshot).await?;
+            sqlx::query_as("SELECT name, value FROM fact").fetch_all(snapshot.run()).await?;
         let number = |wanted| facts.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
         let fact = |wanted| number(wanted).map(timestamp);
-        let room = |(id, since, cursor, is_behind): (String, i64, i64, bool)| {
-            let progress = RoomProgress { since: timestamp(since), cursor: timestamp(cursor), is_behind };
+        let room = |(id, since, cursor, is_behind): (String, i64, i64, i64)| {
+            let progress = RoomProgress {
+                since: timestamp(since),
+                cursor: timestamp(cursor),
+                is_behind: is_behind != 0,
+            };
             (RoomId::new(id), progress)
         };
         Ok(Progress {
@@ -96,11 +100,11 @@ impl Store {
                 "INSERT INTO room (id, since, cursor, is_behind) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE \
                  SET since = excluded.since, cursor = excluded.cursor, is_behind = excluded.is_behind",
             )
-            .bind(room.as_str())
+            .bind(key(room.as_str()))
             .bind(millis(progress.since))
             .bind(millis(progress.cursor))
-            .bind(progress.is_behind)
-            .execute(&mut *tx)
+            .bind(i64::from(progress.is_behind))
+            .execute(tx.run())
             .await?;
         }
         for (name, value) in [
@@ -116,10 +120,10 @@ impl Store {
             )
             .bind(name)
             .bind(value)
-            .execute(&mut *tx)
+            .execute(tx.run())
             .await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Forgets a room that is no longer watched, so that what is said there meanwhile never alerts.
@@ -127,7 +131,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM room WHERE id = $1").bind(room.as_str()).execute(&self.writer).await?;
+        sqlx::query("DELETE FROM room WHERE id = $1").bind(key(room.as_str())).execute(self.writer()).await?;
         Ok(())
     }
 
@@ -136,7 +140,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn named_rooms(&self) -> Result<NamedRooms, StoreError> {
-        named_rooms(&self.readers).await
+        named_rooms(self.reader()).await
     }
 
     /// Replaces the rooms that the names in the configuration found last.
@@ -145,15 +149,15 @@ impl Store {
     /// When the store fails; then nothing is changed.
     pub async fn save_named_rooms(&self, named: &NamedRooms) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM named_room").execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM named_room").execute(tx.run()).await?;
         for (entry, room) in named {
             sqlx::query("INSERT INTO named_room (entry, room_id) VALUES ($1, $2)")
-                .bind(entry)
-                .bind(room.as_str())
-                .execute(&mut *tx)
+                .bind(key(entry))
+                .bind(key(room.as_str()))
+                .execute(tx.run())
                 .await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Whether a room is watched.
@@ -162,8 +166,8 @@ impl Store {
     /// When the store fails.
     pub async fn watches_room(&self, room: &RoomId) -> Result<bool, StoreError> {
         let row: Option<(i64,)> = sqlx::query_as("SELECT since FROM room WHERE id = $1")
-            .bind(room.as_str())
-            .fetch_optional(&self.readers)
+            .bind(key(room.as_str()))
+            .fetch_optional(self.reader())
             .await?;
         Ok(row.is_some())
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use rocketchat::{MessageId, RoomId};
 
@@ -25,6 +26,34 @@ pub(super) fn millis(at: Timestamp) -> i64 {
 
 pub(super) fn timestamp(millis: i64) -> Timestamp {
     Millis(millis).into()
+}
+
+/// A truth value as the store keeps it: 0 or 1.
+#[derive(Clone, Copy, Debug, sqlx::Type)]
+#[sqlx(transparent)]
+pub(super) struct Flag(i64);
+
+impl From<Flag> for bool {
+    fn from(Flag(flag): Flag) -> Self {
+        flag != 0
+    }
+}
+
+/// The longest text that is looked up, in bytes. An entry of PostgreSQL's indexes holds 2,700.
+const MAX_KEY: usize = 1_000;
+
+/// A text from outside as the store keeps it: PostgreSQL takes no NUL.
+pub(super) fn text(text: &str) -> String {
+    text.replace('\0', "")
+}
+
+/// A text from outside that is looked up: one that is too long is known by its digest.
+pub(super) fn key(key: &str) -> String {
+    let key = text(key);
+    if key.len() <= MAX_KEY {
+        return key;
+    }
+    Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Row number of an alert; also the id that follows it through the log.
@@ -80,8 +109,7 @@ impl fmt::Display for Queue {
 }
 
 /// What a delivery delivers. A queue carries one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
-#[sqlx(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DeliveryKind {
     /// A call of SIGNL4 that raises an alert.
     Alert,
@@ -92,20 +120,36 @@ pub enum DeliveryKind {
 }
 
 impl DeliveryKind {
+    /// The name the store keeps.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Reply => "reply",
+            Self::Reaction => "reaction",
+        }
+    }
+
     /// The kind of that name; `None` for one that this release does not know.
     pub(super) fn of(name: &str) -> Option<Self> {
-        match name {
-            "alert" => Some(Self::Alert),
-            "reply" => Some(Self::Reply),
-            "reaction" => Some(Self::Reaction),
-            _ => None,
-        }
+        [Self::Alert, Self::Reply, Self::Reaction].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A name in the database that this release does not know.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is unknown")]
+pub struct UnknownName(pub(super) String);
+
+impl TryFrom<String> for DeliveryKind {
+    type Error = UnknownName;
+
+    fn try_from(name: String) -> Result<Self, UnknownName> {
+        Self::of(&name).ok_or(UnknownName(name))
     }
 }
 
 /// What has become of an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
-#[sqlx(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlertState {
     /// In the outbox.
     Queued,
@@ -129,6 +173,15 @@ impl AlertState {
             Self::Suppressed => "suppressed",
             Self::Withdrawn => "withdrawn",
         }
+    }
+}
+
+impl TryFrom<String> for AlertState {
+    type Error = UnknownName;
+
+    fn try_from(name: String) -> Result<Self, UnknownName> {
+        let states = [Self::Queued, Self::Sent, Self::NotSent, Self::Suppressed, Self::Withdrawn];
+        states.into_iter().find(|state| state.name() == name).ok_or(UnknownName(name))
     }
 }
 
@@ -175,12 +228,15 @@ pub struct Alert {
     /// Our name for it at SIGNL4.
     pub external_id: String,
     /// What has become of it.
+    #[sqlx(try_from = "String")]
     pub state: AlertState,
     /// SIGNL4's name for it, by the answer to the last call. A name learned from an event is not here but in a claim.
     pub event_id: Option<String>,
     /// Calls that may have raised it under a name that is not known.
+    #[sqlx(try_from = "i64")]
     pub unanswered: u32,
     /// Whether its thread was told that it is late.
+    #[sqlx(try_from = "Flag")]
     pub told_waiting: bool,
     /// When it was queued.
     #[sqlx(try_from = "Millis")]
@@ -208,6 +264,7 @@ pub struct Delivery {
     /// Its row.
     pub id: DeliveryId,
     /// What it is.
+    #[sqlx(try_from = "String")]
     pub kind: DeliveryKind,
     /// What to deliver.
     pub body: String,
@@ -215,8 +272,10 @@ pub struct Delivery {
     #[sqlx(rename = "alert_id")]
     pub alert: Option<AlertId>,
     /// How often it was tried, this attempt included.
+    #[sqlx(try_from = "i64")]
     pub attempts: u32,
     /// Attempts before this one, since the last outcome, that ended in a panic or with the process.
+    #[sqlx(try_from = "i64")]
     pub crashes: u32,
     /// When it was queued.
     #[sqlx(try_from = "Millis")]

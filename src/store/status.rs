@@ -5,15 +5,14 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
 use super::{
     Alert, Queue, Store, StoreError,
-    rows::{Millis, millis, timestamp},
+    rows::{Flag, Millis, UnknownName, millis, timestamp},
 };
 
 /// Deliveries, and events, that are read for the alerts of one page.
-const TRAIL_LIMIT: u32 = 1_000;
+const TRAIL_LIMIT: i64 = 1_000;
 
 /// The reason is that of the queue's oldest failed attempt: it is what the rows behind it wait for.
 pub(super) const QUEUES: &str = "SELECT d.queue, d.created_at, d.attempts, \
@@ -24,23 +23,25 @@ pub(super) const QUEUES: &str = "SELECT d.queue, d.created_at, d.attempts, \
 pub(super) const INBOX: &str = "SELECT count(*), min(received_at) FROM event WHERE state = 'waiting'";
 /// By row number: the newest are found without reading the others.
 pub(super) const LAST_ALERTS: &str =
-    "SELECT * FROM alert WHERE id > (SELECT max(id) FROM alert) - ? AND created_at >= ? ORDER BY id DESC";
+    "SELECT * FROM alert WHERE id > (SELECT max(id) FROM alert) - $1 AND created_at >= $2 ORDER BY id DESC";
 pub(super) const DELIVERIES_OF: &str = "SELECT alert_id, queue, state, attempts, \
     coalesce(settled_at, created_at) AS at, last_error \
-    FROM delivery WHERE alert_id IN (SELECT value FROM json_each($1)) ORDER BY id DESC LIMIT $2";
+    FROM delivery WHERE alert_id IN (SELECT id FROM alert WHERE id > (SELECT max(id) FROM alert) - $1 AND created_at >= $2) \
+    ORDER BY id DESC LIMIT $3";
 pub(super) const EVENTS_OF: &str = "SELECT alert_id, coalesce(event_kind, '') AS event_kind, actor, \
     coalesce(outcome, '') AS correlation, received_at \
-    FROM event WHERE alert_id IN (SELECT value FROM json_each($1)) ORDER BY seq DESC LIMIT $2";
+    FROM event WHERE alert_id IN (SELECT id FROM alert WHERE id > (SELECT max(id) FROM alert) - $1 AND created_at >= $2) \
+    ORDER BY seq DESC LIMIT $3";
 
 pub(super) const LAST_ALERT_OF: &str = "SELECT CASE state WHEN 'failed' THEN coalesce(last_error, '') END AS failed, \
-    settled_at AS at, state = 'delivered' AND EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.event_id IS NULL) \
-    AND NOT EXISTS (SELECT 1 FROM event e WHERE e.alert_id = d.alert_id) AS unconfirmed \
+    settled_at AS at, CASE WHEN state = 'delivered' AND EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.event_id IS NULL) \
+    AND NOT EXISTS (SELECT 1 FROM event e WHERE e.alert_id = d.alert_id) THEN 1 ELSE 0 END AS unconfirmed \
     FROM delivery d WHERE queue = $1 AND kind = 'alert' AND settled_at IS NOT NULL \
     AND NOT EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.state = 'withdrawn') ORDER BY id DESC LIMIT 1";
-/// Only a few alerts are counted: whether there are any is what matters.
-pub(super) const FIRST_SENT: &str = "SELECT count(*), min(settled_at) FROM \
-    (SELECT settled_at FROM alert WHERE state = 'sent' AND settled_at IS NOT NULL ORDER BY id LIMIT 100)";
-pub(super) const LAST_EVENT: &str = "SELECT received_at FROM event WHERE seq = (SELECT max(seq) FROM event)";
+/// Only a few alerts are counted: whether there are any is what matters. None are where there is an event.
+pub(super) const CALLBACKS: &str = "SELECT (SELECT received_at FROM event WHERE seq = (SELECT max(seq) FROM event)), \
+    count(*), min(settled_at) FROM (SELECT settled_at FROM alert WHERE state = 'sent' AND settled_at IS NOT NULL ORDER BY id \
+    LIMIT (SELECT CASE WHEN EXISTS (SELECT 1 FROM event) THEN 0 ELSE 100 END)) AS sent";
 
 /// The alert of a queue that was settled last.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -48,6 +49,7 @@ pub struct LastAlert {
     /// Why it was given up; `None` where it was sent.
     pub failed: Option<String>,
     /// Whether it was sent and SIGNL4 has not named it, in its answer or by an event.
+    #[sqlx(try_from = "Flag")]
     pub unconfirmed: bool,
     /// When.
     #[sqlx(try_from = "Millis")]
@@ -77,6 +79,7 @@ pub struct QueueDepth {
     #[sqlx(rename = "created_at", try_from = "Millis")]
     pub oldest: Timestamp,
     /// How often the oldest was tried.
+    #[sqlx(try_from = "i64")]
     pub attempts: u32,
     /// Why the queue does not move, in the words of its oldest failed attempt.
     pub last_error: Option<String>,
@@ -108,8 +111,10 @@ pub struct DeliveryTrail {
     /// Where it goes.
     pub queue: Queue,
     /// What has become of it.
+    #[sqlx(try_from = "String")]
     pub state: DeliveryState,
     /// How often it was tried.
+    #[sqlx(try_from = "i64")]
     pub attempts: u32,
     /// When it was settled; when it was queued, where it is not.
     #[sqlx(try_from = "Millis")]
@@ -119,8 +124,7 @@ pub struct DeliveryTrail {
 }
 
 /// What has become of a row of the outbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
-#[sqlx(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
     /// It waits for its next attempt.
     Waiting,
@@ -130,6 +134,20 @@ pub enum DeliveryState {
     Delivered,
     /// It was given up.
     Failed,
+}
+
+impl TryFrom<String> for DeliveryState {
+    type Error = UnknownName;
+
+    fn try_from(name: String) -> Result<Self, UnknownName> {
+        match name.as_str() {
+            "waiting" => Ok(Self::Waiting),
+            "under_way" => Ok(Self::UnderWay),
+            "delivered" => Ok(Self::Delivered),
+            "failed" => Ok(Self::Failed),
+            _ => Err(UnknownName(name)),
+        }
+    }
 }
 
 /// A settled notification without its body.
@@ -152,7 +170,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn outbox_depth(&self) -> Result<Vec<QueueDepth>, StoreError> {
-        Ok(sqlx::query_as(QUEUES).fetch_all(&self.readers).await?)
+        Ok(sqlx::query_as(QUEUES).fetch_all(self.reader()).await?)
     }
 
     /// What waits in the inbox.
@@ -160,7 +178,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn inbox_depth(&self) -> Result<InboxDepth, StoreError> {
-        let (waiting, oldest): (i64, Option<i64>) = sqlx::query_as(INBOX).fetch_one(&self.readers).await?;
+        let (waiting, oldest): (i64, Option<i64>) = sqlx::query_as(INBOX).fetch_one(self.reader()).await?;
         Ok(InboxDepth { waiting: waiting.unsigned_abs(), oldest: oldest.map(timestamp) })
     }
 
@@ -169,7 +187,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn last_alert_of(&self, queue: &Queue) -> Result<Option<LastAlert>, StoreError> {
-        Ok(sqlx::query_as(LAST_ALERT_OF).bind(queue).fetch_optional(&self.readers).await?)
+        Ok(sqlx::query_as(LAST_ALERT_OF).bind(queue).fetch_optional(self.reader()).await?)
     }
 
     /// Whether SIGNL4 calls back.
@@ -177,7 +195,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn callbacks(&self) -> Result<Callbacks, StoreError> {
-        callbacks(&mut *self.readers.acquire().await?).await
+        callbacks(self.reader()).await
     }
 
     /// The last alerts, at most `limit` and none queued before `since`; the newest first.
@@ -186,15 +204,14 @@ impl Store {
     /// When the store fails.
     pub async fn last_alerts(&self, limit: u32, since: Timestamp) -> Result<Vec<AlertTrail>, StoreError> {
         // One snapshot: an event must not appear beside an alert that was not sent yet.
-        let mut snapshot = self.readers.begin().await?;
+        let mut snapshot = self.snapshot().await?;
+        let (limit, since) = (i64::from(limit), millis(since));
         let alerts: Vec<Alert> =
-            sqlx::query_as(LAST_ALERTS).bind(limit).bind(millis(since)).fetch_all(&mut *snapshot).await?;
-        let ids =
-            serde_json::Value::from(alerts.iter().map(|alert| alert.id.0).collect::<Vec<_>>()).to_string();
-        let deliveries: Vec<Of<DeliveryTrail>> =
-            sqlx::query_as(DELIVERIES_OF).bind(&ids).bind(TRAIL_LIMIT).fetch_all(&mut *snapshot).await?;
-        let events: Vec<Of<EventTrail>> =
-            sqlx::query_as(EVENTS_OF).bind(&ids).bind(TRAIL_LIMIT).fetch_all(&mut *snapshot).await?;
+            sqlx::query_as(LAST_ALERTS).bind(limit).bind(since).fetch_all(snapshot.run()).await?;
+        let deliveries = sqlx::query_as(DELIVERIES_OF).bind(limit).bind(since).bind(TRAIL_LIMIT);
+        let deliveries: Vec<Of<DeliveryTrail>> = deliveries.fetch_all(snapshot.run()).await?;
+        let events = sqlx::query_as(EVENTS_OF).bind(limit).bind(since).bind(TRAIL_LIMIT);
+        let events: Vec<Of<EventTrail>> = events.fetch_all(snapshot.run()).await?;
         let (mut deliveries, mut events) = (by_alert(deliveries), by_alert(events));
         let trail = |alert: Alert| AlertTrail {
             deliveries: deliveries.remove(&alert.id.0).unwrap_or_default(),
@@ -205,13 +222,13 @@ impl Store {
     }
 }
 
-pub(super) async fn callbacks(database: &mut SqliteConnection) -> Result<Callbacks, StoreError> {
-    let last: Option<(i64,)> = sqlx::query_as(LAST_EVENT).fetch_optional(&mut *database).await?;
-    if let Some((at,)) = last {
-        return Ok(Callbacks { last_event: Some(timestamp(at)), ..Callbacks::default() });
-    }
-    let (sent, first): (i64, Option<i64>) = sqlx::query_as(FIRST_SENT).fetch_one(database).await?;
-    Ok(Callbacks { last_event: None, sent: sent.unsigned_abs(), first_sent: first.map(timestamp) })
+pub(super) async fn callbacks(
+    database: impl sqlx::Executor<'_, Database = sqlx::Any>,
+) -> Result<Callbacks, StoreError> {
+    let (last, sent, first): (Option<i64>, i64, Option<i64>) =
+        sqlx::query_as(CALLBACKS).fetch_one(database).await?;
+    let (last_event, first_sent) = (last.map(timestamp), first.map(timestamp));
+    Ok(Callbacks { last_event, sent: sent.unsigned_abs(), first_sent })
 }
 
 /// A row, and the row number of the alert it belongs to.

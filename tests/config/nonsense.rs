@@ -99,9 +99,22 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
         ),
         (
             "store",
-            "url = \"postgres://bot:s3cret-of-the-tests@db/bot\"",
-            "names a PostgreSQL database",
-            "sqlite://",
+            "url = \"postgres://bot:s3cret-of-the-tests@db/bot?colour=red\"",
+            "has a parameter that the bot does not take",
+            "sslmode=verify-full",
+        ),
+        (
+            "store",
+            "url = \"postgres://bot:s3cret-of-the-tests@db/bot?sslmode=maybe\"",
+            "has an sslmode that PostgreSQL does not know",
+            "sslmode=verify-full",
+        ),
+        ("store", "url = \"postgres://bot:s3cret-of-the-tests@db\"", "names no database", "host/database"),
+        (
+            "store",
+            "url = \"postgres://bot:s3cret-of-the-tests@a,b/bot\"",
+            "names several hosts",
+            "host/database",
         ),
         // Replies.
         (

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::full::{complaint, told};
 
-const TEXTS: [&str; 49] = [
+const TEXTS: [&str; 50] = [
     "rocketchat.url",
     "rocketchat.user_id",
     "rocketchat.auth_token",
@@ -31,6 +31,7 @@ const TEXTS: [&str; 49] = [
     "admin.token",
     "admin.token_file",
     "store.url",
+    "store.url_file",
     "replies.on_sent",
     "replies.reaction",
     "replies.sent",

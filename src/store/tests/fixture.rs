@@ -1,40 +1,68 @@
 //! A store in a directory of its own, and rows to put into it.
 
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 
 use crate::store::{
     Alert, AlertState, Delivery, DeliveryKind, EventOutcome, NewAlert, NewDelivery, Queue, Settlement, Store,
-    StoredEvent,
+    StoreError, StoreUrl, StoredEvent,
 };
 use rocketchat::{MessageId, RoomId};
 use signl4::{EventId, NotificationId};
 
 pub(super) const ROOM: &str = "GENERAL";
 
-/// A store, and the directory that goes with it.
+/// A store of its own: a file in a directory, or a database of the PostgreSQL server that the environment names.
 pub(super) struct Fixture {
     pub(super) store: Store,
+    pub(super) url: StoreUrl,
     pub(super) directory: TempDir,
 }
 
 impl Fixture {
     pub(super) async fn new() -> Self {
+        let Some(server) = server() else { return Self::on_sqlite().await };
+        let url = new_database(&server).await.parse().unwrap();
+        Self { store: opened(&url).await, url, directory: TempDir::new().unwrap() }
+    }
+
+    /// The same for what only a file does.
+    pub(super) async fn on_sqlite() -> Self {
         let directory = TempDir::new().unwrap();
-        Self { store: Store::open(&url(&directory)).await.unwrap(), directory }
+        let url = url(&directory);
+        Self { store: opened(&url).await, url, directory }
     }
 
-    pub(super) fn url(&self) -> String {
-        url(&self.directory)
+    /// The store at rest.
+    pub(super) async fn closed(self) -> (StoreUrl, TempDir) {
+        self.store.close().await;
+        (self.url, self.directory)
     }
 
-    /// The next run of the bot on the same file, the last one having been killed.
+    /// The next run of the bot on the same store.
     pub(super) async fn restarted(self) -> Self {
-        let Self { store, directory } = self;
-        drop(store);
-        let store = Store::open(&url(&directory)).await.unwrap();
+        let (url, directory) = self.closed().await;
+        let store = opened(&url).await;
         store.recover().await.unwrap();
-        Self { store, directory }
+        Self { store, url, directory }
+    }
+
+    /// As after a newer release.
+    pub(super) async fn migrated_further(&self) {
+        sqlx::query(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9999, 'of the future', TRUE, $1, 0)",
+        )
+        .bind(vec![0_u8])
+        .execute(&self.store.writer)
+        .await
+        .unwrap();
     }
 
     /// A queued alert with its call to SIGNL4.
@@ -108,8 +136,38 @@ impl Fixture {
     }
 }
 
-pub(super) fn url(directory: &TempDir) -> String {
-    format!("sqlite://{}", directory.path().join("bot.db").display())
+pub(super) fn url(directory: &TempDir) -> StoreUrl {
+    StoreUrl::sqlite(directory.path().join("bot.db"))
+}
+
+/// The URL of a PostgreSQL server for tests, where there is one: `tests/postgres.sh` starts it.
+pub(super) fn server() -> Option<String> {
+    std::env::var("SIGNL4_TEST_POSTGRES").ok()
+}
+
+/// Creates a database; returns its URL.
+pub(super) async fn new_database(server: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let name = format!("test_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut connection = PgConnection::connect(server).await.unwrap();
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::query(create).execute(&mut connection).await.unwrap();
+    let mut url = url::Url::parse(server).unwrap();
+    url.set_path(&name);
+    url.into()
+}
+
+/// Opens a store. The server may need a moment to notice that the last process is gone.
+pub(super) async fn opened(url: &StoreUrl) -> Store {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Store::open(url).await {
+            Err(StoreError::InUse { .. }) if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 pub(super) fn pager() -> Queue {

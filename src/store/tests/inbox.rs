@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::fixture::{Fixture, ROOM, new_alert, outcome, pager, replies, reply, retry, unanswered};
-use crate::store::{Alert, AlertId, AlertState, Candidates, EventOutcome, Raised};
+use super::fixture::{Fixture, ROOM, call, new_alert, outcome, pager, replies, reply, retry, unanswered};
+use crate::store::{Alert, AlertId, AlertState, Candidates, EventOutcome, NewAlert, Raised, Settlement};
 use signl4::{AlertRef, EventId, NotificationId};
 
 async fn receive(fixture: &Fixture, id: &str) -> bool {
@@ -200,4 +200,31 @@ async fn a_name_of_one_of_several_alerts_is_kept_until_it_is_too_old() {
     let reference = reference(Some("e1"), Some(ROOM));
     let later = Timestamp::now() + SignedDuration::from_secs(1);
     assert!(fixture.store.candidates(&reference, later).await.unwrap().unclaimed.is_empty());
+}
+
+#[tokio::test]
+async fn names_with_nul_and_long_ones_are_kept_and_found_again() {
+    let fixture = Fixture::new().await;
+    for (at, external_id) in
+        ["with\0nul".to_owned(), (0..1_500).map(|n| char::from(33 + (n * n % 90) as u8)).collect()]
+            .into_iter()
+            .enumerate()
+    {
+        let new = NewAlert { external_id: external_id.clone(), ..new_alert(&format!("m\0{at}")) };
+        let alert = fixture.add(&new, AlertState::Queued).await.unwrap();
+        assert_eq!(fixture.add(&new, AlertState::Queued).await, None, "the same pair");
+        fixture.put(&call(&alert)).await;
+        let delivery = fixture.claimed(&pager()).await;
+        fixture.settle(&delivery, Settlement::Unanswered { reason: "\0".into() }).await;
+        assert_eq!(ids(&found(&fixture, None, Some(&external_id)).await.unanswered), [alert.id]);
+        fixture.sent(Some(&external_id)).await;
+        let named = found(&fixture, Some(&external_id), None).await.by_event;
+        assert_eq!(named.map(|alert| alert.id), Some(alert.id));
+    }
+    fixture.store.receive_event(&NotificationId::new("n\0"), b"body\0").await.unwrap();
+    let event = fixture.next_event().await.unwrap();
+    assert_eq!(event.body, b"body\0");
+    let nul = EventOutcome { actor: Some("\0"), reply: Some(reply("\0", "a\0b")), ..outcome("room") };
+    assert!(fixture.store.settle_event(&event, &nul).await.unwrap());
+    assert_eq!(fixture.claimed(&replies()).await.body, r#""a\u0000b""#);
 }

@@ -5,21 +5,20 @@ use std::{collections::BTreeSet, fs, path::Path};
 use tempfile::TempDir;
 
 use super::fixture::{Fixture, url};
-use crate::store::{Condition, Store, StoreError};
+use crate::store::{Condition, Store, StoreError, StoreUrl};
 
 fn files(directory: &Path) -> BTreeSet<String> {
     fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-async fn condition(url: &str) -> Condition {
-    Store::inspect(url).await.unwrap().1
+async fn condition(url: &StoreUrl) -> Condition {
+    Store::inspect(url).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_store_that_is_not_there_stays_away() {
     let directory = TempDir::new().unwrap();
-    let (path, condition) = Store::inspect(&url(&directory)).await.unwrap();
-    assert_eq!((path, condition), (directory.path().join("bot.db"), Condition::New));
+    assert_eq!(condition(&url(&directory)).await, Condition::New);
     assert!(files(directory.path()).is_empty());
 }
 
@@ -27,20 +26,17 @@ async fn a_store_that_is_not_there_stays_away() {
 async fn a_store_that_a_bot_works_on_is_in_use_and_the_bot_works_on() {
     let fixture = Fixture::new().await;
     let before = files(fixture.directory.path());
-    assert_eq!(condition(&fixture.url()).await, Condition::InUse);
+    assert_eq!(condition(&fixture.url).await, Condition::InUse);
     assert_eq!(files(fixture.directory.path()), before);
     fixture.alert("m1").await;
 }
 
 #[tokio::test]
 async fn a_store_at_rest_is_usable_and_untouched() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::on_sqlite().await;
     let alert = fixture.alert("m1").await;
     fixture.claimed(&super::fixture::pager()).await;
-    fixture.store.close().await;
-    let url = fixture.url();
-    let Fixture { store, directory } = fixture;
-    drop(store);
+    let (url, directory) = fixture.closed().await;
     for _ in 0..2 {
         let database = fs::read(directory.path().join("bot.db")).unwrap();
         assert_eq!(condition(&url).await, Condition::Usable);
@@ -59,10 +55,8 @@ async fn a_store_at_rest_is_usable_and_untouched() {
 #[tokio::test]
 async fn what_would_keep_the_bot_from_opening_it_is_told() {
     let directory = TempDir::new().unwrap();
-    let look = async |name: &str| {
-        let url = format!("sqlite://{}", directory.path().join(name).display());
-        Store::inspect(&url).await.unwrap_err()
-    };
+    let look =
+        async |name: &str| Store::inspect(&StoreUrl::sqlite(directory.path().join(name))).await.unwrap_err();
     assert!(matches!(look("missing/bot.db").await, StoreError::Open { .. }));
     fs::write(directory.path().join("diary"), "no database\n".repeat(1000)).unwrap();
     assert!(matches!(look("diary").await, StoreError::Corrupt(_)));
@@ -73,17 +67,8 @@ async fn what_would_keep_the_bot_from_opening_it_is_told() {
 #[tokio::test]
 async fn a_store_of_a_newer_release_is_told() {
     let fixture = Fixture::new().await;
-    sqlx::query(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (9999, 'of the future', TRUE, x'00', 0)",
-    )
-    .execute(&fixture.store.writer)
-    .await
-    .unwrap();
-    fixture.store.close().await;
-    let url = fixture.url();
-    let Fixture { store, directory: _directory } = fixture;
-    drop(store);
+    fixture.migrated_further().await;
+    let (url, _directory) = fixture.closed().await;
     let error = Store::inspect(&url).await.unwrap_err();
     assert!(matches!(error, StoreError::Migrate(_)), "{error:?}");
 }

@@ -8,6 +8,7 @@ mod intake;
 mod opening;
 mod outbox;
 mod plans;
+mod postgres;
 mod purge;
 mod rooms;
 mod status;

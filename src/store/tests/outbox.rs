@@ -122,8 +122,10 @@ async fn an_alert_becomes_what_its_call_says() {
         assert_eq!((now.state, now.unanswered), (state, unanswered), "{settlement:?}");
     }
     let fixture = fixture.restarted().await;
-    let (lost,): (i64,) =
-        sqlx::query_as("SELECT sum(unanswered) FROM alert").fetch_one(&fixture.store.readers).await.unwrap();
+    let (lost,): (i64,) = sqlx::query_as("SELECT CAST(sum(unanswered) AS BIGINT) FROM alert")
+        .fetch_one(&fixture.store.readers)
+        .await
+        .unwrap();
     assert_eq!(lost, 3, "no settled call is taken for one under way");
 }
 

@@ -69,8 +69,9 @@ async fn more_rows_than_one_statement_removes_all_go() {
     let fixture = Fixture::new().await;
     sqlx::query(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1700) \
-         INSERT INTO event (id, state, received_at, settled_at, body) SELECT 'n' || i, 'settled', 0, 0, x'' FROM n",
+         INSERT INTO event (id, state, received_at, settled_at, body) SELECT 'n' || i, 'settled', 0, 0, $1 FROM n",
     )
+    .bind(vec![0_u8])
     .execute(&fixture.store.writer)
     .await
     .unwrap();

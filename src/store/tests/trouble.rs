@@ -34,7 +34,7 @@ fn assert_full<T: std::fmt::Debug>(result: Result<T, StoreError>) {
 
 #[tokio::test]
 async fn a_message_that_the_disk_has_no_space_for_can_be_given_again() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::on_sqlite().await;
     fixture.fill_disk().await;
     let mut intake = fixture.store.intake().await.unwrap();
     assert_full(intake.add_delivery(&reply("t1", &long())).await);
@@ -47,7 +47,7 @@ async fn a_message_that_the_disk_has_no_space_for_can_be_given_again() {
 
 #[tokio::test]
 async fn an_event_that_the_disk_has_no_space_for_is_not_stored() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::on_sqlite().await;
     fixture.fill_disk().await;
     let id = NotificationId::new("n1");
     assert_full(fixture.store.receive_event(&id, long().as_bytes()).await);
@@ -57,7 +57,7 @@ async fn an_event_that_the_disk_has_no_space_for_is_not_stored() {
 
 #[tokio::test]
 async fn an_outcome_that_the_disk_has_no_space_for_is_settled_whole_later() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::on_sqlite().await;
     let alert = fixture.alert("m1").await;
     let delivery = fixture.claimed(&pager()).await;
     let sent = delivered(Some("e1"));
@@ -78,7 +78,7 @@ async fn an_outcome_that_the_disk_has_no_space_for_is_settled_whole_later() {
 
 #[tokio::test]
 async fn reading_goes_on_while_the_disk_is_full() {
-    let fixture = Fixture::new().await;
+    let fixture = Fixture::on_sqlite().await;
     fixture.alert("m1").await;
     fixture.fill_disk().await;
     assert_full(fixture.store.receive_event(&NotificationId::new("n1"), long().as_bytes()).await);

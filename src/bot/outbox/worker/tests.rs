@@ -65,7 +65,7 @@ impl Scene {
     /// A worker with these rows in its queue, each with its own ordering.
     async fn with(bodies: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
-        let url = format!("sqlite://{}", directory.path().join("bot.db").display());
+        let url = crate::store::StoreUrl::sqlite(directory.path().join("bot.db"));
         let store = Store::open(&url).await.unwrap();
         let (tried, cancel) = (Arc::default(), CancellationToken::new());
         let to = Scripted { tried: Arc::clone(&tried) };

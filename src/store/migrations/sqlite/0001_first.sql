@@ -1,0 +1,105 @@
+-- As `migrations/postgres`, which must have the same tables and columns.
+-- Every time is milliseconds of Unix time by the bot's clock, unless a comment says otherwise.
+--
+-- Settled rows are kept for months, so whatever is asked at every message, event or wake-up has an index that holds only
+-- the few rows it is about (`tests/plans.rs` reads the plans). Columns that may be long stand last in their tables: SQLite
+-- reads a row from its beginning.
+
+-- One alert for each (message, trigger) pair, for ever: the pair is what makes a second page impossible.
+CREATE TABLE alert (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    message_id   TEXT    NOT NULL,
+    trigger_name TEXT    NOT NULL,
+    room_id      TEXT    NOT NULL,
+    thread_id    TEXT    NOT NULL, -- where its replies go: the message's tmid, or else the message itself
+    author       TEXT,             -- username of who wrote the message; NULL for an integration, which reads nothing
+    external_id  TEXT    NOT NULL,
+    state        TEXT    NOT NULL CHECK (state IN ('queued', 'sent', 'not_sent', 'suppressed', 'withdrawn')),
+    event_id     TEXT,             -- SIGNL4's answer; not UNIQUE: a repeated answer must not make an alert unsettleable
+    unanswered   INTEGER NOT NULL DEFAULT 0, -- calls that may have raised an alert whose name is not known
+    told_waiting INTEGER NOT NULL DEFAULT 0, -- whether the thread was told that the alert is late
+    created_at   INTEGER NOT NULL,
+    settled_at   INTEGER,
+    UNIQUE (message_id, trigger_name)
+) STRICT;
+CREATE INDEX alert_event ON alert (event_id) WHERE event_id IS NOT NULL;
+CREATE INDEX alert_external ON alert (external_id, id) WHERE state <> 'suppressed';
+CREATE INDEX alert_thread ON alert (thread_id) WHERE state <> 'suppressed';
+CREATE INDEX alert_unanswered ON alert (external_id, id) WHERE unanswered > 0;
+CREATE INDEX alert_paged ON alert (trigger_name, room_id, created_at) WHERE state IN ('queued', 'sent');
+CREATE INDEX alert_late ON alert (created_at) WHERE state = 'queued' AND told_waiting = 0;
+CREATE INDEX alert_settled ON alert (settled_at) WHERE settled_at IS NOT NULL;
+
+-- SIGNL4's names for alerts raised by calls whose answers never came, each learned from the first event that bore it. Later
+-- events of that name belong to the same alert, whatever else is lost. Where several alerts of one external ID were in
+-- question, `alert_id` is NULL: one of them was raised, and nobody knows which.
+CREATE TABLE claim (
+    event_id    TEXT    PRIMARY KEY,
+    alert_id    INTEGER REFERENCES alert (id) ON DELETE CASCADE,
+    external_id TEXT    NOT NULL,
+    created_at  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX claim_alert ON claim (alert_id);
+CREATE INDEX claim_open ON claim (external_id, created_at) WHERE alert_id IS NULL;
+
+-- The outbox: what has to be delivered to SIGNL4 or to Rocket.Chat. When a row is tried is not kept here: its worker knows.
+CREATE TABLE delivery (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue      TEXT    NOT NULL, -- the destination; queues do not wait for each other
+    kind       TEXT    NOT NULL, -- what is delivered: 'alert', 'reply', 'reaction'; a row of another kind is left alone
+    ordering   TEXT    NOT NULL, -- rows of a queue that share it are delivered in the order of their ids
+    alert_id   INTEGER REFERENCES alert (id) ON DELETE CASCADE,
+    state      TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'under_way', 'delivered', 'failed')),
+    attempts   INTEGER NOT NULL DEFAULT 0, -- counted before each attempt
+    crashes    INTEGER NOT NULL DEFAULT 0, -- attempts since the last outcome that ended in a panic or with the process
+    created_at INTEGER NOT NULL,
+    settled_at INTEGER,          -- NULL while it is waiting or under way
+    last_error TEXT,
+    body       TEXT    NOT NULL  -- JSON of what to deliver
+) STRICT;
+-- Both hold all that looking for the next row needs.
+CREATE INDEX delivery_open ON delivery (queue, id, kind, ordering, state) WHERE settled_at IS NULL;
+CREATE INDEX delivery_ordering ON delivery (queue, ordering, id) WHERE settled_at IS NULL;
+CREATE INDEX delivery_failing ON delivery (queue, id) WHERE settled_at IS NULL AND last_error IS NOT NULL;
+CREATE INDEX delivery_under_way ON delivery (alert_id) WHERE state = 'under_way';
+CREATE INDEX delivery_alert ON delivery (alert_id);
+CREATE INDEX delivery_last_alert ON delivery (queue, id) WHERE kind = 'alert' AND settled_at IS NOT NULL;
+CREATE INDEX delivery_settled ON delivery (settled_at) WHERE settled_at IS NOT NULL;
+
+-- The inbox: SIGNL4's notifications, stored before they are answered.
+CREATE TABLE event (
+    seq         INTEGER PRIMARY KEY AUTOINCREMENT,
+    id          TEXT    NOT NULL UNIQUE, -- the notification's top-level id, or a digest of its body: a repetition is the same row
+    state       TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'settled')),
+    received_at INTEGER NOT NULL,
+    settled_at  INTEGER,
+    outcome     TEXT,                    -- how it was correlated, once settled
+    alert_id    INTEGER REFERENCES alert (id) ON DELETE SET NULL, -- the alert it was found to be about
+    event_kind   TEXT,                    -- what it says happened to the alert
+    actor       TEXT,                    -- who did it, where it says so
+    body        BLOB    NOT NULL         -- as it came, whether or not it can be read
+) STRICT;
+CREATE INDEX event_waiting ON event (seq, received_at) WHERE state = 'waiting';
+CREATE INDEX event_alert ON event (alert_id) WHERE alert_id IS NOT NULL;
+CREATE INDEX event_settled ON event (settled_at) WHERE settled_at IS NOT NULL;
+
+-- The watched rooms, by the server's clock.
+CREATE TABLE room (
+    id     TEXT    PRIMARY KEY,
+    since  INTEGER NOT NULL, -- watched since: nothing older ever alerts
+    cursor INTEGER NOT NULL, -- read up to this _updatedAt
+    is_behind INTEGER NOT NULL -- whether the cursor stays here while the fact read_until moves on
+) STRICT, WITHOUT ROWID;
+
+-- The rooms that the names in the configuration found last: one that is renamed goes on being watched.
+CREATE TABLE named_room (
+    entry   TEXT NOT NULL, -- the name in the configuration, in lower case
+    room_id TEXT NOT NULL,
+    PRIMARY KEY (entry, room_id)
+) STRICT, WITHOUT ROWID;
+
+-- Facts about this installation.
+CREATE TABLE fact (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

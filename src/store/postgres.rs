@@ -1,0 +1,203 @@
+//! PostgreSQL: a server, which may go away and come back.
+
+use std::time::Duration;
+
+use sqlx::{
+    AnyConnection, AnyPool, Connection, Executor, PgConnection,
+    any::AnyPoolOptions,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
+use tokio::{
+    sync::{Mutex, watch},
+    time::{sleep, timeout},
+};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::debug;
+
+use super::{Condition, StoreError, StoreUrl, engine::within};
+
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
+
+/// Queries that are answered side by side.
+const READERS: u32 = 3;
+/// How long connecting may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long a statement may take until its connection passes for dead. The server gives it up before, so that its error
+/// arrives where it can.
+pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(15);
+/// What every connection is told. A commit must be on disk, not only in memory; a stronger setting stays. The server ends what
+/// is left by a process that was cut off.
+const SETTINGS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '10s'; \
+    SET idle_in_transaction_session_timeout = '10s'; \
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
+/// The same for whoever only reads.
+const READ_ONLY: &str = "SET default_transaction_read_only = on";
+/// The advisory lock of the process that works on the database: "signl4" in ASCII.
+const LOCK: i64 = 0x0073_6967_6e6c_3400;
+/// On which the trigger of the table `event` notifies.
+const CHANNEL: &str = "signl4_bot";
+/// How often rows are looked for without a notification: one may be lost with its connection.
+const POLL: Duration = Duration::from_secs(5);
+/// 14 has `idle_session_timeout`.
+const OLDEST: i64 = 140_000;
+
+/// What a process keeps for as long as it has the store open.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Holds the advisory lock.
+    lock: Mutex<Option<PgConnection>>,
+    _listening: AbortOnDropHandle<()>,
+}
+
+impl Session {
+    /// Frees the database for others at once.
+    pub(super) async fn close(&self) {
+        if let Some(lock) = self.lock.lock().await.take() {
+            let _ = within(CONNECT_LIMIT, lock.close()).await;
+        }
+    }
+}
+
+/// Opens the database. The pools connect anew by themselves where the server was away.
+pub(super) async fn open(
+    url: &StoreUrl,
+    options: PgConnectOptions,
+    acquire_timeout: Duration,
+    changes: watch::Sender<()>,
+) -> Result<(AnyPool, AnyPool, Session), StoreError> {
+    let mut first = connect(url).await?;
+    within(CONNECT_LIMIT, first.execute(sqlx::raw_sql(SETTINGS))).await?;
+    let lock = lock(url, &options).await?;
+    MIGRATIONS.run(&mut first).await?;
+    first.close().await?;
+    let writer = writer_pool(acquire_timeout, url).await?;
+    let readers = pool(READERS, acquire_timeout, READ_ONLY, url).await?;
+    let listening = AbortOnDropHandle::new(tokio::spawn(listen(options, changes)));
+    Ok((writer, readers, Session { lock: Mutex::new(Some(lock)), _listening: listening }))
+}
+
+/// The one connection that writes.
+async fn writer_pool(acquire_timeout: Duration, url: &StoreUrl) -> Result<AnyPool, StoreError> {
+    pool(1, acquire_timeout, "", url).await
+}
+
+async fn pool(
+    connections: u32,
+    acquire_timeout: Duration,
+    more: &'static str,
+    url: &StoreUrl,
+) -> Result<AnyPool, StoreError> {
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(acquire_timeout)
+        .after_connect(move |connection, _| {
+            Box::pin(async move {
+                let settings = format!("{SETTINGS}; {more}");
+                let set = connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(settings)));
+                within(CONNECT_LIMIT, set).await?;
+                Ok(())
+            })
+        })
+        // A connection whose server was cut off would be waited for as long as the system retransmits.
+        .after_release(|connection, _| {
+            Box::pin(async move { within(CONNECT_LIMIT, connection.ping()).await.map(|()| true) })
+        });
+    Ok(pool.connect_with(any_options(url)?).await?)
+}
+
+fn any_options(url: &StoreUrl) -> Result<sqlx::any::AnyConnectOptions, StoreError> {
+    Ok(url.any("").map_err(sqlx::Error::Io)?)
+}
+
+/// A connection to a server that is new enough.
+async fn connect(url: &StoreUrl) -> Result<AnyConnection, StoreError> {
+    let mut connection = within(CONNECT_LIMIT, AnyConnection::connect_with(&any_options(url)?)).await?;
+    let version: i64 = within(
+        CONNECT_LIMIT,
+        sqlx::query_scalar("SELECT current_setting('server_version_num')::bigint").fetch_one(&mut connection),
+    )
+    .await?;
+    if version < OLDEST {
+        return Err(StoreError::TooOld { found: version / 10_000, oldest: OLDEST / 10_000 });
+    }
+    Ok(connection)
+}
+
+/// A connection that cannot write.
+pub(super) async fn connect_read_only(url: &StoreUrl) -> Result<AnyConnection, StoreError> {
+    let mut connection = connect(url).await?;
+    let settings = sqlx::AssertSqlSafe(format!("{SETTINGS}; {READ_ONLY}"));
+    within(CONNECT_LIMIT, connection.execute(sqlx::raw_sql(settings))).await?;
+    Ok(connection)
+}
+
+/// Takes the advisory lock, which PostgreSQL drops with the connection.
+async fn lock(url: &StoreUrl, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let mut connection = within(CONNECT_LIMIT, PgConnection::connect_with(options)).await?;
+    let locked = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK);
+    match within(CONNECT_LIMIT, locked.fetch_one(&mut connection)).await? {
+        true => Ok(connection),
+        false => Err(StoreError::InUse { store: url.to_string() }),
+    }
+}
+
+/// How the database is found. Nothing is changed.
+pub(super) async fn inspect(url: &StoreUrl) -> Result<Condition, StoreError> {
+    const LOCKED: &str = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted \
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+        AND classid::bigint = $1 >> 32 AND objid::bigint = $1 & 4294967295 AND objsubid = 1 LIMIT 1";
+    const STANDBY: &str = "SELECT 1 WHERE pg_is_in_recovery()";
+    const MIGRATED: &str = "SELECT 1 WHERE to_regclass('_sqlx_migrations') IS NOT NULL";
+    const MAY_CREATE: &str = "SELECT 1 WHERE has_schema_privilege(current_schema(), 'CREATE')";
+    let mut database = connect_read_only(url).await?;
+    let mut holds = async |statement: &'static str| -> Result<bool, StoreError> {
+        let query = sqlx::query(statement);
+        let query = if statement == LOCKED { query.bind(LOCK) } else { query };
+        Ok(within(STATEMENT_LIMIT, query.fetch_optional(&mut database)).await?.is_some())
+    };
+    if holds(STANDBY).await? {
+        return Err(StoreError::ReadOnly("it is a standby server".to_owned()));
+    }
+    let condition = if holds(LOCKED).await? {
+        Condition::InUse
+    } else if holds(MIGRATED).await? {
+        Condition::Usable
+    } else if holds(MAY_CREATE).await? {
+        Condition::New
+    } else {
+        return Err(StoreError::NotPermitted("its user may not create tables".to_owned()));
+    };
+    if condition != Condition::New {
+        super::inspect::check_version(&mut database, &MIGRATIONS).await?;
+    }
+    database.close().await?;
+    Ok(condition)
+}
+
+/// Wakes whoever waits for changes: at each notification, after each connection, and now and then.
+async fn listen(options: PgConnectOptions, changes: watch::Sender<()>) {
+    loop {
+        if let Err(error) = follow(&options, &changes).await {
+            debug!(%error, "no notifications from the database; polling");
+        }
+        sleep(POLL).await;
+        changes.send_replace(());
+    }
+}
+
+async fn follow(options: &PgConnectOptions, changes: &watch::Sender<()>) -> Result<(), sqlx::Error> {
+    // A pool of its own each time: the listener's last connection may hang.
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT);
+    let pool = pool.connect_lazy_with(options.clone());
+    let mut listener = PgListener::connect_with(&pool).await?;
+    within(CONNECT_LIMIT, listener.listen(CHANNEL)).await?;
+    loop {
+        changes.send_replace(());
+        match timeout(POLL, listener.try_recv()).await {
+            Ok(received) => _ = received?,
+            // Nothing came: is the server still there?
+            Err(_) => _ = within(CONNECT_LIMIT, listener.execute("SELECT 1")).await?,
+        }
+    }
+}

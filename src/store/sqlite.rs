@@ -1,0 +1,148 @@
+//! SQLite: a file, which one process works on.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    AnyConnection, AnyPool, Connection, Executor,
+    any::{AnyConnectOptions, AnyPoolOptions},
+    migrate::Migrator,
+};
+
+use super::{Condition, StoreError, StoreUrl};
+
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
+
+/// Queries that are answered side by side.
+const READERS: u32 = 3;
+/// FULL: a commit survives a power failure, not only a crash of this process. Promise 3 depends on it. A connection keeps 512
+/// KiB of pages in memory: what is asked at every step lies on few pages.
+const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -512;";
+
+/// Opens the file at `path`, which `url` names. SQLite knows one writer at a time: it has a connection of its own, for which
+/// tasks queue in order. None of them ever meets a locked database or waits behind a backoff, and whoever only reads never
+/// waits for whoever writes.
+pub(super) async fn open(
+    url: &StoreUrl,
+    path: &Path,
+    busy_timeout: Duration,
+) -> Result<(AnyPool, AnyPool, File), StoreError> {
+    let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
+    let options = url.any("mode=rwc").map_err(failed)?;
+    let lock = hold(path, OpenOptions::new().create(true).truncate(false).write(true))?;
+    // Tried alone first: a pool tries again what fails.
+    let mut first = AnyConnection::connect_with(&options).await?;
+    set_up(&mut first, busy_timeout, "").await?;
+    MIGRATIONS.run(&mut first).await?;
+    first.close().await?;
+    let writer = pool(1, busy_timeout, options.clone(), "").await?;
+    let readers = pool(READERS, busy_timeout, options, "PRAGMA query_only = ON;").await?;
+    Ok((writer, readers, lock))
+}
+
+/// A pool of connections that are kept for good: a file does not go away as a server does.
+async fn pool(
+    connections: u32,
+    busy_timeout: Duration,
+    options: AnyConnectOptions,
+    more: &'static str,
+) -> Result<AnyPool, sqlx::Error> {
+    AnyPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(busy_timeout)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .after_connect(move |connection, _| Box::pin(set_up(connection, busy_timeout, more)))
+        // Where the disk is full SQLite rolls back by itself. The ROLLBACK that sqlx sends then fails, and sqlx takes the
+        // connection to be in a transaction for ever: it could begin no other one.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        .connect_with(options)
+        .await
+}
+
+async fn set_up(
+    connection: &mut AnyConnection,
+    busy_timeout: Duration,
+    more: &str,
+) -> Result<(), sqlx::Error> {
+    // The timeout first: changing the journal may have to wait.
+    let settings = format!("PRAGMA busy_timeout = {}; {SETTINGS} {more}", busy_timeout.as_millis());
+    connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(settings))).await?;
+    Ok(())
+}
+
+/// The file beside the database whose lock tells that a bot works on it.
+fn lock_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+/// Locks a file beside the database for as long as the process lives, so that two bots cannot page twice.
+fn hold(path: &Path, how: &OpenOptions) -> Result<File, StoreError> {
+    let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
+    let file = how.open(lock_file(path)).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { store: path.display().to_string() }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// A connection that creates no file.
+pub(super) async fn connect_read_only(url: &StoreUrl, path: &Path) -> Result<AnyConnection, StoreError> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    // Immutable: SQLite then creates no file beside it. A log that is there has the newest rows.
+    let mode = if Path::new(&log).exists() { "mode=ro" } else { "mode=ro&immutable=1" };
+    connect(url, path, mode).await
+}
+
+async fn connect(url: &StoreUrl, path: &Path, mode: &str) -> Result<AnyConnection, StoreError> {
+    let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
+    let options = url.any(mode).map_err(failed)?;
+    Ok(AnyConnection::connect_with(&options).await?)
+}
+
+/// How the file is found. Nothing is created or changed.
+pub(super) async fn inspect(url: &StoreUrl, path: &Path) -> Result<Condition, StoreError> {
+    // Held until the end, so that no bot starts to write while we read.
+    let _lock = match hold(path, OpenOptions::new().write(true)) {
+        Ok(lock) => Some(lock),
+        Err(StoreError::InUse { .. }) => return Ok(Condition::InUse),
+        Err(_) if !lock_file(path).exists() => None,
+        Err(error) => return Err(error),
+    };
+    let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
+    // SQLite puts its journal beside the database, so an existing file is not enough.
+    try_directory(path).map_err(failed)?;
+    if !path.exists() {
+        return Ok(Condition::New);
+    }
+    OpenOptions::new().write(true).open(path).map_err(failed)?;
+    // Immutable: SQLite then creates no file beside it.
+    let mut database = connect(url, path, "mode=ro&immutable=1").await?;
+    let known = check_version(&mut database).await;
+    database.close().await?;
+    known.map(|()| Condition::Usable)
+}
+
+/// Whether a file can be created beside the database.
+fn try_directory(path: &Path) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".check-{}", std::process::id()));
+    OpenOptions::new().create(true).truncate(true).write(true).open(&name)?;
+    fs::remove_file(name)
+}
+
+async fn check_version(database: &mut AnyConnection) -> Result<(), StoreError> {
+    const MIGRATED: &str = "SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    if sqlx::query(MIGRATED).fetch_optional(&mut *database).await?.is_none() {
+        return Ok(());
+    }
+    super::inspect::check_version(database, &MIGRATIONS).await
+}

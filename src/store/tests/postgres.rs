@@ -1,0 +1,148 @@
+//! What only PostgreSQL does: several processes, errors of a server, connections that break. Without a server nothing is tried.
+
+use std::time::Duration;
+
+use sqlx::{Connection, Executor, PgConnection};
+use tokio::time::timeout;
+
+use super::fixture::{Fixture, new_database, opened, pager, server};
+use crate::store::{Condition, DeliveryKind, Store, StoreError, StoreUrl};
+use signl4::NotificationId;
+
+/// Far longer than anything here takes.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The URL with another user, password or database.
+fn changed(url: &str, change: impl FnOnce(&mut url::Url)) -> StoreUrl {
+    let mut url = url::Url::parse(url).unwrap();
+    change(&mut url);
+    url.as_str().parse().unwrap()
+}
+
+/// A connection beside the store, as an administrator has it.
+async fn administrator(url: &StoreUrl) -> PgConnection {
+    PgConnection::connect_with(&url.postgres().unwrap().unwrap()).await.unwrap()
+}
+
+async fn inspected(url: &StoreUrl) -> Condition {
+    Store::inspect(url).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_database_is_new_then_in_use_then_usable() {
+    let Some(server) = server() else { return };
+    let url: StoreUrl = new_database(&server).await.parse().unwrap();
+    assert_eq!(inspected(&url).await, Condition::New);
+    assert_eq!(inspected(&url).await, Condition::New, "looking changes nothing");
+    let store = opened(&url).await;
+    assert_eq!(inspected(&url).await, Condition::InUse);
+    store.close().await;
+    assert_eq!(inspected(&url).await, Condition::Usable);
+}
+
+#[tokio::test]
+async fn an_event_that_another_process_stores_wakes_this_one() {
+    let Some(_) = server() else { return };
+    let fixture = Fixture::new().await;
+    let mut changes = fixture.store.changes();
+    let mut other = administrator(&fixture.url).await;
+    // The first wake comes from connecting.
+    timeout(DEADLINE, changes.changed()).await.unwrap().unwrap();
+    for id in 0..20 {
+        changes.mark_unchanged();
+        let insert = "INSERT INTO event (id, received_at, body) VALUES ($1, 0, '')";
+        sqlx::query(insert).bind(id.to_string()).execute(&mut other).await.unwrap();
+        // Sooner than the poll.
+        timeout(Duration::from_secs(2), changes.changed()).await.expect("no notification").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_store_whose_connections_the_server_closes_goes_on() {
+    const CLOSE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let Some(_) = server() else { return };
+    let fixture = Fixture::new().await;
+    let mut other = administrator(&fixture.url).await;
+    for round in 0..3 {
+        other.execute(CLOSE).await.unwrap();
+        let id = NotificationId::new(format!("n{round}"));
+        assert!(fixture.store.receive_event(&id, b"{}").await.unwrap(), "round {round}");
+        assert_eq!(fixture.count("event").await, round + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_row_whose_claim_may_or_may_not_hold_is_offered_again() {
+    let Some(_) = server() else { return };
+    let fixture = Fixture::new().await;
+    fixture.alert("m1").await;
+    let head = fixture.store.heads(&pager(), DeliveryKind::Alert, 1).await.unwrap()[0];
+    // The claim is committed, and its answer does not arrive: the server ends the connection in the statement's trigger.
+    let mut other = administrator(&fixture.url).await;
+    other
+        .execute(
+            "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NULL; END $$; \
+             CREATE CONSTRAINT TRIGGER late AFTER UPDATE ON delivery DEFERRABLE INITIALLY DEFERRED \
+             FOR EACH ROW WHEN (NEW.state = 'under_way') EXECUTE FUNCTION late()",
+        )
+        .await
+        .unwrap();
+    let store = fixture.store.clone();
+    let claiming = tokio::spawn(async move { store.claim(head.id).await });
+    let sleeping =
+        "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    let pid = loop {
+        if let Some(pid) = sqlx::query_scalar::<_, i32>(sleeping).fetch_optional(&mut other).await.unwrap() {
+            break pid;
+        }
+        tokio::task::yield_now().await;
+    };
+    sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&mut other).await.unwrap();
+    claiming.await.unwrap().unwrap_err();
+    other.execute("DROP TRIGGER late ON delivery").await.unwrap();
+    // Here the server rolled it back; that it holds all the same is what the bot must reckon with.
+    other.execute("UPDATE delivery SET state = 'under_way', attempts = attempts + 1").await.unwrap();
+    let delivery = fixture.claimed(&pager()).await;
+    assert_eq!((delivery.id, delivery.attempts), (head.id, 1));
+}
+
+#[tokio::test]
+async fn what_the_server_refuses_is_named_without_the_password() {
+    const PASSWORD: &str = "v3ry-s3cret";
+    let Some(server) = server() else { return };
+    let named = async |url: &StoreUrl| {
+        let error = Store::open(url).await.map(drop).unwrap_err();
+        let shown = format!("{error} {error:?} {url} {url:?}");
+        assert!(!shown.contains(PASSWORD), "{shown}");
+        assert!(error.to_string().contains("; "), "what to do is told: {error}");
+        error
+    };
+    let with = |name: &str, value: &str| {
+        changed(&server, |url| {
+            _ = url.query_pairs_mut().append_pair(name, value).append_pair("password", PASSWORD)
+        })
+    };
+    assert!(matches!(
+        named(&changed(&server, |url| url.set_path("missing"))).await,
+        StoreError::NoDatabase(_)
+    ));
+    assert!(matches!(named(&with("user", "nobody")).await, StoreError::Login(_)));
+    assert!(matches!(named(&with("host", "/nowhere")).await, StoreError::Unreachable(_)));
+    let nowhere: StoreUrl = format!("postgres://bot:{PASSWORD}@127.0.0.1:1/bot").parse().unwrap();
+    assert_eq!(nowhere.to_string(), "postgres://127.0.0.1:1/bot");
+    assert!(matches!(named(&nowhere).await, StoreError::Unreachable(_)));
+
+    let database = new_database(&server).await;
+    let mut owner = PgConnection::connect(&database).await.unwrap();
+    let user = format!("bot_{}", std::process::id());
+    let create = sqlx::AssertSqlSafe(format!("CREATE USER {user}"));
+    sqlx::query(create).execute(&mut owner).await.unwrap();
+    let as_user = changed(&database, |url| _ = url.query_pairs_mut().append_pair("user", &user));
+    assert!(matches!(named(&as_user).await, StoreError::NotPermitted(_)));
+    assert!(matches!(Store::inspect(&as_user).await, Err(StoreError::NotPermitted(_))));
+    let read_only = changed(&database, |url| {
+        _ = url.query_pairs_mut().append_pair("options", "-c default_transaction_read_only=on");
+    });
+    assert!(matches!(named(&read_only).await, StoreError::ReadOnly(_)));
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Runs a command with a PostgreSQL server of its own, which keeps nothing:
+#   tests/postgres.sh cargo test --lib store::
+# The server listens on a Unix socket alone; SIGNL4_TEST_POSTGRES has its URL. Needs Debian's package `postgresql` (or `initdb` and
+# `postgres` in PATH).
+set -euo pipefail
+
+initdb=$(command -v initdb || find /usr/lib/postgresql -path '*/bin/initdb' 2>/dev/null | sort -V | tail -n 1)
+bin=$(dirname "${initdb:?the programs of PostgreSQL are missing}")
+# Short: the path of a socket has at most 107 bytes.
+dir=$(mktemp -d /tmp/signl4-pg.XXXXXX)
+as() { "$@"; }
+if [ "$(id -u)" = 0 ]; then
+  # PostgreSQL refuses to run as root.
+  chown postgres "$dir"
+  as() { setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; }
+fi
+stop() {
+  as "$bin/pg_ctl" --pgdata="$dir/data" --mode=immediate --silent stop || true
+  rm -rf "$dir"
+}
+trap stop EXIT
+
+cd "$dir"
+as "$bin/initdb" --pgdata="$dir/data" --username=test --auth=trust --no-sync >"$dir/initdb.log"
+# Durability is not what is tested.
+as "$bin/pg_ctl" --pgdata="$dir/data" --log="$dir/data/log" --silent --wait --options="-c listen_addresses='' \
+  -c unix_socket_directories='$dir' -c fsync=off -c full_page_writes=off -c max_connections=300" start
+cd "$OLDPWD"
+
+export SIGNL4_TEST_POSTGRES="postgres:///postgres?host=$dir&user=test"
+status=0
+"$@" || status=$?
+if [ "$status" != 0 ]; then tail -n 30 "$dir/data/log" >&2; fi
+exit "$status"
