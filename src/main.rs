@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use signl4_rocketchat::{
     bot::Tempo,
-    command::{self, CheckOptions, Failure, InitOptions},
+    command::{self, CheckOptions, CopyOptions, Failure, InitOptions},
     logging::{self, LogFormat},
 };
 
@@ -57,6 +57,11 @@ enum Command {
         #[command(flatten)]
         file: ConfigFile,
     },
+    /// Look after the store.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Ask the running bot whether it is ready, for container health checks.
     Health(ConfigFile),
     /// Run the bot between a simulated Rocket.Chat and a simulated SIGNL4, with a web page to try it.
@@ -74,6 +79,17 @@ enum Command {
     Man {
         /// The command. By default the page of the program.
         command: Option<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum StoreCommand {
+    /// Copy a store into an empty one, to move an installation between SQLite and PostgreSQL. No bot may run on either.
+    Copy {
+        #[command(flatten)]
+        options: CopyOptions,
+        #[command(flatten)]
+        file: ConfigFile,
     },
 }
 
@@ -96,6 +112,9 @@ async fn main() -> ExitCode {
         Command::Check { options, file } => command::check(file.config, &options).await,
         Command::Test { text, room, user, send, file } => {
             command::test(file.config, &text, room.as_deref(), user.as_deref(), send).await
+        }
+        Command::Store { command: StoreCommand::Copy { options, file } } => {
+            command::copy_store(file.config, options).await
         }
         Command::Health(file) => command::health(file.config).await,
         Command::Demo { port } => command::demo(port).await,

@@ -4,6 +4,7 @@ use crate::{
     bot::{RunError, StartError},
     config::ConfigErrors,
     setup::SetupError,
+    store::CopyError,
 };
 
 /// Why a command failed.
@@ -27,6 +28,9 @@ pub enum Failure {
     /// The test could not be sent.
     #[error("test --send: {0}")]
     Test(String),
+    /// The store was not copied.
+    #[error("store copy: {0}")]
+    Copy(#[from] CopyError),
     /// No `bot.toml` was written.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -48,6 +52,7 @@ impl Failure {
             | Self::Run(_)
             | Self::Demo(_)
             | Self::Test(_)
+            | Self::Copy(_)
             | Self::Setup(_)
             | Self::Output(_)
             | Self::Reported => 1,

@@ -10,6 +10,7 @@ mod pages;
 mod run;
 mod send_test;
 mod stand_in;
+mod store;
 
 pub use check::{CheckOptions, check};
 pub use demo::demo;
@@ -19,3 +20,4 @@ pub use health::health;
 pub use init::{InitOptions, init};
 pub use pages::{completions, man};
 pub use run::run;
+pub use store::{CopyOptions, copy_store};

@@ -4,6 +4,7 @@
 //! This part knows rows and transactions. It does not know why a message alerts or what a reply says, and it talks to
 //! no server but PostgreSQL's, where that keeps the rows: `engine`, `sqlite` and `postgres` hold all that differs.
 
+mod copy;
 mod database;
 mod engine;
 mod error;
@@ -20,6 +21,7 @@ mod status;
 mod tests;
 mod url;
 
+pub use copy::CopyError;
 pub use database::{BUSY_TIMEOUT, Store};
 pub use error::StoreError;
 pub use inbox::{Candidates, EventOutcome, Raised, StoredEvent};

@@ -91,6 +91,8 @@ async fn pool(
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| Box::pin(is_alive(connection)))
         .after_connect(move |connection, _| {
             Box::pin(async move {
                 let settings = format!("{SETTINGS}; {more}");
@@ -100,10 +102,12 @@ async fn pool(
             })
         })
         // A connection whose server was cut off would be waited for as long as the system retransmits.
-        .after_release(|connection, _| {
-            Box::pin(async move { within(CONNECT_LIMIT, connection.ping()).await.map(|()| true) })
-        });
+        .after_release(|connection, _| Box::pin(is_alive(connection)));
     Ok(pool.connect_with(any_options(url)?).await?)
+}
+
+async fn is_alive(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    within(CONNECT_LIMIT, connection.ping()).await.map(|()| true)
 }
 
 fn any_options(url: &StoreUrl) -> Result<sqlx::any::AnyConnectOptions, StoreError> {

@@ -1,6 +1,7 @@
 //! What the store promises, tried on real files.
 
 mod contention;
+mod copy;
 mod fixture;
 mod inbox;
 mod inspect;

@@ -72,6 +72,46 @@ async fn a_store_whose_connections_the_server_closes_goes_on() {
     }
 }
 
+/// A statement whose server hangs, and one that finds its connection so.
+#[tokio::test]
+#[ignore = "takes half a minute, and stops processes of the server"]
+async fn a_server_that_hangs_is_given_up_and_connected_to_anew() {
+    const OTHERS: &str = "SELECT pid FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND wait_event_type = 'Lock'";
+    let Some(_) = server() else { return };
+    let fixture = Fixture::new().await;
+    let mut other = administrator(&fixture.url).await;
+    let mut locked = other.begin().await.unwrap();
+    locked.execute("LOCK TABLE event").await.unwrap();
+    let store = fixture.store.clone();
+    let storing = tokio::spawn(async move { store.receive_event(&NotificationId::new("n1"), b"{}").await });
+    let pid: i32 = loop {
+        if let Some(pid) = sqlx::query_scalar(OTHERS).fetch_optional(&mut *locked).await.unwrap() {
+            break pid;
+        }
+        tokio::task::yield_now().await;
+    };
+    let signal = |name: &str| {
+        let pid = pid.to_string();
+        assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    signal("-STOP");
+    locked.rollback().await.unwrap();
+    let error = timeout(DEADLINE, storing).await.unwrap().unwrap().unwrap_err();
+    assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
+    let again = NotificationId::new("n2");
+    assert!(timeout(DEADLINE, fixture.store.receive_event(&again, b"{}")).await.unwrap().unwrap());
+    signal("-CONT");
+}
+
+#[tokio::test]
+async fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://bot@{}/bot", silent.local_addr().unwrap()).parse().unwrap();
+    let opened = timeout(DEADLINE, Store::open(&url)).await.expect("it hangs");
+    assert!(matches!(opened, Err(StoreError::Unreachable(_))), "{opened:?}");
+}
+
 #[tokio::test]
 async fn a_row_whose_claim_may_or_may_not_hold_is_offered_again() {
     let Some(_) = server() else { return };

@@ -1,0 +1,184 @@
+//! Copies a store, from one engine to the other or between two stores of one.
+
+use futures_util::StreamExt;
+use sqlx::{
+    Column, Row, ValueRef,
+    any::{AnyRow, AnyTypeInfoKind},
+};
+
+use super::{
+    Condition, Store, StoreError, StoreUrl,
+    engine::{Engine, Tx},
+};
+
+/// Every table, in an order that keeps the references.
+pub(super) const TABLES: [&str; 7] = ["alert", "claim", "delivery", "event", "room", "named_room", "fact"];
+/// The tables whose rows have numbers, with the column.
+const NUMBERED: [(&str, &str); 3] = [("alert", "id"), ("delivery", "id"), ("event", "seq")];
+
+/// Why a store was not copied. Nothing is changed then.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The one to copy cannot be used.
+    #[error("from: {0}")]
+    From(#[source] StoreError),
+    /// The one to copy to cannot be used.
+    #[error("to: {0}")]
+    To(#[source] StoreError),
+    /// There is nothing to copy.
+    #[error("from: {0} is no store yet; name the one that the bot uses")]
+    Missing(StoreUrl),
+    /// The one to copy to is in use already.
+    #[error("to: {url} has rows in the table {table}; name a new store")]
+    NotEmpty {
+        /// The store.
+        url: StoreUrl,
+        /// A table with rows.
+        table: &'static str,
+    },
+    /// Not every row arrived.
+    #[error("the table {table} has {from} rows and its copy {to}; nothing was copied, try again")]
+    Incomplete {
+        /// The table.
+        table: &'static str,
+        /// Rows of the original.
+        from: i64,
+        /// Rows of the copy.
+        to: i64,
+    },
+}
+
+impl Store {
+    /// Copies a whole store into an empty one, with all row numbers, in one transaction. No bot may run on either. Returns how many
+    /// rows each table has.
+    ///
+    /// # Errors
+    /// Why nothing was copied.
+    pub async fn copy(from: &StoreUrl, to: &StoreUrl) -> Result<Vec<(&'static str, i64)>, CopyError> {
+        // Opening it would create it.
+        if Self::inspect(from).await.map_err(CopyError::From)? == Condition::New {
+            return Err(CopyError::Missing(from.clone()));
+        }
+        let source = Self::open(from).await.map_err(CopyError::From)?;
+        let target = Self::open(to).await.map_err(CopyError::To)?;
+        let copied = copy(&source, &target, to).await;
+        target.close().await;
+        source.close().await;
+        copied
+    }
+}
+
+async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'static str, i64)>, CopyError> {
+    let mut reading = source.snapshot().await.map_err(CopyError::From)?;
+    let mut writing = target.write().await.map_err(CopyError::To)?;
+    take_long(source.engine, &mut reading).await.map_err(CopyError::From)?;
+    take_long(target.engine, &mut writing).await.map_err(CopyError::To)?;
+    // Written when a store is opened.
+    let opened = sqlx::query("DELETE FROM fact WHERE name = 'checked_at'").execute(writing.run());
+    opened.await.map_err(|error| CopyError::To(error.into()))?;
+    for table in TABLES {
+        if count(&mut writing, table).await.map_err(CopyError::To)? > 0 {
+            return Err(CopyError::NotEmpty { url: to.clone(), table });
+        }
+    }
+    let mut counts = Vec::new();
+    for table in TABLES {
+        copy_table(table, &mut reading, &mut writing).await?;
+        let from = count(&mut reading, table).await.map_err(CopyError::From)?;
+        let to = count(&mut writing, table).await.map_err(CopyError::To)?;
+        if from != to {
+            return Err(CopyError::Incomplete { table, from, to });
+        }
+        counts.push((table, to));
+    }
+    for (table, column) in NUMBERED {
+        let last = last_number(source.engine, &mut reading, table, column).await.map_err(CopyError::From)?;
+        number_after(target.engine, &mut writing, table, column, last).await.map_err(CopyError::To)?;
+    }
+    writing.commit().await.map_err(CopyError::To)?;
+    Ok(counts)
+}
+
+/// Lets a statement take as long as a large table does.
+async fn take_long(engine: Engine, tx: &mut Tx) -> Result<(), StoreError> {
+    if engine == Engine::Postgres {
+        for setting in ["statement_timeout", "idle_in_transaction_session_timeout"] {
+            let sql = sqlx::AssertSqlSafe(format!("SET LOCAL {setting} = 0"));
+            sqlx::query(sql).execute(tx.run()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn count(tx: &mut Tx, table: &'static str) -> Result<i64, StoreError> {
+    let count = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));
+    Ok(sqlx::query_scalar(count).fetch_one(tx.run()).await?)
+}
+
+async fn copy_table(table: &'static str, reading: &mut Tx, writing: &mut Tx) -> Result<(), CopyError> {
+    let all = sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"));
+    let mut rows = sqlx::query(all).fetch(reading.run());
+    while let Some(row) = rows.next().await {
+        let row = row.map_err(|error| CopyError::From(error.into()))?;
+        insert(table, &row, writing).await.map_err(CopyError::To)?;
+    }
+    Ok(())
+}
+
+/// Inserts a row as it is. Columns without a value are left out: `Any` cannot tell of which type they are.
+async fn insert(table: &'static str, row: &AnyRow, writing: &mut Tx) -> Result<(), StoreError> {
+    let mut columns = Vec::new();
+    for (at, column) in row.columns().iter().enumerate() {
+        let value = row.try_get_raw(at)?;
+        if !value.is_null() {
+            columns.push((at, column.name().to_owned(), value.type_info().kind()));
+        }
+    }
+    let names: Vec<&str> = columns.iter().map(|(_, name, _)| name.as_str()).collect();
+    let places: Vec<String> = (1..=columns.len()).map(|place| format!("${place}")).collect();
+    let sql = format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), places.join(", "));
+    let mut insert = sqlx::query(sqlx::AssertSqlSafe(sql));
+    for (at, _, kind) in &columns {
+        insert = match kind {
+            AnyTypeInfoKind::Text => insert.bind(row.try_get::<String, _>(*at)?),
+            AnyTypeInfoKind::Blob => insert.bind(row.try_get::<Vec<u8>, _>(*at)?),
+            _ => insert.bind(row.try_get::<i64, _>(*at)?),
+        };
+    }
+    insert.execute(writing.run()).await?;
+    Ok(())
+}
+
+/// The last row number that was given out, also where its row is gone: people see alerts' numbers.
+async fn last_number(engine: Engine, tx: &mut Tx, table: &str, column: &str) -> Result<i64, StoreError> {
+    let sql = match engine {
+        Engine::Sqlite => format!("SELECT seq FROM sqlite_sequence WHERE name = '{table}'"),
+        Engine::Postgres => {
+            format!("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table}_{column}_seq")
+        }
+    };
+    let last: Option<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_optional(tx.run()).await?;
+    Ok(last.unwrap_or_default())
+}
+
+async fn number_after(
+    engine: Engine,
+    tx: &mut Tx,
+    table: &str,
+    column: &str,
+    last: i64,
+) -> Result<(), StoreError> {
+    let statements = match engine {
+        Engine::Sqlite => vec![
+            format!("DELETE FROM sqlite_sequence WHERE name = '{table}'"),
+            format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {last})"),
+        ],
+        Engine::Postgres => {
+            vec![format!("SELECT setval('{table}_{column}_seq', greatest({last}, 1), {last} > 0)")]
+        }
+    };
+    for statement in statements {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(tx.run()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Copying a store: whole, with its numbers, and only where nobody works on it.
+
+use std::collections::BTreeSet;
+
+use sqlx::Row;
+
+use super::fixture::{Fixture, delivered, new_alert, opened, outcome, pager, reply};
+use crate::store::{
+    AlertState, CopyError, EventOutcome, NewDelivery, Progress, RoomProgress, Store, StoreError, StoreUrl,
+    copy::TABLES,
+};
+use jiff::Timestamp;
+use rocketchat::RoomId;
+use signl4::{EventId, NotificationId};
+
+/// Something in every table, with gaps in the numbers.
+async fn fill(fixture: &Fixture) {
+    let store = &fixture.store;
+    fixture.alert("m1").await;
+    fixture.sent(Some("e1")).await;
+    let alert = fixture.alert("m2").await;
+    let call = fixture.claimed(&pager()).await;
+    fixture.settle(&call, delivered(None)).await;
+    fixture.put(&NewDelivery { alert: Some(alert.id), ..reply("t1", "„ü\u{1f6a8}\n") }).await;
+    fixture.add(&new_alert("m3"), AlertState::Suppressed).await.unwrap();
+    let name = EventId::new("e2");
+    let learned =
+        EventOutcome { alert: Some(alert.id), learned: Some((&name, "x")), ..outcome("unanswered") };
+    fixture.happened("n1", learned).await;
+    store.receive_event(&NotificationId::new("n2"), &[0, 159, 255]).await.unwrap();
+    let at = Timestamp::UNIX_EPOCH;
+    let room = RoomProgress { since: at, cursor: at, is_behind: true };
+    let facts = Progress { triggers: Some(i64::MIN), ..Progress::default() };
+    store.save_progress(&[(RoomId::new("r"), room)], &facts).await.unwrap();
+    store.save_named_rooms(&[("ops".to_owned(), RoomId::new("r"))].into()).await.unwrap();
+    sqlx::query("DELETE FROM alert WHERE message_id = 'm3'").execute(&store.writer).await.unwrap();
+}
+
+/// All rows of all tables but for when the store was opened.
+async fn content(store: &Store) -> Vec<BTreeSet<String>> {
+    let mut content = Vec::new();
+    for table in TABLES {
+        let all = sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"));
+        let rows = sqlx::query(all).fetch_all(&store.readers).await.unwrap();
+        let rows = rows.iter().map(|row| {
+            let values = (0..row.columns().len()).map(|at| {
+                let number = row.try_get::<Option<i64>, _>(at).map(|value| format!("{value:?}"));
+                let text = || row.try_get::<Option<String>, _>(at).map(|value| format!("{value:?}"));
+                let bytes = || row.try_get::<Option<Vec<u8>>, _>(at).map(|value| format!("{value:?}"));
+                number.or_else(|_| text()).or_else(|_| bytes()).unwrap()
+            });
+            values.collect::<Vec<_>>().join(" ")
+        });
+        content.push(rows.filter(|row| !row.contains("checked_at")).collect());
+    }
+    content
+}
+
+#[tokio::test]
+async fn a_copy_of_a_copy_has_all_rows_and_goes_on_counting() {
+    let original = Fixture::on_sqlite().await;
+    fill(&original).await;
+    let expected = content(&original.store).await;
+    assert!(expected.iter().all(|rows| !rows.is_empty()), "{expected:?}");
+    let (from, _directory) = original.closed().await;
+    // To PostgreSQL, where there is one, and back.
+    let middle = Fixture::new().await.closed().await;
+    let back = Fixture::on_sqlite().await.closed().await;
+    for (from, to) in [(&from, &middle.0), (&middle.0, &back.0)] {
+        let copied = Store::copy(from, to).await.unwrap();
+        let store = opened(to).await;
+        assert_eq!(content(&store).await, expected);
+        let rows: Vec<usize> = expected.iter().map(BTreeSet::len).collect();
+        let told: Vec<usize> = copied.iter().map(|(_, rows)| usize::try_from(*rows).unwrap()).collect();
+        assert_eq!(told[..6], rows[..6]);
+        store.close().await;
+    }
+    for to in [&middle.0, &back.0] {
+        let store = opened(to).await;
+        let mut intake = store.intake().await.unwrap();
+        let next = intake.add_alert(&new_alert("m4"), AlertState::Queued).await.unwrap().unwrap();
+        assert_eq!(next.id.0, 4, "the number of the alert that is gone is not given out again");
+        drop(intake);
+        store.close().await;
+    }
+}
+
+async fn copy(from: &StoreUrl, to: &StoreUrl) -> CopyError {
+    Store::copy(from, to).await.map(drop).unwrap_err()
+}
+
+#[tokio::test]
+async fn a_store_in_use_or_with_rows_is_not_copied_to_and_one_that_is_not_there_not_from() {
+    let (running, other) = (Fixture::new().await, Fixture::on_sqlite().await);
+    fill(&running).await;
+    let in_use = copy(&running.url, &other.url).await;
+    assert!(matches!(in_use, CopyError::From(StoreError::InUse { .. })), "{in_use:?}");
+    let (empty, _directory) = other.closed().await;
+    let in_use = copy(&empty, &running.url).await;
+    assert!(matches!(in_use, CopyError::To(StoreError::InUse { .. })), "{in_use:?}");
+    let (filled, directory) = running.closed().await;
+    let full = copy(&empty, &filled).await;
+    assert!(matches!(full, CopyError::NotEmpty { table: "alert", .. }), "{full:?}");
+    let missing = StoreUrl::sqlite(directory.path().join("missing.db"));
+    let gone = copy(&missing, &empty).await;
+    assert!(matches!(gone, CopyError::Missing(_)), "{gone:?}");
+    assert!(!missing.path().unwrap().exists());
+}
+
+#[tokio::test]
+async fn every_table_is_copied() {
+    let fixture = Fixture::on_sqlite().await;
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE '_sqlx_%'";
+    let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&fixture.store.readers).await.unwrap();
+    assert_eq!(tables.iter().map(String::as_str).collect::<BTreeSet<_>>(), TABLES.into());
+}
