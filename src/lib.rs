@@ -19,7 +19,7 @@
 //! | [`signl4`] (crate) | a client for SIGNL4: the event that is sent, its answer, the notifications that come back | rooms, threads |
 //! | [`config`] | `bot.toml`, the environment and secret files, read into a checked [`config::Config`] | sockets, the database |
 //! | [`alerting`] | plain decisions: which trigger matches, what the alert says, which thread an event belongs to, what a reply says | sockets, files, the database |
-//! | [`store`] | SQLite: alerts, the outbox, SIGNL4's events, how far each room was read | servers |
+//! | [`store`] | SQLite or PostgreSQL: alerts, the outbox, SIGNL4's events, how far each room was read | servers |
 //! | [`bot`] | connects the parts: ingest, backfill, outbox, events; starts, reloads and stops them | the command line |
 //! | [`listener`] | the public HTTP listener, which SIGNL4 calls | rooms, threads |
 //! | [`admin`] | the private HTTP listener: health, readiness, metrics, the status page | message texts |

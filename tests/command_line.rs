@@ -8,6 +8,8 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use signl4_rocketchat::store::{Store, StoreUrl};
+
 const SECRET: &str = "s3cret-of-the-tests";
 
 const SOUND: &str = r##"[rocketchat]
@@ -267,4 +269,31 @@ fn without_a_file_it_says_where_it_looked_and_how_to_make_one() {
     let told = String::from_utf8(output.stderr).unwrap();
     let place = empty.path().canonicalize().unwrap().display().to_string();
     assert!(told.contains(&place) && told.contains("init") && told.contains("--config"), "{told}");
+}
+
+#[test]
+fn a_store_is_copied_and_its_urls_come_from_the_configuration_and_from_files_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| run_in(directory.path(), arguments);
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("bot.toml", &(SOUND.to_owned() + "[store]\nurl = \"sqlite://bot.db\"\n"));
+    let line = complaint(&run(&["store", "copy", "--to", "sqlite://new.db"]), 1);
+    assert!(line.contains("sqlite://bot.db is no store yet"), "{line}");
+    assert!(!directory.path().join("bot.db").exists());
+
+    // An empty store is one too.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = StoreUrl::sqlite(directory.path().join("bot.db"));
+    runtime.block_on(async { Store::open(&store).await.unwrap().close().await });
+    write("to", "sqlite://new.db\n");
+    let told = stdout(&run(&["store", "copy", "--to-file", "to"]));
+    assert!(told.contains("alert: 0 rows") && told.contains("are in sqlite://new.db"), "{told}");
+    stdout(&run(&["store", "copy", "--from", "sqlite://new.db", "--to", "sqlite://third.db"]));
+
+    write("secret", &format!("postgres://bot:{SECRET}@127.0.0.1:1/bot"));
+    let line = complaint(&run(&["store", "copy", "--from-file", "secret", "--to-file", "to"]), 1);
+    assert!(line.contains("from: the database cannot be reached") && !line.contains(SECRET), "{line}");
+    write("secret", &format!("postgres://bot:{SECRET}@127.0.0.1:1/bot?colour=red"));
+    let line = complaint(&run(&["store", "copy", "--from-file", "secret", "--to-file", "to"]), 2);
+    assert!(line.contains("--from: the URL has a parameter") && !line.contains(SECRET), "{line}");
 }

@@ -24,11 +24,12 @@ use signl4_rocketchat::bot::{RunError, Tempo};
 use signl4_rocketchat::command;
 use signl4_rocketchat::config::{Config, Sources};
 use signl4_rocketchat::logging::{self, LogFormat};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{AnyConnection, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
+use url::Url;
 
 /// Timeout for anything that is expected to happen. Generous, because the machine may be busy.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -38,10 +39,23 @@ const LOOK: Duration = Duration::from_millis(20);
 pub const LISTENER_SECRET: &str = "a-listener-secret-of-some-length";
 /// Names the configuration for the product and for [`bot_process`].
 const CONFIG_VARIABLE: &str = "SIGNL4_BOT_CONFIG";
+/// Names the bot's store.
+const STORE_VARIABLE: &str = "SIGNL4_BOT_STORE__URL";
 /// The bot's password.
 const PASSWORD: &str = "a bot's password";
 /// The team that is paged.
 pub const TEAM: &str = "operations";
+
+/// Creates a database on the PostgreSQL server for tests; returns its URL.
+async fn new_database(server: &str) -> String {
+    let name = format!("bridge_{:x}", rand::rng().random::<u64>());
+    let mut connection = PgConnection::connect(server).await.unwrap();
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::query(create).execute(&mut connection).await.unwrap();
+    let mut url = Url::parse(server).unwrap();
+    url.set_path(&name);
+    url.into()
+}
 
 /// Everything around the bot.
 pub struct Harness {
@@ -88,6 +102,10 @@ impl Harness {
         let room = chat.create_room(NewRoom::channel("operations").members([&alice, &bob, &bot])).unwrap();
         let listener_port = free_port();
         signl4.set_outbound_url(&format!("http://127.0.0.1:{listener_port}/signl4/{LISTENER_SECRET}"));
+        let mut environment = Vec::new();
+        if let Ok(server) = std::env::var("SIGNL4_TEST_POSTGRES") {
+            environment.push((STORE_VARIABLE.to_owned(), new_database(&server).await));
+        }
         Self {
             chat,
             signl4,
@@ -102,7 +120,7 @@ impl Harness {
             has_password: false,
             chat_config: String::new(),
             more_listener: String::new(),
-            environment: Vec::new(),
+            environment,
             through: Vec::new(),
             fast: false,
             dir: TempDir::new().unwrap(),
@@ -182,7 +200,11 @@ impl Harness {
     /// Another process begins to write to the store and does not finish.
     pub async fn lock_store(&self) -> StoreLock {
         let mut connection = self.open_store().await;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        let lock = match connection.backend_name() {
+            "PostgreSQL" => "BEGIN; LOCK TABLE alert, delivery, event, fact, room IN EXCLUSIVE MODE",
+            _ => "BEGIN IMMEDIATE",
+        };
+        sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
         StoreLock(connection)
     }
 
@@ -191,9 +213,11 @@ impl Harness {
         sqlx::query(sql).execute(&mut self.open_store().await).await.unwrap();
     }
 
-    async fn open_store(&self) -> SqliteConnection {
-        let url = format!("sqlite://{}", self.dir.path().join("signl4-rocketchat.db").display());
-        SqliteConnection::connect(&url).await.unwrap()
+    async fn open_store(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        let file = format!("sqlite://{}", self.dir.path().join("signl4-rocketchat.db").display());
+        let set = self.environment.iter().find(|(name, _)| name == STORE_VARIABLE);
+        AnyConnection::connect(set.map_or(&file, |(_, url)| url)).await.unwrap()
     }
 
     /// Puts other lines at the end of `[listener]`.
@@ -215,7 +239,7 @@ impl Harness {
         let mount = format!("mount -t tmpfs -o size={kib}k tmpfs {} && exec \"$0\" \"$@\"", place.display());
         let unshare = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &mount];
         self.through = unshare.map(str::to_owned).to_vec();
-        self.set_variable("SIGNL4_BOT_STORE__URL", &format!("sqlite://{}/bot.db", place.display()));
+        self.set_variable(STORE_VARIABLE, &format!("sqlite://{}/bot.db", place.display()));
         self
     }
 
@@ -348,6 +372,7 @@ impl Harness {
         let mut command = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"));
         command.args(arguments).current_dir(self.dir.path()).env(CONFIG_VARIABLE, &config);
         command.env("NO_PROXY", "127.0.0.1").stdin(Stdio::null()).kill_on_drop(true);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         timeout(SOON, command.output()).await.unwrap().unwrap()
     }
 
@@ -546,7 +571,7 @@ impl FakeClock {
 }
 
 /// The store of the bot's process, locked.
-pub struct StoreLock(SqliteConnection);
+pub struct StoreLock(AnyConnection);
 
 impl StoreLock {
     /// Waits until the bot has been refused once more.
