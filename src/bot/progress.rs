@@ -300,7 +300,7 @@ mod tests {
     async fn rooms_are_watched_together_and_one_that_is_watched_already_keeps_its_time() {
         let directory = tempfile::TempDir::new().unwrap();
         let store =
-            Store::open(&format!("sqlite://{}", directory.path().join("bot.db").display())).await.unwrap();
+            Store::open(&crate::store::StoreUrl::sqlite(directory.path().join("bot.db"))).await.unwrap();
         let cursors = Cursors::load(store.clone()).await.unwrap();
         cursors.watch(&room("a"), at(5)).await;
         cursors.watch_all([(room("a"), at(9)), (room("b"), at(9))]).await;
