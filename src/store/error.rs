@@ -91,6 +91,10 @@ impl From<sqlx::Error> for StoreError {
                 None => of_sqlite(error),
             },
             sqlx::Error::Tls(_) => Self::Tls(text),
+            // So a failed handshake comes.
+            sqlx::Error::Io(failed) if failed.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()) => {
+                Self::Tls(text)
+            }
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => Self::Unreachable(text),
             _ => Self::Failed(error),
         }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use sqlx::{Connection, Executor, PgConnection};
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
 use super::fixture::{Fixture, new_database, opened, pager, server};
 use crate::store::{Condition, DeliveryKind, Store, StoreError, StoreUrl};
@@ -110,6 +113,26 @@ async fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
     let url = format!("postgres://bot@{}/bot", silent.local_addr().unwrap()).parse().unwrap();
     let opened = timeout(DEADLINE, Store::open(&url)).await.expect("it hangs");
     assert!(matches!(opened, Err(StoreError::Unreachable(_))), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_or_with_a_broken_one_is_told_from_one_that_is_not_there() {
+    for (sslmode, answer) in
+        [("require", &b"N"[..]), ("verify-full", b"S no handshake, and long enough to be none")]
+    {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let url = format!("postgres://bot@{address}/bot?sslmode={sslmode}").parse().unwrap();
+        let answering = async {
+            let (mut client, _) = server.accept().await.unwrap();
+            client.read_exact(&mut [0; 8]).await.unwrap();
+            client.write_all(answer).await.unwrap();
+            client
+        };
+        let (opened, _client) =
+            timeout(DEADLINE, async { tokio::join!(Store::open(&url), answering) }).await.unwrap();
+        assert!(matches!(opened, Err(StoreError::Tls(_))), "{sslmode}: {opened:?}");
+    }
 }
 
 #[tokio::test]
