@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::store::{Callbacks, LastAlert, QueueDepth};
+use crate::store::{Callbacks, LastAlert, QueueDepth, Role};
 use rocketchat::{RoomId, realtime::ConnectionState};
 
 /// A team's alerts that have waited longer than this are reported.
@@ -33,6 +33,8 @@ const CALLBACK_OVERDUE: SignedDuration = SignedDuration::from_hours(1);
 pub enum State {
     /// Everything works.
     Ready,
+    /// Another replica is active; this one takes over when that one fails.
+    Standby,
     /// The bot runs, but alerts or replies may be late or missing: see the warnings. A restart does not help.
     Degraded,
     /// The bot does not receive messages, or cannot write to its store.
@@ -44,6 +46,7 @@ impl State {
     pub fn name(self) -> &'static str {
         match self {
             Self::Ready => "ready",
+            Self::Standby => "standby",
             Self::Degraded => "degraded",
             Self::Down => "down",
         }
@@ -61,6 +64,9 @@ pub struct Readiness {
     pub missing: Vec<String>,
     /// Why people may not be paged although the bot runs.
     pub warnings: Vec<Warning>,
+    /// The replica that is active; absent where the bot has no replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<String>,
 }
 
 impl fmt::Display for Readiness {
@@ -70,6 +76,10 @@ impl fmt::Display for Readiness {
             self.missing.iter().cloned().chain(self.warnings.iter().map(ToString::to_string)).collect();
         match (self.state, reasons.is_empty()) {
             (State::Down, _) => write!(f, "not ready: {}", reasons.join("; ")),
+            (State::Standby, true) => match &self.active {
+                Some(active) => write!(f, "standby: {active} is active"),
+                None => f.write_str("standby"),
+            },
             (state, true) => f.write_str(state.name()),
             (state, false) => write!(f, "{}: {}", state.name(), reasons.join("; ")),
         }
@@ -173,6 +183,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) connection: &'a ConnectionState,
     /// The store's problem, if it has one.
     pub(crate) store: Option<String>,
+    /// What this replica does.
+    pub(crate) role: Role,
+    /// The replica that is active, where there may be several.
+    pub(crate) active: Option<String>,
     pub(crate) health: &'a Health,
     pub(crate) watched: Vec<Watched<'a>>,
     /// Each team's queue.
@@ -203,6 +217,12 @@ pub(crate) struct Team {
 
 /// The bot is down if it cannot read Rocket.Chat's messages or use its store. Any other problem degrades it.
 pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
+    let active = facts.active.clone();
+    if facts.role == Role::Standby {
+        let missing: Vec<String> = facts.store.iter().cloned().collect();
+        let state = if missing.is_empty() { State::Standby } else { State::Down };
+        return Readiness { ready: missing.is_empty(), state, missing, warnings: vec![], active };
+    }
     let polling = facts.health.holds(&Condition::Polling);
     let connection = (!polling).then(|| not_connected(facts.connection)).flatten();
     let missing: Vec<String> = connection.into_iter().chain(facts.store.clone()).collect();
@@ -216,7 +236,7 @@ pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
         (true, false) => State::Degraded,
         (true, true) => State::Ready,
     };
-    Readiness { ready: state != State::Down, state, missing, warnings }
+    Readiness { ready: state != State::Down, state, missing, warnings, active }
 }
 
 fn not_connected(connection: &ConnectionState) -> Option<String> {
@@ -330,6 +350,8 @@ mod tests {
         let mut facts = Facts {
             connection: Box::leak(Box::new(online())),
             store: None,
+            role: Role::Active,
+            active: None,
             health: Box::leak(Box::default()),
             watched: watched(&[], 1),
             teams: vec![],
@@ -356,6 +378,22 @@ mod tests {
         let readiness = assessed(|facts| facts.teams = vec![team(0, None, None), team(20, None, None)]);
         assert_eq!(readiness.to_string(), "ready");
         assert!(readiness.ready);
+    }
+
+    #[test]
+    fn a_standby_needs_nothing_but_its_store() {
+        let connection = waiting();
+        let standby = |store: Option<&str>| {
+            assessed(|facts| {
+                (facts.role, facts.active) = (Role::Standby, Some("bot-0".into()));
+                (facts.connection, facts.store) = (&connection, store.map(Into::into));
+                facts.teams = vec![team(65, Some("HTTP 503"), None)];
+            })
+        };
+        let readiness = standby(None);
+        assert_eq!((readiness.ready, readiness.to_string().as_str()), (true, "standby: bot-0 is active"));
+        let readiness = standby(Some("no answer"));
+        assert_eq!((readiness.ready, readiness.to_string().as_str()), (false, "not ready: no answer"));
     }
 
     #[test]

@@ -81,7 +81,7 @@ async fn report_status(bot: BotView, mut refusal: watch::Receiver<String>) {
 fn status(readiness: &Readiness, refusal: &str) -> String {
     let mut text = match readiness.state {
         State::Ready => "connected to Rocket.Chat".to_owned(),
-        State::Degraded | State::Down => readiness.to_string(),
+        State::Standby | State::Degraded | State::Down => readiness.to_string(),
     };
     // systemctl does not report a failed reload as a failure, so it is shown here.
     if let Some(problem) = refusal.lines().next() {
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_status_is_always_one_line() {
         let missing = vec!["no\nREADY=1".to_owned()];
-        let down = Readiness { ready: false, state: State::Down, missing, warnings: vec![] };
+        let down = Readiness { ready: false, state: State::Down, missing, warnings: vec![], active: None };
         let status = status(&down, "");
         assert!(status.contains("no READY=1") && !status.contains('\n'), "{status}");
     }

@@ -108,6 +108,7 @@ pub(super) fn sections(status: &Status) -> [(&'static str, Markup); 6] {
 fn title(status: &Status) -> &'static str {
     match status.readiness.state {
         State::Ready => "Ready – signl4-rocketchat",
+        State::Standby => "Standby – signl4-rocketchat",
         State::Degraded => "DEGRADED – signl4-rocketchat",
         State::Down => "NOT READY – signl4-rocketchat",
     }
@@ -117,6 +118,7 @@ fn readiness(status: &Status) -> Markup {
     let readiness = &status.readiness;
     let (tone, heading) = match readiness.state {
         State::Ready => ("good", "Ready"),
+        State::Standby => ("good", "Standby"),
         State::Degraded => ("waiting", "Degraded: people may not be paged"),
         State::Down => ("bad", "Not ready"),
     };
@@ -128,6 +130,11 @@ fn readiness(status: &Status) -> Markup {
                     p { "The bot sees the messages of its rooms, and the store accepts writes. Some deliveries are delayed at the moment: see the outbox." }
                 } @else {
                     p { "The bot sees the messages of its rooms, alerts get out, and the store accepts writes." }
+                }
+            } @else if readiness.state == State::Standby {
+                p {
+                    "Another replica is active" @if let Some(active) = &readiness.active { ": " b { (active) } }
+                    ". This one stores SIGNL4's events, and takes over if that one fails."
                 }
             } @else {
                 ul {
@@ -170,6 +177,7 @@ fn overview(status: &Status) -> Markup {
 
 fn connection_tile(status: &Status) -> Markup {
     let (tone, word) = match &status.connection {
+        _ if status.readiness.state == State::Standby => (Tone::Good, "standby"),
         ConnectionState::Online { .. } => (Tone::Good, "online"),
         ConnectionState::Connecting { .. } => (Tone::Waiting, "connecting"),
         ConnectionState::Waiting { .. } => (Tone::Bad, "not connected"),

@@ -62,7 +62,10 @@ impl ReadinessProbe {
             }
         };
         let watched = self.bot.directory.watched();
+        let active = timeout(STORE_TIMEOUT, self.bot.store.active_replica()).await;
         let facts = Facts {
+            role: self.bot.store.role(),
+            active: active.ok().and_then(Result::ok).flatten(),
             connection: &self.bot.connection.borrow().clone(),
             store,
             health: &self.bot.health,

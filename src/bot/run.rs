@@ -10,7 +10,7 @@ use tokio::{
     net::TcpListener,
     sync::{Notify, mpsc, watch},
     task::{JoinError, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -44,6 +44,8 @@ use signl4::WebhookClient;
 
 /// How long the parts have to finish their work when the bot is stopped.
 const GRACE: Duration = Duration::from_secs(9);
+/// How often a standby tries to become active.
+const TAKE_OVER_EVERY: Duration = Duration::from_secs(1);
 /// Maximum number of realtime events that wait for the intake.
 const EVENTS: usize = 1024;
 
@@ -122,6 +124,12 @@ pub enum RunError {
         "the {0} stopped working; this is a bug, please report it with the log. Nothing is lost: start the bot again"
     )]
     Part(&'static str),
+    /// Another replica was active in the meantime, so what this one knows is outdated.
+    #[error("another replica has taken over; this one stops, and is a standby once it is started again")]
+    Replaced,
+    /// It cannot become active.
+    #[error("cannot take over from the replica that was active: {0}")]
+    TakeOver(#[source] StoreError),
 }
 
 /// A running bot.
@@ -134,9 +142,22 @@ pub struct Bot {
     view: BotView,
     listener: SocketAddr,
     admin: SocketAddr,
+    /// What an active bot does, until it is started.
+    work: Option<Work>,
+}
+
+/// The parts that only the active one of several replicas runs, before they start.
+#[derive(Debug)]
+struct Work {
+    shared: Shared,
+    webhooks: WebhookClient,
+    realtime: Realtime,
+    seen: Arc<SeenTexts>,
+    tempo: Tempo,
 }
 
 /// What most parts need.
+#[derive(Debug)]
 struct Shared {
     store: Store,
     current: Current,
@@ -147,14 +168,15 @@ struct Shared {
 }
 
 impl Bot {
-    /// Starts every part. Returns once both listeners are bound; the connection to Rocket.Chat is established later.
+    /// Starts every part. Returns once both listeners are bound; the connection to Rocket.Chat is established later. If another
+    /// replica is active, only the listeners start; [`Bot::run`] starts the rest once that replica is gone.
     ///
     /// # Errors
     /// When the store or an address cannot be used.
     pub async fn start(config: Config, tempo: Tempo) -> Result<Self, StartError> {
         let access = watch::Sender::new(Arc::new(Access::new(&config.listener)?));
-        let store = Store::open_with(&config.store.url, tempo.store_busy).await?;
-        store.recover().await?;
+        let store = Store::open_as_replica(&config.store.url, tempo.store_busy).await?;
+        let is_active = store.take_over().await?;
         let public = bind("listener.bind", config.listener.bind).await?;
         let private = bind("admin.bind", config.admin.bind).await?;
         let addresses = (address(&public, config.listener.bind), address(&private, config.admin.bind));
@@ -166,7 +188,7 @@ impl Bot {
         let account = Account::new(config.rocketchat.url.clone(), credentials, connector);
         let account = Arc::new(account.with_login_wait(tempo.retry_unit));
         let current = Current::new(config.clone());
-        let rooms = Arc::new(Rooms::new(current.now(), store.named_rooms().await?));
+        let rooms = Arc::new(Rooms::new(current.now()));
         let seen = Arc::new(SeenTexts::default());
         let filter = StreamFilter {
             current: current.clone(),
@@ -194,14 +216,36 @@ impl Bot {
             reloader: Reloader::new(current, access.clone()),
             listener: addresses.0,
             admin: addresses.1,
+            work: None,
         };
-        bot.start_outbox(&shared, webhooks, &tempo).await?;
-        bot.start_inside(&shared, &tempo);
         bot.start_public(&shared, public, &access);
         bot.start_private(&config, &shared, view, private);
-        bot.start_ingest(&shared, seen, realtime, &tempo).await?;
+        bot.work = Some(Work { shared, webhooks, realtime, seen, tempo });
         info!(listener = %bot.listener, admin = %bot.admin, "started");
+        match is_active {
+            true => bot.start_work().await?,
+            false => info!("standby: another replica is active"),
+        }
         Ok(bot)
+    }
+
+    /// Starts what only the active replica does.
+    async fn start_work(&mut self) -> Result<(), StoreError> {
+        let Some(work) = self.work.take() else { return Ok(()) };
+        let Work { shared, webhooks, realtime, seen, tempo } = work;
+        self.store.recover().await?;
+        shared.rooms.restore(shared.current.now(), self.store.named_rooms().await?);
+        self.start_outbox(&shared, webhooks, &tempo).await?;
+        self.start_inside(&shared, &tempo);
+        self.start_ingest(&shared, seen, realtime, &tempo).await?;
+        let (store, cancel) = (self.store.clone(), self.cancel.clone());
+        self.fallible("active role", async move {
+            tokio::select! {
+                () = cancel.cancelled() => Ok(()),
+                () = store.keep_active() => Err(RunError::Replaced),
+            }
+        });
+        Ok(())
     }
 
     /// The address that SIGNL4 has to reach.
@@ -244,12 +288,7 @@ impl Bot {
     /// # Errors
     /// When a part failed.
     pub async fn run(mut self) -> Result<(), RunError> {
-        let reason = tokio::select! {
-            // Checked first: parts that end because they were stopped have not failed.
-            biased;
-            () = self.cancel.cancelled() => Ok(()),
-            ended = self.parts.join_next() => early_end(ended),
-        };
+        let reason = self.until_it_ends().await;
         self.cancel.cancel();
         let all = async { while self.parts.join_next().await.is_some() {} };
         if timeout(GRACE, all).await.is_err() {
@@ -260,6 +299,20 @@ impl Bot {
         let _ = timeout(Duration::from_millis(500), self.store.close()).await;
         info!("stopped");
         reason
+    }
+
+    /// Waits until the bot is stopped, or a part ends. A standby may become active meanwhile.
+    async fn until_it_ends(&mut self) -> Result<(), RunError> {
+        loop {
+            tokio::select! {
+                // Checked first: parts that end because they were stopped have not failed.
+                biased;
+                () = self.cancel.cancelled() => return Ok(()),
+                ended = self.parts.join_next() => return early_end(ended),
+                taken_over = take_over(&self.store), if self.work.is_some() => taken_over?,
+            }
+            self.start_work().await.map_err(RunError::TakeOver)?;
+        }
     }
 
     /// A part that only ends when it is stopped.
@@ -275,7 +328,7 @@ impl Bot {
         shared: &Shared,
         webhooks: WebhookClient,
         tempo: &Tempo,
-    ) -> Result<(), StartError> {
+    ) -> Result<(), StoreError> {
         let tools = Tools {
             webhooks,
             rest: shared.rest.clone(),
@@ -319,7 +372,7 @@ impl Bot {
         seen: Arc<SeenTexts>,
         realtime: Realtime,
         tempo: &Tempo,
-    ) -> Result<(), StartError> {
+    ) -> Result<(), StoreError> {
         let intake = Intake {
             rest: shared.rest.clone(),
             health: shared.health.clone(),
@@ -347,6 +400,26 @@ impl Bot {
             }
         });
         Ok(())
+    }
+}
+
+/// Waits until the active replica is gone and this one has taken over.
+async fn take_over(store: &Store) -> Result<(), RunError> {
+    let mut logged = None;
+    loop {
+        sleep(TAKE_OVER_EVERY).await;
+        match store.take_over().await {
+            Ok(true) => return Ok(()),
+            Ok(false) => logged = None,
+            Err(error @ StoreError::Migrate(_)) => return Err(RunError::TakeOver(error)),
+            Err(error) => {
+                let reason = error.to_string();
+                if logged.as_ref() != Some(&reason) {
+                    warn!(%error, "cannot find out whether another replica is active; trying again");
+                    logged = Some(reason);
+                }
+            }
+        }
     }
 }
 

@@ -79,7 +79,6 @@ fn watched_by(trigger: &Trigger, rooms: &[Arc<Known>]) -> WatchedBy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerting::NamedRooms;
     use crate::config::{Config, Sources};
     use rocketchat::RoomKind;
 
@@ -94,7 +93,7 @@ mod tests {
         std::fs::write(file.path(), text).unwrap();
         let config = Config::load(&Sources { path: Some(file.path().to_owned()), env: vec![] }).unwrap();
         let current = Current::new(config);
-        Names { rooms: Arc::new(Rooms::new(current.now(), NamedRooms::new())), current }
+        Names { rooms: Arc::new(Rooms::new(current.now())), current }
     }
 
     #[test]

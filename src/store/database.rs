@@ -15,6 +15,7 @@ use super::{
     DeliveryId, StoreError, StoreUrl,
     engine::{Bounded, Engine, Tx},
     postgres::{self, Session},
+    replica::Replica,
     rows::millis,
     sqlite,
 };
@@ -55,19 +56,25 @@ enum Held {
 }
 
 impl Store {
-    /// Opens the database, creates the file where it is one and there is none, and brings it to the newest form.
+    /// Opens the database for this process alone, creates the file where it is one and there is none, and brings it to the newest
+    /// form.
     ///
     /// # Errors
     /// [`StoreError::InUse`] where another process holds it; otherwise why it cannot be used.
     pub async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
-        Self::open_with(url, BUSY_TIMEOUT).await
+        let store = Self::open_as_replica(url, BUSY_TIMEOUT).await?;
+        match store.take_over().await? {
+            true => Ok(store),
+            false => Err(StoreError::InUse { store: url.to_string() }),
+        }
     }
 
-    /// The same with another wait for a database that another process keeps locked.
+    /// Opens the database as [`Store::open`] does, but a PostgreSQL as a standby, until [`Store::take_over`]. `busy_timeout` is how long
+    /// a statement waits for a file that another process keeps locked.
     ///
     /// # Errors
-    /// As [`Store::open`].
-    pub async fn open_with(url: &StoreUrl, busy_timeout: Duration) -> Result<Self, StoreError> {
+    /// Why it cannot be used; [`StoreError::InUse`] where another process holds the file.
+    pub async fn open_as_replica(url: &StoreUrl, busy_timeout: Duration) -> Result<Self, StoreError> {
         Self::connect(url, busy_timeout).await.map_err(|error| match (url.path(), error) {
             (Some(path), StoreError::Failed(error)) => {
                 StoreError::Open { path: path.to_owned(), reason: error.to_string() }
@@ -91,7 +98,9 @@ impl Store {
         };
         let doubtful = Arc::default();
         let store = Self { writer, readers, engine, doubtful, changes, held: Arc::new(held) };
-        store.check_writable().await?;
+        if engine == Engine::Sqlite {
+            store.check_writable().await?;
+        }
         Ok(store)
     }
 
@@ -109,14 +118,26 @@ impl Store {
         self.engine.bounded(&self.readers)
     }
 
-    /// Where single statements write.
+    /// This process as one of several replicas.
+    pub(super) fn replica(&self) -> Option<&Replica> {
+        match &*self.held {
+            Held::Sqlite(_) => None,
+            Held::Postgres(session) => Some(&session.replica),
+        }
+    }
+
+    /// Where a single statement writes that a standby makes too.
     pub(super) fn writer(&self) -> Bounded<&AnyPool> {
         self.engine.bounded(&self.writer)
     }
 
-    /// Starts a transaction that writes.
+    /// Starts a transaction that writes. Fails where another replica is active.
     pub(super) async fn write(&self) -> Result<Tx, StoreError> {
-        self.engine.begin_write(&self.writer).await
+        let mut tx = self.engine.begin_write(&self.writer).await?;
+        if let Some(replica) = self.replica() {
+            replica.check_term(&mut tx).await?;
+        }
+        Ok(tx)
     }
 
     /// Starts a transaction whose statements all see the same moment.
@@ -129,7 +150,7 @@ impl Store {
     /// # Errors
     /// Why it does not.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
+        let mut tx = self.engine.begin_write(&self.writer).await?;
         sqlx::query("INSERT INTO fact (name, value) VALUES ('checked_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
             .bind(millis(Timestamp::now()))
             .execute(tx.run())
@@ -155,7 +176,9 @@ impl Store {
         let mut removed = 0;
         loop {
             let purge = sqlx::query(statement).bind(millis(before)).bind(i64::from(PURGED_AT_ONCE));
-            let now = purge.execute(self.writer()).await?.rows_affected();
+            let mut tx = self.write().await?;
+            let now = purge.execute(tx.run()).await?.rows_affected();
+            tx.commit().await?;
             removed += now;
             if now < u64::from(PURGED_AT_ONCE) {
                 return Ok(removed);
@@ -167,8 +190,8 @@ impl Store {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-        if let Held::Postgres(session) = &*self.held {
-            session.close().await;
+        if let Some(replica) = self.replica() {
+            replica.resign().await;
         }
     }
 }

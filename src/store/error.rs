@@ -77,6 +77,9 @@ pub enum StoreError {
         /// The oldest that will do.
         oldest: i64,
     },
+    /// Another replica is active, or none is.
+    #[error("this replica is not the active one")]
+    NotActive,
     /// Anything else; trying again may help.
     #[error("the store failed: {0}")]
     Failed(#[source] sqlx::Error),

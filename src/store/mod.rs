@@ -13,6 +13,7 @@ mod inspect;
 mod intake;
 mod outbox;
 mod postgres;
+mod replica;
 mod rooms;
 mod rows;
 mod sqlite;
@@ -28,6 +29,7 @@ pub use inbox::{Candidates, EventOutcome, Raised, StoredEvent};
 pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{Head, Settlement};
+pub use replica::Role;
 pub use rooms::{Progress, RoomProgress};
 pub use rows::{
     Alert, AlertId, AlertState, Delivery, DeliveryId, DeliveryKind, NewAlert, NewDelivery, Queue,

@@ -132,13 +132,18 @@ impl Store {
     async fn release_doubtful(&self) -> Result<(), StoreError> {
         let rows = std::mem::take(&mut *self.doubtful());
         for (at, row) in rows.iter().enumerate() {
-            let released = sqlx::query(RELEASE).bind(row).execute(self.writer()).await;
-            if let Err(error) = released {
+            if let Err(error) = self.release(*row).await {
                 self.doubtful().extend(&rows[at..]);
-                return Err(error.into());
+                return Err(error);
             }
         }
         Ok(())
+    }
+
+    async fn release(&self, row: DeliveryId) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query(RELEASE).bind(row).execute(tx.run()).await?;
+        tx.commit().await
     }
 
     fn doubtful(&self) -> MutexGuard<'_, Vec<DeliveryId>> {
@@ -150,12 +155,13 @@ impl Store {
     /// # Errors
     /// When the store fails; then nothing may be sent.
     pub async fn claim(&self, row: DeliveryId) -> Result<Option<Delivery>, StoreError> {
-        // All rows: the first one arrives before the commit.
-        let claimed = sqlx::query_as(CLAIM).bind(row).fetch_all(self.writer()).await;
-        if claimed.is_err() {
+        let mut tx = self.write().await?;
+        let claimed = sqlx::query_as(CLAIM).bind(row).fetch_optional(tx.run()).await?;
+        let committed = tx.commit().await;
+        if committed.is_err() {
             self.doubtful().push(row);
         }
-        Ok(claimed?.pop())
+        committed.map(|()| claimed)
     }
 
     /// Writes down what came of an attempt, for its alert too, and puts what follows from it into the outbox: all or
@@ -277,8 +283,10 @@ impl Store {
         kind: DeliveryKind,
         into: &Queue,
     ) -> Result<Vec<Option<AlertId>>, StoreError> {
+        let mut tx = self.write().await?;
         let moved: Vec<(Option<AlertId>,)> =
-            sqlx::query_as(MOVE).bind(into).bind(from).bind(kind.name()).fetch_all(self.writer()).await?;
+            sqlx::query_as(MOVE).bind(into).bind(from).bind(kind.name()).fetch_all(tx.run()).await?;
+        tx.commit().await?;
         self.changed();
         Ok(moved.into_iter().map(|(alert,)| alert).collect())
     }

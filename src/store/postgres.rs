@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use sqlx::{
-    AnyConnection, AnyPool, Connection, Executor, PgConnection,
+    AnyConnection, AnyPool, Connection, Executor,
     any::AnyPoolOptions,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
 use tokio::{
-    sync::{Mutex, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
-use super::{Condition, StoreError, StoreUrl, engine::within};
+use super::{Condition, StoreError, StoreUrl, engine::within, replica::Replica};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
@@ -28,13 +28,13 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(15);
 /// What every connection is told. A commit must be on disk, not only in memory; a stronger setting stays. The server ends what
 /// is left by a process that was cut off.
-const SETTINGS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '10s'; \
+pub(super) const SETTINGS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '10s'; \
     SET idle_in_transaction_session_timeout = '10s'; \
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
 /// The same for whoever only reads.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
-/// The advisory lock of the process that works on the database: "signl4" in ASCII.
-const LOCK: i64 = 0x0073_6967_6e6c_3400;
+/// The advisory lock of the active process: "signl4" in ASCII.
+pub(super) const LOCK: i64 = 0x0073_6967_6e6c_3400;
 /// On which the trigger of the table `event` notifies.
 const CHANNEL: &str = "signl4_bot";
 /// How often rows are looked for without a notification: one may be lost with its connection.
@@ -45,36 +45,24 @@ const OLDEST: i64 = 140_000;
 /// What a process keeps for as long as it has the store open.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// Holds the advisory lock.
-    lock: Mutex<Option<PgConnection>>,
+    pub(super) replica: Replica,
     _listening: AbortOnDropHandle<()>,
 }
 
-impl Session {
-    /// Frees the database for others at once.
-    pub(super) async fn close(&self) {
-        if let Some(lock) = self.lock.lock().await.take() {
-            let _ = within(CONNECT_LIMIT, lock.close()).await;
-        }
-    }
-}
-
-/// Opens the database. The pools connect anew by themselves where the server was away.
+/// Connects to the database, whose tables may be missing. The pools connect anew by themselves where the server was away.
 pub(super) async fn open(
     url: &StoreUrl,
     options: PgConnectOptions,
     acquire_timeout: Duration,
     changes: watch::Sender<()>,
 ) -> Result<(AnyPool, AnyPool, Session), StoreError> {
-    let mut first = connect(url).await?;
-    within(CONNECT_LIMIT, first.execute(sqlx::raw_sql(SETTINGS))).await?;
-    let lock = lock(url, &options).await?;
-    MIGRATIONS.run(&mut first).await?;
-    first.close().await?;
+    // Tried alone first: a pool tries again what fails.
+    connect(url).await?.close().await?;
     let writer = writer_pool(acquire_timeout, url).await?;
     let readers = pool(READERS, acquire_timeout, READ_ONLY, url).await?;
+    let replica = Replica::new(options.clone());
     let listening = AbortOnDropHandle::new(tokio::spawn(listen(options, changes)));
-    Ok((writer, readers, Session { lock: Mutex::new(Some(lock)), _listening: listening }))
+    Ok((writer, readers, Session { replica, _listening: listening }))
 }
 
 /// The one connection that writes.
@@ -134,16 +122,6 @@ pub(super) async fn connect_read_only(url: &StoreUrl) -> Result<AnyConnection, S
     let settings = sqlx::AssertSqlSafe(format!("{SETTINGS}; {READ_ONLY}"));
     within(CONNECT_LIMIT, connection.execute(sqlx::raw_sql(settings))).await?;
     Ok(connection)
-}
-
-/// Takes the advisory lock, which PostgreSQL drops with the connection.
-async fn lock(url: &StoreUrl, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
-    let mut connection = within(CONNECT_LIMIT, PgConnection::connect_with(options)).await?;
-    let locked = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK);
-    match within(CONNECT_LIMIT, locked.fetch_one(&mut connection)).await? {
-        true => Ok(connection),
-        false => Err(StoreError::InUse { store: url.to_string() }),
-    }
 }
 
 /// How the database is found. Nothing is changed.

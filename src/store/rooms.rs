@@ -131,8 +131,9 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM room WHERE id = $1").bind(key(room.as_str())).execute(self.writer()).await?;
-        Ok(())
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM room WHERE id = $1").bind(key(room.as_str())).execute(tx.run()).await?;
+        tx.commit().await
     }
 
     /// The rooms that the names in the configuration found last.

@@ -130,22 +130,27 @@ impl Harness {
 
     /// A second installation with the same servers, with its own account in the same room.
     pub fn second_installation(&self) -> Self {
-        let (chat, signl4) = (self.chat.clone(), self.signl4.clone());
+        let chat = &self.chat;
         let bot = chat.create_user(NewUser::bot("second.bot").password(PASSWORD)).unwrap();
         let token = chat.create_token(&bot).unwrap();
         chat.join(&self.room, &bot).unwrap();
+        Self { bot, token, has_password: false, ..self.replica() }
+    }
+
+    /// Another process of the same installation, with addresses of its own. It has to share the store, which the configuration says.
+    pub fn replica(&self) -> Self {
         Self {
-            chat,
-            signl4,
+            chat: self.chat.clone(),
+            signl4: self.signl4.clone(),
             alice: self.alice.clone(),
             bob: self.bob.clone(),
-            bot,
-            token,
+            bot: self.bot.clone(),
+            token: self.token.clone(),
             room: self.room.clone(),
             listener_port: free_port(),
             admin_port: free_port(),
             more_config: self.more_config.clone(),
-            has_password: false,
+            has_password: self.has_password,
             chat_config: self.chat_config.clone(),
             more_listener: String::new(),
             environment: Vec::new(),
@@ -693,7 +698,8 @@ impl Bot {
         }
     }
 
-    async fn signal(&self, signal: &str) {
+    /// Sends it a signal, such as `-STOP`.
+    pub async fn signal(&self, signal: &str) {
         let pid = self.child.id().unwrap().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
     }

@@ -45,6 +45,7 @@ fn troubled(text: &str) -> Status {
             state: State::Down,
             missing: vec![own()],
             warnings: vec![Warning { what: own(), since: Some(now()) }],
+            active: None,
         },
         connection: ConnectionState::Waiting { reason: LostReason::Network(own()), retry_at: now() },
         offline_since: Some(now()),
@@ -74,7 +75,7 @@ fn troubled(text: &str) -> Status {
 }
 
 fn ready() -> Readiness {
-    Readiness { ready: true, state: State::Ready, missing: vec![], warnings: vec![] }
+    Readiness { ready: true, state: State::Ready, missing: vec![], warnings: vec![], active: None }
 }
 
 /// A healthy bot with nothing to do.

@@ -108,11 +108,18 @@ pub(in crate::bot) struct Rewatched {
 }
 
 impl Rooms {
-    /// An empty directory, with what the last run knew about rooms that the configuration names.
-    pub(in crate::bot) fn new(settings: Arc<Settings>, named: NamedRooms) -> Self {
-        let mut directory = Directory { settings, known: HashMap::new(), named, is_saved: true };
-        directory.forget_entries();
+    /// An empty directory.
+    pub(in crate::bot) fn new(settings: Arc<Settings>) -> Self {
+        let directory =
+            Directory { settings, known: HashMap::new(), named: NamedRooms::new(), is_saved: true };
         Self(RwLock::new(directory))
+    }
+
+    /// Starts with these settings, and with what the last run knew about the rooms that they name.
+    pub(in crate::bot) fn restore(&self, settings: Arc<Settings>, named: NamedRooms) {
+        let mut directory = self.write();
+        (directory.settings, directory.named) = (settings, named);
+        directory.forget_entries();
     }
 
     /// The URL of a message.

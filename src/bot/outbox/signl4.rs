@@ -56,6 +56,9 @@ impl Destination for Signl4Team {
                 Some(Change::Deleted) | None => {}
             }
         }
+        if !self.store.may_call() {
+            return Settlement::Retry { reason: Some("this replica lost the database".into()) }.into();
+        }
         let answer = self.client.raise(&self.url, &event).await;
         // Checked again, because the call may have taken so long that the delay was reported in the thread.
         let alert = self.alert(delivery).await.ok().flatten().unwrap_or(alert);

@@ -106,6 +106,14 @@ CREATE TABLE named_room (
     PRIMARY KEY (entry, room_id)
 );
 
+-- Which replica is active, in one row. Every write checks the number; each replica that becomes active raises it.
+CREATE TABLE term (
+    number   BIGINT NOT NULL,
+    replica  TEXT   NOT NULL, -- for people
+    began_at BIGINT NOT NULL
+);
+INSERT INTO term (number, replica, began_at) VALUES (0, '', 0);
+
 -- Facts about this installation.
 CREATE TABLE fact (
     name  TEXT PRIMARY KEY,

@@ -1,0 +1,241 @@
+//! Which of several replicas on one PostgreSQL is active. On SQLite, whoever has the file open is.
+//!
+//! The active replica holds an advisory lock on a session of its own and says something on it every [`HEARTBEAT`]; the server
+//! ends a silent session after [`SILENCE`]. Each replica that gets the lock begins a new term, which every write checks, and no call
+//! to SIGNL4 begins later than [`LEASE`] after the last heartbeat that was answered. So a replica that is stopped, hangs or is cut off
+//! stops by itself before another one starts, whatever the clocks of the machines say.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sqlx::{Connection, Executor, PgConnection, Row, postgres::PgConnectOptions};
+use tokio::time::{Instant, sleep};
+use tracing::{debug, info, warn};
+
+use super::{
+    Store, StoreError,
+    engine::{Tx, within},
+    postgres::{LOCK, MIGRATIONS, SETTINGS},
+    rows::millis,
+};
+
+/// How often the active replica says something.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How long after its last heartbeat it may begin a call. Shorter than [`SILENCE`], for the server counts from when it answered.
+const LEASE: Duration = Duration::from_secs(6);
+/// `idle_session_timeout`: after this the server ends its session.
+const SILENCE: Duration = Duration::from_secs(9);
+/// How long one question may take, and connecting.
+const LIMIT: Duration = Duration::from_secs(3);
+
+/// What a replica does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It raises the alerts and posts the replies.
+    Active,
+    /// Another one does; this one stores SIGNL4's events, and waits.
+    Standby,
+}
+
+/// This process as one of several replicas.
+#[derive(Debug)]
+pub(super) struct Replica {
+    options: PgConnectOptions,
+    name: String,
+    /// The session that holds the lock, or tries to take it.
+    session: tokio::sync::Mutex<Option<PgConnection>>,
+    /// The term in which this process is active; 0 until it is.
+    term: AtomicI64,
+    /// Until when calls may begin.
+    lease: Mutex<Option<Instant>>,
+}
+
+impl Replica {
+    pub(super) fn new(options: PgConnectOptions) -> Self {
+        Self {
+            options,
+            name: name(),
+            session: tokio::sync::Mutex::default(),
+            term: AtomicI64::new(0),
+            lease: Mutex::default(),
+        }
+    }
+
+    fn term(&self) -> Option<i64> {
+        Some(self.term.load(Ordering::Acquire)).filter(|term| *term != 0)
+    }
+
+    fn lease(&self) -> Option<Instant> {
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `asked` is when the question was asked whose answer says that the lock is held.
+    fn extend_lease(&self, asked: Instant) {
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked + LEASE);
+    }
+
+    /// Fails where this process is not the active one any more. Until the transaction ends no other term begins.
+    pub(super) async fn check_term(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        let held =
+            sqlx::query("SELECT 1 FROM term WHERE number = $1 FOR SHARE").bind(self.term().unwrap_or(0));
+        held.fetch_optional(tx.run()).await?.map(drop).ok_or(StoreError::NotActive)
+    }
+
+    /// Takes the lock, where it is free, and begins a term.
+    async fn take_over(&self) -> Result<bool, StoreError> {
+        let mut session = self.session.lock().await;
+        let asked = Instant::now();
+        let taken = self.begin_term(&mut session).await;
+        match &taken {
+            Ok(Some(term)) => {
+                self.extend_lease(asked);
+                self.term.store(*term, Ordering::Release);
+                info!(term, "this replica is active");
+            }
+            Ok(None) => {}
+            // It may be in any state; and the lock goes with it.
+            Err(_) => *session = None,
+        }
+        Ok(taken?.is_some())
+    }
+
+    async fn begin_term(&self, session: &mut Option<PgConnection>) -> Result<Option<i64>, StoreError> {
+        const BEGIN: &str =
+            "UPDATE term SET number = number + 1, replica = $1, began_at = $2 RETURNING number";
+        let session = self.connected(session).await?;
+        if !try_lock(session).await? {
+            return Ok(None);
+        }
+        MIGRATIONS.run_direct(None, &mut *session, false).await?;
+        let begin = sqlx::query_scalar(BEGIN).bind(&self.name).bind(millis(Timestamp::now()));
+        Ok(Some(begin.fetch_one(session).await?))
+    }
+
+    /// Says something. `false` where another term has begun.
+    async fn heartbeat(&self) -> Result<bool, StoreError> {
+        let mut session = self.session.lock().await;
+        let asked = Instant::now();
+        let is_new = session.is_none();
+        let said = self.say(&mut session, is_new).await;
+        match &said {
+            Ok(Some(true)) => self.extend_lease(asked),
+            Ok(Some(false)) => {}
+            Ok(None) | Err(_) => *session = None,
+        }
+        // Without the lock: the server still has the session that this process lost, or else another term is about to begin.
+        Ok(said?.unwrap_or(true))
+    }
+
+    /// Whether the term is still ours; `None` where it is, but the lock is not.
+    async fn say(
+        &self,
+        session: &mut Option<PgConnection>,
+        is_new: bool,
+    ) -> Result<Option<bool>, StoreError> {
+        let session = self.connected(session).await?;
+        let has_lock = !is_new || try_lock(session).await?;
+        let current: i64 =
+            within(LIMIT, sqlx::query_scalar("SELECT number FROM term").fetch_one(session)).await?;
+        let is_ours = self.term() == Some(current);
+        Ok((has_lock || !is_ours).then_some(is_ours))
+    }
+
+    /// Frees the lock at once.
+    pub(super) async fn resign(&self) {
+        if let Some(session) = self.session.lock().await.take() {
+            let _ = within(LIMIT, session.close()).await;
+        }
+    }
+
+    async fn connected<'a>(
+        &self,
+        session: &'a mut Option<PgConnection>,
+    ) -> Result<&'a mut PgConnection, StoreError> {
+        let connection = match session.take() {
+            Some(connection) => connection,
+            None => {
+                let mut new = within(LIMIT, PgConnection::connect_with(&self.options)).await?;
+                let settings = format!("{SETTINGS}; SET idle_session_timeout = {}", SILENCE.as_millis());
+                within(LIMIT, new.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(settings)))).await?;
+                new
+            }
+        };
+        Ok(session.insert(connection))
+    }
+}
+
+async fn try_lock(session: &mut PgConnection) -> Result<bool, StoreError> {
+    let lock = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(LOCK);
+    Ok(within(LIMIT, lock.fetch_one(session)).await?)
+}
+
+/// How people tell this replica from others: its machine or container, and its process.
+fn name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("{} (process {})", host.trim(), std::process::id())
+}
+
+impl Store {
+    /// What this process does.
+    pub fn role(&self) -> Role {
+        match self.replica() {
+            Some(replica) if replica.term().is_none() => Role::Standby,
+            _ => Role::Active,
+        }
+    }
+
+    /// Becomes active where no other replica is, and brings the tables to the newest form. `false` where another one is.
+    ///
+    /// # Errors
+    /// When the store fails, and [`StoreError::Migrate`] where a newer release has changed the tables.
+    pub async fn take_over(&self) -> Result<bool, StoreError> {
+        match self.replica() {
+            None => Ok(true),
+            Some(replica) => replica.take_over().await,
+        }
+    }
+
+    /// Keeps the active role. Returns once another replica has it.
+    pub async fn keep_active(&self) {
+        let Some(replica) = self.replica() else { return std::future::pending().await };
+        let mut is_lost = false;
+        loop {
+            sleep(HEARTBEAT).await;
+            match replica.heartbeat().await {
+                Ok(true) => is_lost = false,
+                Ok(false) => return,
+                Err(error) if is_lost => debug!(%error, "the database is still away"),
+                Err(error) => {
+                    is_lost = true;
+                    warn!(%error, "the database does not answer; nothing is sent until it does");
+                }
+            }
+        }
+    }
+
+    /// Whether a call to the outside may begin now. Asked right before it.
+    pub fn may_call(&self) -> bool {
+        match self.replica() {
+            None => true,
+            Some(replica) => replica.lease().is_some_and(|until| Instant::now() < until),
+        }
+    }
+
+    /// The replica that is active, for people; `None` where there are no replicas.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn active_replica(&self) -> Result<Option<String>, StoreError> {
+        if self.replica().is_none() {
+            return Ok(None);
+        }
+        let active = sqlx::query("SELECT replica FROM term").fetch_optional(self.reader()).await?;
+        Ok(active.map(|row| row.try_get(0)).transpose()?)
+    }
+}

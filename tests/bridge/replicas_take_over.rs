@@ -1,0 +1,301 @@
+//! Promises 1 to 3 with replicas that share a PostgreSQL: one works, the others stand by, and whatever happens to the one that
+//! works, no alert is lost, doubled or told in the wrong thread.
+//!
+//! `tests/postgres.sh cargo test --test bridge -- --ignored replicas` starts the server that they need.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sandbox::signl4::{OutboundFault, Times, WebhookFault};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use crate::harness::{Bot, Harness, LISTENER_SECRET, SOON, http};
+
+/// How soon after the active replica is killed another one has taken over.
+const AFTER_A_KILL: Duration = Duration::from_secs(15);
+/// The same after it was cut off or stopped.
+const AFTER_A_CUT: Duration = Duration::from_secs(45);
+const LOOK: Duration = Duration::from_millis(50);
+
+const ONE: &str = "SIGNL4 pump 1 is down";
+const TWO: &str = "SIGNL4 pump 2 is down";
+const THREE: &str = "SIGNL4 pump 3 is down";
+
+/// What happens to the connections between a replica and the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Up,
+    /// Nothing gets through, and nobody is told.
+    Frozen,
+    /// Every connection is closed, and no new one is accepted.
+    Refused,
+}
+
+/// A database of its own, and a replica's way to it.
+struct Database {
+    url: Url,
+    link: watch::Sender<Link>,
+}
+
+impl Database {
+    /// Creates an empty one on the server of `SIGNL4_TEST_POSTGRES`.
+    async fn create() -> Url {
+        let server = std::env::var("SIGNL4_TEST_POSTGRES").expect("start this with tests/postgres.sh");
+        let name = format!("replicas_{:016x}", rand::random::<u64>());
+        let mut connection = PgConnection::connect(&server).await.unwrap();
+        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+        let mut url = Url::parse(&server).unwrap();
+        url.set_path(&name);
+        url
+    }
+
+    /// A way to it that can be cut.
+    async fn through_a_link(server: &Url) -> Self {
+        let argument = |wanted| server.query_pairs().find(|(name, _)| name == wanted).unwrap().1.into_owned();
+        let socket = PathBuf::from(argument("host")).join(".s.PGSQL.5432");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (user, path) = (argument("user"), server.path());
+        let url = Url::parse(&format!("postgres://{user}@{address}{path}?sslmode=disable")).unwrap();
+        let link = watch::Sender::new(Link::Up);
+        tokio::spawn(accept(listener, socket, link.clone()));
+        Self { url, link }
+    }
+}
+
+async fn accept(listener: TcpListener, server: PathBuf, link: watch::Sender<Link>) {
+    while let Ok((client, _)) = listener.accept().await {
+        if *link.borrow() == Link::Refused {
+            continue;
+        }
+        let Ok(upstream) = UnixStream::connect(&server).await else { continue };
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = upstream.into_split();
+        tokio::spawn(pump(from_client, to_server, link.subscribe()));
+        tokio::spawn(pump(from_server, to_client, link.subscribe()));
+    }
+}
+
+async fn pump(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut link: watch::Receiver<Link>,
+) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = tokio::select! {
+            read = from.read(&mut buffer) => read.unwrap_or(0),
+            _ = link.wait_for(|link| *link == Link::Refused) => 0,
+        };
+        let is_up = link.wait_for(|link| *link != Link::Frozen).await.is_ok_and(|link| *link == Link::Up);
+        if read == 0 || !is_up || to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Two replicas of one installation, each with a link of its own to their database.
+struct Replicas {
+    one: Harness,
+    other: Harness,
+    one_link: watch::Sender<Link>,
+    other_link: watch::Sender<Link>,
+    url: Url,
+}
+
+impl Replicas {
+    async fn new() -> Self {
+        let url = Database::create().await;
+        let one = Harness::new().await.with_fast_tempo();
+        let mut replicas = vec![];
+        for mut harness in [one.replica(), one] {
+            let Database { url, link } = Database::through_a_link(&url).await;
+            harness.configure(&format!("[store]\nurl = {:?}", url.as_str()));
+            replicas.push((harness, link));
+        }
+        let [(other, other_link), (one, one_link)] = <[_; 2]>::try_from(replicas).ok().unwrap();
+        Self { one, other, one_link, other_link, url }
+    }
+
+    /// The first one active, the other one standby.
+    async fn start(&self) -> (Bot, Bot) {
+        let active = self.one.start_bot().await;
+        let standby = self.other.start_bot().await;
+        assert_eq!(state(&self.one).await, "ready");
+        assert_eq!(state(&self.other).await, "standby");
+        (active, standby)
+    }
+
+    /// SIGNL4's events go to this replica from now on, as a load balancer would send them.
+    fn call_back(&self, replica: &Harness) {
+        let url = format!("{}/signl4/{LISTENER_SECRET}", replica.listener_url());
+        self.one.signl4.set_outbound_url(&url);
+    }
+
+    /// Waits until the other replica is active; how long that took.
+    async fn other_is_active(&self, within: Duration) -> Duration {
+        let since = Instant::now();
+        while state(&self.other).await == "standby" {
+            assert!(since.elapsed() < within, "still standby after {within:?}");
+            sleep(LOOK).await;
+        }
+        since.elapsed()
+    }
+}
+
+/// The state that `/readyz` tells.
+async fn state(harness: &Harness) -> String {
+    let answer = http().get(format!("{}/readyz", harness.admin_url())).send().await.unwrap();
+    let readiness: serde_json::Value = answer.json().await.unwrap();
+    readiness["state"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_killed_replica_is_replaced_and_nothing_is_lost_or_doubled() {
+    let replicas = Replicas::new().await;
+    let (active, _standby) = replicas.start().await;
+    let harness = &replicas.other;
+    let first = harness.say(ONE);
+    harness.alert(ONE).await;
+    harness.chat.wait_for_reaction(&first, ":rotating_light:", SOON).await.unwrap();
+    active.kill().await;
+    let second = harness.say(TWO);
+    harness.wait_for_texts_within(&[TWO], AFTER_A_KILL).await;
+    replicas.call_back(harness);
+    for (message, text) in [(&first, ONE), (&second, TWO)] {
+        harness.signl4.acknowledge(&harness.alert(text).await.id, "Rene").unwrap();
+        harness.wait_for_reply(message, "Rene: Alert acknowledged.").await;
+    }
+    harness.flush().await;
+    assert_eq!(harness.pages(), [ONE, TWO]);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_replica_that_is_told_to_stop_hands_over_at_once() {
+    let replicas = Replicas::new().await;
+    let (active, _standby) = replicas.start().await;
+    assert!(active.stop().await.success());
+    let took = replicas.other_is_active(Duration::from_secs(5)).await;
+    assert!(took < Duration::from_secs(5));
+    replicas.other.say(ONE);
+    replicas.other.alert(ONE).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn an_event_that_a_standby_receives_is_told_by_the_active_replica() {
+    let replicas = Replicas::new().await;
+    let (_active, _standby) = replicas.start().await;
+    let harness = &replicas.one;
+    replicas.call_back(&replicas.other);
+    let message = harness.say(ONE);
+    harness.signl4.acknowledge(&harness.alert(ONE).await.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    assert_eq!(state(&replicas.other).await, "standby");
+    assert_eq!(harness.chat.sessions_of(&harness.bot), 1, "a standby does not connect to Rocket.Chat");
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_replica_that_hung_sends_nothing_once_it_goes_on() {
+    let replicas = Replicas::new().await;
+    let (mut active, _standby) = replicas.start().await;
+    let harness = &replicas.other;
+    active.signal("-STOP").await;
+    harness.say(ONE);
+    harness.wait_for_texts_within(&[ONE], AFTER_A_CUT).await;
+    active.signal("-CONT").await;
+    harness.say(TWO);
+    harness.alert(TWO).await;
+    assert_eq!(active.wait().await.code(), Some(1), "it stops: another one is active");
+    harness.flush().await;
+    assert_eq!(harness.pages(), [ONE, TWO]);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_replica_that_is_cut_off_from_the_database_is_replaced_and_sends_nothing_more() {
+    let replicas = Replicas::new().await;
+    let (mut active, _standby) = replicas.start().await;
+    let harness = &replicas.other;
+    replicas.one_link.send_replace(Link::Frozen);
+    // It still sees the messages.
+    harness.say(ONE);
+    harness.wait_for_texts_within(&[ONE], AFTER_A_CUT).await;
+    harness.say(TWO);
+    harness.alert(TWO).await;
+    replicas.one_link.send_replace(Link::Up);
+    assert_eq!(active.wait().await.code(), Some(1));
+    harness.flush().await;
+    assert_eq!(harness.pages(), [ONE, TWO]);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_call_that_died_with_its_replica_is_not_repeated_where_signl4_tells_of_it() {
+    let replicas = Replicas::new().await;
+    let (active, _standby) = replicas.start().await;
+    let harness = &replicas.other;
+    replicas.call_back(harness);
+    harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
+    harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_secs(2)), Times::Next(1));
+    let message = harness.say(ONE);
+    harness.alert(ONE).await;
+    active.kill().await;
+    harness.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
+    harness.flush().await;
+    assert_eq!(harness.pages(), [ONE]);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_database_that_is_restarted_loses_nothing_and_changes_no_roles() {
+    let replicas = Replicas::new().await;
+    let (mut active, mut standby) = replicas.start().await;
+    let harness = &replicas.one;
+    harness.say(ONE);
+    harness.alert(ONE).await;
+    for link in [&replicas.one_link, &replicas.other_link] {
+        link.send_replace(Link::Refused);
+    }
+    harness.say(TWO);
+    let down =
+        || async { http().get(format!("{}/readyz", harness.admin_url())).send().await.unwrap().status() };
+    while down().await != 503 {
+        sleep(LOOK).await;
+    }
+    let mut server = PgConnection::connect(replicas.url.as_str()).await.unwrap();
+    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    server.execute(others).await.unwrap();
+    replicas.one_link.send_replace(Link::Up);
+    harness.alert(TWO).await;
+    replicas.other_link.send_replace(Link::Up);
+    harness.say(THREE);
+    harness.alert(THREE).await;
+    active.assert_runs();
+    standby.assert_runs();
+    harness.flush().await;
+    assert_eq!(harness.pages(), [ONE, TWO, THREE]);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_replica_of_an_older_release_does_not_become_active() {
+    let replicas = Replicas::new().await;
+    let (active, mut standby) = replicas.start().await;
+    let mut server = PgConnection::connect(replicas.url.as_str()).await.unwrap();
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+        VALUES (9999, 'newer', true, '', 0)";
+    server.execute(newer).await.unwrap();
+    active.kill().await;
+    assert_eq!(standby.wait().await.code(), Some(1));
+    assert!(standby.log().contains("run the release that wrote it last"), "{}", standby.log());
+}
