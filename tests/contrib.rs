@@ -32,7 +32,7 @@ fn the_dashboard_shows_every_metric_that_is_not_only_for_rules() {
     let shown = named(DASHBOARD);
     let hidden: Vec<&str> =
         METRICS.iter().map(|metric| metric.name).filter(|name| !shown.contains(name)).collect();
-    assert_eq!(hidden, ["signl4_bot_store_up"]);
+    assert_eq!(hidden, ["signl4_bot_standby", "signl4_bot_store_up"]);
 }
 
 #[test]

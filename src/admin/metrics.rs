@@ -11,7 +11,7 @@ use crate::{
     store::StoreError,
     telemetry::{
         BUILD_INFO, CONNECTION_STATE, DEGRADED, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS,
-        INBOX_OLDEST_AGE, OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, START_TIME, STORE_UP, Sample,
+        INBOX_OLDEST_AGE, OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, STANDBY, START_TIME, STORE_UP, Sample,
         WATCHED_ROOMS,
     },
 };
@@ -31,6 +31,7 @@ pub(super) async fn scrape(status: &StatusCollector) -> String {
         Sample::new(&START_TIME, bot.started_at.as_duration().as_secs_f64()),
         Sample::new(&READY, flag(state != State::Down)),
         Sample::new(&DEGRADED, flag(state == State::Degraded)),
+        Sample::new(&STANDBY, flag(state == State::Standby)),
         Sample::new(&FRAMES_RECEIVED, bot.frames.received() as f64),
         Sample::new(&FRAMES_SKIPPED, bot.frames.skipped() as f64),
     ];

@@ -41,6 +41,8 @@ metrics! {
         "1 while the bot receives messages from Rocket.Chat and can write to its store, as /readyz reports, else 0.",
     DEGRADED: Gauge "signl4_bot_degraded"
         "1 while the bot runs but people may not be paged, as the warnings of /readyz explain, else 0.",
+    STANDBY: Gauge "signl4_bot_standby"
+        "1 while another replica is active and this one stands by, else 0.",
     CONNECTION_STATE: Gauge "signl4_bot_connection_state"
         "1 for the state of the connection to Rocket.Chat (connecting, online, waiting, stopped), 0 for the others.",
     RECONNECTS: Counter "signl4_bot_reconnects_total"
