@@ -57,7 +57,7 @@ enum Command {
         #[command(flatten)]
         file: ConfigFile,
     },
-    /// Look after the store.
+    /// Manage the store.
     Store {
         #[command(subcommand)]
         command: StoreCommand,

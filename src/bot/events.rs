@@ -98,9 +98,10 @@ impl Events {
             }
         }
         let now = Instant::now();
-        let panicked = self.panics.values().next().map(|_| PAUSE);
+        // What an event waits for does not always change the store.
+        let look_again = (!self.panics.is_empty() || !self.waits.is_empty()).then_some(PAUSE);
         let deadlines = self.waits.values().map(|until| until.saturating_duration_since(now));
-        Ok(deadlines.filter(|wait| !wait.is_zero()).chain(panicked).fold(POLL, Duration::min))
+        Ok(deadlines.filter(|wait| !wait.is_zero()).chain(look_again).fold(POLL, Duration::min))
     }
 
     /// Settles an event, or lets it wait. A panic delays only this event, and after several panics it is given up.
@@ -201,8 +202,13 @@ impl Events {
         let tells_raised = notification.event_kind == EventKind::Raised;
         let correlation =
             correlate(reference, tells_raised, candidates(reference, found), may_wait, is_watched);
-        if correlation.target == ReplyTarget::Later {
-            return Ok(false);
+        let other_room = settings.config.replies.other_alerts_to.as_ref();
+        // After a start the rooms are not known until they have been listed.
+        let room_is_unknown = other_room.is_some_and(|room| self.rooms.find(room).is_none());
+        match &correlation.target {
+            ReplyTarget::Later => return Ok(false),
+            ReplyTarget::Nowhere if room_is_unknown && may_wait => return Ok(false),
+            _ => {}
         }
         let outcome = EventOutcome {
             alert: match &correlation.target {

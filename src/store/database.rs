@@ -52,7 +52,7 @@ pub struct Store {
 #[derive(Debug)]
 enum Held {
     Sqlite(#[expect(dead_code, reason = "locked until it is dropped")] File),
-    Postgres(Session),
+    Postgres(Box<Session>),
 }
 
 impl Store {
@@ -89,7 +89,7 @@ impl Store {
         let (engine, (writer, readers, held)) = match (url.path(), url.postgres()) {
             (None, Some(options)) => {
                 let opened = postgres::open(url, options?, busy_timeout, changes.clone()).await?;
-                (Engine::Postgres, (opened.0, opened.1, Held::Postgres(opened.2)))
+                (Engine::Postgres, (opened.0, opened.1, Held::Postgres(Box::new(opened.2))))
             }
             (path, _) => {
                 let opened = sqlite::open(url, path.unwrap_or(Path::new("")), busy_timeout).await?;

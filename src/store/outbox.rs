@@ -156,12 +156,13 @@ impl Store {
     /// When the store fails; then nothing may be sent.
     pub async fn claim(&self, row: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         let mut tx = self.write().await?;
-        let claimed = sqlx::query_as(CLAIM).bind(row).fetch_optional(tx.run()).await?;
+        // All rows: the first one arrives before the statement has ended.
+        let mut claimed: Vec<Delivery> = sqlx::query_as(CLAIM).bind(row).fetch_all(tx.run()).await?;
         let committed = tx.commit().await;
         if committed.is_err() {
             self.doubtful().push(row);
         }
-        committed.map(|()| claimed)
+        committed.map(|()| claimed.pop())
     }
 
     /// Writes down what came of an attempt, for its alert too, and puts what follows from it into the outbox: all or

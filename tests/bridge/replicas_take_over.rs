@@ -45,7 +45,7 @@ struct Database {
 impl Database {
     /// Creates an empty one on the server of `SIGNL4_TEST_POSTGRES`.
     async fn create() -> Url {
-        let server = std::env::var("SIGNL4_TEST_POSTGRES").expect("start this with tests/postgres.sh");
+        let server = std::env::var("SIGNL4_TEST_POSTGRES").unwrap();
         let name = format!("replicas_{:016x}", rand::random::<u64>());
         let mut connection = PgConnection::connect(&server).await.unwrap();
         connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
@@ -111,15 +111,17 @@ struct Replicas {
 impl Replicas {
     async fn new() -> Self {
         let url = Database::create().await;
-        let one = Harness::new().await.with_fast_tempo();
+        let servers = Harness::new().await.with_fast_tempo();
         let mut replicas = vec![];
-        for mut harness in [one.replica(), one] {
+        for mut harness in [servers.replica(), servers.replica()] {
             let Database { url, link } = Database::through_a_link(&url).await;
             harness.configure(&format!("[store]\nurl = {:?}", url.as_str()));
             replicas.push((harness, link));
         }
         let [(other, other_link), (one, one_link)] = <[_; 2]>::try_from(replicas).ok().unwrap();
-        Self { one, other, one_link, other_link, url }
+        let replicas = Self { one, other, one_link, other_link, url };
+        replicas.call_back(&replicas.one);
+        replicas
     }
 
     /// The first one active, the other one standby.
