@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -46,6 +47,8 @@ use signl4::WebhookClient;
 const GRACE: Duration = Duration::from_secs(9);
 /// How often a standby tries to become active.
 const TAKE_OVER_EVERY: Duration = Duration::from_secs(1);
+/// How long a standby waits after the database failed.
+const AFTER_FAILURE: Duration = Duration::from_secs(4);
 /// Maximum number of realtime events that wait for the intake.
 const EVENTS: usize = 1024;
 
@@ -238,13 +241,6 @@ impl Bot {
         self.start_outbox(&shared, webhooks, &tempo).await?;
         self.start_inside(&shared, &tempo);
         self.start_ingest(&shared, seen, realtime, &tempo).await?;
-        let (store, cancel) = (self.store.clone(), self.cancel.clone());
-        self.fallible("active role", async move {
-            tokio::select! {
-                () = cancel.cancelled() => Ok(()),
-                () = store.keep_active() => Err(RunError::Replaced),
-            }
-        });
         Ok(())
     }
 
@@ -288,13 +284,26 @@ impl Bot {
     /// # Errors
     /// When a part failed.
     pub async fn run(mut self) -> Result<(), RunError> {
-        let reason = self.until_it_ends().await;
+        let store = self.store.clone();
+        // Until the parts have finished: another replica must not do what they are doing.
+        let mut replaced = pin!(store.keep_active());
+        let mut reason = tokio::select! {
+            biased;
+            reason = self.until_it_ends() => reason,
+            () = &mut replaced => Err(RunError::Replaced),
+        };
         self.cancel.cancel();
-        let all = async { while self.parts.join_next().await.is_some() {} };
-        if timeout(GRACE, all).await.is_err() {
-            warn!("some parts did not finish in time; their work continues at the next start");
-            self.parts.abort_all();
+        if !matches!(reason, Err(RunError::Replaced)) {
+            let all = async { while self.parts.join_next().await.is_some() {} };
+            tokio::select! {
+                finished = timeout(GRACE, all) => if finished.is_err() {
+                    warn!("some parts did not finish in time; their work continues at the next start");
+                },
+                () = replaced => reason = reason.and(Err(RunError::Replaced)),
+            }
         }
+        // Nothing that a replaced one still does can be stored.
+        self.parts.abort_all();
         // The pool waits for connections in use; an aborted part has released its connection.
         let _ = timeout(Duration::from_millis(500), self.store.close()).await;
         info!("stopped");
@@ -311,7 +320,12 @@ impl Bot {
                 ended = self.parts.join_next() => return early_end(ended),
                 taken_over = take_over(&self.store), if self.work.is_some() => taken_over?,
             }
-            self.start_work().await.map_err(RunError::TakeOver)?;
+            let cancel = self.cancel.clone();
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Ok(()),
+                started = self.start_work() => started.map_err(RunError::TakeOver)?,
+            }
         }
     }
 
@@ -418,6 +432,8 @@ async fn take_over(store: &Store) -> Result<(), RunError> {
                     warn!(%error, "cannot find out whether another replica is active; trying again");
                     logged = Some(reason);
                 }
+                // The replica that was active comes first once the database is back.
+                sleep(AFTER_FAILURE).await;
             }
         }
     }

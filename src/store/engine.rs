@@ -98,8 +98,11 @@ pub(super) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let late = || io::Error::new(io::ErrorKind::TimedOut, "the database does not answer");
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late().into()))
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(no_answer()))
+}
+
+pub(super) fn no_answer() -> Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the database does not answer").into()
 }
 
 impl<'c, E: Executor<'c, Database = Any>> Executor<'c> for Bounded<E> {

@@ -14,14 +14,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use sqlx::{Connection, Executor, PgConnection, Row, postgres::PgConnectOptions};
-use tokio::time::{Instant, sleep};
+use sqlx::{Connection, Executor, PgConnection, Row, migrate::MigrateError, postgres::PgConnectOptions};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::{
     Store, StoreError,
-    engine::{Tx, within},
-    postgres::{LOCK, MIGRATIONS, SETTINGS},
+    engine::{Tx, no_answer, within},
+    postgres::{LOCK, MIGRATIONS, SETTINGS, STATEMENT_LIMIT},
     rows::millis,
 };
 
@@ -33,6 +33,10 @@ const LEASE: Duration = Duration::from_secs(6);
 const SILENCE: Duration = Duration::from_secs(9);
 /// How long one question may take, and connecting.
 const LIMIT: Duration = Duration::from_secs(3);
+/// How soon the active replica looks for a database that was away: before any standby does, so that the roles stay as they are.
+const RETURN: Duration = Duration::from_millis(500);
+/// How long bringing the tables to the newest form may take. Each statement has the limit of the session.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(60);
 
 /// What a replica does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,9 +116,11 @@ impl Replica {
         if !try_lock(session).await? {
             return Ok(None);
         }
-        MIGRATIONS.run_direct(None, &mut *session, false).await?;
+        let migrated = timeout(MIGRATION_LIMIT, MIGRATIONS.run_direct(None, &mut *session, false)).await;
+        migrated.unwrap_or(Err(MigrateError::Execute(no_answer())))?;
         let begin = sqlx::query_scalar(BEGIN).bind(&self.name).bind(millis(Timestamp::now()));
-        Ok(Some(begin.fetch_one(session).await?))
+        // It waits for transactions of the term before.
+        Ok(Some(within(STATEMENT_LIMIT, begin.fetch_one(session)).await?))
     }
 
     /// Says something. `false` where another term has begun.
@@ -201,12 +207,15 @@ impl Store {
         }
     }
 
-    /// Keeps the active role. Returns once another replica has it.
+    /// Keeps the active role, from when this replica has it. Returns once another one has.
     pub async fn keep_active(&self) {
         let Some(replica) = self.replica() else { return std::future::pending().await };
         let mut is_lost = false;
         loop {
-            sleep(HEARTBEAT).await;
+            sleep(if is_lost { RETURN } else { HEARTBEAT }).await;
+            if replica.term().is_none() {
+                continue;
+            }
             match replica.heartbeat().await {
                 Ok(true) => is_lost = false,
                 Ok(false) => return,

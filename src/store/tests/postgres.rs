@@ -1,6 +1,6 @@
 //! What only PostgreSQL does: several processes, errors of a server, connections that break. Without a server nothing is tried.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::{
@@ -41,6 +41,40 @@ async fn a_database_is_new_then_in_use_then_usable() {
     assert_eq!(inspected(&url).await, Condition::InUse);
     store.close().await;
     assert_eq!(inspected(&url).await, Condition::Usable);
+}
+
+/// The lock of a term that is over, as when the server ended its session.
+async fn losing_the_lock(store: &Store) {
+    store.replica().unwrap().resign().await;
+}
+
+#[tokio::test]
+async fn a_replica_whose_term_is_over_writes_nothing_but_events() {
+    let Some(_) = server() else { return };
+    let Fixture { store: old, url, .. } = Fixture::new().await;
+    let new = Store::open_as_replica(&url, DEADLINE).await.unwrap();
+    assert!(!new.take_over().await.unwrap());
+    assert!(matches!(new.recover().await, Err(StoreError::NotActive)), "a standby");
+    losing_the_lock(&old).await;
+    assert!(new.take_over().await.unwrap());
+    assert!(matches!(old.recover().await, Err(StoreError::NotActive)));
+    assert!(matches!(old.intake().await, Err(StoreError::NotActive)));
+    assert!(old.receive_event(&NotificationId::new("e"), b"{}").await.unwrap());
+    assert_eq!(new.waiting_events(0, 9).await.unwrap().len(), 1);
+    new.recover().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_term_begins_only_after_the_transactions_of_the_one_before() {
+    let Some(_) = server() else { return };
+    let Fixture { store: old, url, .. } = Fixture::new().await;
+    let new = Store::open_as_replica(&url, DEADLINE).await.unwrap();
+    let writing = old.intake().await.unwrap();
+    losing_the_lock(&old).await;
+    let mut taking_over = pin!(new.take_over());
+    assert!(timeout(Duration::from_secs(1), &mut taking_over).await.is_err());
+    writing.commit().await.unwrap();
+    assert!(timeout(DEADLINE, taking_over).await.unwrap().unwrap());
 }
 
 #[tokio::test]
