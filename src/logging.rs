@@ -15,6 +15,7 @@
 //! Every line about an alert has the field `alert`, its ID in the store: grep for it to see all of the alert's steps. An event
 //! has the field `event` until its alert is found. A message's ID is in `message_id`, because `message` is the line's text.
 
+mod escape;
 mod journal;
 mod recent;
 
@@ -29,6 +30,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+use escape::Escaped;
+pub(crate) use escape::is_unsafe;
 use journal::Journal;
 pub use recent::{Line, Recent, recent};
 
@@ -72,9 +75,10 @@ pub fn start(format: LogFormat, default_level: &str) -> Result<(), InvalidFilter
         true => BoxMakeWriter::new(Journal),
         false => BoxMakeWriter::new(io::stderr),
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let on_terminal = io::stderr().is_terminal();
-    let lines = match format.resolve(on_terminal) {
+    let format = format.resolve(on_terminal);
+    let lines = tracing_subscriber::fmt::layer().with_writer(Escaped { writer, format });
+    let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         _ => lines.with_ansi(on_terminal).boxed(),
     };

@@ -9,6 +9,7 @@ use std::io;
 use std::sync::LazyLock;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
+use regex::Regex;
 
 /// The maximum number of instructions per rendering. An ordinary template needs a few dozen.
 const FUEL: u64 = 20_000;
@@ -27,7 +28,27 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_recursion_limit(RECURSION_LIMIT);
     environment.set_fuel(Some(FUEL));
+    // Fuel counts instructions, not memory. Without these, and with the tags below, a value cannot be built up step by step.
+    for function in ["namespace", "range", "dict"] {
+        environment.remove_global(function);
+    }
+    environment.add_filter("replace", replace);
     environment
+});
+
+/// `{% tag ... %}`.
+static TAG: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::unwrap_used, reason = "a constant that the tests compile")]
+    Regex::new(r"(?s)\{%[-+]?\s*(\w*)\s*(.*?)\s*[-+]?%\}").unwrap()
+});
+
+/// What `for` may iterate over: a variable or a slice of it, and filters with at most one literal argument.
+static ITERATED: LazyLock<Regex> = LazyLock::new(|| {
+    #[expect(clippy::unwrap_used, reason = "a constant that the tests compile")]
+    Regex::new(
+        r#"^\w+(\s*,\s*\w+)*\s+in\s+[\w.]+(\[[\d:\s-]*\])?(\s*\|\s*\w+(\(\s*('[^']*'|"[^"]*"|\d{0,3})\s*\))?)*$"#,
+    )
+    .unwrap()
 });
 
 /// A text with variables, validated. It is compiled again when it is rendered, which is rare: the compiled form is large.
@@ -53,6 +74,9 @@ pub enum CompileError {
         /// The line within the template, from 1.
         line: usize,
     },
+    /// It uses a tag that could build up a value without bounds.
+    #[error("{{% {0} … %}} is not allowed in this form")]
+    Tag(String),
     /// It uses an unknown name.
     #[error("there is no variable {0:?}")]
     UnknownName(String),
@@ -103,6 +127,7 @@ impl Template {
     /// When the template would fail for every message.
     pub fn compile(source: &str, vocabulary: &Vocabulary) -> Result<Self, CompileError> {
         let template = Self { source: source.to_owned() };
+        template.check_tags()?;
         template.check_names(vocabulary)?;
         template.try_out(vocabulary)?;
         Ok(template)
@@ -132,6 +157,17 @@ impl Template {
         Ok(String::from_utf8_lossy(&output.0).into_owned())
     }
 
+    fn check_tags(&self) -> Result<(), CompileError> {
+        let is_allowed = |tag: &str, rest: &str| match tag {
+            "for" => ITERATED.is_match(rest),
+            "set" | "with" | "filter" | "macro" | "call" | "block" | "autoescape" | "do" => false,
+            // Anything else is harmless, or unknown to the compiler.
+            _ => true,
+        };
+        let refused = TAG.captures_iter(&self.source).find(|tag| !is_allowed(&tag[1], &tag[2]));
+        refused.map_or(Ok(()), |tag| Err(CompileError::Tag(tag[1].to_owned())))
+    }
+
     fn check_names(&self, vocabulary: &Vocabulary) -> Result<(), CompileError> {
         let template = ENVIRONMENT.template_from_str(&self.source).map_err(|error| invalid(&error))?;
         let built_in: BTreeSet<&str> = ENVIRONMENT.globals().map(|(name, _)| name).collect();
@@ -149,6 +185,14 @@ impl Template {
             Err(error) if is_hopeless(error.kind()) => Err(invalid(&error)),
             _ => Ok(()),
         }
+    }
+}
+
+/// The filter of the same name, but with a bounded result: each call may multiply the length of a text by that of another.
+fn replace(text: String, from: String, to: String) -> Result<String, minijinja::Error> {
+    match text.len() + text.matches(&from).count() * to.len() > OUTPUT_LIMIT {
+        true => Err(minijinja::Error::new(ErrorKind::InvalidOperation, "the text is too long")),
+        false => Ok(text.replace(&from, &to)),
     }
 }
 
@@ -255,7 +299,6 @@ mod tests {
         assert_eq!(refused("{{ room.nmae }}"), "there is no variable \"room.nmae\"");
         assert_eq!(refused("{{ room }}"), "there is no variable \"room\"");
         assert_eq!(refused("{% if severity %}high{% endif %}"), "there is no variable \"severity\"");
-        compiled("{% set mine = text %}{{ mine }}");
         compiled("{% for letter in text %}{{ loop.index }}{{ letter }}{% endfor %}");
     }
 
@@ -291,6 +334,41 @@ mod tests {
         let error = template.render("title", &values(&"secret ".repeat(200))).unwrap_err();
         assert_eq!(error.what, "title");
         assert!(!error.to_string().contains("secret"), "{error}");
+    }
+
+    /// Without the check of the tags, these take minutes and gigabytes.
+    #[test]
+    fn a_template_cannot_build_up_a_value_without_bounds() {
+        let nested = |begin: &str, end: &str| begin.repeat(40) + "{{ text|length }}" + &end.repeat(40);
+        let forty = |tag: &str| tag.repeat(40) + "{{ text|length }}";
+        let begin = std::time::Instant::now();
+        for source in [
+            forty("{% set text = text ~ text %}"),
+            "{% set x = [text] %}".to_owned() + &forty("{%- set x = x + x -%}"),
+            nested("{% with text = text ~ text %}", "{% endwith %}"),
+            nested("{% for text in [text ~ text] %}", "{% endfor %}"),
+            nested("{%for text in (text + text)|batch(9)%}", "{%endfor%}"),
+            "{% set n = namespace(x=[1]) %}{% for c in text %}{% set n.x = n.x + n.x %}{% endfor %}"
+                .to_owned(),
+            "{% filter upper %}{{ text }}{% endfilter %}".to_owned(),
+        ] {
+            refused(&source);
+        }
+        let template = compiled(&format!("{{{{ text{} }}}}", "|replace('x', text)".repeat(40)));
+        template.render("title", &values(&"x".repeat(5_000))).unwrap_err();
+        for source in [
+            "{{ (text * 99999999)|length }}",
+            "{{ ([text] * 999999999999)|list|length }}",
+            "{{ '%0999999999d'|format(1) }}",
+        ] {
+            if let Ok(template) = Template::compile(source, &vocabulary()) {
+                let _ = template.render("title", &values("x"));
+            }
+        }
+        assert!(begin.elapsed() < std::time::Duration::from_secs(10), "{:?}", begin.elapsed());
+        compiled(
+            "{% for word in text|split(' ') %}{{ word }}{% endfor %}{%- for c in room.name[:3] -%}{{ c }}{% endfor %}",
+        );
     }
 
     #[test]

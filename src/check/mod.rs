@@ -30,6 +30,7 @@ pub(crate) use machine::webhook_base;
 pub use print::{Look, print};
 pub use public_url::PublicUrl;
 pub use report::{Finding, Grade, Remark, Report, RoomFinding, Section, json};
+pub(crate) use server::is_loopback;
 pub(crate) use trial::{RoomsInSight, Session, Trial};
 
 /// Probes everything that `run` needs. Pages nobody, posts nothing, joins nothing, leaves no file behind, and does not

@@ -111,7 +111,7 @@ fn rows(cells: Vec<Cell>, remark: &Remark) -> Vec<Vec<Cell>> {
 fn text(text: &str) -> Cell {
     let visible = |c: char| match c {
         c if c.is_ascii_whitespace() => ' ',
-        c if c.is_control() => '\u{fffd}',
+        c if crate::logging::is_unsafe(c) => '\u{fffd}',
         c => c,
     };
     Cell::new(text.chars().map(visible).collect::<String>())

@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use super::Failure;
 use crate::{
     bot::{Bot, Reloader, StartError, Tempo},
+    check::is_loopback,
     config::{Config, Sources},
     systemd,
 };
@@ -29,6 +30,9 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     let hangups = listen(SignalKind::hangup())?;
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
     raise_descriptor_limit();
+    for insecure in unencrypted(&config) {
+        warn!("{insecure}");
+    }
     let bot = tokio::select! {
         // The start may wait for a locked store.
         () = stop.cancelled() => return Ok(()),
@@ -47,6 +51,21 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     let reloading = reload_on(hangups, path, bot.reloader(), refusal);
     let _reloading = AbortOnDropHandle::new(tokio::spawn(reloading));
     Ok(bot.run().await?)
+}
+
+/// What the bot calls over http, with a secret that crosses the network unencrypted.
+fn unencrypted(config: &Config) -> Vec<String> {
+    let chat = &config.rocketchat.url;
+    let chat = (!chat.is_tls() && !is_loopback(chat.host())).then(|| {
+        "Rocket.Chat is called over http: the account's token crosses the network unencrypted".to_owned()
+    });
+    let webhooks = config.signl4.webhooks().filter(|(_, url)| !url.is_tls() && !is_loopback(url.host()));
+    let webhooks = webhooks.map(|(team, _)| {
+        format!(
+            "the webhook of {team} is called over http: the team's secret crosses the network unencrypted"
+        )
+    });
+    chat.into_iter().chain(webhooks).collect()
 }
 
 /// Raises the soft limit of open files to the hard one: the soft one is low only for programs that use `select(2)`.
@@ -108,4 +127,26 @@ pub(super) fn stop_on_signals() -> Result<CancellationToken, Failure> {
 
 fn listen(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::Usage(format!("cannot listen for signals: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_to_another_machine_is_warned_of() {
+        let warned = |chat: &str, webhook: &str| {
+            let toml = format!(
+                "[rocketchat]\nurl = {chat:?}\nuser_id = \"u\"\nauth_token = \"t\"\n[signl4]\nwebhook_url = {webhook:?}\n\
+                 [listener]\nbind = \"127.0.0.1:8080\"\nsecret = \"a-secret-of-some-length\"\n"
+            );
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), toml).unwrap();
+            let sources = Sources { path: Some(file.path().to_owned()), env: vec![] };
+            unencrypted(&Config::load(&sources).unwrap()).len()
+        };
+        assert_eq!(warned("http://chat.example.com", "http://signl4.example.com/webhook/abc"), 2);
+        assert_eq!(warned("https://chat.example.com", "https://connect.signl4.com/webhook/abc"), 0);
+        assert_eq!(warned("http://localhost:3000", "http://127.0.0.1:9/webhook/abc"), 0);
+    }
 }

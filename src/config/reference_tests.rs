@@ -18,7 +18,8 @@ Every key of `bot.toml`, with its default and the environment variable that sets
 - A key that ends in `_file` names a file that contains the secret and nothing else.
 - Spaces, line ends and byte order marks around secrets, names, addresses and URLs are removed. Quotes around them are an error.
 - Durations are `\"30s\"`, `\"5m\"`, `\"24h\"`, `\"90d\"`.
-- Templates use [Jinja](https://docs.rs/minijinja/latest/minijinja/syntax/) syntax.
+- Templates use [Jinja](https://docs.rs/minijinja/latest/minijinja/syntax/) syntax, without what could build up a value without bounds:
+  no `{% set %}`, no `{% with %}`, no `range`, and `{% for %}` only over a variable, a slice of it or its filters.
 - An unknown key is an error. The message suggests the key that was probably meant.
 ";
 

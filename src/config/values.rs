@@ -191,6 +191,10 @@ pub(super) fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Template, F
             format!("is not a template: {error}"),
             "write variables as {{ text }}; the syntax is that of Jinja",
         ),
+        CompileError::Tag(_) => Fault::new(
+            format!("is not a template: {error}"),
+            "use {% if … %}, and {% for … in … %} over a variable with filters",
+        ),
         CompileError::UnknownName(ref name) => {
             let fix = match closest(name, vocabulary.names()) {
                 Some(meant) => format!("did you mean {meant}?"),

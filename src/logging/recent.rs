@@ -139,7 +139,7 @@ impl Visit for Words {
 }
 
 fn bounded(text: &str) -> String {
-    text.chars().take(MAX_LENGTH).collect()
+    text.chars().take(MAX_LENGTH).map(|c| if super::escape::is_unsafe(c) { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -197,6 +197,12 @@ mod tests {
         assert_eq!(lines.len(), MAX_OF_ONE_PLACE + 1);
         assert_eq!(lines[0].fields, "room=999");
         assert_eq!(lines[MAX_OF_ONE_PLACE].message, "rare");
+    }
+
+    #[test]
+    fn control_characters_are_replaced() {
+        let recent = listening(|| tracing::warn!(reason = %"a\n\u{202e}b", "x"));
+        assert_eq!(recent.lines()[0].fields, "reason=a\u{fffd}\u{fffd}b");
     }
 
     #[test]

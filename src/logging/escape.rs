@@ -1,0 +1,142 @@
+//! Escapes and bounds what is written: IDs and error texts come from other machines, and end up on a terminal.
+
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
+
+use serde_json::Value;
+use tracing::Metadata;
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::LogFormat;
+
+/// A line beyond this length is shortened, in bytes.
+const MAX_LINE: usize = 16 * 1024;
+/// Maximum length of one value in such a line of JSON, in characters.
+const MAX_VALUE: usize = 2_000;
+
+/// Whether a character may end a line, control a terminal or change the order in which text is shown.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A writer of whole lines that are escaped first.
+pub(super) struct Escaped<M> {
+    pub(super) writer: M,
+    pub(super) format: LogFormat,
+}
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Escaped<M> {
+    type Writer = Escaped<M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Escaped { writer: self.writer.make_writer(), format: self.format }
+    }
+
+    fn make_writer_for(&'a self, line: &Metadata<'_>) -> Self::Writer {
+        Escaped { writer: self.writer.make_writer_for(line), format: self.format }
+    }
+}
+
+impl<W: Write> Write for Escaped<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let mut line = match self.format {
+            LogFormat::Json => json(line),
+            _ => plain(line),
+        };
+        line.push('\n');
+        self.writer.write_all(line.as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// JSON has no control characters below U+0080, but all others.
+fn json(line: &str) -> String {
+    let shortened = match line.len() > MAX_LINE {
+        true => serde_json::from_str(line)
+            .map_or(Cow::Borrowed(line), |value| Cow::Owned(short(value).to_string())),
+        false => Cow::Borrowed(line),
+    };
+    escape(&shortened, |c, _| format!("\\u{:04x}", u32::from(c)))
+}
+
+fn short(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.chars().take(MAX_VALUE).collect()),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, short(value))).collect(),
+        other => other,
+    }
+}
+
+/// Colours, which the format begins with an escape character, remain.
+fn plain(line: &str) -> String {
+    let end = line.floor_char_boundary(MAX_LINE);
+    escape(&line[..end], |c, rest| match c {
+        '\u{1b}' if is_colour(rest) => c.to_string(),
+        c => c.escape_default().to_string(),
+    })
+}
+
+fn is_colour(rest: &str) -> bool {
+    let parameters =
+        rest.strip_prefix('[').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
+    parameters.is_some_and(|rest| rest.starts_with('m'))
+}
+
+fn escape(line: &str, escaped: impl Fn(char, &str) -> String) -> String {
+    let mut text = String::with_capacity(line.len() + 1);
+    for (at, c) in line.char_indices() {
+        if is_unsafe(c) { text.push_str(&escaped(c, &line[at + c.len_utf8()..])) } else { text.push(c) }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, sync::Arc};
+
+    use tracing::subscriber::with_default;
+    use tracing_subscriber::fmt;
+
+    use super::*;
+
+    fn logged(format: LogFormat, value: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let writer = Arc::new(File::create(file.path()).unwrap());
+        let log = fmt().with_writer(Escaped { writer, format }).with_ansi(false);
+        let write = || tracing::warn!(id = %value, quoted = value, "failed: {value}");
+        match format {
+            LogFormat::Json => with_default(log.json().flatten_event(true).finish(), write),
+            _ => with_default(log.finish(), write),
+        }
+        std::fs::read_to_string(file.path()).unwrap()
+    }
+
+    #[test]
+    fn what_comes_from_others_stays_on_one_line_and_does_nothing_to_a_terminal() {
+        let foreign = "a\nERROR b\r\u{1b}[2J\u{9b}2J\u{202e}c\u{2028}\u{7f}\0ü";
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let line = logged(format, foreign);
+            assert!(line.ends_with('\n') && line.contains('ü'), "{line}");
+            assert!(!line.trim_end_matches('\n').contains(is_unsafe), "{line:?}");
+        }
+        let line: Value = serde_json::from_str(&logged(LogFormat::Json, foreign)).unwrap();
+        assert_eq!(line["id"], foreign);
+    }
+
+    #[test]
+    fn a_long_line_is_shortened_and_remains_json() {
+        let long = "ä".repeat(100_000);
+        assert!(logged(LogFormat::Text, &long).len() <= MAX_LINE + 1);
+        let line: Value = serde_json::from_str(&logged(LogFormat::Json, &long)).unwrap();
+        assert_eq!(line["id"].as_str().unwrap().chars().count(), MAX_VALUE);
+    }
+}
