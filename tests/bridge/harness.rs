@@ -672,6 +672,11 @@ impl Bot {
         assert!(ended.is_none(), "{ended:?}:\n{}", self.log());
     }
 
+    /// How it ended, where it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// SIGKILL: like a machine failure.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();

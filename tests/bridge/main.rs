@@ -10,6 +10,7 @@ mod backfill_is_bounded;
 mod bots_do_not_page_each_other;
 mod channel_lists_are_read;
 mod clock_changes;
+mod database_link;
 mod delays_are_short;
 mod deliveries_finish;
 mod each_version_of_rocketchat;

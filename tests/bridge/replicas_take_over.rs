@@ -3,17 +3,16 @@
 //!
 //! `tests/postgres.sh cargo test --test bridge -- --ignored replicas` starts the server that they need.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use sandbox::rocketchat::RestFault;
 use sandbox::signl4::{OutboundFault, Times, WebhookFault};
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixStream};
+use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
+use crate::database_link::{Database, Link, end_all_sessions};
 use crate::harness::{Bot, Harness, LISTENER_SECRET, SOON, http};
 
 /// How soon after the active replica is killed another one has taken over.
@@ -25,79 +24,6 @@ const LOOK: Duration = Duration::from_millis(50);
 const ONE: &str = "SIGNL4 pump 1 is down";
 const TWO: &str = "SIGNL4 pump 2 is down";
 const THREE: &str = "SIGNL4 pump 3 is down";
-
-/// What happens to the connections between a replica and the database.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Link {
-    Up,
-    /// Nothing gets through, and nobody is told.
-    Frozen,
-    /// Every connection is closed, and no new one is accepted.
-    Refused,
-}
-
-/// A database of its own, and a replica's way to it.
-struct Database {
-    url: Url,
-    link: watch::Sender<Link>,
-}
-
-impl Database {
-    /// Creates an empty one on the server of `SIGNL4_TEST_POSTGRES`.
-    async fn create() -> Url {
-        let server = std::env::var("SIGNL4_TEST_POSTGRES").unwrap();
-        let name = format!("replicas_{:016x}", rand::random::<u64>());
-        let mut connection = PgConnection::connect(&server).await.unwrap();
-        connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
-        let mut url = Url::parse(&server).unwrap();
-        url.set_path(&name);
-        url
-    }
-
-    /// A way to it that can be cut.
-    async fn through_a_link(server: &Url) -> Self {
-        let argument = |wanted| server.query_pairs().find(|(name, _)| name == wanted).unwrap().1.into_owned();
-        let socket = PathBuf::from(argument("host")).join(".s.PGSQL.5432");
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (user, path) = (argument("user"), server.path());
-        let url = Url::parse(&format!("postgres://{user}@{address}{path}?sslmode=disable")).unwrap();
-        let link = watch::Sender::new(Link::Up);
-        tokio::spawn(accept(listener, socket, link.clone()));
-        Self { url, link }
-    }
-}
-
-async fn accept(listener: TcpListener, server: PathBuf, link: watch::Sender<Link>) {
-    while let Ok((client, _)) = listener.accept().await {
-        if *link.borrow() == Link::Refused {
-            continue;
-        }
-        let Ok(upstream) = UnixStream::connect(&server).await else { continue };
-        let (from_client, to_client) = client.into_split();
-        let (from_server, to_server) = upstream.into_split();
-        tokio::spawn(pump(from_client, to_server, link.subscribe()));
-        tokio::spawn(pump(from_server, to_client, link.subscribe()));
-    }
-}
-
-async fn pump(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    mut link: watch::Receiver<Link>,
-) {
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = tokio::select! {
-            read = from.read(&mut buffer) => read.unwrap_or(0),
-            _ = link.wait_for(|link| *link == Link::Refused) => 0,
-        };
-        let is_up = link.wait_for(|link| *link != Link::Frozen).await.is_ok_and(|link| *link == Link::Up);
-        if read == 0 || !is_up || to.write_all(&buffer[..read]).await.is_err() {
-            return;
-        }
-    }
-}
 
 /// Two replicas of one installation, each with a link of its own to their database.
 struct Replicas {
@@ -221,6 +147,31 @@ async fn a_replica_that_hung_sends_nothing_once_it_goes_on() {
     assert_eq!(harness.pages(), [ONE, TWO]);
 }
 
+/// It looked whether its message was still there, which took long.
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_replica_that_hung_between_the_claim_and_the_call_does_not_call_once_it_goes_on() {
+    let replicas = Replicas::new().await;
+    let (mut active, _standby) = replicas.start().await;
+    let harness = &replicas.other;
+    harness.signl4.faults().webhook(WebhookFault::Status(503), Times::Next(1));
+    harness.chat.faults().rest_next("chat.getMessage", 1, RestFault::Slow(Duration::from_secs(1)));
+    harness.say(ONE);
+    let mut server = PgConnection::connect(replicas.url.as_str()).await.unwrap();
+    let claimed = "SELECT 1 FROM delivery WHERE kind = 'alert' AND state = 'under_way' AND attempts = 2";
+    let since = Instant::now();
+    while server.fetch_optional(claimed).await.unwrap().is_none() {
+        assert!(since.elapsed() < SOON, "not claimed again");
+        sleep(LOOK).await;
+    }
+    active.signal("-STOP").await;
+    harness.wait_for_texts_within(&[ONE], AFTER_A_CUT).await;
+    active.signal("-CONT").await;
+    assert_eq!(active.wait().await.code(), Some(1), "it stops: another one is active");
+    harness.flush().await;
+    assert_eq!(harness.pages(), [ONE]);
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
 async fn a_replica_that_is_cut_off_from_the_database_is_replaced_and_sends_nothing_more() {
@@ -273,15 +224,14 @@ async fn a_database_that_is_restarted_loses_nothing_and_changes_no_roles() {
     while down().await != 503 {
         sleep(LOOK).await;
     }
-    let mut server = PgConnection::connect(replicas.url.as_str()).await.unwrap();
-    let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-        WHERE datname = current_database() AND pid <> pg_backend_pid()";
-    server.execute(others).await.unwrap();
-    replicas.one_link.send_replace(Link::Up);
+    end_all_sessions(&replicas.url).await;
+    for link in [&replicas.one_link, &replicas.other_link] {
+        link.send_replace(Link::Up);
+    }
     harness.alert(TWO).await;
-    replicas.other_link.send_replace(Link::Up);
     harness.say(THREE);
     harness.alert(THREE).await;
+    assert_eq!(state(&replicas.other).await, "standby");
     active.assert_runs();
     standby.assert_runs();
     harness.flush().await;

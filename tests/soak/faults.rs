@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -15,14 +14,16 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Soak;
+use super::database_link::Link;
 use super::harness::StoreLock;
+use super::replicas::Interruption;
 
 /// How often each kind of fault occurred.
 #[derive(Debug, Default)]
 pub struct Strikes(BTreeMap<&'static str, usize>);
 
 impl Strikes {
-    fn count(&mut self, kind: &'static str) {
+    pub(super) fn count(&mut self, kind: &'static str) {
         *self.0.entry(kind).or_default() += 1;
     }
 }
@@ -37,20 +38,23 @@ impl std::fmt::Display for Strikes {
 /// A fault that ends after a while.
 pub struct Striking {
     until: Instant,
-    fault: Fault,
+    pub(super) fault: Fault,
 }
 
-enum Fault {
+pub(super) enum Fault {
     Switch(Switch),
     Signl4Refuses,
     RestAway,
-    BotDead,
+    BotDead(usize),
     StoreLocked(StoreLock),
+    Hung(usize),
+    CutOff(usize),
+    DatabaseAway,
 }
 
 /// One of the switches of the simulated Rocket.Chat.
 #[derive(Clone, Copy)]
-struct Switch {
+pub(super) struct Switch {
     name: &'static str,
     /// Open connections are closed when it is switched on, because it only affects new ones.
     cuts: bool,
@@ -97,18 +101,24 @@ const ROUTES: &[&str] = &[
 
 impl Soak {
     pub(super) async fn strike(&mut self) {
-        match self.rng.random_range(0..23) {
+        let with_database = if self.database.is_some() { 9 } else { 0 };
+        match self.rng.random_range(0..23 + with_database) {
             0 => self.cut(),
             1..=5 => self.switch(),
             6 => {
-                self.interruptions.push(Timestamp::now());
+                self.interruptions.push(Interruption::now());
                 self.begin("SIGNL4 refuses", Fault::Signl4Refuses, 3_000);
             }
             7 => {
                 self.harness.chat.faults().rest_always("*", RestFault::bad_gateway());
                 self.begin("REST away", Fault::RestAway, 2_000);
             }
-            8 | 9 => self.kill().await,
+            // Replicas are to live long enough to take over from each other.
+            8..=10 if self.database.is_some() && self.rng.random_ratio(3, 4) => {}
+            8 | 9 => {
+                let at = self.draw_replica();
+                self.kill(at).await;
+            }
             10 => self.stop().await,
             11 => self.reload().await,
             12 => self.lock_the_store().await,
@@ -117,13 +127,23 @@ impl Soak {
             17 | 18 => self.trip_the_rest_api(),
             19 => self.trip_the_entrance(),
             20 => self.set_our_clock(),
-            _ => self.move_the_clock(),
+            21 | 22 => self.move_the_clock(),
+            _ if self.rng.random_ratio(3, 4) => {}
+            23..=25 => self.hang().await,
+            26..=28 => self.cut_off(),
+            29 => self.take_the_database_away().await,
+            30 => self.stop().await,
+            _ => self.kill_all().await,
         }
     }
 
-    fn begin(&mut self, kind: &'static str, fault: Fault, longest: u64) {
+    pub(super) fn begin(&mut self, kind: &'static str, fault: Fault, longest: u64) {
         self.strikes.count(kind);
         let lasts = Duration::from_millis(self.rng.random_range(100..longest));
+        self.strike_for(lasts, fault);
+    }
+
+    pub(super) fn strike_for(&mut self, lasts: Duration, fault: Fault) {
         self.striking.push(Striking { until: Instant::now() + lasts, fault });
     }
 
@@ -155,40 +175,15 @@ impl Soak {
         });
     }
 
-    async fn kill(&mut self) {
-        if let Some(bot) = self.bot.take() {
-            self.interruptions.push(Timestamp::now());
-            bot.kill().await;
-            self.begin("SIGKILL", Fault::BotDead, 2_000);
-        }
-    }
-
-    async fn stop(&mut self) {
-        if let Some(bot) = self.bot.take() {
-            // Before that it does not listen to signals.
-            bot.wait_for_log(&["\"starting\""]).await;
-            let asked = Instant::now();
-            let status = bot.stop().await;
-            assert!(status.success(), "SIGTERM: {status}\n{}", self.log());
-            assert!(asked.elapsed() < Duration::from_secs(10), "SIGTERM: {:?}", asked.elapsed());
-            self.begin("SIGTERM", Fault::BotDead, 2_000);
-        }
-    }
-
-    /// SIGHUP, as soon as the bot listens for signals.
-    async fn reload(&mut self) {
-        let Some(bot) = &mut self.bot else { return };
-        if bot.count_in_log(&["\"started\""]) > 0 {
-            bot.reload().await;
-            self.strikes.count("SIGHUP");
-        }
-    }
-
     /// A running bot waits. A starting one gives up, as it must if another process has the store, so none is started.
     async fn lock_the_store(&mut self) {
         let locked = |striking: &Striking| matches!(striking.fault, Fault::StoreLocked(_));
-        if self.bot.is_some() && !self.striking.iter().any(locked) {
-            let lock = self.harness.lock_store().await;
+        if self.database.is_some() {
+            return;
+        }
+        let [replica] = &self.replicas[..] else { unreachable!("one bot on SQLite") };
+        if replica.bot.is_some() && !self.striking.iter().any(locked) {
+            let lock = replica.harness.lock_store().await;
             self.begin("store locked", Fault::StoreLocked(lock), 3_000);
         }
     }
@@ -269,9 +264,10 @@ impl Soak {
     fn set_our_clock(&mut self) {
         let by = self.rng.random_range(1..3_600);
         let back = !self.installation.clock_goes_back && self.rng.random_ratio(1, 2);
-        if let Some(clock) = &self.our_clock {
+        let clocks: Vec<_> = self.replicas.iter().filter_map(|replica| replica.clock.as_ref()).collect();
+        if !clocks.is_empty() {
             self.ahead += if back { -by } else { by };
-            clock.set(self.ahead);
+            clocks.iter().for_each(|clock| clock.set(self.ahead));
             self.strikes.count("our clock");
         }
     }
@@ -281,13 +277,16 @@ impl Soak {
         let (over, still): (Vec<_>, Vec<_>) =
             self.striking.drain(..).partition(|striking| striking.until <= now);
         self.striking = still;
-        let mut starts = false;
+        let mut starts = vec![];
         for striking in over {
             match striking.fault {
                 Fault::Switch(_) | Fault::Signl4Refuses => {}
                 Fault::RestAway => self.harness.chat.faults().clear_rest(),
-                Fault::BotDead => starts = true,
+                Fault::BotDead(at) => starts.push(at),
                 Fault::StoreLocked(lock) => lock.release().await,
+                Fault::Hung(at) => self.replicas[at].go_on().await,
+                Fault::CutOff(at) => self.replicas[at].link(Link::Up),
+                Fault::DatabaseAway => self.replicas.iter().for_each(|replica| replica.link(Link::Up)),
             }
         }
         self.set_switches();
@@ -295,9 +294,10 @@ impl Soak {
             true => self.harness.signl4.refuse().await,
             false => self.harness.signl4.listen_again().await.unwrap(),
         }
-        if starts {
+        for at in starts {
             self.release_the_store().await;
-            self.bot = Some(self.harness.spawn_bot());
+            let replica = &mut self.replicas[at];
+            replica.bot = Some(replica.harness.spawn_bot());
         }
     }
 

@@ -4,29 +4,35 @@
 //! `SOAK_SECONDS=600 SOAK_SEED=7 cargo test --test soak -- --nocapture` runs longer, and repeats a failed run: every
 //! run first prints its seed. The seed determines everything except the timing of the network. If `LIBFAKETIME` names
 //! `libfaketimeMT.so.1`, the clock of the bot's own machine is set as well.
+//!
+//! `SOAK_REPLICAS=3 tests/postgres.sh cargo test --test soak` runs so many replicas on PostgreSQL instead of one bot on SQLite.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "what fails here fails the test, and its seed is to be read"
 )]
 
+#[path = "../bridge/database_link.rs"]
+mod database_link;
 mod faults;
 #[path = "../bridge/harness.rs"]
 mod harness;
+mod replicas;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use faults::{Strikes, Striking};
-use harness::{Bot, FakeClock, Harness};
-use jiff::Timestamp;
+use harness::Harness;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, RngExt, SeedableRng};
+use replicas::{Interruption, Replica};
 use sandbox::rocketchat::{Heartbeat, Limit, Limits, Message, NewRoom, Options, Room};
 use sandbox::signl4::Alert;
 use tokio::time::{Instant, sleep};
+use url::Url;
 
 /// The duration of the short run in the tests.
 const USUAL_SECONDS: u64 = 15;
@@ -39,8 +45,9 @@ const MOST_ROOMS: usize = 12;
 async fn whatever_strikes_every_match_alerts_once_and_every_event_appears_once_in_its_thread() {
     let seconds = number("SOAK_SECONDS").unwrap_or(USUAL_SECONDS);
     let seed = number("SOAK_SEED").unwrap_or_else(rand::random);
-    println!("SOAK_SEED={seed} SOAK_SECONDS={seconds}");
-    let mut soak = Soak::set(seed).await;
+    let replicas = number("SOAK_REPLICAS").unwrap_or(1);
+    println!("SOAK_SEED={seed} SOAK_SECONDS={seconds} SOAK_REPLICAS={replicas}");
+    let mut soak = Soak::set(seed, replicas).await;
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         soak.step().await;
@@ -105,11 +112,14 @@ impl Installation {
 }
 
 struct Soak {
+    /// The servers.
     harness: Harness,
     rng: StdRng,
     installation: Installation,
     rooms: Vec<Room>,
-    bot: Option<Bot>,
+    replicas: Vec<Replica>,
+    /// Where there are several, their database.
+    database: Option<Url>,
     /// Messages that match, by the text that matches.
     written: BTreeMap<String, Message>,
     /// Messages that do not match yet.
@@ -117,16 +127,15 @@ struct Soak {
     /// Faults that end at a given time.
     striking: Vec<Striking>,
     strikes: Strikes,
-    our_clock: Option<FakeClock>,
-    /// How far it was set ahead, in seconds.
+    /// How far the bot's clock was set ahead, in seconds.
     ahead: i64,
     next: u32,
     /// When the bot or SIGNL4 was stopped, whether or not calls were in progress.
-    interruptions: Vec<Timestamp>,
+    interruptions: Vec<Interruption>,
 }
 
 impl Soak {
-    async fn set(seed: u64) -> Self {
+    async fn set(seed: u64, replicas: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
         let installation = Installation::draw(&mut rng);
         println!("{installation:?}");
@@ -134,7 +143,6 @@ impl Soak {
             Harness::with_options(installation.options(seed), sandbox::signl4::Options::default()).await;
         // In a long run the clock advances by days while sessions are short. None of that may make a message too old.
         let mut harness = harness.with_catch_up("2000h");
-        let our_clock = FakeClock::of(&mut harness);
         harness.watch(&["*", "new-*"]);
         harness.chat.store_last_message(!installation.forgets_last);
         if !installation.limited {
@@ -147,31 +155,33 @@ impl Soak {
             harness.chat.create_room(NewRoom::group("night").members(members)).unwrap(),
             harness.chat.create_room(NewRoom::direct([&harness.alice, &harness.bot])).unwrap(),
         ];
+        let servers = harness.replica();
+        let (replicas, database) = replicas::set(harness, replicas).await;
         let mut soak = Self {
-            harness,
+            harness: servers,
             rng,
             installation,
             rooms,
-            bot: None,
+            replicas,
+            database,
             written: BTreeMap::new(),
             harmless: Vec::new(),
             striking: Vec::new(),
             strikes: Strikes::default(),
-            our_clock,
             ahead: 0,
             next: 0,
             interruptions: Vec::new(),
         };
         soak.set_switches();
-        soak.bot = Some(soak.harness.start_bot().await);
+        for replica in &mut soak.replicas {
+            replica.start().await;
+        }
         soak
     }
 
     async fn step(&mut self) {
         self.take_back(Instant::now()).await;
-        if let Some(bot) = &mut self.bot {
-            bot.assert_runs();
-        }
+        self.look_after_replicas();
         match self.rng.random_range(0..100) {
             0..30 => self.write(),
             30..40 => self.emit_again(),
@@ -265,11 +275,12 @@ impl Soak {
     /// Ends every fault, restarts the bot, and waits until nothing is missing.
     async fn come_to_rest(&mut self) {
         self.end_all().await;
-        if let Some(bot) = self.bot.take() {
-            self.interruptions.push(Timestamp::now());
-            bot.kill().await;
+        for at in 0..self.replicas.len() {
+            self.kill(at).await;
         }
-        self.bot = Some(self.harness.start_bot().await);
+        for replica in &mut self.replicas {
+            replica.start().await;
+        }
         let texts: BTreeSet<String> = self.written.keys().cloned().collect();
         let all = |alerts: &[Alert]| texts.iter().all(|text| alerts.iter().any(|alert| alert.text == *text));
         let waited = self.harness.signl4.wait_until(REST, |alerts, _| all(alerts)).await;
@@ -279,9 +290,14 @@ impl Soak {
             panic!("LOST: {lost:#?}\n{}", self.log());
         }
         self.harness.signl4.wait_for_delivery(REST).await.unwrap();
+        self.wait_for_the_outbox().await;
     }
 
     fn log(&self) -> String {
-        self.harness.logs().join("\n--- started anew ---\n")
+        self.logs().join("\n--- started anew ---\n")
+    }
+
+    fn logs(&self) -> Vec<String> {
+        self.replicas.iter().flat_map(|replica| replica.harness.logs()).collect()
     }
 }

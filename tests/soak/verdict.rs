@@ -85,13 +85,15 @@ impl Soak {
 
     /// Whether the bot or SIGNL4 may have stopped during a call.
     fn was_interrupted(&self, call: &WebhookCall) -> bool {
-        self.interruptions.iter().any(|at| call.at <= *at && *at < call.at + LONGEST_CALL)
+        self.interruptions
+            .iter()
+            .any(|gone| call.at <= gone.at + gone.calls_go_on && gone.at < call.at + LONGEST_CALL)
     }
 
     /// Whether the bot cannot know that this is the alert: no bot ever logged its `eventId`.
     fn was_unanswered(&self, alert: &Alert) -> bool {
         let named = |line: &str| line.contains("alert sent") && line.contains(&alert.event_id);
-        !self.harness.logs().iter().any(|log| log.lines().any(named))
+        !self.logs().iter().any(|log| log.lines().any(named))
     }
 
     /// Every event that the bot accepted appears once, and in the alert's thread if the bot knows the alert by its
