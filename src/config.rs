@@ -25,7 +25,7 @@ mod store;
 mod trigger;
 pub(crate) mod values;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 pub use listener::{Admin, Listener, TlsFiles};
 pub(crate) use report::similar;
@@ -58,6 +58,8 @@ pub struct Config {
     pub replies: Replies,
     /// `[[trigger]]`, at least one.
     pub triggers: TriggerSet,
+    /// The files with secrets that every user of the machine can read.
+    pub exposed_files: BTreeSet<PathBuf>,
 }
 
 impl Config {
@@ -71,8 +73,9 @@ impl Config {
         if report.count() > 0 {
             sources.note_missing_file(&report);
         }
+        let exposed_files = report.exposed_files();
         match (report.into_errors(), config) {
-            (None, Some(config)) => Ok(config),
+            (None, Some(config)) => Ok(Self { exposed_files, ..config }),
             (errors, _) => Err(errors.unwrap_or_default()),
         }
     }
@@ -97,5 +100,6 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         store: store?,
         replies: replies?,
         triggers: triggers?,
+        exposed_files: BTreeSet::new(),
     })
 }

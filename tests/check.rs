@@ -1,7 +1,8 @@
 //! `check` as an administrator runs it: the real binary between two simulated servers.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ struct Scene {
     rocketchat: String,
     /// Whatever follows the tables.
     more: String,
+    /// The mode of `bot.toml`.
+    mode: u32,
 }
 
 /// The output of a check.
@@ -57,7 +60,7 @@ impl Scene {
         chat.create_room(NewRoom::channel("general").members([&alice, &bot])).unwrap();
         let rocketchat = format!("user_id = {:?}\nauth_token = {token:?}\n", bot.id);
         let dir = TempDir::new().unwrap();
-        Self { chat, signl4, alice, bot, token, dir, rocketchat, more: String::new() }
+        Self { chat, signl4, alice, bot, token, dir, rocketchat, more: String::new(), mode: 0o600 }
     }
 
     fn trigger(&mut self, rooms: &str) {
@@ -82,6 +85,7 @@ impl Scene {
     async fn check_with(&self, config: &str) -> Said {
         let file = self.dir.path().join("bot.toml");
         fs::write(&file, config).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(self.mode)).unwrap();
         let run = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
             .args(["check", "--config"])
             .arg(&file)
@@ -420,6 +424,22 @@ async fn a_store_that_cannot_be_used_is_a_problem() {
     let said = scene.check().await;
     said.fails();
     said.has('✗', &["store", "/proc/signl4-rocketchat.db", "writable"]);
+}
+
+#[tokio::test]
+async fn a_file_with_a_secret_that_everybody_can_read_is_a_warning() {
+    let mut scene = Scene::set().await;
+    let said = scene.check().await;
+    assert!(!said.stdout.contains("every user"), "{}", said.stdout);
+    scene.mode = 0o644;
+    let token = scene.dir.path().join("token");
+    fs::write(&token, &scene.token).unwrap();
+    fs::set_permissions(&token, Permissions::from_mode(0o604)).unwrap();
+    scene.rocketchat = format!("user_id = {:?}\nauth_token_file = {token:?}\n", scene.bot.id);
+    let said = scene.check().await;
+    said.works();
+    said.has('!', &["secrets", "bot.toml", "chmod"]);
+    said.has('!', &["secrets", "/token", "chmod"]);
 }
 
 #[tokio::test]

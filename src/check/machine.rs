@@ -21,6 +21,7 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     // A running bot may have another working directory, and so another store.
     let relative = store.is_ok() && config.store.url.path().is_some_and(Path::is_relative);
     let mut findings = vec![Finding::new("store", store_remark(&config.store.url, store))];
+    findings.extend(config.exposed_files.iter().map(|file| Finding::new("secrets", exposed(file))));
     for (subject, key, bind) in
         [("listener", "listener.bind", config.listener.bind), ("admin", "admin.bind", config.admin.bind)]
     {
@@ -53,6 +54,14 @@ pub(crate) fn webhook_base(config: &Config, public: Option<&PublicUrl>) -> Strin
     let host =
         if bind.ip().is_unspecified() { format!("<this machine>:{}", bind.port()) } else { bind.to_string() };
     format!("{scheme}://{host}")
+}
+
+fn exposed(file: &Path) -> Remark {
+    let file = file.display();
+    Remark::warning(
+        format!("every user of this machine can read {file}, which contains a secret"),
+        format!("chmod o-r {file}"),
+    )
 }
 
 fn store_remark(url: &StoreUrl, found: Result<Condition, StoreError>) -> Remark {

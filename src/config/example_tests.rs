@@ -110,7 +110,7 @@ fn loaded(text: &str) -> Config {
 
 /// Every value that has a default, as lines that can be compared.
 fn settings(config: &Config) -> Vec<String> {
-    let Config { rocketchat, signl4, listener, admin, store, replies, triggers } = config;
+    let Config { rocketchat, signl4, listener, admin, store, replies, triggers, exposed_files: _ } = config;
     let mut lines = vec![
         format!("{} {:?} {:?}", rocketchat.url, rocketchat.alias, rocketchat.avatar),
         format!("{} {:?}", rocketchat.auto_join, rocketchat.catch_up),

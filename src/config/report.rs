@@ -4,6 +4,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use super::source::Origin;
 
@@ -113,6 +116,7 @@ pub(super) struct Report {
     found: RefCell<Vec<Found>>,
     known: RefCell<BTreeSet<String>>,
     leftovers: RefCell<Vec<Leftover>>,
+    exposed_files: RefCell<BTreeSet<PathBuf>>,
 }
 
 struct Found {
@@ -146,7 +150,22 @@ impl Report {
             found: RefCell::default(),
             known: RefCell::default(),
             leftovers: RefCell::default(),
+            exposed_files: RefCell::default(),
         }
+    }
+
+    /// Notes where a secret was read from: `path`, or the configuration file itself.
+    pub(super) fn note_secret_file(&self, path: Option<&str>) {
+        const READABLE_BY_OTHERS: u32 = 0o004;
+        let path = Path::new(path.unwrap_or(&self.file));
+        if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & READABLE_BY_OTHERS != 0) {
+            self.exposed_files.borrow_mut().insert(path.to_owned());
+        }
+    }
+
+    /// The files with secrets that every user of the machine can read.
+    pub(super) fn exposed_files(&self) -> BTreeSet<PathBuf> {
+        self.exposed_files.take()
     }
 
     /// Adds a problem.

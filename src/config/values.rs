@@ -107,9 +107,15 @@ impl Section<'_> {
             return None;
         }
         let (text, place) = match (inline, path) {
-            (Some(inline), path) if path.is_none() || inline.place.is_env() => (inline.value, inline.place),
+            (Some(inline), path) if path.is_none() || inline.place.is_env() => {
+                if !inline.place.is_env() {
+                    self.report.note_secret_file(None);
+                }
+                (inline.value, inline.place)
+            }
             (_, path) => {
                 let path = path?;
+                self.report.note_secret_file(Some(&path.value));
                 (self.report.accept(&path.place, read_secret(&path.value))?, path.place)
             }
         };

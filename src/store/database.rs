@@ -1,7 +1,6 @@
 //! Opening the database, one bot at a time, and keeping it in shape.
 
 use std::{
-    fs::File,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
@@ -51,7 +50,7 @@ pub struct Store {
 /// What keeps the store for this process.
 #[derive(Debug)]
 enum Held {
-    Sqlite(#[expect(dead_code, reason = "locked until it is dropped")] File),
+    Sqlite(sqlite::Lock),
     Postgres(Box<Session>),
 }
 
@@ -126,18 +125,21 @@ impl Store {
         }
     }
 
-    /// Where a single statement writes that a standby makes too.
-    pub(super) fn writer(&self) -> Bounded<&AnyPool> {
-        self.engine.bounded(&self.writer)
-    }
-
     /// Starts a transaction that writes. Fails where another replica is active.
     pub(super) async fn write(&self) -> Result<Tx, StoreError> {
-        let mut tx = self.engine.begin_write(&self.writer).await?;
+        let mut tx = self.write_in_any_role().await?;
         if let Some(replica) = self.replica() {
             replica.check_term(&mut tx).await?;
         }
         Ok(tx)
+    }
+
+    /// Starts a transaction that a standby makes too.
+    pub(super) async fn write_in_any_role(&self) -> Result<Tx, StoreError> {
+        if let Held::Sqlite(lock) = &*self.held {
+            lock.check_in_place()?;
+        }
+        self.engine.begin_write(&self.writer).await
     }
 
     /// Starts a transaction whose statements all see the same moment.
@@ -150,7 +152,7 @@ impl Store {
     /// # Errors
     /// Why it does not.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
-        let mut tx = self.engine.begin_write(&self.writer).await?;
+        let mut tx = self.write_in_any_role().await?;
         sqlx::query("INSERT INTO fact (name, value) VALUES ('checked_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
             .bind(millis(Timestamp::now()))
             .execute(tx.run())

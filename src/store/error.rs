@@ -25,6 +25,14 @@ pub enum StoreError {
         /// What the system says.
         reason: String,
     },
+    /// The file was removed or replaced while the bot worked on it.
+    #[error(
+        "{path}: the store was removed or replaced while the bot runs; put the file back, or restart the bot to begin with the one that is there now"
+    )]
+    Replaced {
+        /// The database file.
+        path: PathBuf,
+    },
     /// Another program, which is no bot, writes to the file and does not come to an end.
     #[error(
         "another program keeps the store locked ({0}); close it, be it a database tool or a backup. Until then what is new waits"

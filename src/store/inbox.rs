@@ -94,14 +94,16 @@ impl Store {
     /// # Errors
     /// When the store fails; then the notification must not be answered with 2xx.
     pub async fn receive_event(&self, id: &NotificationId, body: &[u8]) -> Result<bool, StoreError> {
+        let mut tx = self.write_in_any_role().await?;
         let inserted = sqlx::query(
             "INSERT INTO event (id, body, received_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
         )
         .bind(key(id.as_str()))
         .bind(body)
         .bind(millis(Timestamp::now()))
-        .execute(self.writer())
+        .execute(tx.run())
         .await?;
+        tx.commit().await?;
         self.changed();
         Ok(inserted.rows_affected() == 1)
     }

@@ -1,8 +1,9 @@
 //! SQLite: a file, which one process works on.
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, Metadata, OpenOptions, TryLockError},
     io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,6 +13,8 @@ use sqlx::{
     any::{AnyConnectOptions, AnyPoolOptions},
     migrate::Migrator,
 };
+
+use tracing::warn;
 
 use super::{Condition, StoreError, StoreUrl};
 
@@ -30,10 +33,16 @@ pub(super) async fn open(
     url: &StoreUrl,
     path: &Path,
     busy_timeout: Duration,
-) -> Result<(AnyPool, AnyPool, File), StoreError> {
+) -> Result<(AnyPool, AnyPool, Lock), StoreError> {
     let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
     let options = url.any("mode=rwc").map_err(failed)?;
-    let lock = hold(path, OpenOptions::new().create(true).truncate(false).write(true))?;
+    let is_new = !path.exists();
+    // Only for the bot's user: it has texts of messages. SQLite gives its own files the same mode.
+    let lock =
+        hold(path, OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600))?;
+    if is_new {
+        warn!(path = %path.display(), "created a new store; if the bot ran before, open alerts and unread messages are in another one");
+    }
     // Tried alone first: a pool tries again what fails.
     let mut first = AnyConnection::connect_with(&options).await?;
     set_up(&mut first, busy_timeout, "").await?;
@@ -75,19 +84,33 @@ async fn set_up(
     Ok(())
 }
 
-/// The file beside the database whose lock tells that a bot works on it.
-fn lock_file(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
+/// The database file, locked for as long as the process lives, so that two bots cannot page twice.
+///
+/// The lock is one of flock(2), on the file itself: another name of it, or a file removed beside it, changes nothing. SQLite's own
+/// locks are of fcntl(2), and independent.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    file: File,
 }
 
-/// Locks a file beside the database for as long as the process lives, so that two bots cannot page twice.
-fn hold(path: &Path, how: &OpenOptions) -> Result<File, StoreError> {
+impl Lock {
+    /// Fails if the file was removed, or replaced by another one: what is written then is lost.
+    pub(super) fn check_in_place(&self) -> Result<(), StoreError> {
+        let identity = |file: io::Result<Metadata>| file.ok().map(|file| (file.dev(), file.ino()));
+        match identity(fs::metadata(&self.path)) == identity(self.file.metadata()) {
+            true => Ok(()),
+            false => Err(StoreError::Replaced { path: self.path.clone() }),
+        }
+    }
+}
+
+/// Locks the file.
+fn hold(path: &Path, how: &OpenOptions) -> Result<Lock, StoreError> {
     let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
-    let file = how.open(lock_file(path)).map_err(failed)?;
+    let file = how.open(path).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock { path: path.to_owned(), file }),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { store: path.display().to_string() }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
@@ -111,10 +134,10 @@ async fn connect(url: &StoreUrl, path: &Path, mode: &str) -> Result<AnyConnectio
 /// How the file is found. Nothing is created or changed.
 pub(super) async fn inspect(url: &StoreUrl, path: &Path) -> Result<Condition, StoreError> {
     // Held until the end, so that no bot starts to write while we read.
-    let _lock = match hold(path, OpenOptions::new().write(true)) {
+    let _lock = match hold(path, OpenOptions::new().read(true).write(true)) {
         Ok(lock) => Some(lock),
         Err(StoreError::InUse { .. }) => return Ok(Condition::InUse),
-        Err(_) if !lock_file(path).exists() => None,
+        Err(_) if !path.exists() => None,
         Err(error) => return Err(error),
     };
     let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
@@ -123,7 +146,6 @@ pub(super) async fn inspect(url: &StoreUrl, path: &Path) -> Result<Condition, St
     if !path.exists() {
         return Ok(Condition::New);
     }
-    OpenOptions::new().write(true).open(path).map_err(failed)?;
     // Immutable: SQLite then creates no file beside it.
     let mut database = connect(url, path, "mode=ro&immutable=1").await?;
     let known = check_version(&mut database).await;

@@ -37,6 +37,24 @@ async fn a_bot_that_waits_for_a_locked_store_is_stopped_at_once() {
 }
 
 #[tokio::test]
+async fn an_event_is_refused_while_the_store_is_not_where_it_was() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.say("SIGNL4 pump 3 is down");
+    harness.alert("SIGNL4 pump 3 is down").await;
+    let (store, away) = (harness.path(STORE), harness.path("away.db"));
+    fs::rename(&store, &away).unwrap();
+    let event = status_event("n1", &json!({"eventId": "e1", "externalEventId": harness.room.id}), 2);
+    assert_eq!(harness.post_event(&event).await.0, 503);
+    let ready = http().get(format!("{}/readyz", harness.admin_url())).send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().await.unwrap().contains("removed or replaced"));
+    fs::rename(&away, &store).unwrap();
+    assert_eq!(harness.post_event(&event).await.0, 200);
+    bot.wait_for_log(&["ERROR", "cannot be stored", "removed or replaced"]).await;
+}
+
+#[tokio::test]
 async fn a_damaged_store_is_named_at_the_start_and_left_as_it_is() {
     let harness = Harness::new().await;
     let rubbish = "this is no database\n".repeat(1_000);

@@ -1,6 +1,6 @@
 //! Opening: one bot at a time, what the last run left, and files that are no store.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use tempfile::TempDir;
 
@@ -17,6 +17,52 @@ async fn a_second_bot_on_the_same_store_is_told_so_and_the_first_goes_on() {
     let error = refused(&fixture.url).await;
     assert!(matches!(&error, StoreError::InUse { .. }), "{error:?}");
     assert!(error.to_string().contains("already running"), "{error}");
+    fixture.store.check_writable().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_bot_is_told_so_whatever_name_it_has_for_the_file() {
+    let fixture = Fixture::on_sqlite().await;
+    let directory = fixture.directory.path();
+    std::os::unix::fs::symlink(directory.join("bot.db"), directory.join("symlink.db")).unwrap();
+    fs::hard_link(directory.join("bot.db"), directory.join("link.db")).unwrap();
+    for name in ["symlink.db", "link.db"] {
+        let error = refused(&StoreUrl::sqlite(directory.join(name))).await;
+        assert!(matches!(&error, StoreError::InUse { .. }), "{name}: {error:?}");
+    }
+    fs::remove_file(directory.join("link.db")).unwrap();
+    let locks = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(
+        locks.into_iter().all(|name| !name.to_string_lossy().ends_with(".lock")),
+        "nothing that could be removed"
+    );
+    fixture.store.check_writable().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_its_user_can_read_a_store() {
+    let fixture = Fixture::on_sqlite().await;
+    fixture.alert("m1").await;
+    for name in ["bot.db", "bot.db-wal", "bot.db-shm"] {
+        let file = fs::metadata(fixture.directory.path().join(name)).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_removed_or_replaced_takes_nothing_more() {
+    let fixture = Fixture::on_sqlite().await;
+    let path = fixture.directory.path().join("bot.db");
+    let away = fixture.directory.path().join("away.db");
+    fs::rename(&path, &away).unwrap();
+    for _ in ["removed", "replaced"] {
+        let event = fixture.store.receive_event(&signl4::NotificationId::new("n1"), b"{}").await;
+        assert!(matches!(event, Err(StoreError::Replaced { .. })), "{event:?}");
+        let probe = fixture.store.check_writable().await;
+        assert!(matches!(probe, Err(StoreError::Replaced { .. })), "{probe:?}");
+        fs::write(&path, "another one").unwrap();
+    }
+    fs::rename(&away, &path).unwrap();
     fixture.store.check_writable().await.unwrap();
 }
 
