@@ -16,8 +16,7 @@ COPY --from=build /image /
 USER 10001:10001
 WORKDIR /var/lib/signl4-rocketchat
 VOLUME /var/lib/signl4-rocketchat
-ENV PATH=/usr/local/bin \
-    SIGNL4_BOT_STORE__URL=sqlite:///var/lib/signl4-rocketchat/bot.db
+ENV PATH=/usr/local/bin
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 CMD ["signl4-rocketchat", "health"]
