@@ -35,17 +35,17 @@ pub enum StoreError {
     },
     /// Another program, which is no bot, writes to the file and does not come to an end.
     #[error(
-        "another program keeps the store locked ({0}); close it, be it a database tool or a backup. Until then what is new waits"
+        "another program has locked the store ({0}); close it, for example a database tool or a backup. New messages and events wait until then"
     )]
     Locked(#[source] sqlx::Error),
     /// The file is no database, or a damaged one.
     #[error("the store is damaged or no SQLite database ({0}); move the file away or restore a backup")]
     Corrupt(#[source] sqlx::Error),
     /// The disk is full.
-    #[error("the store's disk is full; free some space, nothing is lost until then but new alerts wait")]
+    #[error("the store's disk is full; free some space. Nothing is lost, but new alerts wait until then")]
     Full(String),
     /// Written by a newer release, or by hand.
-    #[error("the store cannot be brought to this release's form: {0}; run the release that wrote it last")]
+    #[error("the store cannot be migrated to this release: {0}; run the release that wrote it last")]
     Migrate(#[source] MigrateError),
     /// PostgreSQL does not know the user, or the password is wrong.
     #[error(
@@ -56,16 +56,16 @@ pub enum StoreError {
     #[error("{0}; create it, for example: createdb --owner=USER DATABASE")]
     NoDatabase(String),
     /// PostgreSQL takes no more connections. Trying again helps once others go.
-    #[error("the database takes no more connections ({0}); raise max_connections, a bot needs six")]
+    #[error("the database accepts no more connections ({0}); raise max_connections: a bot needs six")]
     TooManyConnections(String),
     /// PostgreSQL takes no writes.
-    #[error("the database takes no writes ({0}); let store.url name the primary server")]
+    #[error("the database accepts no writes ({0}); name the primary server in store.url")]
     ReadOnly(String),
     /// The user has not the rights.
-    #[error("the database does not permit it ({0}); make the bot's user the owner of the database")]
+    #[error("the database denies permission ({0}); make the bot's user the owner of the database")]
     NotPermitted(String),
     /// PostgreSQL starts or stops. Trying again helps.
-    #[error("the database is starting or stopping ({0}); nothing is lost, it is tried again")]
+    #[error("the database is starting or stopping ({0}); nothing is lost, the bot tries again")]
     Restarting(String),
     /// There is no secure connection.
     #[error(
@@ -74,7 +74,7 @@ pub enum StoreError {
     Tls(String),
     /// The server does not answer. Trying again may help.
     #[error(
-        "the database cannot be reached ({0}); check the host and the port in store.url, and that the server runs"
+        "the database cannot be reached ({0}); check the host and the port in store.url, and whether the server is running"
     )]
     Unreachable(String),
     /// PostgreSQL lacks what the bot needs.
