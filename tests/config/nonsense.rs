@@ -139,7 +139,7 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
             "replies",
             "sent = \"{% for x in range(99999) %}{{ x }}{% endfor %}\"",
             "is not a template",
-            "Jinja",
+            "over a variable with filters",
         ),
         // Triggers.
         ("trigger", "name = \"\"", "is empty", "give the trigger a name"),
