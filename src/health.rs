@@ -224,7 +224,7 @@ pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
         return Readiness { ready: missing.is_empty(), state, missing, warnings: vec![], active };
     }
     let polling = facts.health.holds(&Condition::Polling);
-    let connection = (!polling).then(|| not_connected(facts.connection)).flatten();
+    let connection = (!polling).then(|| not_connected(facts.connection, now)).flatten();
     let missing: Vec<String> = connection.into_iter().chain(facts.store.clone()).collect();
     let mut warnings: Vec<Warning> =
         facts.teams.iter().filter_map(|team| not_getting_out(team, now)).collect();
@@ -239,12 +239,13 @@ pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
     Readiness { ready: state != State::Down, state, missing, warnings, active }
 }
 
-fn not_connected(connection: &ConnectionState) -> Option<String> {
+fn not_connected(connection: &ConnectionState, now: Timestamp) -> Option<String> {
     match connection {
         ConnectionState::Online { .. } => None,
         ConnectionState::Waiting { reason, retry_at } => {
-            let at = retry_at.strftime("%H:%M:%S UTC");
-            Some(format!("Rocket.Chat is not connected ({reason}); next attempt at {at}"))
+            // Not a time of day: the page may be read in another time zone.
+            let wait = retry_at.duration_since(now).as_secs().max(0);
+            Some(format!("Rocket.Chat is not connected ({reason}); next attempt in {wait} s"))
         }
         other => Some(format!("Rocket.Chat is not connected ({})", other.name())),
     }
@@ -339,7 +340,7 @@ mod tests {
     }
 
     fn waiting() -> ConnectionState {
-        ConnectionState::Waiting { reason: LostReason::HalfOpen, retry_at: Timestamp::UNIX_EPOCH }
+        ConnectionState::Waiting { reason: LostReason::HalfOpen, retry_at: now() + 7.seconds() }
     }
 
     fn watched(unfound: &[String], rooms: usize) -> Vec<Watched<'_>> {
@@ -407,7 +408,7 @@ mod tests {
         assert_eq!(
             readiness.to_string(),
             format!(
-                "not ready: Rocket.Chat is not connected ({lost}); next attempt at 00:00:00 UTC; the store's disk is full"
+                "not ready: Rocket.Chat is not connected ({lost}); next attempt in 7 s; the store's disk is full"
             )
         );
         assert!(!readiness.ready);

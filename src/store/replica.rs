@@ -87,7 +87,7 @@ impl Replica {
     /// Fails where this process is not the active one any more. Until the transaction ends no other term begins.
     pub(super) async fn check_term(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let held =
-            sqlx::query("SELECT 1 FROM term WHERE number = $1 FOR SHARE").bind(self.term().unwrap_or(0));
+            sqlx::query("SELECT 1 FROM term WHERE number = $1 FOR SHARE").bind(self.term().unwrap_or(-1));
         held.fetch_optional(tx.run()).await?.map(drop).ok_or(StoreError::NotActive)
     }
 

@@ -80,7 +80,7 @@ async fn the_bot_is_ready_while_rocket_chat_is_away_and_says_so_in_its_status() 
     let status = systemd
         .wait_for("STATUS=not ready: Rocket.Chat is not connected (the server refuses connections")
         .await;
-    assert!(status.contains("next attempt at "), "{status}");
+    assert!(status.contains("next attempt in "), "{status}");
 }
 
 #[tokio::test]
