@@ -204,13 +204,20 @@ impl Harness {
 
     /// Another process begins to write to the store and does not finish.
     pub async fn lock_store(&self) -> StoreLock {
-        let mut connection = self.open_store().await;
-        let lock = match connection.backend_name() {
-            "PostgreSQL" => "BEGIN; LOCK TABLE alert, delivery, event, fact, room IN EXCLUSIVE MODE",
-            _ => "BEGIN IMMEDIATE",
-        };
-        sqlx::raw_sql(lock).execute(&mut connection).await.unwrap();
-        StoreLock(connection)
+        loop {
+            let mut connection = self.open_store().await;
+            let lock = match connection.backend_name() {
+                "PostgreSQL" => "BEGIN; LOCK TABLE alert, delivery, event, fact, room IN EXCLUSIVE MODE",
+                _ => "BEGIN IMMEDIATE",
+            };
+            match sqlx::raw_sql(lock).execute(&mut connection).await {
+                Ok(_) => return StoreLock(connection),
+                // A deadlock with a transaction of the bot.
+                Err(error) => {
+                    assert_eq!(error.as_database_error().unwrap().code().unwrap(), "40P01", "{error}")
+                }
+            }
+        }
     }
 
     /// Changes the store of the bot's process behind its back.
