@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use harness::{Bot, Harness, LISTENER_SECRET, http, status_event};
+use harness::{Bot, Harness, LISTENER_SECRET, SOON, http, status_event};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -84,12 +84,13 @@ impl Target {
 
     /// So many connections that do this, and do it again this long after they were closed.
     fn crowd(&self, count: usize, send: Traffic, pause: Duration) -> Crowd {
-        let closed = Arc::new(AtomicU64::new(0));
+        let (opened, closed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let members = (0..count).map(|_| {
-            let (target, closed) = (self.clone(), closed.clone());
+            let (target, opened, closed) = (self.clone(), opened.clone(), closed.clone());
             AbortOnDropHandle::new(tokio::spawn(async move {
                 loop {
                     if let Ok(stream) = target.connect().await {
+                        opened.fetch_add(1, Ordering::Relaxed);
                         send.to(stream).await;
                     }
                     closed.fetch_add(1, Ordering::Relaxed);
@@ -97,7 +98,7 @@ impl Target {
                 }
             }))
         });
-        Crowd { _members: members.collect(), closed }
+        Crowd { members: members.collect(), opened, closed }
     }
 }
 
@@ -137,8 +138,22 @@ impl Traffic {
 }
 
 struct Crowd {
-    _members: Vec<AbortOnDropHandle<()>>,
+    members: Vec<AbortOnDropHandle<()>>,
+    /// Connections so far.
+    opened: Arc<AtomicU64>,
     closed: Arc<AtomicU64>,
+}
+
+impl Crowd {
+    /// Waits until as many connections were opened as it has members.
+    async fn wait_until_there(&self) {
+        let all = async {
+            while self.opened.load(Ordering::Relaxed) < self.members.len() as u64 {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(SOON, all).await.unwrap();
+    }
 }
 
 fn address(url: &str) -> SocketAddr {
@@ -217,7 +232,7 @@ async fn an_event_comes_in_through_every_crowd_of_strangers() {
     ];
     for (attack, count, send) in attacks {
         let crowd = target.crowd(count, send, Duration::ZERO);
-        sleep(Duration::from_secs(2)).await;
+        crowd.wait_until_there().await;
         let median = events(attack, &target, &harness, &crowd).await;
         assert!(median < Duration::from_millis(100), "{attack}: {median:?}");
     }
@@ -254,7 +269,7 @@ async fn an_event_comes_in_through_every_crowd_of_strangers_over_tls() {
     ];
     for (attack, count, send, from, pause) in attacks {
         let crowd = from.crowd(count, send, pause);
-        sleep(Duration::from_secs(2)).await;
+        crowd.wait_until_there().await;
         let median = events(attack, &encrypted, &harness, &crowd).await;
         assert!(median < Duration::from_millis(100), "{attack}: {median:?}");
     }

@@ -1,7 +1,7 @@
 //! Which of several replicas on one PostgreSQL is active. On SQLite, whoever has the file open is.
 //!
-//! The active replica holds an advisory lock on a session of its own and says something on it every [`HEARTBEAT`]; the server
-//! ends a silent session after [`SILENCE`]. Each replica that gets the lock begins a new term, which every write checks, and no call
+//! The active replica holds an advisory lock in a session of its own and sends a query in it every [`HEARTBEAT`]; the server
+//! ends a session that is idle for [`SILENCE`]. Each replica that gets the lock begins a new term, which every write checks, and no call
 //! to SIGNL4 begins later than [`LEASE`] after the last heartbeat that was answered. So a replica that is stopped, hangs or is cut off
 //! stops by itself before another one starts, whatever the clocks of the machines say.
 
@@ -25,7 +25,7 @@ use super::{
     rows::millis,
 };
 
-/// How often the active replica says something.
+/// How often the active replica sends a query.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How long after its last heartbeat it may begin a call. Shorter than [`SILENCE`], for the server counts from when it answered.
 const LEASE: Duration = Duration::from_secs(6);
@@ -123,23 +123,23 @@ impl Replica {
         Ok(Some(within(STATEMENT_LIMIT, begin.fetch_one(session)).await?))
     }
 
-    /// Says something. `false` where another term has begun.
+    /// Shows the server that this replica works. `false` if another term has begun.
     async fn heartbeat(&self) -> Result<bool, StoreError> {
         let mut session = self.session.lock().await;
         let asked = Instant::now();
         let is_new = session.is_none();
-        let said = self.say(&mut session, is_new).await;
-        match &said {
+        let held = self.holds_term(&mut session, is_new).await;
+        match &held {
             Ok(Some(true)) => self.extend_lease(asked),
             Ok(Some(false)) => {}
             Ok(None) | Err(_) => *session = None,
         }
         // Without the lock: the server still has the session that this process lost, or else another term is about to begin.
-        Ok(said?.unwrap_or(true))
+        Ok(held?.unwrap_or(true))
     }
 
-    /// Whether the term is still ours; `None` where it is, but the lock is not.
-    async fn say(
+    /// Whether the term is still this replica's; `None` if it is, but the lock is not.
+    async fn holds_term(
         &self,
         session: &mut Option<PgConnection>,
         is_new: bool,
@@ -181,7 +181,7 @@ async fn try_lock(session: &mut PgConnection) -> Result<bool, StoreError> {
     Ok(within(LIMIT, lock.fetch_one(session)).await?)
 }
 
-/// How people tell this replica from others: its machine or container, and its process.
+/// The name of this replica for people: its machine or container, and its process.
 fn name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{} (process {})", host.trim(), std::process::id())
