@@ -152,9 +152,11 @@ impl Replica {
         Ok((has_lock || !is_ours).then_some(is_ours))
     }
 
-    /// Frees the lock at once.
+    /// Frees the lock at once: the server ends a session only some time after it was closed.
     pub(super) async fn resign(&self) {
-        if let Some(session) = self.session.lock().await.take() {
+        if let Some(mut session) = self.session.lock().await.take() {
+            let unlock = sqlx::query("SELECT pg_advisory_unlock_all()");
+            let _ = within(LIMIT, unlock.execute(&mut session)).await;
             let _ = within(LIMIT, session.close()).await;
         }
     }
