@@ -15,7 +15,8 @@ const TOGETHER = 5 * 60 * 1000;
 
 /**
  * `room` is the id of the room that shall be open, `entered` of the one that is; `shown` tells whether it can be seen. `seen` is up to when each
- * room was read, `newFrom` the same for the open room when it was entered. `atEnd`: the newest message is in view.
+ * room was read, `newFrom` the same for the open room when it was entered. `atEnd`: the newest message is in view. `top`: how far the log was scrolled
+ * when that was found out.
  */
 const view = {
   state: null,
@@ -25,6 +26,7 @@ const view = {
   seen: new Map(),
   newFrom: Infinity,
   atEnd: true,
+  top: 0,
   drafts: new Map(),
 };
 
@@ -56,9 +58,9 @@ export function setUpChat() {
   find("#author").onchange = () => view.state && showChat(view.state);
   find("#messages").addEventListener("keydown", onMessageKey);
   const log = find("#log");
-  log.addEventListener("scroll", () => (view.atEnd = isAtEnd(log)), { passive: true });
+  log.addEventListener("scroll", isReadingNewest, { passive: true });
   // The window, a phone's keyboard or a longer draft may shrink the log.
-  const observer = new ResizeObserver(() => view.atEnd && scrollToEnd());
+  const observer = new ResizeObserver(() => isReadingNewest() && scrollToEnd());
   for (const node of [log, find("#messages")]) observer.observe(node);
   // Expanding a text must not scroll away from it.
   log.addEventListener("click", (event) => {
@@ -174,6 +176,7 @@ function enter(room) {
 
 function showRoom(room, moved) {
   const log = find("#log");
+  const stays = isReadingNewest() || moved;
   const firstNew = room.messages.find((message) => isNew(message, view.newFrom));
   // A screen reader must not read out another room's messages as new.
   log.setAttribute("aria-busy", String(moved));
@@ -190,7 +193,7 @@ function showRoom(room, moved) {
     },
   );
   makeOneReachable();
-  if (view.atEnd || moved) scrollToEnd();
+  if (stays) scrollToEnd();
   log.setAttribute("aria-busy", "false");
 }
 
@@ -209,7 +212,17 @@ function continues(before, message) {
 function scrollToEnd() {
   const log = find("#log");
   log.scrollTop = log.scrollHeight;
+  view.top = log.scrollTop;
   view.atEnd = true;
+}
+
+/** A scroll event comes late: the log may have shrunk since, or a message come. Only who scrolled up no longer reads the newest message. */
+function isReadingNewest() {
+  const log = find("#log");
+  if (isAtEnd(log)) view.atEnd = true;
+  else if (log.scrollTop < view.top) view.atEnd = false;
+  view.top = log.scrollTop;
+  return view.atEnd;
 }
 
 const isAtEnd = (log) => log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END;
