@@ -9,11 +9,11 @@ use sandbox::rocketchat::RestFault;
 use sandbox::signl4::{OutboundFault, Times, WebhookFault};
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use url::Url;
 
 use crate::database_link::{Database, Link, end_all_sessions};
-use crate::harness::{Bot, Harness, LISTENER_SECRET, SOON, http};
+use crate::harness::{Bot, Harness, LISTENER_SECRET, SOON, fast, http};
 
 /// How soon after the active replica is killed another one has taken over.
 const AFTER_A_KILL: Duration = Duration::from_secs(15);
@@ -205,6 +205,36 @@ async fn a_call_that_died_with_its_replica_is_not_repeated_where_signl4_tells_of
     harness.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
     harness.flush().await;
     assert_eq!(harness.pages(), [ONE]);
+}
+
+/// It is due, and may have been raised, when the replica goes on: the stored event comes first.
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn an_alert_whose_event_was_stored_while_the_active_replica_hung_is_not_repeated() {
+    let replicas = Replicas::new().await;
+    let (active, _standby) = replicas.start().await;
+    let harness = &replicas.one;
+    replicas.call_back(&replicas.other);
+    let mut server = PgConnection::connect(replicas.url.as_str()).await.unwrap();
+    let texts = [ONE, TWO, THREE];
+    for (at, text) in texts.into_iter().enumerate() {
+        harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
+        harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_secs(1)), Times::Next(1));
+        let message = harness.say(text);
+        active.wait_for_logs(at + 1, &["unknown whether it was delivered"]).await;
+        let unanswered = Instant::now();
+        active.signal("-STOP").await;
+        while server.fetch_optional("SELECT 1 FROM event WHERE state = 'waiting'").await.unwrap().is_none() {
+            assert!(unanswered.elapsed() < SOON, "no event");
+            sleep(LOOK).await;
+        }
+        // Until it is due, and shorter than the replica remains active.
+        sleep_until(unanswered + fast().sign_wait).await;
+        active.signal("-CONT").await;
+        harness.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
+    }
+    harness.flush().await;
+    assert_eq!(harness.pages(), texts);
 }
 
 #[tokio::test]

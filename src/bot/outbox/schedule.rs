@@ -29,6 +29,8 @@ const SUSPECT_CRASHES: u32 = 3;
 /// How often a row is tried earlier because the destination accepted another one. A row that keeps failing has its own
 /// problem.
 const MOST_HASTENED: u32 = 3;
+/// How long a row that may have arrived waits for stored events to be handled. Longer than an event waits for a call's answer.
+const FOR_EVENTS: Duration = Duration::from_secs(15);
 
 /// The state of one queue's worker. After a start it is empty, so all rows are due.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ struct Row {
     /// Attempts that may have arrived.
     unanswered: u32,
     hastened: u32,
+    /// Since when it waits for stored events, although it is due.
+    held_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,14 +119,26 @@ impl Schedule {
             _ => return true,
         };
         let state = RowState::Waiting { due: now + wait, earliest: now + wait };
-        self.rows.insert(head.id, Row { state, refusals: 0, unanswered: head.unanswered, hastened: 0 });
+        self.rows.insert(
+            head.id,
+            Row { state, refusals: 0, unanswered: head.unanswered, hastened: 0, held_since: None },
+        );
         false
+    }
+
+    /// Whether to let a due row wait although it is due, because events are stored that were not handled yet: one of them may say
+    /// that its alert was raised. An event that cannot be handled does not hold it up for ever.
+    pub(super) fn waits_for_events(&mut self, head: &Head, now: Instant) -> bool {
+        let row = self.rows.get_mut(&head.id).filter(|_| head.unanswered > 0);
+        row.is_some_and(|row| now < *row.held_since.get_or_insert(now) + FOR_EVENTS)
     }
 
     /// Records that a row is being tried.
     pub(super) fn started(&mut self, row: DeliveryId, now: Instant) {
-        let fresh = Row { state: RowState::UnderWay, refusals: 0, unanswered: 0, hastened: 0 };
-        self.rows.entry(row).or_insert(fresh).state = RowState::UnderWay;
+        let fresh =
+            Row { state: RowState::UnderWay, refusals: 0, unanswered: 0, hastened: 0, held_since: None };
+        let row = self.rows.entry(row).or_insert(fresh);
+        (row.state, row.held_since) = (RowState::UnderWay, None);
         self.newest_start = Some(now);
         if self.failures > 0 {
             self.next_after_failure =
@@ -271,6 +287,21 @@ mod tests {
         let suspect = Head { crashes: 5, ..head(4) };
         assert!(!schedule.is_due(&suspect, now) && !schedule.is_due(&suspect, now + seconds(299.0)));
         assert!(schedule.is_due(&suspect, now + seconds(300.0)), "no crash loop comes of it");
+    }
+
+    #[test]
+    fn what_may_have_arrived_waits_for_stored_events_but_not_for_ever() {
+        let (mut schedule, now) = schedule();
+        attempt(&mut schedule, 1, &silent(), now);
+        attempt(&mut schedule, 2, &refused(), now);
+        let asked = Head { unanswered: 1, ..head(1) };
+        for due in [now + SIGN, now + seconds(100.0)] {
+            assert!(!schedule.waits_for_events(&head(2), due), "it did not arrive");
+            assert!(schedule.waits_for_events(&asked, due));
+            assert!(schedule.waits_for_events(&asked, due + seconds(14.9)));
+            assert!(!schedule.waits_for_events(&asked, due + FOR_EVENTS));
+            attempt(&mut schedule, 1, &silent(), due + FOR_EVENTS);
+        }
     }
 
     #[test]

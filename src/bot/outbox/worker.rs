@@ -22,12 +22,14 @@ use tracing::{error, field::display, info, warn};
 use super::schedule::Schedule;
 use crate::{
     health::{Condition, Health},
-    store::{AlertState, Delivery, DeliveryKind, NewDelivery, Queue, Settlement, Store, StoreError},
+    store::{AlertState, Delivery, DeliveryKind, Head, NewDelivery, Queue, Settlement, Store, StoreError},
     telemetry,
 };
 
 /// How often to look for rows even without a wake-up.
 const POLL: Duration = Duration::from_secs(30);
+/// How often to look whether the stored events are handled that a call waits for.
+const EVENTS_POLL: Duration = Duration::from_millis(500);
 /// The wait after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(2);
 /// How many rows to read, besides those that are known to wait, to find one that is due.
@@ -126,8 +128,14 @@ impl<D: Destination> Worker<D> {
         if is_all {
             self.schedule.keep(&heads);
         }
-        let Some(head) = heads.iter().find(|head| self.schedule.is_due(head, now)) else {
+        let due: Vec<&Head> = heads.iter().filter(|head| self.schedule.is_due(head, now)).collect();
+        // Stored while this process hung, by another replica: were the call repeated, it would page twice.
+        let events_wait =
+            due.iter().any(|head| head.unanswered > 0) && self.line.store.inbox_depth().await?.waiting > 0;
+        let is_next = |head: &&&Head| !(events_wait && self.schedule.waits_for_events(head, now));
+        let Some(head) = due.iter().find(is_next) else {
             let at = match is_all {
+                _ if !due.is_empty() => now + EVENTS_POLL,
                 true => self.schedule.next_due().map_or(now + POLL, |due| due.min(now + POLL)),
                 // All of these have their own waiting time; there may be others.
                 false => now,
