@@ -30,8 +30,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use escape::Escaped;
 pub(crate) use escape::is_unsafe;
+use escape::{Escaped, fields};
 use journal::Journal;
 pub use recent::{Line, Recent, recent};
 
@@ -80,7 +80,7 @@ pub fn start(format: LogFormat, default_level: &str) -> Result<(), InvalidFilter
     let lines = tracing_subscriber::fmt::layer().with_writer(Escaped { writer, format });
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
-        _ => lines.with_ansi(on_terminal).boxed(),
+        _ => lines.fmt_fields(fields()).with_ansi(on_terminal).boxed(),
     };
     let lines = lines.with_filter(FilterFn::new(may_be_written)).with_filter(filter);
     // The status page shows the last warnings and errors, whatever the level of the log.

@@ -206,6 +206,7 @@ async fn idle_connections_of_the_admin_listener_take_no_descriptors_from_the_ale
     let _alone = ALONE.lock().await;
     let harness = attacked().await;
     let bot = harness.start_bot().await;
+    assert_eq!(bot.descriptor_limit(), getrlimit(Resource::Nofile).maximum.unwrap().to_string());
     let _crowd = Target::admin(&harness).crowd(1_100, Traffic::Nothing, Duration::ZERO);
     bot.wait_for_log(&["too many connections", "admin"]).await;
     let begin = Instant::now();

@@ -371,6 +371,38 @@ mod tests {
         );
     }
 
+    /// The most memory that this process ever had, in KiB (`VmHWM` of proc(5)).
+    fn peak_kib() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Each would take gigabytes if fuel counted only instructions, or if filters were not charged for what they make.
+    #[test]
+    fn an_expression_cannot_take_much_memory() {
+        let doubled = |twice: &str| {
+            (0..14).fold("{{ text|length }}".to_owned(), |source, _| source.replace("text", twice))
+        };
+        for source in [
+            doubled("(text ~ text)"),
+            doubled("(text|list + text|list)"),
+            doubled("text|replace('x', text)"),
+            "{{ text|list|join(text)|list|join(text)|list|join(text)|length }}".to_owned(),
+            "{{ text|list|map('replace', 'x', text)|join|replace('x', text)|length }}".to_owned(),
+            "{{ text|indent(999999999)|length }}".to_owned(),
+            "{{ text|list|batch(999999999, text)|list|length }}".to_owned(),
+            "{{ text|list|slice(999999999, text)|list|length }}".to_owned(),
+            "{{ ([text] * 99999999)|join|length }}".to_owned(),
+            "{{ '%0999999999d'|format(1) }}".to_owned(),
+        ] {
+            if let Ok(template) = Template::compile(&source, &vocabulary()) {
+                assert!(template.render("title", &values(&"x".repeat(5_000))).is_err(), "{source:.100}");
+            }
+        }
+        assert!(peak_kib() < 256 * 1024, "{} KiB", peak_kib());
+    }
+
     #[test]
     fn what_is_written_is_bounded() {
         let template = compiled("{{ text }}{{ text }}");

@@ -2,12 +2,16 @@
 
 use std::{
     borrow::Cow,
+    fmt::{self, Debug},
     io::{self, Write},
 };
 
 use serde_json::Value;
-use tracing::Metadata;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::{Metadata, field::Field};
+use tracing_subscriber::{
+    field::MakeExt,
+    fmt::{FormatFields, MakeWriter, format},
+};
 
 use super::LogFormat;
 
@@ -20,6 +24,21 @@ const MAX_VALUE: usize = 2_000;
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Writes the fields of a line of text. Escapes them as long as they are not mixed with the colours of the format.
+pub(super) fn fields() -> impl for<'w> FormatFields<'w> {
+    format::debug_fn(field).delimited(" ")
+}
+
+fn field(writer: &mut format::Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    let value = escape(&format!("{value:?}"), |c, _| c.escape_default().to_string());
+    let [italic, dim, off] =
+        if writer.has_ansi_escapes() { ["\u{1b}[3m", "\u{1b}[2m", "\u{1b}[0m"] } else { [""; 3] };
+    match field.name() {
+        "message" => write!(writer, "{value}"),
+        name => write!(writer, "{italic}{name}{off}{dim}={off}{value}"),
+    }
 }
 
 /// A writer of whole lines that are escaped first.
@@ -76,7 +95,7 @@ fn short(value: Value) -> Value {
     }
 }
 
-/// Colours, which the format begins with an escape character, remain.
+/// Colours, which the format begins with an escape character, remain. Those of other origin were escaped by [`fields`].
 fn plain(line: &str) -> String {
     let end = line.floor_char_boundary(MAX_LINE);
     escape(&line[..end], |c, rest| match c {
@@ -109,13 +128,17 @@ mod tests {
     use super::*;
 
     fn logged(format: LogFormat, value: &str) -> String {
+        logged_in_colour(format, value, false)
+    }
+
+    fn logged_in_colour(format: LogFormat, value: &str, colours: bool) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         let writer = Arc::new(File::create(file.path()).unwrap());
-        let log = fmt().with_writer(Escaped { writer, format }).with_ansi(false);
+        let log = fmt().with_writer(Escaped { writer, format }).with_ansi(colours);
         let write = || tracing::warn!(id = %value, quoted = value, "failed: {value}");
         match format {
             LogFormat::Json => with_default(log.json().flatten_event(true).finish(), write),
-            _ => with_default(log.finish(), write),
+            _ => with_default(log.fmt_fields(fields()).finish(), write),
         }
         std::fs::read_to_string(file.path()).unwrap()
     }
@@ -130,6 +153,13 @@ mod tests {
         }
         let line: Value = serde_json::from_str(&logged(LogFormat::Json, foreign)).unwrap();
         assert_eq!(line["id"], foreign);
+    }
+
+    #[test]
+    fn only_the_colours_of_the_format_reach_a_terminal() {
+        let colours = |value| logged_in_colour(LogFormat::Text, value, true).matches('\u{1b}').count();
+        assert!(colours("red") > 0);
+        assert_eq!(colours("\u{1b}[31mred\u{1b}[0m"), colours("red"));
     }
 
     #[test]

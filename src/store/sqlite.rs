@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, Metadata, OpenOptions, TryLockError},
     io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -26,6 +26,9 @@ const READERS: u32 = 3;
 /// KiB of pages in memory: what is asked at every step lies on few pages.
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -512;";
 
+/// Where a database file has its user version, a number that SQLite does not use itself.
+const USER_VERSION: u64 = 60;
+
 /// Opens the file at `path`, which `url` names. SQLite knows one writer at a time: it has a connection of its own, for which
 /// tasks queue in order. None of them ever meets a locked database or waits behind a backoff, and whoever only reads never
 /// waits for whoever writes.
@@ -38,7 +41,7 @@ pub(super) async fn open(
     let options = url.any("mode=rwc").map_err(failed)?;
     let is_new = !path.exists();
     // Only for the bot's user: it has texts of messages. SQLite gives its own files the same mode.
-    let lock =
+    let mut lock =
         hold(path, OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600))?;
     if is_new {
         warn!(path = %path.display(), "created a new store; if the bot ran before, open alerts and unread messages are in another one");
@@ -47,6 +50,7 @@ pub(super) async fn open(
     let mut first = AnyConnection::connect_with(&options).await?;
     set_up(&mut first, busy_timeout, "").await?;
     MIGRATIONS.run(&mut first).await?;
+    lock.mark(&mut first).await?;
     first.close().await?;
     let writer = pool(1, busy_timeout, options.clone(), "").await?;
     let readers = pool(READERS, busy_timeout, options, "PRAGMA query_only = ON;").await?;
@@ -92,13 +96,34 @@ async fn set_up(
 pub(super) struct Lock {
     path: PathBuf,
     file: File,
+    /// The mark of this process in the file's header. `None` where another program kept SQLite from writing it.
+    mark: Option<[u8; 4]>,
 }
 
 impl Lock {
-    /// Fails if the file was removed, or replaced by another one: what is written then is lost.
+    /// Marks the file with a new number, so that an older copy of it is recognized as another file.
+    async fn mark(&mut self, database: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        let mark: i32 = rand::random();
+        // Until a checkpoint, it is only in the log.
+        let set = format!("PRAGMA user_version = {mark}; PRAGMA wal_checkpoint");
+        database.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(set))).await?;
+        let mark = mark.to_be_bytes();
+        self.mark = (self.header().ok() == Some(mark)).then_some(mark);
+        Ok(())
+    }
+
+    /// The user version in the file's header. Read through the open file: closing another one would free SQLite's locks.
+    fn header(&self) -> io::Result<[u8; 4]> {
+        let mut mark = [0; 4];
+        self.file.read_exact_at(&mut mark, USER_VERSION)?;
+        Ok(mark)
+    }
+
+    /// Fails if the file was removed, replaced by another one or overwritten: what is written then is lost.
     pub(super) fn check_in_place(&self) -> Result<(), StoreError> {
         let identity = |file: io::Result<Metadata>| file.ok().map(|file| (file.dev(), file.ino()));
-        match identity(fs::metadata(&self.path)) == identity(self.file.metadata()) {
+        let is_marked = self.mark.is_none_or(|mark| self.header().is_ok_and(|header| header == mark));
+        match is_marked && identity(fs::metadata(&self.path)) == identity(self.file.metadata()) {
             true => Ok(()),
             false => Err(StoreError::Replaced { path: self.path.clone() }),
         }
@@ -110,7 +135,7 @@ fn hold(path: &Path, how: &OpenOptions) -> Result<Lock, StoreError> {
     let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
     let file = how.open(path).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(Lock { path: path.to_owned(), file }),
+        Ok(()) => Ok(Lock { path: path.to_owned(), file, mark: None }),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { store: path.display().to_string() }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }

@@ -659,6 +659,13 @@ impl Bot {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// How many files it may have open (the soft limit).
+    pub fn descriptor_limit(&self) -> String {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.child.id().unwrap())).unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        line.split_whitespace().nth(3).unwrap().to_owned()
+    }
+
     /// Fills the disk of its store to the last byte. Removing the file frees it.
     pub fn fill_disk(&self, harness: &Harness) -> PathBuf {
         let root = PathBuf::from(format!("/proc/{}/root", self.child.id().unwrap()));

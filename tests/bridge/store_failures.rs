@@ -1,7 +1,7 @@
 //! A store that is locked or damaged is reported clearly. Everything that does not need it continues, and nothing is
 //! lost once it works again.
 
-use std::fs;
+use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -52,6 +52,31 @@ async fn an_event_is_refused_while_the_store_is_not_where_it_was() {
     fs::rename(&away, &store).unwrap();
     assert_eq!(harness.post_event(&event).await.0, 200);
     bot.wait_for_log(&["ERROR", "cannot be stored", "removed or replaced"]).await;
+}
+
+#[tokio::test]
+async fn an_event_is_refused_after_the_store_was_overwritten_in_place() {
+    let harness = Harness::new().await;
+    assert!(harness.start_bot().await.stop().await.success());
+    let (store, backup) = (harness.path(STORE), harness.path("backup.db"));
+    fs::copy(&store, &backup).unwrap();
+    let copy = || assert!(fs::copy(&backup, &store).is_ok());
+    let truncate = || File::options().write(true).open(&store).unwrap().set_len(0).unwrap();
+    let overwrite: [&dyn Fn(); 2] = [&copy, &truncate];
+    for overwrite in overwrite {
+        let bot = harness.start_bot().await;
+        let event = status_event("n1", &json!({"externalEventId": harness.room.id}), 2);
+        assert_eq!(harness.post_event(&event).await.0, 200);
+        overwrite();
+        let event = status_event("n2", &json!({"externalEventId": harness.room.id}), 2);
+        assert_eq!(harness.post_event(&event).await.0, 503);
+        let ready = http().get(format!("{}/readyz", harness.admin_url())).send().await.unwrap();
+        assert!(ready.text().await.unwrap().contains("removed or replaced"));
+        bot.kill().await;
+        for file in [STORE, "signl4-rocketchat.db-wal", "signl4-rocketchat.db-shm"] {
+            let _ = fs::remove_file(harness.path(file));
+        }
+    }
 }
 
 #[tokio::test]
