@@ -42,6 +42,8 @@ pub mod bot;
 pub mod check;
 pub mod command;
 pub mod config;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod health;
 mod http_server;
 pub mod listener;

@@ -30,6 +30,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use escape::fuzzing;
 pub(crate) use escape::is_unsafe;
 use escape::{Escaped, fields};
 use journal::Journal;

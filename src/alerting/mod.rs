@@ -4,8 +4,11 @@
 //! databases.
 
 mod correlation;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[expect(clippy::unwrap_used, reason = "constants")]
 pub(crate) mod fixtures;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod pattern;
 mod rooms;
 mod template;

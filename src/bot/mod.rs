@@ -19,5 +19,7 @@ mod settings;
 mod view;
 
 pub use ingest::event_of;
+#[cfg(any(test, fuzzing))]
+pub(crate) use outbox::fuzzing;
 pub use reload::Reloader;
 pub use run::{Bot, RunError, StartError, Tempo};

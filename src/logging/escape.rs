@@ -170,3 +170,29 @@ mod tests {
         assert_eq!(line["id"].as_str().unwrap().chars().count(), MAX_VALUE);
     }
 }
+
+/// What holds for any line.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    use super::*;
+
+    /// A value that comes from elsewhere.
+    pub fn log(bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        let line = serde_json::json!({"level": "WARN", "id": text, "message": format!("failed: {text}")});
+        let line = json(&line.to_string());
+        assert!(!line.contains(is_unsafe), "{line:?}");
+        let read: Result<Value, _> = serde_json::from_str(&line);
+        let id = read.as_ref().ok().and_then(|read| read["id"].as_str()).unwrap_or_default();
+        assert!(
+            text.starts_with(id) && (id.len() == text.len() || id.chars().count() == MAX_VALUE),
+            "{line}"
+        );
+        let line = plain(&text);
+        assert!(line.len() <= 10 * MAX_LINE);
+        // Colours remain.
+        let without_colours: Vec<&str> = line.split('\u{1b}').collect();
+        assert!(without_colours[1..].iter().all(|rest| is_colour(rest)), "{line:?}");
+        assert!(!without_colours.concat().contains(is_unsafe), "{line:?}");
+    }
+}

@@ -1,4 +1,7 @@
-//! Strategies for property tests: any JSON, and documents with a random value in place of a field.
+//! Inputs for tests that parse foreign bytes: any JSON, documents with a random value in place of a field, and what fuzzing kept.
+
+use std::panic::catch_unwind;
+use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -57,4 +60,20 @@ fn replace(value: &mut Value, at: usize, with: &Value) {
         Value::Array(items) => replace(&mut items[which], deeper, with),
         _ => {}
     }
+}
+
+/// Calls the target of `fuzz/` with every input of its corpus, and names the one that fails.
+///
+/// # Panics
+/// If the target does, or there is no corpus.
+pub fn replay(name: &str, target: fn(&[u8])) {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
+    let inputs = std::fs::read_dir(&corpus).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut replayed = 0;
+    for input in inputs {
+        let bytes = std::fs::read(&input).unwrap_or_else(|error| panic!("{}: {error}", input.display()));
+        assert!(catch_unwind(|| target(&bytes)).is_ok(), "{} fails", input.display());
+        replayed += 1;
+    }
+    assert!(replayed > 0, "{} is missing or empty", corpus.display());
 }

@@ -7,6 +7,8 @@
 
 #![warn(clippy::missing_errors_doc)]
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 

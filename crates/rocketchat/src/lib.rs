@@ -25,6 +25,8 @@
 
 mod account;
 mod document;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod http;
 mod ids;
 mod message;

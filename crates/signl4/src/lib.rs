@@ -11,6 +11,8 @@
 #![warn(clippy::missing_errors_doc)]
 
 mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod ids;
 mod notification;
 mod webhook;

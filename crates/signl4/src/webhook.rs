@@ -126,11 +126,11 @@ impl WebhookUrl {
         Ok(Self { url: SecretString::from(String::from(url)), host, is_tls, doubt })
     }
 
-    /// An answer without the secret: some servers repeat the URL.
-    fn redacted(&self, answer: &[u8]) -> Vec<u8> {
+    /// A text of an answer without the secret: some servers repeat the URL.
+    fn redacted(&self, text: &str) -> String {
         let path = self.url.expose_secret().split(['?', '#']).next().unwrap_or_default();
         let secret = path.rsplit('/').next().unwrap_or_default();
-        String::from_utf8_lossy(answer).replace(secret, "…").into_bytes()
+        text.replace(secret, "…")
     }
 
     /// The host.
@@ -288,7 +288,7 @@ impl WebhookClient {
         }
         self.errors.report(status.as_str());
         let pause = pause_of(answer.headers(), Timestamp::now());
-        Err(refusal(status, pause, &url.redacted(&body(answer).await)))
+        Err(refusal(status, pause, &body(answer).await, url))
     }
 
     fn no_answer(&self, error: NoAnswer) -> RaiseError {
@@ -341,11 +341,11 @@ fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
     BEGINNINGS.iter().any(|tag| text.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag)))
 }
 
-fn refusal(status: StatusCode, wait: Duration, body: &[u8]) -> RaiseError {
+fn refusal(status: StatusCode, wait: Duration, body: &[u8], url: &WebhookUrl) -> RaiseError {
     match status.as_u16() {
         429 => RaiseError::Throttled { wait },
         400 => RaiseError::Rejected {
-            reason: format!("SIGNL4 refuses the event as invalid (400{})", detail(body)),
+            reason: format!("SIGNL4 refuses the event as invalid (400{})", detail(body, url)),
         },
         404 => RaiseError::Rejected {
             reason: "SIGNL4 does not know this team (404): the webhook URL's secret is wrong".into(),
@@ -360,7 +360,7 @@ fn refusal(status: StatusCode, wait: Duration, body: &[u8]) -> RaiseError {
             ),
         },
         code @ 400..=499 => {
-            RaiseError::Rejected { reason: format!("SIGNL4 refuses the event ({code}{})", detail(body)) }
+            RaiseError::Rejected { reason: format!("SIGNL4 refuses the event ({code}{})", detail(body, url)) }
         }
         // The gateway did not reach the application, or the application does not take work.
         502 | 503 => RaiseError::NotRaised { reason: format!("SIGNL4 answered {status}") },
@@ -370,10 +370,11 @@ fn refusal(status: StatusCode, wait: Duration, body: &[u8]) -> RaiseError {
 }
 
 /// The error's own words (`{code,message,…}`), shortened; nothing where the body is no such object.
-fn detail(body: &[u8]) -> String {
+fn detail(body: &[u8], url: &WebhookUrl) -> String {
     let answer = lenient_json::read(body).unwrap_or_default();
     match lenient_json::text(lenient_json::field(&answer, "message")) {
-        Some(message) => format!(": {}", message.chars().take(200).collect::<String>()),
+        // Not before it is decoded: in another encoding the secret is not found.
+        Some(message) => format!(": {}", url.redacted(&message).chars().take(200).collect::<String>()),
         None => String::new(),
     }
 }
@@ -406,5 +407,32 @@ fn sentence(error: &NoAnswer) -> String {
         Failure::Timeout => "SIGNL4 did not answer in time".into(),
         Failure::Broken => format!("the connection to SIGNL4 broke ({error})"),
         _ => format!("SIGNL4 cannot be reached ({error})"),
+    }
+}
+
+/// What holds for any answer.
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing {
+    use super::*;
+
+    const SECRET: &str = "t34m-s3cret";
+
+    /// `§` stands for the team's secret.
+    pub(crate) fn answer(bytes: &[u8]) {
+        let Ok(url) = WebhookUrl::parse(&format!("https://connect.signl4.com/webhook/{SECRET}")) else {
+            return;
+        };
+        let body = String::from_utf8_lossy(bytes).replace('§', SECRET);
+        let body = if body.contains(SECRET) { body.as_bytes() } else { bytes };
+        if let Some(id) = event_id(body) {
+            assert!(!id.as_str().trim().is_empty());
+        }
+        let _ = is_html(&HeaderMap::new(), body);
+        for status in [400, 401, 404, 408, 422, 429, 500, 503, 504] {
+            let Ok(status) = StatusCode::from_u16(status) else { continue };
+            let reason = refusal(status, DEFAULT_PAUSE, body, &url).to_string();
+            assert!(!reason.contains(SECRET), "{reason}");
+            assert!(reason.chars().count() <= 300, "{reason}");
+        }
     }
 }

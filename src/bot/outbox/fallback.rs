@@ -323,3 +323,38 @@ mod tests {
         assert_eq!(length(&unknown.text), SHORT_REPLY);
     }
 }
+
+/// What holds for any text of a reply.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing {
+    use super::*;
+
+    /// The text of a reply. Its first byte is the longest text that the server allows.
+    pub fn reply(bytes: &[u8]) {
+        let (Some(longest), text) = (bytes.first().map(|byte| usize::from(*byte)), bytes.get(1..)) else {
+            return;
+        };
+        let text = String::from_utf8_lossy(text.unwrap_or_default());
+        let short = shorten(&text, longest);
+        assert!(length(&short) <= longest.max(1), "{short:?} has more than {longest}");
+        if short != text {
+            assert!(length(&text) > longest);
+            let kept = short.strip_suffix('…').unwrap_or(&short);
+            let ends: Vec<usize> = text.grapheme_indices(true).map(|(at, _)| at).collect();
+            assert!(text.starts_with(kept) && ends.contains(&kept.len()), "{short:?} of {text:?}");
+        }
+        let reply = Reply::in_room(RoomId::new("r"), text.into_owned());
+        let form = |steps: &[Step]| Form {
+            steps: steps.iter().copied().collect(),
+            longest: Some(longest),
+            direct: Some(RoomId::new("d")),
+            ..Form::default()
+        };
+        let link = "https://chat.example.com/channel/general?msg=m";
+        for steps in [&Step::ALL[..3], &Step::ALL[..4], &Step::ALL] {
+            let message = form(steps).message(&reply, Appearance::default(), Some(link));
+            let most = longest.max(1) + if steps.contains(&Step::Direct) { 150 } else { 0 };
+            assert!(length(&message.text) <= most, "{:?} has more than {most}", message.text);
+        }
+    }
+}

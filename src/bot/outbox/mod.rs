@@ -34,6 +34,8 @@ use crate::{
 use ::rocketchat::rest::RestClient;
 use ::signl4::{WebhookClient, WebhookUrl};
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::fallback::fuzzing;
 use self::message_now::MessageNow;
 pub(super) use self::{
     queues::{labels, of_team, team_label},

@@ -14,6 +14,8 @@ pub use error::{Effect, RestError};
 pub use http_outcome::Failure;
 
 pub(crate) use exchange::MAX_BODY;
+#[cfg(any(test, fuzzing))]
+pub(crate) use exchange::fuzzing;
 
 use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};

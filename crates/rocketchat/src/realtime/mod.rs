@@ -17,6 +17,8 @@ mod backoff;
 mod event;
 mod event_buffer;
 mod frames;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod liveness;
 mod protocol;
 mod proxy;

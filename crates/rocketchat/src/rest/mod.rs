@@ -3,6 +3,8 @@
 //! This file has the code that makes a call with the account's current token, which is renewed once if it has expired,
 //! and the calls about server and account. `messages`, `sync` and `rooms` have the others.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod listing;
 mod messages;
 mod rooms;

@@ -55,7 +55,7 @@ impl RoomInfo {
     }
 
     /// The same with `lastMessage`, if the document has a readable one that is no older than that.
-    fn with_last_message(document: &Value, server: &ServerUrl, from: Timestamp) -> Option<Self> {
+    pub(super) fn with_last_message(document: &Value, server: &ServerUrl, from: Timestamp) -> Option<Self> {
         let info = Self::from_document(document)?;
         let last = document.get("lastMessage").and_then(|last| Message::from_document(last, server).ok());
         let last = last.filter(|last| last.room == info.room.id && last.updated_at >= from);

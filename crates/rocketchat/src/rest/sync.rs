@@ -120,7 +120,7 @@ impl RestClient {
 }
 
 /// Reads a page document by document, so that an unreadable one does not affect the others.
-fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestError> {
+pub(super) fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestError> {
     let Answer { result } =
         serde_json::from_slice(answer).map_err(|_| RestError::unclear("an answer without a result"))?;
     let documents: Vec<&RawValue> =
@@ -144,7 +144,7 @@ fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestError> {
     Ok(page)
 }
 
-fn read_message(document: &str, server: &ServerUrl) -> Result<Message, Unreadable> {
+pub(super) fn read_message(document: &str, server: &ServerUrl) -> Result<Message, Unreadable> {
     // Half of a surrogate pair is only found when a text is decoded.
     let document = pruned(document, &FIELDS)
         .or_else(|_| pruned(&lenient_json::repair(document.as_bytes()), &FIELDS))

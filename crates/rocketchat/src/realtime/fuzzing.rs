@@ -1,0 +1,140 @@
+//! What holds for any frames.
+
+use std::sync::LazyLock;
+
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use super::frames::{ClientFrame, ServerFrame};
+use super::protocol::{Action, End, Protocol};
+use super::stream::{self, ROOM_MESSAGES};
+use super::{FrameCounts, LostReason, MessageView, RealtimeEvent, Timing};
+use crate::account::LoginRequest;
+use crate::rest::Subscription;
+use crate::{Account, Connector, Credentials, MessageKind, Room, RoomId, RoomKind, UserId};
+
+const TOKEN: &str = "t0k3n";
+
+/// The frames with which a session comes online.
+const HANDSHAKE: [&str; 3] = [
+    r#"{"msg":"connected","session":"s"}"#,
+    r#"{"msg":"result","id":"1","result":{"id":"bot","token":"t0k3n"}}"#,
+    r#"{"msg":"ready","subs":["2","3","4","5"]}"#,
+];
+
+struct World {
+    account: Account,
+    timing: Timing,
+    counts: FrameCounts,
+}
+
+/// Made once, since reading the system's certificates is slow.
+static WORLD: LazyLock<World> = LazyLock::new(|| {
+    let credentials = Credentials::Token { user_id: UserId::new("bot"), token: TOKEN.into() };
+    #[expect(clippy::unwrap_used, reason = "constants")]
+    let account =
+        Account::new("http://chat.invalid".parse().unwrap(), credentials, Connector::new().unwrap());
+    World { account, timing: Timing::default(), counts: FrameCounts::default() }
+});
+
+/// One frame on each line.
+pub(crate) fn frames(text: &str) {
+    for frame in text.lines() {
+        a_view_never_disagrees(frame);
+    }
+    a_session_survives([].into_iter(), text);
+    a_session_survives(HANDSHAKE.into_iter(), text);
+}
+
+/// A filter sees the same as who reads the event afterwards.
+fn a_view_never_disagrees(frame: &str) {
+    let Some(view) = MessageView::of_frame(frame) else { return };
+    let decoded = ServerFrame::decode(frame);
+    let Ok(ServerFrame::Changed { stream, args, .. }) = decoded else {
+        // The full decoder also needs the name of the event, without which there is no message.
+        assert!(matches!(decoded, Ok(ServerFrame::Other)), "{decoded:?}");
+        return;
+    };
+    assert_eq!(stream, ROOM_MESSAGES);
+    let read = stream::messages(&args, WORLD.account.server());
+    let read: Vec<_> = read.into_iter().flatten().collect();
+    // A document without a usable time is no message to the full decoder.
+    let [read] = &read[..] else { return assert!(read.is_empty(), "{read:?}") };
+    let message = &read.message;
+    assert_eq!(&*view.id, message.id.as_str());
+    assert_eq!(&*view.room, message.room.as_str());
+    assert_eq!(&*view.author, message.author.id.as_str());
+    assert_eq!(view.has_type, message.kind != MessageKind::Plain);
+    assert_eq!(view.text(), message.text);
+    assert_eq!(view.participant, read.participant);
+    assert_eq!(view.room_kind, read.room.kind);
+    assert_eq!(view.room_name, read.room.name.as_deref());
+}
+
+/// Only frames that DDP defines to do so end a session, and each one is answered with few frames, none of which has the token
+/// but the login.
+fn a_session_survives<'f>(before: impl Iterator<Item = &'f str>, text: &'f str) {
+    let World { account, timing, counts } = &*WORLD;
+    let login = LoginRequest::Resume(std::sync::Arc::new(crate::account::Login {
+        identity: crate::Identity { user_id: UserId::new("bot"), username: "signl4.bot".into() },
+        token: SecretString::from(TOKEN),
+    }));
+    let now = Instant::now();
+    let mut protocol = Protocol::new(account, timing, counts, 1, login, now);
+    for frame in before.chain(text.lines()) {
+        if let Err(end) = protocol.receive(frame, now) {
+            assert!(may_end(frame, &end), "{end:?} after {frame}");
+            return;
+        }
+        let mut sent = 0;
+        while let Some(action) = protocol.next_action() {
+            match action {
+                Action::Send(sending) => {
+                    sent += 1;
+                    let is_login = matches!(sending, ClientFrame::Login { .. });
+                    assert!(is_login || !sending.encode().contains(TOKEN) || frame.contains(TOKEN));
+                    assert!(!format!("{sending:?}").contains(TOKEN) || frame.contains(TOKEN));
+                }
+                Action::Emit(RealtimeEvent::Message { message, .. }) => {
+                    crate::fuzzing::is_bounded(&message);
+                }
+                Action::Emit(_) => {}
+                Action::ListRooms => {
+                    let listed = ["a", "b"].map(subscription).into();
+                    assert!(protocol.set_rooms(listed, now).is_ok());
+                }
+            }
+        }
+        // The subscriptions after a login, or an answer to each.
+        assert!(sent <= 6, "{sent} frames after {frame}");
+        assert!(protocol.tick(now).is_ok());
+    }
+}
+
+fn subscription(room: &str) -> Subscription {
+    Subscription {
+        id: Some(format!("sub-{room}")),
+        room: Room::new(RoomId::new(room), None, RoomKind::Channel),
+        roles: vec![],
+        archived: false,
+        joined_at: None,
+        updated_at: None,
+    }
+}
+
+fn may_end(frame: &str, end: &End) -> bool {
+    match (ServerFrame::decode(frame), end) {
+        (Ok(ServerFrame::Failed), End::Lost(LostReason::ConnectFailed)) => true,
+        (Ok(ServerFrame::Result { .. }), End::Fatal(_) | End::TokenRefused(_)) => true,
+        (Ok(ServerFrame::Result { .. }), End::Lost(reason)) => {
+            matches!(reason.name(), "rate_limited" | "login" | "protocol")
+        }
+        (Ok(ServerFrame::Nosub { .. }), End::Lost(reason)) => {
+            matches!(reason.name(), "rate_limited" | "nosub")
+        }
+        (Ok(ServerFrame::Changed { event, .. }), End::Lost(LostReason::ForcedLogout)) => {
+            event == "bot/force_logout"
+        }
+        _ => false,
+    }
+}
