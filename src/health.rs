@@ -326,17 +326,14 @@ mod tests {
 
     use super::*;
     use crate::store::Queue;
-    use rocketchat::{
-        Fatal,
-        realtime::{LostReason, Scope},
-    };
+    use rocketchat::{Fatal, realtime::LostReason};
 
     fn now() -> Timestamp {
         Timestamp::UNIX_EPOCH + 400_000.hours()
     }
 
     fn online() -> ConnectionState {
-        ConnectionState::Online { since: now() - 1.hour(), scope: Scope::AllRooms }
+        ConnectionState::Online { since: now() - 1.hour() }
     }
 
     fn waiting() -> ConnectionState {
@@ -447,7 +444,7 @@ mod tests {
         let typo = ["#typo".to_owned()];
         let readiness = assessed(|facts| facts.watched = watched(&typo, 0));
         assert!(readiness.to_string().starts_with("degraded: No room is watched"), "{readiness}");
-        let fresh = ConnectionState::Online { since: now() - 3.seconds(), scope: Scope::AllRooms };
+        let fresh = ConnectionState::Online { since: now() - 3.seconds() };
         let readiness = assessed(|facts| (facts.watched, facts.connection) = (watched(&typo, 0), &fresh));
         assert_eq!(readiness.state, State::Ready);
         let readiness = assessed(|facts| facts.watched = watched(&typo, 3));

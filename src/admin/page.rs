@@ -22,7 +22,7 @@ use crate::{
     logging::Line,
     store::{Callbacks, QueueDepth},
 };
-use rocketchat::realtime::{ConnectionState, Scope};
+use rocketchat::realtime::ConnectionState;
 
 /// How many rooms of one trigger are listed. A bot may be in thousands.
 const LISTED_ROOMS: usize = 60;
@@ -194,31 +194,13 @@ fn connection_tile(status: &Status) -> Markup {
             dl {
                 @if let Some(since) = status.offline_since { (fact("Offline since", &time_ago(since))) }
                 @match &status.connection {
-                    ConnectionState::Online { since, scope } => {
-                        (fact("Since", &time_ago(*since)))
-                        (fact("Receives", &received_rooms(scope)))
-                    }
+                    ConnectionState::Online { since } => (fact("Since", &time_ago(*since))),
                     ConnectionState::Connecting { attempt } => (fact("Attempt", &html! { (attempt) })),
                     ConnectionState::Waiting { reason, retry_at } => {
                         (fact("Reason", &html! { (reason) }))
                         (fact("Next attempt", &time_ago(*retry_at)))
                     }
                     ConnectionState::Stopped => {}
-                }
-            }
-        }
-    }
-}
-
-fn received_rooms(scope: &Scope) -> Markup {
-    html! {
-        @match scope {
-            Scope::AllRooms => "every room the bot is in or can see",
-            Scope::EachRoom { subscribed, refused } => {
-                (count(*subscribed as u64, "room")) ", subscribed one by one"
-                @if !refused.is_empty() {
-                    "; refused: "
-                    @for room in refused { code { (room) } " " }
                 }
             }
         }

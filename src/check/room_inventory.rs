@@ -201,6 +201,6 @@ mod tests {
         assert_eq!(rejected("error-forbidden", "forbidden [error-forbidden]"), Lookup::Hidden, "since 9.0");
         assert_eq!(rejected("error-room-archived", "The channel, x, is archived"), Lookup::Archived);
         assert_eq!(rejected("error-oops", "oops"), Lookup::Unknown("oops".into()));
-        assert!(matches!(Lookup::of(Err(RestError::unreachable("timeout"))), Lookup::Unknown(_)));
+        assert!(matches!(Lookup::of(Err(RestError::unavailable("timeout"))), Lookup::Unknown(_)));
     }
 }

@@ -15,7 +15,7 @@ use super::rooms::{IMPERSONATE, NO_RATE_LIMIT, Rights, RoomCheck};
 use super::tls_problem::TlsProblem;
 use crate::config::{self, Config};
 use crate::store::Store;
-use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent, Scope};
+use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent};
 use rocketchat::rest::{Me, PublicSettings, RestClient, RestError, ServerInfo};
 use rocketchat::{Account, Connector, Credentials, LoginError, ServerUrl};
 
@@ -228,7 +228,7 @@ pub(super) async fn realtime(account: Arc<Account>) -> Remark {
     let ((), outcome) = tokio::join!(realtime.run(sender, cancel.clone()), session);
     match outcome {
         Ok(Some(Err(LostReason::Account(fatal)))) => Remark::of_error(&fatal),
-        Ok(Some(Ok(scope))) => subscribed(&scope),
+        Ok(Some(Ok(()))) => Remark::fine("connected, logged in, and subscribed to every room"),
         Ok(Some(Err(reason))) => Remark::problem(
             format!("messages cannot be received: {reason}"),
             match reason {
@@ -249,28 +249,12 @@ pub(super) async fn realtime(account: Arc<Account>) -> Remark {
 }
 
 /// The outcome of the first attempt at a session; `None` if there is none.
-async fn first_outcome(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Result<Scope, LostReason>> {
+async fn first_outcome(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Result<(), LostReason>> {
     loop {
         match events.recv().await? {
-            RealtimeEvent::Ready { scope, .. } => return Some(Ok(scope)),
+            RealtimeEvent::Ready { .. } => return Some(Ok(())),
             RealtimeEvent::Lost { reason, .. } => return Some(Err(reason)),
             RealtimeEvent::Message { .. } | RealtimeEvent::RoomsChanged(_) => {}
-        }
-    }
-}
-
-fn subscribed(scope: &Scope) -> Remark {
-    match scope {
-        Scope::AllRooms => Remark::fine("connected, logged in, and subscribed to every room"),
-        Scope::EachRoom { subscribed, refused } if refused.is_empty() => {
-            Remark::fine(format!("connected, logged in, and subscribed to {subscribed} rooms one by one"))
-        }
-        Scope::EachRoom { refused, .. } => {
-            let rooms: Vec<&str> = refused.iter().map(rocketchat::RoomId::as_str).collect();
-            Remark::warning(
-                format!("the server refuses subscriptions to these rooms: {}", rooms.join(", ")),
-                "check the bot's permissions in them",
-            )
         }
     }
 }
@@ -351,7 +335,7 @@ mod tests {
         let subjects = |findings: Vec<Finding>| findings.into_iter().map(|finding| finding.subject).collect();
         let both: Vec<String> = subjects(no_account(&unauthorized, Remark::fine("connected")));
         assert_eq!(both, ["realtime", "account"]);
-        let both: Vec<String> = subjects(no_account(&RestError::unreachable("timeout"), problem()));
+        let both: Vec<String> = subjects(no_account(&RestError::unavailable("timeout"), problem()));
         assert_eq!(both, ["realtime", "account"]);
     }
 

@@ -361,7 +361,7 @@ impl Account {
             self.http.close("login", *until);
         }
         read_login(&outcome?, username)
-            .ok_or_else(|| LoginError::NotNow(RestError::unclear("the answer to the login has no token")))
+            .ok_or_else(|| LoginError::NotNow(RestError::unavailable("the answer to the login has no token")))
     }
 
     fn token_state(&self) -> TokenState {

@@ -16,7 +16,7 @@ use crate::{
 };
 use rocketchat::{
     Room, RoomId, RoomKind,
-    realtime::{ConnectionState, LostReason, Scope},
+    realtime::{ConnectionState, LostReason},
 };
 
 fn now() -> Timestamp {
@@ -82,7 +82,7 @@ fn ready() -> Readiness {
 fn idle() -> Status {
     Status {
         readiness: ready(),
-        connection: ConnectionState::Online { since: now(), scope: Scope::AllRooms },
+        connection: ConnectionState::Online { since: now() },
         offline_since: None,
         stored: Ok(Stored {
             waiting: vec![],

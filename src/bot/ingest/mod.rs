@@ -302,7 +302,7 @@ impl Ingest {
         }
         let id = &message.message.room;
         let asking = timeout(ANSWER_WITHIN, self.intake.rest.room_by_id(id));
-        match asking.await.unwrap_or_else(|_| Err(RestError::unclear("no answer in time"))) {
+        match asking.await.unwrap_or_else(|_| Err(RestError::unavailable("no answer in time"))) {
             Ok(info) => {
                 self.pending.answered();
                 let joined = message.participant.unwrap_or(true);

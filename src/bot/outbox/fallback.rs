@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn what_is_no_refusal_is_not_answered_with_another_form() {
-        for error in [RestError::unclear("HTTP 502"), RestError::unreachable("refused")] {
+        for error in [RestError::unavailable("HTTP 502"), RestError::unavailable("refused")] {
             assert_eq!(ladder(&error), []);
             assert!(!is_decision(&error));
         }

@@ -9,7 +9,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::UserId;
-use crate::http::{Effect, RestError};
+use crate::http::RestError;
 
 /// Why the account cannot be used until a person fixes it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,12 +59,8 @@ impl From<LoginError> for RestError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Fatal(fatal) => Self::Unauthorized { code: String::new(), reason: fatal.to_string() },
-            LoginError::RestDisabled(_) => Self::unreachable("not logged in yet"),
-            // The login may have taken effect; the call itself was not made.
-            LoginError::NotNow(Self::Unavailable { reason, failure, .. }) => {
-                Self::Unavailable { reason, effect: Effect::None, failure }
-            }
-            LoginError::NotNow(Self::Rejected { reason, .. }) => Self::unreachable(reason),
+            LoginError::RestDisabled(_) => Self::unavailable("not logged in yet"),
+            LoginError::NotNow(Self::Rejected { reason, .. }) => Self::unavailable(reason),
             LoginError::NotNow(error) => error,
         }
     }

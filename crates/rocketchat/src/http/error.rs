@@ -7,13 +7,11 @@ use jiff::Timestamp;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestError {
     /// No usable answer: network error, timeout, 5xx, or an answer that is not Rocket.Chat's, such as a proxy's. Retry
-    /// later.
+    /// later. The call may have taken effect.
     #[error("Rocket.Chat is not available: {reason}")]
     Unavailable {
         /// What happened, without the URL.
         reason: String,
-        /// Whether the call may have taken effect.
-        effect: Effect,
         /// Why there was no answer; `None` if there was one.
         failure: Option<Failure>,
     },
@@ -43,24 +41,10 @@ pub enum RestError {
     },
 }
 
-/// Whether a call that failed may have taken effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// The call did not reach the server, or was refused before it was executed.
-    None,
-    /// The call may have been executed; the answer is missing.
-    Unknown,
-}
-
 impl RestError {
     /// Whether the same call can succeed later.
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::Rejected { .. })
-    }
-
-    /// Whether the call may have taken effect.
-    pub fn may_have_taken_effect(&self) -> bool {
-        matches!(self, Self::Unavailable { effect: Effect::Unknown, .. })
     }
 
     /// Whether a message was refused because the account lacks `message-impersonate`, which `alias` and `avatar` need.
@@ -93,13 +77,8 @@ impl RestError {
         }
     }
 
-    /// Unavailable, and the call had no effect.
-    pub fn unreachable(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), effect: Effect::None, failure: None }
-    }
-
-    /// Unavailable, and the call may have had an effect.
-    pub fn unclear(reason: impl Into<String>) -> Self {
-        Self::Unavailable { reason: reason.into(), effect: Effect::Unknown, failure: None }
+    /// Unavailable, with an answer that is no use.
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self::Unavailable { reason: reason.into(), failure: None }
     }
 }

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use super::RestError;
 use super::clock::ServerClock;
-use super::{Effect, RestError};
 use crate::wire;
 
 /// Largest body of an ordinary answer, in bytes.
@@ -162,7 +162,7 @@ fn classify(status: u16, refusal: Option<Refusal>, times: &RateLimitTimes<'_>) -
         }
         401 => RestError::Unauthorized { code, reason: format!("{reason} (HTTP 401)") },
         200..500 => RestError::Rejected { status, code, reason },
-        _ => RestError::unclear(format!("HTTP {status}")),
+        _ => RestError::unavailable(format!("HTTP {status}")),
     }
 }
 
@@ -176,13 +176,13 @@ fn not_from_rocketchat(status: u16, times: &RateLimitTimes<'_>) -> RestError {
             code: String::new(),
             reason: format!("the call is too large for the proxy in front of Rocket.Chat (HTTP {status})"),
         },
-        // The only 4xx that a proxy may send after it has forwarded the call.
-        408 => RestError::unclear(format!("HTTP {status}")),
-        400..500 => RestError::unreachable(format!(
+        400..500 => RestError::unavailable(format!(
             "HTTP {status}, not from Rocket.Chat but from a proxy in front of it"
         )),
-        200..300 => RestError::unclear(format!("HTTP {status} with an answer that is not from Rocket.Chat")),
-        _ => RestError::unclear(format!("HTTP {status}")),
+        200..300 => {
+            RestError::unavailable(format!("HTTP {status} with an answer that is not from Rocket.Chat"))
+        }
+        _ => RestError::unavailable(format!("HTTP {status}")),
     }
 }
 
@@ -232,7 +232,7 @@ fn redirected(headers: &HeaderMap) -> RestError {
         .get(LOCATION)
         .and_then(|to| url::Url::parse(to.to_str().ok()?).ok())
         .and_then(|url| url.host_str().map(|host| format!("{}://{host}", url.scheme())));
-    RestError::unreachable(match host {
+    RestError::unavailable(match host {
         Some(host) => format!("the server redirects to {host}; use that as its URL"),
         None => "the server redirects; use the URL it redirects to".to_owned(),
     })
@@ -248,10 +248,9 @@ fn too_large(status: u16, limit: usize) -> RestError {
 
 fn no_answer(error: NoAnswer) -> RestError {
     if error.failure == Failure::Timeout {
-        return RestError::unclear("no answer in time");
+        return RestError::unavailable("no answer in time");
     }
-    let effect = if error.failure.was_sent() { Effect::Unknown } else { Effect::None };
-    RestError::Unavailable { reason: error.reason, effect, failure: Some(error.failure) }
+    RestError::Unavailable { reason: error.reason, failure: Some(error.failure) }
 }
 
 fn bounded(text: &str) -> String {

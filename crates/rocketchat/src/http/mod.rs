@@ -10,7 +10,7 @@ mod exchange;
 mod limits;
 
 pub use connector::{Connector, ConnectorError};
-pub use error::{Effect, RestError};
+pub use error::RestError;
 pub use http_outcome::Failure;
 
 pub(crate) use exchange::MAX_BODY;
@@ -71,7 +71,7 @@ impl Http {
         limit: usize,
     ) -> Result<Value, RestError> {
         let answer = self.exchange_raw(route, request, limit).await?;
-        serde_json::from_slice(&answer).map_err(|_| RestError::unclear("an answer that is no JSON"))
+        serde_json::from_slice(&answer).map_err(|_| RestError::unavailable("an answer that is no JSON"))
     }
 
     /// The same call, with the JSON of its answer checked and not decoded.

@@ -20,8 +20,6 @@ pub enum RealtimeEvent {
         session: u64,
         /// The account's user.
         identity: Identity,
-        /// What the session is subscribed to.
-        scope: Scope,
         /// The server's clock minus this machine's, exact to about a second, if known.
         clock_offset: Option<SignedDuration>,
         /// When it came online; a slow receiver gets the event later.
@@ -45,20 +43,6 @@ pub enum RealtimeEvent {
         reason: LostReason,
         /// The time until the next attempt.
         retry_in: Duration,
-    },
-}
-
-/// What a session is subscribed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Every room that the account is in or can see, later joined ones included (`__my_messages__`).
-    AllRooms,
-    /// Each room separately, since the server refuses the subscription to all.
-    EachRoom {
-        /// The number of rooms subscribed to.
-        subscribed: usize,
-        /// Rooms that the account is in but may not subscribe to.
-        refused: Vec<RoomId>,
     },
 }
 
@@ -98,8 +82,6 @@ pub enum ConnectionState {
     Online {
         /// Since when.
         since: Timestamp,
-        /// What the session is subscribed to.
-        scope: Scope,
     },
     /// Waiting for the next attempt.
     Waiting {

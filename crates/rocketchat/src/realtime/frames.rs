@@ -28,8 +28,6 @@ pub(super) enum ClientFrame {
     Login { id: String, login: LoginRequest },
     /// A subscription to one event of a stream.
     Sub { id: String, stream: &'static str, event: String },
-    /// The end of a subscription.
-    Unsub { id: String },
     /// Asks for a pong.
     Ping,
     /// The answer to a ping.
@@ -48,7 +46,6 @@ impl ClientFrame {
             Self::Sub { id, stream, event } => {
                 json!({"msg": "sub", "id": id, "name": stream, "params": [event, false]})
             }
-            Self::Unsub { id } => json!({"msg": "unsub", "id": id}),
             Self::Ping => json!({"msg": "ping"}),
             Self::Pong { id: Some(id) } => json!({"msg": "pong", "id": id}),
             Self::Pong { id: None } => json!({"msg": "pong"}),

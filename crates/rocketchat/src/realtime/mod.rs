@@ -6,7 +6,7 @@
 //! | `frames` | encodes and decodes DDP frames |
 //! | `view` | a message as the filter sees it, before its frame is decoded |
 //! | `stream`, `room_changes` | read messages and changes of rooms from the frames |
-//! | `protocol` | a session as a state machine without I/O; `room_subscriptions` if each room needs its own |
+//! | `protocol` | a session as a state machine without I/O |
 //! | `session` | runs the protocol over one socket, with `liveness` and `event_buffer` |
 //! | `supervisor` | keeps a session running, with `backoff` |
 //!
@@ -24,7 +24,6 @@ mod protocol;
 mod proxy;
 mod reason;
 mod room_changes;
-mod room_subscriptions;
 mod session;
 mod stream;
 mod supervisor;
@@ -32,7 +31,7 @@ mod timing;
 mod transport;
 mod view;
 
-pub use event::{ConnectionState, FrameCounts, RealtimeEvent, RoomChange, RoomHint, Scope};
+pub use event::{ConnectionState, FrameCounts, RealtimeEvent, RoomChange, RoomHint};
 pub use reason::LostReason;
 pub use supervisor::Realtime;
 pub use timing::Timing;

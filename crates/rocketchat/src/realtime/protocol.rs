@@ -17,10 +17,9 @@ use tokio::time::Instant;
 
 use super::frames::{ClientFrame, ServerFrame};
 use super::room_changes::KnownRooms;
-use super::room_subscriptions::RoomSubscriptions;
-use super::{FrameCounts, LostReason, RealtimeEvent, RoomChange, Timing};
+use super::{FrameCounts, LostReason, RealtimeEvent, Timing};
 use crate::account::LoginRequest;
-use crate::{Account, Fatal, Identity, RoomId};
+use crate::{Account, Fatal, Identity};
 use subscribing::Topic;
 
 /// What the caller has to do.
@@ -30,8 +29,6 @@ pub(super) enum Action {
     Send(ClientFrame),
     /// Emit an event.
     Emit(RealtimeEvent),
-    /// List the account's rooms over REST, and pass them to [`Protocol::set_rooms`].
-    ListRooms,
 }
 
 /// Why a session is over.
@@ -75,12 +72,9 @@ pub(super) struct Protocol<'a> {
     deadline: Option<(Instant, &'static str)>,
     last_id: u64,
     login_id: String,
-    /// Subscriptions other than those of single rooms, by id, and whether each is confirmed.
+    /// The subscriptions by id, and whether each is confirmed.
     topics: HashMap<String, (Topic, bool)>,
-    room_subscriptions: Option<RoomSubscriptions>,
     known: KnownRooms,
-    /// Joined rooms, reported once their subscription is answered.
-    joining: HashMap<RoomId, RoomChange>,
     /// Events from before the session was online, and how many did not fit.
     early: VecDeque<RealtimeEvent>,
     dropped: usize,
@@ -110,9 +104,7 @@ impl<'a> Protocol<'a> {
             last_id: 0,
             login_id: String::new(),
             topics: HashMap::new(),
-            room_subscriptions: None,
             known: KnownRooms::default(),
-            joining: HashMap::new(),
             early: VecDeque::new(),
             dropped: 0,
             // The first frame, whatever the server sends before: a streamer closes the connection on any other.
@@ -156,17 +148,15 @@ impl<'a> Protocol<'a> {
 
     /// When [`tick`](Self::tick) is due.
     pub(super) fn next_tick(&self) -> Option<Instant> {
-        let room = self.room_subscriptions.as_ref().and_then(RoomSubscriptions::next_at);
-        self.deadline.map(|(at, _)| at).into_iter().chain(room).min()
+        self.deadline.map(|(at, _)| at)
     }
 
-    /// Handles what is due.
-    pub(super) fn tick(&mut self, now: Instant) -> Result<(), End> {
-        if let Some((_, what)) = self.deadline.filter(|(at, _)| *at <= now) {
-            return Err(LostReason::Timeout(what).into());
+    /// Ends the session if an answer is overdue.
+    pub(super) fn tick(&self, now: Instant) -> Result<(), End> {
+        match self.deadline {
+            Some((at, what)) if at <= now => Err(LostReason::Timeout(what).into()),
+            _ => Ok(()),
         }
-        self.subscribe_next_room(now);
-        Ok(())
     }
 
     fn handle(&mut self, frame: ServerFrame, now: Instant) -> Result<(), End> {
@@ -179,10 +169,10 @@ impl<'a> Protocol<'a> {
             }
             (ServerFrame::Ready { subs }, _) => {
                 for id in &subs {
-                    self.ready(id, now)?;
+                    self.ready(id);
                 }
             }
-            (ServerFrame::Nosub { id, error }, _) => return self.nosub(&id, error, now),
+            (ServerFrame::Nosub { id, error }, _) => return self.nosub(&id, error),
             (ServerFrame::Changed { stream, event, args }, _) => return self.changed(&stream, &event, &args),
             (ServerFrame::Error { reason }, _) => {
                 tracing::warn!(reason, "the server did not understand a frame")

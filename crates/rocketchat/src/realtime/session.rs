@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt, SinkExt, StreamExt, future::OptionFuture};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -14,8 +14,6 @@ use super::liveness::{Due, Liveness};
 use super::protocol::{Action, End, Protocol};
 use super::transport::{Socket, broken};
 use super::{ConnectionState, LostReason, MessageFilter, MessageView, RealtimeEvent};
-use crate::rest::Subscription;
-use crate::{RestClient, RestError};
 
 /// One session over one socket.
 pub(super) struct Session<'a> {
@@ -23,7 +21,6 @@ pub(super) struct Session<'a> {
     pub(super) protocol: Protocol<'a>,
     pub(super) liveness: Liveness,
     pub(super) filter: Option<&'a dyn MessageFilter>,
-    pub(super) rest: &'a RestClient,
     /// Timeout of sending a frame.
     pub(super) send_within: Duration,
     pub(super) state: &'a watch::Sender<ConnectionState>,
@@ -37,7 +34,6 @@ const BURST: usize = 64;
 /// What the session reacts to.
 enum Input {
     Received(Option<Result<WsMessage, Error>>),
-    Listed(Result<Vec<Subscription>, RestError>),
     Due,
     Buffer(BufferState),
 }
@@ -79,13 +75,9 @@ impl Session<'_> {
     }
 
     async fn run_loop(&mut self, buffer: &mut EventBuffer) -> Exit {
-        let rest = self.rest;
-        let mut listing = OptionFuture::default();
         loop {
-            match self.run_actions(buffer).await {
-                Ok(false) => {}
-                Ok(true) => listing = OptionFuture::from(Some(Box::pin(rest.subscriptions(None)))),
-                Err(exit) => return exit,
+            if let Err(exit) = self.run_actions(buffer).await {
+                return exit;
             }
             // Before it is online, a session emits nothing, so a queue filled by its predecessors must not stop the login.
             let reading = buffer.has_room() || self.ready_at.is_none();
@@ -94,12 +86,8 @@ impl Session<'_> {
             let input = tokio::select! {
                 frame = self.socket.next(), if reading => Input::Received(frame),
                 state = buffer.deliver() => Input::Buffer(state),
-                Some(rooms) = &mut listing => Input::Listed(rooms),
                 () = sleep_until(due_at) => Input::Due,
             };
-            if matches!(input, Input::Listed(_)) {
-                listing = OptionFuture::default();
-            }
             if let Err(exit) = self.handle(input, buffer).await {
                 return exit;
             }
@@ -112,10 +100,6 @@ impl Session<'_> {
             Input::Received(frame) => {
                 self.received(frame, now)?;
                 self.receive_burst(now)
-            }
-            Input::Listed(rooms) => {
-                let rooms = rooms.map_err(LostReason::from)?;
-                Ok(self.protocol.set_rooms(rooms, now)?)
             }
             Input::Due => {
                 self.protocol.tick(now)?;
@@ -173,9 +157,8 @@ impl Session<'_> {
         MessageView::of_frame(frame).is_some_and(|message| !filter.wants(&message))
     }
 
-    /// Runs the protocol's actions. Returns whether the rooms have to be listed.
-    async fn run_actions(&mut self, buffer: &mut EventBuffer) -> Result<bool, Exit> {
-        let mut list_rooms = false;
+    /// Runs the protocol's actions.
+    async fn run_actions(&mut self, buffer: &mut EventBuffer) -> Result<(), Exit> {
         while let Some(action) = self.protocol.next_action() {
             match action {
                 Action::Send(frame) => self.send(frame, buffer).await?,
@@ -183,18 +166,16 @@ impl Session<'_> {
                     self.note_ready(&event);
                     buffer.push(event);
                 }
-                Action::ListRooms => list_rooms = true,
             }
         }
-        Ok(list_rooms)
+        Ok(())
     }
 
     fn note_ready(&mut self, event: &RealtimeEvent) {
-        if let RealtimeEvent::Ready { session, scope, .. } = event {
-            tracing::info!(session, ?scope, "the realtime session is online");
+        if let RealtimeEvent::Ready { session, .. } = event {
+            tracing::info!(session, "the realtime session is online");
             self.ready_at.get_or_insert_with(Instant::now);
-            self.state
-                .send_replace(ConnectionState::Online { since: Timestamp::now(), scope: scope.clone() });
+            self.state.send_replace(ConnectionState::Online { since: Timestamp::now() });
         }
     }
 

@@ -18,13 +18,12 @@ use super::protocol::{End, Protocol};
 use super::session::Session;
 use super::{ConnectionState, FrameCounts, LostReason, RealtimeEvent, Timing, transport};
 use crate::account::LoginRequest;
-use crate::{Account, LoginError, RestClient};
+use crate::{Account, LoginError};
 
 /// The realtime session of an account, kept running.
 pub struct Realtime {
     account: Arc<Account>,
     filter: Option<Arc<dyn MessageFilter>>,
-    rest: RestClient,
     timing: Timing,
     state: watch::Sender<ConnectionState>,
     counts: Arc<FrameCounts>,
@@ -52,7 +51,6 @@ impl Realtime {
     /// The realtime session of `account`, not running yet.
     pub fn new(account: Arc<Account>) -> Self {
         Self {
-            rest: RestClient::new(Arc::clone(&account)),
             account,
             filter: None,
             timing: Timing::default(),
@@ -146,7 +144,6 @@ impl Realtime {
             protocol: Protocol::new(&self.account, &self.timing, &self.counts, number, login, now),
             liveness: Liveness::new(&self.timing, now),
             filter: self.filter.as_deref(),
-            rest: &self.rest,
             send_within: self.timing.send,
             state: &self.state,
             ready_at: None,

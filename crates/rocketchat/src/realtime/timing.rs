@@ -19,8 +19,6 @@ pub struct Timing {
     pub last_retry: Duration,
     /// How long a session has to live to reset the waits.
     pub healthy_after: Duration,
-    /// Time between two subscriptions if each room needs its own. A server accepts 40 in 10 s.
-    pub subscribe_every: Duration,
 }
 
 impl Default for Timing {
@@ -33,7 +31,6 @@ impl Default for Timing {
             first_retry: Duration::from_secs(1),
             last_retry: Duration::from_secs(60),
             healthy_after: Duration::from_secs(60),
-            subscribe_every: Duration::from_millis(300),
         }
     }
 }

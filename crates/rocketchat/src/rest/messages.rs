@@ -94,7 +94,7 @@ impl RestClient {
             return Ok(None);
         }
         let message = Message::from_document(&document, self.account.server());
-        message.map(Some).map_err(|error| RestError::unclear(error.to_string()))
+        message.map(Some).map_err(|error| RestError::unavailable(error.to_string()))
     }
 
     async fn message_document(&self, id: &MessageId) -> Result<Option<Value>, RestError> {
@@ -119,7 +119,7 @@ impl RestClient {
         let room = answer
             .get("room")
             .and_then(|room| wire::filled(room, "_id").or_else(|| wire::filled(room, "rid")));
-        room.map(RoomId::new).ok_or_else(|| RestError::unclear("an answer without the room"))
+        room.map(RoomId::new).ok_or_else(|| RestError::unavailable("an answer without the room"))
     }
 }
 
@@ -183,6 +183,6 @@ mod tests {
         assert!(!may_be_duplicate(&rejected("error-not-allowed", "Not allowed")));
         assert!(!may_be_duplicate(&rejected("", "Not enough permission")));
         assert!(!may_be_duplicate(&rejected("", "Invalid href value provided")));
-        assert!(!may_be_duplicate(&RestError::unclear("HTTP 502")));
+        assert!(!may_be_duplicate(&RestError::unavailable("HTTP 502")));
     }
 }

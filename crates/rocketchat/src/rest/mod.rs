@@ -13,7 +13,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 
-pub use crate::http::{Effect, Failure, RestError};
+pub use crate::http::{Failure, RestError};
 pub use messages::{Delivery, OutgoingMessage};
 pub use rooms::{Page, RoomInfo, RoomList, Subscription};
 pub use settings::PublicSettings;
@@ -102,7 +102,8 @@ impl RestClient {
     /// See [`RestError`].
     pub async fn me(&self) -> Result<Me, RestError> {
         let answer = self.call(Call::get("me", &[])).await?;
-        let id = wire::filled(&answer, "_id").ok_or_else(|| RestError::unclear("an answer without _id"))?;
+        let id =
+            wire::filled(&answer, "_id").ok_or_else(|| RestError::unavailable("an answer without _id"))?;
         let username = wire::filled(&answer, "username").unwrap_or(id);
         Ok(Me {
             identity: Identity { user_id: UserId::new(id), username: username.to_owned() },
@@ -137,7 +138,7 @@ impl RestClient {
     /// a call refused for its token had no effect.
     async fn call(&self, call: Call<'_>) -> Result<Value, RestError> {
         let answer = self.call_raw(call).await?;
-        serde_json::from_slice(&answer).map_err(|_| RestError::unclear("an answer that is no JSON"))
+        serde_json::from_slice(&answer).map_err(|_| RestError::unavailable("an answer that is no JSON"))
     }
 
     /// The same call, with the JSON of its answer not decoded.

@@ -172,7 +172,7 @@ impl RestClient {
         answer
             .get("room")
             .and_then(RoomInfo::from_document)
-            .ok_or_else(|| RestError::unclear("an answer without a room"))
+            .ok_or_else(|| RestError::unavailable("an answer without a room"))
     }
 
     /// The account's subscription to a room (`subscriptions.getOne`); `None` if it is not a member.
@@ -211,7 +211,7 @@ impl RestClient {
 
     async fn list(&self, call: Call<'_>) -> Result<Listing, RestError> {
         let answer = self.call_raw(call.listing()).await?;
-        Listing::new(answer).ok_or_else(|| RestError::unclear("an answer without a list"))
+        Listing::new(answer).ok_or_else(|| RestError::unavailable("an answer without a list"))
     }
 }
 

@@ -122,7 +122,7 @@ impl RestClient {
 /// Reads a page document by document, so that an unreadable one does not affect the others.
 pub(super) fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestError> {
     let Answer { result } =
-        serde_json::from_slice(answer).map_err(|_| RestError::unclear("an answer without a result"))?;
+        serde_json::from_slice(answer).map_err(|_| RestError::unavailable("an answer without a result"))?;
     let documents: Vec<&RawValue> =
         result.updated.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
     let mut page = SyncPage::default();
@@ -276,6 +276,6 @@ mod tests {
         assert!(refuses_paging(&rejected("error-lastUpdate-param-not-provided", "")));
         assert!(refuses_paging(&rejected("invalid-params", "must NOT have additional properties")));
         assert!(!refuses_paging(&rejected("error-not-allowed", "Not allowed")));
-        assert!(!refuses_paging(&RestError::unclear("HTTP 502")));
+        assert!(!refuses_paging(&RestError::unavailable("HTTP 502")));
     }
 }

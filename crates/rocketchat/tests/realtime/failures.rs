@@ -16,7 +16,7 @@ async fn after_a_restart_of_the_server_the_session_has_the_next_number() {
     listener.lost_for("refused").await;
     listener.state.wait_for(|state| matches!(state, ConnectionState::Waiting { .. })).await.unwrap();
     harness.chat.restart().await.unwrap();
-    let (session, _) = listener.ready().await;
+    let session = listener.ready().await;
     assert!(session > 1);
     harness.say("after the restart");
     assert_eq!(listener.message().await.text, "after the restart");

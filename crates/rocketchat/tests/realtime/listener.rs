@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocketchat::realtime::{
-    ConnectionState, FrameCounts, LostReason, Realtime, RealtimeEvent, Scope, Timing,
-};
+use rocketchat::realtime::{ConnectionState, FrameCounts, LostReason, Realtime, RealtimeEvent, Timing};
 use rocketchat::{Account, Connector, Credentials, Fatal, Message, UserId};
 use sandbox::rocketchat::{NewMessage, NewRoom, NewUser, Options, RocketChat, Room, User};
 use secrecy::SecretString;
@@ -88,7 +86,6 @@ pub fn timing() -> Timing {
     Timing {
         first_retry: Duration::from_millis(20),
         last_retry: Duration::from_millis(500),
-        subscribe_every: Duration::from_millis(5),
         ..Timing::default()
     }
 }
@@ -135,10 +132,10 @@ impl Listener {
         }
     }
 
-    /// Waits until a session is online; returns its number and scope.
-    pub async fn ready(&mut self) -> (u64, Scope) {
+    /// Waits until a session is online; returns its number.
+    pub async fn ready(&mut self) -> u64 {
         self.until(|event| match event {
-            RealtimeEvent::Ready { session, scope, .. } => Some((session, scope)),
+            RealtimeEvent::Ready { session, .. } => Some(session),
             _ => None,
         })
         .await

@@ -1,19 +1,9 @@
-//! Subscriptions: one to all rooms, or one to each if the server refuses that.
+//! The rooms of a session: those of the account, and public channels.
 
-use std::time::Duration;
-
-use rocketchat::realtime::{RealtimeEvent, RoomChange, Scope};
-use sandbox::rocketchat::{Limit, Limits, NewRoom, Options, Refusal};
+use rocketchat::realtime::{RealtimeEvent, RoomChange};
+use sandbox::rocketchat::NewRoom;
 
 use crate::listener::{Harness, Listener};
-
-/// A session on a server that refuses the subscription to all rooms.
-async fn each_room(harness: &Harness) -> Listener {
-    harness.chat.faults().refuse_subscriptions(1, Refusal::bare("not-allowed"));
-    let mut listener = harness.listen();
-    assert_eq!(listener.ready().await.1, Scope::EachRoom { subscribed: 1, refused: vec![] });
-    listener
-}
 
 async fn change(listener: &mut Listener, wanted: impl Fn(&RoomChange) -> bool) -> RoomChange {
     listener
@@ -59,42 +49,4 @@ fn said(text: &str) -> impl FnMut(RealtimeEvent) -> Option<String> {
         RealtimeEvent::Message { message, .. } if message.text == text => Some(message.text),
         _ => None,
     }
-}
-
-#[tokio::test]
-async fn if_one_subscription_is_refused_each_room_has_its_own() {
-    let harness = Harness::new().await;
-    let mut listener = each_room(&harness).await;
-    let heard = harness.chat.ddp_subscriptions_of(&harness.bot.id);
-    assert!(heard.contains(&("stream-room-messages".into(), harness.room.id.clone())), "{heard:?}");
-    harness.say("by its own");
-    assert_eq!(listener.message().await.text, "by its own");
-}
-
-#[tokio::test]
-async fn a_bot_removed_and_invited_again_receives_the_room_again() {
-    let harness = Harness::new().await;
-    let mut listener = each_room(&harness).await;
-    harness.chat.kick(&harness.room, &harness.bot, &harness.alice).unwrap();
-    change(&mut listener, |change| matches!(change, RoomChange::Left(_))).await;
-    harness.chat.join(&harness.room, &harness.bot).unwrap();
-    // Reported once subscribed, so nothing posted from now on is missed.
-    change(&mut listener, |change| matches!(change, RoomChange::Joined(_))).await;
-    harness.say("welcome back");
-    assert_eq!(listener.until(said("welcome back")).await, "welcome back");
-}
-
-#[tokio::test]
-async fn rate_limited_subscriptions_go_on_later() {
-    // Streams have four times the calls in four times the window: the fifth subscription within 2 s is refused.
-    let methods = Some(Limit { calls: 1, window: Duration::from_millis(500) });
-    let limits = Limits { methods, ..Limits::OFF };
-    let harness = Harness::with(Options { limits, ..Options::default() }).await;
-    for name in ["a", "b", "c", "d", "e"] {
-        harness.chat.create_room(NewRoom::channel(name).members([&harness.bot])).unwrap();
-    }
-    harness.chat.faults().refuse_subscriptions(1, Refusal::bare("not-allowed"));
-    let mut listener = harness.listen();
-    let RealtimeEvent::Ready { scope, .. } = listener.next().await else { panic!("lost on the way") };
-    assert_eq!(scope, Scope::EachRoom { subscribed: 6, refused: vec![] });
 }

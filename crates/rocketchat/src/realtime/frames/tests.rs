@@ -59,7 +59,6 @@ fn every_sent_frame_has_the_form_that_ddp_requires() {
             ClientFrame::Sub { id: id(), stream: "stream-room-messages", event: "GENERAL".into() },
             json!({"msg": "sub", "id": "7", "name": "stream-room-messages", "params": ["GENERAL", false]}),
         ),
-        (ClientFrame::Unsub { id: id() }, json!({"msg": "unsub", "id": "7"})),
         (ClientFrame::Ping, json!({"msg": "ping"})),
         (ClientFrame::Pong { id: None }, json!({"msg": "pong"})),
         (ClientFrame::Pong { id: Some(id()) }, json!({"msg": "pong", "id": "7"})),

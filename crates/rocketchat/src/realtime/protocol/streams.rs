@@ -4,10 +4,8 @@ use serde_json::Value;
 
 use super::subscribing::{FORCE_LOGOUT, ROOMS_CHANGED, SUBSCRIPTIONS_CHANGED};
 use super::{Action, End, Phase, Protocol};
-use crate::RoomId;
-use crate::realtime::frames::ClientFrame;
 use crate::realtime::stream::{self, NOTIFY_USER, ROOM_MESSAGES};
-use crate::realtime::{LostReason, RealtimeEvent, RoomChange};
+use crate::realtime::{LostReason, RealtimeEvent};
 
 /// How many events from before the session is online are kept. Later ones are dropped: the client fetches what it missed
 /// after `Ready`.
@@ -21,7 +19,7 @@ impl Protocol<'_> {
                 Some(FORCE_LOGOUT) => return Err(LostReason::ForcedLogout.into()),
                 Some(SUBSCRIPTIONS_CHANGED) => {
                     if let Some(change) = self.known.subscription_changed(args) {
-                        self.subscription_changed(change);
+                        self.emit(RealtimeEvent::RoomsChanged(change));
                     }
                 }
                 Some(ROOMS_CHANGED) => {
@@ -55,36 +53,6 @@ impl Protocol<'_> {
                     tracing::debug!(%error, "skipped a message that cannot be read");
                 }
             }
-        }
-    }
-
-    fn subscription_changed(&mut self, change: RoomChange) {
-        let Some(rooms) = &mut self.room_subscriptions else {
-            return self.emit(RealtimeEvent::RoomsChanged(change));
-        };
-        match &change {
-            RoomChange::Joined(subscription) => {
-                let room = subscription.room.id.clone();
-                rooms.add(room.clone());
-                self.joining.insert(room, change);
-            }
-            RoomChange::Left(room) => {
-                self.joining.remove(room);
-                let id = rooms.remove(room);
-                self.emit(RealtimeEvent::RoomsChanged(change));
-                if let Some(id) = id {
-                    self.send(ClientFrame::Unsub { id });
-                }
-            }
-            _ => self.emit(RealtimeEvent::RoomsChanged(change)),
-        }
-    }
-
-    /// Reports a joined room once its subscription is answered, so that a client that then fetches its history misses
-    /// nothing.
-    pub(super) fn emit_join(&mut self, room: &RoomId) {
-        if let Some(change) = self.joining.remove(room) {
-            self.emit(RealtimeEvent::RoomsChanged(change));
         }
     }
 

@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::chat::{Chat, client, client_with, logged_out, ok, refused};
 use crate::http::MAX_BODY;
-use crate::rest::{Effect, RestError};
+use crate::rest::{Failure, RestError};
 use crate::{Connector, MessageId, RoomId};
 
 fn me() -> ResponseTemplate {
@@ -74,7 +74,7 @@ async fn a_401_of_a_proxy_neither_renews_the_token_nor_gives_up_the_call() {
     let chat = Chat::new().await;
     chat.answers("rooms.info", "first", ResponseTemplate::new(401).set_body_string("Unauthorized"), 1).await;
     let error = chat.client.room_by_id(&RoomId::new("r")).await.unwrap_err();
-    assert!(error.is_retryable() && !error.may_have_taken_effect(), "{error:?}");
+    assert!(error.is_retryable(), "{error:?}");
 }
 
 #[tokio::test]
@@ -115,7 +115,7 @@ async fn a_gateways_error_is_retryable_and_its_page_is_not_repeated() {
         let page = ResponseTemplate::new(status).set_body_raw("<html>secret inner host</html>", "text/html");
         chat.answers("chat.react", "first", page, 1).await;
         let error = chat.client.react(&MessageId::new("m"), ":eyes:").await.unwrap_err();
-        assert!(error.is_retryable() && error.may_have_taken_effect(), "{error:?}");
+        assert!(error.is_retryable(), "{error:?}");
         assert!(error.to_string().contains(&status.to_string()) && !error.to_string().contains("inner"));
     }
 }
@@ -146,9 +146,9 @@ fn closed_port() -> String {
 }
 
 #[tokio::test]
-async fn a_refused_connection_means_no_effect() {
+async fn a_refused_connection_says_so() {
     let error = client(&closed_port()).me().await.unwrap_err();
-    assert!(matches!(&error, RestError::Unavailable { effect: Effect::None, .. }), "{error:?}");
+    assert!(matches!(&error, RestError::Unavailable { failure: Some(Failure::Refused), .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -199,13 +199,13 @@ async fn request(listener: &TcpListener) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_before_the_answer_may_have_had_an_effect() {
+async fn a_connection_that_breaks_before_the_answer_is_tried_again() {
     let error = after_login(|stream| async move { drop(stream) }).await;
-    assert!(error.may_have_taken_effect(), "{error:?}");
+    assert!(error.is_retryable(), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_call_without_an_answer_times_out_and_may_have_had_an_effect() {
+async fn a_call_without_an_answer_times_out() {
     let error = after_login(|open| async move {
         // From here on nothing but the clock moves.
         tokio::time::pause();
@@ -213,7 +213,7 @@ async fn a_call_without_an_answer_times_out_and_may_have_had_an_effect() {
         drop(open);
     })
     .await;
-    assert!(error.may_have_taken_effect() && error.to_string().contains("in time"), "{error:?}");
+    assert!(error.is_retryable() && error.to_string().contains("in time"), "{error:?}");
 }
 
 #[tokio::test]

@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::account::Login;
-use crate::rest::Subscription;
-use crate::{Connector, Credentials, Room, RoomKind, UserId};
+use crate::{Connector, Credentials, UserId};
 
 /// Shared, since reading the system's certificates is slow.
 static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| Connector::new().unwrap());
@@ -22,7 +21,6 @@ pub(super) struct Conversation {
     now: Instant,
     sent: Vec<Value>,
     events: Vec<RealtimeEvent>,
-    pub(super) lists_requested: usize,
 }
 
 impl Conversation {
@@ -50,7 +48,7 @@ impl Conversation {
         let timing: &Timing = Box::leak(Box::default());
         let now = Instant::now();
         let protocol = Protocol::new(account, timing, counts, 1, login, now);
-        Self { protocol, account, counts, now, sent: vec![], events: vec![], lists_requested: 0 }
+        Self { protocol, account, counts, now, sent: vec![], events: vec![] }
     }
 
     /// Logged in, with the subscriptions requested and not answered.
@@ -71,26 +69,6 @@ impl Conversation {
         conversation
     }
 
-    /// With the subscription to all rooms refused, and these rooms listed.
-    pub(super) fn with_each_room(rooms: &[&str]) -> Self {
-        let mut conversation = Self::subscribing();
-        let subs = conversation.sent();
-        for sub in &subs {
-            let id = &sub["id"];
-            match sub["params"][0] == "__my_messages__" {
-                true => {
-                    conversation.receive(json!({"msg": "nosub", "id": id, "error": {"error": "not-allowed"}}))
-                }
-                false if sub["msg"] == "sub" => conversation.receive(json!({"msg": "ready", "subs": [id]})),
-                false => {}
-            }
-        }
-        conversation.run_actions();
-        assert_eq!(std::mem::take(&mut conversation.lists_requested), 1);
-        conversation.list(rooms).unwrap();
-        conversation
-    }
-
     pub(super) fn try_receive(&mut self, frame: &str) -> Result<(), End> {
         self.protocol.receive(frame, self.now)
     }
@@ -103,11 +81,6 @@ impl Conversation {
         self.try_receive(&frame.to_string()).unwrap_err()
     }
 
-    pub(super) fn list(&mut self, rooms: &[&str]) -> Result<(), End> {
-        let listed = rooms.iter().map(|id| subscription(id)).collect();
-        self.protocol.set_rooms(listed, self.now)
-    }
-
     pub(super) fn advance(&mut self, time: Duration) -> Result<(), End> {
         self.now += time;
         self.protocol.tick(self.now)
@@ -118,7 +91,6 @@ impl Conversation {
             match action {
                 Action::Send(frame) => self.sent.push(serde_json::from_str(&frame.encode()).unwrap()),
                 Action::Emit(event) => self.events.push(event),
-                Action::ListRooms => self.lists_requested += 1,
             }
         }
     }
@@ -141,14 +113,6 @@ impl Conversation {
         subs.map(|frame| frame["id"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// The only subscription requested since the last call: its id and its room.
-    pub(super) fn sub(&mut self) -> (String, String) {
-        let sent = self.sent();
-        let [frame] = &sent[..] else { panic!("{sent:?}") };
-        assert_eq!((&frame["msg"], &frame["name"]), (&json!("sub"), &json!("stream-room-messages")));
-        (frame["id"].as_str().unwrap().to_owned(), frame["params"][0].as_str().unwrap().to_owned())
-    }
-
     pub(super) fn message_ids(&mut self) -> Vec<String> {
         let events = self.events().into_iter();
         events
@@ -157,17 +121,6 @@ impl Conversation {
                 _ => None,
             })
             .collect()
-    }
-}
-
-fn subscription(room: &str) -> Subscription {
-    Subscription {
-        id: Some(format!("sub-{room}")),
-        room: Room::new(RoomId::new(room), None, RoomKind::Channel),
-        roles: vec![],
-        archived: false,
-        joined_at: None,
-        updated_at: None,
     }
 }
 

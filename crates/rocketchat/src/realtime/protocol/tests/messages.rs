@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::super::*;
 use super::harness::{Conversation, changed, document, lost, message, of_user};
+use crate::realtime::RoomChange;
 
 #[test]
 fn messages_come_nested_or_not_with_the_membership() {
