@@ -194,7 +194,10 @@ fn connection_tile(status: &Status) -> Markup {
             dl {
                 @if let Some(since) = status.offline_since { (fact("Offline since", &time_ago(since))) }
                 @match &status.connection {
-                    ConnectionState::Online { since } => (fact("Since", &time_ago(*since))),
+                    ConnectionState::Online { since } => {
+                        (fact("Since", &time_ago(*since)))
+                        (fact("Receives", &html! { "every room the bot is in or can see" }))
+                    }
                     ConnectionState::Connecting { attempt } => (fact("Attempt", &html! { (attempt) })),
                     ConnectionState::Waiting { reason, retry_at } => {
                         (fact("Reason", &html! { (reason) }))

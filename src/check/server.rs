@@ -16,7 +16,7 @@ use super::tls_problem::TlsProblem;
 use crate::config::{self, Config};
 use crate::store::Store;
 use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent};
-use rocketchat::rest::{Me, PublicSettings, RestClient, RestError, ServerInfo};
+use rocketchat::rest::{Me, PublicSettings, RestClient, RestError};
 use rocketchat::{Account, Connector, Credentials, LoginError, ServerUrl};
 
 /// The major versions of Rocket.Chat that the bot is tested with.
@@ -58,8 +58,9 @@ pub(super) async fn end_login(account: &Credentials, rest: &RestClient) {
 /// Whether the server answers like Rocket.Chat. If it does not, nothing else can be probed.
 pub(super) async fn greet(account: &Account, rest: &RestClient) -> Result<Vec<Finding>, Finding> {
     let url = account.server();
-    let info = rest.server_info().await.map_err(|error| Finding::new("server", unreachable(url, &error)))?;
-    let mut findings = vec![Finding::new("server", server(url, &info))];
+    let version =
+        rest.server_version().await.map_err(|error| Finding::new("server", unreachable(url, &error)))?;
+    let mut findings = vec![Finding::new("server", server(url, version.as_deref()))];
     if !url.is_tls() && !is_loopback(url.host()) {
         let text = "is called over http: the account's token crosses the network unencrypted";
         findings.push(Finding::new("server", Remark::warning(text, "use https:// in the address")));
@@ -131,8 +132,8 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-fn server(url: &ServerUrl, info: &ServerInfo) -> Remark {
-    let Some(version) = &info.version else {
+fn server(url: &ServerUrl, version: Option<&str>) -> Remark {
+    let Some(version) = version else {
         return Remark::warning(
             format!("{url} does not report its version; the bot is tested with {OLDEST} to {NEWEST}"),
             "make sure that no proxy in front of Rocket.Chat changes its answers to /api/info",

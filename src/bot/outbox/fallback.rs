@@ -149,7 +149,6 @@ impl Form {
             thread: reply.thread.clone().filter(|_| !is_outside),
             alias: appearance.alias,
             avatar: appearance.avatar,
-            emoji: None,
         }
     }
 }

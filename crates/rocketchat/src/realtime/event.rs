@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::LostReason;
@@ -20,8 +20,6 @@ pub enum RealtimeEvent {
         session: u64,
         /// The account's user.
         identity: Identity,
-        /// The server's clock minus this machine's, exact to about a second, if known.
-        clock_offset: Option<SignedDuration>,
         /// When it came online; a slow receiver gets the event later.
         since: Instant,
     },

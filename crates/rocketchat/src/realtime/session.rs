@@ -38,33 +38,7 @@ enum Input {
     Buffer(BufferState),
 }
 
-/// Why the loop ends.
-enum Exit {
-    End(End),
-    ReceiverDropped,
-}
-
-impl From<LostReason> for Exit {
-    fn from(reason: LostReason) -> Self {
-        Self::End(reason.into())
-    }
-}
-
-impl From<End> for Exit {
-    fn from(end: End) -> Self {
-        Self::End(end)
-    }
-}
-
 impl Session<'_> {
-    /// Runs until the session ends, and returns why; `None` if the receiver of the events was dropped.
-    pub(super) async fn run(&mut self, buffer: &mut EventBuffer) -> Option<End> {
-        match self.run_loop(buffer).await {
-            Exit::End(end) => Some(end),
-            Exit::ReceiverDropped => None,
-        }
-    }
-
     /// Closes the WebSocket, if that is possible within a second.
     pub(super) async fn close(&mut self) {
         let closing = async {
@@ -74,10 +48,11 @@ impl Session<'_> {
         let _ = timeout(Duration::from_secs(1), closing).await;
     }
 
-    async fn run_loop(&mut self, buffer: &mut EventBuffer) -> Exit {
+    /// Runs until the session ends, and returns why.
+    pub(super) async fn run(&mut self, buffer: &mut EventBuffer) -> End {
         loop {
-            if let Err(exit) = self.run_actions(buffer).await {
-                return exit;
+            if let Err(end) = self.run_actions(buffer).await {
+                return end;
             }
             // Before it is online, a session emits nothing, so a queue filled by its predecessors must not stop the login.
             let reading = buffer.has_room() || self.ready_at.is_none();
@@ -88,13 +63,13 @@ impl Session<'_> {
                 state = buffer.deliver() => Input::Buffer(state),
                 () = sleep_until(due_at) => Input::Due,
             };
-            if let Err(exit) = self.handle(input, buffer).await {
-                return exit;
+            if let Err(end) = self.handle(input, buffer).await {
+                return end;
             }
         }
     }
 
-    async fn handle(&mut self, input: Input, buffer: &mut EventBuffer) -> Result<(), Exit> {
+    async fn handle(&mut self, input: Input, buffer: &mut EventBuffer) -> Result<(), End> {
         let now = Instant::now();
         match input {
             Input::Received(frame) => {
@@ -110,12 +85,12 @@ impl Session<'_> {
                 }
             }
             Input::Buffer(BufferState::HasRoom) => Ok(()),
-            Input::Buffer(BufferState::ReceiverDropped) => Err(Exit::ReceiverDropped),
+            Input::Buffer(BufferState::ReceiverDropped) => Err(End::ReceiverDropped),
         }
     }
 
     /// Handles frames that have already arrived. Waiting for each separately costs more CPU than handling most of them.
-    fn receive_burst(&mut self, now: Instant) -> Result<(), Exit> {
+    fn receive_burst(&mut self, now: Instant) -> Result<(), End> {
         for _ in 1..BURST {
             // Pongs and events go out first.
             if self.protocol.has_actions() {
@@ -127,7 +102,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn received(&mut self, frame: Option<Result<WsMessage, Error>>, now: Instant) -> Result<(), Exit> {
+    fn received(&mut self, frame: Option<Result<WsMessage, Error>>, now: Instant) -> Result<(), End> {
         match frame {
             Some(Ok(WsMessage::Text(text))) => {
                 self.liveness.received(now);
@@ -158,7 +133,7 @@ impl Session<'_> {
     }
 
     /// Runs the protocol's actions.
-    async fn run_actions(&mut self, buffer: &mut EventBuffer) -> Result<(), Exit> {
+    async fn run_actions(&mut self, buffer: &mut EventBuffer) -> Result<(), End> {
         while let Some(action) = self.protocol.next_action() {
             match action {
                 Action::Send(frame) => self.send(frame, buffer).await?,
@@ -179,14 +154,14 @@ impl Session<'_> {
         }
     }
 
-    async fn send(&mut self, frame: ClientFrame, buffer: &mut EventBuffer) -> Result<(), Exit> {
+    async fn send(&mut self, frame: ClientFrame, buffer: &mut EventBuffer) -> Result<(), End> {
         tracing::trace!(?frame, "sending");
         let sending = timeout(self.send_within, self.socket.send(WsMessage::text(frame.encode())));
         match buffer.deliver_while(sending).await {
             Some(Ok(Ok(()))) => Ok(()),
             Some(Ok(Err(error))) => Err(broken(&error).into()),
             Some(Err(_)) => Err(LostReason::Timeout("sending").into()),
-            None => Err(Exit::ReceiverDropped),
+            None => Err(End::ReceiverDropped),
         }
     }
 }

@@ -39,14 +39,6 @@ impl fmt::Debug for Realtime {
     }
 }
 
-/// How an attempt at a session ended.
-struct Outcome {
-    /// `None` if the receiver of the events was dropped.
-    end: Option<End>,
-    /// How long the session was online, if it was.
-    lived: Option<Duration>,
-}
-
 impl Realtime {
     /// The realtime session of `account`, not running yet.
     pub fn new(account: Arc<Account>) -> Self {
@@ -96,15 +88,13 @@ impl Realtime {
         let mut backoff = Backoff::new(&self.timing);
         loop {
             self.state.send_replace(ConnectionState::Connecting { attempt: backoff.attempt() });
-            let Outcome { end, lived } = self.attempt(buffer).await;
+            let (end, lived) = self.attempt(buffer).await;
             let reason = match end {
-                None => return,
-                Some(End::Fatal(fatal)) => LostReason::Account(fatal),
-                Some(End::TokenRefused(reason)) if self.account.token_refused(&reason) => {
-                    LostReason::TokenExpired
-                }
-                Some(End::TokenRefused(reason)) => LostReason::Login(reason),
-                Some(End::Lost(reason)) => reason,
+                End::ReceiverDropped => return,
+                End::Fatal(fatal) => LostReason::Account(fatal),
+                End::TokenRefused(reason) if self.account.token_refused(&reason) => LostReason::TokenExpired,
+                End::TokenRefused(reason) => LostReason::Login(reason),
+                End::Lost(reason) => reason,
             };
             let asked = match &reason {
                 // That is when the account is tried again.
@@ -129,14 +119,13 @@ impl Realtime {
         buffer.push(RealtimeEvent::Lost { reason, retry_in: wait });
     }
 
-    /// One session, from the login to its end.
-    async fn attempt(&self, buffer: &mut EventBuffer) -> Outcome {
-        let opened = match buffer.deliver_while(self.open()).await {
-            None => return Outcome { end: None, lived: None },
-            Some(Err(end)) => return Outcome { end: Some(end), lived: None },
+    /// One session, from the login to its end: why it ended, and how long it was online, if it was.
+    async fn attempt(&self, buffer: &mut EventBuffer) -> (End, Option<Duration>) {
+        let (login, socket) = match buffer.deliver_while(self.open()).await {
+            None => return (End::ReceiverDropped, None),
+            Some(Err(end)) => return (end, None),
             Some(Ok(opened)) => opened,
         };
-        let (login, socket) = opened;
         let now = Instant::now();
         let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         let mut session = Session {
@@ -150,10 +139,10 @@ impl Realtime {
         };
         let end = session.run(buffer).await;
         session.close().await;
-        if let Some(End::Fatal(fatal)) = &end {
+        if let End::Fatal(fatal) = &end {
             self.account.refuse(fatal.clone().into());
         }
-        Outcome { end, lived: session.ready_at.map(|since| since.elapsed()) }
+        (end, session.ready_at.map(|since| since.elapsed()))
     }
 
     /// What to log in with, and an open socket.

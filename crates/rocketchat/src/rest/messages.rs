@@ -1,28 +1,33 @@
 //! Sending messages and reactions, and reading one message.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{Call, RestClient, RestError};
 use crate::{Message, MessageId, RoomId, wire};
 
 /// A message to send.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OutgoingMessage {
     /// The `_id`, chosen by the sender. The server ignores a second message with the same `_id`, so a retry cannot post
     /// twice.
+    #[serde(rename = "_id")]
     pub id: MessageId,
     /// The room to post to.
+    #[serde(rename = "rid")]
     pub room: RoomId,
     /// The text, in Rocket.Chat's Markdown.
+    #[serde(rename = "msg")]
     pub text: String,
     /// The `_id` of the parent message, to reply in its thread.
+    #[serde(rename = "tmid", skip_serializing_if = "Option::is_none")]
     pub thread: Option<MessageId>,
     /// Display name in place of the account's. Needs `message-impersonate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
     /// URL of an avatar in place of the account's. Needs `message-impersonate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar: Option<String>,
-    /// An emoji (`:rotating_light:`) in place of the avatar. Needs no permission.
-    pub emoji: Option<String>,
 }
 
 /// What [`RestClient::send_message`] did.
@@ -46,7 +51,7 @@ impl RestClient {
     /// # Errors
     /// See [`RestError`]. `Rejected` with the code `message-not-sent` if the server accepted the call but posted nothing.
     pub async fn send_message(&self, message: &OutgoingMessage) -> Result<Delivery, RestError> {
-        let body = json!({ "message": document(message) });
+        let body = json!({ "message": message });
         let refusal = match self.call(Call::post("chat.sendMessage", &body)).await {
             Ok(answer) if answer.pointer("/message/_id").is_some() => return Ok(Delivery::Sent),
             Ok(_) => RestError::Rejected {
@@ -130,23 +135,6 @@ fn may_be_duplicate(error: &RestError) -> bool {
         && !error.is_invalid_avatar()
 }
 
-fn document(message: &OutgoingMessage) -> Value {
-    let mut document = Map::new();
-    let mut put = |key: &str, value: Option<&str>| {
-        if let Some(value) = value {
-            document.insert(key.to_owned(), Value::from(value));
-        }
-    };
-    put("_id", Some(message.id.as_str()));
-    put("rid", Some(message.room.as_str()));
-    put("msg", Some(&message.text));
-    put("tmid", message.thread.as_ref().map(MessageId::as_str));
-    put("alias", message.alias.as_deref());
-    put("avatar", message.avatar.as_deref());
-    put("emoji", message.emoji.as_deref());
-    Value::Object(document)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,13 +148,12 @@ mod tests {
             thread: None,
             alias: None,
             avatar: None,
-            emoji: None,
         };
-        assert_eq!(document(&message), json!({"_id": "m1", "rid": "r1", "msg": "Alert closed."}));
+        assert_eq!(json!(message), json!({"_id": "m1", "rid": "r1", "msg": "Alert closed."}));
         message.thread = Some(MessageId::new("t1"));
         message.alias = Some("SIGNL4".into());
         assert_eq!(
-            document(&message),
+            json!(message),
             json!({"_id": "m1", "rid": "r1", "msg": "Alert closed.", "tmid": "t1", "alias": "SIGNL4"})
         );
     }

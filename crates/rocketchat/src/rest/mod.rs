@@ -22,7 +22,6 @@ pub use sync::{SyncPage, Unreadable};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -42,15 +41,6 @@ pub struct RestClient {
     account: Arc<Account>,
     /// Set once the server has refused to page `chat.syncMessages`.
     sync_is_unpaged: Arc<AtomicBool>,
-}
-
-/// What a server reveals without a login.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerInfo {
-    /// The version, often only major and minor; some servers hide it.
-    pub version: Option<String>,
-    /// The server's time from the `Date` of the answer, exact to about a second.
-    pub time: Option<Timestamp>,
 }
 
 /// The server's description of the account.
@@ -84,16 +74,16 @@ impl RestClient {
         &self.account
     }
 
-    /// The server's version and time (`/api/info`, no login needed).
+    /// The server's version, often only major and minor (`/api/info`, no login needed). Some servers hide it.
     ///
     /// # Errors
     /// See [`RestError`].
-    pub async fn server_info(&self) -> Result<ServerInfo, RestError> {
+    pub async fn server_version(&self) -> Result<Option<String>, RestError> {
         let http = self.account.http();
         let answer = http.exchange("info", http.info(), MAX_BODY).await?;
         let version =
             wire::filled(&answer, "version").or_else(|| wire::filled(answer.get("info")?, "version"));
-        Ok(ServerInfo { version: version.map(str::to_owned), time: http.server_now() })
+        Ok(version.map(str::to_owned))
     }
 
     /// The account's own data (`me`).

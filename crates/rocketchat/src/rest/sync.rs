@@ -48,8 +48,6 @@ const FIELDS: [&str; 14] = [
 pub struct SyncPage {
     /// New and changed messages, oldest change first. Those at the end of one page come again on the next.
     pub messages: Vec<Message>,
-    /// Deleted messages. Only servers that do not page list them.
-    pub deleted: Vec<MessageId>,
     /// Documents that could not be read as a message.
     pub unreadable: Vec<Unreadable>,
     /// The `since` of the next page; `None` on the last one. Always later than the `since` of this page.
@@ -76,8 +74,6 @@ struct Answer<'a> {
 struct Changes<'a> {
     #[serde(borrow, default)]
     updated: Option<&'a RawValue>,
-    #[serde(default)]
-    deleted: Value,
     #[serde(default)]
     cursor: Value,
 }
@@ -133,8 +129,6 @@ pub(super) fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestEr
         }
     }
     page.messages.sort_by_key(|message| message.updated_at);
-    let deleted = result.deleted.as_array().into_iter().flatten();
-    page.deleted = deleted.filter_map(|gone| wire::filled(gone, "_id").map(MessageId::new)).collect();
     page.next = result
         .cursor
         .get("next")
@@ -202,7 +196,6 @@ mod tests {
     fn a_page_is_read_oldest_first_and_what_cannot_be_read_is_named() {
         let answer = json!({"result": {
             "updated": [document("b", 2), document("a", 1), {"_id": "no room"}, null, "text"],
-            "deleted": [{"_id": "gone"}, 7],
         }});
         let page = page(&answer.to_string());
         assert_eq!(ids(&page), ["a", "b"]);
@@ -210,7 +203,7 @@ mod tests {
             page.unreadable.iter().map(|one| one.id.as_ref().map(MessageId::as_str)).collect();
         assert_eq!(unreadable, [Some("no room"), None, None]);
         assert_eq!(page.unreadable[0].reason, "the document has no usable \"rid\"");
-        assert_eq!((page.deleted, page.next), (vec![MessageId::new("gone")], None));
+        assert_eq!(page.next, None);
         let server = "https://chat.example.com".parse().unwrap();
         for nothing in [r#"{"success": true}"#, r#"{"result": 7}"#, "<html>", ""] {
             assert!(read(nothing.as_bytes(), &server).unwrap_err().is_retryable(), "{nothing}");

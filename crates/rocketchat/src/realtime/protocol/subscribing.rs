@@ -81,12 +81,7 @@ impl Protocol<'_> {
                 "too many events before the session was online; the dropped ones have to be fetched"
             );
         }
-        let ready = RealtimeEvent::Ready {
-            session: self.session,
-            identity,
-            clock_offset: self.account.clock_offset(),
-            since: Instant::now(),
-        };
+        let ready = RealtimeEvent::Ready { session: self.session, identity, since: Instant::now() };
         self.actions.push_back(Action::Emit(ready));
         self.actions.extend(self.early.drain(..).map(Action::Emit));
     }

@@ -16,7 +16,6 @@ fn reply() -> OutgoingMessage {
         thread: Some(MessageId::new("t1")),
         alias: Some("SIGNL4".into()),
         avatar: None,
-        emoji: None,
     }
 }
 
