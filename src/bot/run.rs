@@ -47,7 +47,7 @@ use signl4::WebhookClient;
 const GRACE: Duration = Duration::from_secs(9);
 /// How often a standby tries to become active.
 const TAKE_OVER_EVERY: Duration = Duration::from_secs(1);
-/// How long a standby waits after the database failed.
+/// How long a standby waits once the database is back.
 const AFTER_FAILURE: Duration = Duration::from_secs(4);
 /// Maximum number of realtime events that wait for the intake.
 const EVENTS: usize = 1024;
@@ -419,21 +419,28 @@ impl Bot {
 
 /// Waits until the active replica is gone and this one has taken over.
 async fn take_over(store: &Store) -> Result<(), RunError> {
-    let mut logged = None;
+    let mut lost_because = None;
     loop {
         sleep(TAKE_OVER_EVERY).await;
-        match store.take_over().await {
+        let taken_over = match lost_because {
+            None => store.take_over().await,
+            Some(_) => store.reach().await.map(|()| false),
+        };
+        match taken_over {
             Ok(true) => return Ok(()),
-            Ok(false) => logged = None,
+            Ok(false) => {
+                if lost_because.take().is_some() {
+                    // The replica that was active comes first.
+                    sleep(AFTER_FAILURE).await;
+                }
+            }
             Err(error @ StoreError::Migrate(_)) => return Err(RunError::TakeOver(error)),
             Err(error) => {
-                let reason = error.to_string();
-                if logged.as_ref() != Some(&reason) {
+                let reason = Some(error.to_string());
+                if lost_because != reason {
                     warn!(%error, "cannot find out whether another replica is active; trying again");
-                    logged = Some(reason);
                 }
-                // The replica that was active comes first once the database is back.
-                sleep(AFTER_FAILURE).await;
+                lost_because = reason;
             }
         }
     }

@@ -152,6 +152,13 @@ impl Store {
     /// # Errors
     /// Why it does not.
     pub async fn check_writable(&self) -> Result<(), StoreError> {
+        match &*self.held {
+            Held::Sqlite(_) => self.try_write().await,
+            Held::Postgres(session) => session.or_why_not(self.try_write()).await,
+        }
+    }
+
+    async fn try_write(&self) -> Result<(), StoreError> {
         let mut tx = self.write_in_any_role().await?;
         sqlx::query("INSERT INTO fact (name, value) VALUES ('checked_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
             .bind(millis(Timestamp::now()))
@@ -188,12 +195,12 @@ impl Store {
         }
     }
 
-    /// Waits for the last writes and closes the connections.
+    /// Waits for the last writes, lets another replica take over, and closes the connections.
     pub async fn close(&self) {
-        self.readers.close().await;
         self.writer.close().await;
         if let Some(replica) = self.replica() {
             replica.resign().await;
         }
+        self.readers.close().await;
     }
 }

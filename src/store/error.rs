@@ -59,7 +59,9 @@ pub enum StoreError {
     #[error("the database accepts no more connections ({0}); raise max_connections: a bot needs six")]
     TooManyConnections(String),
     /// PostgreSQL takes no writes.
-    #[error("the database accepts no writes ({0}); name the primary server in store.url")]
+    #[error(
+        "the database accepts no writes ({0}): it is a standby server, or set to read-only; name the primary server in store.url"
+    )]
     ReadOnly(String),
     /// The user has not the rights.
     #[error("the database denies permission ({0}); make the bot's user the owner of the database")]
@@ -77,6 +79,9 @@ pub enum StoreError {
         "the database cannot be reached ({0}); check the host and the port in store.url, and whether the server is running"
     )]
     Unreachable(String),
+    /// There was no connection in time: the server makes none, or all are in use. Trying again helps.
+    #[error("the database gave no connection in time; /readyz and the status page say why if that persists")]
+    NoConnection,
     /// PostgreSQL lacks what the bot needs.
     #[error("PostgreSQL {found} is too old; use {oldest} or newer")]
     TooOld {
@@ -106,7 +111,8 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Io(failed) if failed.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()) => {
                 Self::Tls(text)
             }
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut => Self::Unreachable(text),
+            sqlx::Error::Io(_) => Self::Unreachable(text),
+            sqlx::Error::PoolTimedOut => Self::NoConnection,
             _ => Self::Failed(error),
         }
     }

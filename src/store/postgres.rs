@@ -1,6 +1,6 @@
 //! PostgreSQL: a server, which may go away and come back.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use sqlx::{
     AnyConnection, AnyPool, Connection, Executor,
@@ -21,6 +21,8 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/po
 
 /// Queries that are answered side by side.
 const READERS: u32 = 3;
+/// What takes longer may wait for a connection.
+const SLOW: Duration = Duration::from_millis(500);
 /// How long connecting may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a statement may take until its connection passes for dead. The server gives it up before, so that its error
@@ -46,7 +48,27 @@ const OLDEST: i64 = 140_000;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) replica: Replica,
+    url: StoreUrl,
     _listening: AbortOnDropHandle<()>,
+}
+
+impl Session {
+    /// Does something with a pool, and tells why no connection can be made, where that is what it waits for: a pool tries again
+    /// what may be over soon, and keeps the reason to itself.
+    pub(super) async fn or_why_not<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut work = pin!(work);
+        if let Ok(done) = timeout(SLOW, &mut work).await {
+            return done;
+        }
+        tokio::select! {
+            done = &mut work => return done,
+            connected = connect(&self.url) => connected?.close().await?,
+        }
+        work.await
+    }
 }
 
 /// Connects to the database, whose tables may be missing. The pools connect anew by themselves where the server was away.
@@ -62,7 +84,7 @@ pub(super) async fn open(
     let readers = pool(READERS, acquire_timeout, READ_ONLY, url).await?;
     let replica = Replica::new(options.clone());
     let listening = AbortOnDropHandle::new(tokio::spawn(listen(options, changes)));
-    Ok((writer, readers, Session { replica, _listening: listening }))
+    Ok((writer, readers, Session { replica, url: url.clone(), _listening: listening }))
 }
 
 /// The one connection that writes.

@@ -16,7 +16,7 @@ use std::{
 use jiff::Timestamp;
 use sqlx::{Connection, Executor, PgConnection, Row, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use super::{
     Store, StoreError,
@@ -110,17 +110,29 @@ impl Replica {
     }
 
     async fn begin_term(&self, session: &mut Option<PgConnection>) -> Result<Option<i64>, StoreError> {
-        const BEGIN: &str =
-            "UPDATE term SET number = number + 1, replica = $1, began_at = $2 RETURNING number";
+        const HAS_TABLES: &str = "SELECT 1 WHERE to_regclass('term') IS NOT NULL";
+        const BEGIN: &str = "UPDATE term SET number = number + 1, replica = $1, began_at = $2 \
+            WHERE version <= $3 RETURNING number";
+        const IS_NEWER: &str = "SELECT version FROM term";
         let session = self.connected(session).await?;
         if !try_lock(session).await? {
             return Ok(None);
         }
-        let migrated = timeout(MIGRATION_LIMIT, MIGRATIONS.run_direct(None, &mut *session, false)).await;
-        migrated.unwrap_or(Err(MigrateError::Execute(no_answer())))?;
-        let begin = sqlx::query_scalar(BEGIN).bind(&self.name).bind(millis(Timestamp::now()));
+        if within(LIMIT, session.fetch_optional(HAS_TABLES)).await?.is_none() {
+            migrate(session).await?;
+        }
+        // Before the tables change, so that the replica of the term before writes to no table that it does not know.
+        let version = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+        let begin = sqlx::query_scalar(BEGIN).bind(&self.name).bind(millis(Timestamp::now())).bind(version);
         // It waits for transactions of the term before.
-        Ok(Some(within(STATEMENT_LIMIT, begin.fetch_one(session)).await?))
+        let Some(number) = within(STATEMENT_LIMIT, begin.fetch_optional(&mut *session)).await? else {
+            let newer = within(LIMIT, sqlx::query_scalar(IS_NEWER).fetch_one(session)).await?;
+            return Err(MigrateError::VersionMissing(newer).into());
+        };
+        migrate(session).await?;
+        let is_migrated = sqlx::query("UPDATE term SET version = $1").bind(version);
+        within(LIMIT, is_migrated.execute(session)).await?;
+        Ok(Some(number))
     }
 
     /// Shows the server that this replica works. `false` if another term has begun.
@@ -161,6 +173,13 @@ impl Replica {
         }
     }
 
+    /// What the session that holds the lock answers.
+    #[cfg(test)]
+    pub(super) async fn ask(&self, question: &'static str) -> String {
+        let mut session = self.session.lock().await;
+        sqlx::query_scalar(question).fetch_one(session.as_mut().unwrap()).await.unwrap()
+    }
+
     async fn connected<'a>(
         &self,
         session: &'a mut Option<PgConnection>,
@@ -176,6 +195,12 @@ impl Replica {
         };
         Ok(session.insert(connection))
     }
+}
+
+/// Brings the tables to the newest form.
+async fn migrate(session: &mut PgConnection) -> Result<(), StoreError> {
+    let migrated = timeout(MIGRATION_LIMIT, MIGRATIONS.run_direct(None, session, false)).await;
+    Ok(migrated.unwrap_or(Err(MigrateError::Execute(no_answer())))?)
 }
 
 async fn try_lock(session: &mut PgConnection) -> Result<bool, StoreError> {
@@ -209,22 +234,39 @@ impl Store {
         }
     }
 
+    /// Waits for nothing and takes nothing: fails while the database cannot be reached.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn reach(&self) -> Result<(), StoreError> {
+        match self.replica() {
+            None => Ok(()),
+            Some(replica) => replica.connected(&mut *replica.session.lock().await).await.map(drop),
+        }
+    }
+
     /// Keeps the active role, from when this replica has it. Returns once another one has.
     pub async fn keep_active(&self) {
         let Some(replica) = self.replica() else { return std::future::pending().await };
-        let mut is_lost = false;
+        let mut lost_because = None;
         loop {
-            sleep(if is_lost { RETURN } else { HEARTBEAT }).await;
+            sleep(if lost_because.is_some() { RETURN } else { HEARTBEAT }).await;
             if replica.term().is_none() {
                 continue;
             }
             match replica.heartbeat().await {
-                Ok(true) => is_lost = false,
+                Ok(true) => {
+                    if lost_because.take().is_some() {
+                        info!("the database answers again");
+                    }
+                }
                 Ok(false) => return,
-                Err(error) if is_lost => debug!(%error, "the database is still away"),
                 Err(error) => {
-                    is_lost = true;
-                    warn!(%error, "the database does not answer; nothing is sent until it does");
+                    let reason = Some(error.to_string());
+                    if lost_because != reason {
+                        warn!(%error, "the database does not answer; nothing is sent until it does");
+                    }
+                    lost_because = reason;
                 }
             }
         }

@@ -3,7 +3,7 @@
 //!
 //! `tests/postgres.sh cargo test --test bridge -- --ignored replicas` starts the server that they need.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use sandbox::rocketchat::RestFault;
 use sandbox::signl4::{OutboundFault, Times, WebhookFault};
@@ -266,6 +266,60 @@ async fn a_database_that_is_restarted_loses_nothing_and_changes_no_roles() {
     standby.assert_runs();
     harness.flush().await;
     assert_eq!(harness.pages(), [ONE, TWO, THREE]);
+}
+
+/// The standby reaches the database first, and does not take what the active replica had.
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_standby_lets_the_active_replica_come_back_first() {
+    let replicas = Replicas::new().await;
+    let (mut active, standby) = replicas.start().await;
+    for link in [&replicas.one_link, &replicas.other_link] {
+        link.send_replace(Link::Refused);
+    }
+    end_all_sessions(&replicas.url).await;
+    standby.wait_for_log(&["cannot find out whether another replica is active"]).await;
+    active.wait_for_log(&["the database does not answer"]).await;
+    replicas.other_link.send_replace(Link::Up);
+    // Longer than it takes to take over.
+    sleep(Duration::from_millis(2500)).await;
+    replicas.one_link.send_replace(Link::Up);
+    replicas.one.say(ONE);
+    replicas.one.alert(ONE).await;
+    active.wait_for_log(&["the database answers again"]).await;
+    active.assert_runs();
+    let mut server = PgConnection::connect(replicas.url.as_str()).await.unwrap();
+    let term: i64 = sqlx::query_scalar("SELECT number FROM term").fetch_one(&mut server).await.unwrap();
+    assert_eq!(term, 1);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_replica_that_finishes_its_calls_before_it_stops_remains_active_meanwhile() {
+    const HEARTBEAT: &str = "SELECT query_start::text FROM pg_stat_activity a JOIN pg_locks l USING (pid) \
+        WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()";
+    let replicas = Replicas::new().await;
+    let (mut active, _standby) = replicas.start().await;
+    let harness = &replicas.other;
+    harness.signl4.faults().webhook(WebhookFault::Slow(Duration::from_secs(7)), Times::Next(1));
+    let message = harness.say(ONE);
+    let mut server = PgConnection::connect(replicas.url.as_str()).await.unwrap();
+    let under_way = "SELECT 1 FROM delivery WHERE kind = 'alert' AND state = 'under_way'";
+    while server.fetch_optional(under_way).await.unwrap().is_none() {
+        sleep(LOOK).await;
+    }
+    active.signal("-TERM").await;
+    let mut heartbeats = BTreeSet::new();
+    while active.ended().is_none() {
+        let last: Option<String> = sqlx::query_scalar(HEARTBEAT).fetch_optional(&mut server).await.unwrap();
+        heartbeats.extend(last);
+        sleep(LOOK).await;
+    }
+    assert!(heartbeats.len() >= 3, "{heartbeats:?}");
+    replicas.other_is_active(Duration::from_secs(5)).await;
+    harness.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
+    harness.flush().await;
+    assert_eq!(harness.pages(), [ONE]);
 }
 
 #[tokio::test]

@@ -78,6 +78,88 @@ async fn a_term_begins_only_after_the_transactions_of_the_one_before() {
 }
 
 #[tokio::test]
+async fn a_replica_of_an_older_release_begins_no_term() {
+    let Some(_) = server() else { return };
+    let Fixture { store: newer, url, .. } = Fixture::new().await;
+    let older = Store::open_as_replica(&url, DEADLINE).await.unwrap();
+    let mut other = administrator(&url).await;
+    other.execute("UPDATE term SET version = 9999").await.unwrap();
+    losing_the_lock(&newer).await;
+    let error = older.take_over().await.unwrap_err();
+    assert!(matches!(error, StoreError::Migrate(_)) && error.to_string().contains("9999"), "{error:?}");
+    other.execute("UPDATE term SET version = 0").await.unwrap();
+    assert!(older.take_over().await.unwrap());
+    let query = "SELECT 1 FROM term WHERE version = (SELECT max(version) FROM _sqlx_migrations)";
+    assert!(other.fetch_optional(query).await.unwrap().is_some(), "it is the version of the tables");
+}
+
+#[tokio::test]
+async fn what_an_old_program_writes_is_refused_before_a_new_one_changes_the_tables() {
+    let Some(_) = server() else { return };
+    let Fixture { store: old, url, .. } = Fixture::new().await;
+    let new = Store::open_as_replica(&url, DEADLINE).await.unwrap();
+    let mut other = administrator(&url).await;
+    // The new one's migration hangs, and fails.
+    let mut migrating = other.begin().await.unwrap();
+    migrating.execute("LOCK TABLE _sqlx_migrations IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    losing_the_lock(&old).await;
+    let mut taking_over = pin!(new.take_over());
+    let refused = async {
+        loop {
+            if let Err(error) = old.recover().await {
+                break error;
+            }
+        }
+    };
+    tokio::select! {
+        refused = timeout(DEADLINE, refused) => assert!(matches!(refused.unwrap(), StoreError::NotActive)),
+        taken_over = &mut taking_over => panic!("{taken_over:?}"),
+    }
+    migrating.rollback().await.unwrap();
+    assert!(timeout(DEADLINE, taking_over).await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn a_standby_that_hangs_while_it_takes_over_gives_up_and_frees_the_lock() {
+    let Some(_) = server() else { return };
+    let Fixture { store: old, url, .. } = Fixture::new().await;
+    let [one, other] = [Store::open_as_replica(&url, DEADLINE), Store::open_as_replica(&url, DEADLINE)];
+    let (one, other) = (one.await.unwrap(), other.await.unwrap());
+    let mut administrator = administrator(&url).await;
+    let mut locked = administrator.begin().await.unwrap();
+    locked.execute("LOCK TABLE term").await.unwrap();
+    losing_the_lock(&old).await;
+    let mut taking_over = pin!(one.take_over());
+    assert!(timeout(Duration::from_secs(1), &mut taking_over).await.is_err());
+    assert!(!other.take_over().await.unwrap(), "the lock is held");
+    // The server ends the statement after 10 s.
+    timeout(Duration::from_secs(15), taking_over).await.expect("it does not give up").unwrap_err();
+    locked.rollback().await.unwrap();
+    // Its session was idle for so long that the server ended it.
+    let freed = async { while !matches!(other.take_over().await, Ok(true)) {} };
+    timeout(Duration::from_secs(5), freed).await.expect("the lock is still held");
+}
+
+#[tokio::test]
+async fn the_server_ends_what_a_replica_leaves() {
+    const ALL: &str = "SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings \
+        WHERE name IN ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')";
+    let Some(_) = server() else { return };
+    let Fixture { store, .. } = Fixture::new().await;
+    let wanted = |silence: u32| {
+        format!(
+            "idle_in_transaction_session_timeout=10000 idle_session_timeout={silence} lock_timeout=10000 statement_timeout=10000"
+        )
+    };
+    for pool in [&store.writer, &store.readers] {
+        let settings: String = sqlx::query_scalar(ALL).fetch_one(pool).await.unwrap();
+        assert_eq!(settings, wanted(0));
+    }
+    let settings: String = store.replica().unwrap().ask(ALL).await;
+    assert_eq!(settings, wanted(9000));
+}
+
+#[tokio::test]
 async fn an_event_that_another_process_stores_wakes_this_one() {
     let Some(_) = server() else { return };
     let fixture = Fixture::new().await;

@@ -106,13 +106,15 @@ CREATE TABLE named_room (
     PRIMARY KEY (entry, room_id)
 );
 
--- Which replica is active, in one row. Every write checks the number; each replica that becomes active raises it.
+-- Which replica is active, in one row. Every write checks the number; each replica that becomes active raises it, and none does
+-- that knows only older tables than those of the version.
 CREATE TABLE term (
     number   BIGINT NOT NULL,
+    version  BIGINT NOT NULL,
     replica  TEXT   NOT NULL, -- for people
     began_at BIGINT NOT NULL
 );
-INSERT INTO term (number, replica, began_at) VALUES (0, '', 0);
+INSERT INTO term (number, version, replica, began_at) VALUES (0, 0, '', 0);
 
 -- Facts about this installation.
 CREATE TABLE fact (
