@@ -136,7 +136,7 @@ impl Refusal {
             .or_else(|| bracketed_code(&error).map(str::to_owned))
             .or_else(|| bracketed_code(message).map(str::to_owned))
             .unwrap_or_else(|| if is_code(&error) { error.clone() } else { String::new() });
-        Some(Self { code, reason: bounded(message) })
+        Some(Self { code: bounded(&code), reason: bounded(message) })
     }
 }
 

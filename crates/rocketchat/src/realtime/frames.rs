@@ -195,7 +195,7 @@ impl DdpError {
             wire::filled(error, "reason").or_else(|| wire::filled(error, "message")).unwrap_or_default();
         let wait = error.pointer("/details/timeToReset").and_then(Value::as_f64);
         Self {
-            code,
+            code: bounded(&code),
             reason: bounded(reason),
             time_to_reset: wait
                 .filter(|ms| (0.0..86_400_000.0).contains(ms))

@@ -41,6 +41,12 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
 pub(crate) fn frames(text: &str) {
     for frame in text.lines() {
         a_view_never_disagrees(frame);
+        if let Ok(
+            ServerFrame::Result { outcome: Err(error), .. } | ServerFrame::Nosub { error: Some(error), .. },
+        ) = ServerFrame::decode(frame)
+        {
+            assert!(error.to_string().chars().count() <= 2 * 200 + 3, "{error}");
+        }
     }
     a_session_survives([].into_iter(), text);
     a_session_survives(HANDSHAKE.into_iter(), text);
