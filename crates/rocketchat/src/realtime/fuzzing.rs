@@ -10,8 +10,7 @@ use super::protocol::{Action, End, Protocol};
 use super::stream::{self, ROOM_MESSAGES};
 use super::{FrameCounts, LostReason, MessageView, RealtimeEvent, Timing};
 use crate::account::LoginRequest;
-use crate::rest::Subscription;
-use crate::{Account, Connector, Credentials, MessageKind, Room, RoomId, RoomKind, UserId};
+use crate::{Account, Connector, Credentials, MessageKind, UserId};
 
 const TOKEN: &str = "t0k3n";
 
@@ -105,26 +104,11 @@ fn a_session_survives<'f>(before: impl Iterator<Item = &'f str>, text: &'f str) 
                     crate::fuzzing::is_bounded(&message);
                 }
                 Action::Emit(_) => {}
-                Action::ListRooms => {
-                    let listed = ["a", "b"].map(subscription).into();
-                    assert!(protocol.set_rooms(listed, now).is_ok());
-                }
             }
         }
         // The subscriptions after a login, or an answer to each.
         assert!(sent <= 6, "{sent} frames after {frame}");
         assert!(protocol.tick(now).is_ok());
-    }
-}
-
-fn subscription(room: &str) -> Subscription {
-    Subscription {
-        id: Some(format!("sub-{room}")),
-        room: Room::new(RoomId::new(room), None, RoomKind::Channel),
-        roles: vec![],
-        archived: false,
-        joined_at: None,
-        updated_at: None,
     }
 }
 
