@@ -29,6 +29,8 @@ pub(crate) struct Candidates<A> {
     pub(crate) unanswered: Vec<A>,
     /// The number of such calls for that external ID, including those that the `eventId` rules out.
     pub(crate) unanswered_calls: usize,
+    /// Whether it may also be about an alert that was settled so long ago that it claims no `eventId` any more.
+    pub(crate) former: bool,
     /// The number of other `eventId`s that have arrived and belong to some of `unanswered`.
     pub(crate) unclaimed_names: usize,
     /// Whether this `eventId` is one of those.
@@ -128,6 +130,7 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
     }
     if let [alert] = &found.unanswered[..]
         && is_new_name
+        && !found.former
     {
         return in_thread(alert, FoundBy::Unanswered);
     }
@@ -137,7 +140,7 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
     };
     let is_of_one = tells_raised && is_new_name && !found.unanswered.is_empty();
     // There is an `eventId` for each unanswered call. So all of them raised their alerts, whichever belongs to which.
-    let all_raised = is_of_one && found.unclaimed_names + 1 >= found.unanswered_calls;
+    let all_raised = is_of_one && !found.former && found.unclaimed_names + 1 >= found.unanswered_calls;
     Correlation {
         target,
         name: if is_of_one { Name::Unclaimed } else { Name::Settled },
@@ -161,6 +164,7 @@ mod tests {
             is_room_id: true,
             unanswered: vec![],
             unanswered_calls: 0,
+            former: false,
             unclaimed_names: 0,
             is_unclaimed_name: false,
             call_under_way: false,
@@ -268,6 +272,15 @@ mod tests {
     fn a_name_that_is_of_one_of_several_is_not_given_to_the_last_of_them() {
         let found = Candidates { unclaimed_names: 1, is_unclaimed_name: true, ..unanswered(&["m2"]) };
         assert_eq!(target(&new_name(), OTHER, found), room(&["m2"]));
+    }
+
+    #[test]
+    fn an_alert_of_long_ago_claims_no_name_but_keeps_others_from_guessing() {
+        let found = Candidates { former: true, ..unanswered(&["m2"]) };
+        let decided = decide(&new_name(), RAISED, found);
+        assert_eq!((decided.target, decided.name), (room(&["m2"]), Name::Unclaimed));
+        assert!(decided.raised.is_empty());
+        assert_eq!(target(&new_name(), OTHER, Candidates { former: true, ..nothing() }), room(&[]));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::{
 use signl4::EventId;
 
 /// A waiting row that no older one of its ordering holds back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Head {
     /// The row.
     pub id: DeliveryId,
@@ -26,6 +26,8 @@ pub struct Head {
     /// Attempts since the last outcome that ended in a panic or with the process.
     #[sqlx(try_from = "i64")]
     pub crashes: u32,
+    /// The external ID of its alert; `None` for what is no alert.
+    pub external_id: Option<String>,
 }
 
 /// What came of an attempt. For a row of kind alert it is written to the alert too.
@@ -63,7 +65,7 @@ pub enum Settlement {
     },
 }
 
-pub(super) const HEADS: &str = "SELECT d.id, d.crashes, coalesce(a.unanswered, 0) AS unanswered FROM delivery d \
+pub(super) const HEADS: &str = "SELECT d.id, d.crashes, coalesce(a.unanswered, 0) AS unanswered, a.external_id FROM delivery d \
     LEFT JOIN alert a ON a.id = d.alert_id AND d.kind = 'alert' \
     WHERE d.queue = $1 AND d.kind = $2 AND d.settled_at IS NULL AND d.state = 'waiting' AND NOT EXISTS \
     (SELECT 1 FROM delivery e WHERE e.queue = d.queue AND e.ordering = d.ordering AND e.settled_at IS NULL AND e.id < d.id) \

@@ -158,9 +158,10 @@ async fn a_bot_that_was_killed_during_a_call_calls_again_where_nothing_tells() {
 async fn between_two_alerts_without_an_answer_nobody_guesses_a_thread_and_none_is_lost() {
     let (harness, bot) = harness().await;
     harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_millis(1_500)), Times::Next(1));
+    // The first call hangs, so the second one does not wait for its outcome.
+    harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Next(1));
     harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
-    harness.signl4.faults().webhook(WebhookFault::Status(500), Times::Next(1));
-    let (raised, other) = (harness.say(ONE), harness.say(OTHER));
+    let (other, raised) = (harness.say(ONE), harness.say(OTHER));
     bot.wait_for_log(&["one of several alerts whose calls got no answer"]).await;
     harness.signl4.acknowledge(&harness.signl4.alerts()[0].id, "Rene").unwrap();
     let told = harness.chat.wait_for(SOON, |chat| {
@@ -174,6 +175,22 @@ async fn between_two_alerts_without_an_answer_nobody_guesses_a_thread_and_none_i
     harness.wait_until_sent(&other).await;
     harness.wait_until_sent(&raised).await;
     assert!(harness.replies(&raised).is_empty() && harness.replies(&other).is_empty());
+}
+
+/// If both calls had no answer, SIGNL4's event would not tell which of them raised its alert.
+#[tokio::test]
+async fn an_alert_waits_while_it_is_unknown_whether_another_one_of_its_room_was_raised() {
+    let (harness, _bot) = harness().await;
+    harness.signl4.faults().webhook(WebhookFault::Status(500), Times::Next(1));
+    harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
+    let messages = [harness.say(ONE), harness.say(OTHER)];
+    for message in &messages {
+        harness.wait_until_sent(message).await;
+    }
+    harness.flush().await;
+    let calls: Vec<String> = harness.signl4.calls().into_iter().map(|call| call.text).take(3).collect();
+    assert_eq!(calls, [ONE, ONE, OTHER]);
+    assert_eq!(harness.pages(), [ONE, OTHER]);
 }
 
 #[tokio::test]

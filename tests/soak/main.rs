@@ -5,6 +5,9 @@
 //! run first prints its seed. The seed determines everything except the timing of the network. If `LIBFAKETIME` names
 //! `libfaketimeMT.so.1`, the clock of the bot's own machine is set as well.
 //!
+//! `SOAK_EXTERNAL_ID=message` gives each alert an external ID of its own instead of its room's. Then SIGNL4's events always tell which
+//! alert they are about, and no second page is excused by that.
+//!
 //! `SOAK_REPLICAS=3 tests/postgres.sh cargo test --test soak` runs so many replicas on PostgreSQL instead of one bot on SQLite.
 #![allow(
     clippy::unwrap_used,
@@ -144,6 +147,9 @@ impl Soak {
         // In a long run the clock advances by days while sessions are short. None of that may make a message too old.
         let mut harness = harness.with_catch_up("2000h");
         harness.watch(&["*", "new-*"]);
+        if std::env::var("SOAK_EXTERNAL_ID").is_ok_and(|of| of == "message") {
+            harness.configure("external_id = '{{ room.id }}/{{ message.id }}'");
+        }
         harness.chat.store_last_message(!installation.forgets_last);
         if !installation.limited {
             harness.chat.grant(&harness.bot, "api-bypass-rate-limit").unwrap();

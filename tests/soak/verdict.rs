@@ -29,7 +29,8 @@ impl Soak {
             let [first, second] = pair else { unreachable!("two by two") };
             if !self.was_told(first, second.received.at) {
                 untold += 1;
-            } else if self.was_one_of_several(first) {
+            } else if let Some(other) = self.may_be_of_another(first) {
+                println!("DOUBLED: {:?}, of which the event may have been that of {other:?}", first.text);
                 indistinct += 1;
             } else {
                 panic!("DOUBLE: {first:?}\n{second:?}\n{}", self.log());
@@ -57,9 +58,9 @@ impl Soak {
         })
     }
 
-    /// Whether calls for another alert of the same room had no answer with a name either when this one was raised: then the
-    /// event of type 200 may be that one's.
-    fn was_one_of_several(&self, alert: &Alert) -> bool {
+    /// Another alert of the same room whose event that of this alert may be. A call for that one had no answer with a name either,
+    /// and raised an alert of which no event told, or was under way at the same time, or was not the only one.
+    fn may_be_of_another(&self, alert: &Alert) -> Option<String> {
         let calls = self.harness.signl4.calls();
         let others =
             calls.iter().filter(|call| call.text != alert.text && call.external_id == alert.external_id);
@@ -73,14 +74,20 @@ impl Soak {
                 *count = 0;
             }
         }
-        let told = |text: &str| {
-            let alerts = self.harness.signl4.alerts();
-            alerts
+        let raised = self.harness.signl4.alerts();
+        let excuses = |text: &str, count: usize| {
+            let (told, untold): (Vec<_>, Vec<_>) = raised
                 .iter()
-                .filter(|other| other.text == text && self.was_told(other, alert.received.at))
-                .count()
+                .filter(|other| other.text == text)
+                .partition(|other| self.was_told(other, alert.received.at));
+            let before = untold.iter().any(|other| other.received.at < alert.received.at);
+            let together = calls.iter().any(|call| {
+                let apart = call.at.duration_since(alert.received.at).unsigned_abs();
+                call.text == text && apart < LONGEST_CALL && (is_unnamed(call) || self.was_interrupted(call))
+            });
+            count > told.len() && (before || together || count > 1)
         };
-        unnamed.into_iter().any(|(text, count)| count > told(text))
+        unnamed.into_iter().find(|(text, count)| excuses(text, *count)).map(|(text, _)| text.to_owned())
     }
 
     /// Whether the bot or SIGNL4 may have stopped during a call.

@@ -1,6 +1,6 @@
 //! Identifiers of SIGNL4 as types.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,10 +48,13 @@ impl EventId {
     /// A name begins with a number that counts down, by the documented samples: 100 ns to the end of the year 9999. Nothing
     /// documents it, so this may at most rule a guess out.
     pub fn is_newer_than(&self, other: &Self) -> bool {
-        match (self.countdown(), other.countdown()) {
-            (Some(this), Some(other)) => this < other,
-            _ => false,
-        }
+        self.newer_by(other).is_some()
+    }
+
+    /// How long after the other one this name was made. `None` where it was not, or where one of them does not tell.
+    pub fn newer_by(&self, other: &Self) -> Option<Duration> {
+        let ticks = other.countdown()?.checked_sub(self.countdown()?).filter(|ticks| *ticks > 0)?;
+        Some(Duration::from_micros(ticks / 10))
     }
 
     fn countdown(&self) -> Option<u64> {
@@ -74,6 +77,7 @@ mod tests {
         let (of_2017, of_2020) = (name("2518981069381242800_2ab1b5e0"), name("2518088743722201372_4ee5617b"));
         assert!(of_2020.is_newer_than(&of_2017));
         assert!(!of_2017.is_newer_than(&of_2020) && !of_2017.is_newer_than(&of_2017));
+        assert_eq!(of_2020.newer_by(&of_2017).unwrap().as_secs(), 89_232_565);
         for other in ["", "e1", "1_2", "25180887437222013721_4ee5617b", "4ee5617b-2518088743722201372"] {
             assert!(!of_2020.is_newer_than(&name(other)) && !name(other).is_newer_than(&of_2017), "{other}");
         }

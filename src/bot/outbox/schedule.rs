@@ -23,6 +23,9 @@ const BETWEEN_FAILURES: &[f64] = &[0.5, 1.0, 2.0, 4.0, 8.0, 15.0];
 /// Waits of a row that may have arrived, in multiples of [`Schedule::sign_wait`]: with its 20 s that is 20 s, 40 s, then 1, 2,
 /// 5, 10 and 15 min.
 const AFTER_SILENCE: &[f64] = &[1.0, 2.0, 3.0, 6.0, 15.0, 30.0, 45.0];
+/// How long a row that may have arrived holds back others, and how long a row is held back at most before an attempt, in multiples
+/// of [`Schedule::sign_wait`]. The row's own next attempt comes first.
+const HOLDS_BACK: f64 = 1.5;
 /// A row that was interrupted by the end of the process this many times in succession may have caused it, and is not
 /// tried immediately after a start.
 const SUSPECT_CRASHES: u32 = 3;
@@ -41,6 +44,11 @@ pub(super) struct Schedule {
     unit: Duration,
     /// The rows that are in progress or that failed before.
     rows: HashMap<DeliveryId, Row>,
+    /// For each external ID, the row that may have arrived last. Until it is known whether it did, others of that ID are held
+    /// back: if two may have arrived at once, SIGNL4's event does not tell which one did.
+    doubts: HashMap<String, Doubt>,
+    /// Until when the rows that are held back wait at most.
+    held: HashMap<DeliveryId, Instant>,
     newest_start: Option<Instant>,
     /// The destination accepts nothing until then.
     paused_until: Option<Instant>,
@@ -51,8 +59,15 @@ pub(super) struct Schedule {
 }
 
 #[derive(Debug)]
+struct Doubt {
+    row: DeliveryId,
+    until: Instant,
+}
+
+#[derive(Debug)]
 struct Row {
     state: RowState,
+    external_id: Option<String>,
     /// Attempts that certainly did not arrive.
     refusals: u32,
     /// Attempts that may have arrived.
@@ -78,6 +93,8 @@ impl Schedule {
             sign_wait,
             unit,
             rows: HashMap::new(),
+            doubts: HashMap::new(),
+            held: HashMap::new(),
             newest_start: None,
             paused_until: None,
             failures: 0,
@@ -95,35 +112,58 @@ impl Schedule {
 
     /// How many rows have their own waiting time.
     pub(super) fn waiting(&self) -> usize {
-        self.rows.values().filter(|row| row.state != RowState::UnderWay).count()
+        self.rows.values().filter(|row| row.state != RowState::UnderWay).count() + self.held.len()
     }
 
-    /// When the first of them is due.
-    pub(super) fn next_due(&self) -> Option<Instant> {
+    /// When the next of them is due.
+    pub(super) fn next_due(&self, now: Instant) -> Option<Instant> {
         let due = |row: &Row| match row.state {
             RowState::Waiting { due, .. } => Some(due),
             RowState::UnderWay => None,
         };
-        self.rows.values().filter_map(due).min()
+        let doubts = self.doubts.values().map(|doubt| doubt.until).filter(|_| !self.held.is_empty());
+        let all = self.rows.values().filter_map(due).chain(doubts).chain(self.held.values().copied());
+        all.filter(|at| *at > now).min()
     }
 
     /// Whether to try a waiting row now. A row seen for the first time is tried, unless an earlier run of the bot may
     /// have delivered it, or may have failed because of it.
     pub(super) fn is_due(&mut self, head: &Head, now: Instant) -> bool {
-        if let Some(row) = self.rows.get(&head.id) {
-            return matches!(row.state, RowState::Waiting { due, .. } if due <= now);
-        }
+        self.see(head, now);
+        let waits = |row: &Row| !matches!(row.state, RowState::Waiting { due, .. } if due <= now);
+        !self.rows.get(&head.id).is_some_and(waits) && !self.is_held_back(head, now)
+    }
+
+    /// Takes notice of a waiting row of an earlier run. Done for all rows before one is chosen, because it may hold back others.
+    pub(super) fn see(&mut self, head: &Head, now: Instant) {
         let wait = match head {
+            _ if self.rows.contains_key(&head.id) => return,
             Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => self.after_silence(*crashes),
             Head { unanswered: 1.., .. } => self.sign_wait,
-            _ => return true,
+            _ => return,
         };
         let state = RowState::Waiting { due: now + wait, earliest: now + wait };
-        self.rows.insert(
-            head.id,
-            Row { state, refusals: 0, unanswered: head.unanswered, hastened: 0, held_since: None },
-        );
-        false
+        self.rows.insert(head.id, Row { state, unanswered: head.unanswered, ..Row::new(head) });
+        if head.unanswered > 0 {
+            self.doubt(head.id, now);
+        }
+    }
+
+    /// Whether another row of its external ID may just have arrived, and this one has not waited for long because of that.
+    fn is_held_back(&mut self, head: &Head, now: Instant) -> bool {
+        let Some(doubt) = head.external_id.as_ref().and_then(|id| self.doubts.get(id)) else { return false };
+        if doubt.row == head.id || doubt.until <= now {
+            return false;
+        }
+        *self.held.entry(head.id).or_insert(now + self.sign_wait.mul_f64(HOLDS_BACK)) > now
+    }
+
+    /// A row may have arrived.
+    fn doubt(&mut self, id: DeliveryId, now: Instant) {
+        if let Some(external_id) = self.rows.get(&id).and_then(|row| row.external_id.clone()) {
+            let until = now + self.sign_wait.mul_f64(HOLDS_BACK);
+            self.doubts.insert(external_id, Doubt { row: id, until });
+        }
     }
 
     /// Whether to let a due row wait although it is due, because events are stored that were not handled yet: one of them may say
@@ -134,11 +174,14 @@ impl Schedule {
     }
 
     /// Records that a row is being tried.
-    pub(super) fn started(&mut self, row: DeliveryId, now: Instant) {
-        let fresh =
-            Row { state: RowState::UnderWay, refusals: 0, unanswered: 0, hastened: 0, held_since: None };
-        let row = self.rows.entry(row).or_insert(fresh);
+    pub(super) fn started(&mut self, head: &Head, now: Instant) {
+        let row = self.rows.entry(head.id).or_insert_with(|| Row::new(head));
         (row.state, row.held_since) = (RowState::UnderWay, None);
+        let may_have_arrived = row.unanswered > 0;
+        self.held.remove(&head.id);
+        if may_have_arrived {
+            self.doubt(head.id, now);
+        }
         self.newest_start = Some(now);
         if self.failures > 0 {
             self.next_after_failure =
@@ -170,6 +213,10 @@ impl Schedule {
             | Settlement::Crashed { .. }
             | Settlement::Retry { reason: None } => {}
         }
+        self.doubts.retain(|_, doubt| doubt.row != id);
+        if matches!(settlement, Settlement::Unanswered { .. } | Settlement::Crashed { .. }) {
+            self.doubt(id, now);
+        }
         let Some(row) = self.rows.get_mut(&id) else { return Duration::ZERO };
         let (wait, earliest) = match settlement {
             Settlement::Delivered { .. } | Settlement::Failed { .. } | Settlement::Withdrawn { .. } => {
@@ -194,12 +241,16 @@ impl Schedule {
     /// The row was settled elsewhere.
     pub(super) fn forget(&mut self, row: DeliveryId) {
         self.rows.remove(&row);
+        self.held.remove(&row);
+        self.doubts.retain(|_, doubt| doubt.row != row);
     }
 
     /// Forgets rows that are neither in progress nor among these, which are all waiting rows.
     pub(super) fn keep(&mut self, heads: &[Head]) {
         let there: HashSet<DeliveryId> = heads.iter().map(|head| head.id).collect();
         self.rows.retain(|id, row| row.state == RowState::UnderWay || there.contains(id));
+        self.held.retain(|id, _| there.contains(id));
+        self.doubts.retain(|_, doubt| self.rows.contains_key(&doubt.row));
     }
 
     /// The destination accepts rows, so the rows that wait for it are due.
@@ -220,6 +271,20 @@ impl Schedule {
     }
 }
 
+impl Row {
+    fn new(head: &Head) -> Self {
+        let external_id = head.external_id.clone();
+        Self {
+            state: RowState::UnderWay,
+            external_id,
+            refusals: 0,
+            unanswered: 0,
+            hastened: 0,
+            held_since: None,
+        }
+    }
+}
+
 /// The entry for the `times`-th repetition, from 0; the last entry for all later ones.
 fn factor(table: &[f64], times: u32) -> f64 {
     let at = usize::try_from(times).unwrap_or(usize::MAX).min(table.len() - 1);
@@ -237,7 +302,11 @@ mod tests {
     }
 
     fn head(row: i64) -> Head {
-        Head { id: DeliveryId::of(row), unanswered: 0, crashes: 0 }
+        Head { id: DeliveryId::of(row), unanswered: 0, crashes: 0, external_id: Some(row.to_string()) }
+    }
+
+    fn of_room(row: i64) -> Head {
+        Head { external_id: Some("GENERAL".into()), ..head(row) }
     }
 
     fn seconds(seconds: f64) -> Duration {
@@ -258,8 +327,12 @@ mod tests {
 
     /// Tries a row at this time; returns how long it then waits.
     fn attempt(schedule: &mut Schedule, row: i64, settlement: &Settlement, at: Instant) -> f64 {
-        schedule.started(DeliveryId::of(row), at);
-        schedule.finished(DeliveryId::of(row), settlement, None, at).as_secs_f64()
+        attempt_at(schedule, &head(row), settlement, at)
+    }
+
+    fn attempt_at(schedule: &mut Schedule, head: &Head, settlement: &Settlement, at: Instant) -> f64 {
+        schedule.started(head, at);
+        schedule.finished(head.id, settlement, None, at).as_secs_f64()
     }
 
     #[test]
@@ -311,7 +384,7 @@ mod tests {
         for row in 0..4 {
             let at = now + SLOW * u32::try_from(row).unwrap();
             assert_eq!(schedule.opens_at(at), Some(at));
-            schedule.started(DeliveryId::of(row), at);
+            schedule.started(&head(row), at);
             assert!(row == 3 || schedule.opens_at(at) == Some(at + SLOW));
         }
         assert_eq!(schedule.opens_at(now + seconds(60.0)), None, "four at once");
@@ -331,6 +404,37 @@ mod tests {
         assert!(schedule.is_due(&head(1), at));
         assert!(!schedule.is_due(&head(2), now + seconds(19.0)));
         assert!(schedule.is_due(&head(2), now + SIGN));
+    }
+
+    #[test]
+    fn while_one_of_an_external_id_may_have_arrived_no_other_one_is_tried() {
+        let (mut schedule, now) = schedule();
+        attempt_at(&mut schedule, &of_room(1), &silent(), now);
+        assert!(!schedule.is_due(&of_room(2), now) && schedule.is_due(&head(3), now));
+        assert_eq!((schedule.waiting(), schedule.next_due(now)), (2, Some(now + SIGN)));
+        let due = now + SIGN;
+        assert!(!schedule.is_due(&of_room(2), due) && schedule.is_due(&of_room(1), due), "its turn is first");
+        schedule.started(&of_room(1), due);
+        assert!(!schedule.is_due(&of_room(2), due + seconds(9.0)));
+        schedule.finished(DeliveryId::of(1), &delivered(), None, due + seconds(9.0));
+        assert!(schedule.is_due(&of_room(2), due + seconds(9.0)));
+    }
+
+    #[test]
+    fn none_is_held_back_once_an_event_has_told_or_half_a_minute_is_over() {
+        let (mut schedule, mut now) = schedule();
+        attempt_at(&mut schedule, &of_room(1), &silent(), now);
+        assert!(!schedule.is_due(&of_room(2), now));
+        schedule.keep(&[of_room(2)]);
+        assert!(schedule.is_due(&of_room(2), now), "the first one was settled");
+        for row in 3..9 {
+            attempt_at(&mut schedule, &of_room(row), &silent(), now);
+            assert_eq!(schedule.is_due(&of_room(2), now), row >= 6, "{row}");
+            now += seconds(10.0);
+        }
+        let (mut schedule, now) = self::schedule();
+        assert!(!schedule.is_due(&Head { unanswered: 1, ..of_room(1) }, now));
+        assert!(!schedule.is_due(&of_room(2), now), "an earlier run may have delivered the first one");
     }
 
     #[test]
@@ -356,7 +460,7 @@ mod tests {
         }
         assert_eq!(schedule.opens_at(now), Some(now + seconds(15.0)));
         let at = now + seconds(15.0);
-        schedule.started(DeliveryId::of(2), at);
+        schedule.started(&head(2), at);
         assert_eq!(schedule.opens_at(at), Some(at + seconds(15.0)));
         attempt(&mut schedule, 3, &delivered(), at);
         assert_eq!(schedule.opens_at(at), Some(at + SLOW), "only the slow one counts");
@@ -365,7 +469,7 @@ mod tests {
     #[test]
     fn a_pause_stands_whatever_is_delivered_meanwhile_and_is_no_failure() {
         let (mut schedule, now) = schedule();
-        schedule.started(DeliveryId::of(1), now);
+        schedule.started(&head(1), now);
         let throttled = Settlement::Retry { reason: None };
         schedule.finished(DeliveryId::of(1), &throttled, Some(seconds(60.0)), now);
         attempt(&mut schedule, 2, &delivered(), now);
@@ -379,7 +483,7 @@ mod tests {
         let crashed = Settlement::Crashed { reason: "a bug".into() };
         assert_eq!(attempt(&mut schedule, 1, &crashed, now), 20.0);
         assert_eq!(schedule.opens_at(now), Some(now));
-        assert_eq!((schedule.waiting(), schedule.next_due()), (1, Some(now + SIGN)));
+        assert_eq!((schedule.waiting(), schedule.next_due(now)), (1, Some(now + SIGN)));
         schedule.keep(&[head(2)]);
         assert_eq!(schedule.waiting(), 0);
     }

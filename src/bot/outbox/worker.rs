@@ -128,6 +128,7 @@ impl<D: Destination> Worker<D> {
         if is_all {
             self.schedule.keep(&heads);
         }
+        heads.iter().for_each(|head| self.schedule.see(head, now));
         let due: Vec<&Head> = heads.iter().filter(|head| self.schedule.is_due(head, now)).collect();
         // Stored while this process hung, by another replica: were the call repeated, it would page twice.
         let events_wait =
@@ -136,7 +137,7 @@ impl<D: Destination> Worker<D> {
         let Some(head) = due.iter().find(is_next) else {
             let at = match is_all {
                 _ if !due.is_empty() => now + EVENTS_POLL,
-                true => self.schedule.next_due().map_or(now + POLL, |due| due.min(now + POLL)),
+                true => self.schedule.next_due(now).map_or(now + POLL, |due| due.min(now + POLL)),
                 // All of these have their own waiting time; there may be others.
                 false => now,
             };
@@ -145,7 +146,7 @@ impl<D: Destination> Worker<D> {
         match self.line.store.claim(head.id).await? {
             None => self.schedule.forget(head.id),
             Some(delivery) => {
-                self.schedule.started(delivery.id, now);
+                self.schedule.started(head, now);
                 self.attempts.spawn(self.line.clone().deliver(delivery));
             }
         }

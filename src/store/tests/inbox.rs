@@ -131,10 +131,16 @@ async fn an_alert_that_was_settled_long_ago_claims_no_name_any_more() {
     let unnamed = fixture.alert("m1").await;
     fixture.sent(None).await;
     let reference = reference(Some("x"), Some(ROOM));
-    let unanswered = async |since| fixture.store.candidates(&reference, since).await.unwrap().unanswered;
+    let found = async |since| fixture.store.candidates(&reference, since).await.unwrap();
     let now = Timestamp::now();
-    assert_eq!(ids(&unanswered(now - SignedDuration::from_hours(1)).await), [unnamed.id]);
-    assert_eq!(unanswered(now + SignedDuration::from_secs(1)).await, []);
+    let recent = found(now - SignedDuration::from_hours(1)).await;
+    assert_eq!((ids(&recent.unanswered), recent.former), (vec![unnamed.id], vec![]));
+    let later = now + SignedDuration::from_secs(1);
+    let former = found(later).await;
+    assert_eq!((former.unanswered, former.former), (vec![], vec![(None, None)]));
+    fixture.alert("m2").await;
+    fixture.sent(Some("e2")).await;
+    assert_eq!(found(later).await.former, [(None, Some("e2".to_owned()))], "the next alert's");
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ async fn a_row_that_is_not_settled_holds_back_its_own_ordering_and_no_other() {
 async fn a_row_is_claimed_once() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
-    let head = fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap()[0];
+    let head = &fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap()[0];
     assert!(fixture.store.claim(head.id).await.unwrap().is_some());
     assert_eq!(fixture.store.claim(head.id).await.unwrap(), None);
     assert_eq!(fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap(), []);

@@ -35,6 +35,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         inbox::BY_CLAIM,
         inbox::BY_EXTERNAL,
         inbox::UNANSWERED,
+        inbox::FORMER,
         inbox::UNCLAIMED,
         intake::LAST_PAGED,
         status::QUEUES,

@@ -256,7 +256,7 @@ async fn a_row_whose_claim_may_or_may_not_hold_is_offered_again() {
     let Some(_) = server() else { return };
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
-    let head = fixture.store.heads(&pager(), DeliveryKind::Alert, 1).await.unwrap()[0];
+    let head = fixture.store.heads(&pager(), DeliveryKind::Alert, 1).await.unwrap().remove(0);
     // The claim is committed, and its answer does not arrive: the server ends the connection in the statement's trigger.
     let mut other = administrator(&fixture.url).await;
     other
