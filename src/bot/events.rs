@@ -311,15 +311,16 @@ fn candidates(reference: &AlertRef, found: store::Candidates) -> Candidates<Aler
     // Earlier `eventId`s may also belong to these calls, so all of them count.
     let unanswered_calls = found.unanswered.iter().map(|alert| alert.unanswered as usize).sum();
     let unanswered = found.unanswered.into_iter().filter(|alert| !is_ruled_out(alert)).collect();
+    let former_calls: i64 = found.former.iter().map(|(calls, ..)| calls).sum();
     // This machine's clock may have jumped, so "long ago" is only certain if SIGNL4's clock says so too.
     let newer_by = |other: &Option<String>| name?.newer_by(&EventId::new(other.as_deref()?));
-    let is_long_ago = |(own, next): &(Option<String>, Option<String>)| {
+    let is_long_ago = |(_, own, next): &(i64, Option<String>, Option<String>)| {
         newer_by(own).is_some() || newer_by(next).is_some_and(|by| by > CLAIMS_FOR.unsigned_abs())
     };
     Candidates {
         is_room_id: found.by_external.iter().any(|alert| alert.external_id == alert.room.as_str()),
         unanswered_calls,
-        former: !found.former.iter().all(is_long_ago),
+        former: former_calls > found.former_names && !found.former.iter().all(is_long_ago),
         unclaimed_names: found.unclaimed.len(),
         is_unclaimed_name: found
             .unclaimed

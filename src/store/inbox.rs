@@ -20,9 +20,11 @@ pub(super) const BY_EXTERNAL: &str = "SELECT * FROM alert WHERE external_id = $1
     AND (state = 'sent' OR unanswered > 0) ORDER BY id DESC LIMIT 2";
 pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = $1 AND unanswered > 0 \
     AND (settled_at IS NULL OR settled_at >= $2) ORDER BY id DESC";
-pub(super) const FORMER: &str = "SELECT a.event_id, (SELECT n.event_id FROM alert n WHERE n.external_id = a.external_id \
+pub(super) const FORMER: &str = "SELECT a.unanswered, a.event_id, (SELECT n.event_id FROM alert n WHERE n.external_id = a.external_id \
     AND n.id > a.id AND n.event_id IS NOT NULL AND n.state <> 'suppressed' ORDER BY n.id LIMIT 1) FROM alert a \
     WHERE a.external_id = $1 AND a.unanswered > 0 AND a.settled_at < $2";
+pub(super) const FORMER_NAMES: &str =
+    "SELECT count(*) FROM claim WHERE external_id = $1 AND alert_id IS NULL AND created_at < $2";
 pub(super) const UNCLAIMED: &str = "SELECT event_id FROM claim \
     WHERE external_id = $1 AND alert_id IS NULL AND created_at >= $2";
 const CLAIM: &str = "INSERT INTO claim (event_id, alert_id, external_id, created_at) VALUES ($1, $2, $3, $4) \
@@ -85,9 +87,11 @@ pub struct Candidates {
     pub by_external: Vec<Alert>,
     /// The alerts with that external ID of which calls may have raised one under a name that is not known, the newest first.
     pub unanswered: Vec<Alert>,
-    /// For each such alert that was settled too long ago to claim a name: the name that answered its own last call, and the one
-    /// that answered the call for the next alert.
-    pub former: Vec<(Option<String>, Option<String>)>,
+    /// For each such alert that was settled too long ago to claim a name: the number of calls, the name that answered its own last
+    /// call, and the one that answered the call for the next alert.
+    pub former: Vec<(i64, Option<String>, Option<String>)>,
+    /// How many names are known to belong to some of those.
+    pub former_names: i64,
     /// Names of alerts with that external ID that are known to belong to some of `unanswered`.
     pub unclaimed: Vec<String>,
     /// Whether a call for an alert with that external ID is under way at this moment; any call, where it has none.
@@ -146,6 +150,10 @@ impl Store {
             found.unanswered = unanswered.fetch_all(snapshot.run()).await?;
             let former = sqlx::query_as(FORMER).bind(external_id).bind(millis(since));
             found.former = former.fetch_all(snapshot.run()).await?;
+            if !found.former.is_empty() {
+                let names = sqlx::query_scalar(FORMER_NAMES).bind(external_id).bind(millis(since));
+                found.former_names = names.fetch_one(snapshot.run()).await?;
+            }
             let unclaimed = sqlx::query_scalar(UNCLAIMED).bind(external_id).bind(millis(since));
             found.unclaimed = unclaimed.fetch_all(snapshot.run()).await?;
         }

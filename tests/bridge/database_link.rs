@@ -1,5 +1,6 @@
 //! A replica's way to PostgreSQL, which a test can cut.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -38,9 +39,14 @@ impl Database {
 
     /// A way to it that can be cut.
     pub async fn through_a_link(server: &Url) -> Self {
+        Self::at(server, IpAddr::from(Ipv4Addr::LOCALHOST)).await
+    }
+
+    /// The same at this address.
+    pub async fn at(server: &Url, address: IpAddr) -> Self {
         let argument = |wanted| server.query_pairs().find(|(name, _)| name == wanted).unwrap().1.into_owned();
         let socket = PathBuf::from(argument("host")).join(".s.PGSQL.5432");
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (user, path) = (argument("user"), server.path());
         let url = Url::parse(&format!("postgres://{user}@{address}{path}?sslmode=disable")).unwrap();

@@ -30,6 +30,7 @@ mod refused_replies_take_another_form;
 mod rejected_replies_block_no_others;
 mod reload_needs_no_restart;
 mod renamed_rooms_stay_watched;
+mod replicas_in_network_namespaces;
 mod replicas_take_over;
 mod requests_without_the_secret_are_refused;
 mod room_changes_are_followed;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::Soak;
 use super::database_link::Link;
-use super::harness::StoreLock;
+use super::harness::{Bot, StoreLock};
 use super::replicas::Interruption;
 
 /// How often each kind of fault occurred.
@@ -182,7 +182,8 @@ impl Soak {
             return;
         }
         let [replica] = &self.replicas[..] else { unreachable!("one bot on SQLite") };
-        if replica.bot.is_some() && !self.striking.iter().any(locked) {
+        let has_started = |bot: &Bot| bot.count_in_log(&["\"started\""]) > 0;
+        if replica.bot.as_ref().is_some_and(has_started) && !self.striking.iter().any(locked) {
             let lock = replica.harness.lock_store().await;
             self.begin("store locked", Fault::StoreLocked(lock), 3_000);
         }

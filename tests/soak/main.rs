@@ -8,6 +8,8 @@
 //! `SOAK_EXTERNAL_ID=message` gives each alert an external ID of its own instead of its room's. Then SIGNL4's events always tell which
 //! alert they are about, and no second page is excused by that.
 //!
+//! `SOAK_LOG=1` prints the log and all calls in any case.
+//!
 //! `SOAK_REPLICAS=3 tests/postgres.sh cargo test --test soak` runs so many replicas on PostgreSQL instead of one bot on SQLite.
 #![allow(
     clippy::unwrap_used,
@@ -58,6 +60,9 @@ async fn whatever_strikes_every_match_alerts_once_and_every_event_appears_once_i
         sleep(Duration::from_millis(pause)).await;
     }
     soak.come_to_rest().await;
+    if std::env::var_os("SOAK_LOG").is_some() {
+        println!("{}\n{:#?}", soak.log(), soak.harness.signl4.calls());
+    }
     soak.check_alerts();
     soak.check_replies().await;
 }

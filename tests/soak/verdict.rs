@@ -11,8 +11,8 @@ use super::{REST, Soak};
 
 /// Longer than the time limit of a call.
 const LONGEST_CALL: Duration = Duration::from_secs(9);
-/// The maximum time between raising an alert and processing its event, including faults.
-const TOLD_WITHIN: Duration = Duration::from_secs(60);
+/// The maximum time between the delivery of an event and its processing: it waits for the answers to calls, and for the store.
+const PROCESSED_WITHIN: Duration = Duration::from_secs(20);
 
 impl Soak {
     /// Every match has exactly one alert, by SIGNL4's own list. A second one is only excused if nothing could show
@@ -27,9 +27,11 @@ impl Soak {
         let (mut untold, mut indistinct) = (0, 0);
         for pair in pages.values().flat_map(|alerts| alerts.windows(2)) {
             let [first, second] = pair else { unreachable!("two by two") };
-            if !self.was_told(first, second.received.at) {
+            let Some(told) = self.told_at(first).filter(|told| *told < second.received.at) else {
                 untold += 1;
-            } else if let Some(other) = self.may_be_of_another(first) {
+                continue;
+            };
+            if let Some(other) = self.may_be_of_another(first, told) {
                 println!("DOUBLED: {:?}, of which the event may have been that of {other:?}", first.text);
                 indistinct += 1;
             } else {
@@ -45,27 +47,28 @@ impl Soak {
         );
     }
 
-    /// Whether the event of type 200 that names the alert and its room reached the bot before that time.
-    fn was_told(&self, alert: &Alert, before: Timestamp) -> bool {
-        self.harness.signl4.notifications().iter().any(|sent| {
+    /// When the event of type 200 that names the alert and its room reached the bot.
+    fn told_at(&self, alert: &Alert) -> Option<Timestamp> {
+        let sent = self.harness.signl4.notifications();
+        let told = sent.iter().filter(|sent| {
             let names = &sent.body["alert"];
             sent.event_type == 200
                 && sent.alert_id.as_ref() == Some(&alert.id)
                 && names["eventId"].is_string()
                 && names["externalEventId"].is_string()
                 && matches!(sent.outcome, Outcome::Delivered(_))
-                && sent.settled_at.is_some_and(|at| at < before)
-        })
+        });
+        told.filter_map(|sent| sent.settled_at).min()
     }
 
     /// Another alert of the same room whose event that of this alert may be. A call for that one had no answer with a name either,
     /// and raised an alert of which no event told, or was under way at the same time, or was not the only one.
-    fn may_be_of_another(&self, alert: &Alert) -> Option<String> {
+    fn may_be_of_another(&self, alert: &Alert, told: Timestamp) -> Option<String> {
         let calls = self.harness.signl4.calls();
         let others =
             calls.iter().filter(|call| call.text != alert.text && call.external_id == alert.external_id);
         let mut unnamed: BTreeMap<&str, usize> = BTreeMap::new();
-        for call in others.filter(|call| call.at < alert.received.at + TOLD_WITHIN) {
+        for call in others.filter(|call| call.at < told + PROCESSED_WITHIN) {
             let count = unnamed.entry(&call.text).or_default();
             if is_unnamed(call) || self.was_interrupted(call) {
                 *count += 1;
@@ -79,7 +82,7 @@ impl Soak {
             let (told, untold): (Vec<_>, Vec<_>) = raised
                 .iter()
                 .filter(|other| other.text == text)
-                .partition(|other| self.was_told(other, alert.received.at));
+                .partition(|other| self.told_at(other).is_some_and(|at| at < alert.received.at));
             let before = untold.iter().any(|other| other.received.at < alert.received.at);
             let together = calls.iter().any(|call| {
                 let apart = call.at.duration_since(alert.received.at).unsigned_abs();

@@ -137,10 +137,10 @@ async fn an_alert_that_was_settled_long_ago_claims_no_name_any_more() {
     assert_eq!((ids(&recent.unanswered), recent.former), (vec![unnamed.id], vec![]));
     let later = now + SignedDuration::from_secs(1);
     let former = found(later).await;
-    assert_eq!((former.unanswered, former.former), (vec![], vec![(None, None)]));
+    assert_eq!((former.unanswered, former.former), (vec![], vec![(1, None, None)]));
     fixture.alert("m2").await;
     fixture.sent(Some("e2")).await;
-    assert_eq!(found(later).await.former, [(None, Some("e2".to_owned()))], "the next alert's");
+    assert_eq!(found(later).await.former, [(1, None, Some("e2".to_owned()))], "the next alert's");
 }
 
 #[tokio::test]

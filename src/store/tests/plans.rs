@@ -36,6 +36,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         inbox::BY_EXTERNAL,
         inbox::UNANSWERED,
         inbox::FORMER,
+        inbox::FORMER_NAMES,
         inbox::UNCLAIMED,
         intake::LAST_PAGED,
         status::QUEUES,
