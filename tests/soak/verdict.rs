@@ -82,7 +82,7 @@ impl Soak {
             let (told, untold): (Vec<_>, Vec<_>) = raised
                 .iter()
                 .filter(|other| other.text == text)
-                .partition(|other| self.told_at(other).is_some_and(|at| at < alert.received.at));
+                .partition(|other| self.told_at(other).is_some_and(|at| at < told + PROCESSED_WITHIN));
             let before = untold.iter().any(|other| other.received.at < alert.received.at);
             let together = calls.iter().any(|call| {
                 let apart = call.at.duration_since(alert.received.at).unsigned_abs();
