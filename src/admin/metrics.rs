@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use metrics::{counter, gauge};
 use tokio::time::timeout;
 
 use super::{BotView, WatchedBy, status::StatusCollector};
 use crate::{
     health::State,
-    store::StoreError,
+    store::{InboxDepth, Queue, QueueDepth, StoreError},
     telemetry::{
         BUILD_INFO, CONNECTION_STATE, DEGRADED, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS,
-        INBOX_OLDEST_AGE, OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, STANDBY, START_TIME, STORE_UP, Sample,
+        INBOX_OLDEST_AGE, OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, STANDBY, START_TIME, STORE_UP,
         WATCHED_ROOMS,
     },
 };
-use rocketchat::realtime::ConnectionState;
 
 /// Time limit for the queries of the store.
 const STORE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -26,55 +26,50 @@ const STATES: [&str; 4] = ["connecting", "online", "waiting", "stopped"];
 pub(super) async fn scrape(status: &StatusCollector) -> String {
     let bot = &status.bot;
     let state = status.recent_readiness().await.state;
-    let mut samples = vec![
-        Sample::new(&BUILD_INFO, 1.0).with("version", env!("CARGO_PKG_VERSION")),
-        Sample::new(&START_TIME, bot.started_at.as_duration().as_secs_f64()),
-        Sample::new(&READY, flag(state != State::Down)),
-        Sample::new(&DEGRADED, flag(state == State::Degraded)),
-        Sample::new(&STANDBY, flag(state == State::Standby)),
-        Sample::new(&FRAMES_RECEIVED, bot.frames.received() as f64),
-        Sample::new(&FRAMES_SKIPPED, bot.frames.skipped() as f64),
-    ];
-    samples.extend(connection(&bot.connection.borrow()));
     let watched = bot.directory.watched();
     bot.metrics.init_triggers(watched.iter().map(|watched| watched.trigger.as_str()));
-    samples.extend(watched.iter().map(rooms));
-    let waiting = timeout(STORE_TIMEOUT, waiting(bot, Timestamp::now())).await.ok().and_then(Result::ok);
-    samples.push(Sample::new(&STORE_UP, flag(waiting.is_some())));
-    samples.extend(waiting.unwrap_or_default());
-    bot.metrics.render(&samples)
+    let waiting = timeout(STORE_TIMEOUT, waiting(bot)).await.ok().and_then(Result::ok);
+    bot.metrics.render(|| {
+        gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        gauge!(START_TIME.name).set(bot.started_at.as_duration().as_secs_f64());
+        gauge!(READY.name).set(flag(state != State::Down));
+        gauge!(DEGRADED.name).set(flag(state == State::Degraded));
+        gauge!(STANDBY.name).set(flag(state == State::Standby));
+        counter!(FRAMES_RECEIVED.name).absolute(bot.frames.received());
+        counter!(FRAMES_SKIPPED.name).absolute(bot.frames.skipped());
+        let connection = bot.connection.borrow().name();
+        for state in STATES {
+            gauge!(CONNECTION_STATE.name, "state" => state).set(flag(state == connection));
+        }
+        for WatchedBy { trigger, rooms, .. } in &watched {
+            gauge!(WATCHED_ROOMS.name, "trigger" => trigger.clone()).set(rooms.len() as f64);
+        }
+        gauge!(STORE_UP.name).set(flag(waiting.is_some()));
+        if let Some((queues, inbox)) = &waiting {
+            set_waiting(bot, queues, inbox);
+        }
+    })
 }
 
-fn connection(now: &ConnectionState) -> impl Iterator<Item = Sample> {
-    let now = now.name();
-    STATES
-        .into_iter()
-        .map(move |state| Sample::new(&CONNECTION_STATE, flag(state == now)).with("state", state))
+async fn waiting(bot: &BotView) -> Result<(Vec<QueueDepth>, InboxDepth), StoreError> {
+    Ok((bot.store.outbox_depth().await?, bot.store.inbox_depth().await?))
 }
 
-fn rooms(watched: &WatchedBy) -> Sample {
-    Sample::new(&WATCHED_ROOMS, watched.rooms.len() as f64).with("trigger", watched.trigger.clone())
-}
-
-/// Empty queues are included, with zero.
-async fn waiting(bot: &BotView, now: Timestamp) -> Result<Vec<Sample>, StoreError> {
-    let (queues, inbox) = (bot.store.outbox_depth().await?, bot.store.inbox_depth().await?);
-    let idle = bot.directory.queues().into_iter().map(|label| label.queue);
-    let idle = idle.filter(|queue| queues.iter().all(|depth| depth.queue != *queue));
-    let queue = |metric, value: f64, queue: &str| Sample::new(metric, value).with("queue", queue);
-    let mut samples = vec![
-        Sample::new(&INBOX_EVENTS, inbox.waiting as f64),
-        Sample::new(&INBOX_OLDEST_AGE, inbox.oldest.map_or(0.0, |oldest| seconds(oldest, now))),
-    ];
-    for idle in idle {
-        samples.push(queue(&OUTBOX_DELIVERIES, 0.0, idle.as_str()));
-        samples.push(queue(&OUTBOX_OLDEST_AGE, 0.0, idle.as_str()));
+fn set_waiting(bot: &BotView, queues: &[QueueDepth], inbox: &InboxDepth) {
+    let now = Timestamp::now();
+    gauge!(INBOX_EVENTS.name).set(inbox.waiting as f64);
+    gauge!(INBOX_OLDEST_AGE.name).set(inbox.oldest.map_or(0.0, |oldest| seconds(oldest, now)));
+    let queue = |queue: &Queue, waiting: f64, age: f64| {
+        gauge!(OUTBOX_DELIVERIES.name, "queue" => queue.to_string()).set(waiting);
+        gauge!(OUTBOX_OLDEST_AGE.name, "queue" => queue.to_string()).set(age);
+    };
+    // Empty queues are included, with zero.
+    for label in bot.directory.queues() {
+        queue(&label.queue, 0.0, 0.0);
     }
-    for depth in &queues {
-        samples.push(queue(&OUTBOX_DELIVERIES, depth.waiting as f64, depth.queue.as_str()));
-        samples.push(queue(&OUTBOX_OLDEST_AGE, seconds(depth.oldest, now), depth.queue.as_str()));
+    for depth in queues {
+        queue(&depth.queue, depth.waiting as f64, seconds(depth.oldest, now));
     }
-    Ok(samples)
 }
 
 /// Zero if the clock was set back in the meantime.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use rocketchat::{RestClient, RoomId, UserId};
 use tokio::sync::Notify;
@@ -11,6 +10,7 @@ use tracing::{info, warn};
 use super::ingest::{Item, Known, Rooms, Settler};
 use super::progress::Cursors;
 use super::retry::{Retry, until_stored};
+use super::run::Tempo;
 use crate::config::Config;
 use crate::health::{Condition, Health};
 
@@ -24,14 +24,7 @@ pub(super) struct Intake {
     pub(super) cursors: Cursors,
     /// How to repeat calls.
     pub(super) retry: Retry,
-    /// How often a round looks for messages that the stream may have dropped.
-    pub(super) look_again: Duration,
-    /// How often to list the changed rooms between the rounds.
-    pub(super) poll_every: Duration,
-    /// How long to wait for a realtime session before polling the rooms without one.
-    pub(super) poll_after: Duration,
-    /// How often to look for rooms that triggers name and that the bot is not in.
-    pub(super) search_again: Duration,
+    pub(super) tempo: Tempo,
     /// The current conditions that were logged, so that each is logged once and not at every round.
     pub(super) warned: Mutex<HashSet<String>>,
     /// The last logged problems of rooms that triggers name.

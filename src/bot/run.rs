@@ -254,19 +254,9 @@ impl Bot {
         self.admin
     }
 
-    /// The state of the connection to Rocket.Chat, now and at each change.
-    pub fn connection(&self) -> watch::Receiver<ConnectionState> {
-        self.view.connection.clone()
-    }
-
     /// The parts of the bot that can be inspected while it runs.
     pub fn view(&self) -> BotView {
         self.view.clone()
-    }
-
-    /// What the bot keeps.
-    pub fn store(&self) -> Store {
-        self.store.clone()
     }
 
     /// Replaces the configuration while the bot runs.
@@ -394,10 +384,7 @@ impl Bot {
             rooms: shared.rooms.clone(),
             cursors: Cursors::load(shared.store.clone()).await?,
             retry: Retry { unit: tempo.retry_unit },
-            look_again: tempo.look_again,
-            poll_every: tempo.poll_every,
-            poll_after: tempo.poll_after,
-            search_again: tempo.search_again,
+            tempo: tempo.clone(),
             warned: Mutex::default(),
             troubles: Mutex::default(),
             doubt: Notify::new(),

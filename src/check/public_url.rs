@@ -15,7 +15,7 @@ use url::Url;
 use super::report::{Finding, Remark};
 use super::server::is_loopback;
 use super::tls_problem::TlsProblem;
-use crate::config::Config;
+use crate::config::{Config, values::base_url};
 use rocketchat::Connector;
 
 /// Time limit for the call.
@@ -30,29 +30,19 @@ pub struct PublicUrl(Url);
 
 /// Why a text is not a public address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}: write, for example, https://bot.example.com")]
-pub struct InvalidPublicUrl(&'static str);
+#[error("{0}")]
+pub struct InvalidPublicUrl(String);
 
 impl FromStr for PublicUrl {
     type Err = InvalidPublicUrl;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut url = Url::parse(text.trim()).map_err(|_| InvalidPublicUrl("is not a URL"))?;
-        if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-            return Err(InvalidPublicUrl("is not an http or https URL"));
+        const FIX: &str = "write, for example, https://bot.example.com";
+        let url = base_url(text, FIX).map_err(|fault| InvalidPublicUrl(fault.to_string()))?;
+        match url.path().contains("/signl4") {
+            true => Err(InvalidPublicUrl(format!("already has the path with the secret: {FIX}"))),
+            false => Ok(Self(url)),
         }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(InvalidPublicUrl("contains a user name or password"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(InvalidPublicUrl("has a ? or # part"));
-        }
-        if url.path().contains("/signl4") {
-            return Err(InvalidPublicUrl("already has the path with the secret"));
-        }
-        let path = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&path);
-        Ok(Self(url))
     }
 }
 

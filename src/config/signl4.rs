@@ -33,14 +33,6 @@ impl Signl4 {
         let named = self.teams.iter().map(|(name, url)| (TeamName::Named(name.clone()), url));
         std::iter::once((TeamName::Default, &self.webhook_url)).chain(named)
     }
-
-    /// The webhook of a team; `None` if there is no such team.
-    pub fn webhook(&self, team: &TeamName) -> Option<&WebhookUrl> {
-        match team {
-            TeamName::Default => Some(&self.webhook_url),
-            TeamName::Named(name) => self.teams.get(name),
-        }
-    }
 }
 
 /// The table, and the names of all its teams, some of which may have other problems.

@@ -62,7 +62,7 @@ fn has_credentials(url: &Url) -> bool {
 }
 
 /// A server's base URL: no query, and no trailing slash after a path.
-pub(super) fn base_url(text: &str, fix: &str) -> Result<Url, Fault> {
+pub(crate) fn base_url(text: &str, fix: &str) -> Result<Url, Fault> {
     let mut url = web_url(text, fix)?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err(Fault::new("has a ? or # part", fix));

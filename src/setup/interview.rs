@@ -89,23 +89,21 @@ impl Interview {
     async fn account(&self, url: &ServerUrl, given: &Given) -> Result<(Credentials, Session), SetupError> {
         let mut given = given.clone();
         loop {
-            let Some(account) = self.ask_account(std::mem::take(&mut given))? else { continue };
+            let account = self.ask_account(std::mem::take(&mut given))?;
             let (findings, session) = self.trial.account(url, &account).await;
-            let works = self.report(&findings);
-            match (works, session) {
+            match (self.report(&findings), session) {
                 (Ok(true), Some(session)) => return Ok((account, session)),
-                (works, Some(session)) => {
-                    session.end().await;
-                    works?;
-                }
-                (works, None) => {
+                (works, session) => {
+                    if let Some(session) = session {
+                        session.end().await;
+                    }
                     works?;
                 }
             }
         }
     }
 
-    fn ask_account(&self, given: Given) -> Result<Option<Credentials>, SetupError> {
+    fn ask_account(&self, given: Given) -> Result<Credentials, SetupError> {
         let by_password = match &given {
             Given { username: None, password: None, user_id: None, auth_token: None, .. } => {
                 const QUESTION: &str =
@@ -115,32 +113,19 @@ impl Interview {
             given => given.username.is_some() || given.password.is_some(),
         };
         if by_password {
-            let Some(username) = self.name("--username", "The bot's username", given.username)? else {
-                return Ok(None);
-            };
-            let Some(password) = self.secret("The bot's password", given.password)? else { return Ok(None) };
-            return Ok(Some(Credentials::Password { username, password }));
+            let username = self.name("--username", "The bot's username", given.username)?;
+            let password = self.secret("The bot's password", given.password)?;
+            return Ok(Credentials::Password { username, password });
         }
-        let Some(user_id) = self.name(
-            "--user-id",
-            "The bot's user ID, which Rocket.Chat shows with the token",
-            given.user_id,
-        )?
-        else {
-            return Ok(None);
-        };
-        let Some(auth_token) = self.secret("The bot's personal access token", given.auth_token)? else {
-            return Ok(None);
-        };
-        Ok(Some(Credentials::Token { user_id: UserId::new(user_id), token: auth_token }))
+        const USER_ID: &str = "The bot's user ID, which Rocket.Chat shows with the token";
+        let user_id = UserId::new(self.name("--user-id", USER_ID, given.user_id)?);
+        let token = self.secret("The bot's personal access token", given.auth_token)?;
+        Ok(Credentials::Token { user_id, token })
     }
 
     async fn webhook_url(&self, mut given: Option<SecretString>) -> Result<SecretString, SetupError> {
         loop {
-            let Some(secret) = self.secret("The team's webhook URL, from the SIGNL4 portal", given.take())?
-            else {
-                continue;
-            };
+            let secret = self.secret("The team's webhook URL, from the SIGNL4 portal", given.take())?;
             let secret = match secret.expose_secret() {
                 text if text.starts_with("connect.signl4.com/") => with_scheme(text).into(),
                 _ => secret,
@@ -223,22 +208,25 @@ impl Interview {
         }
     }
 
-    fn name(&self, flag: &str, question: &str, given: Option<String>) -> Result<Option<String>, SetupError> {
-        let text = match given {
-            Some(text) => text,
-            None => self.person()?.ask(question, None)?,
-        };
-        self.valid(flag, config::account_name(&text))
+    fn name(&self, flag: &str, question: &str, mut given: Option<String>) -> Result<String, SetupError> {
+        loop {
+            let text = given.take().map_or_else(|| self.person()?.ask(question, None), Ok)?;
+            if let Some(name) = self.valid(flag, config::account_name(&text))? {
+                return Ok(name);
+            }
+        }
     }
 
-    fn secret(
-        &self,
-        question: &str,
-        given: Option<SecretString>,
-    ) -> Result<Option<SecretString>, SetupError> {
-        match given {
-            Some(secret) => Ok(Some(secret)),
-            None => self.valid(question, values::secret(&self.person()?.ask_secret(question)?)),
+    fn secret(&self, question: &str, given: Option<SecretString>) -> Result<SecretString, SetupError> {
+        if let Some(secret) = given {
+            return Ok(secret);
+        }
+        loop {
+            if let Some(secret) =
+                self.valid(question, values::secret(&self.person()?.ask_secret(question)?))?
+            {
+                return Ok(secret);
+            }
         }
     }
 

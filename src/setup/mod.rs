@@ -3,7 +3,7 @@
 //! | file | subject |
 //! | --- | --- |
 //! | `interview` | asks for missing values, and tries each answer |
-//! | `rooms_answer` | the rooms in an answer, however they are separated |
+//! | `rooms_answer` | the rooms in an answer |
 //! | `draft` | the text of the file, made from `bot.toml.example` |
 //! | `secrets` | the secrets in it, or the files that contain them instead |
 //! | `file` | writes all files, readable only as far as needed, completely or not at all |

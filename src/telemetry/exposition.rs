@@ -1,14 +1,12 @@
-//! Renders counters and samples as text for Prometheus.
+//! Renders the metrics as text for Prometheus.
 
 use std::sync::OnceLock;
 
-use metrics::{
-    Counter, Label, counter, describe_counter, describe_gauge, describe_histogram, gauge, with_local_recorder,
-};
+use metrics::{Counter, counter, describe_counter, describe_gauge, describe_histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::{
-    Kind, METRICS, Metric,
+    Kind, METRICS,
     catalogue::{ALERT_DELIVERY, MESSAGES_SEEN},
     counted::{begin_at_zero, expect_matches},
 };
@@ -19,30 +17,7 @@ const DELIVERY_BUCKETS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 /// The counters of this process. All bots in it share them.
 static COUNTERS: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// A value read at a scrape.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
-    name: &'static str,
-    kind: Kind,
-    labels: Vec<(&'static str, String)>,
-    value: f64,
-}
-
-impl Sample {
-    /// A value of a metric without labels.
-    pub fn new(metric: &Metric, value: f64) -> Self {
-        Self { name: metric.name, kind: metric.kind, labels: Vec::new(), value }
-    }
-
-    /// Adds a label.
-    #[must_use]
-    pub fn with(mut self, label: &'static str, value: impl Into<String>) -> Self {
-        self.labels.push((label, value.into()));
-        self
-    }
-}
-
-/// Renders counters and samples.
+/// Renders counters and values.
 #[derive(Clone)]
 pub struct Exposition {
     counters: PrometheusHandle,
@@ -74,13 +49,13 @@ impl Exposition {
         triggers.for_each(expect_matches);
     }
 
-    /// All metrics in Prometheus' text format.
-    pub fn render(&self, samples: &[Sample]) -> String {
+    /// All metrics in Prometheus' text format: the counters of this process, and the values that `read` sets.
+    pub fn render(&self, read: impl FnOnce()) -> String {
         // A new recorder for each scrape: a removed queue or trigger must not stay in the output.
         let recorder = recorder();
         with_local_recorder(&recorder, || {
             describe();
-            samples.iter().for_each(record);
+            read();
         });
         self.counters.render() + &recorder.handle().render()
     }
@@ -118,29 +93,21 @@ fn describe() {
     }
 }
 
-fn record(sample: &Sample) {
-    let labels: Vec<Label> =
-        sample.labels.iter().map(|(name, value)| Label::new(*name, value.clone())).collect();
-    match sample.kind {
-        // Counted elsewhere as an integer.
-        Kind::Counter => counter!(sample.name, labels).absolute(sample.value as u64),
-        Kind::Gauge | Kind::Histogram => gauge!(sample.name, labels).set(sample.value),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use metrics::gauge;
+
     use super::*;
     use crate::telemetry::catalogue::{FRAMES_RECEIVED, OUTBOX_DELIVERIES};
 
     #[test]
-    fn samples_and_counters_are_rendered_together_each_with_its_help() {
+    fn values_and_counters_are_rendered_together_each_with_its_help() {
         let exposition = Exposition::start();
         exposition.init_triggers(["night watch"].into_iter());
-        let text = exposition.render(&[
-            Sample::new(&OUTBOX_DELIVERIES, 3.0).with("queue", "signl4:\"odd\"\nname"),
-            Sample::new(&FRAMES_RECEIVED, 7.0),
-        ]);
+        let text = exposition.render(|| {
+            gauge!(OUTBOX_DELIVERIES.name, "queue" => "signl4:\"odd\"\nname").set(3.0);
+            counter!(FRAMES_RECEIVED.name).absolute(7);
+        });
         for line in [
             "signl4_bot_matches_total{trigger=\"night watch\"} 0",
             "signl4_bot_outbox_deliveries{queue=\"signl4:\\\"odd\\\"\\nname\"} 3",
@@ -158,11 +125,11 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_of_an_earlier_scrape_is_gone() {
+    fn a_value_of_an_earlier_scrape_is_gone() {
         let exposition = Exposition::start();
-        let queue = Sample::new(&OUTBOX_DELIVERIES, 3.0).with("queue", "gone");
-        assert!(exposition.render(&[queue]).contains("gone"));
-        assert!(!exposition.render(&[]).contains("gone"));
+        let queue = || gauge!(OUTBOX_DELIVERIES.name, "queue" => "gone").set(3.0);
+        assert!(exposition.render(queue).contains("gone"));
+        assert!(!exposition.render(|| ()).contains("gone"));
     }
 
     #[test]
@@ -170,7 +137,7 @@ mod tests {
         let (one, other) = (Exposition::start(), Exposition::start());
         one.init_triggers(["one"].into_iter());
         other.init_triggers(["other"].into_iter());
-        let text = one.render(&[]);
+        let text = one.render(|| ());
         assert!(text.contains("trigger=\"one\"") && text.contains("trigger=\"other\""), "{text}");
     }
 }

@@ -1,7 +1,7 @@
 //! The metrics: their names, their counters, and their text format for Prometheus.
 //!
 //! Counters live in the recorder of the `metrics` facade, one per process. Values that the store or a part of the bot already
-//! knows are not counted again, but read at each scrape and passed as [`Sample`]s. `catalogue` describes every metric.
+//! knows are not counted again, but read at each scrape. `catalogue` describes every metric.
 //!
 //! Labels are names of triggers, queues, reasons and types, whose number is fixed by the configuration. They never contain IDs or
 //! texts.
@@ -19,4 +19,4 @@ pub(crate) use counted::{
     alert, alert_sent, connection_closed, event, http_error, matched, message_seen, message_unreadable,
     panicked, posted, reconnect,
 };
-pub use exposition::{Exposition, Sample};
+pub use exposition::Exposition;

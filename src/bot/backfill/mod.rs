@@ -87,16 +87,17 @@ impl Backfill {
     async fn run_rounds(mut self) {
         let (mut since, mut searched) = (None, Instant::now());
         loop {
-            let search =
-                since.is_none() || !self.is_search_complete || searched.elapsed() >= self.intake.search_again;
+            let search = since.is_none()
+                || !self.is_search_complete
+                || searched.elapsed() >= self.intake.tempo.search_again;
             if search {
                 searched = Instant::now();
             }
             since = Some(self.round(since, search).await);
             let began = Instant::now();
             tokio::select! {
-                () = sleep(self.intake.look_again) => {}
-                () = self.intake.doubt.notified() => sleep(LEAST_PAUSE.min(self.intake.look_again).saturating_sub(began.elapsed())).await,
+                () = sleep(self.intake.tempo.look_again) => {}
+                () = self.intake.doubt.notified() => sleep(LEAST_PAUSE.min(self.intake.tempo.look_again).saturating_sub(began.elapsed())).await,
             }
         }
     }

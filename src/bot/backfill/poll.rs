@@ -44,7 +44,7 @@ impl Poll {
 
     pub(super) async fn run(mut self) {
         loop {
-            sleep(self.reader.intake.poll_every).await;
+            sleep(self.reader.intake.tempo.poll_every).await;
             self.look().await;
         }
     }

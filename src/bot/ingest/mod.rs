@@ -67,15 +67,14 @@ struct Placed {
 impl Ingest {
     pub(super) fn new(intake: Arc<Intake>, current: &Current) -> Self {
         let mut changes = current.changes();
-        let poll_after = intake.poll_after;
         let settings = changes.borrow_and_update().clone();
         Self {
+            poll_at: Some(Instant::now() + intake.tempo.poll_after),
             intake,
             settings,
             changes,
             session: None,
             backfill: None,
-            poll_at: Some(Instant::now() + poll_after),
             asked_to_join: HashSet::new(),
             pending: PendingMessages::default(),
         }
@@ -149,7 +148,7 @@ impl Ingest {
                     self.session = None;
                     self.backfill = None;
                     self.pending.clear();
-                    self.poll_at = Some(Instant::now() + self.intake.poll_after);
+                    self.poll_at = Some(Instant::now() + self.intake.tempo.poll_after);
                 }
                 telemetry::reconnect(reason.name());
                 debug!(reason = reason.name(), ?retry_in, "not listening");
@@ -179,7 +178,7 @@ impl Ingest {
                 warn!("no realtime session; polling the rooms over REST until there is one");
                 self.start_session(self.session(identity.user_id, Instant::now()).polling()).await;
             }
-            _ => self.poll_at = Some(Instant::now() + self.intake.poll_after),
+            _ => self.poll_at = Some(Instant::now() + self.intake.tempo.poll_after),
         }
     }
 
