@@ -20,6 +20,7 @@ mod every_match_pages;
 mod forgotten_connections_are_replaced;
 mod harness;
 mod lost_connections_are_explained;
+mod measured_faults;
 mod memory_is_bounded;
 mod messages_that_appear_late_page;
 mod names_that_people_see;

@@ -279,7 +279,7 @@ async fn a_replica_that_only_loses_the_database_raises_nothing_once_another_one_
 /// The other figures of the table in `docs/operations.md`; `replicas_take_over` tests these promises.
 #[tokio::test]
 #[ignore = "needs PostgreSQL, and root for network namespaces"]
-async fn measured_for_the_table() {
+async fn measured_the_other_faults() {
     for fault in [Fault::Killed, Fault::Terminated, Fault::Frozen] {
         the_active_replica_is(fault).await;
     }

@@ -11,6 +11,8 @@ use super::{REST, Soak};
 
 /// Longer than the time limit of a call.
 const LONGEST_CALL: Duration = Duration::from_secs(9);
+/// How long an alert is held back because of another one of its room, at most.
+const HELD_BACK: Duration = Duration::from_secs(30);
 /// The maximum time between the delivery of an event and its processing: it waits for the answers to calls, and for the store.
 const PROCESSED_WITHIN: Duration = Duration::from_secs(20);
 
@@ -86,7 +88,10 @@ impl Soak {
             let before = untold.iter().any(|other| other.received.at < alert.received.at);
             let together = calls.iter().any(|call| {
                 let apart = call.at.duration_since(alert.received.at).unsigned_abs();
-                call.text == text && apart < LONGEST_CALL && (is_unnamed(call) || self.was_interrupted(call))
+                // After a start nothing is held back because of earlier calls.
+                call.text == text
+                    && (is_unnamed(call) && apart < LONGEST_CALL
+                        || self.was_interrupted(call) && apart < HELD_BACK + LONGEST_CALL)
             });
             count > told.len() && (before || together || count > 1)
         };

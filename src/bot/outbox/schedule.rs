@@ -129,24 +129,19 @@ impl Schedule {
     /// Whether to try a waiting row now. A row seen for the first time is tried, unless an earlier run of the bot may
     /// have delivered it, or may have failed because of it.
     pub(super) fn is_due(&mut self, head: &Head, now: Instant) -> bool {
-        self.see(head, now);
-        let waits = |row: &Row| !matches!(row.state, RowState::Waiting { due, .. } if due <= now);
-        !self.rows.get(&head.id).is_some_and(waits) && !self.is_held_back(head, now)
-    }
-
-    /// Takes notice of a waiting row of an earlier run. Done for all rows before one is chosen, because it may hold back others.
-    pub(super) fn see(&mut self, head: &Head, now: Instant) {
+        if let Some(row) = self.rows.get(&head.id) {
+            let is_due = matches!(row.state, RowState::Waiting { due, .. } if due <= now);
+            return is_due && !self.is_held_back(head, now);
+        }
         let wait = match head {
-            _ if self.rows.contains_key(&head.id) => return,
             Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => self.after_silence(*crashes),
             Head { unanswered: 1.., .. } => self.sign_wait,
-            _ => return,
+            _ => return !self.is_held_back(head, now),
         };
+        // It holds back no others: if the process is restarted again and again, they would never be tried.
         let state = RowState::Waiting { due: now + wait, earliest: now + wait };
         self.rows.insert(head.id, Row { state, unanswered: head.unanswered, ..Row::new(head) });
-        if head.unanswered > 0 {
-            self.doubt(head.id, now);
-        }
+        false
     }
 
     /// Whether another row of its external ID may just have arrived, and this one has not waited for long because of that.
@@ -434,7 +429,7 @@ mod tests {
         }
         let (mut schedule, now) = self::schedule();
         assert!(!schedule.is_due(&Head { unanswered: 1, ..of_room(1) }, now));
-        assert!(!schedule.is_due(&of_room(2), now), "an earlier run may have delivered the first one");
+        assert!(schedule.is_due(&of_room(2), now), "the doubt is an earlier run's");
     }
 
     #[test]

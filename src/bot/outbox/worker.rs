@@ -128,7 +128,6 @@ impl<D: Destination> Worker<D> {
         if is_all {
             self.schedule.keep(&heads);
         }
-        heads.iter().for_each(|head| self.schedule.see(head, now));
         let due: Vec<&Head> = heads.iter().filter(|head| self.schedule.is_due(head, now)).collect();
         // Stored while this process hung, by another replica: were the call repeated, it would page twice.
         let events_wait =
