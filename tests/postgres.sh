@@ -6,7 +6,7 @@
 set -euo pipefail
 
 initdb=$(command -v initdb || find /usr/lib/postgresql -path '*/bin/initdb' 2>/dev/null | sort -V | tail -n 1)
-bin=$(dirname "${initdb:?the programs of PostgreSQL are missing}")
+bin=$(dirname "$(readlink --canonicalize "${initdb:?the programs of PostgreSQL are missing}")")
 # Short: the path of a socket has at most 107 bytes.
 dir=$(mktemp -d /tmp/signl4-pg.XXXXXX)
 as() { "$@"; }
@@ -29,6 +29,8 @@ as "$bin/pg_ctl" --pgdata="$dir/data" --log="$dir/data/log" --silent --wait --op
 cd "$OLDPWD"
 
 export SIGNL4_TEST_POSTGRES="postgres:///postgres?host=$dir&user=test"
+# For tests that stop, reconfigure or fill a server of their own.
+export SIGNL4_TEST_POSTGRES_BIN="$bin"
 status=0
 "$@" || status=$?
 if [ "$status" != 0 ]; then tail -n 30 "$dir/data/log" >&2; fi

@@ -2,11 +2,15 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use sqlx::AnyPool;
 use tokio::sync::watch;
 
@@ -43,6 +47,8 @@ pub struct Store {
     pub(super) engine: Engine,
     /// Rows whose claim failed in the middle: it may hold, but nobody has them.
     pub(super) doubtful: Arc<Mutex<Vec<DeliveryId>>>,
+    /// Whether PostgreSQL had no space for a row when it was tried last.
+    is_full: Arc<AtomicBool>,
     changes: watch::Sender<()>,
     held: Arc<Held>,
 }
@@ -95,8 +101,8 @@ impl Store {
                 (Engine::Sqlite, (opened.0, opened.1, Held::Sqlite(opened.2)))
             }
         };
-        let doubtful = Arc::default();
-        let store = Self { writer, readers, engine, doubtful, changes, held: Arc::new(held) };
+        let (doubtful, is_full) = (Arc::default(), Arc::default());
+        let store = Self { writer, readers, engine, doubtful, is_full, changes, held: Arc::new(held) };
         if engine == Engine::Sqlite {
             store.check_writable().await?;
         }
@@ -139,7 +145,7 @@ impl Store {
         if let Held::Sqlite(lock) = &*self.held {
             lock.check_in_place()?;
         }
-        self.engine.begin_write(&self.writer).await
+        self.engine.begin_write(&self.writer, &self.is_full).await
     }
 
     /// Starts a transaction whose statements all see the same moment.
@@ -154,8 +160,29 @@ impl Store {
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         match &*self.held {
             Held::Sqlite(_) => self.try_write().await,
-            Held::Postgres(session) => session.or_why_not(self.try_write()).await,
+            Held::Postgres(session) => {
+                session.or_why_not(self.try_write()).await?;
+                self.try_space().await
+            }
         }
+    }
+
+    /// Once the disk was full: whether there is space again. Changing a row says nothing about it, for PostgreSQL finds room for that
+    /// in the pages of the table.
+    async fn try_space(&self) -> Result<(), StoreError> {
+        if !self.is_full.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut tx = self.write_in_any_role().await?;
+        // Not compressible, and so large that it takes new pages.
+        let body: Vec<u8> = (0_u32..2048).flat_map(|part| Sha256::digest(part.to_be_bytes())).collect();
+        sqlx::query("INSERT INTO event (id, body, received_at) VALUES ('space', $1, 0)")
+            .bind(body)
+            .execute(tx.run())
+            .await?;
+        drop(tx);
+        self.is_full.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     async fn try_write(&self) -> Result<(), StoreError> {

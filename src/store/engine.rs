@@ -3,7 +3,15 @@
 //! Every statement is written once for both: with `$1` for parameters, columns that are BIGINT, TEXT or BYTEA, and no
 //! booleans, which SQLite does not have.
 
-use std::{future::Future, io, time::Duration};
+use std::{
+    future::Future,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{
     StreamExt,
@@ -51,8 +59,13 @@ impl Engine {
         }
     }
 
-    pub(super) async fn begin_write(self, pool: &AnyPool) -> Result<Tx, StoreError> {
-        self.begin(pool, self.write()).await
+    /// `is_full` becomes true where a statement finds the disk full.
+    pub(super) async fn begin_write(
+        self,
+        pool: &AnyPool,
+        is_full: &Arc<AtomicBool>,
+    ) -> Result<Tx, StoreError> {
+        Ok(Tx { is_full: Some(is_full.clone()), ..self.begin(pool, self.write()).await? })
     }
 
     pub(super) async fn begin_snapshot(self, pool: &AnyPool) -> Result<Tx, StoreError> {
@@ -61,11 +74,11 @@ impl Engine {
 
     async fn begin(self, pool: &AnyPool, statement: &'static str) -> Result<Tx, StoreError> {
         let limit = self.limit();
-        Ok(Tx { tx: within(limit, pool.begin_with(statement)).await?, limit })
+        Ok(Tx { tx: within(limit, pool.begin_with(statement)).await?, limit, is_full: None })
     }
 
     pub(super) fn bounded<E>(self, executor: E) -> Bounded<E> {
-        Bounded { executor, limit: self.limit() }
+        Bounded { executor, limit: self.limit(), is_full: None }
     }
 }
 
@@ -74,12 +87,13 @@ impl Engine {
 pub(super) struct Tx {
     tx: Transaction<'static, Any>,
     limit: Duration,
+    is_full: Option<Arc<AtomicBool>>,
 }
 
 impl Tx {
     /// Where its statements run.
     pub(super) fn run(&mut self) -> Bounded<&mut AnyConnection> {
-        Bounded { executor: &mut *self.tx, limit: self.limit }
+        Bounded { executor: &mut *self.tx, limit: self.limit, is_full: self.is_full.clone() }
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
@@ -92,6 +106,24 @@ impl Tx {
 pub(super) struct Bounded<E> {
     executor: E,
     limit: Duration,
+    is_full: Option<Arc<AtomicBool>>,
+}
+
+/// The same as [`within`], and notes that the disk is full.
+async fn noting<T>(
+    limit: Duration,
+    is_full: Option<Arc<AtomicBool>>,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    /// `disk_full` of PostgreSQL.
+    const FULL: &str = "53100";
+    let done = within(limit, work).await;
+    if let (Err(Error::Database(error)), Some(is_full)) = (&done, is_full)
+        && error.code().as_deref() == Some(FULL)
+    {
+        is_full.store(true, Ordering::Relaxed);
+    }
+    done
 }
 
 pub(super) async fn within<T>(
@@ -116,10 +148,14 @@ impl<'c, E: Executor<'c, Database = Any>> Executor<'c> for Bounded<E> {
         'c: 'e,
         Q: 'q + Execute<'q, Any>,
     {
-        let limit = self.limit;
-        let next = move |mut rows: BoxStream<'e, _>| async move {
-            let row = within(limit, async { rows.next().await.transpose() }).await.transpose()?;
-            Some((row, rows))
+        let (limit, is_full) = (self.limit, self.is_full);
+        let next = move |mut rows: BoxStream<'e, _>| {
+            let is_full = is_full.clone();
+            async move {
+                let next = async { rows.next().await.transpose() };
+                let row = noting(limit, is_full, next).await.transpose()?;
+                Some((row, rows))
+            }
         };
         stream::unfold(self.executor.fetch_many(query), next).boxed()
     }
@@ -129,7 +165,7 @@ impl<'c, E: Executor<'c, Database = Any>> Executor<'c> for Bounded<E> {
         'c: 'e,
         Q: 'q + Execute<'q, Any>,
     {
-        Box::pin(within(self.limit, self.executor.fetch_optional(query)))
+        Box::pin(noting(self.limit, self.is_full, self.executor.fetch_optional(query)))
     }
 
     fn prepare_with<'e>(

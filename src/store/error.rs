@@ -49,7 +49,7 @@ pub enum StoreError {
     Migrate(#[source] MigrateError),
     /// PostgreSQL does not know the user, or the password is wrong.
     #[error(
-        "the database refuses the login ({0}); correct the user and the password in store.url, or pg_hba.conf"
+        "the database refuses the login ({0}); correct the user, the password and the sslmode in store.url, or pg_hba.conf"
     )]
     Login(String),
     /// PostgreSQL has no such database.

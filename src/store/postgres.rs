@@ -126,6 +126,11 @@ fn any_options(url: &StoreUrl) -> Result<sqlx::any::AnyConnectOptions, StoreErro
 
 /// A connection to a server that is new enough.
 async fn connect(url: &StoreUrl) -> Result<AnyConnection, StoreError> {
+    for (name, path) in url.certificate_files() {
+        if let Err(error) = std::fs::File::open(&path) {
+            return Err(StoreError::Tls(format!("{name} {}: {error}", path.display())));
+        }
+    }
     let mut connection = within(CONNECT_LIMIT, AnyConnection::connect_with(&any_options(url)?)).await?;
     let version: i64 = within(
         CONNECT_LIMIT,
@@ -152,6 +157,9 @@ pub(super) async fn inspect(url: &StoreUrl) -> Result<Condition, StoreError> {
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
         AND classid::bigint = $1 >> 32 AND objid::bigint = $1 & 4294967295 AND objsubid = 1 LIMIT 1";
     const STANDBY: &str = "SELECT 1 WHERE pg_is_in_recovery()";
+    // As the session began: this one is told to write nothing.
+    const READ_ONLY: &str =
+        "SELECT 1 FROM pg_settings WHERE name = 'default_transaction_read_only' AND reset_val = 'on'";
     const MIGRATED: &str = "SELECT 1 WHERE to_regclass('_sqlx_migrations') IS NOT NULL";
     const MAY_CREATE: &str = "SELECT 1 WHERE has_schema_privilege(current_schema(), 'CREATE')";
     let mut database = connect_read_only(url).await?;
@@ -161,7 +169,10 @@ pub(super) async fn inspect(url: &StoreUrl) -> Result<Condition, StoreError> {
         Ok(within(STATEMENT_LIMIT, query.fetch_optional(&mut database)).await?.is_some())
     };
     if holds(STANDBY).await? {
-        return Err(StoreError::ReadOnly("it is a standby server".to_owned()));
+        return Err(StoreError::ReadOnly("recovery is in progress".to_owned()));
+    }
+    if holds(READ_ONLY).await? {
+        return Err(StoreError::ReadOnly("default_transaction_read_only is on".to_owned()));
     }
     let condition = if holds(LOCKED).await? {
         Condition::InUse

@@ -29,6 +29,8 @@ const POSTGRES_PARAMETERS: [&str; 11] = [
     "options",
     "statement-cache-capacity",
 ];
+/// Those of them that name files.
+const CERTIFICATE_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 /// How a path stands in a URL.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
 
@@ -91,6 +93,14 @@ impl StoreUrl {
             Kind::Sqlite { .. } => None,
             Kind::Postgres { url, .. } => Some(url.expose_secret().parse()),
         }
+    }
+
+    /// The files of certificates and keys that the URL names, each with its parameter.
+    pub(super) fn certificate_files(&self) -> Vec<(String, PathBuf)> {
+        let Kind::Postgres { url, .. } = &self.0 else { return vec![] };
+        let Ok(url) = Url::parse(url.expose_secret()) else { return vec![] };
+        let files = url.query_pairs().filter(|(name, _)| CERTIFICATE_FILES.contains(&&**name));
+        files.map(|(name, path)| (name.into_owned(), PathBuf::from(&*path))).collect()
     }
 
     fn exposed(&self) -> String {
@@ -183,12 +193,18 @@ fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
             return failed("has an sslmode that PostgreSQL does not know".to_owned());
         }
     }
+    let has = |name| url.query_pairs().find(|(other, _)| other == name).map(|(_, value)| value.into_owned());
+    let verifies = has("sslmode").is_some_and(|mode| mode.starts_with("verify-"));
+    if has("sslrootcert").is_some() && !verifies {
+        return failed(
+            "has an sslrootcert, which is used with sslmode=verify-ca or verify-full alone".to_owned(),
+        );
+    }
     let database = url.path().trim_start_matches('/');
     if database.is_empty() {
         return failed("names no database".to_owned());
     }
-    let host = url.query_pairs().find(|(name, _)| name == "host").map(|(_, host)| host.into_owned());
-    let host = match (url.host_str().unwrap_or_default(), host) {
+    let host = match (url.host_str().unwrap_or_default(), has("host")) {
         ("", None) => return failed("names no host".to_owned()),
         ("", Some(host)) => host,
         (host, _) => host.to_owned(),

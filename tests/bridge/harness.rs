@@ -744,7 +744,7 @@ pub fn http() -> reqwest::Client {
 }
 
 /// A port below those that the system gives to outgoing connections, free a moment ago.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let port = rand::rng().random_range(15_000..32_000);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

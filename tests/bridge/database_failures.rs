@@ -1,0 +1,300 @@
+//! A PostgreSQL that fails as servers do: the bot names the reason wherever people look, loses nothing and doubles nothing, and goes
+//! on by itself.
+//!
+//! `tests/postgres.sh cargo test --test bridge -- --ignored database_failures` tells where PostgreSQL's programs are.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use serde_json::json;
+use signl4_rocketchat::store::{Condition, Store, StoreUrl};
+use sqlx::{Executor, Row};
+use tokio::time::{Instant, sleep};
+
+use crate::database_server::{PASSWORD, Server};
+use crate::harness::{Bot, Harness, SOON, http, status_event};
+
+const LOOK: Duration = Duration::from_millis(50);
+const END_SESSIONS: &str =
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'bot'";
+
+const CREATE: [&str; 2] = ["CREATE USER bot PASSWORD 'a-database-passw0rd'", "CREATE DATABASE bot OWNER bot"];
+
+/// A bot on a server of its own.
+struct Scene {
+    server: Server,
+    harness: Harness,
+    bot: Bot,
+    /// What was written so far.
+    texts: Vec<String>,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let server = Server::start().await;
+        server.execute(&CREATE).await;
+        Self::on(server).await
+    }
+
+    async fn on(server: Server) -> Self {
+        let mut harness = Harness::new().await.with_fast_tempo();
+        harness.set_variable("SIGNL4_BOT_STORE__URL", &server.url());
+        let bot = harness.start_bot().await;
+        let mut scene = Self { server, harness, bot, texts: vec![] };
+        scene.goes_on().await;
+        scene
+    }
+
+    /// A message raises its alert, and SIGNL4's event about it is told.
+    async fn goes_on(&mut self) {
+        let text = self.text();
+        let message = self.harness.say(&text);
+        let alert = self.harness.alert(&text).await;
+        self.harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+        self.harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    }
+
+    /// While the database fails, its reason is named; `meanwhile`, a message is written and an event refused. Once it is `repaired`,
+    /// all of them are handled.
+    async fn names(&mut self, reason: &str, repaired: impl AsyncFnOnce(&mut Server)) {
+        let text = self.text();
+        self.harness.say(&text);
+        // On a full disk, a small one finds room in the pages that are there.
+        let event = status_event(&text, &json!({"externalEventId": "another", "more": long()}), 2);
+        assert_eq!(self.harness.post_event(&event).await.0, 503, "{reason}");
+        let since = Instant::now();
+        while !self.readiness().await.contains(reason) {
+            assert!(since.elapsed() < SOON, "{reason:?} is not in {}", self.readiness().await);
+            sleep(LOOK).await;
+        }
+        self.bot.wait_for_log(&[reason]).await;
+        let check = self.harness.command(&["check"]).await;
+        let check = String::from_utf8(check.stdout).unwrap().replace('\n', " ");
+        // It writes nothing, so it cannot find a full disk.
+        let is_found = reason.split_whitespace().all(|word| check.contains(word));
+        assert!(is_found || reason == "disk is full", "{reason:?} is not in {check}");
+        for told in [&self.readiness().await, &check, &self.bot.log()] {
+            assert!(!told.contains(PASSWORD));
+        }
+        repaired(&mut self.server).await;
+        self.harness.alert(&text).await;
+        let since = Instant::now();
+        while self.harness.post_event(&event).await.0 != 200 {
+            assert!(since.elapsed() < SOON, "the event is refused: {}", self.readiness().await);
+            sleep(LOOK).await;
+        }
+        self.bot.wait_until_ready().await;
+        self.goes_on().await;
+    }
+
+    /// Each message paged once.
+    async fn ends(mut self) {
+        self.bot.assert_runs();
+        self.harness.flush().await;
+        assert_eq!(self.harness.pages(), self.texts);
+    }
+
+    fn text(&mut self) -> String {
+        let text = format!("SIGNL4 pump {} is down", self.texts.len());
+        self.texts.push(text.clone());
+        text
+    }
+
+    /// What `/readyz` answers while the bot is down.
+    async fn readiness(&self) -> String {
+        let answer = http().get(format!("{}/readyz", self.harness.admin_url())).send().await.unwrap();
+        let told = format!("{} {}", answer.status(), answer.text().await.unwrap());
+        if told.starts_with("503") { told } else { String::new() }
+    }
+}
+
+/// Sessions that are open go on, and so does the bot; what it cannot do is to connect anew.
+#[tokio::test]
+#[ignore = "needs PostgreSQL's programs"]
+async fn a_database_that_refuses_the_bot_is_named_and_the_bot_goes_on_once_it_does_not() {
+    let mut scene = Scene::new().await;
+    for (fails, reason, repairs) in [
+        (
+            &["ALTER DATABASE bot SET default_transaction_read_only = on"][..],
+            "accepts no writes",
+            &["ALTER DATABASE bot RESET default_transaction_read_only", END_SESSIONS][..],
+        ),
+        (
+            &["ALTER ROLE bot CONNECTION LIMIT 0"],
+            "accepts no more connections",
+            &["ALTER ROLE bot CONNECTION LIMIT -1"],
+        ),
+        (
+            &["ALTER ROLE bot PASSWORD 'another'"],
+            "refuses the login",
+            &["ALTER ROLE bot PASSWORD 'a-database-passw0rd'"],
+        ),
+        (&["ALTER ROLE bot NOLOGIN"], "refuses the login", &["ALTER ROLE bot LOGIN"]),
+        (
+            &["ALTER DATABASE bot ALLOW_CONNECTIONS false"],
+            "not currently accepting connections",
+            &["ALTER DATABASE bot ALLOW_CONNECTIONS true"],
+        ),
+        (
+            &[
+                "ALTER DATABASE bot ALLOW_CONNECTIONS false",
+                END_SESSIONS,
+                "ALTER DATABASE bot RENAME TO away",
+            ],
+            "does not exist",
+            &["ALTER DATABASE away RENAME TO bot", "ALTER DATABASE bot ALLOW_CONNECTIONS true"],
+        ),
+    ] {
+        scene.server.execute(fails).await;
+        if fails.len() == 1 {
+            scene.goes_on().await;
+        }
+        scene.server.execute(&[END_SESSIONS]).await;
+        scene.names(reason, async |server| server.execute(repairs).await).await;
+    }
+    scene.ends().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL's programs"]
+async fn a_server_that_stops_and_starts_is_named_and_the_bot_goes_on_once_it_is_back() {
+    let mut scene = Scene::new().await;
+    scene.server.stop().await;
+    scene
+        .names("cannot be reached", async |server| {
+            server.spawn();
+            server.wait_until_up().await;
+        })
+        .await;
+    // In recovery, and it does not come to an end.
+    scene.server.stop().await;
+    let [signal, settings] =
+        ["standby.signal", "postgresql.auto.conf"].map(|name| scene.server.path("data").join(name));
+    fs::write(&signal, "").unwrap();
+    fs::write(&settings, "hot_standby = off").unwrap();
+    scene.server.spawn();
+    scene
+        .names("is starting or stopping", async |server| {
+            server.stop().await;
+            fs::remove_file(&signal).unwrap();
+            fs::write(&settings, "").unwrap();
+            server.spawn();
+            server.wait_until_up().await;
+        })
+        .await;
+    scene.ends().await;
+}
+
+/// The standby server takes the address of the primary one, and is promoted later.
+#[tokio::test]
+#[ignore = "needs PostgreSQL's programs"]
+async fn a_failover_to_a_standby_server_loses_nothing() {
+    const BEHIND: &str = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()";
+    let mut scene = Scene::new().await;
+    let mut standby = scene.server.standby().await;
+    let mut primary = scene.server.administrator().await.unwrap();
+    scene.goes_on().await;
+    let since = Instant::now();
+    while primary.fetch_one(BEHIND).await.unwrap().get::<i64, _>(0) == 0 {
+        assert!(since.elapsed() < SOON, "the standby server is behind");
+        sleep(LOOK).await;
+    }
+    scene.server.kill().await;
+    standby.stop().await;
+    standby.port = scene.server.port;
+    standby.spawn();
+    scene
+        .names("standby server", async move |server| {
+            standby.promote().await;
+            *server = standby;
+        })
+        .await;
+    scene.ends().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL's programs, and a Linux with user namespaces, to mount a disk"]
+async fn a_full_disk_of_the_server_is_named_and_the_bot_goes_on_once_there_is_space() {
+    let mount = "mkdir -m 700 DIR/small && mount -t tmpfs -o size=24m,mode=700 tmpfs DIR/small";
+    let server = Server::start_with(&[], mount).await;
+    let disk = server.path("small");
+    let tablespace = format!("CREATE TABLESPACE small LOCATION '{}'", disk.display());
+    server.execute(&[&tablespace, CREATE[0], "CREATE DATABASE bot OWNER bot TABLESPACE small"]).await;
+    let mut scene = Scene::on(server).await;
+    let filler = scene.server.fill_disk(&disk);
+    scene.names("disk is full", async |_: &mut Server| fs::remove_file(filler).unwrap()).await;
+    scene.ends().await;
+}
+
+/// Certificates of an authority that the test made, for the name `localhost` alone.
+#[tokio::test]
+#[ignore = "needs PostgreSQL's programs"]
+async fn the_servers_certificate_is_verified_as_sslmode_says() {
+    let authority = |name: &str| {
+        let mut parameters = CertificateParams::new([]).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap()
+    };
+    let (ours, another) = (authority("ours"), authority("another"));
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(["localhost".to_owned()]).unwrap().signed_by(&key, &ours).unwrap();
+    let mut server = Server::start().await;
+    let file = |name: &str, pem: String| {
+        let path = server.path(name);
+        fs::write(&path, pem).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        path.display().to_string()
+    };
+    let (ours, another) = (file("ours.pem", ours.pem()), file("another.pem", another.pem()));
+    let (certificate, key) = (file("server.pem", certificate.pem()), file("server.key", key.serialize_pem()));
+    let settings = format!("ssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{key}'\n");
+    fs::write(server.path("data/postgresql.auto.conf"), settings).unwrap();
+    server.stop().await;
+    server.spawn();
+    server.wait_until_up().await;
+    // Its lines in pg_hba.conf take encrypted connections alone.
+    server.execute(&[CREATE[0], "CREATE DATABASE encrypted OWNER bot"]).await;
+    let url = |host: &str, parameters: &str| -> StoreUrl {
+        format!("postgres://bot@{host}:{}/encrypted?{parameters}", server.port).parse().unwrap()
+    };
+    let missing = server.path("missing.pem").display().to_string();
+    for (host, parameters, refused) in [
+        ("127.0.0.1", "sslmode=require", None),
+        ("127.0.0.1", &format!("sslmode=verify-ca&sslrootcert={ours}"), None),
+        ("localhost", &format!("sslmode=verify-full&sslrootcert={ours}"), None),
+        ("127.0.0.1", &format!("sslmode=verify-full&sslrootcert={ours}"), Some("not valid for name")),
+        ("127.0.0.1", &format!("sslmode=verify-ca&sslrootcert={another}"), Some("UnknownIssuer")),
+        ("localhost", &format!("sslmode=verify-full&sslrootcert={another}"), Some("UnknownIssuer")),
+        ("localhost", "sslmode=verify-full", Some("UnknownIssuer")),
+        ("localhost", &format!("sslmode=verify-full&sslrootcert={missing}"), Some("missing.pem")),
+        ("127.0.0.1", "sslmode=disable", Some("no encryption")),
+    ] {
+        let found = Store::inspect(&url(host, parameters)).await;
+        let told = found.as_ref().map_err(ToString::to_string);
+        match refused {
+            None => assert_eq!(told, Ok(&Condition::New), "{parameters}"),
+            Some(refused) => {
+                let told = told.unwrap_err();
+                assert!(told.contains(refused) && told.contains("sslmode"), "{parameters}: {told}");
+            }
+        }
+    }
+    let store =
+        Store::open(&url("localhost", &format!("sslmode=verify-full&sslrootcert={ours}"))).await.unwrap();
+    assert!(store.receive_event(&signl4::NotificationId::new("e"), b"{}").await.unwrap());
+    let sessions = "SELECT count(*), count(*) FILTER (WHERE ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+        WHERE datname = 'encrypted'";
+    let sessions = server.administrator().await.unwrap().fetch_one(sessions).await.unwrap();
+    let (all, encrypted): (i64, i64) = (sessions.get(0), sessions.get(1));
+    assert!(all >= 2 && all == encrypted, "{encrypted} of {all}");
+    store.close().await;
+}
+
+/// A text that does not compress.
+fn long() -> String {
+    (0..2_000).map(|_| format!("{:016x}", rand::random::<u64>())).collect()
+}
