@@ -181,8 +181,8 @@ fn clock(offset: Option<SignedDuration>) -> Remark {
         }
         Some(offset) => {
             let way = if offset.is_positive() { "ahead of" } else { "behind" };
-            // Accurate to about a second.
-            let seconds = (offset.abs() + SignedDuration::from_millis(500)).as_secs().unsigned_abs();
+            // Accurate to about a second, or to a few on a busy machine.
+            let seconds = (offset.abs().as_secs().unsigned_abs() + 5) / 10 * 10;
             let apart = humantime::format_duration(Duration::from_secs(seconds));
             Remark::warning(
                 format!("the server's clock is {apart} {way} this one"),

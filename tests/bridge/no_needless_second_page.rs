@@ -196,7 +196,8 @@ async fn an_alert_waits_while_it_is_unknown_whether_another_one_of_its_room_was_
 #[tokio::test]
 async fn with_an_event_for_each_call_without_an_answer_no_alert_is_raised_again() {
     let (harness, _bot) = harness().await;
-    harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_millis(1_500)), Times::Next(2));
+    // Later than a retry without a wait, but well within it.
+    harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_millis(500)), Times::Next(2));
     harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(2));
     let messages = [harness.say(ONE), harness.say(OTHER)];
     for message in &messages {
