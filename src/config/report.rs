@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::source::Origin;
+use crate::logging::is_unsafe;
 
 /// All problems of a configuration. Displayed, one line each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +59,7 @@ impl fmt::Display for Problem {
         let line = format!("{}: {key}{}: {}", self.source, self.why, self.fix);
         // Keys and values come from outside: a line break in them must not break the line.
         line.chars().try_for_each(|c| {
-            if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+            if is_unsafe(c) { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
         })
     }
 }
