@@ -1,6 +1,6 @@
 //! Measures how long a page takes with each fault: the figures of the table in `docs/operations.md`.
 //!
-//! `cargo test --test bridge -- --ignored --nocapture measured_faults::on` prints those of one bot on SQLite, and
+//! `cargo test --test bridge -- --ignored --nocapture measured_faults::one` prints those of one bot on SQLite, and
 //! `tests/postgres.sh cargo test --test bridge -- --ignored --nocapture measured_faults::the_database replicas_in_network` as
 //! root those of replicas on PostgreSQL.
 

@@ -11,6 +11,8 @@ use super::{REST, Soak};
 
 /// Longer than the time limit of a call.
 const LONGEST_CALL: Duration = Duration::from_secs(9);
+/// A little less than that time limit.
+const SHORTEST_LIMIT: Duration = Duration::from_secs(7);
 /// How long an alert is held back because of another one of its room, at most.
 const HELD_BACK: Duration = Duration::from_secs(30);
 /// The maximum time between the delivery of an event and its processing: it waits for the answers to calls, and for the store.
@@ -72,7 +74,7 @@ impl Soak {
         let mut unnamed: BTreeMap<&str, usize> = BTreeMap::new();
         for call in others.filter(|call| call.at < told + PROCESSED_WITHIN) {
             let count = unnamed.entry(&call.text).or_default();
-            if is_unnamed(call) || self.was_interrupted(call) {
+            if is_unnamed(call) || self.was_interrupted(call) || self.was_answered_too_late(call) {
                 *count += 1;
             } else if call.at < alert.received.at {
                 // An `eventId` that is newer than this answer belongs to none of its calls.
@@ -90,12 +92,22 @@ impl Soak {
                 let apart = call.at.duration_since(alert.received.at).unsigned_abs();
                 // After a start nothing is held back because of earlier calls.
                 call.text == text
-                    && (is_unnamed(call) && apart < LONGEST_CALL
+                    && ((is_unnamed(call) || self.was_answered_too_late(call)) && apart < LONGEST_CALL
                         || self.was_interrupted(call) && apart < HELD_BACK + LONGEST_CALL)
             });
             count > told.len() && (before || together || count > 1)
         };
         unnamed.into_iter().find(|(text, count)| excuses(text, *count)).map(|(text, _)| text.to_owned())
+    }
+
+    /// Whether the answer waited for the event so long that the bot no longer waited for the answer.
+    fn was_answered_too_late(&self, call: &WebhookCall) -> bool {
+        let raised = self.harness.signl4.alerts().into_iter();
+        call.fault == Some(WebhookFault::EventBeforeAnswer)
+            && raised
+                .filter(|alert| alert.text == call.text && alert.received.at >= call.at)
+                .min_by_key(|alert| alert.received.at)
+                .is_none_or(|alert| self.told_at(&alert).is_none_or(|told| told > call.at + SHORTEST_LIMIT))
     }
 
     /// Whether the bot or SIGNL4 may have stopped during a call.
