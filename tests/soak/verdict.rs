@@ -85,7 +85,7 @@ impl Soak {
         let excuses = |text: &str, count: usize| {
             let (told, untold): (Vec<_>, Vec<_>) = raised
                 .iter()
-                .filter(|other| other.text == text)
+                .filter(|other| other.text == text && other.received.at < told)
                 .partition(|other| self.told_at(other).is_some_and(|at| at < told + PROCESSED_WITHIN));
             let before = untold.iter().any(|other| other.received.at < alert.received.at);
             let together = calls.iter().any(|call| {
