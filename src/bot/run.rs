@@ -37,7 +37,7 @@ use crate::{
     telemetry,
 };
 use rocketchat::{
-    Account, Connector, ConnectorError, LoginError,
+    Account, Connector, ConnectorError, Credentials, LoginError,
     realtime::{ConnectionState, Realtime, Timing},
     rest::RestClient,
 };
@@ -145,6 +145,8 @@ pub struct Bot {
     view: BotView,
     listener: SocketAddr,
     admin: SocketAddr,
+    /// Whether the account's token came from a login of this process.
+    has_password: bool,
     /// What an active bot does, until it is started.
     work: Option<Work>,
 }
@@ -188,6 +190,7 @@ impl Bot {
         let webhooks = WebhookClient::new(connector.client_builder())?
             .on_http_error(|code| telemetry::http_error("signl4", code));
         let credentials = config.rocketchat.account.clone();
+        let has_password = matches!(credentials, Credentials::Password { .. });
         let account = Account::new(config.rocketchat.url.clone(), credentials, connector);
         let account = Arc::new(account.with_login_wait(tempo.retry_unit));
         let current = Current::new(config.clone());
@@ -219,6 +222,7 @@ impl Bot {
             reloader: Reloader::new(current, access.clone()),
             listener: addresses.0,
             admin: addresses.1,
+            has_password,
             work: None,
         };
         bot.start_public(&shared, public, &access);
@@ -295,9 +299,18 @@ impl Bot {
         // Nothing that a replaced one still does can be stored.
         self.parts.abort_all();
         // The pool waits for connections in use; an aborted part has released its connection.
-        let _ = timeout(Duration::from_millis(500), self.store.close()).await;
+        let ending = async { tokio::join!(self.store.close(), self.log_out()) };
+        let _ = timeout(Duration::from_millis(500), ending).await;
         info!("stopped");
         reason
+    }
+
+    /// Deletes the token of this process on the server, so that restarts and take-overs leave none.
+    async fn log_out(&self) {
+        let account = &self.view.account;
+        if self.has_password && account.identity().is_some() {
+            let _ = RestClient::new(account.clone()).log_out().await;
+        }
     }
 
     /// Waits until the bot is stopped, or a part ends. A standby may become active meanwhile.
