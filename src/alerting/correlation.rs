@@ -3,7 +3,8 @@
 //! With the room ID as external ID, many alerts share one ID. The first rule that applies decides:
 //!
 //! 1. SIGNL4 answered our call with this `eventId`: that alert.
-//! 2. A call for an alert with that external ID is in progress, and its answer may name the alert: wait.
+//! 2. A call for an alert with that external ID is in progress, and its answer may name the alert: wait. If that takes
+//!    too long, go on, but learn no `eventId` and take no alert for raised: it may be that call's.
 //! 3. The external ID names exactly one alert, and could not name another: that alert.
 //! 4. Exactly one alert with that external ID may have been raised under an unknown `eventId`: that alert. Its
 //!    `eventId` is then known.
@@ -108,13 +109,19 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
     may_wait: bool,
     is_watched: impl Fn(&RoomId) -> bool,
 ) -> Correlation<A> {
-    let is_new_name = reference.event_id.is_some() && found.by_event_id.is_none() && !found.is_unclaimed_name;
+    let is_known = found.by_event_id.is_some();
+    let is_new_name =
+        reference.event_id.is_some() && !is_known && !found.is_unclaimed_name && !found.call_under_way;
     let in_thread = |alert: &A, by| {
         let learns = is_new_name && found.unanswered.contains(alert);
         Correlation {
             target: ReplyTarget::Thread(alert.clone(), by),
             name: if learns { Name::Learned } else { Name::Settled },
-            raised: if tells_raised { vec![alert.clone()] } else { vec![] },
+            raised: if tells_raised && (is_known || !found.call_under_way) {
+                vec![alert.clone()]
+            } else {
+                vec![]
+            },
         }
     };
     if let Some(alert) = &found.by_event_id {
@@ -294,6 +301,22 @@ mod tests {
             ReplyTarget::Later,
             "or of another one"
         );
+    }
+
+    #[test]
+    fn an_event_that_has_waited_for_too_long_is_not_taken_for_another_alerts() {
+        let too_long = |found| correlate(&new_name(), RAISED, found, false, |_| true);
+        let one = Candidates { call_under_way: true, ..unanswered(&["m2"]) };
+        let several = Candidates { call_under_way: true, unclaimed_names: 1, ..unanswered(&["m2", "m1"]) };
+        for (found, wanted) in [(one.clone(), room(&["m2"])), (several, room(&["m2", "m1"]))] {
+            let decided = too_long(found);
+            assert_eq!((decided.target, decided.name, decided.raised), (wanted, Name::Settled, vec![]));
+        }
+        let decided = too_long(Candidates { is_room_id: false, ..one.clone() });
+        assert_eq!(decided.target, ReplyTarget::Thread("m2", FoundBy::ExternalId));
+        assert_eq!((decided.name, decided.raised), (Name::Settled, vec![]));
+        let decided = too_long(Candidates { by_event_id: Some("m2"), ..one });
+        assert_eq!(decided.raised, ["m2"], "its own name");
     }
 
     #[test]

@@ -23,7 +23,10 @@ use crate::{
         Candidates, Correlation, FoundBy, Name, ReplyKind, ReplyTarget, ReplyWords, correlate, which_alert,
     },
     health::{Condition, Health},
-    store::{self, Alert, AlertState, EventOutcome, NewDelivery, Raised, Store, StoreError, StoredEvent},
+    store::{
+        self, Alert, AlertState, DeliveryId, EventOutcome, MOST_FORMER, NewDelivery, Raised, Store,
+        StoreError, StoredEvent,
+    },
     telemetry,
 };
 use rocketchat::RoomId;
@@ -52,9 +55,23 @@ pub(super) struct Events {
     current: Current,
     rooms: Arc<Rooms>,
     health: Health,
-    /// Until when events wait for the answer to a call, by row.
-    waits: HashMap<i64, Instant>,
+    /// What events wait for, by row.
+    waits: HashMap<i64, Wait>,
     panics: HashMap<i64, u32>,
+}
+
+/// What an event waits for: the answers to the calls that may have caused it.
+struct Wait {
+    until: Instant,
+    calls: Vec<DeliveryId>,
+}
+
+impl Wait {
+    /// Whether one of these calls may have caused the event. A call that began after the event came cannot.
+    fn is_for_one_of(&mut self, under_way: &[DeliveryId]) -> bool {
+        self.calls.retain(|call| under_way.contains(call));
+        !self.calls.is_empty()
+    }
 }
 
 impl Events {
@@ -100,7 +117,7 @@ impl Events {
         let now = Instant::now();
         // What an event waits for does not always change the store.
         let look_again = (!self.panics.is_empty() || !self.waits.is_empty()).then_some(PAUSE);
-        let deadlines = self.waits.values().map(|until| until.saturating_duration_since(now));
+        let deadlines = self.waits.values().map(|wait| wait.until.saturating_duration_since(now));
         Ok(deadlines.filter(|wait| !wait.is_zero()).chain(look_again).fold(POLL, Duration::min))
     }
 
@@ -186,8 +203,12 @@ impl Events {
         reference: &AlertRef,
     ) -> Result<bool, StoreError> {
         let now = Instant::now();
-        let may_wait = *self.waits.entry(event.seq).or_insert(now + LONGEST_WAIT) > now;
         let found = self.store.candidates(reference, Timestamp::now() - CLAIMS_FOR).await?;
+        let wait = self
+            .waits
+            .entry(event.seq)
+            .or_insert_with(|| Wait { until: now + LONGEST_WAIT, calls: found.calls_under_way.clone() });
+        let (may_wait, call_under_way) = (wait.until > now, wait.is_for_one_of(&found.calls_under_way));
         let settings = self.current.now();
         // After a start, the rooms are only known once they are listed. The store knows earlier ones from its records,
         // or from an alert if no list was complete yet.
@@ -200,8 +221,8 @@ impl Events {
         };
         let is_watched = |room: &RoomId| noted || self.rooms.watched(room);
         let tells_raised = notification.event_kind == EventKind::Raised;
-        let correlation =
-            correlate(reference, tells_raised, candidates(reference, found), may_wait, is_watched);
+        let candidates = candidates(reference, found, call_under_way);
+        let correlation = correlate(reference, tells_raised, candidates, may_wait, is_watched);
         let other_room = settings.config.replies.other_alerts_to.as_ref();
         // After a start the rooms are not known until they have been listed.
         let room_is_unknown = other_room.is_some_and(|room| self.rooms.find(room).is_none());
@@ -301,7 +322,7 @@ impl Events {
 }
 
 /// The store's candidates, as far as they matter.
-fn candidates(reference: &AlertRef, found: store::Candidates) -> Candidates<Alert> {
+fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bool) -> Candidates<Alert> {
     let name = reference.event_id.as_ref();
     // An `eventId` that is newer than the answer to the alert's last call belongs to none of its calls.
     let is_ruled_out = |alert: &Alert| match (name, &alert.event_id) {
@@ -312,6 +333,8 @@ fn candidates(reference: &AlertRef, found: store::Candidates) -> Candidates<Aler
     let unanswered_calls = found.unanswered.iter().map(|alert| alert.unanswered as usize).sum();
     let unanswered = found.unanswered.into_iter().filter(|alert| !is_ruled_out(alert)).collect();
     let former_calls: i64 = found.former.iter().map(|(calls, ..)| calls).sum();
+    // Of so many, some were not even counted.
+    let is_unnamed = found.former.len() >= MOST_FORMER as usize || former_calls > found.former_names;
     // This machine's clock may have jumped, so "long ago" is only certain if SIGNL4's clock says so too.
     let newer_by = |other: &Option<String>| name?.newer_by(&EventId::new(other.as_deref()?));
     let is_long_ago = |(_, own, next): &(i64, Option<String>, Option<String>)| {
@@ -320,16 +343,13 @@ fn candidates(reference: &AlertRef, found: store::Candidates) -> Candidates<Aler
     Candidates {
         is_room_id: found.by_external.iter().any(|alert| alert.external_id == alert.room.as_str()),
         unanswered_calls,
-        former: former_calls > found.former_names && !found.former.iter().all(is_long_ago),
-        unclaimed_names: found.unclaimed.len(),
-        is_unclaimed_name: found
-            .unclaimed
-            .iter()
-            .any(|unclaimed| Some(unclaimed.as_str()) == name.map(EventId::as_str)),
+        former: is_unnamed && !found.former.iter().all(is_long_ago),
+        unclaimed_names: usize::try_from(found.unclaimed_names).unwrap_or_default(),
+        is_unclaimed_name: found.is_unclaimed_name,
         by_event_id: found.by_event,
         by_external_id: found.by_external,
         unanswered,
-        call_under_way: found.call_under_way,
+        call_under_way,
     }
 }
 
@@ -410,5 +430,30 @@ fn log(notification: &Notification, correlation: &Correlation<Alert>) {
         telemetry::alert(AlertState::Sent.name());
         let age = Timestamp::now().duration_since(alert.created_at);
         telemetry::alert_sent(Duration::try_from(age).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_waits_for_the_calls_that_were_under_way_when_it_came_and_for_no_later_one() {
+        let [first, second, later] = [1, 2, 3].map(DeliveryId::of);
+        let mut wait = Wait { until: Instant::now(), calls: vec![first, second] };
+        assert!(wait.is_for_one_of(&[first, second]) && wait.is_for_one_of(&[later, second]));
+        assert!(!wait.is_for_one_of(&[later, first]), "its second call");
+    }
+
+    #[test]
+    fn former_alerts_whose_names_are_all_known_claim_no_other_unless_there_are_too_many_to_count() {
+        let is_former = |alerts: u32, former_names| {
+            let former = (0..alerts).map(|_| (1, None, None)).collect();
+            let found = store::Candidates { former, former_names, ..store::Candidates::default() };
+            let reference = AlertRef { event_id: Some(EventId::new("e")), external_id: None };
+            candidates(&reference, found, false).former
+        };
+        assert!(is_former(2, 1) && !is_former(2, 2));
+        assert!(is_former(MOST_FORMER, 1_000));
     }
 }

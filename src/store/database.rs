@@ -35,6 +35,9 @@ pub(super) const PURGE_ALERTS: &str = "DELETE FROM alert WHERE id IN (SELECT id 
     AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.alert_id = alert.id) LIMIT $2)";
 pub(super) const PURGE_EVENTS: &str =
     "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE settled_at < $1 LIMIT $2)";
+/// The others go with their alerts.
+pub(super) const PURGE_CLAIMS: &str = "DELETE FROM claim WHERE event_id IN \
+    (SELECT event_id FROM claim WHERE alert_id IS NULL AND created_at < $1 LIMIT $2)";
 
 /// The database. Clones share it; it stays locked for this process until the last one is dropped.
 ///
@@ -194,15 +197,18 @@ impl Store {
         tx.commit().await
     }
 
-    /// Removes deliveries and events settled before `settled`, and alerts settled before `alerts`. Returns how many rows went.
+    /// Removes deliveries and events settled before `settled`, and alerts settled (and names learned) before `alerts`. Returns how many rows went.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn purge(&self, settled: Timestamp, alerts: Timestamp) -> Result<u64, StoreError> {
         let mut removed = 0;
-        for (statement, before) in
-            [(PURGE_DELIVERIES, settled), (PURGE_ALERTS, alerts), (PURGE_EVENTS, settled)]
-        {
+        for (statement, before) in [
+            (PURGE_DELIVERIES, settled),
+            (PURGE_ALERTS, alerts),
+            (PURGE_CLAIMS, alerts),
+            (PURGE_EVENTS, settled),
+        ] {
             removed += self.remove_all(statement, before).await?;
         }
         Ok(removed)

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Alert, AlertId, NewDelivery, Store, StoreError,
+    Alert, AlertId, DeliveryId, NewDelivery, Store, StoreError,
     engine::Tx,
     outbox,
     rows::{Millis, key, millis, text},
@@ -22,11 +22,12 @@ pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = $1 
     AND (settled_at IS NULL OR settled_at >= $2) ORDER BY id DESC";
 pub(super) const FORMER: &str = "SELECT a.unanswered, a.event_id, (SELECT n.event_id FROM alert n WHERE n.external_id = a.external_id \
     AND n.id > a.id AND n.event_id IS NOT NULL AND n.state <> 'suppressed' ORDER BY n.id LIMIT 1) FROM alert a \
-    WHERE a.external_id = $1 AND a.unanswered > 0 AND a.settled_at < $2";
+    WHERE a.external_id = $1 AND a.unanswered > 0 AND a.settled_at < $2 ORDER BY a.id DESC LIMIT $3";
 pub(super) const FORMER_NAMES: &str =
     "SELECT count(*) FROM claim WHERE external_id = $1 AND alert_id IS NULL AND created_at < $2";
-pub(super) const UNCLAIMED: &str = "SELECT event_id FROM claim \
-    WHERE external_id = $1 AND alert_id IS NULL AND created_at >= $2";
+pub(super) const UNCLAIMED_NAMES: &str =
+    "SELECT count(*) FROM claim WHERE external_id = $1 AND alert_id IS NULL AND created_at >= $2";
+pub(super) const IS_UNCLAIMED: &str = "SELECT 1 FROM claim WHERE event_id = $1 AND alert_id IS NULL";
 const CLAIM: &str = "INSERT INTO claim (event_id, alert_id, external_id, created_at) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (event_id) DO NOTHING";
 const ONE_ANSWERED: &str = "UPDATE alert SET unanswered = unanswered - 1 WHERE id = $1 AND unanswered > 0";
@@ -36,6 +37,9 @@ const NO_MORE_CALLS: &str = "UPDATE delivery SET state = 'delivered', last_error
     WHERE alert_id = $2 AND kind = 'alert' AND state = 'waiting'";
 const CALL_UNDER_WAY: &str =
     "SELECT 1 FROM delivery WHERE alert_id = $1 AND state = 'under_way' AND kind = 'alert' LIMIT 1";
+
+/// The store looks for this many [former](Candidates::former) alerts at most.
+pub const MOST_FORMER: u32 = 100;
 
 /// A notification that waits to be correlated.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -88,14 +92,16 @@ pub struct Candidates {
     /// The alerts with that external ID of which calls may have raised one under a name that is not known, the newest first.
     pub unanswered: Vec<Alert>,
     /// For each such alert that was settled too long ago to claim a name: the number of calls, the name that answered its own last
-    /// call, and the one that answered the call for the next alert.
+    /// call, and the one that answered the call for the next alert. The newest [`MOST_FORMER`] of them.
     pub former: Vec<(i64, Option<String>, Option<String>)>,
     /// How many names are known to belong to some of those.
     pub former_names: i64,
-    /// Names of alerts with that external ID that are known to belong to some of `unanswered`.
-    pub unclaimed: Vec<String>,
-    /// Whether a call for an alert with that external ID is under way at this moment; any call, where it has none.
-    pub call_under_way: bool,
+    /// How many names are known to belong to some of `unanswered`.
+    pub unclaimed_names: i64,
+    /// Whether this name is known, however long, to belong to one of several alerts.
+    pub is_unclaimed_name: bool,
+    /// The calls for alerts with that external ID that are under way at this moment; all calls, where it has none.
+    pub calls_under_way: Vec<DeliveryId>,
 }
 
 impl Store {
@@ -141,6 +147,8 @@ impl Store {
                     found.by_event = named.fetch_optional(snapshot.run()).await?;
                 }
             }
+            let unclaimed = sqlx::query(IS_UNCLAIMED).bind(key(event_id.as_str()));
+            found.is_unclaimed_name = unclaimed.fetch_optional(snapshot.run()).await?.is_some();
         }
         let external_id = alert.external_id.as_deref().map(key);
         if let Some(external_id) = &external_id {
@@ -148,17 +156,18 @@ impl Store {
                 sqlx::query_as(BY_EXTERNAL).bind(external_id).fetch_all(snapshot.run()).await?;
             let unanswered = sqlx::query_as(UNANSWERED).bind(external_id).bind(millis(since));
             found.unanswered = unanswered.fetch_all(snapshot.run()).await?;
-            let former = sqlx::query_as(FORMER).bind(external_id).bind(millis(since));
+            let former =
+                sqlx::query_as(FORMER).bind(external_id).bind(millis(since)).bind(i64::from(MOST_FORMER));
             found.former = former.fetch_all(snapshot.run()).await?;
             if !found.former.is_empty() {
                 let names = sqlx::query_scalar(FORMER_NAMES).bind(external_id).bind(millis(since));
                 found.former_names = names.fetch_one(snapshot.run()).await?;
             }
-            let unclaimed = sqlx::query_scalar(UNCLAIMED).bind(external_id).bind(millis(since));
-            found.unclaimed = unclaimed.fetch_all(snapshot.run()).await?;
+            let unclaimed = sqlx::query_scalar(UNCLAIMED_NAMES).bind(external_id).bind(millis(since));
+            found.unclaimed_names = unclaimed.fetch_one(snapshot.run()).await?;
         }
-        let under_way = sqlx::query(outbox::UNDER_WAY).bind(external_id);
-        found.call_under_way = under_way.fetch_optional(snapshot.run()).await?.is_some();
+        let under_way = sqlx::query_scalar(outbox::UNDER_WAY).bind(external_id);
+        found.calls_under_way = under_way.fetch_all(snapshot.run()).await?;
         Ok(found)
     }
 
@@ -210,14 +219,14 @@ impl Store {
 /// Keeps a name of SIGNL4's. A call raises one alert at the most, so one call without an answer has found its own.
 async fn learn(tx: &mut Tx, outcome: &EventOutcome<'_>, now: Timestamp) -> Result<(), StoreError> {
     let Some((name, external_id)) = outcome.learned else { return Ok(()) };
-    sqlx::query(CLAIM)
+    let claim = sqlx::query(CLAIM)
         .bind(key(name.as_str()))
         .bind(outcome.alert)
         .bind(key(external_id))
         .bind(millis(now))
         .execute(tx.run())
         .await?;
-    if let Some(alert) = outcome.alert {
+    if let (Some(alert), 1) = (outcome.alert, claim.rows_affected()) {
         sqlx::query(ONE_ANSWERED).bind(alert).execute(tx.run()).await?;
     }
     Ok(())

@@ -76,8 +76,8 @@ pub(super) const CLAIM: &str = "UPDATE delivery SET state = 'under_way', attempt
     WHERE id = $1 AND state = 'waiting' RETURNING *";
 const RELEASE: &str =
     "UPDATE delivery SET state = 'waiting', attempts = attempts - 1 WHERE id = $1 AND state = 'under_way'";
-pub(super) const UNDER_WAY: &str = "SELECT 1 FROM delivery d JOIN alert a ON a.id = d.alert_id \
-    WHERE d.state = 'under_way' AND d.kind = 'alert' AND ($1 IS NULL OR a.external_id = $1) LIMIT 1";
+pub(super) const UNDER_WAY: &str = "SELECT d.id FROM delivery d JOIN alert a ON a.id = d.alert_id \
+    WHERE d.state = 'under_way' AND d.kind = 'alert' AND ($1 IS NULL OR a.external_id = $1)";
 pub(super) const UNANSWERED_WHEN_KILLED: &str = "UPDATE alert SET unanswered = unanswered + 1 WHERE id IN \
     (SELECT alert_id FROM delivery WHERE state = 'under_way' AND kind = 'alert')";
 pub(super) const WAITING_AGAIN: &str =

@@ -111,8 +111,10 @@ impl Schedule {
     }
 
     /// How many rows have their own waiting time.
-    pub(super) fn waiting(&self) -> usize {
-        self.rows.values().filter(|row| row.state != RowState::UnderWay).count() + self.held.len()
+    pub(super) fn waiting(&self, now: Instant) -> usize {
+        let holds = self.doubts.values().any(|doubt| doubt.until > now);
+        let held = self.held.values().filter(|until| holds && **until > now).count();
+        self.rows.values().filter(|row| row.state != RowState::UnderWay).count() + held
     }
 
     /// When the next of them is due.
@@ -406,13 +408,16 @@ mod tests {
         let (mut schedule, now) = schedule();
         attempt_at(&mut schedule, &of_room(1), &silent(), now);
         assert!(!schedule.is_due(&of_room(2), now) && schedule.is_due(&head(3), now));
-        assert_eq!((schedule.waiting(), schedule.next_due(now)), (2, Some(now + SIGN)));
+        assert_eq!((schedule.waiting(now), schedule.next_due(now)), (2, Some(now + SIGN)));
         let due = now + SIGN;
         assert!(!schedule.is_due(&of_room(2), due) && schedule.is_due(&of_room(1), due), "its turn is first");
         schedule.started(&of_room(1), due);
-        assert!(!schedule.is_due(&of_room(2), due + seconds(9.0)));
-        schedule.finished(DeliveryId::of(1), &delivered(), None, due + seconds(9.0));
-        assert!(schedule.is_due(&of_room(2), due + seconds(9.0)));
+        let at = due + seconds(9.0);
+        assert!(!schedule.is_due(&of_room(2), at));
+        assert_eq!((schedule.waiting(at), schedule.waiting(now + seconds(60.0))), (1, 0));
+        schedule.finished(DeliveryId::of(1), &delivered(), None, at);
+        assert!(schedule.is_due(&of_room(2), at));
+        assert_eq!(schedule.waiting(at), 0, "none is held back any more");
     }
 
     #[test]
@@ -478,8 +483,8 @@ mod tests {
         let crashed = Settlement::Crashed { reason: "a bug".into() };
         assert_eq!(attempt(&mut schedule, 1, &crashed, now), 20.0);
         assert_eq!(schedule.opens_at(now), Some(now));
-        assert_eq!((schedule.waiting(), schedule.next_due(now)), (1, Some(now + SIGN)));
+        assert_eq!((schedule.waiting(now), schedule.next_due(now)), (1, Some(now + SIGN)));
         schedule.keep(&[head(2)]);
-        assert_eq!(schedule.waiting(), 0);
+        assert_eq!(schedule.waiting(now), 0);
     }
 }

@@ -122,7 +122,8 @@ impl<D: Destination> Worker<D> {
             Some(at) if at > now => return Ok(Wake { at, on_changes: false }),
             Some(_) => {}
         }
-        let limit = self.schedule.waiting() + LOOK_AHEAD;
+        // Twice as many, so that few rounds reach the end of a queue that is held back.
+        let limit = 2 * self.schedule.waiting(now) + LOOK_AHEAD;
         let heads = self.line.store.heads(&self.line.queue, self.line.kind, limit).await?;
         let is_all = heads.len() < limit;
         if is_all {

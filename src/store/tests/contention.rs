@@ -58,7 +58,7 @@ async fn an_event_that_comes_together_with_the_answer_to_its_call_finds_one_sign
                 if found.by_event.is_some() {
                     return;
                 }
-                assert!(found.call_under_way, "neither under way nor answered");
+                assert!(!found.calls_under_way.is_empty(), "neither under way nor answered");
             }
         });
         tokio::task::yield_now().await;

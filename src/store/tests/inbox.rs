@@ -103,7 +103,7 @@ async fn an_alert_is_found_by_signl4s_name_for_it() {
     fixture.sent(Some("e2")).await;
     let found = found(&fixture, Some("e1"), None).await;
     assert_eq!(found.by_event.unwrap().id, first.id);
-    assert!(found.by_external.is_empty() && found.unanswered.is_empty() && !found.call_under_way);
+    assert!(found.by_external.is_empty() && found.unanswered.is_empty() && found.calls_under_way.is_empty());
 }
 
 #[tokio::test]
@@ -147,14 +147,14 @@ async fn an_alert_that_was_settled_long_ago_claims_no_name_any_more() {
 async fn a_call_under_way_is_told_for_its_external_id_alone() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
-    let under_way = async |external| found(&fixture, Some("x"), external).await.call_under_way;
-    assert!(!under_way(Some(ROOM)).await);
+    let under_way = async |external| found(&fixture, Some("x"), external).await.calls_under_way;
+    assert_eq!(under_way(Some(ROOM)).await, []);
     let call = fixture.claimed(&pager()).await;
-    assert!(under_way(Some(ROOM)).await);
-    assert!(!under_way(Some("other")).await);
-    assert!(under_way(None).await, "it may be about that call");
+    assert_eq!(under_way(Some(ROOM)).await, [call.id]);
+    assert_eq!(under_way(Some("other")).await, []);
+    assert_eq!(under_way(None).await, [call.id], "it may be about that call");
     fixture.settle(&call, unanswered()).await;
-    assert!(!under_way(Some(ROOM)).await);
+    assert_eq!(under_way(Some(ROOM)).await, []);
 }
 
 #[tokio::test]
@@ -196,16 +196,29 @@ async fn an_event_waits_for_a_call_under_way_for_the_alert_that_it_shows_to_be_r
 }
 
 #[tokio::test]
-async fn a_name_of_one_of_several_alerts_is_kept_until_it_is_too_old() {
+async fn a_name_of_one_of_several_alerts_counts_for_an_hour_but_is_never_new_again() {
     let fixture = Fixture::new().await;
     let name = EventId::new("e1");
     let unclaimed = EventOutcome { learned: Some((&name, ROOM)), ..outcome("room") };
     assert!(fixture.happened("n1", unclaimed.clone()).await && fixture.happened("n2", unclaimed).await);
     let known = found(&fixture, Some("e1"), Some(ROOM)).await;
-    assert_eq!((known.by_event, known.unclaimed), (None, vec!["e1".to_owned()]), "a name counts once");
-    let reference = reference(Some("e1"), Some(ROOM));
+    assert_eq!((known.by_event, known.unclaimed_names), (None, 1), "a name counts once");
     let later = Timestamp::now() + SignedDuration::from_secs(1);
-    assert!(fixture.store.candidates(&reference, later).await.unwrap().unclaimed.is_empty());
+    for (name, is_known) in [("e1", true), ("e2", false)] {
+        let found = fixture.store.candidates(&reference(Some(name), Some(ROOM)), later).await.unwrap();
+        assert_eq!((found.unclaimed_names, found.is_unclaimed_name), (0, is_known), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_already_known_answers_no_other_alerts_call() {
+    let fixture = Fixture::new().await;
+    let alert = lost(&fixture, "m1").await;
+    let name = EventId::new("e1");
+    let learned = EventOutcome { learned: Some((&name, ROOM)), ..outcome("room") };
+    assert!(fixture.happened("n1", learned.clone()).await);
+    assert!(fixture.happened("n2", EventOutcome { alert: Some(alert.id), ..learned }).await);
+    assert_eq!(fixture.now(&alert).await.unanswered, 1);
 }
 
 #[tokio::test]

@@ -37,7 +37,8 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         inbox::UNANSWERED,
         inbox::FORMER,
         inbox::FORMER_NAMES,
-        inbox::UNCLAIMED,
+        inbox::UNCLAIMED_NAMES,
+        inbox::IS_UNCLAIMED,
         intake::LAST_PAGED,
         status::QUEUES,
         status::INBOX,
@@ -47,6 +48,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         status::LAST_ALERT_OF,
         database::PURGE_DELIVERIES,
         database::PURGE_ALERTS,
+        database::PURGE_CLAIMS,
         database::PURGE_EVENTS,
     ] {
         let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));

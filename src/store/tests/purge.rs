@@ -3,8 +3,8 @@
 use jiff::{Timestamp, ToSpan};
 
 use super::fixture::{Fixture, delivered, new_alert, outcome, reply};
-use crate::store::{AlertState, NewDelivery};
-use signl4::NotificationId;
+use crate::store::{AlertState, EventOutcome, NewDelivery};
+use signl4::{AlertRef, EventId, NotificationId};
 
 /// A moment that all rows so far lie before.
 fn later() -> Timestamp {
@@ -38,6 +38,21 @@ async fn what_is_settled_goes_once_it_is_old_enough_and_not_sooner() {
     for table in ["alert", "delivery", "event"] {
         assert_eq!(fixture.count(table).await, 0, "{table}");
     }
+}
+
+#[tokio::test]
+async fn a_name_of_one_of_several_alerts_goes_with_the_alerts_of_its_age() {
+    let fixture = Fixture::new().await;
+    let name = EventId::new("e1");
+    fixture.happened("n1", EventOutcome { learned: Some((&name, "r")), ..outcome("room") }).await;
+    let is_kept = async || {
+        let reference = AlertRef { event_id: Some(name.clone()), external_id: None };
+        fixture.store.candidates(&reference, long_ago()).await.unwrap().is_unclaimed_name
+    };
+    assert_eq!(fixture.store.purge(later(), long_ago()).await.unwrap(), 1, "its event");
+    assert!(is_kept().await);
+    assert_eq!(fixture.store.purge(later(), later()).await.unwrap(), 1);
+    assert!(!is_kept().await);
 }
 
 #[tokio::test]
