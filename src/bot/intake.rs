@@ -1,8 +1,9 @@
 //! What ingest and backfill share: the server, the store, the rooms, and the settling of messages.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rocketchat::{RestClient, RoomId, UserId};
 use tokio::sync::Notify;
 use tracing::{info, warn};
@@ -47,7 +48,7 @@ impl Intake {
         }
         let now = self.rooms.troubles();
         let before = {
-            let mut said = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut said = self.troubles.lock();
             std::mem::replace(&mut *said, now.clone())
         };
         for (room, what) in &now {
@@ -63,12 +64,12 @@ impl Intake {
 
     /// Whether to log a lasting condition now: once, until [`clear_warning`](Self::clear_warning).
     pub(super) fn warns(&self, condition: &str) -> bool {
-        self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(condition.to_owned())
+        self.warned.lock().insert(condition.to_owned())
     }
 
     /// Records that a condition has ended.
     pub(super) fn clear_warning(&self, condition: &str) {
-        self.warned.lock().unwrap_or_else(PoisonError::into_inner).remove(condition);
+        self.warned.lock().remove(condition);
     }
 
     /// Joins a watched public channel, so that the bot can reply there. If that fails, the alert is raised anyway.

@@ -5,10 +5,10 @@
 
 use std::collections::HashSet;
 use std::collections::hash_map::Entry;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use rocketchat::RoomId;
 
 use super::retry::until_stored;
@@ -37,26 +37,26 @@ impl Cursors {
 
     /// How far a room was read; `None` if it is not watched.
     pub(super) fn of(&self, room: &RoomId) -> Option<RoomProgress> {
-        effective(&self.progress(), room)
+        effective(&self.progress.lock(), room)
     }
 
     /// Every watched room.
     pub(super) fn rooms(&self) -> Vec<RoomId> {
-        self.progress().rooms.keys().cloned().collect()
+        self.progress.lock().rooms.keys().cloned().collect()
     }
 
     /// Up to when every watched room is known; `None` before the first round.
     pub(super) fn listed_until(&self) -> Option<Timestamp> {
-        self.progress().listed_until
+        self.progress.lock().listed_until
     }
 
     /// When the first session of this installation began: `begun` if this is the first one.
     pub(super) async fn first_session(&self, begun: Timestamp) -> Timestamp {
-        let noted = self.progress().first_session;
+        let noted = self.progress.lock().first_session;
         match noted {
             Some(at) => at,
             None => {
-                self.progress().first_session = Some(begun);
+                self.progress.lock().first_session = Some(begun);
                 self.save(vec![]).await;
                 begun
             }
@@ -67,7 +67,7 @@ impl Cursors {
     /// `since`. `None` if missed messages are not judged at all.
     pub(super) async fn judged_by(&self, triggers: Option<i64>, since: Timestamp) {
         {
-            let mut progress = self.progress();
+            let mut progress = self.progress.lock();
             if triggers.is_some() && progress.triggers == triggers {
                 return;
             }
@@ -78,7 +78,7 @@ impl Cursors {
 
     /// From when messages are judged by the current triggers.
     pub(super) fn judged_since(&self) -> Option<Timestamp> {
-        self.progress().judged_since
+        self.progress.lock().judged_since
     }
 
     /// Watches a room from `since`, unless it is watched already.
@@ -91,7 +91,7 @@ impl Cursors {
     pub(super) async fn watch_all(&self, rooms: impl IntoIterator<Item = (RoomId, Timestamp)>) {
         let mut new = Vec::new();
         {
-            let mut progress = self.progress();
+            let mut progress = self.progress.lock();
             for (room, since) in rooms {
                 if let Entry::Vacant(vacant) = progress.rooms.entry(room) {
                     new.push(vacant.key().clone());
@@ -106,7 +106,7 @@ impl Cursors {
 
     /// Forgets a room that is no longer watched.
     pub(super) async fn forget(&self, room: &RoomId) {
-        if self.progress().rooms.remove(room).is_some() {
+        if self.progress.lock().rooms.remove(room).is_some() {
             until_stored("cannot delete a room's cursor", || self.store.forget_room(room)).await;
         }
     }
@@ -114,7 +114,7 @@ impl Cursors {
     /// Records that a room was read up to `to`, while it is still being read.
     pub(super) async fn advance(&self, room: &RoomId, to: Timestamp) {
         {
-            let mut progress = self.progress();
+            let mut progress = self.progress.lock();
             let Some(known) = effective(&progress, room).filter(|known| to > known.cursor) else { return };
             progress.rooms.insert(room.clone(), RoomProgress { cursor: to, ..known });
         }
@@ -128,14 +128,14 @@ impl Cursors {
         all_listed: bool,
         was_read: impl Fn(&RoomId) -> bool,
     ) {
-        let changed = finish_round(&mut self.progress(), to, all_listed, was_read);
+        let changed = finish_round(&mut self.progress.lock(), to, all_listed, was_read);
         self.save(changed).await;
     }
 
     /// The one rule that repairs every jump of the server's clock; see [`leave_future`]. Returns how many rooms it
     /// moved.
     pub(super) async fn leave_future(&self, now: Timestamp, horizon: Timestamp) -> usize {
-        let changed = leave_future(&mut self.progress(), now, horizon);
+        let changed = leave_future(&mut self.progress.lock(), now, horizon);
         let Some(changed) = changed else { return 0 };
         let rooms = changed.len();
         self.save(changed).await;
@@ -144,7 +144,7 @@ impl Cursors {
 
     async fn save(&self, changed: Vec<RoomId>) {
         let (rooms, facts) = {
-            let (progress, mut unsaved) = (self.progress(), self.unsaved());
+            let (progress, mut unsaved) = (self.progress.lock(), self.unsaved.lock());
             unsaved.extend(changed);
             unsaved.retain(|room| progress.rooms.contains_key(room));
             let mut rows = Vec::with_capacity(unsaved.len());
@@ -152,22 +152,13 @@ impl Cursors {
             (rows, Progress { rooms: Default::default(), ..*progress })
         };
         until_stored("cannot store the cursors", || self.store.save_progress(&rooms, &facts)).await;
-        let (progress, mut unsaved) = (self.progress(), self.unsaved());
+        let (progress, mut unsaved) = (self.progress.lock(), self.unsaved.lock());
         for (room, saved) in &rooms {
             if progress.rooms.get(room) == Some(saved) {
                 unsaved.remove(room);
             }
         }
         unsaved.shrink_to_fit();
-    }
-
-    fn unsaved(&self) -> MutexGuard<'_, HashSet<RoomId>> {
-        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        // Every change is complete before anything could panic.
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -293,7 +284,7 @@ mod tests {
         cursors.finish_round(at(100), true, |_| false).await;
         let loaded = Cursors::load(store).await.unwrap();
         assert_eq!(loaded.of(&new), cursors.of(&new));
-        assert!(loaded.of(&new).is_some() && cursors.unsaved().is_empty());
+        assert!(loaded.of(&new).is_some() && cursors.unsaved.lock().is_empty());
     }
 
     #[tokio::test]

@@ -1,12 +1,8 @@
 //! Starts the parts, monitors them and stops them together.
 
-use std::{
-    net::SocketAddr,
-    pin::pin,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::{
     net::TcpListener,
     sync::{Notify, mpsc, watch},

@@ -4,13 +4,9 @@
 //! has waited longest. So a single caller displaces nobody but itself, and behind a reverse proxy, where every caller has the
 //! proxy's address, the latest call still comes in.
 
-use std::{
-    cmp::Reverse,
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{cmp::Reverse, collections::HashMap, net::IpAddr, sync::Arc};
 
+use parking_lot::Mutex;
 use tokio::{sync::Notify, task::AbortHandle};
 
 use crate::auth_throttle::network;
@@ -76,7 +72,7 @@ impl Places {
     }
 
     fn try_to_make_room(&self) -> Option<Room> {
-        let mut taken = self.lock();
+        let mut taken = self.taken.lock();
         if taken.connections.len() < self.most {
             return Some(Room::Free);
         }
@@ -89,16 +85,11 @@ impl Places {
     /// Takes a place for the connection that `spawn` starts.
     pub(super) fn open(self: &Arc<Self>, from: IpAddr, spawn: impl FnOnce(Arc<Place>) -> AbortHandle) {
         // Held until the connection is entered: its task may run at once.
-        let mut taken = self.lock();
+        let mut taken = self.taken.lock();
         let number = taken.next();
         let task = spawn(Arc::new(Place { places: Arc::clone(self), number }));
         let connection = Connection { network: network(from), waits_since: Some(number), task };
         taken.connections.insert(number, connection);
-    }
-
-    // A panic elsewhere cannot have left it inconsistent.
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -126,14 +117,14 @@ impl Taken {
 impl Place {
     /// A whole head has arrived. `None` if the connection had to give way in the meantime.
     pub(super) fn answer(self: &Arc<Self>) -> Option<Answering> {
-        self.places.lock().connections.get_mut(&self.number)?.waits_since = None;
+        self.places.taken.lock().connections.get_mut(&self.number)?.waits_since = None;
         Some(Answering(Arc::clone(self)))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let freed = self.places.lock().connections.remove(&self.number);
+        let freed = self.places.taken.lock().connections.remove(&self.number);
         self.places.changed.notify_one();
         drop(freed);
     }
@@ -141,7 +132,7 @@ impl Drop for Place {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let mut taken = self.0.places.lock();
+        let mut taken = self.0.places.taken.lock();
         let now = taken.next();
         if let Some(connection) = taken.connections.get_mut(&self.0.number) {
             connection.waits_since = Some(now);
@@ -169,7 +160,7 @@ mod tests {
     }
 
     fn is_open(place: &Place) -> bool {
-        place.places.lock().connections.contains_key(&place.number)
+        place.places.taken.lock().connections.contains_key(&place.number)
     }
 
     #[tokio::test]
@@ -187,7 +178,7 @@ mod tests {
     async fn a_closed_connection_s_task_ends() {
         let places = Places::new(1);
         let first = open(&places, "127.0.0.1");
-        let task = places.lock().connections[&first.number].task.clone();
+        let task = places.taken.lock().connections[&first.number].task.clone();
         open(&places, "127.0.0.1");
         while !task.is_finished() {
             yield_now().await;
@@ -228,7 +219,7 @@ mod tests {
             tokio::spawn(async {}).abort_handle()
         });
         drop(opened);
-        assert!(places.lock().connections.is_empty());
+        assert!(places.taken.lock().connections.is_empty());
         assert_eq!(places.make_room().await, Room::Free);
     }
 }

@@ -4,9 +4,10 @@ use std::{
     fs::File,
     io::{self, Read},
     path::Path,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::Arc,
 };
 
+use parking_lot::{Mutex, RwLock};
 use rustls::{
     InconsistentKeys, ServerConfig,
     crypto::ring,
@@ -115,14 +116,14 @@ impl Certificate {
     pub(super) fn reload(&self) -> Reload {
         let read = Pem::read(&self.files);
         let now = read.as_ref().map(Pem::clone).map_err(ToString::to_string);
-        let mut last_read = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_read = self.last_read.lock();
         if *last_read == now {
             return Reload::Unchanged;
         }
         *last_read = now;
         match read.and_then(|pem| pem.certified(&self.files)) {
             Ok(certified) => {
-                *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+                *self.current.0.write() = Arc::new(certified);
                 Reload::Renewed
             }
             Err(error) => Reload::Invalid(error),
@@ -142,7 +143,7 @@ struct Current(RwLock<Arc<CertifiedKey>>);
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).clone())
+        Some(self.0.read().clone())
     }
 }
 
@@ -278,7 +279,7 @@ pub(super) mod tests {
     fn invalid_files_leave_the_old_certificate_in_use_and_are_reported_once() {
         let files = Files::new();
         let certificate = Certificate::load(&files.tls).unwrap();
-        let current = || certificate.current.0.read().unwrap().cert[0].clone();
+        let current = || certificate.current.0.read().cert[0].clone();
         let before = current();
         assert!(matches!(certificate.reload(), Reload::Unchanged));
         files.write("cert.pem", "half a certif");

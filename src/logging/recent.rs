@@ -6,10 +6,11 @@
 use std::{
     collections::VecDeque,
     fmt::{self, Write},
-    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock},
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::{Event, Level, Subscriber, callsite::Identifier, field::Field, field::Visit};
 use tracing_subscriber::{Layer, layer::Context};
@@ -66,7 +67,7 @@ impl Default for Recent {
 impl Recent {
     /// The lines, newest first.
     pub fn lines(&self) -> Vec<Line> {
-        self.lock().iter().map(|kept| kept.line.clone()).collect()
+        self.lines.lock().iter().map(|kept| kept.line.clone()).collect()
     }
 
     /// Notifies when a line was added.
@@ -75,7 +76,7 @@ impl Recent {
     }
 
     fn add(&self, place: Identifier, mut line: Line) {
-        let mut lines = self.lock();
+        let mut lines = self.lines.lock();
         let same = |kept: &Kept| kept.line.message == line.message && kept.line.fields == line.fields;
         if let Some(before) = lines.iter().position(same).and_then(|at| lines.remove(at)) {
             line.times = line.times.saturating_add(before.line.times);
@@ -88,11 +89,6 @@ impl Recent {
         lines.truncate(MAX_LINES);
         drop(lines);
         self.changes.send_replace(());
-    }
-
-    // A panic elsewhere cannot have left the list inconsistent.
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Kept>> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,8 +3,6 @@
 //! What is owed is on disk; when it is tried is the worker's business. A row is `waiting`, then `under_way` for the time of
 //! an attempt, and stays until it is settled as delivered or failed.
 
-use std::sync::{MutexGuard, PoisonError};
-
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -132,10 +130,10 @@ impl Store {
     /// Lets rows wait again whose claim failed, where it holds all the same: PostgreSQL may lose the connection after it
     /// committed. Nothing was sent for them.
     async fn release_doubtful(&self) -> Result<(), StoreError> {
-        let rows = std::mem::take(&mut *self.doubtful());
+        let rows = std::mem::take(&mut *self.doubtful.lock());
         for (at, row) in rows.iter().enumerate() {
             if let Err(error) = self.release(*row).await {
-                self.doubtful().extend(&rows[at..]);
+                self.doubtful.lock().extend(&rows[at..]);
                 return Err(error);
             }
         }
@@ -148,10 +146,6 @@ impl Store {
         tx.commit().await
     }
 
-    fn doubtful(&self) -> MutexGuard<'_, Vec<DeliveryId>> {
-        self.doubtful.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Marks a row as under way and counts the attempt. `None` where it no longer waits.
     ///
     /// # Errors
@@ -162,7 +156,7 @@ impl Store {
         let mut claimed: Vec<Delivery> = sqlx::query_as(CLAIM).bind(row).fetch_all(tx.run()).await?;
         let committed = tx.commit().await;
         if committed.is_err() {
-            self.doubtful().push(row);
+            self.doubtful.lock().push(row);
         }
         committed.map(|()| claimed.pop())
     }

@@ -6,14 +6,12 @@
 //! stops by itself before another one starts, whatever the clocks of the machines say.
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::atomic::{AtomicI64, Ordering},
     time::Duration,
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use sqlx::{Connection, Executor, PgConnection, Row, migrate::MigrateError, postgres::PgConnectOptions};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
@@ -76,12 +74,12 @@ impl Replica {
     }
 
     fn lease(&self) -> Option<Instant> {
-        *self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.lease.lock()
     }
 
     /// `asked` is when the question was asked whose answer says that the lock is held.
     fn extend_lease(&self, asked: Instant) {
-        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked + LEASE);
+        *self.lease.lock() = Some(asked + LEASE);
     }
 
     /// Fails where this process is not the active one any more. Until the transaction ends no other term begins.

@@ -18,10 +18,11 @@ mod tests;
 pub use error::{Fatal, LoginError};
 pub(super) use error::{is_blocked, is_deactivated, is_second_factor};
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::RwLock;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -365,7 +366,7 @@ impl Account {
     }
 
     fn token_state(&self) -> TokenState {
-        self.token.read().map_or(TokenState::None, |state| state.clone())
+        self.token.read().clone()
     }
 
     /// The login in any state.
@@ -374,13 +375,11 @@ impl Account {
     }
 
     fn set(&self, state: TokenState) {
-        if let Ok(mut current) = self.token.write() {
-            *current = state;
-        }
+        *self.token.write() = state;
     }
 
     fn suspect(&self, which: impl Fn(&Arc<Login>) -> bool) {
-        let Ok(mut current) = self.token.write() else { return };
+        let mut current = self.token.write();
         if let Some(login) = current.login().filter(|login| which(login)).cloned() {
             *current = TokenState::Suspect(login);
         }

@@ -1,8 +1,9 @@
 //! The directory of rooms: names, membership, and whether a trigger watches them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use rocketchat::realtime::RoomHint;
 use rocketchat::{MessageId, Room, RoomId, RoomKind};
 use url::Url;
@@ -117,7 +118,7 @@ impl Rooms {
 
     /// Starts with these settings, and with what the last run knew about the rooms that they name.
     pub(in crate::bot) fn restore(&self, settings: Arc<Settings>, named: NamedRooms) {
-        let mut directory = self.write();
+        let mut directory = self.0.write();
         (directory.settings, directory.named) = (settings, named);
         directory.forget_entries();
     }
@@ -131,7 +132,7 @@ impl Rooms {
 
     /// Judges every room by these settings from now on.
     pub(in crate::bot) fn adopt(&self, settings: Arc<Settings>) -> Rewatched {
-        let mut directory = self.write();
+        let mut directory = self.0.write();
         directory.settings = settings;
         directory.forget_entries();
         let mut known = std::mem::take(&mut directory.known);
@@ -159,7 +160,7 @@ impl Rooms {
         room: &str,
         look: impl FnOnce(&Known) -> Option<T>,
     ) -> Option<T> {
-        let directory = self.read();
+        let directory = self.0.read();
         if !Arc::ptr_eq(&directory.settings, settings) {
             return None;
         }
@@ -168,39 +169,39 @@ impl Rooms {
 
     /// Whether any known room matches the entry.
     pub(in crate::bot) fn has(&self, pattern: &RoomPattern) -> bool {
-        self.read().known.values().any(|known| pattern.matches(&known.room, known.joined))
+        self.0.read().known.values().any(|known| pattern.matches(&known.room, known.joined))
     }
 
     /// Whether some trigger watches the room.
     pub(in crate::bot) fn watched(&self, room: &RoomId) -> bool {
-        self.read().known.get(room).is_some_and(|known| known.watched)
+        self.0.read().known.get(room).is_some_and(|known| known.watched)
     }
 
     /// The room with this ID.
     pub(in crate::bot) fn get(&self, id: &RoomId) -> Option<Arc<Known>> {
-        self.read().known.get(id).cloned()
+        self.0.read().known.get(id).cloned()
     }
 
     /// Every room, watched or not.
     pub(in crate::bot) fn all(&self) -> Vec<Arc<Known>> {
-        self.read().known.values().cloned().collect()
+        self.0.read().known.values().cloned().collect()
     }
 
     /// The room that matches the entry and that the bot is in.
     pub(in crate::bot) fn find(&self, entry: &RoomPattern) -> Option<RoomId> {
-        let directory = self.read();
+        let directory = self.0.read();
         let mut joined = directory.known.values().filter(|known| known.joined);
         joined.find(|known| entry.matches(&known.room, true)).map(|known| known.room.id.clone())
     }
 
     /// Every watched room.
     pub(in crate::bot) fn all_watched(&self) -> Vec<Arc<Known>> {
-        self.read().known.values().filter(|known| known.watched).cloned().collect()
+        self.0.read().known.values().filter(|known| known.watched).cloned().collect()
     }
 
     /// The rooms that the bot is in.
     pub(in crate::bot) fn joined(&self) -> Vec<Room> {
-        self.read().known.values().filter(|known| known.joined).map(|known| known.room.clone()).collect()
+        self.0.read().known.values().filter(|known| known.joined).map(|known| known.room.clone()).collect()
     }
 
     /// Stores the server's description of a room. If it does not say whether the bot is a member, the known value is
@@ -210,7 +211,7 @@ impl Rooms {
     }
 
     fn insert(&self, room: Room, joined: Option<bool>, described: bool) -> Arc<Known> {
-        let mut directory = self.write();
+        let mut directory = self.0.write();
         let before = directory.known.get(&room.id);
         let (was_joined, was_described) =
             before.map_or((false, false), |known| (known.joined, known.described));
@@ -255,7 +256,7 @@ impl Rooms {
 
     /// Records that the bot is in no other rooms than these.
     pub(in crate::bot) fn keep_joined(&self, is_joined: impl Fn(&RoomId) -> bool) {
-        let mut directory = self.write();
+        let mut directory = self.0.write();
         let Directory { settings, known, .. } = &mut *directory;
         for known in known.values_mut().filter(|known| known.joined && !is_joined(&known.room.id)) {
             let known = Arc::make_mut(known);
@@ -266,7 +267,7 @@ impl Rooms {
 
     /// Records that the bot is no longer in a room.
     pub(super) fn left(&self, id: &RoomId) {
-        let mut directory = self.write();
+        let mut directory = self.0.write();
         let Directory { settings, known, .. } = &mut *directory;
         if let Some(known) = known.get_mut(id).map(Arc::make_mut) {
             known.joined = false;
@@ -276,39 +277,39 @@ impl Rooms {
 
     /// The room as the triggers see it. It is not stored.
     pub(in crate::bot) fn judged(&self, room: Room) -> Known {
-        self.write().judged(room, false)
+        self.0.write().judged(room, false)
     }
 
     /// Records whether posting in a room is impossible for everybody.
     pub(in crate::bot) fn set_archived(&self, id: &RoomId, archived: bool) {
-        if let Some(known) = self.write().known.get_mut(id).map(Arc::make_mut) {
+        if let Some(known) = self.0.write().known.get_mut(id).map(Arc::make_mut) {
             known.archived = archived;
         }
     }
 
     /// The rooms that entries of `rooms` named, if that is not saved yet.
     pub(in crate::bot) fn unsaved_names(&self) -> Option<NamedRooms> {
-        let mut directory = self.write();
+        let mut directory = self.0.write();
         (!std::mem::replace(&mut directory.is_saved, true)).then(|| directory.named.clone())
     }
 
     /// Whether an entry of `rooms` names exactly this room.
     pub(super) fn is_named(&self, id: &RoomId) -> bool {
-        let directory = self.read();
+        let directory = self.0.read();
         directory.named.iter().any(|(_, room)| room == id)
             || directory.settings.config.triggers.room_ids().any(|room| room == id)
     }
 
     /// Rooms that entries of `rooms` named before, and that the server has not described in this run.
     pub(in crate::bot) fn named_and_unknown(&self) -> BTreeSet<RoomId> {
-        let directory = self.read();
+        let directory = self.0.read();
         let named = directory.named.iter().map(|(_, room)| room);
         named.filter(|room| !directory.known.contains_key(*room)).cloned().collect()
     }
 
     /// The problems of the rooms that triggers name individually, for display.
     pub(in crate::bot) fn troubles(&self) -> BTreeMap<RoomId, String> {
-        let directory = self.read();
+        let directory = self.0.read();
         let named = directory.named.iter().map(|(_, room)| room);
         let rooms = named.chain(directory.settings.config.triggers.room_ids());
         let trouble = |id: &RoomId| Some((id.clone(), directory.known.get(id)?.trouble()?));
@@ -317,24 +318,15 @@ impl Rooms {
 
     /// Whether the room is known at all.
     pub(in crate::bot) fn contains(&self, id: &RoomId) -> bool {
-        self.read().known.contains_key(id)
+        self.0.read().known.contains_key(id)
     }
 
     /// Forgets a deleted room.
     pub(in crate::bot) fn remove(&self, id: &RoomId) {
-        let mut directory = self.write();
+        let mut directory = self.0.write();
         directory.known.remove(id);
         let before = directory.named.len();
         directory.named.retain(|(_, room)| room != id);
         directory.is_saved &= directory.named.len() == before;
-    }
-
-    // A panic elsewhere cannot have left the map inconsistent.
-    fn read(&self) -> RwLockReadGuard<'_, Directory> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Directory> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

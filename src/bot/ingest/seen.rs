@@ -7,7 +7,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// Messages per generation: as many as fill a table of 32,768 places. Two generations are kept: 1 MB in total.
 const GENERATION: usize = 28_672;
@@ -43,7 +44,7 @@ impl SeenTexts {
     /// Whether the message was processed before.
     pub(super) fn sight(&self, id: &str, text: &str) -> Sight {
         let (id, text) = self.hash(id, text);
-        let generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let generations = self.generations.lock();
         match generations.young.get(&id).or_else(|| generations.old.get(&id)) {
             None => Sight::First,
             Some(known) if *known == text => Sight::Same,
@@ -59,7 +60,7 @@ impl SeenTexts {
     /// Records that the message was processed with this text. Returns whether that is new.
     pub(in crate::bot) fn remember(&self, id: &str, text: &str) -> bool {
         let (id, text) = self.hash(id, text);
-        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut generations = self.generations.lock();
         if generations.young.len() >= GENERATION {
             generations.old = std::mem::take(&mut generations.young);
         }
@@ -96,7 +97,7 @@ mod tests {
         let sight = |message: usize| seen.sight(&message.to_string(), "text");
         assert_eq!(sight(0), Sight::First);
         assert!((2 * GENERATION..3 * GENERATION).all(|message| sight(message) == Sight::Same));
-        let generations = seen.generations.lock().unwrap();
+        let generations = seen.generations.lock();
         assert!(generations.young.len() + generations.old.len() <= 2 * GENERATION);
     }
 }

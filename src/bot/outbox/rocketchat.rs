@@ -1,12 +1,9 @@
 //! Rocket.Chat as a destination: posts replies and reactions with its REST API.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use tracing::{field::display, info, warn};
@@ -190,30 +187,26 @@ impl RocketChat {
     }
 
     fn form_of(&self, delivery: &Delivery) -> Form {
-        self.forms().get(&delivery.id).cloned().unwrap_or_default()
+        self.forms.lock().get(&delivery.id).cloned().unwrap_or_default()
     }
 
     fn remember(&self, delivery: &Delivery, form: &Form) {
-        self.forms().insert(delivery.id, form.clone());
+        self.forms.lock().insert(delivery.id, form.clone());
     }
 
     fn forget(&self, delivery: &Delivery) {
-        self.forms().remove(&delivery.id);
-    }
-
-    fn forms(&self) -> MutexGuard<'_, HashMap<DeliveryId, Form>> {
-        self.forms.lock().unwrap_or_else(PoisonError::into_inner)
+        self.forms.lock().remove(&delivery.id);
     }
 
     fn is_refused(&self, settings: &Arc<Settings>) -> bool {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = self.refused.lock();
         refused.as_ref().is_some_and(|refused| Arc::ptr_eq(refused, settings))
     }
 
     /// From now on the bot posts under its own name. Logged once, though several queues may notice it at the same
     /// time.
     fn note_refusal(&self, settings: &Arc<Settings>) {
-        let before = self.refused.lock().unwrap_or_else(PoisonError::into_inner).replace(settings.clone());
+        let before = self.refused.lock().replace(settings.clone());
         if before.is_none_or(|before| !Arc::ptr_eq(&before, settings)) {
             warn!(
                 "this account may not post under an alias: replies come under its own name. Give it the role \"bot\" or the permission message-impersonate, or set rocketchat.alias = \"\""

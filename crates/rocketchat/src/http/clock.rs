@@ -1,11 +1,9 @@
 //! The server's clock.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 
 /// A time further off is ignored, so that arithmetic with it cannot overflow.
 const FARTHEST: SignedDuration = SignedDuration::from_hours(24 * 366 * 50);
@@ -29,13 +27,13 @@ impl ServerClock {
         let halfway = answered.duration_since(sent) / 2;
         let believed = date.duration_since(Timestamp::now()).abs() <= FARTHEST;
         if let Some(server) = date.checked_add(halfway + HALF_A_SECOND).ok().filter(|_| believed) {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Reading { server, at: answered });
+            *self.0.lock() = Some(Reading { server, at: answered });
         }
     }
 
     /// The server's time now, exact to about a second; `None` before the first answer.
     pub(super) fn now(&self) -> Option<Timestamp> {
-        let reading = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reading = *self.0.lock();
         reading.and_then(|reading| reading.server.checked_add(reading.at.elapsed()).ok())
     }
 }

@@ -1,10 +1,10 @@
 //! Remembers rate limited routes, so that a call that the server would refuse is not made.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 /// Routes that accept no call before a given time; Rocket.Chat limits each route separately. The times are steady, since the
 /// wall clock may be set meanwhile.
@@ -24,11 +24,11 @@ impl RouteLimits {
     }
 
     fn close_until(&self, route: &'static str, until: Instant) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(route, until);
+        self.0.lock().insert(route, until);
     }
 
     fn closed_at(&self, route: &'static str, now: Instant) -> Option<Duration> {
-        let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut closed = self.0.lock();
         let left = closed.get(route)?.saturating_duration_since(now);
         if left.is_zero() {
             closed.remove(route);
