@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::count;
 use crate::store::{Callbacks, LastAlert, QueueDepth, Role};
 use rocketchat::{RoomId, realtime::ConnectionState};
 
@@ -313,11 +314,6 @@ pub(crate) fn never_called_back(callbacks: &Callbacks, now: Timestamp) -> Option
         count(*sent, "alert")
     );
     is_due.then_some(Warning { what, since: Some(*first) })
-}
-
-/// `1 alert`, `2 alerts`.
-fn count(number: u64, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 #[cfg(test)]

@@ -54,5 +54,10 @@ pub mod store;
 pub mod systemd;
 pub mod telemetry;
 
+/// `1 alert`, `2 alerts`.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
 /// `User-Agent` of every request to Rocket.Chat and SIGNL4.
 pub(crate) const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     alerting::room_label,
+    count,
     health::{State, Warning},
     logging::Line,
     store::{Callbacks, QueueDepth},
@@ -459,9 +460,4 @@ fn tone_name(tone: Tone) -> &'static str {
         Tone::Bad => "bad",
         Tone::Quiet => "quiet",
     }
-}
-
-/// `1 alert`, `2 alerts`.
-fn count(number: u64, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

@@ -2,6 +2,8 @@
 
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 
+use crate::count;
+
 use super::report::{Finding, Grade, Remark, Report, RoomFinding};
 
 /// The width without a terminal, in columns.
@@ -119,13 +121,10 @@ fn text(text: &str) -> Cell {
 
 /// The last line, and its colour.
 fn verdict(report: &Report) -> (String, Color) {
-    let counted = |grade, name: &str| match report.count(grade) {
-        0 => None,
-        1 => Some(format!("1 {name}")),
-        many => Some(format!("{many} {name}s")),
-    };
-    let found = [counted(Grade::Problem, "problem"), counted(Grade::Warning, "warning")];
-    let found = found.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let graded = [(Grade::Problem, "problem"), (Grade::Warning, "warning")];
+    let counts = graded.map(|(grade, name)| (report.count(grade) as u64, name)).into_iter();
+    let found: Vec<_> = counts.filter(|(many, _)| *many > 0).map(|(many, name)| count(many, name)).collect();
+    let found = found.join(", ");
     match (report.works(), found.is_empty()) {
         (true, true) => ("All is well: the bot can run.".to_owned(), Color::DarkGreen),
         (true, false) => (format!("{found}; the bot can run."), Color::DarkYellow),

@@ -7,6 +7,7 @@ use super::report::{Grade, Remark, RoomFinding};
 use super::room_inventory::{JoinedRoom, Lookup, RoomInventory};
 use crate::alerting::{RoomPattern, Trigger, TriggerSet, room_label};
 use crate::config::similar;
+use crate::count;
 use rocketchat::rest::{Permission, RoomInfo};
 use rocketchat::{Room, RoomId, RoomKind};
 
@@ -322,11 +323,8 @@ fn archived() -> Remark {
     )
 }
 
-fn rooms(count: usize) -> String {
-    match count {
-        1 => "1 room".to_owned(),
-        count => format!("{count} rooms"),
-    }
+fn rooms(number: usize) -> String {
+    count(number as u64, "room")
 }
 
 #[cfg(test)]

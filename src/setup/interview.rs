@@ -2,15 +2,15 @@
 //! otherwise.
 
 use std::fmt::Display;
-use std::io::{self, BufRead, IsTerminal, Write};
 
 use secrecy::{ExposeSecret, SecretString};
-use tokio::task::block_in_place;
 
 use super::rooms_answer::rooms_in;
+use super::terminal::{Terminal, print};
 use super::{Answers, Given, SetupError};
 use crate::check::{Finding, Grade, PublicUrl, Remark, RoomsInSight, Session, Trial};
 use crate::config::{self, values};
+use crate::count;
 use rocketchat::{Credentials, ServerUrl, UserId};
 
 const WEBHOOK_URL: &str = "--webhook-url-file";
@@ -21,8 +21,6 @@ const WELCOME: [&str; 3] = [
 ];
 const ROOMS: &str = "Rooms to watch, separated by commas: names, patterns such as alerts-*, or * for every room the bot is in";
 const PUBLIC_URL: &str = "The address at which SIGNL4 will reach this machine, such as https://bot.example.com (empty if not known yet)";
-/// What is said to an empty line without a default.
-const NOTHING: &str = "  ✗ nothing was entered";
 /// All rooms.
 const ALL: &str = "*";
 /// How many rooms of a kind are listed.
@@ -290,16 +288,12 @@ fn is_without_problem(findings: &[Finding]) -> bool {
 fn list_rooms(session: &Session) {
     let RoomsInSight { joined, channels } = session.rooms_in_sight();
     if !joined.is_empty() {
-        print(&format!("The bot is in {}: {}", counted(joined.len(), "room"), shortened(&joined)));
+        print(&format!("The bot is in {}: {}", count(joined.len() as u64, "room"), shortened(&joined)));
     }
     if !channels.is_empty() {
-        let count = counted(channels.len(), "more public channel");
-        print(&format!("It can join {count}: {}", shortened(&channels)));
+        let more = count(channels.len() as u64, "more public channel");
+        print(&format!("It can join {more}: {}", shortened(&channels)));
     }
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// The first of them, and how many more there are.
@@ -340,82 +334,6 @@ fn server_addresses(text: &str) -> Vec<String> {
 
 fn with_scheme(text: &str) -> String {
     if text.contains("://") { text.to_owned() } else { format!("https://{text}") }
-}
-
-/// Control characters are replaced: a server's texts must not control the terminal.
-#[expect(clippy::print_stdout, reason = "output of the command")]
-fn print(text: &str) {
-    println!("{}", text.replace(char::is_control, "\u{fffd}"));
-}
-
-/// A person at a terminal: standard input and output.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Terminal(());
-
-impl Terminal {
-    /// `None` if standard input or output is not a terminal.
-    pub(crate) fn of_process() -> Option<Self> {
-        (io::stdin().is_terminal() && io::stdout().is_terminal()).then_some(Self(()))
-    }
-
-    /// Asks for one line. An empty line means the default; without one it is asked again.
-    ///
-    /// # Errors
-    /// When the input ends.
-    pub(crate) fn ask(self, question: &str, default: Option<&str>) -> Result<String, SetupError> {
-        let hint =
-            default.filter(|text| !text.is_empty()).map_or_else(String::new, |text| format!(" [{text}]"));
-        loop {
-            let line = block_in_place(|| {
-                let mut stdout = io::stdout();
-                write!(stdout, "{question}{hint}: ")?;
-                stdout.flush()?;
-                let mut line = String::new();
-                match io::stdin().lock().read_line(&mut line)? {
-                    0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                    _ => Ok(line),
-                }
-            });
-            let line = line.map_err(|_: io::Error| {
-                print("");
-                SetupError::Stopped
-            })?;
-            match (line.trim(), default) {
-                ("", None) => print(NOTHING),
-                ("", Some(default)) => return Ok(default.to_owned()),
-                (text, _) => return Ok(text.to_owned()),
-            }
-        }
-    }
-
-    /// Asks for one of two letters until it is one. An empty line means the first.
-    ///
-    /// # Errors
-    /// When the input ends.
-    pub(crate) fn choose(self, question: &str, default: char, other: char) -> Result<char, SetupError> {
-        loop {
-            let answer = self.ask(question, Some(&default.to_string()))?.to_lowercase();
-            match [default, other].into_iter().find(|letter| answer.starts_with(*letter)) {
-                Some(letter) => return Ok(letter),
-                None => print(&format!("  ✗ please answer {} or {}", default.max(other), default.min(other))),
-            }
-        }
-    }
-
-    /// Asks for one line without echo, until there is one.
-    ///
-    /// # Errors
-    /// When the input ends.
-    fn ask_secret(self, question: &str) -> Result<String, SetupError> {
-        loop {
-            let prompt = format!("{question} (not shown): ");
-            let answer = block_in_place(|| rpassword::prompt_password(prompt));
-            match answer.map_err(|_| SetupError::Stopped)?.trim() {
-                "" => print(NOTHING),
-                text => return Ok(text.to_owned()),
-            }
-        }
-    }
 }
 
 #[cfg(test)]

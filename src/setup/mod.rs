@@ -3,6 +3,7 @@
 //! | file | subject |
 //! | --- | --- |
 //! | `interview` | asks for missing values, and tries each answer |
+//! | `terminal` | questions to a person |
 //! | `rooms_answer` | the rooms in an answer |
 //! | `draft` | the text of the file, made from `bot.toml.example` |
 //! | `secrets` | the secrets in it, or the files that contain them instead |
@@ -13,6 +14,7 @@ mod file;
 mod interview;
 mod rooms_answer;
 mod secrets;
+mod terminal;
 
 use std::io;
 use std::path::PathBuf;
@@ -24,7 +26,8 @@ use crate::config::ConfigErrors;
 use rocketchat::{Credentials, ServerUrl};
 
 pub(crate) use file::{Target, Written};
-pub(crate) use interview::{Terminal, interview};
+pub(crate) use interview::interview;
+pub(crate) use terminal::Terminal;
 
 /// SIGNL4's logo, at the address that its recipe for Rocket.Chat gives.
 /// Source: <https://docs.signl4.com/integrations/rocketchat/rocketchat.html>.

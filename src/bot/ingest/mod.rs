@@ -340,15 +340,10 @@ impl Ingest {
                 let from_outside = is_watched_from_outside(&room, triggers);
                 self.described(room, joined_at.filter(|_| !from_outside)).await;
             }
-            RoomChange::Subscription(Subscription { room, updated_at, archived, .. }) => {
+            RoomChange::Changed { room, archived, updated_at } => {
                 let (id, changed) = (room.id.clone(), self.newly_watched(&room, updated_at));
                 self.described(room, changed).await;
                 self.intake.rooms.set_archived(&id, archived);
-            }
-            RoomChange::Room(info) => {
-                let (id, changed) = (info.room.id.clone(), self.newly_watched(&info.room, info.updated_at));
-                self.described(info.room, changed).await;
-                self.intake.rooms.set_archived(&id, info.archived);
             }
             RoomChange::Left(room) => {
                 let was_watched = self.intake.rooms.watched(&room);

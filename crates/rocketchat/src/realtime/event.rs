@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::LostReason;
-use crate::rest::{RoomInfo, Subscription};
-use crate::{Identity, Message, RoomId, RoomKind};
+use crate::rest::Subscription;
+use crate::{Identity, Message, Room, RoomId, RoomKind};
 
 /// An event of the session. Events come in the order in which the server sent them.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,10 +60,15 @@ pub enum RoomChange {
     Joined(Subscription),
     /// The account left a room or was removed from it.
     Left(RoomId),
-    /// The account's subscription to a room changed: name, roles, archived.
-    Subscription(Subscription),
-    /// A room of the account changed: name, archived, encrypted, read only. Also reported the first time in a session.
-    Room(RoomInfo),
+    /// A room of the account changed, or is reported for the first time in a session.
+    Changed {
+        /// The room as it is now.
+        room: Room,
+        /// Whether it is archived.
+        archived: bool,
+        /// `_updatedAt`.
+        updated_at: Option<Timestamp>,
+    },
     /// A room was deleted.
     Deleted(RoomId),
 }

@@ -43,7 +43,8 @@ impl KnownRooms {
         if action == "inserted" {
             return Some(RoomChange::Joined(now));
         }
-        (before != Some(hash)).then_some(RoomChange::Subscription(now))
+        let Subscription { room, archived, updated_at, .. } = now;
+        (before != Some(hash)).then_some(RoomChange::Changed { room, archived, updated_at })
     }
 
     fn subscription_removed(&mut self, document: &Value) -> Option<RoomChange> {
@@ -65,7 +66,8 @@ impl KnownRooms {
         self.bound();
         let hash = self.hash(&RoomInfo { updated_at: None, last_message_at: None, ..now.clone() });
         let before = self.rooms.insert(now.room.id.clone(), hash);
-        (before != Some(hash)).then_some(RoomChange::Room(now))
+        let RoomInfo { room, archived, updated_at, .. } = now;
+        (before != Some(hash)).then_some(RoomChange::Changed { room, archived, updated_at })
     }
 
     /// Keyed at random at each start, so nobody can look for two forms with the same one.

@@ -64,7 +64,7 @@ fn changes_of_rooms_are_emitted() {
             &events[..],
             [
                 RealtimeEvent::RoomsChanged(RoomChange::Joined(_)),
-                RealtimeEvent::RoomsChanged(RoomChange::Room(_)),
+                RealtimeEvent::RoomsChanged(RoomChange::Changed { .. }),
                 RealtimeEvent::RoomsChanged(RoomChange::Deleted(_)),
             ]
         ),

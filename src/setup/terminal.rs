@@ -1,0 +1,86 @@
+//! Questions to a person at the terminal.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use tokio::task::block_in_place;
+
+use super::SetupError;
+
+/// What is said to an empty line without a default.
+const NOTHING: &str = "  ✗ nothing was entered";
+
+/// Control characters are replaced: a server's texts must not control the terminal.
+#[expect(clippy::print_stdout, reason = "output of the command")]
+pub(super) fn print(text: &str) {
+    println!("{}", text.replace(char::is_control, "\u{fffd}"));
+}
+
+/// A person at a terminal: standard input and output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terminal(());
+
+impl Terminal {
+    /// `None` if standard input or output is not a terminal.
+    pub(crate) fn of_process() -> Option<Self> {
+        (io::stdin().is_terminal() && io::stdout().is_terminal()).then_some(Self(()))
+    }
+
+    /// Asks for one line. An empty line means the default; without one it is asked again.
+    ///
+    /// # Errors
+    /// When the input ends.
+    pub(crate) fn ask(self, question: &str, default: Option<&str>) -> Result<String, SetupError> {
+        let hint =
+            default.filter(|text| !text.is_empty()).map_or_else(String::new, |text| format!(" [{text}]"));
+        loop {
+            let line = block_in_place(|| {
+                let mut stdout = io::stdout();
+                write!(stdout, "{question}{hint}: ")?;
+                stdout.flush()?;
+                let mut line = String::new();
+                match io::stdin().lock().read_line(&mut line)? {
+                    0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                    _ => Ok(line),
+                }
+            });
+            let line = line.map_err(|_: io::Error| {
+                print("");
+                SetupError::Stopped
+            })?;
+            match (line.trim(), default) {
+                ("", None) => print(NOTHING),
+                ("", Some(default)) => return Ok(default.to_owned()),
+                (text, _) => return Ok(text.to_owned()),
+            }
+        }
+    }
+
+    /// Asks for one of two letters until it is one. An empty line means the first.
+    ///
+    /// # Errors
+    /// When the input ends.
+    pub(crate) fn choose(self, question: &str, default: char, other: char) -> Result<char, SetupError> {
+        loop {
+            let answer = self.ask(question, Some(&default.to_string()))?.to_lowercase();
+            match [default, other].into_iter().find(|letter| answer.starts_with(*letter)) {
+                Some(letter) => return Ok(letter),
+                None => print(&format!("  ✗ please answer {} or {}", default.max(other), default.min(other))),
+            }
+        }
+    }
+
+    /// Asks for one line without echo, until there is one.
+    ///
+    /// # Errors
+    /// When the input ends.
+    pub(super) fn ask_secret(self, question: &str) -> Result<String, SetupError> {
+        loop {
+            let prompt = format!("{question} (not shown): ");
+            let answer = block_in_place(|| rpassword::prompt_password(prompt));
+            match answer.map_err(|_| SetupError::Stopped)?.trim() {
+                "" => print(NOTHING),
+                text => return Ok(text.to_owned()),
+            }
+        }
+    }
+}
