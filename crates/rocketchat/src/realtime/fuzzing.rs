@@ -53,7 +53,7 @@ pub(crate) fn frames(text: &str) {
 
 /// A filter sees the same as who reads the event afterwards.
 fn a_view_never_disagrees(frame: &str) {
-    let Some(view) = MessageView::of_frame(frame) else { return };
+    let Some(view) = MessageView::of_frame(frame, WORLD.account.server()) else { return };
     let decoded = ServerFrame::decode(frame);
     let Ok(ServerFrame::Changed { stream, args, .. }) = decoded else {
         // The full decoder also needs the name of the event, without which there is no message.

@@ -14,12 +14,14 @@ use super::liveness::{Due, Liveness};
 use super::protocol::{Action, End, Protocol};
 use super::transport::{Socket, broken};
 use super::{ConnectionState, LostReason, MessageFilter, MessageView, RealtimeEvent};
+use crate::ServerUrl;
 
 /// One session over one socket.
 pub(super) struct Session<'a> {
     pub(super) socket: Socket,
     pub(super) protocol: Protocol<'a>,
     pub(super) liveness: Liveness,
+    pub(super) server: &'a ServerUrl,
     pub(super) filter: Option<&'a dyn MessageFilter>,
     /// Timeout of sending a frame.
     pub(super) send_within: Duration,
@@ -129,7 +131,7 @@ impl Session<'_> {
 
     fn is_unwanted(&self, frame: &str) -> bool {
         let Some(filter) = self.filter else { return false };
-        MessageView::of_frame(frame).is_some_and(|message| !filter.wants(&message))
+        MessageView::of_frame(frame, self.server).is_some_and(|message| !filter.wants(&message))
     }
 
     /// Runs the protocol's actions.

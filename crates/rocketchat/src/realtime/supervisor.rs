@@ -132,6 +132,7 @@ impl Realtime {
             socket,
             protocol: Protocol::new(&self.account, &self.timing, &self.counts, number, login, now),
             liveness: Liveness::new(&self.timing, now),
+            server: self.account.server(),
             filter: self.filter.as_deref(),
             send_within: self.timing.send,
             state: &self.state,

@@ -23,6 +23,8 @@ use crate::{Connector, ServerUrl};
 /// Largest accepted frame, in bytes. Servers limit a message's text to some thousand characters; attachments and link
 /// previews add to it.
 const MAX_FRAME: usize = 16 * 1024 * 1024;
+/// How many bytes one read may return. The library zeroes so many before each read, most of which return one frame.
+const READ_AT_ONCE: usize = 16 * 1024;
 /// How long one of a host's addresses may take before the next is tried.
 const TCP_TIMEOUT: Duration = Duration::from_secs(6);
 
@@ -42,7 +44,8 @@ pub(super) async fn open(connector: &Connector, server: &ServerUrl) -> Result<So
 
 /// The limits of a WebSocket.
 pub(super) fn limits() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME))
+    let limits = WebSocketConfig::default().read_buffer_size(READ_AT_ONCE);
+    limits.max_message_size(Some(MAX_FRAME)).max_frame_size(Some(MAX_FRAME))
 }
 
 /// A connection to the server's port, direct or through the environment's proxy.

@@ -2,16 +2,18 @@
 //!
 //! Most messages are of no interest, and there may be a thousand a second. A [`MessageFilter`] sees each one before it is
 //! decoded in full and copied. This decoder is strict on purpose: a frame in any other form than the usual one (nested
-//! arguments, attachments, blocks, files, fields of another type, repeated keys) has no view, is decoded in full, and is never dropped.
+//! arguments, fields of another type, repeated keys) has no view, is decoded in full, and is never dropped.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use super::stream::ROOM_MESSAGES;
-use crate::RoomKind;
-use crate::readable::typed_text;
+use crate::readable::{readable_text, typed_text};
+use crate::{RoomKind, ServerUrl};
 
 /// Decides whether a message of the stream is decoded and emitted.
 ///
@@ -39,19 +41,19 @@ pub struct MessageView<'a> {
     pub room_kind: Option<RoomKind>,
     /// The room's name, if the server says so.
     pub room_name: Option<&'a str>,
-    msg: Cow<'a, str>,
+    text: Cow<'a, str>,
 }
 
 impl MessageView<'_> {
     /// The readable text, the same as [`Message::text`](crate::Message::text).
     pub fn text(&self) -> &str {
-        typed_text(&self.msg)
+        &self.text
     }
 }
 
 impl<'a> MessageView<'a> {
     /// The message in a frame; `None` if the frame is anything else, or a message in an unusual form.
-    pub(super) fn of_frame(frame: &'a str) -> Option<Self> {
+    pub(super) fn of_frame(frame: &'a str, server: &ServerUrl) -> Option<Self> {
         let frame: Frame<'a> = serde_json::from_str(frame).ok()?;
         if frame.msg != "changed" || frame.collection != ROOM_MESSAGES {
             return None;
@@ -62,6 +64,7 @@ impl<'a> MessageView<'a> {
             return None;
         }
         Some(Self {
+            text: document.text(server)?,
             id: document.id,
             room: document.rid,
             author: document.u.id,
@@ -69,13 +72,39 @@ impl<'a> MessageView<'a> {
             participant: about.room_participant,
             room_kind: about.room_type.filter(|t| !is_blank(t)).map(RoomKind::from_letter),
             room_name: about.room_name.filter(|name| !is_blank(name)),
-            msg: document.msg,
         })
     }
 }
 
+impl<'a> Document<'a> {
+    /// `None` if a part is nested too deeply to be read.
+    fn text(&self, server: &ServerUrl) -> Option<Cow<'a, str>> {
+        let parts = [
+            ("attachments", self.attachments),
+            ("blocks", self.blocks),
+            ("files", self.files),
+            ("file", self.file),
+        ];
+        let is_there = |part: &RawValue| part.get() != "[]";
+        let mut parts =
+            parts.into_iter().filter_map(|(key, part)| Some((key, part.filter(|part| is_there(part))?)));
+        match (parts.next(), &self.msg) {
+            (None, Cow::Borrowed(msg)) => Some(typed_text(msg).into()),
+            (None, Cow::Owned(msg)) => Some(typed_text(msg).to_owned().into()),
+            (Some(first), msg) => {
+                let mut document = Map::new();
+                document.insert("msg".to_owned(), Value::from(msg.as_ref()));
+                for (key, part) in [first].into_iter().chain(parts) {
+                    document.insert(key.to_owned(), serde_json::from_str(part.get()).ok()?);
+                }
+                Some(readable_text(&Value::Object(document), server).into())
+            }
+        }
+    }
+}
+
 fn is_blank(text: &str) -> bool {
-    text.trim().is_empty()
+    text.chars().all(char::is_whitespace)
 }
 
 /// `{"msg":"changed","collection":"stream-room-messages","fields":{"args":[message, about]}}`
@@ -110,15 +139,15 @@ struct Document<'a> {
     u: User<'a>,
     #[serde(default)]
     t: Option<&'a str>,
-    /// Attachments, blocks and files have text too, which needs the full decoder. `[]` and `null` are none.
-    #[serde(default, rename = "attachments")]
-    _attachments: Option<[IgnoredAny; 0]>,
-    #[serde(default, rename = "blocks")]
-    _blocks: Option<[IgnoredAny; 0]>,
-    #[serde(default, rename = "files")]
-    _files: Option<[IgnoredAny; 0]>,
-    #[serde(default, rename = "file")]
-    _file: Option<()>,
+    /// These have text too. Most messages have none of them.
+    #[serde(default, borrow)]
+    attachments: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    blocks: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    files: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    file: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -170,11 +199,19 @@ mod tests {
         })
     }
 
+    fn server() -> ServerUrl {
+        "https://c".parse().unwrap()
+    }
+
+    fn of_frame(frame: &str) -> Option<MessageView<'_>> {
+        MessageView::of_frame(frame, &server())
+    }
+
     /// What the full decoder reads in the same frame.
     fn in_full(frame: &str) -> Vec<stream::StreamedMessage> {
         match ServerFrame::decode(frame) {
             Ok(ServerFrame::Changed { stream, args, .. }) if stream == ROOM_MESSAGES => {
-                stream::messages(&args, &"https://c".parse().unwrap()).into_iter().flatten().collect()
+                stream::messages(&args, &server()).into_iter().flatten().collect()
             }
             _ => vec![],
         }
@@ -183,39 +220,47 @@ mod tests {
     #[test]
     fn a_view_borrows_what_the_full_decoder_reads() {
         let text = frame(json!([document(), about()])).to_string();
-        let view = MessageView::of_frame(&text).unwrap();
+        let view = of_frame(&text).unwrap();
         assert!(matches!((&view.id, &view.room), (Cow::Borrowed("m1"), Cow::Borrowed("r1"))));
         assert_eq!((view.author.as_ref(), view.has_type, view.participant), ("u1", false, Some(true)));
         assert_eq!((view.room_kind, view.room_name), (Some(RoomKind::Group), Some("ops")));
         assert_eq!(view.text(), in_full(&text)[0].message.text);
         let bare = frame(json!([document()])).to_string();
-        assert_eq!(MessageView::of_frame(&bare).unwrap().participant, None);
+        assert_eq!(of_frame(&bare).unwrap().participant, None);
+    }
+
+    #[test]
+    fn a_view_has_the_text_of_attachments_blocks_and_files() {
+        for (key, value) in [
+            ("attachments", json!([{"text": "SIGNL4 pump 3"}])),
+            ("blocks", json!([{"type": "section", "text": {"text": "SIGNL4 pump 3"}}])),
+            ("file", json!({"name": "SIGNL4.png"})),
+            ("files", json!([{"name": "SIGNL4.png"}])),
+        ] {
+            let mut document = document();
+            document[key] = value;
+            let text = frame(json!([document, about()])).to_string();
+            let view = of_frame(&text).unwrap();
+            assert_eq!(view.text(), in_full(&text)[0].message.text);
+            assert!(view.text().contains("SIGNL4"), "{key}: {}", view.text());
+        }
     }
 
     #[test]
     fn an_unusual_form_has_no_view() {
-        let with = |key: &str, value: Value| {
-            let mut document = document();
-            document[key] = value;
-            json!([document, about()])
-        };
         for args in [
-            with("attachments", json!([{"text": "SIGNL4 pump 3"}])),
-            with("blocks", json!([{"text": {"text": "SIGNL4 pump 3"}}])),
-            with("file", json!({"name": "SIGNL4.png"})),
-            with("files", json!([{"name": "SIGNL4.png"}])),
             json!([[document()], about()]),
             json!([[document(), about()]]),
             json!([document(), document()]),
             json!([document(), about(), document()]),
             json!([]),
         ] {
-            assert_eq!(MessageView::of_frame(&frame(args.clone()).to_string()), None, "{args}");
+            assert_eq!(of_frame(&frame(args.clone()).to_string()), None, "{args}");
         }
-        assert_eq!(MessageView::of_frame(r#"{"msg":"ping"}"#), None);
+        assert_eq!(of_frame(r#"{"msg":"ping"}"#), None);
         let twice =
             frame(json!([document(), about()])).to_string().replacen("\"_id\"", "\"_id\":\"m0\",\"_id\"", 1);
-        assert_eq!(MessageView::of_frame(&twice), None);
+        assert_eq!(of_frame(&twice), None);
     }
 
     proptest! {
@@ -227,7 +272,7 @@ mod tests {
             let mut document = document();
             if encrypted { document["t"] = json!("e2e"); }
             let text = mutated(frame(json!([document, about()])), at, &with).to_string();
-            if let Some(view) = MessageView::of_frame(&text) {
+            if let Some(view) = of_frame(&text) {
                 // A document without a usable time is no message to the full decoder; a filter may drop it unseen.
                 if let [read] = &in_full(&text)[..] {
                     prop_assert_eq!(view.id.as_ref(), read.message.id.as_str());

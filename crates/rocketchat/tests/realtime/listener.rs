@@ -107,7 +107,10 @@ impl Drop for Listener {
 
 impl Listener {
     pub fn start(harness: &Harness, credentials: Credentials, timing: Timing, capacity: usize) -> Self {
-        let realtime = Realtime::new(harness.account(credentials)).with_timing(timing);
+        Self::run(Realtime::new(harness.account(credentials)).with_timing(timing), capacity)
+    }
+
+    pub fn run(realtime: Realtime, capacity: usize) -> Self {
         let (sender, events) = mpsc::channel(capacity);
         let cancel = CancellationToken::new();
         let (state, counts) = (realtime.state(), realtime.counts());

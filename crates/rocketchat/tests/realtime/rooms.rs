@@ -1,9 +1,12 @@
 //! The rooms of a session: those of the account, and public channels.
 
-use rocketchat::realtime::{RealtimeEvent, RoomChange};
-use sandbox::rocketchat::NewRoom;
+use std::sync::Arc;
 
-use crate::listener::{Harness, Listener};
+use rocketchat::realtime::{MessageFilter, MessageView, Realtime, RealtimeEvent, RoomChange};
+use sandbox::rocketchat::{NewMessage, NewRoom};
+use serde_json::json;
+
+use crate::listener::{Harness, Listener, timing};
 
 async fn change(listener: &mut Listener, wanted: impl Fn(&RoomChange) -> bool) -> RoomChange {
     listener
@@ -28,6 +31,31 @@ async fn a_message_of_a_public_channel_without_membership_says_so() {
         })
         .await;
     assert_eq!(participant, Some(false));
+}
+
+/// Wants messages about pumps.
+struct Pumps;
+
+impl MessageFilter for Pumps {
+    fn wants(&self, message: &MessageView<'_>) -> bool {
+        message.text().contains("pump")
+    }
+}
+
+#[tokio::test]
+async fn a_filter_sees_every_message_also_the_text_of_attachments() {
+    let harness = Harness::new().await;
+    let account = harness.account(harness.token());
+    let realtime = Realtime::new(account).with_timing(timing()).with_filter(Arc::new(Pumps));
+    let mut listener = Listener::run(realtime, 1_024);
+    listener.ready().await;
+    let attached = |text: &str| NewMessage::from("news").attachment(json!({"text": text}));
+    harness.say("all is well");
+    harness.say(attached("all is well"));
+    harness.say(attached("pump 3 is down"));
+    harness.say("pump 4 is down");
+    assert_eq!(listener.message().await.text, "news\npump 3 is down");
+    assert_eq!(listener.message().await.text, "pump 4 is down");
 }
 
 #[tokio::test]
