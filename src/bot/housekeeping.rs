@@ -1,8 +1,9 @@
-//! Periodic work: reports late alerts in their threads, and deletes rows that were settled long ago.
+//! Periodic work: reports late alerts in their threads, deletes rows that were settled long ago, and keeps the log of SQLite short.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -34,16 +35,26 @@ impl Housekeeping {
     pub(super) async fn run(self, cancel: CancellationToken) {
         let mut look = tokio::time::interval(LOOK.min(self.late_after));
         let mut purge = tokio::time::interval(PURGE);
+        let mut changes = self.store.changes();
         loop {
             let done = tokio::select! {
                 () = cancel.cancelled() => return,
-                _ = look.tick() => self.tell_late().await,
+                _ = look.tick() => self.look(&mut changes).await,
                 _ = purge.tick() => self.purge().await,
             };
             if let Err(error) = done {
                 error!(%error, "the store cannot be read or written; trying again");
             }
         }
+    }
+
+    async fn look(&self, changes: &mut watch::Receiver<()>) -> Result<(), StoreError> {
+        self.tell_late().await?;
+        if changes.has_changed().unwrap_or_default() {
+            changes.mark_unchanged();
+            self.store.checkpoint().await?;
+        }
+        Ok(())
     }
 
     /// A waiting alert is reported once: either SIGNL4 fails, or the alert is queued behind others.

@@ -198,6 +198,18 @@ impl Store {
         tx.commit().await
     }
 
+    /// Copies what is committed from SQLite's log into its file, while nobody waits for it. PostgreSQL does so by itself.
+    ///
+    /// # Errors
+    /// When the store fails; nothing is copied into a file that is not the store's any more.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        if let Held::Sqlite(lock) = &*self.held {
+            lock.check_in_place()?;
+            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(self.reader()).await?;
+        }
+        Ok(())
+    }
+
     /// Removes deliveries and events settled before `settled`, and alerts settled (and names learned) before `alerts`. Returns how many rows went.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ const READ_ONLY: &str = "SET default_transaction_read_only = on";
 pub(super) const LOCK: i64 = 0x0073_6967_6e6c_3400;
 /// On which the trigger of the table `event` notifies.
 const CHANNEL: &str = "signl4_bot";
-/// How often rows are looked for without a notification: one may be lost with its connection.
+/// How often the server is asked whether it is still there: without it, no notification comes either.
 const POLL: Duration = Duration::from_secs(5);
 /// 14 has `idle_session_timeout`.
 const OLDEST: i64 = 140_000;
@@ -190,7 +190,7 @@ pub(super) async fn inspect(url: &StoreUrl) -> Result<Condition, StoreError> {
     Ok(condition)
 }
 
-/// Wakes whoever waits for changes: at each notification, after each connection, and now and then.
+/// Wakes whoever waits for changes: at each notification, after each connection, and now and then while there is none.
 async fn listen(options: PgConnectOptions, changes: watch::Sender<()>) {
     loop {
         if let Err(error) = follow(&options, &changes).await {
@@ -201,17 +201,19 @@ async fn listen(options: PgConnectOptions, changes: watch::Sender<()>) {
     }
 }
 
+/// Returns when the connection is lost, and perhaps a notification with it.
 async fn follow(options: &PgConnectOptions, changes: &watch::Sender<()>) -> Result<(), sqlx::Error> {
     // A pool of its own each time: the listener's last connection may hang.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT);
     let pool = pool.connect_lazy_with(options.clone());
     let mut listener = PgListener::connect_with(&pool).await?;
+    listener.eager_reconnect(false);
     within(CONNECT_LIMIT, listener.listen(CHANNEL)).await?;
+    changes.send_replace(());
     loop {
-        changes.send_replace(());
         match timeout(POLL, listener.try_recv()).await {
-            Ok(received) => _ = received?,
-            // Nothing came: is the server still there?
+            Ok(received) if received.as_ref().is_ok_and(Option::is_some) => changes.send_replace(()),
+            Ok(received) => return received.map(drop),
             Err(_) => _ = within(CONNECT_LIMIT, listener.execute("SELECT 1")).await?,
         }
     }

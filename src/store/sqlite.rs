@@ -26,6 +26,9 @@ const READERS: u32 = 3;
 /// KiB of pages in memory: what is asked at every step lies on few pages.
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -512;";
 
+/// A commit that copies the log into the file syncs twice more while an alert waits, so `Store::checkpoint` copies it beforehand.
+/// This many pages of 4 KiB are the limit where that does not suffice.
+const LATE_CHECKPOINTS: &str = "PRAGMA wal_autocheckpoint = 10000;";
 /// Where a database file has its user version, a number that SQLite does not use itself.
 const USER_VERSION: u64 = 60;
 
@@ -52,7 +55,7 @@ pub(super) async fn open(
     MIGRATIONS.run(&mut first).await?;
     lock.mark(&mut first).await?;
     first.close().await?;
-    let writer = pool(1, busy_timeout, options.clone(), "").await?;
+    let writer = pool(1, busy_timeout, options.clone(), LATE_CHECKPOINTS).await?;
     let readers = pool(READERS, busy_timeout, options, "PRAGMA query_only = ON;").await?;
     Ok((writer, readers, lock))
 }
@@ -67,6 +70,7 @@ async fn pool(
     AnyPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(busy_timeout)
+        .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
         .after_connect(move |connection, _| Box::pin(set_up(connection, busy_timeout, more)))

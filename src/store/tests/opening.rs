@@ -60,6 +60,8 @@ async fn a_store_that_is_removed_or_replaced_takes_nothing_more() {
         assert!(matches!(event, Err(StoreError::Replaced { .. })), "{event:?}");
         let probe = fixture.store.check_writable().await;
         assert!(matches!(probe, Err(StoreError::Replaced { .. })), "{probe:?}");
+        let copied = fixture.store.checkpoint().await;
+        assert!(matches!(copied, Err(StoreError::Replaced { .. })), "{copied:?}");
         fs::write(&path, "another one").unwrap();
     }
     fs::rename(&away, &path).unwrap();
@@ -158,4 +160,18 @@ async fn a_store_of_a_newer_release_is_refused() {
     let (url, _directory) = fixture.closed().await;
     let error = refused(&url).await;
     assert!(matches!(error, StoreError::Migrate(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn the_file_grows_at_a_checkpoint_and_not_in_the_middle_of_a_commit() {
+    let fixture = Fixture::on_sqlite().await;
+    let size = || fs::metadata(fixture.directory.path().join("bot.db")).unwrap().len();
+    let before = size();
+    // More than the 1,000 pages of the log at which SQLite copies it by itself.
+    for message in 0..250 {
+        fixture.alert(&format!("m{message}")).await;
+    }
+    assert_eq!(size(), before);
+    fixture.store.checkpoint().await.unwrap();
+    assert!(size() > before);
 }
