@@ -9,7 +9,7 @@ use tokio::process::Command;
 
 use crate::Failure;
 use crate::chat_server::{TOKEN, USER_ID};
-use crate::process::Process;
+use crate::process::{Process, counted};
 use crate::recording::room_id;
 
 const SECRET: &str = "a-listener-secret-of-some-length";
@@ -28,6 +28,14 @@ pub struct Setting {
     pub rooms: usize,
     /// Whether it watches every room, or only one in which nothing is written but the marker.
     pub watches_all: bool,
+    pub store: Engine,
+}
+
+/// Where a bot has its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
 }
 
 /// A running bot.
@@ -40,14 +48,25 @@ pub struct Bot {
 }
 
 impl Bot {
-    /// Starts it with an empty store in a new directory below `scratch`.
-    pub fn start(build: &Build, setting: Setting, url: &str, scratch: &Path) -> Result<Self, Failure> {
+    /// Starts it in a new directory below `scratch`, with its store at that URL, or else in an empty file there. With `counts` its
+    /// instructions are counted.
+    pub fn start(
+        build: &Build,
+        setting: Setting,
+        url: &str,
+        store: Option<&str>,
+        scratch: &Path,
+        counts: Option<&Path>,
+    ) -> Result<Self, Failure> {
         let directory = TempDir::new_in(scratch)?;
         let (listener, admin) = (free_port()?, free_port()?);
         let config = directory.path().join("bot.toml");
-        std::fs::write(&config, bot_toml(setting, url, listener, admin))?;
+        std::fs::write(&config, bot_toml(setting, url, store, [listener, admin]))?;
         let mut command = Command::new(&build.program);
         command.args(["run", "--config", "bot.toml"]).current_dir(&directory).env("NO_PROXY", "127.0.0.1");
+        if let Some(counts) = counts {
+            command = counted(&command, counts);
+        }
         let process = Process::start(&mut command, &directory.path().join("bot.log"))?;
         Ok(Self { process, callback: format!("http://127.0.0.1:{listener}/signl4/{SECRET}"), directory })
     }
@@ -57,13 +76,16 @@ fn free_port() -> Result<u16, Failure> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn bot_toml(setting: Setting, url: &str, listener: u16, admin: u16) -> String {
+fn bot_toml(setting: Setting, url: &str, store: Option<&str>, [listener, admin]: [u16; 2]) -> String {
     let mut toml = format!(
         "[rocketchat]\nurl = {url:?}\nuser_id = {USER_ID:?}\nauth_token = {TOKEN:?}\n\
          [signl4]\nwebhook_url = \"{url}/webhook/a1b2c3d4e5f6\"\n\
          [listener]\nbind = \"127.0.0.1:{listener}\"\nsecret = {SECRET:?}\n\
          [admin]\nbind = \"127.0.0.1:{admin}\"\n"
     );
+    if let Some(store) = store {
+        let _ = writeln!(toml, "[store]\nurl = {store:?}");
+    }
     let rooms = if setting.watches_all { "*".to_owned() } else { format!("id:{}", room_id(0)) };
     for trigger in 0..setting.triggers {
         let _ = writeln!(toml, "[[trigger]]\nname = \"trigger {trigger}\"\nrooms = [{rooms:?}]");

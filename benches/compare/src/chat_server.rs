@@ -297,6 +297,8 @@ async fn read(
         "chat.syncMessages" => {
             json!({ "result": { "updated": [], "deleted": [], "cursor": { "next": null, "previous": null } } })
         }
+        // Whether the thread of a reply still exists.
+        "chat.getMessage" => json!({ "message": { "_id": param("msgId"), "rid": room_id(1) } }),
         "permissions.listAll" => json!({ "update": [], "remove": [] }),
         _ => {
             eprintln!("not served: GET {route} {query:?}");

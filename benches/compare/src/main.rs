@@ -7,6 +7,7 @@ mod bot;
 mod chat_server;
 mod latency;
 mod measure;
+mod postgres;
 mod process;
 mod recording;
 mod reference;
@@ -18,11 +19,12 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use regex::Regex;
 
 use bot::Build;
 use measure::{Bench, WARM_UP};
+use postgres::Postgres;
 use recording::Recording;
 
 /// Why a measurement failed.
@@ -43,9 +45,9 @@ struct Args {
     /// Leave out the sides that need Node.js.
     #[arg(long)]
     no_node: bool,
-    /// Measure nothing but resident memory.
+    /// Measure nothing else.
     #[arg(long)]
-    memory: bool,
+    only: Option<Part>,
     #[command(subcommand)]
     side: Option<Side>,
 }
@@ -58,6 +60,17 @@ enum Side {
     Bare { url: String },
     /// A loop with `serde_json::Value` and a regular expression.
     Value { url: String },
+}
+
+/// What can be measured alone.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Part {
+    /// Resident memory.
+    Memory,
+    /// From a frame to its alert, and from an event to its reply.
+    Latency,
+    /// The instructions for one message, counted by valgrind: other work on the machine does not change them.
+    Instructions,
 }
 
 /// How much is measured.
@@ -96,7 +109,7 @@ async fn compare(args: &Args) -> Result<(), Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let node = root.join("benches/compare/node");
     let bots = if args.bots.is_empty() { vec![built(&root)?] } else { args.bots.clone() };
-    if !args.no_node && !args.memory {
+    if !args.no_node && args.only.is_none() {
         run(Command::new("npm")
             .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
             .current_dir(&node))?;
@@ -107,11 +120,22 @@ async fn compare(args: &Args) -> Result<(), Failure> {
     std::fs::create_dir_all(&scratch)?;
     let effort = if args.quick { QUICK } else { FULL };
     let recordings = report::ROOMS.map(|rooms| (rooms, Recording::new(WARM_UP + effort.messages, rooms)));
-    let bench = Bench { scratch, node, recordings: HashMap::from(recordings), messages: effort.messages };
-    match args.memory {
-        true => report::print_memory(bench, &bots, effort).await,
-        false => report::print(bench, &bots, effort, !args.no_node).await,
+    let postgres = Postgres::start(&root, &scratch).await?;
+    if postgres.is_none() {
+        eprintln!("PostgreSQL is not measured: its programs are missing");
     }
+    let recordings = HashMap::from(recordings);
+    let mut bench = Bench { scratch, node, postgres, recordings, messages: effort.messages };
+    let printed = match args.only {
+        None => report::print(&mut bench, &bots, effort, !args.no_node).await,
+        Some(Part::Memory) => report::print_memory(&mut bench, &bots, effort).await,
+        Some(Part::Latency) => report::print_latency(&mut bench, &bots, effort).await,
+        Some(Part::Instructions) => report::print_instructions(&mut bench, &bots).await,
+    };
+    if let Some(postgres) = bench.postgres {
+        postgres.stop().await?;
+    }
+    printed
 }
 
 /// Builds the bot as it is packaged.

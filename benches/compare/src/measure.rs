@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use tokio::process::Command;
 
 use crate::Failure;
-use crate::bot::{Bot, Build, Setting};
+use crate::bot::{Bot, Build, Engine, Setting};
 use crate::chat_server::{ChatServer, Seen, TOKEN, USERNAME};
-use crate::process::{Process, Resident};
+use crate::postgres::Postgres;
+use crate::process::{Process, Resident, counted, instructions};
 use crate::recording::{Recording, matching};
 
 /// Messages before a measurement starts, for the compilers of the Node sides, and what resident memory is read after.
@@ -37,6 +38,8 @@ pub enum Reference {
 pub struct Bench {
     pub scratch: PathBuf,
     pub node: PathBuf,
+    /// `None` where its programs are missing.
+    pub postgres: Option<Postgres>,
     /// The recordings by their number of rooms.
     pub recordings: HashMap<usize, Recording>,
     /// How many messages a blast has.
@@ -103,7 +106,11 @@ impl Bench {
         setting: Setting,
     ) -> Result<(Bot, ChatServer, Duration, Duration), Failure> {
         let mut server = ChatServer::start(setting.rooms).await?;
-        let bot = Bot::start(build, setting, &server.url, &self.scratch)?;
+        let store = match setting.store {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(self.postgres.as_mut().ok_or("no PostgreSQL")?.database().await?),
+        };
+        let bot = Bot::start(build, setting, &server.url, store.as_deref(), &self.scratch, None)?;
         let subscribed = subscribed(&mut server).await? - bot.process.started;
         bot.process.rest().await?;
         let room = marker_room(setting);
@@ -124,6 +131,40 @@ impl Bench {
         blast(&mut server, self.recording(setting.rooms)?, measured, false, room).await?;
         let cpu = per_message(bot.process.rest().await? - before, messages)?;
         Ok(BotRun { cpu, resident, subscribed, is_slow })
+    }
+}
+
+/// How many messages the runs have whose instructions are counted: the difference leaves out all but the messages.
+const COUNTED: [usize; 2] = [5_000, 15_000];
+
+impl Bench {
+    /// The instructions in user space for one message: of `serde_json::Value`, or of a bot. Other work on the machine does not
+    /// change them.
+    pub async fn instructions(&mut self, build: Option<&Build>, setting: Setting) -> Result<u64, Failure> {
+        let counts = self.scratch.join("callgrind.out");
+        let mut totals = Vec::new();
+        for messages in COUNTED {
+            let mut server = ChatServer::start(setting.rooms).await?;
+            let (process, _bot_directory) = match build {
+                Some(build) => {
+                    let bot = Bot::start(build, setting, &server.url, None, &self.scratch, Some(&counts))?;
+                    (bot.process, Some(bot.directory))
+                }
+                None => {
+                    let mut command = counted(&self.command(Reference::Value, &server.url)?, &counts);
+                    (Process::start(&mut command, &self.scratch.join("side.log"))?, None)
+                }
+            };
+            subscribed(&mut server).await?;
+            process.rest().await?;
+            let room = marker_room(setting);
+            blast(&mut server, self.recording(setting.rooms)?, 0..messages, false, room).await?;
+            process.rest().await?;
+            process.terminate().await?;
+            totals.push(instructions(&counts)?);
+        }
+        let [few, many] = COUNTED;
+        Ok((totals[1] - totals[0]) / (many - few) as u64)
     }
 }
 

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
 use nix::time::ClockId;
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::Failure;
 
@@ -49,6 +50,14 @@ impl Process {
         Ok(self.clock.now()?.into())
     }
 
+    /// Ends it, so that it writes what it has counted.
+    pub async fn terminate(mut self) -> Result<(), Failure> {
+        let pid = self.child.id().ok_or("the process is gone")?;
+        kill(Pid::from_raw(pid.try_into()?), Signal::SIGTERM)?;
+        timeout(crate::DEADLINE, self.child.wait()).await??;
+        Ok(())
+    }
+
     /// Its resident memory.
     pub fn resident(&self) -> Result<Resident, Failure> {
         let pid = self.child.id().ok_or("the process is gone")?;
@@ -74,4 +83,25 @@ impl Process {
         }
         Err("the side does not come to rest".into())
     }
+}
+
+/// The same command, which counts its instructions and writes them to a file when it is terminated.
+pub fn counted(command: &Command, counts: &Path) -> Command {
+    let command = command.as_std();
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--tool=callgrind", "--quiet"]).arg(format!("--callgrind-out-file={}", counts.display()));
+    valgrind.arg(command.get_program()).args(command.get_args());
+    valgrind.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(directory) = command.get_current_dir() {
+        valgrind.current_dir(directory);
+    }
+    valgrind
+}
+
+/// The instructions in such a file.
+pub fn instructions(counts: &Path) -> Result<u64, Failure> {
+    let text = std::fs::read_to_string(counts)?;
+    let total =
+        text.lines().find_map(|line| line.strip_prefix("totals: ").or(line.strip_prefix("summary: ")));
+    Ok(total.ok_or("valgrind counted nothing")?.trim().parse()?)
 }

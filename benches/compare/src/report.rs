@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::bot::{Build, Setting};
+use crate::bot::{Build, Engine, Setting};
 use crate::latency::Latencies;
 use crate::measure::{Bench, BotRun, Reference};
 use crate::process::Resident;
@@ -16,8 +16,11 @@ const MANY: usize = 10_000;
 pub const ROOMS: [usize; 2] = [FEW, MANY];
 
 /// What people run.
-const USUAL: Setting = Setting { triggers: 10, rooms: FEW, watches_all: true };
+const USUAL: Setting = Setting { triggers: 10, rooms: FEW, watches_all: true, store: Engine::Sqlite };
 const LARGE: Setting = Setting { rooms: MANY, ..USUAL };
+
+/// What is measured with every store.
+const STORED: [Setting; 2] = [USUAL, LARGE];
 
 const SETTINGS: [(&str, Setting); 5] = [
     ("1 trigger, 100 rooms", Setting { triggers: 1, ..USUAL }),
@@ -35,31 +38,52 @@ struct Row {
 }
 
 /// Measures everything and prints the table.
-pub async fn print(mut bench: Bench, bots: &[Build], effort: Effort, node: bool) -> Result<(), Failure> {
+pub async fn print(bench: &mut Bench, bots: &[Build], effort: Effort, node: bool) -> Result<(), Failure> {
     let began = Instant::now();
-    let references = references(&mut bench, effort, node).await?;
+    let references = references(bench, effort, node).await?;
     let mut columns = Vec::new();
     for build in bots {
-        columns.push(column(&mut bench, build, effort).await?);
+        columns.push(column(bench, build, effort).await?);
     }
     let rows = rows(&references, &columns);
     println!("{}", table(&rows, bots));
-    println!("{}", remarks(&bench, effort, began.elapsed()));
+    println!("{}", remarks(bench, effort, began.elapsed()));
     Ok(())
 }
 
 /// Measures and prints resident memory alone.
-pub async fn print_memory(mut bench: Bench, bots: &[Build], effort: Effort) -> Result<(), Failure> {
+pub async fn print_memory(bench: &mut Bench, bots: &[Build], effort: Effort) -> Result<(), Failure> {
     for build in bots {
-        for setting in [USUAL, LARGE] {
+        for setting in bench.engines().flat_map(|store| STORED.map(|setting| Setting { store, ..setting })) {
             let mut runs = Vec::new();
             for _ in 0..effort.repeats {
                 let (bot, _server, ..) = bench.warm_bot(build, setting).await?;
                 runs.push(bot.process.resident()?);
             }
             let median = mebibytes(at_share(&mut runs, 0.5));
-            println!("{}, {} rooms: {median}", build.label, setting.rooms);
+            println!("{}, {}, {} rooms: {median}", build.label, setting.store.name(), setting.rooms);
         }
+    }
+    Ok(())
+}
+
+/// Measures and prints the latency alone.
+pub async fn print_latency(bench: &mut Bench, bots: &[Build], effort: Effort) -> Result<(), Failure> {
+    for engine in bench.engines() {
+        for build in bots {
+            let stored = stored(bench, build, engine, vec![], effort).await?;
+            let fsync = at_share(&mut stored.busy.fsync.clone(), 0.5);
+            println!("{}, {}; fsync {}", build.label, stored.latency(), milliseconds(fsync));
+        }
+    }
+    Ok(())
+}
+
+/// Counts and prints the instructions for a message alone.
+pub async fn print_instructions(bench: &mut Bench, bots: &[Build]) -> Result<(), Failure> {
+    println!("{}: {}", Reference::Value.name(), bench.instructions(None, USUAL).await?);
+    for build in bots {
+        println!("{}: {}", build.label, bench.instructions(Some(build), USUAL).await?);
     }
     Ok(())
 }
@@ -98,47 +122,101 @@ impl Reference {
 
 /// What was measured of one build of the bot.
 struct Column {
-    /// The runs of each of [`SETTINGS`].
-    runs: Vec<Vec<BotRun>>,
-    idle: Latencies,
-    busy: Latencies,
+    /// CPU time for one message, of each of [`SETTINGS`].
+    cpu: Vec<Duration>,
+    stores: Vec<Stored>,
     bytes: u64,
 }
 
-async fn column(bench: &mut Bench, build: &Build, effort: Effort) -> Result<Column, Failure> {
-    let mut runs = Vec::new();
-    for (name, setting) in SETTINGS {
-        let mut of_setting: Vec<BotRun> = Vec::new();
-        while of_setting.len() < effort.repeats && of_setting.iter().all(|run| !run.is_slow) {
-            of_setting.push(bench.bot(build, setting).await?);
-        }
-        eprintln!("{}, {name}: {of_setting:?}", build.label);
-        runs.push(of_setting);
-    }
-    let idle = bench.idle(build, USUAL, effort.alerts).await?;
-    eprintln!("{}, one at a time: {}, {}", build.label, three(&idle.to_page), three(&idle.to_reply));
-    let busy = bench.busy(build, USUAL, effort.stream).await?;
-    eprintln!("{}, in a stream: {}", build.label, three(&busy.to_page));
-    Ok(Column { runs, idle, busy, bytes: std::fs::metadata(&build.program)?.len() })
+/// What was measured of a bot with one kind of store.
+struct Stored {
+    engine: Engine,
+    /// The runs with each number of rooms.
+    runs: Vec<(usize, BotRun)>,
+    idle: Latencies,
+    busy: Latencies,
 }
 
-impl Column {
-    fn cpu(&self, setting: usize) -> Duration {
-        at_share(&mut self.runs[setting].iter().map(|run| run.cpu).collect::<Vec<_>>(), 0.5)
+async fn column(bench: &mut Bench, build: &Build, effort: Effort) -> Result<Column, Failure> {
+    let (mut cpu, mut stores, mut sqlite) = (Vec::new(), Vec::new(), Vec::new());
+    for (name, setting) in SETTINGS {
+        let runs = runs(bench, build, setting, effort).await?;
+        eprintln!("{}, {name}: {runs:?}", build.label);
+        cpu.push(at_share(&mut runs.iter().map(|run| run.cpu).collect::<Vec<_>>(), 0.5));
+        sqlite.extend(runs.into_iter().map(|run| (setting.rooms, run)));
+    }
+    for engine in bench.engines() {
+        let mut of_engine = std::mem::take(&mut sqlite);
+        if engine != Engine::Sqlite {
+            for setting in STORED {
+                let runs = runs(bench, build, Setting { store: engine, ..setting }, effort).await?;
+                eprintln!("{}, {}: {runs:?}", build.label, engine.name());
+                of_engine.extend(runs.into_iter().map(|run| (setting.rooms, run)));
+            }
+        }
+        stores.push(stored(bench, build, engine, of_engine, effort).await?);
+        eprintln!("{}, {}", build.label, stores[stores.len() - 1].latency());
+    }
+    Ok(Column { cpu, stores, bytes: std::fs::metadata(&build.program)?.len() })
+}
+
+async fn stored(
+    bench: &mut Bench,
+    build: &Build,
+    engine: Engine,
+    runs: Vec<(usize, BotRun)>,
+    effort: Effort,
+) -> Result<Stored, Failure> {
+    let usual = Setting { store: engine, ..USUAL };
+    let idle = bench.idle(build, usual, effort.alerts).await?;
+    let busy = bench.busy(build, usual, effort.stream).await?;
+    Ok(Stored { engine, runs, idle, busy })
+}
+
+/// Starts the bot anew as often as the effort says, or once where it is slow.
+async fn runs(
+    bench: &mut Bench,
+    build: &Build,
+    setting: Setting,
+    effort: Effort,
+) -> Result<Vec<BotRun>, Failure> {
+    let mut runs: Vec<BotRun> = Vec::new();
+    while runs.len() < effort.repeats && runs.iter().all(|run| !run.is_slow) {
+        runs.push(bench.bot(build, setting).await?);
+    }
+    Ok(runs)
+}
+
+impl Bench {
+    /// The stores that can be measured.
+    fn engines(&self) -> impl Iterator<Item = Engine> + use<> {
+        [Some(Engine::Sqlite), self.postgres.as_ref().map(|_| Engine::Postgres)].into_iter().flatten()
+    }
+}
+
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+}
+
+impl Stored {
+    fn median<T: Ord + Copy + Default>(&self, rooms: usize, of: impl Fn(&BotRun) -> T) -> T {
+        let runs = self.runs.iter().filter(|(number, _)| *number == rooms);
+        at_share(&mut runs.map(|(_, run)| of(run)).collect::<Vec<_>>(), 0.5)
     }
 
-    /// The runs with so many rooms.
-    fn with(&self, rooms: usize) -> impl Iterator<Item = &BotRun> {
-        let runs = SETTINGS.iter().zip(&self.runs);
-        runs.filter(move |((_, setting), _)| setting.rooms == rooms).flat_map(|(_, runs)| runs)
+    fn latency(&self) -> String {
+        let [alert, reply, stream] =
+            [&self.idle.to_page, &self.idle.to_reply, &self.busy.to_page].map(|some| three(some));
+        format!("{}: alert {alert}; reply {reply}; alert in the stream {stream}", self.engine.name())
     }
 
-    fn resident(&self, rooms: usize) -> Resident {
-        at_share(&mut self.with(rooms).map(|run| run.resident).collect::<Vec<_>>(), 0.5)
-    }
-
-    fn subscribed(&self, rooms: usize) -> Duration {
-        at_share(&mut self.with(rooms).map(|run| run.subscribed).collect::<Vec<_>>(), 0.5)
+    fn fsync(&self) -> Vec<Duration> {
+        [self.idle.fsync.as_slice(), &self.busy.fsync].concat()
     }
 }
 
@@ -159,45 +237,57 @@ fn rows(references: &[(Reference, Duration)], columns: &[Column]) -> Vec<Row> {
         row(&format!("CPU a message: {}", side.name()), "", &|_| microseconds(*cpu));
     }
     for (number, (name, _)) in SETTINGS.iter().enumerate() {
-        row(&format!("CPU a message: the bot, {name}"), "", &|column| microseconds(column.cpu(number)));
+        row(&format!("CPU a message: the bot, {name}"), "", &|column| microseconds(column.cpu[number]));
     }
     for (side, of, goal) in
         [(Reference::Value, "`serde_json::Value`", "≤ 1"), (Reference::DdpClient, "`ddp-client`", "< 0.5")]
     {
         if let Some((_, cpu)) = references.iter().find(|(one, _)| *one == side) {
             row(&format!("the bot, 10 triggers, 100 rooms ÷ {of}"), goal, &|column| {
-                ratio(column.cpu(1), *cpu)
+                ratio(column.cpu[1], *cpu)
             });
         }
     }
+    let engines = columns.first().map_or(0, |column| column.stores.len());
+    let fsync = |column: &Column| column.stores.iter().flat_map(Stored::fsync).collect::<Vec<_>>();
     row("`fsync` of 4 KiB on this disk, median, p99", "", &|column| {
-        let mut fsync = column.fsync();
-        format!("{}, {}", milliseconds(at_share(&mut fsync, 0.5)), milliseconds(at_share(&mut fsync, 0.99)))
+        let [median, p99] = [0.5, 0.99].map(|share| milliseconds(at_share(&mut fsync(column), share)));
+        format!("{median}, {p99}")
     });
-    row("frame → alert, one at a time: p50, p99, p99.9", "", &|column| three(&column.idle.to_page));
-    row("frame → alert, 1,000 messages a second, 1 % match: p50, p99, p99.9", "p99 ≤ 5 ms", &|column| {
-        three(&column.busy.to_page)
-    });
-    row("that p99 ÷ median `fsync`", "or ≤ 12", &|column| {
-        let p99 = at_share(&mut column.busy.to_page.clone(), 0.99);
-        ratio(p99, at_share(&mut column.fsync(), 0.5))
-    });
-    row("event → reply, one at a time: p50, p99, p99.9", "", &|column| three(&column.idle.to_reply));
-    row("resident after 20,000 messages, 100 rooms: all, heap and stacks", "", &|column| {
-        mebibytes(column.resident(FEW))
-    });
-    row("resident after 20,000 messages, 10,000 rooms: all, heap and stacks", "< 24 MiB", &|column| {
-        mebibytes(column.resident(MANY))
-    });
-    row("start → subscribed, 100 rooms", "", &|column| milliseconds(column.subscribed(FEW)));
-    row("start → subscribed, 10,000 rooms", "", &|column| milliseconds(column.subscribed(MANY)));
+    for engine in 0..engines {
+        let name = columns[0].stores[engine].engine.name();
+        let is_goal = |goal: &'static str| if engine == 0 { goal } else { "" };
+        let mut row = |what: &str, goal: &'static str, cell: &dyn Fn(&Stored) -> String| {
+            row(&format!("{name}: {what}"), is_goal(goal), &|column| cell(&column.stores[engine]));
+        };
+        row("frame → alert, one at a time: p50, p99, p99.9", "", &|stored| three(&stored.idle.to_page));
+        row("frame → alert, 1,000 messages a second, 1 % match: the same", "p99 ≤ 5 ms", &|stored| {
+            three(&stored.busy.to_page)
+        });
+        row("that p99 ÷ median `fsync` in the same minute", "or ≤ 12", &|stored| {
+            let p99 = at_share(&mut stored.busy.to_page.clone(), 0.99);
+            ratio(p99, at_share(&mut stored.busy.fsync.clone(), 0.5))
+        });
+        row("event → reply, one at a time: p50, p99, p99.9", "", &|stored| three(&stored.idle.to_reply));
+        for (rooms, goal) in [(FEW, ""), (MANY, "< 24 MiB")] {
+            let what =
+                format!("resident after 20,000 messages, {} rooms: all, heap and stacks", grouped(rooms));
+            row(&what, goal, &|stored| mebibytes(stored.median(rooms, |run| run.resident)));
+        }
+        for rooms in ROOMS {
+            let what = format!("start → subscribed, {} rooms", grouped(rooms));
+            row(&what, "", &|stored| milliseconds(stored.median(rooms, |run| run.subscribed)));
+        }
+    }
     row("program", "< 14 MB", &|column| format!("{:.1} MB", column.bytes as f64 / 1e6));
     rows
 }
 
-impl Column {
-    fn fsync(&self) -> Vec<Duration> {
-        [self.idle.fsync.as_slice(), &self.busy.fsync].concat()
+/// With a comma between thousands.
+fn grouped(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", number / 1000, number % 1000),
     }
 }
 
