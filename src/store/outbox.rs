@@ -91,8 +91,10 @@ pub(super) const MOVE: &str = "UPDATE delivery SET queue = $1 \
     WHERE queue = $2 AND kind = $3 AND settled_at IS NULL AND state = 'waiting' RETURNING alert_id";
 pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE queue = $1 AND settled_at IS NULL";
 
-pub(super) const STANDS_FOR_OTHERS: &str = "SELECT 1 FROM alert a JOIN alert o ON o.id > a.id \
-    WHERE a.id = $1 AND o.trigger_name = a.trigger_name AND o.room_id = a.room_id AND o.state = 'suppressed' LIMIT 1";
+pub(super) const SUPPRESSED_BEHIND: &str = "SELECT o.* FROM alert a JOIN alert o ON o.id > a.id \
+    WHERE a.id = $1 AND o.trigger_name = a.trigger_name AND o.room_id = a.room_id AND o.state = 'suppressed' \
+    AND NOT EXISTS (SELECT 1 FROM alert n WHERE n.trigger_name = a.trigger_name AND n.room_id = a.room_id \
+    AND n.state IN ('queued', 'sent') AND n.id > a.id AND n.id < o.id) ORDER BY o.id LIMIT $2";
 
 pub(super) const THREAD_MATE: &str = "SELECT (SELECT d.body FROM delivery d WHERE d.alert_id = $1 AND d.kind = 'alert' \
     ORDER BY d.id LIMIT 1) AS event \
@@ -162,7 +164,8 @@ impl Store {
     }
 
     /// Writes down what came of an attempt, for its alert too, and puts what follows from it into the outbox: all or
-    /// nothing. Nothing happens where the row is no longer under way.
+    /// nothing. Nothing happens where the row is no longer under way. `false`, and nothing is written, where an alert is withdrawn
+    /// although others were suppressed by its cooldown meanwhile.
     ///
     /// # Errors
     /// When the store fails; then nothing holds.
@@ -171,11 +174,17 @@ impl Store {
         delivery: &Delivery,
         settlement: &Settlement,
         then: &[NewDelivery],
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let now = Timestamp::now();
         let mut tx = self.write().await?;
+        if matches!(settlement, Settlement::Withdrawn { .. }) {
+            let behind = sqlx::query(SUPPRESSED_BEHIND).bind(delivery.alert).bind(1);
+            if behind.fetch_optional(tx.run()).await?.is_some() {
+                return Ok(false);
+            }
+        }
         if !settle(&mut tx, delivery, settlement, now).await? {
-            return Ok(());
+            return Ok(true);
         }
         if let (DeliveryKind::Alert, Some(alert)) = (delivery.kind, delivery.alert) {
             settle_alert(&mut tx, alert, settlement, now).await?;
@@ -185,7 +194,7 @@ impl Store {
         }
         tx.commit().await?;
         self.changed();
-        Ok(())
+        Ok(true)
     }
 
     /// What tells an alert from the others of its thread: the event that raised it, as far as it is still there. `None` where it is
@@ -202,14 +211,14 @@ impl Store {
         Ok(event.map(|event| event.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default()))
     }
 
-    /// Whether later alerts of its trigger and room were suppressed, by the cooldown that an alert begins: were it not sent either,
-    /// nobody would be paged.
+    /// The first `limit` alerts that were suppressed by the cooldown that an alert began: were it not sent either, nobody would be
+    /// paged for them.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn stands_for_others(&self, alert: AlertId) -> Result<bool, StoreError> {
-        let other = sqlx::query(STANDS_FOR_OTHERS).bind(alert);
-        Ok(other.fetch_optional(self.reader()).await?.is_some())
+    pub async fn suppressed_behind(&self, alert: AlertId, limit: u32) -> Result<Vec<Alert>, StoreError> {
+        let behind = sqlx::query_as(SUPPRESSED_BEHIND).bind(alert).bind(i64::from(limit));
+        Ok(behind.fetch_all(self.reader()).await?)
     }
 
     /// The alert of that row.

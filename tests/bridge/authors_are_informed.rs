@@ -59,6 +59,23 @@ async fn an_alert_that_signl4_rejects_is_told_in_the_thread_at_once() {
 }
 
 #[tokio::test]
+async fn who_was_told_that_an_alert_was_raised_a_short_while_ago_learns_that_it_was_not() {
+    let mut harness = Harness::new().await.with_fast_tempo();
+    harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\ncooldown = \"1h\"");
+    let bot = harness.start_bot().await;
+    harness.say_while_signl4_is_down(&bot, "SIGNL4 pump 3 is down").await;
+    let other = harness.say("SIGNL4 pump 4 is down");
+    harness.wait_for_reply(&other, "No new alert: one was raised here a short while ago.").await;
+    harness.signl4.faults().clear();
+    harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    let told = harness.chat.wait_for_reply(&other, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    told.await.unwrap();
+    let third = harness.say("SIGNL4 pump 5 is down");
+    harness.alert("SIGNL4 pump 5 is down").await;
+    assert!(harness.replies(&third).is_empty());
+}
+
+#[tokio::test]
 async fn without_the_right_to_impersonate_replies_come_under_the_bots_own_name() {
     let harness = Harness::new().await;
     harness.chat.deny(&harness.bot, "message-impersonate").unwrap();

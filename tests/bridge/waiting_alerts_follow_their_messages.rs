@@ -13,7 +13,7 @@ async fn harness() -> Harness {
 
 impl Harness {
     /// Alice writes a message whose alert SIGNL4 rejects for now.
-    async fn say_while_signl4_is_down(&self, bot: &Bot, text: &str) -> Message {
+    pub async fn say_while_signl4_is_down(&self, bot: &Bot, text: &str) -> Message {
         self.signl4.faults().webhook(WebhookFault::Status(503), Times::Always);
         let before = bot.count_in_log(&["not delivered yet"]);
         let message = self.say(text);

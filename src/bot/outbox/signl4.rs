@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tracing::error;
 
 use super::{
     message_now::{Change, MessageNow},
@@ -22,6 +23,9 @@ const PAUSE_AFTER_REJECTION: u32 = 6;
 
 /// If an alert is sent later than this after its message was written, the message is read again first.
 const LATE: Duration = Duration::from_secs(30);
+
+/// How many threads of suppressed alerts are told that the alert that stood for them was not sent.
+const MOST_TOLD: u32 = 50;
 
 /// Raises the alerts of one team.
 pub(super) struct Signl4Team {
@@ -90,7 +94,7 @@ impl Signl4Team {
         let settings = self.current.now();
         let mut triggers = settings.config.triggers.iter();
         triggers.any(|trigger| trigger.name == alert.trigger && trigger.page_deleted)
-            || self.store.stands_for_others(alert.id).await.unwrap_or(true)
+            || self.store.suppressed_behind(alert.id, 1).await.map_or(true, |behind| !behind.is_empty())
     }
 
     fn sent(&self, alert: &Alert, raised: Raised) -> Attempt {
@@ -130,8 +134,17 @@ impl Signl4Team {
         let (team, which) = (self.team.as_str(), which.as_deref());
         let words = ReplyWords { reason: &reason, team, which, ..ReplyWords::default() };
         let settings = self.current.now();
-        let told = Renderer::new(&settings.config.replies).in_thread(alert, ReplyKind::NotSent, &words);
-        Attempt { settlement: Settlement::Failed { reason }, pause: None, then: told.into_iter().collect() }
+        let renderer = Renderer::new(&settings.config.replies);
+        let told = renderer.in_thread(alert, ReplyKind::NotSent, &words);
+        // They were told that an alert had been raised.
+        let behind = self.store.suppressed_behind(alert.id, MOST_TOLD).await.unwrap_or_else(|error| {
+            error!(alert = %alert.id, %error, "cannot read which alerts were suppressed because of one that is not sent");
+            vec![]
+        });
+        let words = ReplyWords { which: None, ..words };
+        let others = behind.iter().filter_map(|other| renderer.in_thread(other, ReplyKind::NotSent, &words));
+        let then = told.into_iter().chain(others).collect();
+        Attempt { settlement: Settlement::Failed { reason }, pause: None, then }
     }
 }
 

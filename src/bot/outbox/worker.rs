@@ -195,12 +195,12 @@ impl<D: Destination> Line<D> {
     async fn deliver(self, delivery: Delivery) -> Done {
         let attempt =
             AssertUnwindSafe(timeout(ATTEMPT_LIMIT, self.to.attempt(&delivery))).catch_unwind().await;
-        let attempt = match attempt {
+        let mut attempt = match attempt {
             Ok(Ok(attempt)) => attempt,
             Ok(Err(_)) => self.timed_out().into(),
             Err(_) => self.panicked(&delivery).await,
         };
-        self.settle(&delivery, &attempt).await;
+        self.settle(&delivery, &mut attempt).await;
         if delivery.kind == DeliveryKind::Alert {
             self.count_alert(&delivery, &attempt.settlement);
         }
@@ -230,11 +230,17 @@ impl<D: Destination> Line<D> {
     }
 
     /// Stores the outcome of an attempt, and retries until that succeeds. A lost outcome would be a second page.
-    async fn settle(&self, delivery: &Delivery, attempt: &Attempt) {
-        while let Err(error) = self.store.settle_delivery(delivery, &attempt.settlement, &attempt.then).await
-        {
-            error!(queue = %self.queue, delivery = %delivery.id, alert = delivery.alert.map(display), %error, "an outcome cannot be stored; trying again");
-            sleep(STORE_PAUSE).await;
+    async fn settle(&self, delivery: &Delivery, attempt: &mut Attempt) {
+        loop {
+            match self.store.settle_delivery(delivery, &attempt.settlement, &attempt.then).await {
+                Ok(true) => return,
+                // Its cooldown suppressed another alert in the meantime.
+                Ok(false) => *attempt = Settlement::Retry { reason: None }.into(),
+                Err(error) => {
+                    error!(queue = %self.queue, delivery = %delivery.id, alert = delivery.alert.map(display), %error, "an outcome cannot be stored; trying again");
+                    sleep(STORE_PAUSE).await;
+                }
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::fixture::{Fixture, delivered, new_alert, pager, replies, reply, retry, unanswered};
-use crate::store::{AlertState, DeliveryKind, NewDelivery, Queue, Settlement};
+use crate::store::{Alert, AlertState, DeliveryKind, NewDelivery, Queue, Settlement};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -127,6 +127,28 @@ async fn an_alert_becomes_what_its_call_says() {
         .await
         .unwrap();
     assert_eq!(lost, 3, "no settled call is taken for one under way");
+}
+
+#[tokio::test]
+async fn an_alert_is_not_withdrawn_once_its_cooldown_suppressed_another_one() {
+    let fixture = Fixture::new().await;
+    let withdrawn = Settlement::Withdrawn { reason: "deleted".into() };
+    let first = fixture.alert("m1").await;
+    let delivery = fixture.claimed(&pager()).await;
+    let other = fixture.add(&new_alert("m2"), AlertState::Suppressed).await.unwrap();
+    let behind = async |alert: &Alert| fixture.store.suppressed_behind(alert.id, 9).await.unwrap();
+    assert_eq!(behind(&first).await, [other]);
+    assert!(!fixture.store.settle_delivery(&delivery, &withdrawn, &[]).await.unwrap());
+    assert_eq!(fixture.now(&first).await.state, AlertState::Queued);
+    fixture.settle(&delivery, delivered(Some("e1"))).await;
+    let second = fixture.alert("m3").await;
+    fixture.add(&new_alert("m4"), AlertState::Suppressed).await.unwrap();
+    assert_eq!((behind(&first).await.len(), behind(&second).await.len()), (1, 1), "each stands for its own");
+    let third = fixture.alert("m5").await;
+    let row = fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap().pop().unwrap();
+    let delivery = fixture.store.claim(row.id).await.unwrap().unwrap();
+    assert!(fixture.store.settle_delivery(&delivery, &withdrawn, &[]).await.unwrap());
+    assert_eq!(fixture.now(&third).await.state, AlertState::Withdrawn);
 }
 
 #[tokio::test]

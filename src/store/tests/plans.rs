@@ -21,7 +21,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         outbox::HEADS,
         outbox::CLAIM,
         outbox::UNDER_WAY,
-        outbox::STANDS_FOR_OTHERS,
+        outbox::SUPPRESSED_BEHIND,
         outbox::THREAD_MATE,
         outbox::UNANSWERED_WHEN_KILLED,
         outbox::WAITING_AGAIN,

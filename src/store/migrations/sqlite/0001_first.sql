@@ -5,7 +5,7 @@
 -- the few rows it is about (`tests/plans.rs` reads the plans). Columns that may be long stand last in their tables: SQLite
 -- reads a row from its beginning.
 
--- One alert for each (message, trigger) pair, for ever: the pair is what makes a second page impossible.
+-- One alert for each (message, trigger) pair, as long as `store.keep` says: the pair is what makes a second page impossible.
 CREATE TABLE alert (
     id           INTEGER PRIMARY KEY AUTOINCREMENT,
     message_id   TEXT    NOT NULL,
