@@ -16,6 +16,8 @@ use crate::config::{Config, Sources};
 
 /// Length of the listener's secret.
 const SECRET_LENGTH: usize = 32;
+/// The file of the store.
+const STORE: &str = "demo.db";
 
 /// Runs the demo until SIGINT or SIGTERM. Port 0 means any free one.
 ///
@@ -26,6 +28,8 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     let stop = stop_on_signals()?;
     let world = DemoWorld::start().await.map_err(failure)?;
     let dir = TempDir::with_prefix("signl4-rocketchat-demo-").map_err(failure)?;
+    // Where there is no file, the bot warns that an earlier store may be somewhere else.
+    std::fs::write(dir.path().join(STORE), "").map_err(failure)?;
     let secret = Alphanumeric.sample_string(&mut rand::rng(), SECRET_LENGTH);
     let bot = Bot::start(config(&world, &secret, dir.path())?, Tempo::default()).await?;
     world.set_outbound_url(&format!("http://{}/signl4/{secret}", bot.listener()));
@@ -51,7 +55,7 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
 
 /// The configuration for the simulated servers, in the same format as a person's.
 fn config(world: &DemoWorld, secret: &str, dir: &Path) -> Result<Config, Failure> {
-    let store = format!("sqlite://{}", dir.join("demo.db").display());
+    let store = format!("sqlite://{}", dir.join(STORE).display());
     let text = format!(
         "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n\n\
          [signl4]\nwebhook_url = {:?}\n\n\
