@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
@@ -153,7 +154,15 @@ impl Template {
 
     fn run(&self, values: &Value) -> Result<String, minijinja::Error> {
         let mut output = Bounded(Vec::new());
-        ENVIRONMENT.template_from_str(&self.source)?.render_captured_to(values.clone(), &mut output)?;
+        let render = || {
+            ENVIRONMENT
+                .template_from_str(&self.source)?
+                .render_captured_to(values.clone(), &mut output)
+                .map(drop)
+        };
+        // A filter that panics with a text, as minijinja's `format` does, would lose the alert of that message.
+        let panicked = |_| minijinja::Error::new(ErrorKind::InvalidOperation, "a filter failed");
+        catch_unwind(AssertUnwindSafe(render)).map_err(panicked)??;
         Ok(String::from_utf8_lossy(&output.0).into_owned())
     }
 
@@ -401,6 +410,12 @@ mod tests {
             }
         }
         assert!(peak_kib() < 256 * 1024, "{} KiB", peak_kib());
+    }
+
+    #[test]
+    fn a_filter_that_panics_is_an_error() {
+        let template = compiled("{{ text|format(1) }}");
+        assert!(template.render("title", &values("%(S\u{fffd}")).is_err());
     }
 
     #[test]
