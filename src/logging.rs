@@ -21,7 +21,7 @@ mod recent;
 
 use std::io::{self, IsTerminal};
 
-use tracing::{Level, Metadata};
+use tracing::{Level, Metadata, debug, error, field::display};
 use tracing_subscriber::{
     Layer,
     filter::{FilterFn, LevelFilter, ParseError, Targets},
@@ -90,6 +90,15 @@ pub fn start(format: LogFormat, default_level: &str) -> Result<(), InvalidFilter
     // In tests there may be a second start, which changes nothing.
     let _ = tracing_subscriber::registry().with(lines).with(kept).try_init();
     Ok(())
+}
+
+/// Logs panics as lines of the log. Their messages may quote what somebody wrote, so they appear at debug level only.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let at = panic.location().map(display);
+        error!(at, "panicked; this is a bug, please report it. RUST_LOG=debug shows the message");
+        debug!(at, message = panic.payload_as_str(), "panicked");
+    }));
 }
 
 fn may_be_written(line: &Metadata<'_>) -> bool {

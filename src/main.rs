@@ -106,6 +106,7 @@ async fn main() -> ExitCode {
     if let Err(failure) = logging::start(arguments.log_format, default_level) {
         return report(&Failure::Usage(failure.to_string()));
     }
+    logging::log_panics();
     let result = match arguments.command {
         Command::Run(file) => command::run(file.config, Tempo::default()).await,
         Command::Init(options) => command::init(options).await,

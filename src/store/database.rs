@@ -210,7 +210,8 @@ impl Store {
         Ok(())
     }
 
-    /// Removes deliveries and events settled before `settled`, and alerts settled (and names learned) before `alerts`. Returns how many rows went.
+    /// Removes deliveries and events settled before `settled`, and alerts settled (and names learned) before `alerts`. Returns how
+    /// many rows it removed.
     ///
     /// # Errors
     /// When the store fails.

@@ -232,10 +232,10 @@ impl Store {
         }
     }
 
-    /// Waits for nothing and takes nothing: fails while the database cannot be reached.
+    /// Connects to the database, unless this replica is connected already. Does not try to take the lock.
     ///
     /// # Errors
-    /// Why it cannot.
+    /// Why it cannot connect.
     pub async fn reach(&self) -> Result<(), StoreError> {
         match self.replica() {
             None => Ok(()),

@@ -1,7 +1,6 @@
 //! A PostgreSQL server of a test's own, on a port of the loopback, which the test may stop, reconfigure and fill.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
-use crate::harness::{SOON, free_port};
+use crate::harness::{SOON, fill_disk, free_port};
 
 /// The password of the bot's user.
 pub const PASSWORD: &str = "a-database-passw0rd";
@@ -127,16 +126,7 @@ impl Server {
 
     /// Fills the disk that is mounted at a path to the last byte. Removing the file frees it.
     pub fn fill_disk(&self, mounted: &Path) -> PathBuf {
-        let root = PathBuf::from(format!("/proc/{}/root", self.process.id().unwrap()));
-        let filler = root.join(mounted.join("filler").strip_prefix("/").unwrap());
-        let mut file = File::create(&filler).unwrap();
-        let full = loop {
-            if let Err(error) = file.write_all(&[0; 512]) {
-                break error;
-            }
-        };
-        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
-        filler
+        fill_disk(&self.process, mounted)
     }
 
     async fn signal(&self, signal: &str) {

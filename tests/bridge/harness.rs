@@ -9,7 +9,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -668,16 +668,7 @@ impl Bot {
 
     /// Fills the disk of its store to the last byte. Removing the file frees it.
     pub fn fill_disk(&self, harness: &Harness) -> PathBuf {
-        let root = PathBuf::from(format!("/proc/{}/root", self.child.id().unwrap()));
-        let filler = root.join(harness.path("disk/filler").strip_prefix("/").unwrap());
-        let mut file = File::create(&filler).unwrap();
-        let full = loop {
-            if let Err(error) = file.write_all(&[0; 512]) {
-                break error;
-            }
-        };
-        assert_eq!(full.kind(), io::ErrorKind::StorageFull);
-        filler
+        fill_disk(&self.child, &harness.path("disk"))
     }
 
     /// Panics if it has ended on its own.
@@ -741,6 +732,20 @@ pub fn http() -> reqwest::Client {
         client.tls_certs_only([]).timeout(Duration::from_secs(20)).build().unwrap()
     });
     CLIENT.clone()
+}
+
+/// Fills a disk that a process has mounted to the last byte. Removing the file frees it.
+pub fn fill_disk(process: &Child, mounted: &Path) -> PathBuf {
+    let root = PathBuf::from(format!("/proc/{}/root", process.id().unwrap()));
+    let filler = root.join(mounted.join("filler").strip_prefix("/").unwrap());
+    let mut file = File::create(&filler).unwrap();
+    let full = loop {
+        if let Err(error) = file.write_all(&[0; 512]) {
+            break error;
+        }
+    };
+    assert_eq!(full.kind(), io::ErrorKind::StorageFull);
+    filler
 }
 
 /// A port below those that the system gives to outgoing connections, free a moment ago.
