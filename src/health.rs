@@ -29,8 +29,9 @@ const CALLBACK_DUE: (u64, SignedDuration) = (3, SignedDuration::from_secs(60));
 const CALLBACK_OVERDUE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Whether the bot can page people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum State {
     /// Everything works.
     Ready,
@@ -45,12 +46,7 @@ pub enum State {
 impl State {
     /// One lowercase word.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Standby => "standby",
-            Self::Degraded => "degraded",
-            Self::Down => "down",
-        }
+        self.into()
     }
 }
 

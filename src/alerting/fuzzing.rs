@@ -47,12 +47,11 @@ pub fn trigger(bytes: &[u8]) {
         let found = set.matches(&message, &general(), true);
         assert_eq!(!found.is_empty(), is_match);
         for found in found {
-            let base = url::Url::parse("https://chat.example.com");
-            let Ok(base) = base else { continue };
-            let event = render_event(found.trigger, &message, &general(), &found.captures, &base);
-            assert!(event.faults.is_empty() || text.len() > MOST, "{:?}", event.faults);
+            let Ok(server) = "https://chat.example.com".parse() else { continue };
+            let (event, faults) = render_event(&found, &message, &general(), &server);
+            assert!(faults.is_empty() || text.len() > MOST, "{faults:?}");
             assert!(event.title.lines().count() == 1 && event.title.chars().count() <= 500);
-            assert_eq!(event.external_id, "GENERAL");
+            assert_eq!(event.external_id.as_deref(), Some("GENERAL"));
             assert!(event.message == text.trim() || event.message == text, "{:?}", event.message);
             let groups: BTreeMap<_, _> = found.trigger.patterns[0].groups().map(|name| (name, ())).collect();
             assert!(found.captures.keys().map(String::as_str).eq(groups.into_keys()));

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use minijinja::{Value, context};
 use url::Url;
 
-use super::{RenderError, Template, Trigger, Vocabulary};
-use rocketchat::{Message, MessageId, Room, RoomKind};
+use super::{Match, RenderError, Template, Trigger, Vocabulary};
+use rocketchat::{Message, MessageId, Room, RoomKind, ServerUrl};
+use signl4::AlertEvent;
 
 /// The default title of an alert.
 pub(crate) const DEFAULT_TITLE: &str = "Alert from Rocket.Chat";
@@ -70,7 +71,8 @@ impl EventTemplates {
 }
 
 /// How SIGNL4 pages a team (`X-S4-AlertingScenario`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum AlertingScenario {
     /// One person's acknowledgement is enough.
     SingleAck,
@@ -80,88 +82,55 @@ pub enum AlertingScenario {
     Emergency,
 }
 
-impl AlertingScenario {
-    /// Every scenario.
-    pub const ALL: [Self; 3] = [Self::SingleAck, Self::MultiAck, Self::Emergency];
-
-    /// The name that SIGNL4 uses.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SingleAck => "single_ack",
-            Self::MultiAck => "multi_ack",
-            Self::Emergency => "emergency",
-        }
-    }
-}
-
-/// The content of an alert, not yet in SIGNL4's format.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RenderedEvent {
-    /// The headline, one line of at most 500 characters, never empty.
-    pub title: String,
-    /// The text.
-    pub message: String,
-    /// The external ID, at most 500 characters, never empty: the room's ID if the template rendered to nothing.
-    pub external_id: String,
-    /// The address of the message in Rocket.Chat.
-    pub link: String,
-    /// The username of its author.
-    pub user: String,
-    /// The display name of its room. A direct message has none; then it is the author's username with `@`.
-    pub channel: String,
-    /// The category, if any.
-    pub service: Option<String>,
-    /// "lat,lon", if any. Any other output of the template is dropped.
-    pub location: Option<String>,
-    /// The scenario, if the trigger sets one.
-    pub alerting_scenario: Option<AlertingScenario>,
-    /// Whether SIGNL4's event filters apply, if the trigger says so.
-    pub filtering: Option<bool>,
-    /// Further parameters, at most 2,000 characters each. Blank ones are omitted.
-    pub fields: BTreeMap<String, String>,
-    /// The templates that failed. Their defaults are used instead, because a page with a plain text is better than
-    /// none. Somebody should be informed.
-    pub faults: Vec<RenderError>,
-}
-
 /// Renders the alert for a message that fired a trigger.
 ///
-/// Always succeeds: what cannot be rendered is replaced or omitted, and reported in [`RenderedEvent::faults`].
+/// Always succeeds. The title is one line of at most 500 characters and, like the external ID, never empty. Blank parts are
+/// omitted, long ones truncated. The templates that failed are returned too: their defaults are used instead, because a page
+/// with a plain text is better than none, but somebody should be informed.
 pub fn render_event(
-    trigger: &Trigger,
+    Match { trigger, captures }: &Match<'_>,
     message: &Message,
     room: &Room,
-    captures: &BTreeMap<String, String>,
-    base_url: &Url,
-) -> RenderedEvent {
-    let link = message_url(base_url, room, &message.id);
-    let templates = &trigger.event;
-    let mut pen = Pen { values: values(trigger, message, room, captures, &link), faults: Vec::new() };
-
-    let title = pen.write("title", &templates.title, LONGEST_LINE).map(|title| one_line(&title));
-    let text = pen.write("message", &templates.message, usize::MAX);
-    let external_id = pen.write("external_id", &templates.external_id, LONGEST_LINE);
-    let service = templates.service.as_ref().and_then(|it| pen.write("service", it, LONGEST_LINE));
-    let location = templates.location.as_ref().and_then(|it| pen.write("location", it, LONGEST_LINE));
+    server: &ServerUrl,
+) -> (AlertEvent, Vec<RenderError>) {
+    let (templates, author) = (&trigger.event, &message.author);
+    let link = message_url(server.base(), room, &message.id);
+    let values = values(trigger, message, room, captures, &link);
+    let mut faults = Vec::new();
+    // Trimmed and truncated to this many characters; `None` if the template failed or rendered to nothing.
+    let mut text_of = |key: &str, template: &Template, most: usize| {
+        let rendered = template.render(key, &values).map_err(|fault| faults.push(fault)).ok()?;
+        Some(shortened(rendered.trim(), most)).filter(|text| !text.is_empty())
+    };
+    let title = text_of("title", &templates.title, LONGEST_LINE).map(|title| one_line(&title));
+    let text = text_of("message", &templates.message, usize::MAX);
+    let external_id = text_of("external_id", &templates.external_id, LONGEST_LINE);
+    let service = templates.service.as_ref().and_then(|it| text_of("service", it, LONGEST_LINE));
+    let location = templates.location.as_ref().and_then(|it| text_of("location", it, LONGEST_LINE));
     let fields = templates.fields.iter().filter_map(|(name, field)| {
-        Some((name.clone(), pen.write(&format!("fields.{name}"), field, LONGEST_FIELD)?))
+        Some((name.clone(), text_of(&format!("fields.{name}"), field, LONGEST_FIELD)?))
     });
-    let fields = fields.collect();
-
-    RenderedEvent {
+    let mut fields: BTreeMap<String, String> = fields.collect();
+    // A direct message has no name.
+    let channel = room.shown_name().map_or_else(|| format!("@{}", author.username), str::to_owned);
+    for (name, value) in [("user", author.username.clone()), ("channel", channel), ("link", link.to_string())]
+    {
+        // SIGNL4 compares names case-insensitively.
+        fields.retain(|other, _| !other.eq_ignore_ascii_case(name));
+        fields.insert(name.to_owned(), value);
+    }
+    let event = AlertEvent {
         title: title.unwrap_or_else(|| DEFAULT_TITLE.to_owned()),
         message: text.unwrap_or_else(|| message.text.clone()),
-        external_id: external_id.unwrap_or_else(|| room.id.to_string()),
-        link: link.into(),
-        user: message.author.username.clone(),
-        channel: room.shown_name().map_or_else(|| format!("@{}", message.author.username), str::to_owned),
+        external_id: Some(external_id.unwrap_or_else(|| room.id.to_string())),
+        source_system: Some("RocketChat".to_owned()),
         service,
         location: location.filter(|location| is_location(location)),
-        alerting_scenario: templates.alerting_scenario,
+        alerting_scenario: templates.alerting_scenario.map(|scenario| scenario.to_string()),
         filtering: templates.filtering,
         fields,
-        faults: pen.faults,
-    }
+    };
+    (event, faults)
 }
 
 /// The same address as in Rocket.Chat's "copy link".
@@ -244,23 +213,4 @@ fn shortened(text: &str, most: usize) -> String {
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Renders the templates one after the other and collects the errors.
-struct Pen {
-    values: Value,
-    faults: Vec<RenderError>,
-}
-
-impl Pen {
-    /// The text, trimmed and truncated to this many characters; `None` if the template failed or rendered to nothing.
-    fn write(&mut self, key: &str, template: &Template, most: usize) -> Option<String> {
-        match template.render(key, &self.values) {
-            Ok(text) => Some(shortened(text.trim(), most)).filter(|text| !text.is_empty()),
-            Err(fault) => {
-                self.faults.push(fault);
-                None
-            }
-        }
-    }
 }

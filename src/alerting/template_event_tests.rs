@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use url::Url;
 
 use super::fixtures::{event, general, message, room, trigger};
-use super::{RenderedEvent, Trigger, TriggerSet, is_location, message_url, render_event};
-use rocketchat::{Author, Message, MessageId, Room, RoomKind};
+use super::{RenderError, Trigger, TriggerSet, is_location, message_url, render_event};
+use rocketchat::{Author, Message, MessageId, Room, RoomKind, ServerUrl};
+use signl4::AlertEvent;
 
-fn server() -> Url {
+fn server() -> ServerUrl {
     "https://chat.example.com/sub/".parse().unwrap()
 }
 
@@ -21,14 +21,27 @@ fn with(pattern: &str, templates: &[(&str, &str)]) -> Trigger {
 }
 
 /// The alert for a message that sets off the trigger.
-fn alert_in(trigger: &Trigger, message: &Message, room: &Room) -> RenderedEvent {
+fn alert_and_faults(trigger: &Trigger, message: &Message, room: &Room) -> (AlertEvent, Vec<RenderError>) {
     let set = TriggerSet::new(vec![trigger.clone()]).unwrap();
     let found = set.matches(message, room, true).pop().unwrap();
-    render_event(found.trigger, message, room, &found.captures, &server())
+    render_event(&found, message, room, &server())
 }
 
-fn alert(trigger: &Trigger, text: &str) -> RenderedEvent {
+fn alert_in(trigger: &Trigger, message: &Message, room: &Room) -> AlertEvent {
+    let (alert, faults) = alert_and_faults(trigger, message, room);
+    assert_eq!(faults, []);
+    alert
+}
+
+fn alert(trigger: &Trigger, text: &str) -> AlertEvent {
     alert_in(trigger, &message(text), &general())
+}
+
+/// The parameters that every alert has.
+fn origin(user: &str, channel: &str, link: &str) -> BTreeMap<String, String> {
+    [("user", user), ("channel", channel), ("link", link)]
+        .map(|(name, value)| (name.into(), value.into()))
+        .into()
 }
 
 #[test]
@@ -36,19 +49,16 @@ fn without_templates_of_its_own_an_alert_says_what_the_message_says() {
     let alert = alert(&with("SIGNL4", &[]), "SIGNL4 pump 3 is down");
     assert_eq!(
         alert,
-        RenderedEvent {
+        AlertEvent {
             title: "Alert from Rocket.Chat".into(),
             message: "SIGNL4 pump 3 is down".into(),
-            external_id: "GENERAL".into(),
-            link: "https://chat.example.com/sub/channel/general?msg=m1".into(),
-            user: "anna".into(),
-            channel: "general".into(),
+            external_id: Some("GENERAL".into()),
+            source_system: Some("RocketChat".into()),
             service: None,
             location: None,
             alerting_scenario: None,
             filtering: None,
-            fields: BTreeMap::new(),
-            faults: Vec::new(),
+            fields: origin("anna", "general", "https://chat.example.com/sub/channel/general?msg=m1"),
         }
     );
 }
@@ -74,8 +84,8 @@ fn what_a_message_does_not_have_is_empty_and_its_authors_name_is_the_username() 
     let nameless = Message { author: Author { name: None, ..message("").author }, ..message("pump") };
     let alert = alert_in(&trigger, &nameless, &room(RoomKind::Direct, "d1", None));
     assert_eq!(alert.message, "[] anna [] direct");
-    assert_eq!(alert.channel, "@anna");
-    assert_eq!(alert.external_id, "d1");
+    assert_eq!(alert.fields["channel"], "@anna");
+    assert_eq!(alert.external_id.as_deref(), Some("d1"));
 }
 
 #[test]
@@ -87,10 +97,10 @@ fn a_room_is_called_by_the_name_that_people_see_and_linked_by_its_address() {
     };
     let alert = alert_in(&trigger, &message("pump"), &discussion);
     assert_eq!(
-        (alert.channel.as_str(), alert.message.as_str()),
+        (alert.fields["channel"].as_str(), alert.message.as_str()),
         ("Störung Halle 3", "Störung Halle 3: pump")
     );
-    assert_eq!(alert.link, "https://chat.example.com/sub/group/kXw9mGzR2uQ7?msg=m1");
+    assert_eq!(alert.fields["link"], "https://chat.example.com/sub/group/kXw9mGzR2uQ7?msg=m1");
 }
 
 #[test]
@@ -105,14 +115,21 @@ fn templates_make_every_part_of_the_alert() {
     ];
     let alert = alert(&with(r"pump (?<pump>\d+) (?<hall>\w+)", &templates), "pump 3 north");
     assert_eq!(alert.title, "Pump 3 in NORTH", "a title is one line");
-    assert_eq!(alert.external_id, "GENERAL/m1");
+    assert_eq!(alert.external_id.as_deref(), Some("GENERAL/m1"));
     assert_eq!(alert.service.as_deref(), Some("Hall north"));
     assert_eq!(alert.location.as_deref(), Some("3.5, 13"));
+    let mut fields = origin("anna", "general", "https://chat.example.com/sub/channel/general?msg=m1");
+    fields.extend([("Hall".into(), "north".into()), ("Severity".into(), "high".into())]);
+    assert_eq!(alert.fields, fields);
+}
+
+#[test]
+fn no_field_takes_the_place_of_what_every_alert_has() {
+    let alert = alert(&with("pump", &[("User", "nobody"), ("LINK", "nowhere")]), "pump");
     assert_eq!(
         alert.fields,
-        BTreeMap::from([("Hall".into(), "north".into()), ("Severity".into(), "high".into())])
+        origin("anna", "general", "https://chat.example.com/sub/channel/general?msg=m1")
     );
-    assert_eq!(alert.faults, []);
 }
 
 #[test]
@@ -129,22 +146,21 @@ fn what_comes_out_blank_gives_way_to_the_default_or_is_left_out() {
     let alert = alert(&with("pump(?<nothing>x)?", &parts), "pump 3");
     assert_eq!(alert.title, "Alert from Rocket.Chat");
     assert_eq!(alert.message, "pump 3");
-    assert_eq!(alert.external_id, "GENERAL");
+    assert_eq!(alert.external_id.as_deref(), Some("GENERAL"));
     assert_eq!((alert.service, alert.location), (None, None));
-    assert!(alert.fields.is_empty());
-    assert_eq!(alert.faults, [], "a blank is no fault");
+    assert!(!alert.fields.contains_key("Severity"));
 }
 
 #[test]
 fn a_template_that_fails_is_told_of_and_the_page_goes_out_all_the_same() {
     let parts = ["title", "message", "external_id", "service", "Severity"].map(|key| (key, "{{ text + 1 }}"));
-    let alert = alert(&with("pump", &parts), "pump 3");
+    let (alert, faults) = alert_and_faults(&with("pump", &parts), &message("pump 3"), &general());
     assert_eq!(alert.title, "Alert from Rocket.Chat");
     assert_eq!(alert.message, "pump 3");
-    assert_eq!(alert.external_id, "GENERAL");
-    let failed: Vec<_> = alert.faults.iter().map(|fault| fault.what.as_str()).collect();
+    assert_eq!(alert.external_id.as_deref(), Some("GENERAL"));
+    let failed: Vec<_> = faults.iter().map(|fault| fault.what.as_str()).collect();
     assert_eq!(failed, ["title", "message", "external_id", "service", "fields.Severity"]);
-    assert!(alert.faults.iter().all(|fault| !fault.to_string().contains("pump 3")));
+    assert!(faults.iter().all(|fault| !fault.to_string().contains("pump 3")));
 }
 
 #[test]
@@ -176,15 +192,16 @@ fn however_long_the_message_its_short_parts_stay_short() {
     let length = |text: &str| text.chars().count();
     assert_eq!(length(&alert.title), 500);
     assert!(alert.title.ends_with('…'));
-    assert_eq!(length(&alert.external_id), 500);
+    assert_eq!(length(alert.external_id.as_deref().unwrap()), 500);
     assert_eq!(length(alert.service.as_deref().unwrap()), 500);
     assert_eq!(length(&alert.fields["Detail"]), 2_000);
 }
 
 #[test]
 fn a_link_leads_to_the_message_as_rocket_chats_own_does() {
-    let link =
-        |kind, name| message_url(&server(), &room(kind, "r1", name), &MessageId::new("m/1 &x")).to_string();
+    let link = |kind, name| {
+        message_url(server().base(), &room(kind, "r1", name), &MessageId::new("m/1 &x")).to_string()
+    };
     assert_eq!(
         link(RoomKind::Channel, Some("general")),
         "https://chat.example.com/sub/channel/general?msg=m%2F1+%26x"
@@ -215,9 +232,8 @@ proptest! {
         let message = Message { author: Author { username, ..message("").author }, ..message(&text) };
         let alert = alert_in(&trigger, &message, &room(RoomKind::Group, "r1", Some(&name)));
         prop_assert!(!alert.title.trim().is_empty() && alert.title.lines().count() == 1);
-        prop_assert!(!alert.external_id.is_empty());
+        prop_assert!(alert.external_id.is_some_and(|id| !id.is_empty()));
         prop_assert!(alert.location.is_none_or(|location| is_location(&location)));
         prop_assert_eq!(alert.message, text.trim());
-        prop_assert_eq!(alert.faults.len(), 0);
     }
 }

@@ -20,18 +20,23 @@ pub struct Replies {
 }
 
 /// How the author of a message sees that the alert was sent. A failure is always reported in a reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum OnSent {
     /// A reaction on the message.
     Reaction,
     /// A reply in its thread.
     Reply,
     /// Not at all.
+    #[strum(serialize = "none")]
     Nothing,
 }
 
-/// What a reply reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What a reply reports, in the order in which `bot.toml.example` explains it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ReplyKind {
     /// SIGNL4 accepted the alert.
     Sent,
@@ -60,38 +65,9 @@ pub enum ReplyKind {
 }
 
 impl ReplyKind {
-    /// Every kind, in the order in which `bot.toml.example` explains them.
-    pub const ALL: [Self; 12] = [
-        Self::Sent,
-        Self::Queued,
-        Self::Delayed,
-        Self::NotSent,
-        Self::Suppressed,
-        Self::Raised,
-        Self::Acknowledged,
-        Self::Closed,
-        Self::Annotated,
-        Self::Escalated,
-        Self::Unattended,
-        Self::Failed,
-    ];
-
     /// The key in `[replies]`.
     pub fn key(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Queued => "queued",
-            Self::Delayed => "delayed",
-            Self::NotSent => "not_sent",
-            Self::Suppressed => "suppressed",
-            Self::Raised => "raised",
-            Self::Acknowledged => "acknowledged",
-            Self::Closed => "closed",
-            Self::Annotated => "annotated",
-            Self::Escalated => "escalated",
-            Self::Unattended => "unattended",
-            Self::Failed => "failed",
-        }
+        self.into()
     }
 
     /// The default text. If it is empty, nothing is posted.
@@ -211,13 +187,14 @@ mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
+    use strum::VariantArray;
 
     use super::*;
 
     fn replies(texts: &[(ReplyKind, &str)]) -> Replies {
         let compile = |text: &str| Template::compile(text, &ReplyWords::vocabulary()).unwrap();
         let mut all: BTreeMap<_, _> =
-            ReplyKind::ALL.map(|kind| (kind, compile(kind.default_text()))).into_iter().collect();
+            ReplyKind::VARIANTS.iter().map(|kind| (*kind, compile(kind.default_text()))).collect();
         all.extend(texts.iter().map(|(kind, text)| (*kind, compile(text))));
         Replies {
             on_sent: OnSent::Reaction,
@@ -312,11 +289,11 @@ mod tests {
     #[test]
     fn every_kind_but_one_has_words_and_every_kind_a_key_of_its_own() {
         let silent: Vec<_> =
-            ReplyKind::ALL.into_iter().filter(|kind| kind.default_text().is_empty()).collect();
-        assert_eq!(silent, [ReplyKind::Raised]);
+            ReplyKind::VARIANTS.iter().filter(|kind| kind.default_text().is_empty()).collect();
+        assert_eq!(silent, [&ReplyKind::Raised]);
         assert_eq!(
-            ReplyKind::ALL.map(ReplyKind::key).into_iter().collect::<BTreeSet<_>>().len(),
-            ReplyKind::ALL.len()
+            ReplyKind::VARIANTS.iter().map(|kind| kind.key()).collect::<BTreeSet<_>>().len(),
+            ReplyKind::VARIANTS.len()
         );
     }
 
@@ -327,7 +304,7 @@ mod tests {
         fn no_name_and_no_note_makes_a_reply_fail(user in "\\PC*", text in "\\PC*", team in "\\PC*") {
             let words = ReplyWords { user: &user, text: &text, reason: &text, team: &team, trigger: &team, which: None };
             let replies = replies(&[]);
-            for kind in ReplyKind::ALL {
+            for &kind in ReplyKind::VARIANTS {
                 prop_assert!(replies.text(kind, &words).is_ok());
             }
         }

@@ -49,7 +49,7 @@ impl<'a> Unfound<'a> {
             let found = || joined.clone().any(|room| pattern.matches(room, true));
             match pattern {
                 RoomPattern::Any => {}
-                RoomPattern::Glob(_) => unfound.channels = true,
+                RoomPattern::Glob(..) => unfound.channels = true,
                 // The renamed room is already known; another room may have its old name now.
                 RoomPattern::Name(name)
                     if !joined.clone().any(|room| room.names().any(|other| same_name(other, name))) =>

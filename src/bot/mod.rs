@@ -18,7 +18,6 @@ mod session;
 mod settings;
 mod view;
 
-pub use ingest::event_of;
 #[cfg(any(test, fuzzing))]
 pub(crate) use outbox::fuzzing;
 pub use reload::Reloader;

@@ -101,7 +101,7 @@ impl RoomInventory {
         match pattern {
             RoomPattern::Name(name) => self.by_name.get(name),
             RoomPattern::Id(id) => self.by_id.get(id),
-            RoomPattern::Any | RoomPattern::Glob(_) => None,
+            RoomPattern::Any | RoomPattern::Glob(..) => None,
         }
     }
 

@@ -175,7 +175,7 @@ impl<'a> RoomCheck<'a> {
     /// An entry that may match many rooms: how many there are.
     fn summary(&self, pattern: &RoomPattern, candidates: &[Candidate<'_>]) -> Remark {
         let missing =
-            self.inventory.channels_missing.as_ref().filter(|_| matches!(pattern, RoomPattern::Glob(_)));
+            self.inventory.channels_missing.as_ref().filter(|_| matches!(pattern, RoomPattern::Glob(..)));
         if let Some(reason) = missing {
             let text = format!("{}, and perhaps more public channels: {reason}", rooms(candidates.len()));
             return Remark::warning(text, "run this check again, or name the rooms one by one");

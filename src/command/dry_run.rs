@@ -17,8 +17,7 @@ use super::{
     stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, readable, room_named, rooms_of},
 };
 use crate::{
-    alerting::{Match, TeamName, Trigger, TriggerSet, UserPattern, room_label},
-    bot::event_of,
+    alerting::{Match, TeamName, Trigger, TriggerSet, UserPattern, render_event, room_label},
     config::{self, Config, Sources},
 };
 use rocketchat::{Account, Author, Connector, Credentials, Message, RestClient, Room};
@@ -143,7 +142,7 @@ fn report(
     };
     let first = hit.and_then(|scene| {
         let found = scene.matches(&config.triggers).into_iter().next()?;
-        let (event, _) = event_of(&found, &scene.message, &scene.room, &config.rocketchat.url);
+        let (event, _) = render_event(&found, &scene.message, &scene.room, &config.rocketchat.url);
         Some((found.trigger.team.clone(), event))
     });
     Ok(Report { text, first })
@@ -181,7 +180,7 @@ fn matching(config: &Config, scene: &Scene) -> String {
         let _ =
             writeln!(report, "Written {}, it matches the trigger \"{}\".", scene.label(), found.trigger.name);
         describe(&mut report, found);
-        let (event, faults) = event_of(found, &scene.message, &scene.room, &config.rocketchat.url);
+        let (event, faults) = render_event(found, &scene.message, &scene.room, &config.rocketchat.url);
         for fault in faults {
             let _ = writeln!(report, "Note: {fault}; a default is used instead.");
         }

@@ -7,6 +7,7 @@ use super::report::{Report, join};
 use super::section::Section;
 use super::source::parse_file;
 use rocketchat::Credentials;
+use strum::VariantArray;
 
 use super::{Config, ConfigErrors, Sources, read};
 use crate::alerting::{ReplyKind, ReplyWords, Template, Trigger};
@@ -121,7 +122,9 @@ fn settings(config: &Config) -> Vec<String> {
         format!("{} {:?}", store.url, store.keep),
         format!("{:?} {} {:?}", replies.on_sent, replies.reaction, replies.other_alerts_to),
     ];
-    lines.extend(ReplyKind::ALL.map(|kind| format!("{} {}", kind.key(), replies.texts[&kind].source())));
+    lines.extend(
+        ReplyKind::VARIANTS.iter().map(|kind| format!("{} {}", kind.key(), replies.texts[kind].source())),
+    );
     lines.extend(triggers.iter().flat_map(trigger_settings));
     lines
 }
@@ -309,7 +312,7 @@ fn no_default_reply_sets_off_a_default_trigger() {
         "SIGNL4 answered 503 Service Unavailable",
         "the connection to SIGNL4 broke (signl4)",
     ];
-    for kind in ReplyKind::ALL {
+    for &kind in ReplyKind::VARIANTS {
         for reason in reasons {
             for (user, text) in [("", ""), ("Rene", "I am on it")] {
                 let words = ReplyWords { user, text, reason, trigger, team: "", which: None };

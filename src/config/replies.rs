@@ -1,5 +1,7 @@
 //! `[replies]`: the texts that the bot posts.
 
+use strum::VariantArray;
+
 use super::report::Fault;
 use super::section::Section;
 use super::trigger::room_pattern;
@@ -7,13 +9,11 @@ use super::values::{compile, one_of};
 use crate::alerting::{OnSent, Replies, ReplyKind, ReplyWords, RoomPattern};
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Replies> {
-    let on_sent = section.checked("on_sent", |text| {
-        one_of(text, [("reaction", OnSent::Reaction), ("reply", OnSent::Reply), ("none", OnSent::Nothing)])
-    });
+    let on_sent = section.checked("on_sent", one_of);
     let reaction = section.checked("reaction", reaction).unwrap_or_else(|| ":rotating_light:".to_owned());
     let other_alerts_to = section.checked("other_alerts_to", single_room);
     let vocabulary = ReplyWords::vocabulary();
-    let texts = ReplyKind::ALL.into_iter().map(|kind| {
+    let texts = ReplyKind::VARIANTS.iter().map(|&kind| {
         let text = section.text_or(kind.key(), kind.default_text());
         Some((kind, section.report.accept(&text.place, compile(&text.value, &vocabulary))?))
     });
@@ -24,7 +24,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Replies> {
 
 fn single_room(text: &str) -> Result<RoomPattern, Fault> {
     match room_pattern(text)? {
-        RoomPattern::Any | RoomPattern::Glob(_) => {
+        RoomPattern::Any | RoomPattern::Glob(..) => {
             Err(Fault::new("matches several rooms", "write one room, as in other_alerts_to = \"#alerts\""))
         }
         room => Ok(room),

@@ -8,8 +8,8 @@ use super::section::{Section, Setting};
 use super::source::{Node, Origin, Table, Value};
 use super::values::{compile, one_of, unique_name};
 use crate::alerting::{
-    AlertingScenario, DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, RoomPatternError, TeamName,
-    Template, Trigger, TriggerSet, UserPattern, Vocabulary, is_location,
+    DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, RoomPatternError, TeamName, Template, Trigger,
+    TriggerSet, UserPattern, Vocabulary, is_location,
 };
 
 /// The trigger that is used if none is configured.
@@ -265,9 +265,7 @@ fn event(section: &mut Section<'_>, patterns: Option<&[Pattern]>) -> Option<Even
     let external_id = templates.or_default(section, "external_id", "{{ room.id }}");
     let service = templates.optional(section, "service");
     let location = templates.location(section);
-    let alerting_scenario = section.checked("alerting_scenario", |text| {
-        one_of(text, AlertingScenario::ALL.map(|scenario| (scenario.as_str(), scenario)))
-    });
+    let alerting_scenario = section.checked("alerting_scenario", one_of);
     let filtering = section.flag("filtering");
     let fields = templates.fields(section);
     Some(EventTemplates {

@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
+use strum::VariantNames;
 use url::Url;
 
 use super::report::{Fault, closest, quoted};
@@ -212,16 +214,14 @@ pub(super) fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Template, F
 }
 
 /// One of several words.
-pub(super) fn one_of<T, const N: usize>(text: &str, words: [(&str, T); N]) -> Result<T, Fault> {
-    let known = words.each_ref().map(|(word, _)| *word);
-    if let Some((_, value)) = words.into_iter().find(|(word, _)| *word == text) {
-        return Ok(value);
-    }
-    let known = known.map(|word| format!("\"{word}\"")).join(", ");
-    Err(Fault::new(
-        format!("is not one of the allowed words ({})", quoted(text)),
-        format!("write one of {known}"),
-    ))
+pub(super) fn one_of<T: FromStr + VariantNames>(text: &str) -> Result<T, Fault> {
+    text.parse().map_err(|_| {
+        let known: Vec<String> = T::VARIANTS.iter().map(|word| format!("\"{word}\"")).collect();
+        Fault::new(
+            format!("is not one of the allowed words ({})", quoted(text)),
+            format!("write one of {}", known.join(", ")),
+        )
+    })
 }
 
 /// The name of one of several tables of a kind, such as a team. Adds it to the names that are in use.

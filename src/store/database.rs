@@ -2,10 +2,7 @@
 
 use std::{
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -17,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     DeliveryId, StoreError, StoreUrl,
-    engine::{Bounded, Engine, Tx},
+    engine::{Engine, Guard, Guarded, Tx},
     postgres::{self, Session},
     replica::Replica,
     rows::millis,
@@ -51,15 +48,14 @@ pub struct Store {
     pub(super) engine: Engine,
     /// Rows whose claim failed in the middle: it may hold, but nobody has them.
     pub(super) doubtful: Arc<Mutex<Vec<DeliveryId>>>,
-    /// Whether PostgreSQL had no space for a row when it was tried last.
-    is_full: Arc<AtomicBool>,
+    guard: Guard,
     changes: watch::Sender<()>,
     held: Arc<Held>,
 }
 
 /// What keeps the store for this process.
 #[derive(Debug)]
-enum Held {
+pub(super) enum Held {
     Sqlite(sqlite::Lock),
     Postgres(Box<Session>),
 }
@@ -84,31 +80,22 @@ impl Store {
     /// # Errors
     /// Why it cannot be used; [`StoreError::InUse`] where another process holds the file.
     pub async fn open_as_replica(url: &StoreUrl, busy_timeout: Duration) -> Result<Self, StoreError> {
-        Self::connect(url, busy_timeout).await.map_err(|error| match (url.path(), error) {
-            (Some(path), StoreError::Failed(error)) => {
-                StoreError::Open { path: path.to_owned(), reason: error.to_string() }
-            }
-            (_, known) => known,
-        })
-    }
-
-    async fn connect(url: &StoreUrl, busy_timeout: Duration) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let changes = watch::Sender::new(());
-        let (engine, (writer, readers, held)) = match (url.path(), url.postgres()) {
-            (None, Some(options)) => {
-                let opened = postgres::open(url, options?, busy_timeout, changes.clone()).await?;
-                (Engine::Postgres, (opened.0, opened.1, Held::Postgres(Box::new(opened.2))))
-            }
-            (path, _) => {
-                let opened = sqlite::open(url, path.unwrap_or(Path::new("")), busy_timeout).await?;
-                (Engine::Sqlite, (opened.0, opened.1, Held::Sqlite(opened.2)))
+        let (engine, (writer, readers, held)) = match url {
+            StoreUrl::Sqlite(path) => (
+                Engine::Sqlite,
+                sqlite::open(path, busy_timeout).await.map_err(|error| of_file(path, error))?,
+            ),
+            StoreUrl::Postgres(url) => {
+                (Engine::Postgres, postgres::open(url, busy_timeout, changes.clone()).await?)
             }
         };
-        let (doubtful, is_full) = (Arc::default(), Arc::default());
-        let store = Self { writer, readers, engine, doubtful, is_full, changes, held: Arc::new(held) };
-        if engine == Engine::Sqlite {
-            store.check_writable().await?;
+        let guard = Guard { limit: engine.limit(), is_full: Arc::default() };
+        let held = Arc::new(held);
+        let store = Self { writer, readers, engine, doubtful: Arc::default(), guard, changes, held };
+        if let StoreUrl::Sqlite(path) = url {
+            store.check_writable().await.map_err(|error| of_file(path, error))?;
         }
         Ok(store)
     }
@@ -123,8 +110,8 @@ impl Store {
     }
 
     /// Where single statements read.
-    pub(super) fn reader(&self) -> Bounded<&AnyPool> {
-        self.engine.bounded(&self.readers)
+    pub(super) fn reader(&self) -> Guarded<&AnyPool> {
+        Guarded { executor: &self.readers, guard: self.guard.clone() }
     }
 
     /// This process as one of several replicas.
@@ -149,12 +136,12 @@ impl Store {
         if let Held::Sqlite(lock) = &*self.held {
             lock.check_in_place()?;
         }
-        self.engine.begin_write(&self.writer, &self.is_full).await
+        Tx::begin(&self.writer, self.engine.begin_write(), self.guard.clone()).await
     }
 
     /// Starts a transaction whose statements all see the same moment.
     pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
-        self.engine.begin_snapshot(&self.readers).await
+        Tx::begin(&self.readers, self.engine.begin_snapshot(), self.guard.clone()).await
     }
 
     /// Whether the store takes writes now.
@@ -174,7 +161,7 @@ impl Store {
     /// Once the disk was full: whether there is space again. Changing a row says nothing about it, for PostgreSQL finds room for that
     /// in the pages of the table.
     async fn try_space(&self) -> Result<(), StoreError> {
-        if !self.is_full.load(Ordering::Relaxed) {
+        if !self.guard.is_full.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mut tx = self.write_in_any_role().await?;
@@ -185,7 +172,7 @@ impl Store {
             .execute(tx.run())
             .await?;
         drop(tx);
-        self.is_full.store(false, Ordering::Relaxed);
+        self.guard.is_full.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -223,23 +210,16 @@ impl Store {
             (PURGE_CLAIMS, alerts),
             (PURGE_EVENTS, settled),
         ] {
-            removed += self.remove_all(statement, before).await?;
-        }
-        Ok(removed)
-    }
-
-    async fn remove_all(&self, statement: &'static str, before: Timestamp) -> Result<u64, StoreError> {
-        let mut removed = 0;
-        loop {
-            let purge = sqlx::query(statement).bind(millis(before)).bind(i64::from(PURGED_AT_ONCE));
-            let mut tx = self.write().await?;
-            let now = purge.execute(tx.run()).await?.rows_affected();
-            tx.commit().await?;
-            removed += now;
-            if now < u64::from(PURGED_AT_ONCE) {
-                return Ok(removed);
+            let mut portion = u64::from(PURGED_AT_ONCE);
+            while portion == u64::from(PURGED_AT_ONCE) {
+                let mut tx = self.write().await?;
+                let purge = sqlx::query(statement).bind(millis(before)).bind(i64::from(PURGED_AT_ONCE));
+                portion = purge.execute(tx.run()).await?.rows_affected();
+                tx.commit().await?;
+                removed += portion;
             }
         }
+        Ok(removed)
     }
 
     /// Waits for the last writes, lets another replica take over, and closes the connections.
@@ -249,5 +229,13 @@ impl Store {
             replica.resign().await;
         }
         self.readers.close().await;
+    }
+}
+
+/// What went wrong with a file, told with its path.
+fn of_file(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Failed(error) => StoreError::Open { path: path.to_owned(), reason: error.to_string() },
+        known => known,
     }
 }

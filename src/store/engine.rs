@@ -35,50 +35,50 @@ pub(super) enum Engine {
 impl Engine {
     /// How long a statement may take. SQLite waits for the disk and for its busy timeout, and nothing else; a server may be cut off
     /// in the middle.
-    fn limit(self) -> Duration {
+    pub(super) fn limit(self) -> Duration {
         match self {
             Self::Sqlite => Duration::MAX,
             Self::Postgres => super::postgres::STATEMENT_LIMIT,
         }
     }
 
-    /// A transaction that writes. SQLite takes the write lock at once: were it held by another process, a later upgrade
+    /// Begins a transaction that writes. SQLite takes the write lock at once: were it held by another process, a later upgrade
     /// could fail half way.
-    fn write(self) -> &'static str {
+    pub(super) fn begin_write(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN IMMEDIATE",
             Self::Postgres => "BEGIN",
         }
     }
 
-    /// A transaction that reads, whose statements all see the same moment.
-    fn snapshot(self) -> &'static str {
+    /// Begins a transaction that reads, whose statements all see the same moment.
+    pub(super) fn begin_snapshot(self) -> &'static str {
         match self {
             Self::Sqlite => "BEGIN",
             Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
         }
     }
+}
 
-    /// `is_full` becomes true where a statement finds the disk full.
-    pub(super) async fn begin_write(
-        self,
-        pool: &AnyPool,
-        is_full: &Arc<AtomicBool>,
-    ) -> Result<Tx, StoreError> {
-        Ok(Tx { is_full: Some(is_full.clone()), ..self.begin(pool, self.write()).await? })
-    }
+/// Watches over statements: they fail where the database does not answer in time.
+#[derive(Clone, Debug)]
+pub(super) struct Guard {
+    pub(super) limit: Duration,
+    /// Whether PostgreSQL had no space for a row when it was tried last.
+    pub(super) is_full: Arc<AtomicBool>,
+}
 
-    pub(super) async fn begin_snapshot(self, pool: &AnyPool) -> Result<Tx, StoreError> {
-        self.begin(pool, self.snapshot()).await
-    }
-
-    async fn begin(self, pool: &AnyPool, statement: &'static str) -> Result<Tx, StoreError> {
-        let limit = self.limit();
-        Ok(Tx { tx: within(limit, pool.begin_with(statement)).await?, limit, is_full: None })
-    }
-
-    pub(super) fn bounded<E>(self, executor: E) -> Bounded<E> {
-        Bounded { executor, limit: self.limit(), is_full: None }
+impl Guard {
+    async fn run<T>(self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        /// `disk_full` of PostgreSQL.
+        const FULL: &str = "53100";
+        let done = within(self.limit, work).await;
+        if let Err(Error::Database(error)) = &done
+            && error.code().as_deref() == Some(FULL)
+        {
+            self.is_full.store(true, Ordering::Relaxed);
+        }
+        done
     }
 }
 
@@ -86,44 +86,29 @@ impl Engine {
 #[derive(Debug)]
 pub(super) struct Tx {
     tx: Transaction<'static, Any>,
-    limit: Duration,
-    is_full: Option<Arc<AtomicBool>>,
+    guard: Guard,
 }
 
 impl Tx {
+    pub(super) async fn begin(pool: &AnyPool, how: &'static str, guard: Guard) -> Result<Self, StoreError> {
+        Ok(Self { tx: guard.clone().run(pool.begin_with(how)).await?, guard })
+    }
+
     /// Where its statements run.
-    pub(super) fn run(&mut self) -> Bounded<&mut AnyConnection> {
-        Bounded { executor: &mut *self.tx, limit: self.limit, is_full: self.is_full.clone() }
+    pub(super) fn run(&mut self) -> Guarded<&mut AnyConnection> {
+        Guarded { executor: &mut *self.tx, guard: self.guard.clone() }
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        Ok(within(self.limit, self.tx.commit()).await?)
+        Ok(self.guard.run(self.tx.commit()).await?)
     }
 }
 
-/// Runs statements that fail where the database does not answer in time. The connection of such a one is closed.
+/// Runs guarded statements. The connection of one that gets no answer is closed.
 #[derive(Debug)]
-pub(super) struct Bounded<E> {
-    executor: E,
-    limit: Duration,
-    is_full: Option<Arc<AtomicBool>>,
-}
-
-/// The same as [`within`], and notes that the disk is full.
-async fn noting<T>(
-    limit: Duration,
-    is_full: Option<Arc<AtomicBool>>,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    /// `disk_full` of PostgreSQL.
-    const FULL: &str = "53100";
-    let done = within(limit, work).await;
-    if let (Err(Error::Database(error)), Some(is_full)) = (&done, is_full)
-        && error.code().as_deref() == Some(FULL)
-    {
-        is_full.store(true, Ordering::Relaxed);
-    }
-    done
+pub(super) struct Guarded<E> {
+    pub(super) executor: E,
+    pub(super) guard: Guard,
 }
 
 pub(super) async fn within<T>(
@@ -137,7 +122,7 @@ pub(super) fn no_answer() -> Error {
     io::Error::new(io::ErrorKind::TimedOut, "the database does not answer").into()
 }
 
-impl<'c, E: Executor<'c, Database = Any>> Executor<'c> for Bounded<E> {
+impl<'c, E: Executor<'c, Database = Any>> Executor<'c> for Guarded<E> {
     type Database = Any;
 
     fn fetch_many<'e, 'q: 'e, Q>(
@@ -148,16 +133,11 @@ impl<'c, E: Executor<'c, Database = Any>> Executor<'c> for Bounded<E> {
         'c: 'e,
         Q: 'q + Execute<'q, Any>,
     {
-        let (limit, is_full) = (self.limit, self.is_full);
-        let next = move |mut rows: BoxStream<'e, _>| {
-            let is_full = is_full.clone();
-            async move {
-                let next = async { rows.next().await.transpose() };
-                let row = noting(limit, is_full, next).await.transpose()?;
-                Some((row, rows))
-            }
+        let next = async |(mut rows, guard): (BoxStream<'e, _>, Guard)| {
+            let row = guard.clone().run(async { rows.next().await.transpose() }).await.transpose()?;
+            Some((row, (rows, guard)))
         };
-        stream::unfold(self.executor.fetch_many(query), next).boxed()
+        stream::unfold((self.executor.fetch_many(query), self.guard), next).boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, Q>(self, query: Q) -> BoxFuture<'e, Result<Option<AnyRow>, Error>>
@@ -165,7 +145,7 @@ impl<'c, E: Executor<'c, Database = Any>> Executor<'c> for Bounded<E> {
         'c: 'e,
         Q: 'q + Execute<'q, Any>,
     {
-        Box::pin(noting(self.limit, self.is_full, self.executor.fetch_optional(query)))
+        Box::pin(self.guard.run(self.executor.fetch_optional(query)))
     }
 
     fn prepare_with<'e>(
@@ -176,13 +156,13 @@ impl<'c, E: Executor<'c, Database = Any>> Executor<'c> for Bounded<E> {
     where
         'c: 'e,
     {
-        Box::pin(within(self.limit, self.executor.prepare_with(sql, parameters)))
+        Box::pin(self.guard.run(self.executor.prepare_with(sql, parameters)))
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Any>, Error>>
     where
         'c: 'e,
     {
-        Box::pin(within(self.limit, self.executor.describe(sql)))
+        Box::pin(self.guard.run(self.executor.describe(sql)))
     }
 }

@@ -36,9 +36,9 @@ impl Store {
     /// Why [`Store::open`] would fail.
     pub async fn inspect(url: &StoreUrl) -> Result<Condition, StoreError> {
         sqlx::any::install_default_drivers();
-        match url.path() {
-            Some(path) => sqlite::inspect(url, path).await,
-            None => postgres::inspect(url).await,
+        match url {
+            StoreUrl::Sqlite(path) => sqlite::inspect(path).await,
+            StoreUrl::Postgres(url) => postgres::inspect(url).await,
         }
     }
 
@@ -92,9 +92,9 @@ async fn read_named_rooms(url: &StoreUrl) -> Result<NamedRooms, StoreError> {
 
 async fn connect_read_only(url: &StoreUrl) -> Result<AnyConnection, StoreError> {
     sqlx::any::install_default_drivers();
-    match url.path() {
-        Some(path) => sqlite::connect_read_only(url, path).await,
-        None => postgres::connect_read_only(url).await,
+    match url {
+        StoreUrl::Sqlite(path) => sqlite::connect_read_only(path).await,
+        StoreUrl::Postgres(url) => postgres::connect_read_only(url).await,
     }
 }
 

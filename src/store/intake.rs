@@ -8,12 +8,12 @@ use super::{
     Alert, AlertState, NewAlert, NewDelivery, Store, StoreError,
     engine::Tx,
     outbox,
-    rows::{key, millis, text, timestamp},
+    rows::{key, millis, text},
 };
 use rocketchat::RoomId;
 
-pub(super) const LAST_PAGED: &str = "SELECT created_at FROM alert \
-    WHERE trigger_name = $1 AND room_id = $2 AND state IN ('queued', 'sent') ORDER BY created_at DESC LIMIT 1";
+pub(super) const PAGED_WITHIN: &str = "SELECT 1 FROM alert WHERE trigger_name = $1 AND room_id = $2 \
+    AND state IN ('queued', 'sent') AND created_at > $3 AND created_at <= $4 LIMIT 1";
 
 impl Store {
     /// Starts to settle messages. Every other write waits until it is committed or dropped, so nothing slow belongs
@@ -35,8 +35,8 @@ pub struct Intake<'a> {
 }
 
 impl Intake<'_> {
-    /// How long ago the trigger last alerted in the room, where it did within `period`. Suppressed alerts do not count,
-    /// or a steady flood would be suppressed for ever; nor do those that were given up, for they paged nobody.
+    /// Whether the trigger alerted in the room within `period`. Suppressed alerts do not count, or a steady flood would be
+    /// suppressed for ever; nor do those that were given up, for they paged nobody.
     ///
     /// # Errors
     /// When the store fails.
@@ -45,14 +45,13 @@ impl Intake<'_> {
         period: Duration,
         trigger: &str,
         room: &RoomId,
-    ) -> Result<Option<Duration>, StoreError> {
-        let row: Option<(i64,)> = sqlx::query_as(LAST_PAGED)
+    ) -> Result<bool, StoreError> {
+        let paged = sqlx::query(PAGED_WITHIN)
             .bind(key(trigger))
             .bind(key(room.as_str()))
-            .fetch_optional(self.tx.run())
-            .await?;
-        let since = row.and_then(|(at,)| Duration::try_from(self.now.duration_since(timestamp(at))).ok());
-        Ok(since.filter(|since| *since < period))
+            .bind(millis(self.now - period))
+            .bind(millis(self.now));
+        Ok(paged.fetch_optional(self.tx.run()).await?.is_some())
     }
 
     /// Adds an alert in the given state. `None` where the pair of message and trigger has one already.

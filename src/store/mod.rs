@@ -37,4 +37,4 @@ pub use rows::{
 pub use status::{
     AlertTrail, Callbacks, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, LastAlert, QueueDepth,
 };
-pub use url::{StoreUrl, StoreUrlError};
+pub use url::{PostgresUrl, StoreUrl, StoreUrlError};

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
-use super::{Condition, StoreError, StoreUrl, engine::within, replica::Replica};
+use super::{Condition, PostgresUrl, StoreError, database::Held, engine::within, replica::Replica};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
@@ -48,7 +48,7 @@ const OLDEST: i64 = 140_000;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) replica: Replica,
-    url: StoreUrl,
+    url: PostgresUrl,
     _listening: AbortOnDropHandle<()>,
 }
 
@@ -73,30 +73,27 @@ impl Session {
 
 /// Connects to the database, whose tables may be missing. The pools connect anew by themselves where the server was away.
 pub(super) async fn open(
-    url: &StoreUrl,
-    options: PgConnectOptions,
+    url: &PostgresUrl,
     acquire_timeout: Duration,
     changes: watch::Sender<()>,
-) -> Result<(AnyPool, AnyPool, Session), StoreError> {
+) -> Result<(AnyPool, AnyPool, Held), StoreError> {
     // Tried alone first: a pool tries again what fails.
     connect(url).await?.close().await?;
-    let writer = writer_pool(acquire_timeout, url).await?;
+    let options: PgConnectOptions = url.options()?;
+    // One connection writes.
+    let writer = pool(1, acquire_timeout, "", url).await?;
     let readers = pool(READERS, acquire_timeout, READ_ONLY, url).await?;
     let replica = Replica::new(options.clone());
     let listening = AbortOnDropHandle::new(tokio::spawn(listen(options, changes)));
-    Ok((writer, readers, Session { replica, url: url.clone(), _listening: listening }))
-}
-
-/// The one connection that writes.
-async fn writer_pool(acquire_timeout: Duration, url: &StoreUrl) -> Result<AnyPool, StoreError> {
-    pool(1, acquire_timeout, "", url).await
+    let session = Session { replica, url: url.clone(), _listening: listening };
+    Ok((writer, readers, Held::Postgres(Box::new(session))))
 }
 
 async fn pool(
     connections: u32,
     acquire_timeout: Duration,
     more: &'static str,
-    url: &StoreUrl,
+    url: &PostgresUrl,
 ) -> Result<AnyPool, StoreError> {
     let pool = AnyPoolOptions::new()
         .max_connections(connections)
@@ -113,30 +110,23 @@ async fn pool(
         })
         // A connection whose server was cut off would be waited for as long as the system retransmits.
         .after_release(|connection, _| Box::pin(is_alive(connection)));
-    Ok(pool.connect_with(any_options(url)?).await?)
+    Ok(pool.connect_with(url.options()?).await?)
 }
 
 async fn is_alive(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
     within(CONNECT_LIMIT, connection.ping()).await.map(|()| true)
 }
 
-fn any_options(url: &StoreUrl) -> Result<sqlx::any::AnyConnectOptions, StoreError> {
-    Ok(url.any("").map_err(sqlx::Error::Io)?)
-}
-
 /// A connection to a server that is new enough.
-async fn connect(url: &StoreUrl) -> Result<AnyConnection, StoreError> {
+async fn connect(url: &PostgresUrl) -> Result<AnyConnection, StoreError> {
     for (name, path) in url.certificate_files() {
         if let Err(error) = std::fs::File::open(&path) {
             return Err(StoreError::Tls(format!("{name} {}: {error}", path.display())));
         }
     }
-    let mut connection = within(CONNECT_LIMIT, AnyConnection::connect_with(&any_options(url)?)).await?;
-    let version: i64 = within(
-        CONNECT_LIMIT,
-        sqlx::query_scalar("SELECT current_setting('server_version_num')::bigint").fetch_one(&mut connection),
-    )
-    .await?;
+    const VERSION: &str = "SELECT current_setting('server_version_num')::bigint";
+    let mut connection = within(CONNECT_LIMIT, AnyConnection::connect_with(&url.options()?)).await?;
+    let version: i64 = within(CONNECT_LIMIT, sqlx::query_scalar(VERSION).fetch_one(&mut connection)).await?;
     if version < OLDEST {
         return Err(StoreError::TooOld { found: version / 10_000, oldest: OLDEST / 10_000 });
     }
@@ -144,7 +134,7 @@ async fn connect(url: &StoreUrl) -> Result<AnyConnection, StoreError> {
 }
 
 /// A connection that cannot write.
-pub(super) async fn connect_read_only(url: &StoreUrl) -> Result<AnyConnection, StoreError> {
+pub(super) async fn connect_read_only(url: &PostgresUrl) -> Result<AnyConnection, StoreError> {
     let mut connection = connect(url).await?;
     let settings = sqlx::AssertSqlSafe(format!("{SETTINGS}; {READ_ONLY}"));
     within(CONNECT_LIMIT, connection.execute(sqlx::raw_sql(settings))).await?;
@@ -152,7 +142,7 @@ pub(super) async fn connect_read_only(url: &StoreUrl) -> Result<AnyConnection, S
 }
 
 /// How the database is found. Nothing is changed.
-pub(super) async fn inspect(url: &StoreUrl) -> Result<Condition, StoreError> {
+pub(super) async fn inspect(url: &PostgresUrl) -> Result<Condition, StoreError> {
     const LOCKED: &str = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted \
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
         AND classid::bigint = $1 >> 32 AND objid::bigint = $1 & 4294967295 AND objsubid = 1 LIMIT 1";

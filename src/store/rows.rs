@@ -109,7 +109,8 @@ impl fmt::Display for Queue {
 }
 
 /// What a delivery delivers. A queue carries one kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum DeliveryKind {
     /// A call of SIGNL4 that raises an alert.
     Alert,
@@ -122,34 +123,26 @@ pub enum DeliveryKind {
 impl DeliveryKind {
     /// The name the store keeps.
     pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Alert => "alert",
-            Self::Reply => "reply",
-            Self::Reaction => "reaction",
-        }
+        self.into()
     }
 
     /// The kind of that name; `None` for one that this release does not know.
     pub(super) fn of(name: &str) -> Option<Self> {
-        [Self::Alert, Self::Reply, Self::Reaction].into_iter().find(|kind| kind.name() == name)
+        name.parse().ok()
     }
 }
 
-/// A name in the database that this release does not know.
-#[derive(Debug, thiserror::Error)]
-#[error("{0:?} is unknown")]
-pub struct UnknownName(pub(super) String);
-
 impl TryFrom<String> for DeliveryKind {
-    type Error = UnknownName;
+    type Error = strum::ParseError;
 
-    fn try_from(name: String) -> Result<Self, UnknownName> {
-        Self::of(&name).ok_or(UnknownName(name))
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
     }
 }
 
 /// What has become of an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum AlertState {
     /// In the outbox.
     Queued,
@@ -164,24 +157,17 @@ pub enum AlertState {
 }
 
 impl AlertState {
-    /// A short name for logs and metrics.
+    /// A short name for the store, logs and metrics.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sent => "sent",
-            Self::NotSent => "not_sent",
-            Self::Suppressed => "suppressed",
-            Self::Withdrawn => "withdrawn",
-        }
+        self.into()
     }
 }
 
 impl TryFrom<String> for AlertState {
-    type Error = UnknownName;
+    type Error = strum::ParseError;
 
-    fn try_from(name: String) -> Result<Self, UnknownName> {
-        let states = [Self::Queued, Self::Sent, Self::NotSent, Self::Suppressed, Self::Withdrawn];
-        states.into_iter().find(|state| state.name() == name).ok_or(UnknownName(name))
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
     }
 }
 

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use sqlx::{
     AnyConnection, AnyPool, Connection, Executor,
     any::{AnyConnectOptions, AnyPoolOptions},
@@ -16,7 +17,7 @@ use sqlx::{
 
 use tracing::warn;
 
-use super::{Condition, StoreError, StoreUrl};
+use super::{Condition, StoreError, database::Held};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
@@ -29,19 +30,19 @@ const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PR
 /// A commit that copies the log into the file syncs twice more while an alert waits, so `Store::checkpoint` copies it beforehand.
 /// This many pages of 4 KiB are the limit where that does not suffice.
 const LATE_CHECKPOINTS: &str = "PRAGMA wal_autocheckpoint = 10000;";
+/// How to read a file that nobody writes. SQLite then creates no file beside it.
+const IMMUTABLE: &str = "mode=ro&immutable=1";
 /// Where a database file has its user version, a number that SQLite does not use itself.
 const USER_VERSION: u64 = 60;
 
-/// Opens the file at `path`, which `url` names. SQLite knows one writer at a time: it has a connection of its own, for which
+/// Opens the file. SQLite knows one writer at a time: it has a connection of its own, for which
 /// tasks queue in order. None of them ever meets a locked database or waits behind a backoff, and whoever only reads never
 /// waits for whoever writes.
 pub(super) async fn open(
-    url: &StoreUrl,
     path: &Path,
     busy_timeout: Duration,
-) -> Result<(AnyPool, AnyPool, Lock), StoreError> {
-    let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
-    let options = url.any("mode=rwc").map_err(failed)?;
+) -> Result<(AnyPool, AnyPool, Held), StoreError> {
+    let options = options(path, "mode=rwc")?;
     let is_new = !path.exists();
     // Only for the bot's user: it has texts of messages. SQLite gives its own files the same mode.
     let mut lock =
@@ -57,7 +58,7 @@ pub(super) async fn open(
     first.close().await?;
     let writer = pool(1, busy_timeout, options.clone(), LATE_CHECKPOINTS).await?;
     let readers = pool(READERS, busy_timeout, options, "PRAGMA query_only = ON;").await?;
-    Ok((writer, readers, lock))
+    Ok((writer, readers, Held::Sqlite(lock)))
 }
 
 /// A pool of connections that are kept for good: a file does not go away as a server does.
@@ -136,32 +137,40 @@ impl Lock {
 
 /// Locks the file.
 fn hold(path: &Path, how: &OpenOptions) -> Result<Lock, StoreError> {
-    let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
-    let file = how.open(path).map_err(failed)?;
+    let file = how.open(path).map_err(|error| cannot_open(path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock { path: path.to_owned(), file, mark: None }),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { store: path.display().to_string() }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+        Err(TryLockError::Error(error)) => Err(cannot_open(path, &error)),
     }
 }
 
+fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Open { path: path.to_owned(), reason: error.to_string() }
+}
+
+/// How sqlx's `Any` driver opens the file: by a URL.
+fn options(path: &Path, mode: &str) -> Result<AnyConnectOptions, StoreError> {
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
+    // `Url` would fold `..`, which is wrong after a symbolic link, and takes the first part for a host.
+    let directory = path.parent().filter(|directory| *directory != Path::new("")).unwrap_or(Path::new("."));
+    let directory = directory.canonicalize().map_err(|error| cannot_open(path, &error))?;
+    let full = directory.join(path.file_name().unwrap_or_default());
+    let encoded = percent_encode(full.as_os_str().as_encoded_bytes(), PLAIN);
+    Ok(format!("sqlite://{encoded}?{mode}").parse()?)
+}
+
 /// A connection that creates no file.
-pub(super) async fn connect_read_only(url: &StoreUrl, path: &Path) -> Result<AnyConnection, StoreError> {
+pub(super) async fn connect_read_only(path: &Path) -> Result<AnyConnection, StoreError> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
     // Immutable: SQLite then creates no file beside it. A log that is there has the newest rows.
-    let mode = if Path::new(&log).exists() { "mode=ro" } else { "mode=ro&immutable=1" };
-    connect(url, path, mode).await
-}
-
-async fn connect(url: &StoreUrl, path: &Path, mode: &str) -> Result<AnyConnection, StoreError> {
-    let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
-    let options = url.any(mode).map_err(failed)?;
-    Ok(AnyConnection::connect_with(&options).await?)
+    let mode = if Path::new(&log).exists() { "mode=ro" } else { IMMUTABLE };
+    Ok(AnyConnection::connect_with(&options(path, mode)?).await?)
 }
 
 /// How the file is found. Nothing is created or changed.
-pub(super) async fn inspect(url: &StoreUrl, path: &Path) -> Result<Condition, StoreError> {
+pub(super) async fn inspect(path: &Path) -> Result<Condition, StoreError> {
     // Held until the end, so that no bot starts to write while we read.
     let _lock = match hold(path, OpenOptions::new().read(true).write(true)) {
         Ok(lock) => Some(lock),
@@ -169,14 +178,12 @@ pub(super) async fn inspect(url: &StoreUrl, path: &Path) -> Result<Condition, St
         Err(_) if !path.exists() => None,
         Err(error) => return Err(error),
     };
-    let failed = |error: io::Error| StoreError::Open { path: path.to_owned(), reason: error.to_string() };
     // SQLite puts its journal beside the database, so an existing file is not enough.
-    try_directory(path).map_err(failed)?;
+    try_directory(path).map_err(|error| cannot_open(path, &error))?;
     if !path.exists() {
         return Ok(Condition::New);
     }
-    // Immutable: SQLite then creates no file beside it.
-    let mut database = connect(url, path, "mode=ro&immutable=1").await?;
+    let mut database = AnyConnection::connect_with(&options(path, IMMUTABLE)?).await?;
     let known = check_version(&mut database).await;
     database.close().await?;
     known.map(|()| Condition::Usable)

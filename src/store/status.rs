@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{
     Alert, Queue, Store, StoreError,
-    rows::{Flag, Millis, UnknownName, millis, timestamp},
+    rows::{Flag, Millis, millis, timestamp},
 };
 
 /// Deliveries, and events, that are read for the alerts of one page.
@@ -124,7 +124,8 @@ pub struct DeliveryTrail {
 }
 
 /// What has become of a row of the outbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 pub enum DeliveryState {
     /// It waits for its next attempt.
     Waiting,
@@ -137,16 +138,10 @@ pub enum DeliveryState {
 }
 
 impl TryFrom<String> for DeliveryState {
-    type Error = UnknownName;
+    type Error = strum::ParseError;
 
-    fn try_from(name: String) -> Result<Self, UnknownName> {
-        match name.as_str() {
-            "waiting" => Ok(Self::Waiting),
-            "under_way" => Ok(Self::UnderWay),
-            "delivered" => Ok(Self::Delivered),
-            "failed" => Ok(Self::Failed),
-            _ => Err(UnknownName(name)),
-        }
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        name.parse()
     }
 }
 

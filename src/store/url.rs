@@ -6,14 +6,10 @@ use std::{
     str::FromStr,
 };
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{
-    any::AnyConnectOptions,
-    postgres::{PgConnectOptions, PgSslMode},
-    sqlite::SqliteConnectOptions,
-};
-use url::{Url, form_urlencoded};
+use sqlx::postgres::PgSslMode;
+use url::Url;
 
 /// Parameters of PostgreSQL's URLs that are taken, beside `options[…]`.
 const POSTGRES_PARAMETERS: [&str; 11] = [
@@ -31,17 +27,21 @@ const POSTGRES_PARAMETERS: [&str; 11] = [
 ];
 /// Those of them that name files.
 const CERTIFICATE_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
-/// How a path stands in a URL.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
 
 /// The URL of a store. One of PostgreSQL may contain a password, so `Display` and `Debug` show host and database alone.
-#[derive(Clone)]
-pub struct StoreUrl(Kind);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// The SQLite file at that path.
+    Sqlite(PathBuf),
+    /// A database of PostgreSQL.
+    Postgres(PostgresUrl),
+}
 
+/// The URL of a database of PostgreSQL.
 #[derive(Clone)]
-enum Kind {
-    Sqlite { path: PathBuf, parameters: String },
-    Postgres { url: SecretString, shown: String },
+pub struct PostgresUrl {
+    url: SecretString,
+    shown: String,
 }
 
 /// Why a text is no URL of a store. It does not repeat the text.
@@ -52,88 +52,54 @@ pub struct StoreUrlError(pub(crate) String);
 impl StoreUrl {
     /// The SQLite file at that path.
     pub fn sqlite(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::Sqlite { path: path.into(), parameters: String::new() })
+        Self::Sqlite(path.into())
     }
 
     /// The file, where it is one.
     pub fn path(&self) -> Option<&Path> {
-        match &self.0 {
-            Kind::Sqlite { path, .. } => Some(path),
-            Kind::Postgres { .. } => None,
+        match self {
+            Self::Sqlite(path) => Some(path),
+            Self::Postgres(_) => None,
         }
     }
+}
 
-    /// Options for sqlx's `Any` driver: the same URL with further parameters. SQLite's `mode` is added where there is none.
-    ///
-    /// # Errors
-    /// Where the file's directory is missing.
-    pub(super) fn any(&self, sqlite_mode: &str) -> Result<AnyConnectOptions, std::io::Error> {
-        let url = match &self.0 {
-            Kind::Postgres { url, .. } => url.expose_secret().to_owned(),
-            Kind::Sqlite { path, parameters } => {
-                // `Url` would fold `..`, which is wrong after a symbolic link, and takes the first part for a host.
-                let directory = path.parent().filter(|directory| *directory != Path::new(""));
-                let directory = directory.unwrap_or(Path::new(".")).canonicalize()?;
-                let path = directory.join(path.file_name().unwrap_or_default());
-                let path = path.to_str().ok_or_else(|| std::io::Error::other("its path is no UTF-8"))?;
-                let mode = match form_urlencoded::parse(parameters.as_bytes()).any(|(name, _)| name == "mode")
-                {
-                    true => "",
-                    false => sqlite_mode,
-                };
-                format!("sqlite://{}?{parameters}&{mode}", utf8_percent_encode(path, PATH))
-            }
-        };
-        url.parse().map_err(|_| std::io::Error::other("it is no URL"))
-    }
-
-    /// The options for PostgreSQL's own driver, where it is one of PostgreSQL.
-    pub(super) fn postgres(&self) -> Option<Result<PgConnectOptions, sqlx::Error>> {
-        match &self.0 {
-            Kind::Sqlite { .. } => None,
-            Kind::Postgres { url, .. } => Some(url.expose_secret().parse()),
-        }
+impl PostgresUrl {
+    /// The options for sqlx's driver: `Any`, or that of PostgreSQL.
+    pub(super) fn options<T: FromStr<Err = sqlx::Error>>(&self) -> Result<T, sqlx::Error> {
+        self.url.expose_secret().parse()
     }
 
     /// The files of certificates and keys that the URL names, each with its parameter.
     pub(super) fn certificate_files(&self) -> Vec<(String, PathBuf)> {
-        let Kind::Postgres { url, .. } = &self.0 else { return vec![] };
-        let Ok(url) = Url::parse(url.expose_secret()) else { return vec![] };
+        let Ok(url) = Url::parse(self.url.expose_secret()) else { return vec![] };
         let files = url.query_pairs().filter(|(name, _)| CERTIFICATE_FILES.contains(&&**name));
         files.map(|(name, path)| (name.into_owned(), PathBuf::from(&*path))).collect()
     }
+}
 
-    fn exposed(&self) -> String {
-        match &self.0 {
-            Kind::Sqlite { parameters, .. } if !parameters.is_empty() => format!("{self}?{parameters}"),
-            Kind::Sqlite { .. } => self.to_string(),
-            Kind::Postgres { url, .. } => url.expose_secret().to_owned(),
-        }
+impl PartialEq for PostgresUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.url.expose_secret() == other.url.expose_secret()
     }
 }
+
+impl Eq for PostgresUrl {}
 
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Kind::Sqlite { path, .. } => write!(f, "sqlite://{}", path.display()),
-            Kind::Postgres { shown, .. } => f.write_str(shown),
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(PostgresUrl { shown, .. }) => f.write_str(shown),
         }
     }
 }
 
-impl fmt::Debug for StoreUrl {
+impl fmt::Debug for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.write_str(&self.shown)
     }
 }
-
-impl PartialEq for StoreUrl {
-    fn eq(&self, other: &Self) -> bool {
-        self.exposed() == other.exposed()
-    }
-}
-
-impl Eq for StoreUrl {}
 
 impl FromStr for StoreUrl {
     type Err = StoreUrlError;
@@ -143,36 +109,19 @@ impl FromStr for StoreUrl {
             return postgres(text);
         }
         let failed = |why: &str| Err(StoreUrlError(why.to_owned()));
-        let Some(rest) = text.strip_prefix("sqlite://") else {
+        let Some(path) = text.strip_prefix("sqlite://") else {
             return failed("does not begin with sqlite:// or postgres://");
         };
-        if rest.contains(":memory:") || rest.contains("mode=memory") {
+        if path.contains(":memory:") {
             return failed("is kept in memory, so a restart would lose alerts");
         }
-        let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
-        if path.is_empty() {
-            return failed("names no file");
+        if path.contains('?') {
+            return failed("has parameters, which one of SQLite does not take");
         }
-        if !form_urlencoded::parse(parameters.as_bytes()).all(|(name, value)| is_parameter(&name, &value)) {
-            return failed("has parameters that SQLite does not know");
+        match percent_decode_str(path).decode_utf8() {
+            Ok(path) if !path.is_empty() => Ok(Self::sqlite(&*path)),
+            _ => failed("names no file"),
         }
-        // Decodes the path.
-        let Ok(options) = SqliteConnectOptions::from_str(text) else {
-            return failed("names no file");
-        };
-        let path = options.get_filename().to_owned();
-        Ok(Self(Kind::Sqlite { path, parameters: parameters.to_owned() }))
-    }
-}
-
-/// The parameters of SQLite's URLs (<https://www.sqlite.org/uri.html>), without those of a database in memory.
-fn is_parameter(name: &str, value: &str) -> bool {
-    match name {
-        "mode" => matches!(value, "ro" | "rw" | "rwc"),
-        "cache" => matches!(value, "private" | "shared"),
-        "immutable" => matches!(value, "true" | "1" | "false" | "0"),
-        "vfs" => true,
-        _ => false,
     }
 }
 
@@ -218,5 +167,5 @@ fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
     if !url.query_pairs().any(|(name, _)| name == "application_name") {
         url.query_pairs_mut().append_pair("application_name", env!("CARGO_PKG_NAME"));
     }
-    Ok(StoreUrl(Kind::Postgres { url: String::from(url).into(), shown }))
+    Ok(StoreUrl::Postgres(PostgresUrl { url: String::from(url).into(), shown }))
 }

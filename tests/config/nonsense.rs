@@ -90,13 +90,7 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
         ("store", "url = \"sqlite://\"", "names no file", "sqlite://signl4-rocketchat.db"),
         ("store", "url = \"sqlite::memory:\"", "does not begin with sqlite://", "sqlite://"),
         ("store", "url = \"sqlite://:memory:\"", "is kept in memory", "sqlite://signl4-rocketchat.db"),
-        ("store", "url = \"sqlite://bot.db?mode=memory\"", "is kept in memory", "sqlite://"),
-        (
-            "store",
-            "url = \"sqlite://bot.db?colour=red\"",
-            "has parameters that SQLite does not know",
-            "sqlite://",
-        ),
+        ("store", "url = \"sqlite://bot.db?mode=ro\"", "has parameters", "sqlite://"),
         (
             "store",
             "url = \"postgres://bot:s3cret-of-the-tests@db/bot?colour=red\"",
@@ -174,8 +168,6 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
         ("trigger", "rooms = [\"#\"]", "names no room", "\"#general\""),
         ("trigger", "rooms = [\"ok\", \"id:\"]", "names no room", "\"id:GENERAL\""),
         ("trigger", "rooms = [\"@anna\"]", "looks like a user", "\"id:\" and the ID of the direct message"),
-        ("trigger", "rooms = [\"ops-[\"]", "is not a glob", "\"ops-*\""),
-        ("trigger", "rooms = [\"{a,b\"]", "is not a glob", "\"ops-*\""),
         ("trigger", "users = [\"@\"]", "names nobody", "usernames"),
         ("trigger", "exclude_users = [\"\"]", "names nobody", "usernames"),
         (

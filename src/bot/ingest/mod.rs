@@ -27,7 +27,6 @@ pub(super) use self::filter::StreamFilter;
 use self::pending::{PendingMessages, StreamMessage};
 pub(super) use self::rooms::{Known, Rooms, is_watched_from_outside};
 pub(super) use self::seen::SeenTexts;
-pub use self::settle::event_of;
 pub(super) use self::settle::{Item, Oldest, Settler, oldest};
 use super::backfill::{Backfill, NO_SUCH_ROOM};
 use super::intake::Intake;

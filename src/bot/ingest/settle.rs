@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rocketchat::rest::Unreadable;
-use rocketchat::{Message, MessageKind, Room, RoomId, ServerUrl, UserId};
+use rocketchat::{Message, MessageKind, RoomId, UserId};
 use signl4::AlertEvent;
 use tracing::{error, info, warn};
 
@@ -150,7 +150,7 @@ impl Settler {
         for found in config.triggers.matches(message, &known.room, known.joined) {
             match judge(&found, message, sight, oldest) {
                 Verdict::Page => {
-                    let (event, faults) = event_of(&found, message, &known.room, &config.rocketchat.url);
+                    let (event, faults) = render_event(&found, message, &known.room, &config.rocketchat.url);
                     let alert = new_alert(&found, message, &event);
                     wanted.raises.push(Raise { found, alert, faults });
                 }
@@ -197,11 +197,9 @@ async fn add(
     config: &Config,
 ) -> Result<Option<Alert>, StoreError> {
     let Raise { found: Match { trigger, .. }, alert, faults } = raise;
-    let quiet = match trigger.cooldown {
-        Duration::ZERO => None,
-        cooldown => transaction.alerted_within(cooldown, &trigger.name, &alert.room).await?,
-    };
-    let state = if quiet.is_some() { AlertState::Suppressed } else { AlertState::Queued };
+    let is_quiet = !trigger.cooldown.is_zero()
+        && transaction.alerted_within(trigger.cooldown, &trigger.name, &alert.room).await?;
+    let state = if is_quiet { AlertState::Suppressed } else { AlertState::Queued };
     let Some(row) = transaction.add_alert(alert, state).await? else { return Ok(None) };
     info!(alert = %row.id, message_id = %alert.message, room = %alert.room, trigger = trigger.name, state = state.name(), "message matched");
     for fault in faults {
@@ -255,34 +253,6 @@ fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Oldest) -> 
             if is_in_time { Verdict::Page } else { Verdict::TooOld }
         }
     }
-}
-
-/// The event for a match, and the problems of its templates, whose defaults are then used.
-pub fn event_of(
-    found: &Match<'_>,
-    message: &Message,
-    room: &Room,
-    server: &ServerUrl,
-) -> (AlertEvent, Vec<RenderError>) {
-    let rendered = render_event(found.trigger, message, room, &found.captures, server.base());
-    let mut fields = rendered.fields;
-    for (name, value) in [("user", rendered.user), ("channel", rendered.channel), ("link", rendered.link)] {
-        // SIGNL4 compares names case-insensitively.
-        fields.retain(|other, _| !other.eq_ignore_ascii_case(name));
-        fields.insert(name.to_owned(), value);
-    }
-    let event = AlertEvent {
-        title: rendered.title,
-        message: rendered.message,
-        external_id: Some(rendered.external_id),
-        source_system: Some("RocketChat".to_owned()),
-        service: rendered.service,
-        location: rendered.location,
-        alerting_scenario: rendered.alerting_scenario.map(|scenario| scenario.as_str().to_owned()),
-        filtering: rendered.filtering,
-        fields,
-    };
-    (event, rendered.faults)
 }
 
 fn new_alert(found: &Match<'_>, message: &Message, event: &AlertEvent) -> NewAlert {

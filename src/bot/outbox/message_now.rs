@@ -8,10 +8,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 use crate::{
-    bot::{
-        ingest::{Rooms, event_of},
-        settings::Current,
-    },
+    alerting::render_event,
+    bot::{ingest::Rooms, settings::Current},
     store::Alert,
 };
 use rocketchat::rest::{RestClient, RestError};
@@ -59,7 +57,7 @@ impl MessageNow {
         let Some(found) = matches.into_iter().find(|found| found.trigger.name == alert.trigger) else {
             return Ok(None);
         };
-        let (event, _) = event_of(&found, &message, &known.room, &settings.config.rocketchat.url);
+        let (event, _) = render_event(&found, &message, &known.room, &settings.config.rocketchat.url);
         // Its events are recognized by this external ID.
         let event = AlertEvent { external_id: Some(alert.external_id.clone()), ..event };
         Ok(Some(Change::Edited(event.to_json())))

@@ -10,7 +10,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 async fn quiet_for(fixture: &Fixture, period: Duration, trigger: &str, room: &str) -> bool {
     let mut intake = fixture.store.intake().await.unwrap();
-    intake.alerted_within(period, trigger, &RoomId::new(room)).await.unwrap().is_some()
+    intake.alerted_within(period, trigger, &RoomId::new(room)).await.unwrap()
 }
 
 async fn backdate(fixture: &Fixture, alert: &Alert, by: Duration) {

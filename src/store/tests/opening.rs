@@ -147,9 +147,11 @@ async fn a_directory_that_is_missing_or_takes_no_files_is_named() {
 #[tokio::test]
 async fn a_database_that_cannot_be_written_is_refused_at_the_start() {
     let fixture = Fixture::on_sqlite().await;
-    fixture.alert("m1").await;
+    let refuse =
+        "CREATE TRIGGER refuse BEFORE INSERT ON fact BEGIN SELECT RAISE(FAIL, 'as on a broken disk'); END";
+    sqlx::query(refuse).execute(&fixture.store.writer).await.unwrap();
     let (url, _directory) = fixture.closed().await;
-    let error = refused(&format!("{url}?mode=ro").parse().unwrap()).await;
+    let error = refused(&url).await;
     assert!(matches!(error, StoreError::Open { .. }), "{error:?}");
 }
 

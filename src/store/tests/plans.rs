@@ -39,7 +39,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         inbox::FORMER_NAMES,
         inbox::UNCLAIMED_NAMES,
         inbox::IS_UNCLAIMED,
-        intake::LAST_PAGED,
+        intake::PAGED_WITHIN,
         status::QUEUES,
         status::INBOX,
         status::LAST_ALERTS,

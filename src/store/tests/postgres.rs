@@ -24,7 +24,8 @@ fn changed(url: &str, change: impl FnOnce(&mut url::Url)) -> StoreUrl {
 
 /// A connection beside the store, as an administrator has it.
 async fn administrator(url: &StoreUrl) -> PgConnection {
-    PgConnection::connect_with(&url.postgres().unwrap().unwrap()).await.unwrap()
+    let StoreUrl::Postgres(url) = url else { panic!("{url} is not of PostgreSQL") };
+    PgConnection::connect_with(&url.options().unwrap()).await.unwrap()
 }
 
 async fn inspected(url: &StoreUrl) -> Condition {
