@@ -1,4 +1,4 @@
-//! The proxies of the environment apply to REST, to SIGNL4 and, with CONNECT, to the WebSocket.
+//! The proxies of the environment apply to REST, to SIGNL4 and to the WebSocket.
 
 use std::sync::{Arc, Mutex};
 
@@ -68,7 +68,7 @@ async fn rest_signl4_and_the_web_socket_go_through_the_proxy_also_after_the_line
     harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
     harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
     let chat = harness.chat.address();
-    assert!(proxy.was_asked_for(&format!("CONNECT {chat} ")));
+    assert!(proxy.was_asked_for(&format!("GET http://{chat}/websocket ")));
     assert!(proxy.was_asked_for(&format!("GET http://{chat}/api/v1/")));
     assert!(proxy.was_asked_for(&format!("POST {}", harness.signl4.url())));
     harness.chat.faults().cut_connections();

@@ -83,7 +83,7 @@ impl ServerUrl {
         self.base.port_or_known_default().unwrap_or(443)
     }
 
-    fn join(&self, path: &str) -> Url {
+    pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let joined = format!("{}{path}", self.base.path());
         url.set_path(&joined);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http_outcome::ErrorHook;
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::HeaderValue;
 use tokio_tungstenite::tungstenite::http::Uri;
+
+use crate::ServerUrl;
 
 /// Timeout of a REST call, from connecting to the end of the body.
 const HTTP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -64,7 +66,7 @@ impl Connector {
         Self::with(trusted_roots(), proxies(|name| env::var(name).ok())?, user_agent)
     }
 
-    /// With these roots and, for WebSockets, these proxies.
+    /// With these roots and, if there are `proxies`, those of the environment.
     pub(crate) fn with(
         roots: rustls::RootCertStore,
         proxies: Option<Matcher>,
@@ -107,25 +109,19 @@ impl Connector {
         client_builder(&self.tls, &self.user_agent, self.proxies.is_some())
     }
 
-    pub(crate) fn tls(&self) -> Arc<rustls::ClientConfig> {
-        Arc::clone(&self.tls)
-    }
-
     pub(crate) fn http(&self) -> &reqwest::Client {
         &self.http
-    }
-
-    pub(crate) fn user_agent(&self) -> HeaderValue {
-        self.user_agent.clone()
     }
 
     pub(crate) fn errors(&self) -> &ErrorHook {
         &self.errors
     }
 
-    /// The proxy to use for this address.
-    pub(crate) fn proxy_for(&self, address: &Uri) -> Option<Intercept> {
-        self.proxies.as_ref()?.intercept(address)
+    /// Whether a server is called through a proxy.
+    pub(crate) fn uses_proxy(&self, server: &ServerUrl) -> bool {
+        // The rules look only at scheme, host and port.
+        let uri = server.to_string().parse::<Uri>();
+        self.proxies.as_ref().zip(uri.ok()).is_some_and(|(proxies, uri)| proxies.intercept(&uri).is_some())
     }
 }
 
@@ -196,6 +192,19 @@ fn trusted_roots() -> rustls::RootCertStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    impl Connector {
+        /// Calls every server through this proxy, or with `None` through no proxy.
+        pub(crate) fn with_proxy(mut self, url: Option<&str>) -> Self {
+            let mut builder = client_builder(&self.tls, &self.user_agent, false);
+            if let Some(url) = url {
+                builder = builder.proxy(reqwest::Proxy::all(url).unwrap());
+            }
+            self.http = builder.redirect(reqwest::redirect::Policy::none()).build().unwrap();
+            self.proxies = url.map(|url| Arc::new(Matcher::builder().all(url).build()));
+            self
+        }
+    }
 
     fn of(variables: &[(&str, &str)]) -> Result<Option<Matcher>, String> {
         let value = |name: &str| {

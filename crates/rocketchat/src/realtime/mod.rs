@@ -2,7 +2,7 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | `transport`, `proxy` | open the socket: DNS, TCP, proxy, TLS, upgrade |
+//! | `transport` | opens the socket |
 //! | `frames` | encodes and decodes DDP frames |
 //! | `view` | a message as the filter sees it, before its frame is decoded |
 //! | `stream`, `room_changes` | read messages and changes of rooms from the frames |
@@ -21,7 +21,6 @@ mod frames;
 pub(crate) mod fuzzing;
 mod liveness;
 mod protocol;
-mod proxy;
 mod reason;
 mod room_changes;
 mod session;

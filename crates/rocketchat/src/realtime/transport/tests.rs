@@ -1,11 +1,12 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use hyper_util::client::proxy::matcher::Matcher;
 use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -46,10 +47,12 @@ fn connector(trusted: &[&Certificate], proxy: Option<String>) -> Connector {
     for certificate in trusted {
         roots.add(certificate.chain.clone()).unwrap();
     }
-    let proxies =
-        proxy.map_or_else(|| Matcher::builder().build(), |proxy| Matcher::builder().all(proxy).build());
-    Connector::with(roots, Some(proxies), "test").unwrap()
+    Connector::with(roots, None, "test").unwrap().with_proxy(proxy.as_deref())
 }
+
+/// What a server's WebSocket runs over.
+trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
 
 /// A server on a free port that takes one connection, over TLS or not, and greets it as a WebSocket.
 async fn greeting(tls: Option<TlsAcceptor>) -> u16 {
@@ -72,7 +75,7 @@ async fn greeting(tls: Option<TlsAcceptor>) -> u16 {
     port
 }
 
-/// A proxy that forwards one `CONNECT` to the loopback address, and records the request.
+/// A proxy that forwards one request, or what follows a `CONNECT`, to the loopback address, and records the request.
 async fn proxy() -> (String, tokio::task::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -84,9 +87,12 @@ async fn proxy() -> (String, tokio::task::JoinHandle<String>) {
         }
         let head = String::from_utf8(head).unwrap();
         let target = head.split_whitespace().nth(1).unwrap();
-        let port = target.rsplit_once(':').unwrap().1;
+        let port = target.rsplit_once(':').unwrap().1.split('/').next().unwrap();
         let mut onward = TcpStream::connect(format!("127.0.0.1:{port}")).await.unwrap();
-        stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap();
+        match head.starts_with("CONNECT ") {
+            true => stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await.unwrap(),
+            false => onward.write_all(head.as_bytes()).await.unwrap(),
+        }
         // Either side may break off.
         let _ = copy_bidirectional(&mut stream, &mut onward).await;
         head
@@ -157,7 +163,7 @@ async fn an_untrusted_certificate_or_one_for_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn a_proxy_is_used_with_connect_without_and_with_tls() {
+async fn a_proxy_is_used_without_tls_and_with_it_by_connect() {
     for tls in [false, true] {
         let certificate = Certificate::of("localhost");
         let (address, proxy) = proxy().await;
@@ -168,17 +174,28 @@ async fn a_proxy_is_used_with_connect_without_and_with_tls() {
         };
         is_greeted(&connector, &format!("{scheme}://localhost:{port}")).await;
         let asked = timeout(SOON, proxy).await.unwrap().unwrap();
-        assert!(asked.starts_with(&format!("CONNECT localhost:{port} HTTP/1.1\r\n")), "{asked}");
+        let request = match tls {
+            false => format!("GET http://localhost:{port}/websocket HTTP/1.1\r\n"),
+            true => format!("CONNECT localhost:{port} HTTP/1.1\r\n"),
+        };
+        assert!(asked.starts_with(&request), "{asked}");
     }
 }
 
 #[tokio::test]
 async fn a_proxy_that_refuses_or_is_down_is_named() {
-    let refusing = answering(b"HTTP/1.1 403 Forbidden\r\n\r\n").await;
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    for port in [refusing, free] {
-        let connector = connector(&[], Some(format!("http://127.0.0.1:{port}")));
-        assert_eq!(failure(&connector, "http://chat.example.com").await.name(), "proxy");
+    for scheme in ["http", "https"] {
+        let refusing =
+            answering(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").await;
+        let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        for port in [refusing, free] {
+            let connector = connector(&[], Some(format!("http://127.0.0.1:{port}")));
+            let reason = failure(&connector, &format!("{scheme}://chat.example.com")).await;
+            assert_eq!(reason.name(), "proxy", "{reason}");
+            let is_told =
+                ["407", "authorization required"].iter().any(|words| reason.to_string().contains(words));
+            assert_eq!(is_told, port == refusing, "{reason}");
+        }
     }
 }
 
