@@ -1,11 +1,13 @@
 //! One HTTP call: sends a request, reads a bounded body, and classifies the answer.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;
 
 use std::time::Instant;
 
-use http_outcome::{ErrorHook, Failure, NoAnswer, date, number, read_body};
+use http_outcome::{Failure, NoAnswer, date, number, read_body};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use reqwest::header::{HeaderMap, LOCATION};
@@ -13,8 +15,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::RestError;
-use super::clock::ServerClock;
+use super::{Http, RestError};
 use crate::wire;
 
 /// Largest body of an ordinary answer, in bytes.
@@ -25,50 +26,56 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(15 * 60);
 /// Longest text kept of a server's error, in bytes.
 const MAX_REASON: usize = 300;
 
-/// A successful answer.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    /// JSON.
-    pub(crate) body: Vec<u8>,
-    /// When the route accepts calls again, if this call was the last one of its rate limit.
-    pub(crate) exhausted_until: Option<Timestamp>,
-}
-
-/// Sends a request and reads its answer.
-pub(crate) async fn exchange(
-    request: reqwest::RequestBuilder,
-    limit: usize,
-    clock: &ServerClock,
-    errors: &ErrorHook,
-) -> Result<Answer, RestError> {
-    let failed = |error: NoAnswer| {
-        errors.report(error.failure.code());
-        no_answer(error)
-    };
-    let sent = Instant::now();
-    let response = send(request).await.map_err(failed)?;
-    let answered = Instant::now();
-    let status = response.status().as_u16();
-    let headers = response.headers().clone();
-    let date = date(&headers);
-    if response.status().is_redirection() {
-        errors.report(response.status().as_str());
-        return Err(redirected(&headers));
+impl Http {
+    /// Makes one call and returns the JSON of its answer, checked and not decoded. While `route` is rate limited, no call is
+    /// made.
+    pub(crate) async fn exchange_raw(
+        &self,
+        route: &'static str,
+        request: reqwest::RequestBuilder,
+        limit: usize,
+    ) -> Result<Vec<u8>, RestError> {
+        if let Some(wait) = self.limits.closed_for(route) {
+            return Err(RestError::RateLimited { until: Timestamp::now() + wait });
+        }
+        let errors = self.connector.errors();
+        let failed = |error: NoAnswer| {
+            errors.report(error.failure.code());
+            no_answer(error)
+        };
+        let sent = Instant::now();
+        let response = send(request).await.map_err(failed)?;
+        let answered = Instant::now();
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let date = date(&headers);
+        if response.status().is_redirection() {
+            errors.report(response.status().as_str());
+            return Err(redirected(&headers));
+        }
+        let body =
+            read_body(response, limit).await.map_err(failed)?.ok_or_else(|| too_large(status, limit))?;
+        let body = repaired(body);
+        let refusal = Refusal::of_body(&body);
+        let is_answer = (200..300).contains(&status) && refusal.is_none() && is_json(&body);
+        // A proxy's own answer has the proxy's time.
+        if let Some(date) = date.filter(|_| is_answer || refusal.is_some()) {
+            self.clock.observe(date, sent, answered);
+        }
+        let times = RateLimitTimes { headers: &headers, date, now: Timestamp::now() };
+        if is_answer {
+            if let Some(until) = times.exhausted() {
+                self.limits.close(route, until);
+            }
+            return Ok(body);
+        }
+        errors.report(&status.to_string());
+        let error = classify(status, refusal, &times);
+        if let RestError::RateLimited { until } = &error {
+            self.limits.close(route, *until);
+        }
+        Err(error)
     }
-    let body = read_body(response, limit).await.map_err(failed)?.ok_or_else(|| too_large(status, limit))?;
-    let body = repaired(body);
-    let refusal = Refusal::of_body(&body);
-    let is_answer = (200..300).contains(&status) && refusal.is_none() && is_json(&body);
-    // A proxy's own answer has the proxy's time.
-    if let Some(date) = date.filter(|_| is_answer || refusal.is_some()) {
-        clock.observe(date, sent, answered);
-    }
-    let times = RateLimitTimes { headers: &headers, date, now: Timestamp::now() };
-    if is_answer {
-        return Ok(Answer { body, exhausted_until: times.exhausted() });
-    }
-    errors.report(&status.to_string());
-    Err(classify(status, refusal, &times))
 }
 
 /// Sends a request. If the connection breaks, repeats a read-only call once immediately, because the connection may
@@ -255,31 +262,4 @@ fn no_answer(error: NoAnswer) -> RestError {
 
 fn bounded(text: &str) -> String {
     text[..text.floor_char_boundary(MAX_REASON)].to_owned()
-}
-
-/// What holds for any answer.
-#[cfg(any(test, fuzzing))]
-pub(crate) mod fuzzing {
-    use super::*;
-
-    pub(crate) fn answer(status: u16, bytes: &[u8]) {
-        let body = repaired(bytes.to_vec());
-        assert!(body == bytes || is_json(&body));
-        let refusal = Refusal::of_body(&body);
-        if refusal.is_none() && is_json(&body) && (200..300).contains(&status) {
-            return;
-        }
-        let now = Timestamp::UNIX_EPOCH;
-        let times = RateLimitTimes { headers: &HeaderMap::new(), date: None, now };
-        match classify(status, refusal, &times) {
-            RestError::RateLimited { until } => {
-                assert!(until > now && until <= now + LONGEST_WAIT, "{until}");
-            }
-            RestError::Unavailable { reason, .. } => assert!(reason.len() <= MAX_REASON + 20),
-            RestError::Unauthorized { code, reason } | RestError::Rejected { code, reason, .. } => {
-                assert!(code.len() <= MAX_REASON, "a code of {} bytes", code.len());
-                assert!(reason.len() <= MAX_REASON + 20, "a reason of {} bytes", reason.len());
-            }
-        }
-    }
 }

@@ -1,10 +1,11 @@
 //! Remembers rate limited routes, so that a call that the server would refuse is not made.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 /// Routes that accept no call before a given time; Rocket.Chat limits each route separately. The times are steady, since the
 /// wall clock may be set meanwhile.
@@ -15,40 +16,31 @@ impl RouteLimits {
     /// Closes a route until the server accepts calls again.
     pub(crate) fn close(&self, route: &'static str, until: Timestamp) {
         let wait = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
-        self.close_until(route, Instant::now() + wait);
+        self.0.lock().insert(route, Instant::now() + wait);
     }
 
     /// How long a route is still closed, if it is.
     pub(crate) fn closed_for(&self, route: &'static str) -> Option<Duration> {
-        self.closed_at(route, Instant::now())
-    }
-
-    fn close_until(&self, route: &'static str, until: Instant) {
-        self.0.lock().insert(route, until);
-    }
-
-    fn closed_at(&self, route: &'static str, now: Instant) -> Option<Duration> {
-        let mut closed = self.0.lock();
-        let left = closed.get(route)?.saturating_duration_since(now);
-        if left.is_zero() {
-            closed.remove(route);
-            return None;
-        }
-        Some(left)
+        let left = self.0.lock().get(route)?.saturating_duration_since(Instant::now());
+        Some(left).filter(|left| !left.is_zero())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::advance;
+
     use super::*;
 
-    #[test]
-    fn a_closed_route_reopens_in_time_and_closes_no_other() {
-        let (now, second) = (Instant::now(), Duration::from_secs(1));
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_route_reopens_in_time_and_closes_no_other() {
+        let second = Duration::from_secs(1);
         let limits = RouteLimits::default();
-        limits.close_until("chat.sendMessage", now + second * 60);
-        assert_eq!(limits.closed_at("chat.sendMessage", now + second * 59), Some(second));
-        assert_eq!(limits.closed_at("chat.react", now + second * 59), None);
-        assert_eq!(limits.closed_at("chat.sendMessage", now + second * 60), None);
+        limits.close("chat.sendMessage", Timestamp::now() + second * 60);
+        advance(second * 58).await;
+        assert!(limits.closed_for("chat.sendMessage").is_some_and(|left| left <= second * 2));
+        assert_eq!(limits.closed_for("chat.react"), None);
+        advance(second * 2).await;
+        assert_eq!(limits.closed_for("chat.sendMessage"), None);
     }
 }

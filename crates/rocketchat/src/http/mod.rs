@@ -23,7 +23,6 @@ use serde_json::Value;
 
 use crate::ServerUrl;
 use clock::ServerClock;
-use exchange::Answer;
 use limits::RouteLimits;
 
 /// One server: its address, its clock, and which of its routes are rate limited.
@@ -72,26 +71,6 @@ impl Http {
     ) -> Result<Value, RestError> {
         let answer = self.exchange_raw(route, request, limit).await?;
         serde_json::from_slice(&answer).map_err(|_| RestError::unavailable("an answer that is no JSON"))
-    }
-
-    /// The same call, with the JSON of its answer checked and not decoded.
-    pub(crate) async fn exchange_raw(
-        &self,
-        route: &'static str,
-        request: RequestBuilder,
-        limit: usize,
-    ) -> Result<Vec<u8>, RestError> {
-        if let Some(wait) = self.limits.closed_for(route) {
-            return Err(RestError::RateLimited { until: Timestamp::now() + wait });
-        }
-        let outcome = exchange::exchange(request, limit, &self.clock, self.connector.errors()).await;
-        match &outcome {
-            Ok(Answer { exhausted_until: Some(until), .. }) | Err(RestError::RateLimited { until }) => {
-                self.limits.close(route, *until);
-            }
-            _ => {}
-        }
-        outcome.map(|answer| answer.body)
     }
 
     /// Makes no call of this route before `until`.

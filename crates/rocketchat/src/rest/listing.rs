@@ -4,12 +4,11 @@
 //! tree of JSON values it would take several times as much memory. So one document is decoded at a time, and only the
 //! fields that are read.
 
-use std::fmt;
+use std::collections::HashMap;
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 /// A list from the server.
 #[derive(Clone)]
@@ -90,40 +89,10 @@ impl Listing {
 
 /// A document without unused fields, which are not even decoded.
 pub(super) fn pruned(document: &str, fields: &[&str]) -> Result<Value, serde_json::Error> {
-    let mut reader = serde_json::Deserializer::from_str(document);
-    let read = Fields(fields).deserialize(&mut reader)?;
-    Ok(Value::Object(read))
-}
-
-/// The fields to keep.
-struct Fields<'a>(&'a [&'a str]);
-
-impl<'de> DeserializeSeed<'de> for Fields<'_> {
-    type Value = Map<String, Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Fields<'_> {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a document")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Map::new();
-        while let Some(key) = map.next_key::<String>()? {
-            if self.0.contains(&key.as_str()) {
-                fields.insert(key, map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(fields)
-    }
+    let whole: HashMap<String, &RawValue> = serde_json::from_str(document)?;
+    let kept = fields.iter().filter_map(|field| whole.get_key_value(*field));
+    let kept = kept.map(|(key, value)| Ok((key.clone(), serde_json::from_str(value.get())?)));
+    kept.collect::<Result<_, _>>().map(Value::Object)
 }
 
 #[cfg(test)]
