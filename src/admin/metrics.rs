@@ -1,12 +1,9 @@
 //! Values read from the bot and the store at each scrape.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use metrics::{counter, gauge};
-use tokio::time::timeout;
 
-use super::{BotView, WatchedBy, status::StatusCollector};
+use super::{BotView, WatchedBy, readiness::answer, status::StatusCollector};
 use crate::{
     health::State,
     store::{InboxDepth, Queue, QueueDepth, StoreError},
@@ -17,18 +14,16 @@ use crate::{
     },
 };
 
-/// Time limit for the queries of the store.
-const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Every state of the connection; the current one is 1, the others are 0.
 const STATES: [&str; 4] = ["connecting", "online", "waiting", "stopped"];
 
 /// All metrics in Prometheus' text format.
 pub(super) async fn scrape(status: &StatusCollector) -> String {
     let bot = &status.bot;
-    let state = status.recent_readiness().await.state;
+    let state = status.readiness.recent().await.state;
     let watched = bot.directory.watched();
     bot.metrics.init_triggers(watched.iter().map(|watched| watched.trigger.as_str()));
-    let waiting = timeout(STORE_TIMEOUT, waiting(bot)).await.ok().and_then(Result::ok);
+    let waiting = answer(waiting(bot)).await.ok();
     bot.metrics.render(|| {
         gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         gauge!(START_TIME.name).set(bot.started_at.as_duration().as_secs_f64());

@@ -1,7 +1,7 @@
 //! The status page: a [`Status`] rendered as HTML, with its style sheet and script.
 //!
-//! The page is complete without its script, loads nothing from other hosts and has no inline script or style. Each
-//! section is a function of the status alone, so an unchanged section renders to the same text and is not sent again.
+//! The page is complete without its script, loads nothing from other hosts and has no inline script or style. The
+//! script fetches the page again every few seconds and shows the differences.
 //! `maud` escapes everything that is interpolated.
 
 #[cfg(test)]
@@ -94,8 +94,8 @@ pub(super) fn page(status: &Status) -> Markup {
     }
 }
 
-/// The sections that change, by the `id` of the element they fill.
-pub(super) fn sections(status: &Status) -> [(&'static str, Markup); 6] {
+/// The sections that change, with the `id` of the element that each fills.
+fn sections(status: &Status) -> [(&'static str, Markup); 6] {
     [
         ("readiness", readiness(status)),
         ("overview", overview(status)),
@@ -124,7 +124,7 @@ fn readiness(status: &Status) -> Markup {
         State::Down => ("bad", "Not ready"),
     };
     html! {
-        div.banner data-tone=(tone) data-title=(title(status)) {
+        div.banner data-tone=(tone) {
             h2 { (heading) }
             @if readiness.state == State::Ready {
                 @if holds_up(status) {

@@ -11,7 +11,7 @@ use tokio::{
 use super::{BotView, WatchedBy};
 use crate::{
     health::{Facts, Readiness, Team, Watched, assess},
-    store::{Callbacks, DeliveryKind, Store, StoreError},
+    store::{Callbacks, DeliveryKind, StoreError},
 };
 
 /// Time limit for one small write, or for the queries.
@@ -20,27 +20,38 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 /// disk.
 const REUSE: Duration = Duration::from_secs(5);
 
+/// The store's answer, or why there is none.
+pub(super) async fn answer<T>(query: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+    match timeout(STORE_TIMEOUT, query).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err("the store does not answer".to_owned()),
+    }
+}
+
 /// Determines whether people can be paged. Clones share their data.
 #[derive(Clone, Debug)]
 pub struct ReadinessProbe {
     bot: BotView,
-    store: StoreProbe,
+    written: Arc<Mutex<Option<Written>>>,
 }
+
+/// When a write to the store was last tried, and its problem.
+type Written = (Instant, Option<String>);
 
 impl ReadinessProbe {
     /// A probe of this bot.
     pub fn new(bot: BotView) -> Self {
-        Self { store: StoreProbe::new(bot.store.clone()), bot }
+        Self { bot, written: Arc::default() }
     }
 
     /// The readiness, probed now.
     pub async fn now(&self) -> Readiness {
-        self.assess(self.store.problem().await).await
+        self.assess(self.write(Duration::ZERO).await).await
     }
 
     /// The same, from a recent answer of the store if there is one.
     pub async fn recent(&self) -> Readiness {
-        self.assess(self.store.recent_problem().await).await
+        self.assess(self.write(REUSE).await).await
     }
 
     /// The same without a write: whether the store can be read.
@@ -48,24 +59,14 @@ impl ReadinessProbe {
         self.assess(None).await
     }
 
-    async fn assess(&self, mut store: Option<String>) -> Readiness {
-        let found = timeout(STORE_TIMEOUT, self.stored()).await;
-        let (teams, callbacks) = match found {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
-                store.get_or_insert_with(|| error.to_string());
-                Default::default()
-            }
-            Err(_) => {
-                store.get_or_insert_with(|| "the store does not answer".to_owned());
-                Default::default()
-            }
-        };
+    async fn assess(&self, unwritable: Option<String>) -> Readiness {
+        let stored = answer(self.stored()).await;
+        let store = unwritable.or(stored.as_ref().err().cloned());
+        let (teams, callbacks) = stored.unwrap_or_default();
         let watched = self.bot.directory.watched();
-        let active = timeout(STORE_TIMEOUT, self.bot.store.active_replica()).await;
         let facts = Facts {
             role: self.bot.store.role(),
-            active: active.ok().and_then(Result::ok).flatten(),
+            active: answer(self.bot.store.active_replica()).await.ok().flatten(),
             connection: &self.bot.connection.borrow().clone(),
             store,
             health: &self.bot.health,
@@ -92,49 +93,21 @@ impl ReadinessProbe {
         }
         Ok((teams, store.callbacks().await?))
     }
+
+    /// Why the store accepts no writes, if it does not; as found before if that is younger than `reuse`.
+    async fn write(&self, reuse: Duration) -> Option<String> {
+        let mut written = self.written.lock().await;
+        if let Some((at, problem)) = &*written
+            && at.elapsed() < reuse
+        {
+            return problem.clone();
+        }
+        let problem = answer(self.bot.store.check_writable()).await.err();
+        *written = Some((Instant::now(), problem.clone()));
+        problem
+    }
 }
 
 fn summary(by: &WatchedBy) -> Watched<'_> {
     Watched { trigger: &by.trigger, rooms: by.rooms.len(), unfound: &by.unfound }
-}
-
-/// Probes whether the store accepts writes. Clones share the last answer.
-#[derive(Clone, Debug)]
-struct StoreProbe {
-    store: Store,
-    last: Arc<Mutex<Option<Answer>>>,
-}
-
-/// When the store was probed, and its problem.
-type Answer = (Instant, Option<String>);
-
-impl StoreProbe {
-    fn new(store: Store) -> Self {
-        Self { store, last: Arc::default() }
-    }
-
-    /// The store's problem, probed now.
-    async fn problem(&self) -> Option<String> {
-        let mut last = self.last.lock().await;
-        self.probe(&mut last).await
-    }
-
-    /// The store's problem, from a recent answer if there is one.
-    async fn recent_problem(&self) -> Option<String> {
-        let mut last = self.last.lock().await;
-        match &*last {
-            Some((at, problem)) if at.elapsed() < REUSE => problem.clone(),
-            _ => self.probe(&mut last).await,
-        }
-    }
-
-    async fn probe(&self, last: &mut Option<Answer>) -> Option<String> {
-        let problem = match timeout(STORE_TIMEOUT, self.store.check_writable()).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("the store does not answer".to_owned()),
-        };
-        *last = Some((Instant::now(), problem.clone()));
-        problem
-    }
 }

@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{sync::watch, time::timeout};
+use tokio::sync::watch;
 
 use super::{
     BotView, ReadinessProbe, WatchedBy,
+    readiness::answer,
     timeline::{Stories, Story},
 };
 use crate::{
@@ -16,8 +17,6 @@ use crate::{
 };
 use rocketchat::realtime::ConnectionState;
 
-/// Time limit for the queries of the store.
-const STORE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Maximum number and age of the alerts that are shown.
 const MAX_ALERTS: u32 = 50;
 const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -57,7 +56,7 @@ pub(super) struct Stored {
 #[derive(Clone, Debug)]
 pub(super) struct StatusCollector {
     pub(super) bot: BotView,
-    readiness: ReadinessProbe,
+    pub(super) readiness: ReadinessProbe,
     /// When the connection was lost; `None` while there is one.
     offline_since: Arc<watch::Sender<Option<Timestamp>>>,
 }
@@ -80,29 +79,16 @@ impl StatusCollector {
         }
     }
 
-    /// Whether people can be paged, probed now.
-    pub(super) async fn readiness(&self) -> Readiness {
-        self.readiness.now().await
-    }
-
-    /// The same, from a recent answer of the store if there is one.
-    pub(super) async fn recent_readiness(&self) -> Readiness {
-        self.readiness.recent().await
-    }
-
     /// The current status.
     pub(super) async fn collect(&self) -> Status {
         let now = Timestamp::now();
-        let stored = match timeout(STORE_TIMEOUT, self.stored(now)).await {
-            Ok(stored) => stored.map_err(|error| error.to_string()),
-            Err(_) => Err("the store does not answer".to_owned()),
-        };
+        let stored = answer(self.stored(now)).await;
         Status {
             taken_at: now,
             started_at: self.bot.started_at,
             server: self.bot.account.server().base().to_string(),
             user: self.bot.account.identity().map(|identity| identity.username),
-            readiness: self.recent_readiness().await,
+            readiness: self.readiness.recent().await,
             connection: self.bot.connection.borrow().clone(),
             offline_since: *self.offline_since.borrow(),
             watched: self.bot.directory.watched(),

@@ -11,7 +11,6 @@ use std::{
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tokio::sync::watch;
 use tracing::{Event, Level, Subscriber, callsite::Identifier, field::Field, field::Visit};
 use tracing_subscriber::{Layer, layer::Context};
 
@@ -31,11 +30,8 @@ pub fn recent() -> Recent {
 }
 
 /// A bounded list of warnings and errors. Clones share it.
-#[derive(Clone, Debug)]
-pub struct Recent {
-    lines: Arc<Mutex<VecDeque<Kept>>>,
-    changes: watch::Sender<()>,
-}
+#[derive(Clone, Debug, Default)]
+pub struct Recent(Arc<Mutex<VecDeque<Kept>>>);
 
 /// A warning or an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,25 +54,14 @@ struct Kept {
     line: Line,
 }
 
-impl Default for Recent {
-    fn default() -> Self {
-        Self { lines: Arc::default(), changes: watch::Sender::new(()) }
-    }
-}
-
 impl Recent {
     /// The lines, newest first.
     pub fn lines(&self) -> Vec<Line> {
-        self.lines.lock().iter().map(|kept| kept.line.clone()).collect()
-    }
-
-    /// Notifies when a line was added.
-    pub fn changes(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
+        self.0.lock().iter().map(|kept| kept.line.clone()).collect()
     }
 
     fn add(&self, place: Identifier, mut line: Line) {
-        let mut lines = self.lines.lock();
+        let mut lines = self.0.lock();
         let same = |kept: &Kept| kept.line.message == line.message && kept.line.fields == line.fields;
         if let Some(before) = lines.iter().position(same).and_then(|at| lines.remove(at)) {
             line.times = line.times.saturating_add(before.line.times);
@@ -87,8 +72,6 @@ impl Recent {
         }
         lines.push_front(Kept { place, line });
         lines.truncate(MAX_LINES);
-        drop(lines);
-        self.changes.send_replace(());
     }
 }
 

@@ -1,7 +1,8 @@
-// Keeps the page up to date: the server sends each part again when it changes, and the page only updates the differences, so that
-// the focus and collapsed parts stay as they are. Times are shown in the reader's time zone.
+// Keeps the page up to date: fetches it again every few seconds, and only updates the differences, so that the focus and
+// collapsed parts stay as they are. Times are shown in the reader's time zone.
 
-const RETRY = 10_000;
+const INTERVAL = 2_000;
+const TIMEOUT = 10_000;
 const TICK = 5_000;
 const live = document.getElementById("live");
 
@@ -77,14 +78,12 @@ function becomeChildren(parent, wanted) {
   }
 }
 
-function show(parts) {
-  for (const [name, html] of Object.entries(parts)) {
-    const template = document.createElement("template");
-    template.innerHTML = html;
-    showTimes(template.content);
-    becomeChildren(document.getElementById(name), template.content);
+function show(page) {
+  for (const section of page.querySelectorAll("main > section")) {
+    showTimes(section);
+    becomeChildren(document.getElementById(section.id), section);
   }
-  document.title = document.querySelector("[data-title]").dataset.title;
+  document.title = page.title;
 }
 
 function say(state, text) {
@@ -94,20 +93,18 @@ function say(state, text) {
   live.querySelector(".live-text").textContent = text;
 }
 
-function listen() {
-  const source = new EventSource("events");
-  source.onmessage = ({ data }) => {
-    show(JSON.parse(data));
+async function refresh() {
+  try {
+    const answer = await fetch("", { signal: AbortSignal.timeout(TIMEOUT) });
+    if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+    show(new DOMParser().parseFromString(await answer.text(), "text/html"));
     say("live", "Live");
-  };
-  source.onerror = () => {
+  } catch {
     if (live.dataset.state !== "lost") say("lost", `No word from the bot since ${clock.format(new Date())}`);
-    if (source.readyState !== EventSource.CLOSED) return;
-    source.close();
-    setTimeout(listen, RETRY);
-  };
+  }
+  setTimeout(refresh, INTERVAL);
 }
 
 showTimes(document);
 setInterval(() => showTimes(document), TICK);
-listen();
+refresh();
