@@ -10,22 +10,13 @@ use std::{
     future::pending,
     io::ErrorKind,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::{Body, Bytes, HttpBody},
-    extract::Request,
-};
-use hyper::{
-    body::{Frame, Incoming, SizeHint},
-    server::conn::http1,
-    service::service_fn,
-};
+use axum::{Router, body::Body, extract::Request};
+use futures_util::StreamExt;
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -189,7 +180,14 @@ impl Server {
                 };
                 request.extensions_mut().insert(Peer(from));
                 let response = router.oneshot(request).await?;
-                Ok::<_, Infallible>(response.map(|body| Answer { body, _answering: answering }))
+                // The connection keeps its place as long as the answer's body lasts.
+                let keeping_place = move |chunk| {
+                    let _held = &answering;
+                    chunk
+                };
+                Ok::<_, Infallible>(
+                    response.map(|body| Body::from_stream(body.into_data_stream().map(keeping_place))),
+                )
             }
         });
         let connection = http1::Builder::new()
@@ -208,31 +206,5 @@ impl Server {
         if let Err(error) = ended {
             debug!(listener = self.name, %from, %error, "a connection failed");
         }
-    }
-}
-
-/// An answer's body. Its connection keeps its place as long as the body lasts.
-struct Answer {
-    body: Body,
-    _answering: places::Answering,
-}
-
-impl HttpBody for Answer {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -1,5 +1,8 @@
 //! The listener's certificate, reloaded when its files change.
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use std::{
     fs::File,
     io::{self, Read},
@@ -9,11 +12,9 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 use rustls::{
-    InconsistentKeys, ServerConfig,
+    ServerConfig,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::{ClientHello, ResolvesServerCert},
-    sign::CertifiedKey,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -73,8 +74,7 @@ pub enum CertificateError {
 /// A certificate with its key, from the last valid content of its files.
 pub struct Certificate {
     files: TlsFiles,
-    current: Arc<Current>,
-    acceptor: TlsAcceptor,
+    acceptor: RwLock<TlsAcceptor>,
     /// The files as last read, or the error.
     last_read: Mutex<Result<Pem, String>>,
 }
@@ -97,19 +97,12 @@ impl Certificate {
     /// When a file is unreadable or invalid, or the key belongs to another certificate.
     pub fn load(files: &TlsFiles) -> Result<Self, CertificateError> {
         let pem = Pem::read(files)?;
-        let current = Arc::new(Current(RwLock::new(Arc::new(pem.certified(files)?))));
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(CertificateError::Setup)?
-            .with_no_client_auth()
-            .with_cert_resolver(current.clone());
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        Ok(Self { files: files.clone(), current, acceptor, last_read: Mutex::new(Ok(pem)) })
+        let acceptor = RwLock::new(pem.acceptor(files)?);
+        Ok(Self { files: files.clone(), acceptor, last_read: Mutex::new(Ok(pem)) })
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        self.acceptor.clone()
+        self.acceptor.read().clone()
     }
 
     /// Reads the files again, and uses a new certificate if it is valid. Returns the same error only once.
@@ -121,9 +114,9 @@ impl Certificate {
             return Reload::Unchanged;
         }
         *last_read = now;
-        match read.and_then(|pem| pem.certified(&self.files)) {
-            Ok(certified) => {
-                *self.current.0.write() = Arc::new(certified);
+        match read.and_then(|pem| pem.acceptor(&self.files)) {
+            Ok(acceptor) => {
+                *self.acceptor.write() = acceptor;
                 Reload::Renewed
             }
             Err(error) => Reload::Invalid(error),
@@ -134,16 +127,6 @@ impl Certificate {
 impl std::fmt::Debug for Certificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Certificate").field("files", &self.files).finish_non_exhaustive()
-    }
-}
-
-/// The certificate for new handshakes.
-#[derive(Debug)]
-struct Current(RwLock<Arc<CertifiedKey>>);
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().clone())
     }
 }
 
@@ -159,22 +142,27 @@ impl Pem {
         Ok(Self { cert: read("listener.tls_cert", &files.cert)?, key: read("listener.tls_key", &files.key)? })
     }
 
-    fn certified(&self, files: &TlsFiles) -> Result<CertifiedKey, CertificateError> {
+    fn acceptor(&self, files: &TlsFiles) -> Result<TlsAcceptor, CertificateError> {
         let (cert, key) = (display(&files.cert), display(&files.key));
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.cert).collect();
         let chain = chain.ok().filter(|chain| !chain.is_empty());
         let chain = chain.ok_or_else(|| CertificateError::NoCertificate(cert.clone()))?;
         let secret =
             PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| CertificateError::NoKey(key.clone()))?;
-        let secret = ring::default_provider().key_provider.load_private_key(secret).map_err(|source| {
-            CertificateError::Unusable { key: "listener.tls_key", path: key.clone(), source }
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(CertificateError::Setup)?
+            .with_no_client_auth()
+            .with_single_cert(chain, secret);
+        let mut config = config.map_err(|source| match source {
+            rustls::Error::InconsistentKeys(_) => CertificateError::Mismatch { key, cert },
+            rustls::Error::InvalidCertificate(_) => {
+                CertificateError::Unusable { key: "listener.tls_cert", path: cert, source }
+            }
+            source => CertificateError::Unusable { key: "listener.tls_key", path: key, source },
         })?;
-        let certified = CertifiedKey::new(chain, secret);
-        match certified.keys_match() {
-            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
-            Err(rustls::Error::InconsistentKeys(_)) => Err(CertificateError::Mismatch { key, cert }),
-            Err(source) => Err(CertificateError::Unusable { key: "listener.tls_cert", path: cert, source }),
-        }
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
 
@@ -188,109 +176,4 @@ fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
 
 fn display(path: &Path) -> String {
     path.display().to_string()
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use std::{fs, path::PathBuf};
-
-    use tempfile::TempDir;
-
-    use super::*;
-
-    /// A certificate and its key in temporary files.
-    pub(in crate::listener) struct Files {
-        pub(in crate::listener) dir: TempDir,
-        pub(in crate::listener) tls: TlsFiles,
-    }
-
-    impl Files {
-        pub(in crate::listener) fn new() -> Self {
-            let dir = tempfile::tempdir().unwrap();
-            let tls = TlsFiles { cert: dir.path().join("cert.pem"), key: dir.path().join("key.pem") };
-            let files = Self { dir, tls };
-            files.renew();
-            files
-        }
-
-        /// Writes a new pair. Returns the certificate in DER form.
-        pub(in crate::listener) fn renew(&self) -> CertificateDer<'static> {
-            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-            fs::write(&self.tls.cert, made.cert.pem()).unwrap();
-            fs::write(&self.tls.key, made.signing_key.serialize_pem()).unwrap();
-            made.cert.der().clone()
-        }
-
-        fn write(&self, name: &str, content: &str) -> PathBuf {
-            let path = self.dir.path().join(name);
-            fs::write(&path, content).unwrap();
-            path
-        }
-    }
-
-    fn refused(tls: &TlsFiles) -> String {
-        let error = Certificate::load(tls).err().unwrap().to_string();
-        assert_eq!(error.lines().count(), 1, "{error}");
-        error
-    }
-
-    #[test]
-    fn a_missing_or_invalid_file_is_reported_with_its_key_and_the_remedy() {
-        let files = Files::new();
-        let (cert, key) = (files.tls.cert.clone(), files.tls.key.clone());
-        let with_cert = |cert: PathBuf| refused(&TlsFiles { cert, key: key.clone() });
-        let with_key = |key: PathBuf| refused(&TlsFiles { cert: cert.clone(), key });
-        let error = with_cert(files.dir.path().join("absent.pem"));
-        assert!(
-            error.starts_with("listener.tls_cert: ") && error.contains("absent.pem cannot be read"),
-            "{error}"
-        );
-        let error = with_key(files.dir.path().join("absent.pem"));
-        assert!(
-            error.starts_with("listener.tls_key: ") && error.contains("absent.pem cannot be read"),
-            "{error}"
-        );
-        for other in [files.write("empty", ""), files.write("text", "hello"), key.clone()] {
-            let error = with_cert(other);
-            assert!(
-                error.starts_with("listener.tls_cert: ") && error.contains("BEGIN CERTIFICATE"),
-                "{error}"
-            );
-        }
-        let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-        for other in [files.write("empty", ""), files.write("locked", locked), cert.clone()] {
-            let error = with_key(other);
-            assert!(error.starts_with("listener.tls_key: ") && error.contains("passphrase"), "{error}");
-        }
-        let damaged = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-        let error = with_key(files.write("damaged", damaged));
-        assert!(error.starts_with("listener.tls_key: ") && error.contains("cannot be used"), "{error}");
-    }
-
-    #[test]
-    fn a_key_of_another_certificate_is_refused() {
-        let (one, other) = (Files::new(), Files::new());
-        let mixed = TlsFiles { cert: one.tls.cert.clone(), key: other.tls.key.clone() };
-        let error = refused(&mixed);
-        assert!(error.starts_with("listener.tls_key: ") && error.contains("does not belong"), "{error}");
-    }
-
-    #[test]
-    fn invalid_files_leave_the_old_certificate_in_use_and_are_reported_once() {
-        let files = Files::new();
-        let certificate = Certificate::load(&files.tls).unwrap();
-        let current = || certificate.current.0.read().cert[0].clone();
-        let before = current();
-        assert!(matches!(certificate.reload(), Reload::Unchanged));
-        files.write("cert.pem", "half a certif");
-        assert!(matches!(certificate.reload(), Reload::Invalid(CertificateError::NoCertificate(_))));
-        assert!(matches!(certificate.reload(), Reload::Unchanged));
-        fs::remove_file(&files.tls.key).unwrap();
-        assert!(matches!(certificate.reload(), Reload::Invalid(CertificateError::Unreadable { .. })));
-        assert!(matches!(certificate.reload(), Reload::Unchanged));
-        assert_eq!(current(), before);
-        let renewed = files.renew();
-        assert!(matches!(certificate.reload(), Reload::Renewed));
-        assert_eq!(current(), renewed);
-    }
 }
