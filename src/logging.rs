@@ -25,7 +25,6 @@ use tracing::{Level, Metadata, debug, error, field::display};
 use tracing_subscriber::{
     Layer,
     filter::{FilterFn, LevelFilter, ParseError, Targets},
-    fmt::writer::BoxMakeWriter,
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
@@ -34,7 +33,6 @@ use tracing_subscriber::{
 pub(crate) use escape::fuzzing;
 pub(crate) use escape::is_unsafe;
 use escape::{Escaped, fields};
-use journal::Journal;
 pub use recent::{Line, Recent, recent};
 
 /// The format of the log.
@@ -73,13 +71,13 @@ pub fn start(format: LogFormat, default_level: &str) -> Result<(), InvalidFilter
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let wanted = if wanted.trim().is_empty() { default_level } else { &wanted };
     let filter: Targets = wanted.trim_end_matches(',').parse()?;
-    let writer = match journal::is_stderr() {
-        true => BoxMakeWriter::new(Journal),
-        false => BoxMakeWriter::new(io::stderr),
-    };
     let on_terminal = io::stderr().is_terminal();
     let format = format.resolve(on_terminal);
-    let lines = tracing_subscriber::fmt::layer().with_writer(Escaped { writer, format });
+    let lines = tracing_subscriber::fmt::layer().with_writer(Escaped {
+        writer: io::stderr,
+        format,
+        to_journal: journal::is_stderr(),
+    });
     let lines = match format {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
         _ => lines.fmt_fields(fields()).with_ansi(on_terminal).boxed(),

@@ -1,62 +1,48 @@
 //! Keeps callers from filling the log: a warning that anybody can trigger is written once a minute, with a count.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock, DefaultClock},
-    middleware::NoOpMiddleware,
-    state::{InMemoryState, NotKeyed},
-};
+use parking_lot::Mutex;
+use tokio::time::Instant;
 
 /// The shortest time between two lines.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Decides when one log line may be written.
-#[derive(Debug)]
-pub(crate) struct RateLimitedLog<C: Clock = DefaultClock> {
-    limit: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
-    unwritten: AtomicU64,
+#[derive(Debug, Default)]
+pub(crate) struct RateLimitedLog(Mutex<Counted>);
+
+#[derive(Debug, Default)]
+struct Counted {
+    written_at: Option<Instant>,
+    unwritten: u64,
 }
 
-impl Default for RateLimitedLog {
-    fn default() -> Self {
-        Self::with_clock(DefaultClock::default())
-    }
-}
-
-impl<C: Clock> RateLimitedLog<C> {
-    #[expect(clippy::expect_used, reason = "the interval is a constant other than zero")]
-    fn with_clock(clock: C) -> Self {
-        let quota = Quota::with_period(INTERVAL).expect("not zero");
-        Self { limit: RateLimiter::direct_with_clock(quota, clock), unwritten: AtomicU64::new(0) }
-    }
-
+impl RateLimitedLog {
     /// Counts an occurrence. If a new line is due, returns the number of occurrences since the last one.
     pub(crate) fn count(&self) -> Option<u64> {
-        self.unwritten.fetch_add(1, Ordering::Relaxed);
-        self.limit.check().ok().map(|()| self.unwritten.swap(0, Ordering::Relaxed))
+        let mut counted = self.0.lock();
+        counted.unwritten += 1;
+        if counted.written_at.is_some_and(|at| at.elapsed() < INTERVAL) {
+            return None;
+        }
+        counted.written_at = Some(Instant::now());
+        Some(std::mem::take(&mut counted.unwritten))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use governor::clock::FakeRelativeClock;
-
     use super::*;
 
-    #[test]
-    fn a_flood_is_one_line_a_minute_with_the_number_of_occurrences() {
-        let clock = FakeRelativeClock::default();
-        let log = RateLimitedLog::with_clock(clock.clone());
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_one_line_a_minute_with_the_number_of_occurrences() {
+        let log = RateLimitedLog::default();
         assert_eq!(log.count(), Some(1));
         for _ in 0..1000 {
             assert_eq!(log.count(), None);
         }
-        clock.advance(INTERVAL);
+        tokio::time::advance(INTERVAL).await;
         assert_eq!(log.count(), Some(1001));
     }
 }

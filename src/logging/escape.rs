@@ -13,7 +13,7 @@ use tracing_subscriber::{
     fmt::{FormatFields, MakeWriter, format},
 };
 
-use super::LogFormat;
+use super::{LogFormat, journal::priority};
 
 /// A line beyond this length is shortened, in bytes.
 const MAX_LINE: usize = 16 * 1024;
@@ -41,34 +41,43 @@ fn field(writer: &mut format::Writer<'_>, field: &Field, value: &dyn Debug) -> f
     }
 }
 
-/// A writer of whole lines that are escaped first.
+/// Makes writers of whole lines that are escaped first.
 pub(super) struct Escaped<M> {
     pub(super) writer: M,
     pub(super) format: LogFormat,
+    /// Whether each line begins with its priority.
+    pub(super) to_journal: bool,
+}
+
+/// Writes one line in one call: otherwise lines of several threads would mix.
+pub(super) struct LineWriter<W> {
+    writer: W,
+    format: LogFormat,
+    priority: &'static str,
 }
 
 impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Escaped<M> {
-    type Writer = Escaped<M::Writer>;
+    type Writer = LineWriter<M::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Escaped { writer: self.writer.make_writer(), format: self.format }
+        LineWriter { writer: self.writer.make_writer(), format: self.format, priority: "" }
     }
 
     fn make_writer_for(&'a self, line: &Metadata<'_>) -> Self::Writer {
-        Escaped { writer: self.writer.make_writer_for(line), format: self.format }
+        let priority = if self.to_journal { priority(*line.level()) } else { "" };
+        LineWriter { priority, ..self.make_writer() }
     }
 }
 
-impl<W: Write> Write for Escaped<W> {
+impl<W: Write> Write for LineWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let line = text.strip_suffix('\n').unwrap_or(&text);
-        let mut line = match self.format {
+        let line = match self.format {
             LogFormat::Json => json(line),
             _ => plain(line),
         };
-        line.push('\n');
-        self.writer.write_all(line.as_bytes())?;
+        self.writer.write_all([self.priority, &line, "\n"].concat().as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -134,7 +143,7 @@ mod tests {
     fn logged_in_colour(format: LogFormat, value: &str, colours: bool) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         let writer = Arc::new(File::create(file.path()).unwrap());
-        let log = fmt().with_writer(Escaped { writer, format }).with_ansi(colours);
+        let log = fmt().with_writer(Escaped { writer, format, to_journal: false }).with_ansi(colours);
         let write = || tracing::warn!(id = %value, quoted = value, "failed: {value}");
         match format {
             LogFormat::Json => with_default(log.json().flatten_event(true).finish(), write),
