@@ -36,93 +36,109 @@ const AGAIN: &str = "run this check again; if it fails again, read Rocket.Chat's
 /// The findings about Rocket.Chat, and about the rooms if these could be probed.
 pub(super) type Found = (Vec<Finding>, Option<Vec<RoomFinding>>);
 
-/// Probes everything on the server that can be probed without an effect.
+/// Probes everything on the server that can be probed without an effect, step by step; a failed step may prevent the next one.
 pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
     let settings = &config.rocketchat;
     let account = Arc::new(Account::new(settings.url.clone(), settings.account.clone(), connector.clone()));
-    let rest = RestClient::new(Arc::clone(&account));
-    let mut findings = Vec::new();
-    let rooms = Probe { config, account, rest: rest.clone() }.run(&mut findings).await;
-    end_login(&settings.account, &rest).await;
+    let mut findings = greet(&account).await;
+    if findings.iter().any(|finding| finding.remark.grade == Grade::Problem) {
+        return (findings, None);
+    }
+    let (found, login) = log_in(account, &settings.account).await;
+    findings.extend(found);
+    let Some(login) = login else { return (findings, None) };
+    let mut found = |subject: &str, remark| findings.push(Finding::new(subject, remark));
+    found("name", appearance(settings, &login));
+    if let Some(remark) = rate_limit(&login) {
+        found("rights", remark);
+    }
+    if let Some(remark) = threads(wait_for_rate_limit(|| login.rest.public_settings()).await) {
+        found("threads", remark);
+    }
+    let named = Store::inspect_named_rooms(&config.store.url).await;
+    let rooms = match RoomInventory::take(&login.rest, &config.triggers, named).await {
+        Ok(inventory) => Some(login.room_check(&inventory, settings.auto_join).check(&config.triggers)),
+        Err(error) => {
+            found("rooms", call_failed(&error));
+            None
+        }
+    };
+    login.end().await;
     (findings, rooms)
 }
 
-/// Logs out after a login with a password: a server keeps 50 logins per user, and a probe must not displace the login
-/// of a running bot.
-pub(super) async fn end_login(account: &Credentials, rest: &RestClient) {
-    if matches!(account, Credentials::Password { .. }) && rest.account().identity().is_some() {
-        let _ = rest.log_out().await;
-    }
-}
-
-/// Whether the server answers like Rocket.Chat. If it does not, nothing else can be probed.
-pub(super) async fn greet(account: &Account, rest: &RestClient) -> Result<Vec<Finding>, Finding> {
+/// Whether the server answers like Rocket.Chat. If it does not, which is a problem, nothing else can be probed.
+pub(super) async fn greet(account: &Arc<Account>) -> Vec<Finding> {
     let url = account.server();
-    let version =
-        rest.server_version().await.map_err(|error| Finding::new("server", unreachable(url, &error)))?;
-    let mut findings = vec![Finding::new("server", server(url, version.as_deref()))];
+    let remark = match RestClient::new(Arc::clone(account)).server_version().await {
+        Ok(version) => server(url, version.as_deref()),
+        Err(error) => return vec![Finding::new("server", unreachable(url, &error))],
+    };
+    let mut findings = vec![Finding::new("server", remark)];
     if !url.is_tls() && !is_loopback(url.host()) {
         let text = "is called over http: the account's token crosses the network unencrypted";
         findings.push(Finding::new("server", Remark::warning(text, "use https:// in the address")));
     }
     findings.push(Finding::new("clock", clock(account.clock_offset())));
-    Ok(findings)
+    findings
 }
 
-struct Probe<'a> {
-    config: &'a Config,
+/// A login, to be ended after the probes.
+pub(super) struct Login {
+    pub(super) rest: RestClient,
+    me: Me,
+    rights: Rights,
+    /// Whether a password was used.
+    by_password: bool,
+}
+
+/// Whether the account can log in and receive messages, and the login if it can.
+pub(super) async fn log_in(
     account: Arc<Account>,
-    rest: RestClient,
-}
-
-impl Probe<'_> {
-    /// Step by step; a failed step may prevent the next one.
-    async fn run(&self, findings: &mut Vec<Finding>) -> Option<Vec<RoomFinding>> {
-        match greet(&self.account, &self.rest).await {
-            Ok(greeted) => findings.extend(greeted),
-            Err(unreachable) => {
-                findings.push(unreachable);
-                return None;
-            }
+    credentials: &Credentials,
+) -> (Vec<Finding>, Option<Login>) {
+    match account.log_in().await {
+        // The realtime session logs in, or says why it cannot.
+        Ok(_) | Err(LoginError::RestDisabled(_)) => {}
+        Err(LoginError::Fatal(fatal)) => {
+            return (vec![Finding::new("account", Remark::of_error(&fatal))], None);
         }
-        let mut found = |subject: &str, remark| findings.push(Finding::new(subject, remark));
-        if let Some(remark) = login_refused(self.account.log_in().await.err()) {
-            found("account", remark);
-            return None;
+        Err(LoginError::NotNow(error)) => return (vec![Finding::new("account", call_failed(&error))], None),
+    }
+    let rest = RestClient::new(Arc::clone(&account));
+    let by_password = matches!(credentials, Credentials::Password { .. });
+    let realtime = realtime(account).await;
+    match wait_for_rate_limit(|| rest.me()).await {
+        Ok(me) => {
+            let findings =
+                vec![Finding::new("account", account_state(&me)), Finding::new("realtime", realtime)];
+            let permissions = wait_for_rate_limit(|| rest.permissions()).await.ok();
+            let rights = Rights::new(me.roles.clone(), permissions);
+            (findings, Some(Login { rest, me, rights, by_password }))
         }
-        let realtime = realtime(Arc::clone(&self.account)).await;
-        let me = match wait_for_rate_limit(|| self.rest.me()).await {
-            Ok(me) => me,
-            Err(error) => {
-                findings.extend(no_account(&error, realtime));
-                return None;
-            }
-        };
-        found("account", account_state(&me));
-        found("realtime", realtime);
-        let rights =
-            Rights::new(me.roles.clone(), wait_for_rate_limit(|| self.rest.permissions()).await.ok());
-        found("name", appearance(&self.config.rocketchat, &rights, &me));
-        if let Some(remark) = rate_limit(&rights, &me) {
-            found("rights", remark);
-        }
-        if let Some(remark) = threads(wait_for_rate_limit(|| self.rest.public_settings()).await) {
-            found("threads", remark);
-        }
-        let named = Store::inspect_named_rooms(&self.config.store.url).await;
-        match RoomInventory::take(&self.rest, &self.config.triggers, named).await {
-            Ok(inventory) => Some(self.check_rooms(&inventory, &rights, &me)),
-            Err(error) => {
-                found("rooms", call_failed(&error));
-                None
-            }
+        Err(error) => {
+            end(&rest, by_password).await;
+            (no_account(&error, realtime), None)
         }
     }
+}
 
-    fn check_rooms(&self, inventory: &RoomInventory, rights: &Rights, me: &Me) -> Vec<RoomFinding> {
-        let auto_join = self.config.rocketchat.auto_join;
-        let check = RoomCheck { inventory, rights, username: &me.identity.username, auto_join };
-        check.check(&self.config.triggers)
+impl Login {
+    /// Checks rooms for the account.
+    pub(super) fn room_check<'a>(&'a self, inventory: &'a RoomInventory, auto_join: bool) -> RoomCheck<'a> {
+        RoomCheck { inventory, rights: &self.rights, username: &self.me.identity.username, auto_join }
+    }
+
+    pub(super) async fn end(self) {
+        end(&self.rest, self.by_password).await;
+    }
+}
+
+/// Logs out after a login with a password: a server keeps 50 logins per user, and a probe must not displace the login
+/// of a running bot.
+async fn end(rest: &RestClient, by_password: bool) {
+    if by_password && rest.account().identity().is_some() {
+        let _ = rest.log_out().await;
     }
 }
 
@@ -192,21 +208,12 @@ fn clock(offset: Option<SignedDuration>) -> Remark {
     }
 }
 
-/// The remark on a failed login; `None` if it succeeded, or if the realtime session may still log in.
-pub(super) fn login_refused(error: Option<LoginError>) -> Option<Remark> {
-    match error? {
-        LoginError::RestDisabled(_) => None,
-        LoginError::Fatal(fatal) => Some(Remark::of_error(&fatal)),
-        LoginError::NotNow(error) => Some(call_failed(&error)),
-    }
-}
-
 pub(super) fn call_failed(error: &RestError) -> Remark {
     Remark::problem(error.to_string(), AGAIN)
 }
 
 /// The findings if the server does not describe the account. If the account is the reason, the realtime session says why.
-pub(super) fn no_account(error: &RestError, realtime: Remark) -> Vec<Finding> {
+fn no_account(error: &RestError, realtime: Remark) -> Vec<Finding> {
     match error {
         RestError::Unauthorized { .. } if realtime.grade == Grade::Problem => {
             vec![Finding::new("account", realtime)]
@@ -216,7 +223,7 @@ pub(super) fn no_account(error: &RestError, realtime: Remark) -> Vec<Finding> {
 }
 
 /// Opens a session like the bot, and closes it once it is established.
-pub(super) async fn realtime(account: Arc<Account>) -> Remark {
+async fn realtime(account: Arc<Account>) -> Remark {
     let address = account.server().websocket();
     let realtime = Realtime::new(account);
     let (sender, events) = mpsc::channel(64);
@@ -260,7 +267,7 @@ async fn first_outcome(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Resu
     }
 }
 
-pub(super) fn account_state(me: &Me) -> Remark {
+fn account_state(me: &Me) -> Remark {
     let name = &me.identity.username;
     if !me.active {
         return Remark::problem(
@@ -284,8 +291,8 @@ pub(super) fn account_state(me: &Me) -> Remark {
 }
 
 /// The name and the avatar under which replies are posted.
-fn appearance(settings: &config::RocketChat, rights: &Rights, me: &Me) -> Remark {
-    let own = &me.identity.username;
+fn appearance(settings: &config::RocketChat, login: &Login) -> Remark {
+    let own = &login.me.identity.username;
     let wanted = match (&settings.alias, &settings.avatar) {
         (None, None) => return Remark::fine(format!("replies are posted as @{own}")),
         (Some(alias), _) => format!("as \"{alias}\""),
@@ -294,7 +301,7 @@ fn appearance(settings: &config::RocketChat, rights: &Rights, me: &Me) -> Remark
     let fix = format!(
         "give @{own} the role bot, or a role that has {IMPERSONATE}; or set rocketchat.alias = \"\" and no avatar"
     );
-    match rights.may(IMPERSONATE, &[]) {
+    match login.rights.may(IMPERSONATE, &[]) {
         Some(true) => Remark::fine(format!("replies are posted {wanted}")),
         Some(false) => Remark::warning(
             format!("replies cannot be posted {wanted}, only as @{own}: it lacks {IMPERSONATE}"),
@@ -314,9 +321,9 @@ fn threads(settings: Result<PublicSettings, RestError>) -> Option<Remark> {
     })
 }
 
-fn rate_limit(rights: &Rights, me: &Me) -> Option<Remark> {
-    (rights.may(NO_RATE_LIMIT, &[]) == Some(false)).then(|| {
-        let name = &me.identity.username;
+fn rate_limit(login: &Login) -> Option<Remark> {
+    (login.rights.may(NO_RATE_LIMIT, &[]) == Some(false)).then(|| {
+        let name = &login.me.identity.username;
         Remark::warning(
             format!("@{name} is limited to about ten calls of each kind a minute, so replies are late when there are many alerts"),
             format!("give @{name} the role bot, or a role that has {NO_RATE_LIMIT}"),

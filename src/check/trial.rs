@@ -4,12 +4,12 @@ use std::mem::take;
 use std::sync::Arc;
 
 use super::report::{Finding, RoomFinding};
-use super::room_inventory::{RoomInventory, wait_for_rate_limit};
-use super::rooms::{Rights, RoomCheck};
-use super::{server, teams};
+use super::room_inventory::RoomInventory;
+use super::server::{self, Login};
+use super::teams;
 use crate::alerting::{RoomPattern, TeamName, room_label};
-use rocketchat::rest::{Me, RestClient, RoomInfo};
-use rocketchat::{Connector, Credentials, RoomKind, ServerUrl, UserId};
+use rocketchat::rest::RoomInfo;
+use rocketchat::{Account, Connector, Credentials, RoomKind, ServerUrl, UserId};
 use signl4::{WebhookClient, WebhookUrl};
 
 /// What probes without a login need.
@@ -32,38 +32,25 @@ impl Trial {
     pub(crate) async fn server(&self, url: &ServerUrl) -> Vec<Finding> {
         // Never sent.
         let credentials = Credentials::Token { user_id: UserId::new(""), token: "".into() };
-        let account = Arc::new(rocketchat::Account::new(url.clone(), credentials, self.connector.clone()));
-        let rest = RestClient::new(Arc::clone(&account));
-        server::greet(&account, &rest).await.unwrap_or_else(|unreachable| vec![unreachable])
+        server::greet(&self.rocketchat(url, credentials)).await
     }
 
     /// Whether the account can log in and receive messages, and its session if it can.
     pub(crate) async fn account(
         &self,
         url: &ServerUrl,
-        settings: &Credentials,
+        credentials: &Credentials,
     ) -> (Vec<Finding>, Option<Session>) {
-        let account = rocketchat::Account::new(url.clone(), settings.clone(), self.connector.clone());
-        let account = Arc::new(account);
-        if let Some(refused) = server::login_refused(account.log_in().await.err()) {
-            return (vec![Finding::new("account", refused)], None);
-        }
-        let rest = RestClient::new(Arc::clone(&account));
-        // Before the REST call: if the server's REST API does not allow logins, this session logs in.
-        let realtime = server::realtime(account).await;
-        match wait_for_rate_limit(|| rest.me()).await {
-            Ok(me) => {
-                let findings = vec![
-                    Finding::new("account", server::account_state(&me)),
-                    Finding::new("realtime", realtime),
-                ];
-                (findings, Some(Session::new(rest, settings.clone(), me).await))
-            }
-            Err(error) => {
-                server::end_login(settings, &rest).await;
-                (server::no_account(&error, realtime), None)
-            }
-        }
+        let (findings, login) = server::log_in(self.rocketchat(url, credentials.clone()), credentials).await;
+        let session = match login {
+            Some(login) => Some(Session::new(login).await),
+            None => None,
+        };
+        (findings, session)
+    }
+
+    fn rocketchat(&self, url: &ServerUrl, credentials: Credentials) -> Arc<Account> {
+        Arc::new(Account::new(url.clone(), credentials, self.connector.clone()))
     }
 
     /// Whether SIGNL4 can be reached. The secret is not tried: that would page.
@@ -75,10 +62,7 @@ impl Trial {
 
 /// A login during `init`. It has to be ended, because a login with a password would stay on the server.
 pub(crate) struct Session {
-    rest: RestClient,
-    settings: Credentials,
-    me: Me,
-    rights: Rights,
+    login: Login,
     /// Without a list of the rooms, none can be searched.
     rooms: Result<RoomInventory, Finding>,
 }
@@ -93,16 +77,15 @@ pub(crate) struct RoomsInSight {
 }
 
 impl Session {
-    async fn new(rest: RestClient, settings: Credentials, me: Me) -> Self {
-        let rights = Rights::new(me.roles.clone(), wait_for_rate_limit(|| rest.permissions()).await.ok());
-        let rooms = match RoomInventory::joined(&rest).await {
+    async fn new(login: Login) -> Self {
+        let rooms = match RoomInventory::joined(&login.rest).await {
             Ok(mut rooms) => {
-                rooms.list_channels(&rest).await;
+                rooms.list_channels(&login.rest).await;
                 Ok(rooms)
             }
             Err(error) => Err(Finding::new("rooms", server::call_failed(&error))),
         };
-        Self { rest, settings, me, rights, rooms }
+        Self { login, rooms }
     }
 
     pub(crate) fn rooms_in_sight(&self) -> RoomsInSight {
@@ -125,19 +108,17 @@ impl Session {
     pub(crate) async fn try_rooms(&mut self, patterns: &[RoomPattern]) -> Result<Vec<RoomFinding>, Finding> {
         let rooms = self.rooms.as_mut().map_err(|finding| finding.clone())?;
         // Somebody may have invited the bot meanwhile.
-        if let Ok(joined) = RoomInventory::joined(&self.rest).await {
+        if let Ok(joined) = RoomInventory::joined(&self.login.rest).await {
             let (channels, channels_missing) = (take(&mut rooms.channels), rooms.channels_missing.take());
             *rooms = RoomInventory { channels, channels_missing, ..joined };
         }
-        rooms.look_up(&self.rest, patterns.iter()).await;
-        let username = &self.me.identity.username;
-        let check = RoomCheck { inventory: rooms, rights: &self.rights, username, auto_join: true };
-        Ok(check.check_entries(patterns))
+        rooms.look_up(&self.login.rest, patterns.iter()).await;
+        Ok(self.login.room_check(rooms, true).check_entries(patterns))
     }
 
     /// Logs out if a password was used.
     pub(crate) async fn end(self) {
-        server::end_login(&self.settings, &self.rest).await;
+        self.login.end().await;
     }
 }
 

@@ -14,10 +14,10 @@ use tokio::time::timeout;
 use super::{
     Failure,
     send_test::send,
-    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, readable, room_named, rooms_of},
+    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, readable, room_of, rooms_of},
 };
 use crate::{
-    alerting::{Match, TeamName, Trigger, TriggerSet, UserPattern, render_event, room_label},
+    alerting::{Match, RoomPattern, TeamName, Trigger, TriggerSet, UserPattern, render_event, room_label},
     config::{self, Config, Sources},
 };
 use rocketchat::{Account, Author, Connector, Credentials, Message, RestClient, Room};
@@ -131,10 +131,14 @@ fn report(
         );
         return Ok(Report { text, first: None });
     }
-    let scenes = match room.map(named).transpose()? {
-        Some(room) => in_room(&config.triggers, text, &room, user.as_ref()),
-        None => everywhere(&config.triggers, text, user.as_ref()),
+    let named = room.map(named).transpose()?;
+    // In the room that is named or in every room that a trigger watches, by the author or by one that the trigger accepts.
+    let of_trigger = |trigger: &Trigger| {
+        let author = user.clone().unwrap_or_else(|| author_of(trigger));
+        let rooms = named.clone().map_or_else(|| rooms_of(trigger), |room| vec![room]);
+        rooms.into_iter().map(move |room| Scene::new(text, room, author.clone()))
     };
+    let scenes: Vec<Scene> = config.triggers.iter().flat_map(of_trigger).collect();
     let hit = scenes.iter().find(|scene| !scene.matches(&config.triggers).is_empty());
     let text = match hit {
         Some(scene) => matching(config, scene),
@@ -150,26 +154,13 @@ fn report(
 
 fn named(text: &str) -> Result<Room, Failure> {
     const EXAMPLE: &str = "name one room, as in --room general or --room id:GENERAL";
-    match room_named(text) {
-        Ok(Some(room)) => Ok(room),
-        Ok(None) => Err(Failure::Usage(format!("--room {text}: matches several rooms; {EXAMPLE}"))),
+    match RoomPattern::parse(text) {
+        Ok(RoomPattern::Any | RoomPattern::Glob(..)) => {
+            Err(Failure::Usage(format!("--room {text}: matches several rooms; {EXAMPLE}")))
+        }
+        Ok(pattern) => Ok(room_of(&pattern)),
         Err(error) => Err(Failure::Usage(format!("--room {text}: {error}; {EXAMPLE}"))),
     }
-}
-
-/// The message in this room, by an author for each trigger.
-fn in_room(triggers: &TriggerSet, text: &str, room: &Room, user: Option<&Author>) -> Vec<Scene> {
-    let authors = triggers.iter().map(|trigger| user.cloned().unwrap_or_else(|| author_of(trigger)));
-    authors.map(|author| Scene::new(text, room.clone(), author)).collect()
-}
-
-/// The message in every room that a trigger watches, by an author that the trigger accepts.
-fn everywhere(triggers: &TriggerSet, text: &str, user: Option<&Author>) -> Vec<Scene> {
-    let of_trigger = |trigger| {
-        let author = user.cloned().unwrap_or_else(|| author_of(trigger));
-        rooms_of(trigger).into_iter().map(move |room| Scene::new(text, room, author.clone()))
-    };
-    triggers.iter().flat_map(of_trigger).collect()
 }
 
 /// What a matching message would do.

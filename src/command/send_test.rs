@@ -26,7 +26,7 @@ use crate::{
     store::{Store, StoreError, StoreUrl},
 };
 use rocketchat::Connector;
-use signl4::{AlertEvent, Notification, RaiseError, WebhookClient};
+use signl4::{AlertEvent, Notification, WebhookClient};
 
 /// Time limit for SIGNL4's call.
 pub(super) const CALLBACK_WITHIN: Duration = Duration::from_secs(60);
@@ -53,16 +53,8 @@ pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) ->
     let called = Instant::now();
     let raised = match client.raise(url, &event.to_json()).await {
         Ok(raised) => raised,
-        Err(RaiseError::Throttled { wait }) => {
-            say(&format!("NOT sent: SIGNL4's limit is reached; try again in {} s.\n", wait.as_secs()));
-            return Err(Failure::Reported);
-        }
-        Err(
-            RaiseError::Rejected { reason }
-            | RaiseError::NotRaised { reason }
-            | RaiseError::Unanswered { reason },
-        ) => {
-            say(&format!("NOT sent: {reason}\n"));
+        Err(error) => {
+            say(&format!("NOT sent: {error}\n"));
             return Err(Failure::Reported);
         }
     };

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::alerting::{RoomPattern, RoomPatternError, Trigger, UserPattern};
+use crate::alerting::{RoomPattern, Trigger, UserPattern};
 use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, ServerUrl, UserId};
 
 /// The author if any author will do.
@@ -13,24 +13,19 @@ pub(super) const ROOM_ID: &str = "ROOM-ID";
 /// The placeholder for the `_id` of the message.
 pub(super) const MESSAGE_ID: &str = "MESSAGE-ID";
 
-/// The room named on the command line; `None` if the text matches several.
-pub(super) fn room_named(text: &str) -> Result<Option<Room>, RoomPatternError> {
-    Ok(match RoomPattern::parse(text)? {
-        RoomPattern::Any | RoomPattern::Glob(..) => None,
-        RoomPattern::Id(id) => Some(room(id.as_str(), None)),
-        RoomPattern::Name(name) => Some(channel(&name)),
-    })
-}
-
 /// A possible room for each entry of the trigger's `rooms`.
 pub(super) fn rooms_of(trigger: &Trigger) -> Vec<Room> {
-    let stand_in = |pattern: &RoomPattern| match pattern {
+    trigger.rooms.iter().map(room_of).collect()
+}
+
+/// A room that this entry of `rooms` matches.
+pub(super) fn room_of(pattern: &RoomPattern) -> Room {
+    match pattern {
         RoomPattern::Any => channel("general"),
         RoomPattern::Id(id) => room(id.as_str(), None),
         RoomPattern::Name(name) => channel(name),
         RoomPattern::Glob(glob, _) => channel(&glob.replace(['*', '?'], "x")),
-    };
-    trigger.rooms.iter().map(stand_in).collect()
+    }
 }
 
 /// An author that the trigger accepts.
