@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::harness::Harness;
@@ -54,7 +54,26 @@ async fn pass(mut client: TcpStream, open: bool, asked: &Mutex<Vec<String>>) -> 
     } else {
         server.write_all(&head).await?;
     }
-    copy_bidirectional(&mut client, &mut server).await.map(drop)
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = server.split();
+    let requests = async {
+        let mut bytes = [0; 16 * 1024];
+        loop {
+            let length = from_client.read(&mut bytes).await?;
+            if length == 0 {
+                return to_server.shutdown().await;
+            }
+            // Further requests over the same connection, each of which arrives at once.
+            let sent = String::from_utf8_lossy(&bytes[..length]);
+            asked.lock().unwrap().extend(sent.lines().next().map(str::to_owned));
+            to_server.write_all(&bytes[..length]).await?;
+        }
+    };
+    let answers = async {
+        tokio::io::copy(&mut from_server, &mut to_client).await?;
+        to_client.shutdown().await
+    };
+    tokio::try_join!(requests, answers).map(drop)
 }
 
 #[tokio::test]
