@@ -248,7 +248,7 @@ async fn the_status_page_tells_an_alerts_story_and_no_text() {
                 "Acknowledged by Rene",
                 "Reply posted",
                 ">acknowledged</span>",
-                "Nothing waits",
+                "Nothing is waiting",
                 "#operations</li>",
             ],
         )

@@ -423,7 +423,7 @@ async fn a_store_that_cannot_be_used_is_a_problem() {
     scene.more.push_str("[store]\nurl = \"sqlite:///proc/signl4-rocketchat.db\"\n");
     let said = scene.check().await;
     said.fails();
-    said.has('✗', &["store", "/proc/signl4-rocketchat.db", "writable"]);
+    said.has('✗', &["store", "/proc/signl4-rocketchat.db", "can write to"]);
 }
 
 #[tokio::test]

@@ -89,7 +89,7 @@ fn a_broken_configuration_ends_every_command_with_2_and_one_line_that_names_file
         SOUND.replace("auth_token = \"s3cret-of-the-tests\"", "auth_token = [\"s3cret-of-the-tests\"]");
     for command in [&["run"][..], &["check"], &["health"], &["test", "SIGNL4"]] {
         let line = complaint(&run(&broken, command), 2);
-        assert!(line.starts_with("bot.toml:4: rocketchat.auth_token: is a list, not a text: "), "{line}");
+        assert!(line.starts_with("bot.toml:4: rocketchat.auth_token: is a list, not text: "), "{line}");
         assert!(!line.contains(SECRET), "{line}");
     }
 }

@@ -150,6 +150,6 @@ test("an interruption, what it makes wait, and its end are seen as they happen",
   await down.click();
   await eventually(() => me.page.locator("#readiness h2").innerText(), "Ready", RECOVERY);
   await eventually(() => badge(newest(me.page)), "sent", RECOVERY);
-  await me.page.getByText("Nothing waits").waitFor({ timeout: RECOVERY });
+  await me.page.getByText("Nothing is waiting").waitFor({ timeout: RECOVERY });
   await leave(me);
 });

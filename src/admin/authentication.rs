@@ -44,7 +44,7 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
 
 /// The ways to send the token. A browser uses the first one it supports.
 const CHALLENGES: [&str; 2] = [
-    "Basic realm=\"signl4-rocketchat: any user name, the admin token as password\", charset=\"UTF-8\"",
+    "Basic realm=\"signl4-rocketchat: any username, the admin token as password\", charset=\"UTF-8\"",
     "Bearer",
 ];
 

@@ -325,7 +325,7 @@ fn outbox(status: &Status) -> Markup {
         @match &status.stored {
             Ok(stored) => {
                 @if stored.waiting.is_empty() {
-                    p.nothing { "Nothing waits: every alert and every reply has been delivered." }
+                    p.nothing { "Nothing is waiting: every alert and every reply has been delivered." }
                 } @else {
                     table {
                         caption { "Deliveries waiting, by destination. A destination never waits for another one." }

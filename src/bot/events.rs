@@ -417,8 +417,9 @@ fn log(notification: &Notification, correlation: &Correlation<Alert>) {
         ReplyTarget::Room(room, _) => {
             warn!(%event, kind, by, %room, "event of an alert that is not ours; posted in its room");
         }
+        // As usual in a team that other sources page too.
         ReplyTarget::Nowhere | ReplyTarget::Later => {
-            warn!(%event, kind, by, "event of an alert that is not ours; not posted");
+            info!(%event, kind, by, "event of an alert that is not ours; not posted");
         }
     }
     let reference = notification.alert.as_ref();

@@ -98,7 +98,9 @@ pub enum StartError {
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// The bot cannot listen on an address.
-    #[error("{key}: cannot listen on {address} ({source}); free it or choose another")]
+    #[error(
+        "{key}: cannot listen on {address} ({source}); stop the program that uses it, or set another address"
+    )]
     Bind {
         /// The key of `bot.toml`.
         key: &'static str,

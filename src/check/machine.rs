@@ -95,7 +95,7 @@ fn callback(callbacks: &Callbacks, now: Timestamp) -> Option<Remark> {
     let warning = never_called_back(callbacks, now)?;
     Some(Remark::warning(
         warning.what,
-        "the address is shown below; try it with --public-url, and both ways with test \"SIGNL4 test\" --send",
+        "the address is shown below; try it with --public-url, and both directions with test \"SIGNL4 test\" --send",
     ))
 }
 

@@ -40,7 +40,7 @@ impl FromStr for PublicUrl {
         const FIX: &str = "write, for example, https://bot.example.com";
         let url = base_url(text, FIX).map_err(|fault| InvalidPublicUrl(fault.to_string()))?;
         match url.path().contains("/signl4") {
-            true => Err(InvalidPublicUrl(format!("already has the path with the secret: {FIX}"))),
+            true => Err(InvalidPublicUrl(format!("contains /signl4, which the bot adds: {FIX}"))),
             false => Ok(Self(url)),
         }
     }

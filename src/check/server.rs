@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn a_refused_account_is_told_once_with_what_to_do_about_it() {
         let unauthorized = RestError::Unauthorized { code: String::new(), reason: "refused".into() };
-        let problem = || Remark::problem("refuses the login", "check user name and password");
+        let problem = || Remark::problem("refuses the login", "check username and password");
         assert_eq!(no_account(&unauthorized, problem()), [Finding::new("account", problem())]);
         let subjects = |findings: Vec<Finding>| findings.into_iter().map(|finding| finding.subject).collect();
         let both: Vec<String> = subjects(no_account(&unauthorized, Remark::fine("connected")));

@@ -262,7 +262,7 @@ fn stand_ins(report: &str) -> String {
         (false, false) => String::new(),
     };
     if report.contains(&format!("by @{ANYBODY}")) {
-        let _ = write!(note, " @{ANYBODY} is a placeholder; choose others with --room and --user.");
+        let _ = write!(note, " @{ANYBODY} is an example; --room and --user name another room and author.");
     }
     note
 }

@@ -95,7 +95,7 @@ fn agrees(person: Terminal, question: &str) -> bool {
 /// Pages the person on duty, if requested, to test both directions.
 #[expect(clippy::print_stdout, reason = "output of the command")]
 async fn offer_test(person: Terminal, output: &Path) -> Result<(), Failure> {
-    let question = "Once the URL is entered in SIGNL4: page the person on duty now, as a test, to see that both ways work? (y/n)";
+    let question = "After you have entered the URL in SIGNL4: page the person on duty now, to test both directions? (y/n)";
     if !agrees(person, question) {
         return Ok(());
     }

@@ -26,7 +26,7 @@ use crate::{
     store::{Store, StoreError, StoreUrl},
 };
 use rocketchat::Connector;
-use signl4::{AlertEvent, Notification, WebhookClient};
+use signl4::{AlertEvent, Notification, RaiseError, WebhookClient};
 
 /// Time limit for SIGNL4's call.
 pub(super) const CALLBACK_WITHIN: Duration = Duration::from_secs(60);
@@ -51,29 +51,38 @@ pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) ->
     let external_id = format!("signl4-rocketchat-test-{:016x}", rand::rng().next_u64());
     let event = as_test(event, &external_id);
     let called = Instant::now();
-    let raised = match client.raise(url, &event.to_json()).await {
-        Ok(raised) => raised,
+    let event_id = match client.raise(url, &event.to_json()).await {
+        Ok(raised) => {
+            let name = raised.event_id.as_ref();
+            let name = name.map_or("without an eventId".to_owned(), |id| format!("eventId {id}"));
+            let took = called.elapsed().as_millis();
+            say(&format!("Sent: SIGNL4 accepted it after {took} ms ({name}).\n"));
+            raised.event_id
+        }
+        // SIGNL4's event tells whether it raised the alert.
+        Err(RaiseError::Unanswered { reason }) => {
+            say(&format!("Unknown whether it was sent: {reason}\n"));
+            None
+        }
         Err(error) => {
             say(&format!("NOT sent: {error}\n"));
             return Err(Failure::Reported);
         }
     };
-    let name = raised.event_id.as_ref().map_or("without an eventId".to_owned(), |id| format!("eventId {id}"));
     say(&format!(
-        "Sent: SIGNL4 accepted it after {} ms ({name}).\nWaiting up to {} s for SIGNL4 to call back. Acknowledge the alert on the phone to get an event sooner.\n",
-        called.elapsed().as_millis(),
+        "Waiting up to {} s for SIGNL4 to call back. Acknowledge the alert on the phone to get an event sooner.\n",
         CALLBACK_WITHIN.as_secs()
     ));
     let is_ours = |event: &Notification| {
         event.alert.as_ref().is_some_and(|alert| {
             alert.external_id.as_deref() == Some(&external_id)
-                || (alert.event_id.is_some() && alert.event_id == raised.event_id)
+                || (alert.event_id.is_some() && alert.event_id == event_id)
         })
     };
     match timeout(CALLBACK_WITHIN, callbacks.next(is_ours)).await {
         Ok(Ok(event)) => {
             let (kind, after) = (event.event_kind.name(), called.elapsed().as_millis());
-            say(&format!("SIGNL4 called back after {after} ms ({kind}): both ways work.\n"));
+            say(&format!("SIGNL4 called back after {after} ms ({kind}): both directions work.\n"));
             Ok(())
         }
         Ok(Err(error)) => Err(failed(&error)),

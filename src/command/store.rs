@@ -16,13 +16,13 @@ pub struct CopyOptions {
     /// The store to copy, as in store.url. By default the one in the configuration.
     #[arg(long, value_name = "URL", conflicts_with = "from_file")]
     from: Option<SecretString>,
-    /// A file with the URL of the store to copy, for one with a password.
+    /// A file with the URL of the store to copy, so that a password in it is not visible.
     #[arg(long, value_name = "FILE")]
     from_file: Option<PathBuf>,
     /// The empty store to copy to.
     #[arg(long, value_name = "URL", conflicts_with = "to_file", required_unless_present = "to_file")]
     to: Option<SecretString>,
-    /// A file with the URL of the store to copy to, for one with a password.
+    /// A file with the URL of the store to copy to, so that a password in it is not visible.
     #[arg(long, value_name = "FILE")]
     to_file: Option<PathBuf>,
 }
@@ -43,7 +43,9 @@ pub async fn copy_store(path: Option<PathBuf>, options: CopyOptions) -> Result<(
     for (table, rows) in copied {
         println!("{table}: {rows} rows");
     }
-    println!("All rows of {from} are in {to}. Set store.url to it, and start the bot there alone.");
+    println!(
+        "All rows of {from} are in {to}. Set store.url to the new store before you start the bot, and never start a bot on the old one again."
+    );
     Ok(())
 }
 

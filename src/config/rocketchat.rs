@@ -101,8 +101,10 @@ fn required(section: &mut Section<'_>, key: &'static str, form: bool) -> Option<
 
 pub(crate) fn account_name(text: &str) -> Result<String, Fault> {
     match bare(text)? {
-        "" => Err(Fault::new("is empty", "use the bot account's")),
-        "…" | "..." => Err(Fault::new("is still the placeholder", "use the bot account's")),
+        "" => Err(Fault::new("is empty", "replace it with that of the bot's account")),
+        "…" | "..." => {
+            Err(Fault::new("is still the placeholder", "replace it with that of the bot's account"))
+        }
         name => Ok(name.to_owned()),
     }
 }

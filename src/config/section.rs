@@ -271,7 +271,7 @@ fn as_text(node: Node, key: &str) -> Result<String, Fault> {
     match node.value {
         Value::Text(text) | Value::Untyped(text) => Ok(text),
         other => Err(Fault::new(
-            format!("is {}, not a text", other.type_name()),
+            format!("is {}, not text", other.type_name()),
             format!("write {key} = \"…\", in quotes"),
         )),
     }

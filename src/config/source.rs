@@ -122,7 +122,7 @@ impl Sources {
                 let place = Place { origin: Origin::File { line: error.line }, key: String::new() };
                 let fault = Fault::new(
                     format!("is not TOML ({})", error.why),
-                    "correct this line; texts are in quotes, as in key = \"text\"",
+                    "correct this line; text needs quotes, as in key = \"text\"",
                 );
                 report.note(&place, fault);
             })
@@ -192,7 +192,7 @@ impl Value {
     /// The type in words.
     pub(super) fn type_name(&self) -> &'static str {
         match self {
-            Self::Text(_) | Self::Untyped(_) => "a text",
+            Self::Text(_) | Self::Untyped(_) => "text",
             Self::Bool(_) => "true or false",
             Self::Number => "a number",
             Self::Date => "a date",

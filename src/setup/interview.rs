@@ -241,7 +241,8 @@ impl Interview {
                 Err(SetupError::Wrong { what: what.to_owned(), why: why.to_string() })
             }
             Err(why) => {
-                print(&format!("  ✗ {why}"));
+                // The reasons begin with a verb: in bot.toml they follow the key.
+                print(&format!("  ✗ this {why}"));
                 Ok(None)
             }
         }

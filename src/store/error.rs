@@ -17,7 +17,7 @@ pub enum StoreError {
     },
     /// The file cannot be opened or created.
     #[error(
-        "{path}: cannot open the store ({reason}); check that its directory exists, and that both are writable to the user the bot runs as"
+        "{path}: cannot open the store ({reason}); check that its directory exists, and that the bot's user can write to both"
     )]
     Open {
         /// The database file.

@@ -48,7 +48,7 @@ pub(super) async fn open(
     let mut lock =
         hold(path, OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600))?;
     if is_new {
-        warn!(path = %path.display(), "created a new store; if the bot ran before, open alerts and unread messages are in another one");
+        warn!(path = %path.display(), "created a new store; if the bot ran before, its open alerts are in another store");
     }
     // Tried alone first: a pool tries again what fails.
     let mut first = AnyConnection::connect_with(&options).await?;

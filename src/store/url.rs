@@ -135,7 +135,7 @@ fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
         if !is_option && !POSTGRES_PARAMETERS.contains(&&*name) {
             let known = POSTGRES_PARAMETERS.join(", ");
             return failed(format!(
-                "has a parameter that the bot does not take; it takes {known} and options[…]"
+                "has a parameter that the bot does not support; it supports {known} and options[…]"
             ));
         }
         if name == "sslmode" && value.parse::<PgSslMode>().is_err() {

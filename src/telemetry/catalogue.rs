@@ -42,7 +42,7 @@ metrics! {
     DEGRADED: Gauge "signl4_bot_degraded"
         "1 while the bot runs but people may not be paged, as the warnings of /readyz explain, else 0.",
     STANDBY: Gauge "signl4_bot_standby"
-        "1 while another replica is active and this one stands by, else 0.",
+        "1 while another replica is active and this one is a standby, else 0.",
     CONNECTION_STATE: Gauge "signl4_bot_connection_state"
         "1 for the state of the connection to Rocket.Chat (connecting, online, waiting, stopped), 0 for the others.",
     RECONNECTS: Counter "signl4_bot_reconnects_total"
@@ -62,7 +62,7 @@ metrics! {
     PANICS: Counter "signl4_bot_panics_total"
         "Messages, events and deliveries that made the bot panic. Each is a bug.",
     ALERTS: Counter "signl4_bot_alerts_total"
-        "Alerts that entered a state: queued; sent, accepted by SIGNL4; not_sent, given up; suppressed by a cooldown.",
+        "Alerts that entered a state: queued; sent, accepted by SIGNL4; not_sent, given up; suppressed by a cooldown; withdrawn, because the message was deleted.",
     ALERT_DELIVERY: Histogram "signl4_bot_alert_delivery_seconds"
         "Time from queuing an alert to SIGNL4's accepting answer.",
     STORE_UP: Gauge "signl4_bot_store_up"

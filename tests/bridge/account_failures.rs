@@ -13,7 +13,7 @@ use crate::harness::{Harness, SOON, http};
 /// it.
 const FIRST_WAIT: Duration = Duration::from_millis(2_500);
 /// What a person has to do about a rejected token.
-const WAY_OUT: &str = "create a new one (My Account > Personal Access Tokens)";
+const WAY_OUT: &str = "create a new one (Profile > Personal Access Tokens)";
 
 impl Harness {
     /// Waits until `/readyz` answers with this status and these words.
@@ -120,7 +120,7 @@ async fn a_wrong_password_is_tried_seldom_enough_for_no_lock_and_until_it_is_rig
         let harness = harness.with_password().with_fast_tempo();
         harness.chat.set_password(&harness.bot, "another").unwrap();
         let bot = harness.spawn_bot();
-        harness.wait_for_readiness(503, "check user name and password").await;
+        harness.wait_for_readiness(503, "check username and password").await;
         let first = Instant::now();
         // Meanwhile the bot tries a realtime session, and would poll the rooms, from memory and every second.
         let again = |chat: &RocketChat| (chat.calls_of("login").len() > 1).then_some(());

@@ -181,7 +181,7 @@ fn rubbish_in_a_variable_is_told_by_its_name() {
         ("TRIGGER__0__FIELDS", "[]", "is a list, not a table"),
         ("TRIGGER__NAME", "pumps", "names a key of a list"),
         ("TRIGGER__5__NAME", "pumps", "is number 5 of a list that has 1"),
-        ("ROCKETCHAT__URL__HOST", "chat.example.com", "names a part of a text"),
+        ("ROCKETCHAT__URL__HOST", "chat.example.com", "names a part of text"),
         ("", "x", "is not a setting of the bot"),
     ];
     for (variable, value, why) in cases {

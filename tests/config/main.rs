@@ -4,6 +4,7 @@
 
 mod broken;
 mod full;
+mod kubernetes;
 mod nonsense;
 mod random;
 mod readme;

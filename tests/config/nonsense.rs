@@ -94,7 +94,7 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
         (
             "store",
             "url = \"postgres://bot:s3cret-of-the-tests@db/bot?colour=red\"",
-            "has a parameter that the bot does not take",
+            "has a parameter that the bot does not support",
             "sslmode=verify-full",
         ),
         (

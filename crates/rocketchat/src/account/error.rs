@@ -17,12 +17,12 @@ use crate::http::RestError;
 pub enum Fatal {
     /// The personal access token is invalid or revoked.
     #[error(
-        "Rocket.Chat does not accept the personal access token: {0}; create a new one (My Account > Personal Access Tokens) and check that the user ID belongs to it"
+        "Rocket.Chat does not accept the personal access token: {0}; create a new one (Profile > Personal Access Tokens) and check that the user ID belongs to it"
     )]
     TokenDead(String),
     /// The username or password is wrong, or the account may not log in.
     #[error(
-        "Rocket.Chat refuses the login: {0}; check user name and password, and that the account is active"
+        "Rocket.Chat refuses the login: {0}; check username and password, and that the account is active"
     )]
     Refused(String),
     /// The account needs a second factor.

@@ -106,7 +106,7 @@ async fn a_wrong_password_is_refused_with_the_servers_message_until_it_is_right(
     let fatal = listener.refused().await;
     assert!(matches!(&fatal, Fatal::Refused(words) if words.contains("Incorrect password")), "{fatal:?}");
     assert!(
-        fatal.to_string().contains("check user name and password") && !fatal.to_string().contains(PASSWORD)
+        fatal.to_string().contains("check username and password") && !fatal.to_string().contains(PASSWORD)
     );
     harness.chat.set_password(&harness.bot, PASSWORD).unwrap();
     listener.ready().await;
