@@ -1,8 +1,9 @@
 //! Periodic work: reports late alerts in their threads, deletes rows that were settled long ago, and keeps the log of SQLite short.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use rocketchat::Account;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -20,6 +21,8 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(5);
 /// How often to delete settled rows.
 const PURGE: Duration = Duration::from_secs(3600);
+/// How soon to try that again while the clock is in doubt.
+const PURGE_AGAIN: Duration = Duration::from_secs(60);
 /// How much longer a settled alert is kept than its message may reappear, because clocks differ.
 const KEEP_LONGER: Duration = Duration::from_hours(24);
 
@@ -27,6 +30,8 @@ const KEEP_LONGER: Duration = Duration::from_hours(24);
 pub(super) struct Housekeeping {
     pub(super) store: Store,
     pub(super) current: Current,
+    /// Knows Rocket.Chat's clock.
+    pub(super) account: Arc<Account>,
     /// After this time, an unsent alert is reported in its thread.
     pub(super) late_after: Duration,
 }
@@ -40,7 +45,13 @@ impl Housekeeping {
             let done = tokio::select! {
                 () = cancel.cancelled() => return,
                 _ = look.tick() => self.look(&mut changes).await,
-                _ = purge.tick() => self.purge().await,
+                _ = purge.tick() => match self.is_clock_plausible() {
+                    true => self.purge().await,
+                    false => {
+                        purge.reset_after(PURGE_AGAIN);
+                        Ok(())
+                    }
+                },
             };
             if let Err(error) = done {
                 error!(%error, "the store cannot be read or written; trying again");
@@ -79,6 +90,12 @@ impl Housekeeping {
             }
         }
         Ok(())
+    }
+
+    /// Whether this machine's clock was compared with Rocket.Chat's, and agrees within a day. If it was set far ahead, everything
+    /// would seem old.
+    fn is_clock_plausible(&self) -> bool {
+        self.account.clock_offset().is_some_and(|offset| offset.unsigned_abs() < KEEP_LONGER)
     }
 
     async fn purge(&self) -> Result<(), StoreError> {

@@ -28,6 +28,9 @@ pub(super) async fn until_stored<T, F: Future<Output = Result<T, StoreError>>>(
     }
 }
 
+/// How often a call may be throttled. Whoever makes it then goes on, and makes it again later.
+const MOST_THROTTLED: u32 = 10;
+
 /// How to repeat calls that failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Retry {
@@ -36,23 +39,24 @@ pub(super) struct Retry {
 }
 
 impl Retry {
-    /// Repeats a call at most `tries` times. Being throttled does not count as a try.
+    /// Repeats a call at most `tries` times. Being throttled does not count as a try, but has a limit of its own.
     pub(super) async fn up_to<T, F: Future<Output = Result<T, RestError>>>(
         self,
         tries: u32,
         what: &str,
         mut call: impl FnMut() -> F,
     ) -> Result<T, RestError> {
-        let mut failures = 0;
+        let (mut failures, mut throttled) = (0, 0);
         loop {
             let error = match call().await {
                 Err(error) if error.is_retryable() => error,
                 done => return done,
             };
-            if !matches!(error, RestError::RateLimited { .. }) {
-                failures += 1;
+            match error {
+                RestError::RateLimited { .. } => throttled += 1,
+                _ => failures += 1,
             }
-            if failures >= tries {
+            if failures >= tries || throttled >= MOST_THROTTLED {
                 return Err(error);
             }
             warn!(%error, "{what}; trying again");
@@ -70,5 +74,32 @@ impl Retry {
             _ => first.saturating_mul(2_u32.saturating_pow(failures)).min(longest),
         };
         wait.max(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RETRY: Retry = Retry { unit: Duration::from_secs(1) };
+
+    /// How often a call is made that always fails with this error.
+    async fn calls(error: RestError) -> u32 {
+        let mut calls = 0;
+        let failed: Result<(), _> = RETRY
+            .up_to(4, "a test", || {
+                calls += 1;
+                let error = error.clone();
+                async { Err(error) }
+            })
+            .await;
+        assert!(failed.is_err());
+        calls
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_always_throttled_ends() {
+        assert_eq!(calls(RestError::RateLimited { until: Timestamp::now() }).await, MOST_THROTTLED);
+        assert_eq!(calls(RestError::unavailable("away")).await, 4);
     }
 }

@@ -21,7 +21,7 @@ use super::{
     progress::Cursors,
     reload::Reloader,
     retry::Retry,
-    settings::Current,
+    settings::{Current, Settings},
     view::view,
 };
 use crate::{
@@ -239,10 +239,13 @@ impl Bot {
         let Some(work) = self.work.take() else { return Ok(()) };
         let Work { shared, webhooks, realtime, seen, tempo } = work;
         self.store.recover().await?;
-        shared.rooms.restore(shared.current.now(), self.store.named_rooms().await?);
+        // The directory and the intake begin with the same settings. A reload after this is a change for both.
+        let mut changes = shared.current.changes();
+        let settings = changes.borrow_and_update().clone();
+        shared.rooms.restore(settings.clone(), self.store.named_rooms().await?);
         self.start_outbox(&shared, webhooks, &tempo).await?;
         self.start_inside(&shared, &tempo);
-        self.start_ingest(&shared, seen, realtime, &tempo).await?;
+        self.start_ingest(&shared, (settings, changes), seen, realtime, &tempo).await?;
         Ok(())
     }
 
@@ -321,6 +324,9 @@ impl Bot {
                 ended = self.parts.join_next() => return early_end(ended),
                 taken_over = take_over(&self.store), if self.work.is_some() => taken_over?,
             }
+            if let Some(work) = &self.work {
+                work.shared.current.restart();
+            }
             let cancel = self.cancel.clone();
             tokio::select! {
                 biased;
@@ -366,6 +372,7 @@ impl Bot {
         let housekeeping = Housekeeping {
             store: shared.store.clone(),
             current: shared.current.clone(),
+            account: shared.rest.account().clone(),
             late_after: tempo.late_after,
         };
         self.part("housekeeping", housekeeping.run(shared.cancel.clone()));
@@ -384,6 +391,7 @@ impl Bot {
     async fn start_ingest(
         &mut self,
         shared: &Shared,
+        settings: (Arc<Settings>, watch::Receiver<Arc<Settings>>),
         seen: Arc<SeenTexts>,
         realtime: Realtime,
         tempo: &Tempo,
@@ -401,7 +409,7 @@ impl Bot {
             doubt: Notify::new(),
         };
         let (sender, events) = mpsc::channel(EVENTS);
-        let ingest = Ingest::new(Arc::new(intake), &shared.current);
+        let ingest = Ingest::new(Arc::new(intake), settings);
         self.part("intake of messages", ingest.run(events, shared.cancel.clone()));
         let cancel = shared.cancel.clone();
         let account = report_account(shared.rest.account().clone(), realtime.state(), shared.health.clone());

@@ -32,6 +32,13 @@ impl Current {
         self.0.subscribe()
     }
 
+    /// Lets the current settings apply from now on only: another replica judged all messages until now.
+    pub(super) fn restart(&self) {
+        self.0.send_modify(|settings| {
+            *settings = Arc::new(Settings { config: settings.config.clone(), since: Instant::now() });
+        });
+    }
+
     pub(super) fn replace(&self, config: Config) {
         self.0.send_replace(Arc::new(Settings { config, since: Instant::now() }));
     }

@@ -201,3 +201,27 @@ async fn an_archived_channel_is_warned_of_once() {
     assert!(harness.listed() >= 3);
     assert_eq!(bot.count_in_log(&["a watched room is archived"]), 1, "{}", bot.log());
 }
+
+#[tokio::test]
+async fn a_named_room_that_the_server_does_not_describe_makes_no_old_message_page() {
+    let mut harness = Harness::new().await;
+    let archived = harness.channel("closed");
+    harness.chat.set_archived(&archived, true).unwrap();
+    let known = NewRoom::group("incidents").members([&harness.alice, &harness.bot]);
+    let known = harness.chat.create_room(known).unwrap();
+    harness.watch(&["operations", "closed"]);
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    harness.write(&known, "SIGNL4 before it was watched");
+    harness.chat.clock_forward(10 * MINUTE);
+    harness.reconnect(&bot, || ()).await;
+    bot.kill().await;
+    harness.reconfigure("");
+    harness.watch(&["operations", "incidents", "closed"]);
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    harness.write(&known, "SIGNL4 since then");
+    harness.alert("SIGNL4 since then").await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["SIGNL4 since then"]);
+}

@@ -151,3 +151,27 @@ async fn clocks_set_back_together_while_the_bot_is_down_hide_no_message() {
     assert_eq!(harness.pages().len(), 3, "{:?}", harness.pages());
     assert_eq!(bot.count_in_log(&["the server's clock was set back"]), 1);
 }
+
+#[tokio::test]
+#[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
+async fn our_own_clock_set_far_ahead_deletes_nothing_that_is_still_needed() {
+    const DAYS: i64 = 86_400;
+    let mut harness = Harness::new().await;
+    harness.configure("[store]\nkeep = \"1d\"");
+    let clock = FakeClock::of(&mut harness).unwrap();
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 the pump is down");
+    let alert = harness.alert("SIGNL4 the pump is down").await;
+    bot.wait_for_log(&["alert sent"]).await;
+    bot.kill().await;
+    clock.set(100 * DAYS);
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    // The clock is compared once Rocket.Chat has answered.
+    harness.reconnect(&bot, || drop(harness.chat.react(&message, &harness.bob, ":eyes:"))).await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["SIGNL4 the pump is down"]);
+    assert_eq!(bot.count_in_log(&["deleted rows"]), 0, "{}", bot.log());
+}

@@ -275,22 +275,21 @@ impl WebhookClient {
     pub async fn raise(&self, url: &WebhookUrl, event: &Value) -> Result<Raised, RaiseError> {
         let sent = self.http.post(url.url.expose_secret()).json(event).send().await;
         let answer = sent.map_err(|error| self.no_answer(error.into()))?;
-        let status = answer.status();
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = body(answer).await;
+        let event_id = event_id(&body);
+        let is_page = event_id.is_none() && is_html(&headers, &body);
+        if is_page && is_of_gateway(status) {
+            self.errors.report(if status.is_success() { "html" } else { status.as_str() });
+            let reason = format!("a gateway answered in place of SIGNL4, with a web page ({status})");
+            return Err(RaiseError::NotRaised { reason });
+        }
         if status.is_success() {
-            let headers = answer.headers().clone();
-            let body = body(answer).await;
-            let event_id = event_id(&body);
-            if event_id.is_none() && is_html(&headers, &body) {
-                self.errors.report("html");
-                let reason = format!("a gateway answered in place of SIGNL4, with a web page ({status})");
-                return Err(RaiseError::NotRaised { reason });
-            }
             // Anything else counts as raised, whatever the body holds: an error here would cause a second page.
             return Ok(Raised { event_id, pause: last_allowed(&headers, Timestamp::now()) });
         }
         self.errors.report(status.as_str());
-        let pause = pause_of(answer.headers(), Timestamp::now());
-        Err(refusal(status, pause, &body(answer).await, url))
+        Err(refusal(status, pause_of(&headers, Timestamp::now()), &body, url))
     }
 
     fn no_answer(&self, error: NoAnswer) -> RaiseError {
@@ -341,6 +340,12 @@ fn is_html(headers: &HeaderMap, body: &[u8]) -> bool {
     let text = lenient_json::decoded(body);
     let text = text.trim_start();
     BEGINNINGS.iter().any(|tag| text.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag)))
+}
+
+/// Whether a web page with this status says nothing about the alert or the team: a gateway may answer 404 or 405 while SIGNL4 is
+/// away. The other statuses mean the same from a gateway as from SIGNL4.
+fn is_of_gateway(status: StatusCode) -> bool {
+    status.is_success() || (status.is_client_error() && !matches!(status.as_u16(), 413 | 414 | 429 | 431))
 }
 
 fn refusal(status: StatusCode, wait: Duration, body: &[u8], url: &WebhookUrl) -> RaiseError {

@@ -22,6 +22,8 @@ pub(super) struct Searched {
     pub(super) found: Vec<(RoomId, Option<Timestamp>)>,
     /// Whether the server either described each wanted room or reported that it does not exist.
     pub(super) is_complete: bool,
+    /// Whether it answered for each of them, if only with a refusal.
+    pub(super) is_answered: bool,
 }
 
 impl Backfill {
@@ -31,7 +33,7 @@ impl Backfill {
         let (intake, settings) = (self.intake.clone(), self.settings.clone());
         let joined: Vec<Room> = intake.rooms.joined();
         let unfound = settings.config.triggers.unfound(joined.iter());
-        let mut searched = Searched { found: vec![], is_complete: true };
+        let mut searched = Searched { found: vec![], is_complete: true, is_answered: true };
         for id in unfound.ids {
             let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
             self.looked_up(info, id.as_str(), first_session, &mut searched).await;
@@ -87,6 +89,7 @@ impl Backfill {
                     warn!(room = wanted, %error, "a watched room cannot be found; is the bot in it?");
                 }
                 searched.is_complete &= error.code() == Some(NO_SUCH_ROOM);
+                searched.is_answered &= error.code().is_some();
             }
         }
     }
@@ -106,7 +109,7 @@ impl Backfill {
                     if intake.warns("unlisted") {
                         warn!(%error, "the channels are not listed");
                     }
-                    searched.is_complete = false;
+                    (searched.is_complete, searched.is_answered) = (false, false);
                     return;
                 }
             };

@@ -133,9 +133,10 @@ impl Backfill {
         tally.alerts += self.reader.settle_last(unread.filter_map(|info| info.last_message)).await;
         drop(list);
         self.read_all(&own, &changes, &mut was_read, &mut tally).await;
-        let search = search || changes.is_full;
-        if search {
-            let Searched { found, is_complete } = self.search(first_session).await;
+        let mut all_listed = false;
+        if search || changes.is_full {
+            let Searched { found, is_complete, is_answered } = self.search(first_session).await;
+            all_listed = is_answered;
             self.is_search_complete = is_complete;
             changes.rooms.extend(found);
             intake.note_named_rooms().await;
@@ -150,7 +151,6 @@ impl Backfill {
         self.watch_new(&others, first_session).await;
         session.rooms_are_listed();
         self.read_all(&others, &changes, &mut was_read, &mut tally).await;
-        let all_listed = search && self.is_search_complete;
         intake.cursors.finish_round(begun, all_listed, |room| was_read.contains(room)).await;
         // The cursors show that older messages were read.
         self.rounds.read.retain(|_, changed| *changed >= begun - OVERLAP);

@@ -31,7 +31,7 @@ pub(super) use self::settle::{Item, Oldest, Settler, oldest};
 use super::backfill::{Backfill, NO_SUCH_ROOM};
 use super::intake::Intake;
 use super::session::Session;
-use super::settings::{Current, Settings};
+use super::settings::Settings;
 use crate::health::Condition;
 use crate::store::RoomProgress;
 use crate::telemetry;
@@ -64,9 +64,10 @@ struct Placed {
 }
 
 impl Ingest {
-    pub(super) fn new(intake: Arc<Intake>, current: &Current) -> Self {
-        let mut changes = current.changes();
-        let settings = changes.borrow_and_update().clone();
+    pub(super) fn new(
+        intake: Arc<Intake>,
+        (settings, changes): (Arc<Settings>, watch::Receiver<Arc<Settings>>),
+    ) -> Self {
         Self {
             poll_at: Some(Instant::now() + intake.tempo.poll_after),
             intake,

@@ -205,6 +205,20 @@ async fn an_answer_that_says_no_alert_was_raised_is_told_from_one_that_leaves_it
 }
 
 #[tokio::test]
+async fn a_web_page_with_an_error_is_of_a_gateway_unless_the_call_is_too_large_or_too_early() {
+    let page =
+        |status| ResponseTemplate::new(status).set_body_raw("<html>404 Web Site not found", "text/html");
+    for status in [400, 404, 405, 418, 421, 451] {
+        let error = refused(page(status)).await;
+        let RaiseError::NotRaised { reason } = &error else { panic!("{status}: {error:?}") };
+        assert!(reason.contains("gateway") && reason.contains(&status.to_string()), "{reason}");
+    }
+    assert!(matches!(refused(page(413)).await, RaiseError::Rejected { .. }));
+    assert!(matches!(refused(page(429)).await, RaiseError::Throttled { .. }));
+    assert!(matches!(refused(page(504)).await, RaiseError::Unanswered { .. }));
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let elsewhere = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(201)).expect(0).mount(&elsewhere).await;
