@@ -22,7 +22,7 @@ use rocketchat::{Account, Connector, Credentials, LoginError, ServerUrl};
 /// The major versions of Rocket.Chat that the bot is tested with.
 const OLDEST: u32 = 6;
 const NEWEST: u32 = 9;
-/// A larger difference between the clocks is a warning. The bot itself is not affected by it.
+/// A larger difference between the clocks is a warning.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 /// Time limit for establishing a realtime session: longer than each of its steps.
 const SESSION_TIMEOUT: Duration = Duration::from_secs(60);
@@ -202,7 +202,8 @@ fn clock(offset: Option<SignedDuration>) -> Remark {
             let apart = humantime::format_duration(Duration::from_secs(seconds));
             Remark::warning(
                 format!("the server's clock is {apart} {way} this one"),
-                "synchronize both with NTP; the bot is not affected, but the times that people read differ",
+                "synchronize both with NTP, and a reverse proxy between them: the times that people read differ, and with a proxy's wrong time \
+                 messages may be missed",
             )
         }
     }

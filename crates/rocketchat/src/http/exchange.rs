@@ -23,6 +23,8 @@ pub(crate) const MAX_BODY: usize = 1024 * 1024;
 /// The wait after a rate limit without a time, and the longest wait.
 const DEFAULT_WAIT: SignedDuration = SignedDuration::from_secs(60);
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(15 * 60);
+/// The end of a window that is longer past than this is no time of Rocket.Chat's.
+const LARGEST_DIFFERENCE: SignedDuration = SignedDuration::from_hours(24);
 /// Longest text kept of a server's error, in bytes.
 const MAX_REASON: usize = 300;
 
@@ -48,7 +50,7 @@ impl Http {
         let answered = Instant::now();
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        let date = date(&headers);
+        let date = server_time(&headers);
         if response.status().is_redirection() {
             errors.report(response.status().as_str());
             return Err(redirected(&headers));
@@ -191,6 +193,15 @@ fn not_from_rocketchat(status: u16, times: &RateLimitTimes<'_>) -> RestError {
         }
         _ => RestError::unavailable(format!("HTTP {status}")),
     }
+}
+
+/// The server's time. A reverse proxy may replace `Date` by its own time (nginx does), so it is limited by the end of the rate limit's
+/// window, which is never in the server's past. An account with `api-bypass-rate-limit` is told of no window.
+fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = date(headers)?;
+    let end = number(headers, "x-ratelimit-reset").and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let is_ahead = |end: &Timestamp| *end < date && date.duration_since(*end) < LARGEST_DIFFERENCE;
+    Some(end.filter(is_ahead).unwrap_or(date))
 }
 
 /// The times in an answer, converted to this machine's clock.

@@ -102,6 +102,22 @@ fn the_reset_is_milliseconds_by_the_servers_clock() {
 }
 
 #[test]
+fn a_proxys_own_time_is_limited_by_the_end_of_the_servers_window() {
+    let at = |s| Timestamp::from_second(s);
+    let time = |reset: &str| {
+        server_time(&headers(&[("date", "Thu, 01 Jan 1970 00:26:40 GMT"), ("x-ratelimit-reset", reset)]))
+    };
+    assert_eq!(time("1000000"), at(1_000).ok(), "ten minutes ahead");
+    for reset in ["1600000", "1630000", "99999999999", "never", ""] {
+        assert_eq!(time(reset), at(1_600).ok(), "{reset}");
+    }
+    assert_eq!(server_time(&headers(&[("x-ratelimit-reset", "1000000")])), None);
+    let in_seconds =
+        headers(&[("date", "Fri, 27 Nov 2026 12:00:00 GMT"), ("x-ratelimit-reset", "1795780800")]);
+    assert_eq!(server_time(&in_seconds), date(&in_seconds), "of a gateway");
+}
+
+#[test]
 fn without_a_reset_other_hints_count_and_then_a_minute() {
     let at = |s| Timestamp::from_second(s).unwrap();
     let words = "Error, too many requests. You must wait 23 seconds before trying this endpoint again.";
