@@ -14,6 +14,7 @@ mod progress;
 mod reload;
 mod retry;
 mod run;
+mod saved_login;
 mod session;
 mod settings;
 mod view;

@@ -21,6 +21,7 @@ use super::{
     progress::Cursors,
     reload::Reloader,
     retry::Retry,
+    saved_login::SavedLogin,
     settings::{Current, Settings},
     view::view,
 };
@@ -33,7 +34,7 @@ use crate::{
     telemetry,
 };
 use rocketchat::{
-    Account, Connector, ConnectorError, Credentials, LoginError,
+    Account, Connector, ConnectorError, LoginError,
     realtime::{ConnectionState, Realtime, Timing},
     rest::RestClient,
 };
@@ -143,8 +144,6 @@ pub struct Bot {
     view: BotView,
     listener: SocketAddr,
     admin: SocketAddr,
-    /// Whether the account's token came from a login of this process.
-    has_password: bool,
     /// What an active bot does, until it is started.
     work: Option<Work>,
 }
@@ -187,9 +186,8 @@ impl Bot {
             .on_http_error(|code| telemetry::http_error("rocketchat", code));
         let webhooks = WebhookClient::new(connector.client_builder())?
             .on_http_error(|code| telemetry::http_error("signl4", code));
-        let credentials = config.rocketchat.account.clone();
-        let has_password = matches!(credentials, Credentials::Password { .. });
-        let account = Account::new(config.rocketchat.url.clone(), credentials, connector);
+        let settings = &config.rocketchat;
+        let account = Account::new(settings.url.clone(), settings.account.clone(), connector);
         let account = Arc::new(account.with_login_wait(tempo.retry_unit));
         let current = Current::new(config.clone());
         let rooms = Arc::new(Rooms::new(current.now()));
@@ -220,7 +218,6 @@ impl Bot {
             reloader: Reloader::new(current, access.clone()),
             listener: addresses.0,
             admin: addresses.1,
-            has_password,
             work: None,
         };
         bot.start_public(&shared, public, &access);
@@ -243,6 +240,7 @@ impl Bot {
         let mut changes = shared.current.changes();
         let settings = changes.borrow_and_update().clone();
         shared.rooms.restore(settings.clone(), self.store.named_rooms().await?);
+        self.resume_login(&shared).await;
         self.start_outbox(&shared, webhooks, &tempo).await?;
         self.start_inside(&shared, &tempo);
         self.start_ingest(&shared, (settings, changes), seen, realtime, &tempo).await?;
@@ -300,18 +298,9 @@ impl Bot {
         // Nothing that a replaced one still does can be stored.
         self.parts.abort_all();
         // The pool waits for connections in use; an aborted part has released its connection.
-        let ending = async { tokio::join!(self.store.close(), self.log_out()) };
-        let _ = timeout(Duration::from_millis(500), ending).await;
+        let _ = timeout(Duration::from_millis(500), self.store.close()).await;
         info!("stopped");
         reason
-    }
-
-    /// Deletes the token of this process on the server, so that restarts and take-overs leave none.
-    async fn log_out(&self) {
-        let account = &self.view.account;
-        if self.has_password && account.identity().is_some() {
-            let _ = RestClient::new(account.clone()).log_out().await;
-        }
     }
 
     /// Waits until the bot is stopped, or a part ends. A standby may become active meanwhile.
@@ -342,6 +331,14 @@ impl Bot {
             work.await;
             name
         });
+    }
+
+    async fn resume_login(&mut self, shared: &Shared) {
+        let (current, account) = (shared.current.now(), shared.rest.account().clone());
+        let settings = &current.config.rocketchat;
+        if let Some(login) = SavedLogin::resume(settings, shared.store.clone(), account).await {
+            self.part("worker that saves the login", login.run(shared.cancel.clone()));
+        }
     }
 
     async fn start_outbox(

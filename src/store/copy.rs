@@ -12,7 +12,8 @@ use super::{
 };
 
 /// Every table, in an order that keeps the references.
-pub(super) const TABLES: [&str; 7] = ["alert", "claim", "delivery", "event", "room", "named_room", "fact"];
+pub(super) const TABLES: [&str; 8] =
+    ["alert", "claim", "delivery", "event", "room", "named_room", "login", "fact"];
 /// The tables whose rows have numbers, with the column.
 const NUMBERED: [(&str, &str); 3] = [("alert", "id"), ("delivery", "id"), ("event", "seq")];
 

@@ -11,6 +11,7 @@ mod error;
 mod inbox;
 mod inspect;
 mod intake;
+mod login;
 mod outbox;
 mod postgres;
 mod replica;

@@ -148,21 +148,3 @@ async fn replies_that_are_unauthorized_for_a_while_wait_until_the_account_is_men
     harness.chat.faults().clear_rest();
     harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
 }
-
-#[tokio::test]
-async fn a_bot_that_stops_leaves_no_login_behind_and_keeps_a_personal_access_token() {
-    let mut harness = Harness::new().await;
-    let personal = vec![harness.token.clone()];
-    for _ in 0..2 {
-        let bot = harness.start_bot().await;
-        harness.flush().await;
-        assert!(bot.stop().await.success());
-        assert_eq!(harness.chat.tokens(&harness.bot), personal);
-        harness = harness.with_password();
-    }
-    let bot = harness.start_bot().await;
-    harness.flush().await;
-    assert_eq!(harness.chat.tokens(&harness.bot).len(), 2, "it logs in with its password");
-    assert!(bot.stop().await.success());
-    assert_eq!(harness.chat.tokens(&harness.bot), personal);
-}

@@ -42,7 +42,7 @@ const CONFIG_VARIABLE: &str = "SIGNL4_BOT_CONFIG";
 /// Names the bot's store.
 const STORE_VARIABLE: &str = "SIGNL4_BOT_STORE__URL";
 /// The bot's password.
-const PASSWORD: &str = "a bot's password";
+pub const PASSWORD: &str = "a bot's password";
 /// The team that is paged.
 pub const TEAM: &str = "operations";
 
@@ -223,6 +223,11 @@ impl Harness {
     /// Changes the store of the bot's process behind its back.
     pub async fn alter_store(&self, sql: &'static str) {
         sqlx::query(sql).execute(&mut self.open_store().await).await.unwrap();
+    }
+
+    /// The logins with a password that the store has, encrypted.
+    pub async fn saved_logins(&self) -> Vec<Vec<u8>> {
+        sqlx::query_scalar("SELECT sealed FROM login").fetch_all(&mut self.open_store().await).await.unwrap()
     }
 
     async fn open_store(&self) -> AnyConnection {

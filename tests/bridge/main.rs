@@ -21,6 +21,7 @@ mod events_are_stored_whatever_their_bytes_are;
 mod every_match_pages;
 mod forgotten_connections_are_replaced;
 mod harness;
+mod logins_are_reused;
 mod long_run;
 mod lost_connections_are_explained;
 mod measured_faults;

@@ -36,8 +36,12 @@ struct Replicas {
 
 impl Replicas {
     async fn new() -> Self {
+        Self::of(Harness::new().await).await
+    }
+
+    async fn of(servers: Harness) -> Self {
         let url = Database::create().await;
-        let servers = Harness::new().await.with_fast_tempo();
+        let servers = servers.with_fast_tempo();
         let mut replicas = vec![];
         for mut harness in [servers.replica(), servers.replica()] {
             let Database { url, link } = Database::through_a_link(&url).await;
@@ -102,6 +106,22 @@ async fn a_killed_replica_is_replaced_and_nothing_is_lost_or_doubled() {
     }
     harness.flush().await;
     assert_eq!(harness.pages(), [ONE, TWO]);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_replica_that_takes_over_needs_no_login_of_its_own() {
+    let replicas = Replicas::of(Harness::new().await.with_password()).await;
+    let (active, _standby) = replicas.start().await;
+    let harness = &replicas.other;
+    active.wait_for_log(&["login at Rocket.Chat saved"]).await;
+    active.kill().await;
+    harness.say(ONE);
+    harness.wait_for_texts_within(&[ONE], AFTER_A_KILL).await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), [ONE]);
+    assert_eq!(harness.chat.calls_of("login").len(), 1);
+    assert_eq!(harness.chat.tokens(&harness.bot).len(), 2, "the login, and the token made by hand");
 }
 
 #[tokio::test]

@@ -2,7 +2,8 @@
 //!
 //! A personal access token is used as it is. A password is used once, over REST and as a SHA-256 digest, to get a token
 //! that is kept in memory: a server keeps at most 50 tokens per user, so a login at each reconnect would invalidate
-//! others. When the token expires, one login replaces it, however many callers noticed.
+//! others. When the token expires, one login replaces it, however many callers noticed. Who keeps that token elsewhere
+//! too ([`Account::login_other_than`]) can give it to the next process ([`Account::resume`]).
 //!
 //! A refused token is not necessarily invalid: since 8.0 a missing permission is a 401 too. So it is first checked with
 //! `me`, before a password is used.
@@ -22,7 +23,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::RwLock;
 use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
@@ -67,10 +67,12 @@ pub struct Identity {
 }
 
 /// A user and a token for it.
-#[derive(Debug)]
-pub(super) struct Login {
-    pub(super) identity: Identity,
-    pub(super) token: SecretString,
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The user.
+    pub identity: Identity,
+    /// The token.
+    pub token: SecretString,
 }
 
 /// What the realtime session logs in with.
@@ -120,7 +122,7 @@ pub struct Refusal {
 pub struct Account {
     http: Http,
     credentials: Credentials,
-    token: RwLock<TokenState>,
+    token: watch::Sender<TokenState>,
     /// Held during a login, so that concurrent callers share one.
     logging_in: Mutex<()>,
     refusal: watch::Sender<Option<Refusal>>,
@@ -133,7 +135,7 @@ impl Account {
         Self {
             http: Http::new(server, connector),
             credentials,
-            token: RwLock::new(TokenState::None),
+            token: watch::Sender::new(TokenState::None),
             logging_in: Mutex::new(()),
             refusal: watch::Sender::new(None),
             login_wait: Duration::from_secs(1),
@@ -172,6 +174,25 @@ impl Account {
     /// See [`LoginError`]: a person has to fix the account, or the login failed for now.
     pub async fn log_in(&self) -> Result<Identity, LoginError> {
         Ok(self.login().await?.identity.clone())
+    }
+
+    /// Gives a new account the token of an earlier login with its password, perhaps of another process. Like a refused token, it is
+    /// checked before it is used, and a login with the password replaces it if it is no longer valid.
+    pub fn resume(&self, login: Login) {
+        self.set(TokenState::Suspect(Arc::new(login)));
+    }
+
+    /// Waits until there is a valid login with another token than this one.
+    pub async fn login_other_than(&self, known: Option<&SecretString>) -> Arc<Login> {
+        let known = known.map(ExposeSecret::expose_secret);
+        let other = |login: &Login| known != Some(login.token.expose_secret());
+        let mut states = self.token.subscribe();
+        let found = states.wait_for(|state| matches!(state, TokenState::Valid(login) if other(login))).await;
+        match found.ok().and_then(|state| state.login().cloned()) {
+            Some(login) => login,
+            // Not reached: the account, which sends the states, is borrowed.
+            None => std::future::pending().await,
+        }
     }
 
     /// The server's time, exact to about a second; `None` before the first REST answer. Setting this machine's clock does
@@ -322,6 +343,11 @@ impl Account {
     async fn still_valid(&self, suspect: Option<Arc<Login>>) -> Result<Option<Arc<Login>>, LoginError> {
         let Some(login) = suspect else { return Ok(None) };
         match (self.me(&login.identity.user_id, &login.token).await, &self.credentials) {
+            // The user was renamed.
+            (Ok(Some(username)), _) if username != login.identity.username => {
+                let identity = Identity { username, ..login.identity.clone() };
+                Ok(Some(Arc::new(Login { identity, token: login.token.clone() })))
+            }
             (Ok(_), _) => Ok(Some(login)),
             (Err(LoginError::Fatal(_)), Credentials::Password { .. }) => {
                 tracing::info!("the Rocket.Chat token has expired or was revoked, logging in again");
@@ -366,7 +392,7 @@ impl Account {
     }
 
     fn token_state(&self) -> TokenState {
-        self.token.read().clone()
+        self.token.borrow().clone()
     }
 
     /// The login in any state.
@@ -375,14 +401,14 @@ impl Account {
     }
 
     fn set(&self, state: TokenState) {
-        *self.token.write() = state;
+        self.token.send_replace(state);
     }
 
     fn suspect(&self, which: impl Fn(&Arc<Login>) -> bool) {
-        let mut current = self.token.write();
-        if let Some(login) = current.login().filter(|login| which(login)).cloned() {
-            *current = TokenState::Suspect(login);
-        }
+        self.token.send_if_modified(|current| {
+            let doubted = current.login().filter(|login| which(login)).cloned();
+            doubted.map(|login| *current = TokenState::Suspect(login)).is_some()
+        });
     }
 }
 

@@ -36,7 +36,7 @@ pub mod rest;
 mod server_url;
 mod wire;
 
-pub use account::{Account, Credentials, Fatal, Identity, LoginError, Refusal};
+pub use account::{Account, Credentials, Fatal, Identity, Login, LoginError, Refusal};
 pub use document::MessageError;
 pub use http::{Connector, ConnectorError, RestError};
 pub use ids::{MessageId, RoomId, UserId};

@@ -322,6 +322,60 @@ async fn a_personal_access_token_refused_over_ddp_is_fatal_only_if_rest_refuses_
     assert!(matches!(account.log_in().await, Err(LoginError::Fatal(Fatal::TokenDead(_)))));
 }
 
+/// A login of an earlier process, under the name that the user had then.
+fn earlier_login() -> Login {
+    let identity = Identity { user_id: UserId::new("bot"), username: "former.name".into() };
+    Login { identity, token: TOKEN.into() }
+}
+
+#[tokio::test]
+async fn a_resumed_token_that_me_accepts_needs_no_password() {
+    let server = MockServer::start().await;
+    answer(&server, "login", taken("second"), 0).await;
+    Mock::given(path("/api/v1/me"))
+        .and(header("X-Auth-Token", TOKEN))
+        .respond_with(me())
+        .expect(1)
+        .mount(&server)
+        .await;
+    let account = with_password(&server);
+    account.resume(earlier_login());
+    assert_eq!(account.log_in().await.unwrap().username, "signl4.bot");
+    assert_eq!(account.login().await.unwrap().token.expose_secret(), TOKEN);
+    account.accept(UserId::new("bot"), Some(TOKEN.into())).unwrap();
+    let same = TOKEN.into();
+    let other = account.login_other_than(Some(&same));
+    assert!(tokio::time::timeout(Duration::from_millis(50), other).await.is_err(), "it is the same");
+}
+
+#[tokio::test]
+async fn a_resumed_token_that_is_refused_is_replaced_by_one_login_and_the_new_one_is_told() {
+    for dead in invalid_token() {
+        let server = MockServer::start().await;
+        answer(&server, "me", dead, 1).await;
+        answer(&server, "login", taken("second"), 1).await;
+        let account = with_password(&server);
+        account.resume(earlier_login());
+        let earlier = TOKEN.into();
+        let (other, logins) = tokio::join!(
+            account.login_other_than(Some(&earlier)),
+            join_all((0..10).map(|_| account.log_in())),
+        );
+        assert!(logins.iter().all(Result::is_ok));
+        assert_eq!(other.token.expose_secret(), "second");
+    }
+}
+
+#[tokio::test]
+async fn a_resumed_token_waits_for_a_server_that_can_check_it() {
+    let server = MockServer::start().await;
+    answer(&server, "login", taken("second"), 0).await;
+    answer(&server, "me", ResponseTemplate::new(502), 1).await;
+    let account = with_password(&server);
+    account.resume(earlier_login());
+    assert!(matches!(account.log_in().await, Err(LoginError::NotNow(_))));
+}
+
 #[tokio::test]
 async fn debug_output_of_an_account_has_no_secret() {
     let server = MockServer::start().await;

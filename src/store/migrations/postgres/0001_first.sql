@@ -116,6 +116,12 @@ CREATE TABLE term (
 );
 INSERT INTO term (number, version, replica, began_at) VALUES (0, 0, '', 0);
 
+-- The login at Rocket.Chat that a password gave, encrypted, in one row.
+CREATE TABLE login (
+    id     BIGINT PRIMARY KEY CHECK (id = 1),
+    sealed BYTEA NOT NULL
+);
+
 -- Facts about this installation.
 CREATE TABLE fact (
     name  TEXT PRIMARY KEY,

@@ -98,6 +98,12 @@ CREATE TABLE named_room (
     PRIMARY KEY (entry, room_id)
 ) STRICT, WITHOUT ROWID;
 
+-- The login at Rocket.Chat that a password gave, encrypted, in one row.
+CREATE TABLE login (
+    id     INTEGER PRIMARY KEY CHECK (id = 1),
+    sealed BLOB NOT NULL
+) STRICT;
+
 -- Facts about this installation.
 CREATE TABLE fact (
     name  TEXT PRIMARY KEY,

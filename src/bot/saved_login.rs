@@ -1,0 +1,196 @@
+//! Saves the login that a password gave, so that a restart or a take-over needs no other one: Rocket.Chat keeps only 50 of an
+//! account, and a killed process cannot log out.
+//!
+//! The store gets it encrypted (ChaCha20-Poly1305) with a key that is derived from the password (PBKDF2), for this account on this
+//! server alone. What cannot be decrypted or is not accepted any more is replaced by a new login.
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use ring::{
+    aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey},
+    pbkdf2,
+};
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
+use tokio::{task::spawn_blocking, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    config,
+    store::{Store, StoreError},
+};
+use rocketchat::{Account, Credentials, Identity, Login, UserId};
+
+/// What one guess of the password costs, for who has the store: OWASP's advice for PBKDF2 with HMAC-SHA-256.
+const ITERATIONS: NonZeroU32 = NonZeroU32::new(if cfg!(test) { 1000 } else { 600_000 }).unwrap();
+/// The key serves nothing else.
+const PURPOSE: &[u8] = b"signl4-rocketchat: login at Rocket.Chat";
+const SALT_LENGTH: usize = 16;
+/// How long to wait before saving a login is tried again.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Keeps the saved login up to date.
+pub(super) struct SavedLogin {
+    store: Store,
+    account: Arc<Account>,
+    seal: Seal,
+    saved: Option<SecretString>,
+}
+
+impl SavedLogin {
+    /// Gives the account the login that was saved last. `None` for a personal access token, which needs no login.
+    pub(super) async fn resume(
+        settings: &config::RocketChat,
+        store: Store,
+        account: Arc<Account>,
+    ) -> Option<Self> {
+        let seal = Seal::new(settings)?;
+        let login = open_saved(&store, &seal).await.unwrap_or_else(|error| {
+            warn!(%error, "the saved login at Rocket.Chat cannot be read, logging in with the password");
+            None
+        });
+        let saved = login.as_ref().map(|login| login.token.clone());
+        if let Some(login) = login {
+            account.resume(login);
+        }
+        Some(Self { store, account, seal, saved })
+    }
+
+    /// Saves each new login. One that is there already is saved before this ends.
+    pub(super) async fn run(mut self, cancel: CancellationToken) {
+        loop {
+            let login = tokio::select! {
+                biased;
+                login = self.account.login_other_than(self.saved.as_ref()) => login,
+                () = cancel.cancelled() => return,
+            };
+            match self.save(login.clone()).await {
+                Ok(()) => {
+                    debug!("login at Rocket.Chat saved");
+                    self.saved = Some(login.token.clone());
+                }
+                Err(error) => {
+                    warn!(%error, "the login at Rocket.Chat cannot be saved; if the bot is killed now, it has to log in again");
+                    if cancel.run_until_cancelled(sleep(RETRY)).await.is_none() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn save(&self, login: Arc<Login>) -> Result<(), SaveError> {
+        let seal = self.seal.clone();
+        let sealed = spawn_blocking(move || seal.close(&login)).await.ok().flatten();
+        let sealed = sealed.ok_or(SaveError::Seal)?;
+        Ok(self.store.save_login(&sealed).await?)
+    }
+}
+
+/// Why a login was not saved.
+#[derive(Debug, thiserror::Error)]
+enum SaveError {
+    #[error("it cannot be encrypted")]
+    Seal,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+async fn open_saved(store: &Store, seal: &Seal) -> Result<Option<Login>, StoreError> {
+    let Some(sealed) = store.login().await? else { return Ok(None) };
+    let seal = seal.clone();
+    let login = spawn_blocking(move || seal.open(&sealed)).await.ok().flatten();
+    if login.is_none() {
+        info!("the saved login at Rocket.Chat is of another account or password, logging in anew");
+    }
+    Ok(login)
+}
+
+/// Encrypts a login, and decrypts it for the same account.
+#[derive(Clone)]
+struct Seal {
+    /// The server and the username.
+    account: String,
+    password: SecretString,
+}
+
+impl Seal {
+    fn new(settings: &config::RocketChat) -> Option<Self> {
+        let Credentials::Password { username, password } = &settings.account else { return None };
+        Some(Self { account: format!("{}\n{username}", settings.url), password: password.clone() })
+    }
+
+    /// The salt, then the encrypted login.
+    fn close(&self, login: &Login) -> Option<Vec<u8>> {
+        let salt: [u8; SALT_LENGTH] = rand::random();
+        let Identity { user_id, username } = &login.identity;
+        let login = (user_id.as_str(), username, login.token.expose_secret());
+        let mut sealed = serde_json::to_vec(&login).ok()?;
+        self.key(&salt)?.seal_in_place_append_tag(nonce(), self.context(), &mut sealed).ok()?;
+        Some([&salt[..], &sealed].concat())
+    }
+
+    fn open(&self, sealed: &[u8]) -> Option<Login> {
+        let (salt, sealed) = sealed.split_at_checked(SALT_LENGTH)?;
+        let mut login = Zeroizing::new(sealed.to_vec());
+        let login = self.key(salt)?.open_in_place(nonce(), self.context(), &mut login).ok()?;
+        let (user_id, username, token): (String, String, String) = serde_json::from_slice(login).ok()?;
+        let identity = Identity { user_id: UserId::new(user_id), username };
+        Some(Login { identity, token: token.into() })
+    }
+
+    fn key(&self, salt: &[u8]) -> Option<LessSafeKey> {
+        let mut key = Zeroizing::new([0; 32]);
+        let password = self.password.expose_secret().as_bytes();
+        let salt = [PURPOSE, salt].concat();
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, ITERATIONS, &salt, password, &mut *key);
+        UnboundKey::new(&CHACHA20_POLY1305, &*key).ok().map(LessSafeKey::new)
+    }
+
+    fn context(&self) -> Aad<&str> {
+        Aad::from(self.account.as_str())
+    }
+}
+
+/// Always the same: each salt makes a key of its own, which encrypts once.
+fn nonce() -> Nonce {
+    Nonce::assume_unique_for_key([0; 12])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOKEN: &str = "t0k3n-0f-th3-b0t";
+
+    fn seal(server: &str, username: &str, password: &str) -> Seal {
+        Seal { account: format!("{server}\n{username}"), password: password.into() }
+    }
+
+    #[test]
+    fn a_login_opens_only_for_its_account_and_password_and_only_whole() {
+        let ours = seal("https://chat.example.com", "signl4.bot", "secret");
+        let identity = Identity { user_id: UserId::new("b0t"), username: "signl4.bot".into() };
+        let login = Login { identity: identity.clone(), token: TOKEN.into() };
+        let sealed = ours.close(&login).unwrap();
+        assert!(!sealed.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()));
+        assert_ne!(ours.close(&login).unwrap(), sealed, "each has a salt of its own");
+        let opened = ours.open(&sealed).unwrap();
+        assert_eq!((opened.identity, opened.token.expose_secret()), (identity, TOKEN));
+        for other in [
+            seal("https://chat.example.org", "signl4.bot", "secret"),
+            seal("https://chat.example.com", "other.bot", "secret"),
+            seal("https://chat.example.com", "signl4.bot", "Secret"),
+        ] {
+            assert!(other.open(&sealed).is_none(), "{}", other.account);
+        }
+        for at in [0, SALT_LENGTH, sealed.len() - 1] {
+            let mut damaged = sealed.clone();
+            damaged[at] ^= 1;
+            assert!(ours.open(&damaged).is_none(), "byte {at}");
+        }
+        for length in [0, SALT_LENGTH - 1, SALT_LENGTH, sealed.len() - 1] {
+            assert!(ours.open(&sealed[..length]).is_none(), "{length} bytes");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The login at Rocket.Chat, encrypted: here it is only bytes.
+
+use super::{Store, StoreError};
+
+impl Store {
+    /// The login that was saved last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn login(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT sealed FROM login").fetch_optional(self.reader()).await?)
+    }
+
+    /// Replaces the login.
+    ///
+    /// # Errors
+    /// When the store fails, or another replica is active.
+    pub async fn save_login(&self, sealed: &[u8]) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("INSERT INTO login (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed")
+            .bind(sealed)
+            .execute(tx.run())
+            .await?;
+        tx.commit().await
+    }
+}
