@@ -211,7 +211,10 @@ impl<'a> RoomCheck<'a> {
         parts.truncate(MAX_PARTS);
         if more > 0 {
             let fix = "fix those above, then run this check again";
-            parts.push(("…".to_owned(), Remark::warning(format!("{} more with problems", rooms(more)), fix)));
+            parts.push((
+                "…".to_owned(),
+                Remark::warning(format!("{} with problems", count(more as u64, "more room")), fix),
+            ));
         }
         parts
     }

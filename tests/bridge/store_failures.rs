@@ -125,7 +125,7 @@ async fn a_store_that_locks_between_signl4s_answer_and_our_commit_costs_no_secon
     let message = harness.say("SIGNL4 pump 3 is down");
     let alert = harness.alert("SIGNL4 pump 3 is down").await;
     let lock = harness.lock_store().await;
-    bot.wait_for_log(&["an outcome cannot be stored"]).await;
+    bot.wait_for_log(&["the outcome of a delivery cannot be stored"]).await;
     lock.release().await;
     harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
     harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;

@@ -107,7 +107,7 @@ impl Backfill {
                 Ok(page) => page,
                 Err(error) => {
                     if intake.warns("unlisted") {
-                        warn!(%error, "the channels are not listed");
+                        warn!(%error, "the public channels cannot be listed");
                     }
                     (searched.is_complete, searched.is_answered) = (false, false);
                     return;

@@ -162,7 +162,7 @@ impl<D: Destination> Worker<D> {
                 true
             }
             Err(error) => {
-                error!(queue = %self.line.queue, %error, "an outcome could not be stored");
+                error!(queue = %self.line.queue, %error, "the outcome of a delivery could not be stored");
                 false
             }
         }
@@ -237,7 +237,7 @@ impl<D: Destination> Line<D> {
                 // Its cooldown suppressed another alert in the meantime.
                 Ok(false) => *attempt = Settlement::Retry { reason: None }.into(),
                 Err(error) => {
-                    error!(queue = %self.queue, delivery = %delivery.id, alert = delivery.alert.map(display), %error, "an outcome cannot be stored; trying again");
+                    error!(queue = %self.queue, delivery = %delivery.id, alert = delivery.alert.map(display), %error, "the outcome of a delivery cannot be stored; trying again");
                     sleep(STORE_PAUSE).await;
                 }
             }

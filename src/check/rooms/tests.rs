@@ -171,7 +171,7 @@ fn a_long_list_of_rooms_ends_in_how_many_more_there_are() {
     let inventory = RoomInventory { joined: rooms.collect(), ..RoomInventory::default() };
     let found = findings(&inventory, &Rights::default(), &["ops-*"]);
     assert_eq!(found.len(), 1 + MAX_PARTS + 1);
-    assert_is(&found.last().unwrap().remark, Grade::Warning, &["28 rooms more with problems"]);
+    assert_is(&found.last().unwrap().remark, Grade::Warning, &["28 more rooms with problems"]);
 }
 
 #[test]
