@@ -21,11 +21,12 @@ use rocketchat::{RoomId, realtime::ConnectionState};
 const LATE: SignedDuration = SignedDuration::from_secs(30);
 /// Time allowed after connecting for listing the rooms.
 const LISTING: SignedDuration = SignedDuration::from_secs(15);
-/// How long a failed alert, or a condition from [`Health::note`], is reported.
+/// How long an unconfirmed alert, or a condition from [`Health::note`], is reported.
 const REMEMBERED: Duration = Duration::from_hours(24);
-/// This many alerts without any event from SIGNL4 are reported once the first alert is older than this.
+/// If SIGNL4 has never sent an event, this many alerts are reported once the first of them is older than this.
 const CALLBACK_DUE: (u64, SignedDuration) = (3, SignedDuration::from_secs(60));
-/// The same for a single alert.
+/// The same for a single alert; and for that many alerts since the last event, because an installation may only get an event once
+/// somebody acts on an alert.
 const CALLBACK_OVERDUE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Whether the bot can page people.
@@ -226,7 +227,7 @@ pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
     let mut warnings: Vec<Warning> =
         facts.teams.iter().filter_map(|team| not_getting_out(team, now)).collect();
     warnings.extend(unwatched(facts.connection, &facts.watched, now));
-    warnings.extend(never_called_back(&facts.callbacks, now));
+    warnings.extend(not_called_back(&facts.callbacks, now));
     warnings.extend(facts.health.warnings());
     let state = match (missing.is_empty(), warnings.is_empty()) {
         (false, _) => State::Down,
@@ -266,10 +267,10 @@ fn not_getting_out(team: &Team, now: Timestamp) -> Option<Warning> {
 pub(crate) fn not_surely_sent(team: &str, last: &LastAlert, now: Timestamp) -> Option<Warning> {
     let age = now.duration_since(last.at);
     let what = match &last.failed {
-        _ if age.unsigned_abs() >= REMEMBERED => return None,
+        // However long ago: nothing shows that the next alert will be sent.
         Some(reason) => format!("The last alert for {team} was not sent: {reason}"),
         // An event from SIGNL4 may still confirm it.
-        None if last.unconfirmed && age > LATE => format!(
+        None if last.unconfirmed && age > LATE && age.unsigned_abs() < REMEMBERED => format!(
             "The last alert for {team} was sent, but is unconfirmed: the answer has no eventId, and SIGNL4 has sent no \
              event about it"
         ),
@@ -299,13 +300,17 @@ fn unwatched(connection: &ConnectionState, watched: &[Watched<'_>], now: Timesta
     unfound.collect()
 }
 
-/// Nothing but missing events shows that the address was not entered in SIGNL4, or that SIGNL4 cannot reach it.
-pub(crate) fn never_called_back(callbacks: &Callbacks, now: Timestamp) -> Option<Warning> {
-    let Callbacks { last_event: None, sent, first_sent: Some(first) } = callbacks else { return None };
+/// Nothing but missing events shows that the address in SIGNL4 is missing or outdated, or that SIGNL4 cannot reach it.
+pub(crate) fn not_called_back(callbacks: &Callbacks, now: Timestamp) -> Option<Warning> {
+    let Callbacks { last_event, sent, first_sent: Some(first) } = callbacks else { return None };
     let age = now.duration_since(*first);
-    let is_due = (*sent >= CALLBACK_DUE.0 && age > CALLBACK_DUE.1) || age > CALLBACK_OVERDUE;
+    let (is_due, how) = match (*sent >= CALLBACK_DUE.0, last_event) {
+        (true, None) => (age > CALLBACK_DUE.1, "never called back"),
+        (false, None) => (age > CALLBACK_OVERDUE, "never called back"),
+        (is_enough, Some(_)) => (is_enough && age > CALLBACK_OVERDUE, "not called back since then"),
+    };
     let what = format!(
-        "SIGNL4 has accepted {} and never called back: enter the address of this bot's listener, \
+        "SIGNL4 has accepted {} and {how}: enter the address of this bot's listener, \
          http(s)://…/signl4/{{listener.secret}}, as the outbound webhook in SIGNL4, and check that it is reachable from the internet",
         count(*sent, "alert")
     );
@@ -421,8 +426,15 @@ mod tests {
     }
 
     #[test]
+    fn a_last_alert_that_was_not_sent_degrades_until_another_one_is() {
+        let mut team = team(0, None, Some("HTTP 404"));
+        team.last.as_mut().unwrap().at = now() - 100.hours();
+        assert_eq!(assessed(|facts| facts.teams = vec![team]).state, State::Degraded);
+    }
+
+    #[test]
     fn an_alert_that_signl4_has_not_confirmed_degrades_once_it_had_time_to() {
-        for (seconds, state) in [(10, State::Ready), (60, State::Degraded)] {
+        for (seconds, state) in [(10, State::Ready), (60, State::Degraded), (90_000, State::Ready)] {
             let mut team = team(0, None, None);
             team.last = Some(LastAlert { failed: None, unconfirmed: true, at: now() - seconds.seconds() });
             let readiness = assessed(|facts| facts.teams = vec![team]);
@@ -444,15 +456,20 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_that_never_comes_is_noticed() {
+    fn a_callback_that_never_comes_or_comes_no_more_is_noticed() {
         let sent = |sent, ago| Callbacks { sent, first_sent: Some(now() - ago), last_event: None };
-        for (callbacks, state) in [
-            (sent(3, 2.minutes()), State::Degraded),
-            (sent(2, 2.minutes()), State::Ready),
-            (sent(1, 2.hours()), State::Degraded),
-            (Callbacks { last_event: Some(now()), ..sent(9, 2.hours()) }, State::Ready),
+        let since = |callbacks| Callbacks { last_event: Some(now() - 90.hours()), ..callbacks };
+        for (callbacks, wanted) in [
+            (sent(3, 2.minutes()), "SIGNL4 has accepted 3 alerts and never called back"),
+            (sent(2, 2.minutes()), "ready"),
+            (sent(1, 2.hours()), "SIGNL4 has accepted 1 alert and never called back"),
+            (since(sent(3, 2.hours())), "SIGNL4 has accepted 3 alerts and not called back since then"),
+            (since(sent(9, 50.minutes())), "ready"),
+            (since(sent(2, 80.hours())), "ready"),
+            (since(Callbacks::default()), "ready"),
         ] {
-            assert_eq!(assessed(|facts| facts.callbacks = callbacks).state, state);
+            let readiness = assessed(|facts| facts.callbacks = callbacks).to_string();
+            assert!(readiness.contains(wanted), "{readiness}");
         }
     }
 

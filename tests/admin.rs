@@ -136,7 +136,7 @@ async fn while_nobody_can_be_paged_the_bot_says_so_everywhere_and_a_restart_is_n
     assert!(said.starts_with("degraded: The last alert for SIGNL4 was not sent"), "{said}");
 
     let check = String::from_utf8(harness.command(&["check"]).await.stdout).unwrap();
-    assert!(check.contains("The last alert for signl4 was not sent"), "{check}");
+    assert!(check.contains("The last alert for SIGNL4 was not sent"), "{check}");
 
     harness.say("SIGNL4 the secret is right again");
     harness.alert("SIGNL4 the secret is right again").await;

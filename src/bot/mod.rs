@@ -21,5 +21,6 @@ mod view;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use outbox::fuzzing;
+pub(crate) use outbox::labels;
 pub use reload::Reloader;
 pub use run::{Bot, RunError, StartError, Tempo};

@@ -9,8 +9,9 @@ use tokio::net::TcpListener;
 
 use super::public_url::PublicUrl;
 use super::report::{Finding, Remark};
+use crate::bot::labels;
 use crate::config::{Config, TlsFiles};
-use crate::health::{never_called_back, not_surely_sent};
+use crate::health::{not_called_back, not_surely_sent};
 use crate::listener::Certificate;
 use crate::store::{Callbacks, Condition, Store, StoreError, StoreUrl};
 
@@ -30,7 +31,11 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     let (callbacks, last_alerts) = Store::inspect_alerts(&config.store.url).await;
     let now = Timestamp::now();
     findings.extend(callback(&callbacks, now).map(|remark| Finding::new("callback", remark)));
-    let warnings = last_alerts.iter().filter_map(|(queue, last)| not_surely_sent(queue.as_str(), last, now));
+    let labels = labels(&config.signl4);
+    let warnings = last_alerts.iter().filter_map(|(queue, last)| {
+        let label = labels.iter().find(|label| label.queue == *queue)?;
+        not_surely_sent(&label.name, last, now)
+    });
     findings.extend(warnings.map(|warning| {
         let fix = "see the status page, and try it with test \"SIGNL4 test\" --send";
         Finding::new("last alert", Remark::warning(warning.to_string(), fix))
@@ -88,15 +93,14 @@ fn store_remark(url: &StoreUrl, found: Result<Condition, StoreError>) -> Remark 
 
 /// Whether SIGNL4 calls back; `None` if there is nothing to report yet.
 fn callback(callbacks: &Callbacks, now: Timestamp) -> Option<Remark> {
-    if let Some(last) = callbacks.last_event {
-        let text = format!("SIGNL4 calls back, last at {}", last.strftime("%Y-%m-%d %H:%M UTC"));
-        return Some(Remark::fine(text));
+    if let Some(warning) = not_called_back(callbacks, now) {
+        return Some(Remark::warning(
+            warning.to_string(),
+            "the address is shown below; try it with --public-url, and both directions with test \"SIGNL4 test\" --send",
+        ));
     }
-    let warning = never_called_back(callbacks, now)?;
-    Some(Remark::warning(
-        warning.what,
-        "the address is shown below; try it with --public-url, and both directions with test \"SIGNL4 test\" --send",
-    ))
+    let last = callbacks.last_event?.strftime("%Y-%m-%d %H:%M UTC");
+    Some(Remark::fine(format!("SIGNL4 calls back, last at {last}")))
 }
 
 /// Whether the bot can listen on an address. A running bot already does.
@@ -151,10 +155,12 @@ mod tests {
     use crate::check::Grade;
 
     #[test]
-    fn a_callback_that_never_came_is_a_warning_and_one_that_came_is_told() {
+    fn callbacks_that_do_not_come_are_a_warning_and_one_that_came_is_told() {
         let now = Timestamp::UNIX_EPOCH + 400_000.hours();
         let never = Callbacks { sent: 3, first_sent: Some(now - 2.hours()), last_event: None };
         assert_eq!(callback(&never, now).unwrap().grade, Grade::Warning);
+        let no_more = Callbacks { last_event: Some(now - 9.hours()), ..never };
+        assert_eq!(callback(&no_more, now).unwrap().grade, Grade::Warning);
         let came = Callbacks { last_event: Some(now), ..Callbacks::default() };
         assert_eq!(callback(&came, now).unwrap().grade, Grade::Fine);
         assert_eq!(callback(&Callbacks::default(), now), None);

@@ -38,10 +38,12 @@ pub(super) const LAST_ALERT_OF: &str = "SELECT CASE state WHEN 'failed' THEN coa
     AND NOT EXISTS (SELECT 1 FROM event e WHERE e.alert_id = d.alert_id) THEN 1 ELSE 0 END AS unconfirmed \
     FROM delivery d WHERE queue = $1 AND kind = 'alert' AND settled_at IS NOT NULL \
     AND NOT EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.state = 'withdrawn') ORDER BY id DESC LIMIT 1";
-/// Only a few alerts are counted: whether there are any is what matters. None are where there is an event.
-pub(super) const CALLBACKS: &str = "SELECT (SELECT received_at FROM event WHERE seq = (SELECT max(seq) FROM event)), \
-    count(*), min(settled_at) FROM (SELECT settled_at FROM alert WHERE state = 'sent' AND settled_at IS NOT NULL ORDER BY id \
-    LIMIT (SELECT CASE WHEN EXISTS (SELECT 1 FROM event) THEN 0 ELSE 100 END)) AS sent";
+/// Only a few alerts are counted: whether there are any is what matters. An event may come up to a minute before the answer to the call
+/// for its alert.
+const CALLBACKS: &str = "SELECT (SELECT received_at FROM event WHERE seq = (SELECT max(seq) FROM event)), \
+    count(*), min(settled_at) FROM (SELECT settled_at FROM alert WHERE state = 'sent' AND settled_at > \
+    coalesce((SELECT received_at + 60000 FROM event WHERE seq = (SELECT max(seq) FROM event)), 0) \
+    ORDER BY settled_at LIMIT 100) AS sent";
 
 /// The alert of a queue that was settled last.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -61,7 +63,7 @@ pub struct LastAlert {
 pub struct Callbacks {
     /// When the last event came.
     pub last_event: Option<Timestamp>,
-    /// Alerts that SIGNL4 took; where there are events, not counted.
+    /// Alerts that SIGNL4 took since then; at most 100 are counted.
     pub sent: u64,
     /// When it took the first of them.
     pub first_sent: Option<Timestamp>,

@@ -5,33 +5,15 @@ use std::time::Duration;
 
 use sandbox::rocketchat::{Options, RestFault, RocketChat};
 use sandbox::signl4;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use crate::harness::{Harness, SOON, http};
+use crate::harness::{Harness, SOON};
 
 /// How long a rejected password is not tried again with the fast tempo: 30 units of 100 ms, plus the time to measure
 /// it.
 const FIRST_WAIT: Duration = Duration::from_millis(2_500);
 /// What a person has to do about a rejected token.
 const WAY_OUT: &str = "create a new one (Profile > Personal Access Tokens)";
-
-impl Harness {
-    /// Waits until `/readyz` answers with this status and these words.
-    async fn wait_for_readiness(&self, status: u16, words: &str) {
-        let deadline = Instant::now() + SOON;
-        loop {
-            let told = match http().get(format!("{}/readyz", self.admin_url())).send().await {
-                Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap()),
-                Err(error) => (0, error.to_string()),
-            };
-            if told.0 == status && told.1.contains(words) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{told:?}");
-            sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
 
 #[tokio::test]
 async fn logged_out_by_force_the_bot_comes_back_and_misses_nothing() {

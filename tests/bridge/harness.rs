@@ -338,6 +338,22 @@ impl Harness {
         bot
     }
 
+    /// Waits until `/readyz` answers with this status and these words.
+    pub async fn wait_for_readiness(&self, status: u16, words: &str) {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let told = match http().get(format!("{}/readyz", self.admin_url())).send().await {
+                Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap()),
+                Err(error) => (0, error.to_string()),
+            };
+            if told.0 == status && told.1.contains(words) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{told:?} instead of {status} {words}");
+            sleep(LOOK).await;
+        }
+    }
+
     async fn is_ready(&self) -> bool {
         let answer = http().get(format!("{}/readyz", self.admin_url())).send().await;
         answer.is_ok_and(|answer| answer.status().is_success())

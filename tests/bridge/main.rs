@@ -20,6 +20,7 @@ mod events_appear_once;
 mod events_are_stored_whatever_their_bytes_are;
 mod every_match_pages;
 mod forgotten_connections_are_replaced;
+mod green_means_paged;
 mod harness;
 mod logins_are_reused;
 mod long_run;

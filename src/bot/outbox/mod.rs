@@ -37,8 +37,9 @@ use ::signl4::{WebhookClient, WebhookUrl};
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::fallback::fuzzing;
 use self::message_now::MessageNow;
+pub(crate) use self::queues::labels;
 pub(super) use self::{
-    queues::{labels, of_team, team_label},
+    queues::{of_team, team_label},
     reply::{Renderer, Reply, is_reply_id, which},
 };
 

@@ -61,7 +61,7 @@ pub(super) fn of_chat() -> [(Queue, DeliveryKind); 3] {
 }
 
 /// Every queue, with its display name.
-pub(in crate::bot) fn labels(signl4: &Signl4) -> Vec<QueueLabel> {
+pub(crate) fn labels(signl4: &Signl4) -> Vec<QueueLabel> {
     let label = |queue, name: &str, carries| QueueLabel { queue, name: name.to_owned(), carries };
     let teams =
         signl4.webhooks().map(|(team, _)| label(of_team(&team), &team_label(&team), DeliveryKind::Alert));

@@ -4,7 +4,8 @@ use jiff::{Timestamp, ToSpan};
 
 use super::fixture::{Fixture, delivered, outcome, pager, replies, reply, retry};
 use crate::store::{
-    Alert, AlertState, AlertTrail, DeliveryState, EventOutcome, InboxDepth, NewDelivery, QueueDepth,
+    Alert, AlertState, AlertTrail, Callbacks, DeliveryState, EventOutcome, InboxDepth, NewDelivery,
+    QueueDepth,
 };
 use signl4::NotificationId;
 
@@ -122,6 +123,26 @@ async fn an_event_outlives_the_alert_it_was_about() {
     let soon = Timestamp::now() + 1.minute();
     assert_eq!(fixture.store.purge(soon, soon).await.unwrap(), 2, "the alert and its call");
     assert_eq!((fixture.count("alert").await, fixture.count("event").await), (0, 1));
+}
+
+#[tokio::test]
+async fn the_alerts_that_were_sent_after_the_last_event_are_counted() {
+    let fixture = Fixture::new().await;
+    let callbacks = async || fixture.store.callbacks().await.unwrap();
+    let alerts = [fixture.alert("m1").await, fixture.alert("m2").await];
+    assert_eq!(callbacks().await, Callbacks::default());
+    fixture.sent(Some("e1")).await;
+    fixture.sent(None).await;
+    let Callbacks { last_event, sent, first_sent } = callbacks().await;
+    assert!(last_event.is_none() && sent == 2 && first_sent.is_some());
+    fixture.happened_to("n1", &alerts[0], "acknowledged").await;
+    assert_eq!(callbacks().await.sent, 0);
+    let ago = "UPDATE event SET received_at = received_at - 90000";
+    sqlx::query(ago).execute(&fixture.store.writer).await.unwrap();
+    let Callbacks { last_event, sent, first_sent } = callbacks().await;
+    assert!(sent == 2 && first_sent > last_event);
+    fixture.happened_to("n2", &alerts[1], "acknowledged").await;
+    assert_eq!(callbacks().await.sent, 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,44 @@
+//! `/readyz` says so when alerts, events, replies or missed messages do not get through, and no longer once they do.
+
+use sandbox::signl4::{Times, WebhookFault};
+
+use crate::harness::{Harness, LISTENER_SECRET};
+
+const READY: &str = r#""state":"ready""#;
+
+#[tokio::test]
+async fn a_bot_that_signl4_calls_no_more_says_so_until_it_calls_again() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.signl4.set_outbound_url(&format!("{}/signl4/another-secret", harness.listener_url()));
+    harness.alter_store("UPDATE event SET received_at = received_at - 9000000").await;
+    for _ in 0..3 {
+        harness.flush().await;
+    }
+    bot.wait_for_logs(4, &["alert sent"]).await;
+    harness.wait_for_readiness(200, READY).await;
+    harness.alter_store("UPDATE alert SET settled_at = settled_at - 7200000").await;
+    harness.wait_for_readiness(200, "SIGNL4 has accepted 4 alerts and not called back since then").await;
+    let check = String::from_utf8(harness.command(&["check"]).await.stdout).unwrap().replace('\n', " ");
+    assert!(check.contains("not called back since then"), "{check}");
+    harness.signl4.set_outbound_url(&format!("{}/signl4/{LISTENER_SECRET}", harness.listener_url()));
+    harness.signl4.close(&alert.id, "Rene").unwrap();
+    harness.wait_for_readiness(200, READY).await;
+}
+
+#[tokio::test]
+async fn an_alert_that_was_not_sent_is_reported_until_another_one_is_sent() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    harness.say("SIGNL4 the secret is wrong");
+    harness.wait_for_readiness(200, "was not sent").await;
+    harness.alter_store("UPDATE delivery SET settled_at = settled_at - 300000000").await;
+    harness.wait_for_readiness(200, "was not sent").await;
+    harness.flush().await;
+    harness.wait_for_readiness(200, READY).await;
+}
