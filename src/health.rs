@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +19,10 @@ use rocketchat::{RoomId, realtime::ConnectionState};
 
 /// A team's alerts that have waited longer than this are reported.
 const LATE: SignedDuration = SignedDuration::from_secs(30);
+/// A Rocket.Chat queue whose attempts fail is reported once its oldest row is older than this.
+const REPLY_LATE: SignedDuration = SignedDuration::from_mins(5);
+/// How long the lease of the active replica may be over, besides the missed heartbeats that end it.
+const LEASE_GRACE: Duration = Duration::from_secs(3);
 /// Time allowed after connecting for listing the rooms.
 const LISTING: SignedDuration = SignedDuration::from_secs(15);
 /// How long an unconfirmed alert, or a condition from [`Health::note`], is reported.
@@ -111,6 +115,10 @@ pub(crate) enum Condition {
     Account,
     /// A room that a trigger names was renamed, archived or deleted, or the bot was removed from it.
     Room(RoomId),
+    /// The rooms cannot be listed, so missed messages are not found.
+    UnlistedRooms,
+    /// Rooms cannot be read, so missed messages in them are not found.
+    UnreadRooms,
     /// A reply could not be posted in any form.
     Reply,
     /// An event from SIGNL4 could not be read.
@@ -124,18 +132,25 @@ pub(crate) struct Health(watch::Sender<BTreeMap<Condition, Noted>>);
 #[derive(Clone, Debug)]
 struct Noted {
     warning: Warning,
+    from: Instant,
     until: Option<SystemTime>,
 }
 
 impl Health {
     /// Sets a condition until it is cleared.
     pub(crate) fn raise(&self, condition: Condition, what: impl Into<String>) {
-        self.insert(condition, what.into(), None);
+        self.raise_after(Duration::ZERO, condition, what);
+    }
+
+    /// Sets a condition that is reported if it is not cleared within this time.
+    pub(crate) fn raise_after(&self, delay: Duration, condition: Condition, what: impl Into<String>) {
+        self.insert(condition, what.into(), delay, None);
     }
 
     /// Reports an incident that nothing clears; it is shown for a day.
     pub(crate) fn note(&self, condition: Condition, what: impl Into<String>) {
-        self.insert(condition, what.into(), SystemTime::now().checked_add(REMEMBERED));
+        let until = SystemTime::now().checked_add(REMEMBERED);
+        self.insert(condition, what.into(), Duration::ZERO, until);
     }
 
     /// Clears a condition.
@@ -157,19 +172,21 @@ impl Health {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        let now = SystemTime::now();
-        let is_current = |noted: &&Noted| noted.until.is_none_or(|until| now < until);
+        let is_current = |noted: &&Noted| {
+            noted.from <= Instant::now() && noted.until.is_none_or(|until| SystemTime::now() < until)
+        };
         self.0.borrow().values().filter(is_current).map(|noted| noted.warning.clone()).collect()
     }
 
-    fn insert(&self, condition: Condition, what: String, until: Option<SystemTime>) {
+    fn insert(&self, condition: Condition, what: String, delay: Duration, until: Option<SystemTime>) {
         self.0.send_if_modified(|all| {
             let before = all.get(&condition);
             if until.is_none() && before.is_some_and(|noted| noted.warning.what == what) {
                 return false;
             }
             let since = before.and_then(|noted| noted.warning.since).or(Some(Timestamp::now()));
-            all.insert(condition, Noted { warning: Warning { what, since }, until });
+            let from = before.map_or_else(|| Instant::now() + delay, |noted| noted.from);
+            all.insert(condition, Noted { warning: Warning { what, since }, from, until });
             true
         });
     }
@@ -183,12 +200,16 @@ pub(crate) struct Facts<'a> {
     pub(crate) store: Option<String>,
     /// What this replica does.
     pub(crate) role: Role,
+    /// Since how long this active replica has had no lease, and why.
+    pub(crate) lost_lease: Option<(Duration, Option<String>)>,
     /// The replica that is active, where there may be several.
     pub(crate) active: Option<String>,
     pub(crate) health: &'a Health,
     pub(crate) watched: Vec<Watched<'a>>,
     /// Each team's queue.
     pub(crate) teams: Vec<Team>,
+    /// The display names of the queues for Rocket.Chat that are not empty, and what waits there.
+    pub(crate) replies: Vec<(String, QueueDepth)>,
     pub(crate) callbacks: Callbacks,
 }
 
@@ -213,7 +234,7 @@ pub(crate) struct Team {
     pub(crate) last: Option<LastAlert>,
 }
 
-/// The bot is down if it cannot read Rocket.Chat's messages or use its store. Any other problem degrades it.
+/// The bot is down if it cannot read Rocket.Chat's messages, use its store, or send anything. Any other problem degrades it.
 pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
     let active = facts.active.clone();
     if facts.role == Role::Standby {
@@ -223,9 +244,11 @@ pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
     }
     let polling = facts.health.holds(&Condition::Polling);
     let connection = (!polling).then(|| not_connected(facts.connection, now)).flatten();
-    let missing: Vec<String> = connection.into_iter().chain(facts.store.clone()).collect();
+    let store = facts.store.clone().or_else(|| without_lease(facts.lost_lease.as_ref()?));
+    let missing: Vec<String> = connection.into_iter().chain(store).collect();
     let mut warnings: Vec<Warning> =
         facts.teams.iter().filter_map(|team| not_getting_out(team, now)).collect();
+    warnings.extend(facts.replies.iter().filter_map(|(name, depth)| not_posted(name, depth, now)));
     warnings.extend(unwatched(facts.connection, &facts.watched, now));
     warnings.extend(not_called_back(&facts.callbacks, now));
     warnings.extend(facts.health.warnings());
@@ -247,6 +270,24 @@ fn not_connected(connection: &ConnectionState, now: Timestamp) -> Option<String>
         }
         other => Some(format!("Rocket.Chat is not connected ({})", other.name())),
     }
+}
+
+/// The active replica sends nothing without its lease, although its other connections to the database may work.
+fn without_lease((age, reason): &(Duration, Option<String>)) -> Option<String> {
+    let reason = reason.as_deref().unwrap_or("another session still holds the lock");
+    (*age > LEASE_GRACE).then(|| {
+        format!("Nothing is sent until this replica again has the database session that makes it the active one: {reason}")
+    })
+}
+
+/// The warning about a queue whose replies or reactions Rocket.Chat does not take.
+fn not_posted(name: &str, depth: &QueueDepth, now: Timestamp) -> Option<Warning> {
+    let QueueDepth { waiting, oldest, last_error, .. } = depth;
+    let error = last_error.as_deref().filter(|_| now.duration_since(*oldest) > REPLY_LATE)?;
+    Some(Warning {
+        what: format!("{name} are not getting out: {waiting} waiting: {error}"),
+        since: Some(*oldest),
+    })
 }
 
 /// The warning about a team's alerts: some have waited too long, or the last one was not sent or is unconfirmed.
@@ -346,10 +387,12 @@ mod tests {
             connection: Box::leak(Box::new(online())),
             store: None,
             role: Role::Active,
+            lost_lease: None,
             active: None,
             health: Box::leak(Box::default()),
             watched: watched(&[], 1),
             teams: vec![],
+            replies: vec![],
             callbacks: Callbacks::default(),
         };
         change(&mut facts);
@@ -392,6 +435,25 @@ mod tests {
     }
 
     #[test]
+    fn an_active_replica_without_a_lease_is_down_after_a_moment_and_says_why() {
+        let lost = |seconds, reason: Option<&str>| {
+            let lease = Some((Duration::from_secs(seconds), reason.map(Into::into)));
+            assessed(|facts| facts.lost_lease = lease).to_string()
+        };
+        assert_eq!(lost(1, Some("too many connections")), "ready");
+        let told = lost(4, Some("too many connections"));
+        assert!(
+            told.starts_with("not ready: Nothing is sent") && told.ends_with("too many connections"),
+            "{told}"
+        );
+        assert!(lost(4, None).contains("holds the lock"));
+        let standby = assessed(|facts| {
+            (facts.role, facts.lost_lease) = (Role::Standby, Some((Duration::from_secs(9), None)));
+        });
+        assert_eq!(standby.state, State::Standby);
+    }
+
+    #[test]
     fn everything_missing_is_named() {
         let connection = waiting();
         let readiness = assessed(|facts| {
@@ -422,6 +484,21 @@ mod tests {
             let readiness = assessed(|facts| facts.teams = vec![team]);
             assert_eq!((readiness.ready, readiness.state), (true, State::Degraded));
             assert!(readiness.to_string().contains(wanted), "{readiness}");
+        }
+    }
+
+    #[test]
+    fn replies_that_fail_for_long_degrade() {
+        for (minutes, error, state) in [
+            (6, Some("HTTP 500"), State::Degraded),
+            (6, None, State::Ready),
+            (4, Some("HTTP 500"), State::Ready),
+        ] {
+            let depth = team(minutes * 60, error, None).waiting.unwrap();
+            let readiness = assessed(|facts| facts.replies = vec![("Rocket.Chat: replies".into(), depth)]);
+            assert_eq!(readiness.state, state);
+            let told = "Rocket.Chat: replies are not getting out: 2 waiting: HTTP 500";
+            assert_eq!(readiness.to_string().contains(told), state == State::Degraded, "{readiness}");
         }
     }
 
@@ -482,6 +559,17 @@ mod tests {
         health.clear(&Condition::Polling);
         let readiness = assessed(|facts| (facts.connection, facts.health) = (&connection, &health));
         assert_eq!(readiness.state, State::Down);
+    }
+
+    #[test]
+    fn a_condition_that_may_pass_is_reported_if_it_lasts() {
+        let health = Health::default();
+        health.raise_after(Duration::from_hours(1), Condition::UnlistedRooms, "for now");
+        assert_eq!(health.warnings(), []);
+        health.raise_after(Duration::ZERO, Condition::UnreadRooms, "for long");
+        assert_eq!(health.warnings().len(), 1);
+        health.raise_after(Duration::from_hours(1), Condition::UnreadRooms, "still");
+        assert_eq!(health.warnings()[0].what, "still", "the delay counts from the first time");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::{
 use super::{BotView, WatchedBy};
 use crate::{
     health::{Facts, Readiness, Team, Watched, assess},
-    store::{Callbacks, DeliveryKind, StoreError},
+    store::{Callbacks, DeliveryKind, QueueDepth, StoreError},
 };
 
 /// Time limit for one small write, or for the queries.
@@ -62,36 +62,41 @@ impl ReadinessProbe {
     async fn assess(&self, unwritable: Option<String>) -> Readiness {
         let stored = answer(self.stored()).await;
         let store = unwritable.or(stored.as_ref().err().cloned());
-        let (teams, callbacks) = stored.unwrap_or_default();
+        let (teams, replies, callbacks) = stored.unwrap_or_default();
         let watched = self.bot.directory.watched();
         let facts = Facts {
             role: self.bot.store.role(),
+            lost_lease: self.bot.store.lost_lease(),
             active: answer(self.bot.store.active_replica()).await.ok().flatten(),
             connection: &self.bot.connection.borrow().clone(),
             store,
             health: &self.bot.health,
             watched: watched.iter().map(summary).collect(),
             teams,
+            replies,
             callbacks,
         };
         assess(&facts, Timestamp::now())
     }
 
-    async fn stored(&self) -> Result<(Vec<Team>, Callbacks), StoreError> {
+    async fn stored(&self) -> Result<(Vec<Team>, Vec<(String, QueueDepth)>, Callbacks), StoreError> {
         let store = &self.bot.store;
         let depths = store.outbox_depth().await?;
-        let mut teams = vec![];
+        let (mut teams, mut replies) = (vec![], vec![]);
         for label in self.bot.directory.queues() {
-            if label.carries == DeliveryKind::Alert {
-                let waiting = depths.iter().find(|depth| depth.queue == label.queue).cloned();
-                teams.push(Team {
-                    name: label.name,
-                    waiting,
-                    last: store.last_alert_of(&label.queue).await?,
-                });
+            let name = label.name;
+            let waiting = depths.iter().find(|depth| depth.queue == label.queue).cloned();
+            match label.carries {
+                DeliveryKind::Alert => {
+                    let last = store.last_alert_of(&label.queue).await?;
+                    teams.push(Team { name, waiting, last });
+                }
+                DeliveryKind::Reply | DeliveryKind::Reaction => {
+                    replies.extend(waiting.map(|waiting| (name, waiting)));
+                }
             }
         }
-        Ok((teams, store.callbacks().await?))
+        Ok((teams, replies, store.callbacks().await?))
     }
 
     /// Why the store accepts no writes, if it does not; as found before if that is younger than `reuse`.

@@ -67,6 +67,8 @@ pub struct Tempo {
     pub store_busy: Duration,
     /// How often to look for rooms that triggers name and that the bot is not in.
     pub search_again: Duration,
+    /// How long missed messages may be impossible to find before the bot is degraded.
+    pub stalled_after: Duration,
     /// How long an alert whose call got no answer waits for SIGNL4's event before the call is repeated.
     pub sign_wait: Duration,
     /// The unit of the waits between failed calls and deliveries: a second.
@@ -83,6 +85,7 @@ impl Default for Tempo {
             realtime: Timing::default(),
             store_busy: BUSY_TIMEOUT,
             search_again: Duration::from_secs(300),
+            stalled_after: Duration::from_secs(300),
             sign_wait: Duration::from_secs(20),
             retry_unit: Duration::from_secs(1),
         }

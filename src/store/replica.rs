@@ -56,6 +56,8 @@ pub(super) struct Replica {
     term: AtomicI64,
     /// Until when calls may begin.
     lease: Mutex<Option<Instant>>,
+    /// Why the last heartbeat failed, until one succeeds.
+    lost_because: Mutex<Option<String>>,
 }
 
 impl Replica {
@@ -66,6 +68,7 @@ impl Replica {
             session: tokio::sync::Mutex::default(),
             term: AtomicI64::new(0),
             lease: Mutex::default(),
+            lost_because: Mutex::default(),
         }
     }
 
@@ -246,26 +249,24 @@ impl Store {
     /// Keeps the active role, from when this replica has it. Returns once another one has.
     pub async fn keep_active(&self) {
         let Some(replica) = self.replica() else { return std::future::pending().await };
-        let mut lost_because = None;
         loop {
-            sleep(if lost_because.is_some() { RETURN } else { HEARTBEAT }).await;
+            let is_lost = replica.lost_because.lock().is_some();
+            sleep(if is_lost { RETURN } else { HEARTBEAT }).await;
             if replica.term().is_none() {
                 continue;
             }
-            match replica.heartbeat().await {
-                Ok(true) => {
-                    if lost_because.take().is_some() {
-                        info!("the database answers again");
-                    }
-                }
+            let reason = match replica.heartbeat().await {
+                Ok(true) => None,
                 Ok(false) => return,
-                Err(error) => {
-                    let reason = Some(error.to_string());
-                    if lost_because != reason {
-                        warn!(%error, "the database does not answer; nothing is sent until it does");
-                    }
-                    lost_because = reason;
+                Err(error) => Some(error.to_string()),
+            };
+            let before = std::mem::replace(&mut *replica.lost_because.lock(), reason.clone());
+            match reason {
+                None if before.is_some() => info!("the database answers again"),
+                Some(error) if before.as_ref() != Some(&error) => {
+                    warn!(%error, "the database does not answer; nothing is sent until it does");
                 }
+                _ => {}
             }
         }
     }
@@ -276,6 +277,13 @@ impl Store {
             None => true,
             Some(replica) => replica.lease().is_some_and(|until| Instant::now() < until),
         }
+    }
+
+    /// Since how long no call may begin, if this replica was active until then, and why its heartbeat fails.
+    pub(crate) fn lost_lease(&self) -> Option<(Duration, Option<String>)> {
+        let replica = self.replica()?;
+        let age = Instant::now().checked_duration_since(replica.lease()?)?;
+        Some((age, replica.lost_because.lock().clone()))
     }
 
     /// The replica that is active, for people; `None` where there are no replicas.

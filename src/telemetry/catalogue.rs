@@ -38,7 +38,7 @@ metrics! {
     START_TIME: Gauge "signl4_bot_start_time_seconds"
         "When the bot started, in Unix time.",
     READY: Gauge "signl4_bot_ready"
-        "1 while the bot receives messages from Rocket.Chat and can write to its store, as /readyz reports, else 0.",
+        "1 while the bot receives messages from Rocket.Chat, can write to its store and may send alerts, as /readyz reports, else 0.",
     DEGRADED: Gauge "signl4_bot_degraded"
         "1 while the bot runs but people may not be paged, as the warnings of /readyz explain, else 0.",
     STANDBY: Gauge "signl4_bot_standby"

@@ -157,6 +157,25 @@ async fn a_database_that_refuses_the_bot_is_named_and_the_bot_goes_on_once_it_do
     scene.ends().await;
 }
 
+/// The other connections go on, so that the store can be read and written.
+#[tokio::test]
+#[ignore = "needs PostgreSQL's programs"]
+async fn a_bot_that_cannot_open_the_session_with_the_lock_again_is_down_until_it_can() {
+    const END_SESSION: &str =
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'";
+    let mut scene = Scene::new().await;
+    scene.server.execute(&["ALTER ROLE bot CONNECTION LIMIT 0", END_SESSION]).await;
+    scene
+        .harness
+        .wait_for_readiness(503, "Nothing is sent until this replica again has the database session")
+        .await;
+    assert!(scene.readiness().await.contains("accepts no more connections"));
+    scene.server.execute(&["ALTER ROLE bot CONNECTION LIMIT -1"]).await;
+    scene.bot.wait_until_ready().await;
+    scene.goes_on().await;
+    scene.ends().await;
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL's programs"]
 async fn a_server_that_stops_and_starts_is_named_and_the_bot_goes_on_once_it_is_back() {

@@ -1,5 +1,6 @@
 //! `/readyz` says so when alerts, events, replies or missed messages do not get through, and no longer once they do.
 
+use sandbox::rocketchat::RestFault;
 use sandbox::signl4::{Times, WebhookFault};
 
 use crate::harness::{Harness, LISTENER_SECRET};
@@ -40,5 +41,44 @@ async fn an_alert_that_was_not_sent_is_reported_until_another_one_is_sent() {
     harness.alter_store("UPDATE delivery SET settled_at = settled_at - 300000000").await;
     harness.wait_for_readiness(200, "was not sent").await;
     harness.flush().await;
+    harness.wait_for_readiness(200, READY).await;
+}
+
+#[tokio::test]
+async fn a_bot_that_finds_no_missed_messages_says_so_until_it_does() {
+    let harness = Harness::new().await.with_fast_tempo();
+    let _bot = harness.start_bot().await;
+    let faults = harness.chat.faults();
+    for (route, told) in [
+        (
+            "rooms.get",
+            "Missed messages are not found: the rooms cannot be listed: Rocket.Chat is not available: HTTP 500",
+        ),
+        ("chat.syncMessages", "rooms cannot be read: Rocket.Chat is not available: HTTP 500"),
+    ] {
+        faults.rest_always(route, RestFault::status(500));
+        harness.flush().await;
+        harness.wait_for_readiness(200, told).await;
+        faults.clear_rest();
+        harness.wait_for_readiness(200, READY).await;
+    }
+}
+
+#[tokio::test]
+async fn a_bot_that_cannot_post_its_replies_says_so_until_it_can() {
+    let harness = Harness::new().await.with_fast_tempo();
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.chat.faults().rest_always("chat.sendMessage", RestFault::bad_gateway());
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    bot.wait_for_log(&["rocketchat:reply", "not delivered yet"]).await;
+    harness.wait_for_readiness(200, READY).await;
+    harness
+        .alter_store("UPDATE delivery SET created_at = created_at - 301000 WHERE settled_at IS NULL")
+        .await;
+    harness.wait_for_readiness(200, "Rocket.Chat: replies are not getting out: 1 waiting").await;
+    harness.chat.faults().clear_rest();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
     harness.wait_for_readiness(200, READY).await;
 }

@@ -538,6 +538,7 @@ pub fn fast() -> Tempo {
         poll_every: Duration::from_millis(500),
         poll_after: Duration::from_secs(1),
         search_again: Duration::from_millis(500),
+        stalled_after: Duration::from_secs(2),
         realtime: Timing {
             ping_after: Duration::from_secs(1),
             dead_after: Duration::from_secs(3),

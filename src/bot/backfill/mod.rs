@@ -25,7 +25,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use rocketchat::RoomId;
-use rocketchat::rest::RoomList;
+use rocketchat::rest::{RestError, RoomList};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
@@ -40,6 +40,8 @@ use super::progress::OVERLAP;
 use super::session::{SKEW, Session};
 use super::settings::Settings;
 use crate::alerting::TriggerSet;
+use crate::count;
+use crate::health::Condition;
 use crate::store::RoomProgress;
 
 /// How often a round tries one room before it continues with the others. The waits in between add up to 14 s.
@@ -69,6 +71,9 @@ struct Tally {
     alerts: usize,
     /// Rooms with changes before the horizon.
     too_old: usize,
+    /// Rooms that could not be read, and why the last one could not.
+    unread: usize,
+    error: Option<RestError>,
 }
 
 impl Backfill {
@@ -156,6 +161,14 @@ impl Backfill {
         self.rounds.read.retain(|_, changed| *changed >= begun - OVERLAP);
         self.rounds.read.shrink_to_fit();
         self.report(&changes, was_read.len(), &tally);
+        match &tally.error {
+            Some(error) => {
+                let rooms = count(tally.unread as u64, "room");
+                let what = format!("Missed messages are not found: {rooms} cannot be read: {error}");
+                intake.health.raise_after(intake.tempo.stalled_after, Condition::UnreadRooms, what);
+            }
+            None => intake.health.clear(&Condition::UnreadRooms),
+        }
         begun
     }
 
@@ -173,9 +186,16 @@ impl Backfill {
             match listed {
                 Ok(list) => {
                     self.intake.clear_warning("unlisted rooms");
+                    self.intake.health.clear(&Condition::UnlistedRooms);
                     break list;
                 }
                 Err(error) => {
+                    let what = format!("Missed messages are not found: the rooms cannot be listed: {error}");
+                    self.intake.health.raise_after(
+                        self.intake.tempo.stalled_after,
+                        Condition::UnlistedRooms,
+                        what,
+                    );
                     if self.intake.warns("unlisted rooms") {
                         warn!(%error, "the rooms cannot be listed; trying again");
                     }
@@ -313,7 +333,7 @@ impl Backfill {
         // gets a second one.
         let readings = self.read_each(due, 1).await;
         let (failed, mut readings): (Vec<_>, Vec<_>) = readings.into_iter().partition(|(known, reading)| {
-            matches!(reading, Reading::Failed) && !self.rounds.failed.contains(&known.room.id)
+            matches!(reading, Reading::Failed(_)) && !self.rounds.failed.contains(&known.room.id)
         });
         let again = failed.into_iter().filter_map(|(known, _)| {
             let progress = self.intake.cursors.of(&known.room.id)?;
@@ -334,7 +354,11 @@ impl Backfill {
                         self.rounds.read.insert(id.clone(), *changed);
                     }
                 }
-                Reading::Failed => drop(self.rounds.failed.insert(id.clone())),
+                Reading::Failed(error) => {
+                    tally.unread += 1;
+                    tally.error = Some(error);
+                    self.rounds.failed.insert(id.clone());
+                }
                 Reading::Refused => drop(self.rounds.refused.insert(id.clone())),
             }
         }
@@ -358,7 +382,7 @@ impl Backfill {
     }
 
     fn report(&self, changes: &Changes, watched: usize, tally: &Tally) {
-        let Tally { rooms, messages, alerts, too_old } = *tally;
+        let Tally { rooms, messages, alerts, too_old, .. } = *tally;
         if changes.is_full {
             info!(rooms, messages, alerts, watched, "caught up");
         } else {

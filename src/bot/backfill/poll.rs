@@ -91,7 +91,7 @@ impl Poll {
         while let Some((room, reading)) = readings.next().await {
             match reading {
                 Reading::Done { alerts: found, .. } => alerts += found,
-                Reading::Failed => drop(self.unread.insert(room)),
+                Reading::Failed(_) => drop(self.unread.insert(room)),
                 // The round handles a refusal.
                 Reading::Refused => {}
             }

@@ -37,7 +37,7 @@ pub(super) enum Reading {
         alerts: usize,
     },
     /// The server did not answer.
-    Failed,
+    Failed(RestError),
     /// The server did not allow the bot to read it.
     Refused,
 }
@@ -113,12 +113,12 @@ impl Reader {
                     alerts += self.take(known, oldest, &page).await;
                     next = page.next;
                 }
-                Err(RestError::RateLimited { .. }) => return Reading::Failed,
+                Err(error @ RestError::RateLimited { .. }) => return Reading::Failed(error),
                 Err(error) => {
                     if self.intake.warns(&format!("unread {id}")) {
                         warn!(room = %id, %error, "a room cannot be read; trying again every round");
                     }
-                    return if error.is_retryable() { Reading::Failed } else { Reading::Refused };
+                    return if error.is_retryable() { Reading::Failed(error) } else { Reading::Refused };
                 }
             }
         }
