@@ -1,9 +1,10 @@
-//! Throttles callers of either listener that send a wrong secret.
+//! Compares the secrets that callers of either listener send, and throttles those who send wrong ones.
 //!
 //! Behind a reverse proxy every caller has the proxy's address. So the throttle only affects the answer to a wrong secret. The
 //! right one is always accepted, even from a throttled address.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     time::Duration,
@@ -17,6 +18,12 @@ use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tracing::warn;
+
+use crate::rate_limited_log::RateLimitedLog;
 
 /// Wrong secrets per minute and address before the address is throttled.
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -25,32 +32,65 @@ const MAX_ADDRESSES: usize = 4096;
 /// The wait for addresses beyond the maximum.
 const FULL_WAIT: Duration = Duration::from_secs(60);
 
+/// The SHA-256 digest of a secret: digests have one length, so comparing them does not reveal the secret's length.
+#[derive(Clone, Copy)]
+pub(crate) struct SecretDigest([u8; 32]);
+
+impl SecretDigest {
+    pub(crate) fn of(secret: &SecretString) -> Self {
+        Self(Sha256::digest(secret.expose_secret()).into())
+    }
+
+    /// Whether somebody sent this secret.
+    pub(crate) fn matches(&self, sent: impl AsRef<[u8]>) -> bool {
+        let sent: [u8; 32] = Sha256::digest(sent).into();
+        sent.ct_eq(&self.0).into()
+    }
+}
+
+impl fmt::Debug for SecretDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretDigest")
+    }
+}
+
 /// Counts wrong secrets by address.
 #[derive(Debug)]
-pub(crate) struct AuthThrottle(DefaultKeyedRateLimiter<IpAddr>);
+pub(crate) struct AuthThrottle {
+    failures: DefaultKeyedRateLimiter<IpAddr>,
+    log: RateLimitedLog,
+}
 
 impl Default for AuthThrottle {
     fn default() -> Self {
-        Self(RateLimiter::keyed(Quota::per_minute(PER_MINUTE)))
+        Self { failures: RateLimiter::keyed(Quota::per_minute(PER_MINUTE)), log: RateLimitedLog::default() }
     }
 }
 
 impl AuthThrottle {
+    /// Counts and logs a wrong secret. If its sender sent too many, returns the answer that asks to wait.
+    pub(crate) fn refuse(&self, from: IpAddr, what: &str) -> Option<Response> {
+        if let Some(calls) = self.log.count() {
+            warn!(calls, %from, "{what}");
+        }
+        self.failed(from).map(too_many_requests)
+    }
+
     /// Counts a wrong secret. If its sender sent too many, returns how long it has to wait.
-    pub(crate) fn failed(&self, from: IpAddr) -> Option<Duration> {
-        if self.0.len() >= MAX_ADDRESSES {
-            self.0.retain_recent();
-            if self.0.len() >= MAX_ADDRESSES {
+    fn failed(&self, from: IpAddr) -> Option<Duration> {
+        if self.failures.len() >= MAX_ADDRESSES {
+            self.failures.retain_recent();
+            if self.failures.len() >= MAX_ADDRESSES {
                 return Some(FULL_WAIT);
             }
         }
-        let checked = self.0.check_key(&network(from));
+        let checked = self.failures.check_key(&network(from));
         checked.err().map(|refused| refused.wait_time_from(DefaultClock::default().now()))
     }
 }
 
 /// The answer to a throttled caller.
-pub(crate) fn too_many_requests(wait: Duration) -> Response {
+fn too_many_requests(wait: Duration) -> Response {
     let seconds = wait.as_secs().max(1).to_string();
     let headers = [(header::RETRY_AFTER, seconds), (header::CONNECTION, "close".to_owned())];
     (StatusCode::TOO_MANY_REQUESTS, AppendHeaders(headers)).into_response()
@@ -101,6 +141,6 @@ mod tests {
             assert_eq!(throttle.failed(nth(n)), None);
         }
         assert_eq!(throttle.failed(nth(MAX_ADDRESSES)), Some(FULL_WAIT));
-        assert_eq!(throttle.0.len(), MAX_ADDRESSES);
+        assert_eq!(throttle.failures.len(), MAX_ADDRESSES);
     }
 }

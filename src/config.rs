@@ -81,6 +81,7 @@ impl Config {
     }
 }
 
+/// A value that has a default is there even if it is invalid: every problem in the report makes the loading fail.
 fn read(mut root: Section<'_>) -> Option<Config> {
     let rocketchat = rocketchat::read(root.table("rocketchat"));
     let signl4::Read { signl4, team_names } = signl4::read(root.table("signl4"));
@@ -97,8 +98,8 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         signl4: signl4?,
         listener: listener?,
         admin: admin?,
-        store: store?,
-        replies: replies?,
+        store,
+        replies,
         triggers: triggers?,
         exposed_files: BTreeSet::new(),
     })

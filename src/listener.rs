@@ -26,9 +26,8 @@ use tower_http::timeout::TimeoutLayer;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    auth_throttle::{AuthThrottle, too_many_requests},
+    auth_throttle::AuthThrottle,
     http_server::{self, Limits, Peer},
-    rate_limited_log::RateLimitedLog,
     store::Store,
 };
 pub use access::Access;
@@ -48,7 +47,6 @@ struct AppState {
     store: Store,
     access: watch::Receiver<Arc<Access>>,
     throttle: Arc<AuthThrottle>,
-    refusals: Arc<RateLimitedLog>,
 }
 
 /// Serves SIGNL4's webhook until cancelled, and then finishes calls in progress. `access` may change meanwhile.
@@ -96,17 +94,12 @@ async fn reload_certificate(access: watch::Receiver<Arc<Access>>, every: Duratio
 
 impl AppState {
     fn new(access: watch::Receiver<Arc<Access>>, store: Store) -> Self {
-        Self { store, access, throttle: Arc::default(), refusals: Arc::default() }
+        Self { store, access, throttle: Arc::default() }
     }
 
     fn refuse(&self, Peer(from): Peer) -> Response {
-        if let Some(calls) = self.refusals.count() {
-            warn!(calls, %from, "calls without the right secret were rejected");
-        }
-        match self.throttle.failed(from) {
-            None => StatusCode::NOT_FOUND.into_response(),
-            Some(wait) => too_many_requests(wait),
-        }
+        let throttled = self.throttle.refuse(from, "calls without the right secret were rejected");
+        throttled.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
     }
 }
 

@@ -18,15 +18,11 @@ use axum::{
     response::{AppendHeaders, IntoResponse, Response},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
-use tracing::warn;
+use secrecy::SecretString;
 
 use crate::{
-    auth_throttle::{AuthThrottle, too_many_requests},
+    auth_throttle::{AuthThrottle, SecretDigest},
     http_server::Peer,
-    rate_limited_log::RateLimitedLog,
 };
 
 /// Nothing from other hosts, no inline script or style, no frame around it, no cached copy.
@@ -51,16 +47,13 @@ const CHALLENGES: [&str; 2] = [
 /// Checks calls.
 #[derive(Clone, Debug)]
 pub(super) struct Authentication {
-    /// SHA-256 of the token: digests have one length, so comparing them does not reveal the token's length.
-    token: Option<[u8; 32]>,
+    token: Option<SecretDigest>,
     throttle: Arc<AuthThrottle>,
-    refusals: Arc<RateLimitedLog>,
 }
 
 impl Authentication {
     pub(super) fn new(token: Option<&SecretString>) -> Self {
-        let token = token.map(|token| Sha256::digest(token.expose_secret()).into());
-        Self { token, throttle: Arc::default(), refusals: Arc::default() }
+        Self { token: token.map(SecretDigest::of), throttle: Arc::default() }
     }
 
     fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
@@ -71,15 +64,13 @@ impl Authentication {
     }
 
     fn refuse(&self, refused: Refused, from: IpAddr) -> Response {
-        if refused == Refused::WrongToken {
-            if let Some(calls) = self.refusals.count() {
-                warn!(calls, %from, "calls of the admin listener with a wrong token were rejected");
+        let throttled = match refused {
+            Refused::WrongToken => {
+                self.throttle.refuse(from, "calls of the admin listener with a wrong token were rejected")
             }
-            if let Some(wait) = self.throttle.failed(from) {
-                return too_many_requests(wait);
-            }
-        }
-        refused.into_response()
+            Refused::NoToken | Refused::Host => None,
+        };
+        throttled.unwrap_or_else(|| refused.into_response())
     }
 }
 
@@ -130,13 +121,13 @@ pub(super) async fn add_security_headers(request: Request, next: Next) -> Respon
     response
 }
 
-fn check_token(token: &[u8; 32], headers: &HeaderMap) -> Result<(), Refused> {
+fn check_token(token: &SecretDigest, headers: &HeaderMap) -> Result<(), Refused> {
     let sent = text(headers, &header::AUTHORIZATION);
-    let given: [u8; 32] = Sha256::digest(sent.and_then(credential).unwrap_or_default()).into();
-    if bool::from(given.ct_eq(token)) {
-        return Ok(());
+    match sent {
+        _ if token.matches(sent.and_then(credential).unwrap_or_default()) => Ok(()),
+        Some(_) => Err(Refused::WrongToken),
+        None => Err(Refused::NoToken),
     }
-    Err(if sent.is_some() { Refused::WrongToken } else { Refused::NoToken })
 }
 
 /// The token in `Authorization`: `Bearer {token}`, or `Basic {base64 of user:token}`.

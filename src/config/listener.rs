@@ -54,15 +54,11 @@ pub(super) fn read_admin(mut section: Section<'_>, listener: Option<SocketAddr>)
     let has_token = section.has(&["token", "token_file"]);
     let token = section.secret("token", "token_file");
     let token = token.and_then(|token| section.report.accept(&token.place, strong(token.value)));
-    let bind = bind.and_then(|bind| {
-        let free = if listener.is_some_and(|listener| collide(bind, listener)) {
-            Err(Fault::new("is also the address of [listener]", "use two different ports"))
-        } else {
-            Ok(bind)
-        };
-        section.report.accept(&place, free)
-    });
-    if !has_token && bind.is_some_and(|bind| !bind.ip().is_loopback()) {
+    if bind.zip(listener).is_some_and(|(bind, listener)| collide(bind, listener)) {
+        section
+            .report
+            .note(&place, Fault::new("is also the address of [listener]", "use two different ports"));
+    } else if !has_token && bind.is_some_and(|bind| !bind.ip().is_loopback()) {
         section.missing("token", "\"…\" (create one with: openssl rand -hex 24), or bind to 127.0.0.1,");
     }
     section.finish();

@@ -8,18 +8,18 @@ use super::trigger::room_pattern;
 use super::values::{compile, one_of};
 use crate::alerting::{OnSent, Replies, ReplyKind, ReplyWords, RoomPattern};
 
-pub(super) fn read(mut section: Section<'_>) -> Option<Replies> {
+pub(super) fn read(mut section: Section<'_>) -> Replies {
     let on_sent = section.checked("on_sent", one_of);
     let reaction = section.checked("reaction", reaction).unwrap_or_else(|| ":rotating_light:".to_owned());
     let other_alerts_to = section.checked("other_alerts_to", single_room);
     let vocabulary = ReplyWords::vocabulary();
-    let texts = ReplyKind::VARIANTS.iter().map(|&kind| {
+    let text = |&kind: &ReplyKind| {
         let text = section.text_or(kind.key(), kind.default_text());
         Some((kind, section.report.accept(&text.place, compile(&text.value, &vocabulary))?))
-    });
-    let texts = texts.collect::<Vec<_>>().into_iter().collect::<Option<_>>();
+    };
+    let texts = ReplyKind::VARIANTS.iter().filter_map(text).collect();
     section.finish();
-    Some(Replies { on_sent: on_sent.unwrap_or(OnSent::Reaction), reaction, other_alerts_to, texts: texts? })
+    Replies { on_sent: on_sent.unwrap_or(OnSent::Reaction), reaction, other_alerts_to, texts }
 }
 
 fn single_room(text: &str) -> Result<RoomPattern, Fault> {

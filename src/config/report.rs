@@ -18,10 +18,6 @@ pub struct ConfigErrors {
 }
 
 impl ConfigErrors {
-    pub(super) fn new(problems: Vec<Problem>) -> Self {
-        Self { problems }
-    }
-
     /// The problems in the order of the file, then those of the environment.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -121,8 +117,8 @@ pub(super) struct Report {
 }
 
 struct Found {
-    origin: Origin,
-    problem: Problem,
+    place: Place,
+    fault: Fault,
     /// If the problem is a missing key: the keys of which any would do.
     missing: Vec<String>,
 }
@@ -131,10 +127,10 @@ struct Found {
 pub(super) struct Leftover {
     pub(super) place: Place,
     pub(super) name: String,
+    /// The path of its table with indices, as in `signl4.team.0`.
+    pub(super) table: String,
     /// The keys of its table, without their path.
     pub(super) siblings: Vec<&'static str>,
-    /// The path of its table without indices, as in `signl4.team`.
-    pub(super) table: String,
 }
 
 impl Leftover {
@@ -171,22 +167,12 @@ impl Report {
 
     /// Adds a problem.
     pub(super) fn note(&self, place: &Place, fault: Fault) {
-        self.add(place, fault, Vec::new());
+        self.note_missing(place, fault, Vec::new());
     }
 
     /// Adds the problem of a missing key, and which keys would do.
-    pub(super) fn note_missing(&self, place: &Place, fault: Fault, keys: Vec<String>) {
-        self.add(place, fault, keys);
-    }
-
-    fn add(&self, place: &Place, fault: Fault, missing: Vec<String>) {
-        let source = match &place.origin {
-            Origin::Absent => self.file.clone(),
-            Origin::File { line } => format!("{}:{line}", self.file),
-            Origin::Env { variable } => variable.clone(),
-        };
-        let problem = Problem { source, key: place.key.clone(), why: fault.why, fix: fault.fix };
-        self.found.borrow_mut().push(Found { origin: place.origin.clone(), problem, missing });
+    pub(super) fn note_missing(&self, place: &Place, fault: Fault, missing: Vec<String>) {
+        self.found.borrow_mut().push(Found { place: place.clone(), fault, missing });
     }
 
     /// The value; or `None`, and a problem is added.
@@ -199,9 +185,9 @@ impl Report {
         self.found.borrow().len()
     }
 
-    /// Registers a key by its path without indices.
-    pub(super) fn know(&self, path: String) {
-        self.known.borrow_mut().insert(path);
+    /// Registers a key by its path.
+    pub(super) fn know(&self, path: &str) {
+        self.known.borrow_mut().insert(without_indices(path));
     }
 
     pub(super) fn leave(&self, leftover: Leftover) {
@@ -225,14 +211,22 @@ impl Report {
         }
         let mut found = self.found.into_inner();
         forget_consequences(&mut found);
-        found.sort_by_key(|found| match found.origin {
+        found.sort_by_key(|found| match found.place.origin {
             // Problems of the whole file come first.
-            Origin::Absent => (0, usize::from(!found.problem.key.is_empty())),
+            Origin::Absent => (0, usize::from(!found.place.key.is_empty())),
             Origin::File { line } => (1, line),
             Origin::Env { .. } => (2, 0),
         });
-        let problems: Vec<Problem> = found.into_iter().map(|found| found.problem).collect();
-        (!problems.is_empty()).then(|| ConfigErrors::new(problems))
+        let problem = |Found { place, fault: Fault { why, fix }, .. }| {
+            let source = match place.origin {
+                Origin::Absent => self.file.clone(),
+                Origin::File { line } => format!("{}:{line}", self.file),
+                Origin::Env { variable } => variable,
+            };
+            Problem { source, key: place.key, why, fix }
+        };
+        let problems: Vec<Problem> = found.into_iter().map(problem).collect();
+        (!problems.is_empty()).then_some(ConfigErrors { problems })
     }
 
     /// A misspelled key is reported once, as unknown, and not as missing too.
@@ -243,66 +237,56 @@ impl Report {
     }
 
     fn unknown_key(&self, unknown: &Leftover) -> Fault {
-        let meant = self.meant(unknown);
-        if let Origin::Env { variable } = &unknown.place.origin {
-            let fix = match meant {
-                Some(meant) => format!("did you mean {}?", respelled(variable, unknown, &meant)),
-                None => "unset it; bot.toml.example explains every key".to_owned(),
-            };
-            return Fault::new("is not a setting of the bot", fix);
-        }
-        let fix = match meant {
-            Some(Meant::Sibling(name)) => format!("did you mean \"{name}\"?"),
-            Some(Meant::Elsewhere(path)) => format!("did you mean \"{path}\"?"),
-            None => "remove it; bot.toml.example explains every key".to_owned(),
+        let is_variable = unknown.place.is_env();
+        let (why, remedy) = match is_variable {
+            true => ("is not a setting of the bot", "unset it"),
+            false => ("is not a known key", "remove it"),
         };
-        Fault::new("is not a known key", fix)
+        let fix = match (self.meant(unknown), &unknown.place.origin) {
+            (Some(path), Origin::Env { variable }) => {
+                // Below an unknown table the name goes on.
+                let unknown = variable_of(&join(&unknown.table, &unknown.name));
+                let below = variable.get(unknown.len()..).unwrap_or_default();
+                format!("did you mean {}{below}?", variable_of(&path))
+            }
+            (Some(path), _) => {
+                let key = path.strip_prefix(&join(&unknown.table, "")).unwrap_or(&path);
+                format!("did you mean \"{key}\"?")
+            }
+            (None, _) => format!("{remedy}; bot.toml.example explains every key"),
+        };
+        Fault::new(why, fix)
     }
 
-    /// Looks for the intended key: another table's key written as one word, a key of the same table, or of any table.
-    fn meant(&self, unknown: &Leftover) -> Option<Meant> {
+    /// The path of the intended key: another table's key written as one word, a key of the same table, or of any table.
+    fn meant(&self, unknown: &Leftover) -> Option<String> {
         let known = self.known.borrow();
         let flat = |path: &str| path.replace('.', "_");
-        let path = flat(&join(&unknown.table, &unknown.name));
+        let path = flat(&without_indices(&join(&unknown.table, &unknown.name)));
         if let Some(known) = known.iter().find(|known| flat(known) == path) {
-            return Some(Meant::Elsewhere(known.clone()));
+            return Some(known.clone());
         }
         if let Some(sibling) = unknown.sibling() {
-            return Some(Meant::Sibling(sibling));
+            return Some(join(&unknown.table, sibling));
         }
         let last = |path: &String| path.rsplit('.').next().unwrap_or_default().to_owned();
         let names: Vec<String> = known.iter().map(last).collect();
         let name = closest(&unknown.name, names.iter().map(String::as_str))?;
-        known.iter().find(|known| last(known) == name).cloned().map(Meant::Elsewhere)
+        known.iter().find(|known| last(known) == name).cloned()
     }
-}
-
-/// The key that an unknown one was meant to be.
-enum Meant {
-    /// A key of the same table.
-    Sibling(&'static str),
-    /// The path of a key of another table.
-    Elsewhere(String),
 }
 
 /// Reports a variable that does not fit into the tree, and not the problems that follow from it.
 fn forget_consequences(found: &mut Vec<Found>) {
-    let misplaced: Vec<Origin> =
-        found.iter().filter(|found| found.problem.key.is_empty()).map(|found| found.origin.clone()).collect();
-    found.retain(|found| found.problem.key.is_empty() || !misplaced.contains(&found.origin));
+    let is_misplaced = |place: &Place| place.key.is_empty();
+    let places = found.iter().map(|found| &found.place).filter(|place| is_misplaced(place));
+    let misplaced: Vec<Origin> = places.map(|place| place.origin.clone()).collect();
+    found.retain(|found| is_misplaced(&found.place) || !misplaced.contains(&found.place.origin));
 }
 
-/// The variable of the intended key: for a key of the same table, with that part of the name corrected.
-fn respelled(variable: &str, unknown: &Leftover, meant: &Meant) -> String {
-    match meant {
-        Meant::Elsewhere(path) => variable_of(path),
-        Meant::Sibling(name) => {
-            let path = variable.strip_prefix(PREFIX).unwrap_or(variable);
-            let right = name.to_uppercase();
-            let part = |part| if unknown.name.eq_ignore_ascii_case(part) { right.as_str() } else { part };
-            format!("{PREFIX}{}", path.split("__").map(part).collect::<Vec<_>>().join("__"))
-        }
-    }
+/// The path of a key in any item of a list, as in `signl4.team.name` for `signl4.team.0.name`.
+fn without_indices(path: &str) -> String {
+    path.split('.').filter(|step| step.parse::<usize>().is_err()).collect::<Vec<_>>().join(".")
 }
 
 /// The environment variable of a key.

@@ -59,44 +59,39 @@ pub(crate) fn server_url(text: &str) -> Result<ServerUrl, Fault> {
 
 /// Exactly one of the two forms.
 fn read_account(section: &mut Section<'_>) -> Option<Credentials> {
-    let token_form = section.has(&["user_id", "auth_token", "auth_token_file"]);
-    let password_form = section.has(&["username", "password", "password_file"]);
-    let clash = section.place(if section.has(&["username"]) { "username" } else { "password" });
-    if !token_form && !password_form {
-        section.missing(
+    let by_token = section.has(&["user_id", "auth_token", "auth_token_file"]);
+    let by_password = section.has(&["username", "password", "password_file"]);
+    match (by_token, by_password) {
+        (true, true) => {
+            let second = section.place(if section.has(&["username"]) { "username" } else { "password" });
+            let fix = "keep user_id and auth_token, or username and password";
+            section.report.note(&second, Fault::new("configures a second account", fix));
+        }
+        (true, false) => {
+            section.require(&["user_id"], "user_id", r#""…""#);
+            let example = r#""…", a personal access token (or auth_token_file = "…"),"#;
+            section.require(&["auth_token", "auth_token_file"], "auth_token", example);
+        }
+        (false, true) => {
+            section.require(&["username"], "username", r#""…""#);
+            section.require(&["password", "password_file"], "password", r#""…" (or password_file = "…")"#);
+        }
+        (false, false) => section.missing(
             "user_id",
             r#""…" and auth_token = "…" (a personal access token), or username and password,"#,
-        );
+        ),
     }
-    let user_id = required(section, "user_id", token_form);
-    let has_token = section.has(&["auth_token", "auth_token_file"]);
+    let user_id = section.checked("user_id", account_name);
     let auth_token = section.secret("auth_token", "auth_token_file");
-    let username = required(section, "username", password_form);
-    let has_password = section.has(&["password", "password_file"]);
+    let username = section.checked("username", account_name);
     let password = section.secret("password", "password_file");
-    if token_form && password_form {
-        let fix = "keep user_id and auth_token, or username and password";
-        section.report.note(&clash, Fault::new("configures a second account", fix));
-        return None;
+    match (by_token, by_password) {
+        (true, false) => {
+            Some(Credentials::Token { user_id: UserId::new(user_id?), token: auth_token?.value })
+        }
+        (false, true) => Some(Credentials::Password { username: username?, password: password?.value }),
+        _ => None,
     }
-    if token_form && !has_token {
-        section.missing("auth_token", r#""…", a personal access token (or auth_token_file = "…"),"#);
-    }
-    if password_form && !has_password {
-        section.missing("password", r#""…" (or password_file = "…")"#);
-    }
-    if token_form {
-        return Some(Credentials::Token { user_id: UserId::new(user_id?), token: auth_token?.value });
-    }
-    Some(Credentials::Password { username: username?, password: password?.value })
-}
-
-/// A name that this form of account needs.
-fn required(section: &mut Section<'_>, key: &'static str, form: bool) -> Option<String> {
-    if form && !section.has(&[key]) {
-        section.missing(key, r#""…""#);
-    }
-    section.checked(key, account_name)
 }
 
 pub(crate) fn account_name(text: &str) -> Result<String, Fault> {

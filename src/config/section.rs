@@ -24,15 +24,13 @@ pub(super) struct Setting<T> {
 struct Names {
     /// Its path for display, as in `signl4.team "network"`.
     path: String,
-    /// Its path without indices, as in `signl4.team`.
-    table: String,
     /// Its path with indices, from which environment variables are named, as in `signl4.team.0`.
     steps: String,
 }
 
 impl Names {
     fn below(&self, key: &str) -> Self {
-        Self { path: join(&self.path, key), table: join(&self.table, key), steps: join(&self.steps, key) }
+        Self { path: join(&self.path, key), steps: join(&self.steps, key) }
     }
 
     /// The names of an item of this list, with the item's own name if it has one.
@@ -41,7 +39,7 @@ impl Names {
             Some(name) => format!("{} {}", self.path, quoted(name)),
             None => format!("{}[{index}]", self.path),
         };
-        Self { path, table: self.table.clone(), steps: join(&self.steps, &index.to_string()) }
+        Self { path, steps: join(&self.steps, &index.to_string()) }
     }
 }
 
@@ -77,7 +75,7 @@ impl<'r> Section<'r> {
     /// The table of this name; an empty one if it is absent.
     pub(super) fn table(&mut self, key: &'static str) -> Section<'r> {
         let names = self.names.below(key);
-        self.report.know(names.table.clone());
+        self.report.know(&names.steps);
         let Some(node) = self.take(key) else {
             return Section::new(self.report, Origin::Absent, names, Some(Table::new()));
         };
@@ -89,10 +87,10 @@ impl<'r> Section<'r> {
     /// The tables of a list of tables; `None` if it is absent.
     pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Section<'r>>> {
         let names = self.names.below(key);
-        self.report.know(names.table.clone());
+        self.report.know(&names.steps);
         let node = self.take(key)?;
         let place = Place { origin: node.origin, key: names.path.clone() };
-        let header = format!("[[{}]]", names.table);
+        let header = format!("[[{}]]", names.steps);
         let items = self.report.accept(&place, as_list(node.value, &place, &header))?;
         let section = |(index, item): (usize, Node)| {
             let Node { origin, value } = item;
@@ -189,9 +187,9 @@ impl<'r> Section<'r> {
         if self.broken {
             return;
         }
-        let under = match self.names.table.as_str() {
-            table if self.names.path == table => format!("under [{table}]"),
-            _ => "there".to_owned(),
+        let under = match self.names.path == self.names.steps {
+            true => format!("under [{}]", self.names.path),
+            false => "there".to_owned(),
         };
         let variable = variable_of(&join(&self.names.steps, key));
         let fix = format!("write {key} = {value} {under}, or set {variable}");
@@ -212,15 +210,15 @@ impl<'r> Section<'r> {
             self.report.leave(Leftover {
                 place: Place { origin: node.origin, key: join(&self.names.path, &name) },
                 name,
+                table: self.names.steps.clone(),
                 siblings: self.asked.clone(),
-                table: self.names.table.clone(),
             });
         }
     }
 
     /// Takes a key, and registers that it exists.
     pub(super) fn find(&mut self, key: &'static str) -> Option<(Node, Place)> {
-        self.report.know(join(&self.names.table, key));
+        self.report.know(&join(&self.names.steps, key));
         let place = self.place(key);
         self.take(key).map(|node| (node, place))
     }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::report::Fault;
-use super::section::{Section, Setting};
+use super::section::Section;
 use super::values::{base_url, unique_name, webhook_url};
 use crate::alerting::TeamName;
 use signl4::WebhookUrl;
@@ -49,14 +49,18 @@ pub(super) fn read(mut section: Section<'_>) -> Read {
     }
     let api_key = section.secret("api_key", "api_key_file").map(|key| key.value);
     let api_url = api_url(&mut section);
-    let retry_for = section.duration("retry_for").and_then(|setting| retry_for(&section, setting));
+    let retry_for = section.duration("retry_for");
+    if let Some(setting) = retry_for.as_ref().filter(|setting| setting.value < Duration::from_mins(1)) {
+        let why = "is shorter than a minute: a short outage would lose alerts";
+        section.report.note(&setting.place, Fault::new(why, r#"write, for example, "24h""#));
+    }
     section.finish();
     let signl4 = webhook_url.zip(api_url).map(|(webhook_url, api_url)| Signl4 {
         webhook_url,
         teams: teams.webhooks,
         api_key,
         api_url,
-        retry_for: retry_for.unwrap_or(Duration::from_hours(24)),
+        retry_for: retry_for.map_or(Duration::from_hours(24), |setting| setting.value),
     });
     Read { signl4, team_names: teams.names }
 }
@@ -73,15 +77,6 @@ fn api_url(section: &mut Section<'_>) -> Option<Url> {
     let text = section.text_or("api_url", DEFAULT);
     let fix = format!("write, for example, api_url = \"{DEFAULT}\"");
     section.report.accept(&text.place, base_url(&text.value, &fix))
-}
-
-fn retry_for(section: &Section<'_>, setting: Setting<Duration>) -> Option<Duration> {
-    if setting.value >= Duration::from_mins(1) {
-        return Some(setting.value);
-    }
-    let why = "is shorter than a minute: a short outage would lose alerts";
-    section.report.note(&setting.place, Fault::new(why, r#"write, for example, "24h""#));
-    None
 }
 
 #[derive(Default)]

@@ -85,18 +85,19 @@ impl Sources {
     /// One tree of both. `None` if the file cannot be used at all: then nothing else is reported.
     pub(super) fn read(&self, report: &Report) -> Option<Table> {
         let mut root = self.read_file(report)?;
-        let mut variables: Vec<(Vec<Step>, &str, &str)> = self
-            .env
-            .iter()
-            .filter_map(|(variable, value)| {
-                let name = variable.strip_prefix(PREFIX)?;
-                (!is_foreign(name)).then(|| (path_of(name), variable.as_str(), value.as_str()))
-            })
-            .collect();
-        variables.sort();
+        let ours = self.env.iter().filter_map(|(variable, value)| {
+            let name = variable.strip_prefix(PREFIX)?;
+            (!is_foreign(name)).then(|| (path_of(name), variable, value))
+        });
+        let mut variables: Vec<_> = ours.collect();
+        // The items of a list come in their order, also after the ninth.
+        let order = |step: &String| (step.parse().unwrap_or(usize::MAX), step.clone());
+        variables.sort_by_cached_key(|(path, variable, _)| {
+            (path.iter().map(order).collect::<Vec<_>>(), variable.to_owned())
+        });
         for (path, variable, value) in variables {
-            let place = Place { origin: Origin::Env { variable: variable.to_owned() }, key: String::new() };
-            report.accept(&place, overlay(&mut root, &path, variable, value.to_owned()));
+            let place = Place { origin: Origin::Env { variable: variable.clone() }, key: String::new() };
+            report.accept(&place, overlay(&mut root, &path, &place.origin, value.clone()));
         }
         Some(root)
     }
@@ -251,71 +252,56 @@ fn convert(value: Spanned<DeValue<'_>>, origin: &impl Fn(usize) -> Origin) -> No
     Node { origin: origin(start), value }
 }
 
-/// One step of the path that an environment variable's name spells. Indices sort as numbers.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Step {
-    Index(usize),
-    Key(String),
-}
-
 /// The path in a variable's name without its prefix, as in `TRIGGER__0__PATTERN`.
 ///
 /// Keys become lower case. Names under `fields` are free and stay as written.
-pub(super) fn path_of(name: &str) -> Vec<Step> {
+fn path_of(name: &str) -> Vec<String> {
     let mut free = false;
-    let step = |part: &str| match part.parse() {
-        Ok(index) => Step::Index(index),
-        Err(_) if free => Step::Key(part.to_owned()),
-        Err(_) => {
-            let key = part.to_lowercase();
-            free = key == "fields";
-            Step::Key(key)
-        }
+    let step = |part: &str| {
+        let step = if free { part.to_owned() } else { part.to_lowercase() };
+        free |= step == "fields";
+        step
     };
     name.split("__").map(step).collect()
 }
 
 /// Adds the value of an environment variable to the tree. Expects variables in the order of their paths, so that the
 /// items of a list come in order.
-pub(super) fn overlay(root: &mut Table, path: &[Step], variable: &str, text: String) -> Result<(), Fault> {
-    let origin = Origin::Env { variable: variable.to_owned() };
-    let Some((Step::Key(first), rest)) = path.split_first() else {
-        return Err(Fault::new("names no key", "remove it"));
-    };
-    let mut node = root.entry(first.clone()).or_insert_with(|| nothing(&origin));
+fn overlay(root: &mut Table, path: &[String], origin: &Origin, text: String) -> Result<(), Fault> {
+    let Some((first, rest)) = path.split_first() else { return Ok(()) };
+    let mut node = root.entry(first.clone()).or_insert_with(|| nothing(origin));
     for step in rest {
-        node = descend(node, step, &origin)?;
+        node = descend(node, step, origin)?;
     }
-    *node = Node { origin, value: Value::Untyped(text) };
+    *node = Node { origin: origin.clone(), value: Value::Untyped(text) };
     Ok(())
 }
 
 /// The item or key of a node, created if it does not exist yet.
-fn descend<'a>(node: &'a mut Node, step: &Step, origin: &Origin) -> Result<&'a mut Node, Fault> {
+fn descend<'a>(node: &'a mut Node, step: &str, origin: &Origin) -> Result<&'a mut Node, Fault> {
+    let index = step.parse::<usize>().ok();
     if let Value::Untyped(text) = &node.value {
-        node.value = if text.is_empty() { container_for(step) } else { parse_inline(text, &node.origin)? };
+        node.value = match index {
+            _ if !text.is_empty() => parse_inline(text, &node.origin)?,
+            Some(_) => Value::List(Vec::new()),
+            None => Value::Table(Table::new()),
+        };
     }
-    match (&mut node.value, step) {
-        (Value::Table(table), step) => {
-            let key = match step {
-                Step::Key(key) => key.clone(),
-                Step::Index(index) => index.to_string(),
-            };
-            Ok(table.entry(key).or_insert_with(|| nothing(origin)))
-        }
-        (Value::List(items), Step::Index(index)) => {
-            if *index == items.len() {
+    match (&mut node.value, index) {
+        (Value::Table(table), _) => Ok(table.entry(step.to_owned()).or_insert_with(|| nothing(origin))),
+        (Value::List(items), Some(index)) => {
+            if index == items.len() {
                 items.push(nothing(origin));
             }
             let count = items.len();
-            items.get_mut(*index).ok_or_else(|| {
+            items.get_mut(index).ok_or_else(|| {
                 Fault::new(
                     format!("is number {index} of a list that has {count}"),
                     format!("use the number {count} for the next one; the first is 0"),
                 )
             })
         }
-        (Value::List(_), Step::Key(_)) => Err(Fault::new(
+        (Value::List(_), None) => Err(Fault::new(
             "names a key of a list",
             "write the number of the item before it, as in SIGNL4_BOT_TRIGGER__0__PATTERN",
         )),
@@ -329,11 +315,4 @@ fn descend<'a>(node: &'a mut Node, step: &Step, origin: &Origin) -> Result<&'a m
 /// A placeholder that becomes what the next step needs.
 fn nothing(origin: &Origin) -> Node {
     Node { origin: origin.clone(), value: Value::Untyped(String::new()) }
-}
-
-fn container_for(step: &Step) -> Value {
-    match step {
-        Step::Index(_) => Value::List(Vec::new()),
-        Step::Key(_) => Value::Table(Table::new()),
-    }
 }

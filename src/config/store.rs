@@ -20,25 +20,19 @@ pub struct Store {
 const DEFAULT_FILE: &str = "signl4-rocketchat.db";
 
 /// `at_least` is how far back the bot may read: a message forgotten sooner would alert again.
-pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Option<Store> {
-    let url = if section.has(&["url", "url_file"]) {
-        let url = section.secret("url", "url_file");
-        url.and_then(|url| section.report.accept(&url.place, database_url(url.value.expose_secret())))
-    } else {
-        section.find("url");
-        Some(StoreUrl::sqlite(DEFAULT_FILE))
-    };
-    let keep = match section.duration("keep") {
-        Some(keep) if keep.value < at_least => {
-            let why = "is shorter than rocketchat.catch_up or signl4.retry_for: the bot would forget what it still works on";
-            section.report.note(&keep.place, Fault::new(why, r#"write for example "90d""#));
-            None
-        }
-        Some(keep) => Some(keep.value),
-        None => Some(Duration::from_hours(90 * 24)),
-    };
+pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Store {
+    let url = section.secret("url", "url_file");
+    let url = url.and_then(|url| section.report.accept(&url.place, database_url(url.value.expose_secret())));
+    let keep = section.duration("keep");
+    if let Some(keep) = keep.as_ref().filter(|keep| keep.value < at_least) {
+        let why = "is shorter than rocketchat.catch_up or signl4.retry_for: the bot would forget what it still works on";
+        section.report.note(&keep.place, Fault::new(why, r#"write for example "90d""#));
+    }
     section.finish();
-    Some(Store { url: url?, keep: keep? })
+    Store {
+        url: url.unwrap_or_else(|| StoreUrl::sqlite(DEFAULT_FILE)),
+        keep: keep.map_or(Duration::from_hours(90 * 24), |keep| keep.value),
+    }
 }
 
 /// The fault does not repeat the URL: one of PostgreSQL may contain a password.

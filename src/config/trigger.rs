@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::report::{Fault, Place, Report, closest, quoted};
 use super::section::{Section, Setting};
-use super::source::{Node, Origin, Table, Value};
+use super::source::parse_file;
 use super::values::{compile, one_of, unique_name};
 use crate::alerting::{
     DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, RoomPatternError, TeamName, Template, Trigger,
@@ -13,8 +13,7 @@ use crate::alerting::{
 };
 
 /// The trigger that is used if none is configured.
-const DEFAULT_NAME: &str = "signl4";
-const DEFAULT_WORD: &str = "SIGNL4";
+const DEFAULT: &str = "name = \"signl4\"\nwords = [\"SIGNL4\"]";
 
 /// Names of an event's parameters that already have a meaning to the bot or to SIGNL4.
 const TAKEN_FIELDS: [&str; 6] = ["title", "text", "message", "user", "channel", "link"];
@@ -24,7 +23,8 @@ pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<Trig
     let place = root.place("trigger");
     let written = root.tables("trigger").filter(|triggers| !triggers.is_empty());
     let report = root.report;
-    let sections = written.unwrap_or_else(|| vec![default_trigger(report)]);
+    let default = || Section::standalone(report, "trigger", parse_file(DEFAULT).unwrap_or_default());
+    let sections = written.unwrap_or_else(|| vec![default()]);
     let mut reader = Reader { team_names, names: Vec::new() };
     let triggers: Vec<_> = sections.into_iter().map(|section| reader.read(section)).collect();
     let triggers = triggers.into_iter().collect::<Option<Vec<_>>>()?;
@@ -32,14 +32,6 @@ pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<Trig
         Fault::new(format!("has patterns that together {}", reason(&error)), "simplify them")
     });
     report.accept(&place, set)
-}
-
-fn default_trigger(report: &Report) -> Section<'_> {
-    let node = |value| Node { origin: Origin::Absent, value };
-    let text = |text: &str| node(Value::Text(text.to_owned()));
-    let words = node(Value::List(vec![text(DEFAULT_WORD)]));
-    let entries = Table::from([("name".to_owned(), text(DEFAULT_NAME)), ("words".to_owned(), words)]);
-    Section::standalone(report, "trigger", entries)
 }
 
 /// Reads the triggers, and rejects duplicate names.
@@ -53,7 +45,8 @@ impl Reader<'_> {
         section.require(&["name"], "name", r#""pumps""#);
         let name = section.checked("name", |name| unique_name("trigger", name, &mut self.names));
         let patterns = patterns(&mut section);
-        let unless = section.text("unless").map(|text| section.report.accept(&text.place, unless(&text)));
+        let unless =
+            section.text("unless").and_then(|text| section.report.accept(&text.place, unless(&text)));
         let event = event(&mut section, patterns.as_deref());
         let team = section.checked("team", |name| self.team(name));
         let rooms = rooms(&mut section);
@@ -69,8 +62,8 @@ impl Reader<'_> {
         Some(Trigger {
             name: name?,
             patterns: patterns?,
-            unless: unless.map_or(Some(None), |valid| valid.map(Some))?,
-            rooms: rooms?,
+            unless,
+            rooms,
             users: only_users,
             exclude_users,
             bots,
@@ -217,23 +210,15 @@ fn reason(error: &regex::Error) -> String {
     }
 }
 
-fn rooms(section: &mut Section<'_>) -> Option<Vec<RoomPattern>> {
-    if !section.has(&["rooms"]) {
-        section.find("rooms");
-        return Some(vec![RoomPattern::Any]);
-    }
-    let list = section.list("rooms")?;
+fn rooms(section: &mut Section<'_>) -> Vec<RoomPattern> {
+    let Some(list) = section.list("rooms") else { return vec![RoomPattern::Any] };
     let report = section.report;
     if list.value.is_empty() {
-        report.note(
-            &list.place,
-            Fault::new("is empty, so it watches nothing", r##"write rooms = ["*"] or ["#ops"]"##),
-        );
-        return None;
+        let fix = r##"write rooms = ["*"] or ["#ops"]"##;
+        report.note(&list.place, Fault::new("is empty, so it watches nothing", fix));
     }
-    let rooms: Vec<_> =
-        list.value.iter().map(|room| report.accept(&room.place, room_pattern(&room.value))).collect();
-    rooms.into_iter().collect()
+    let room = |room: &Setting<String>| report.accept(&room.place, room_pattern(&room.value));
+    list.value.iter().filter_map(room).collect()
 }
 
 pub(crate) fn room_pattern(text: &str) -> Result<RoomPattern, Fault> {

@@ -1,18 +1,14 @@
 //! The secret that callers need, and the listener's certificate.
 
-use secrecy::ExposeSecret;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use tokio_rustls::TlsAcceptor;
 
 use super::{Certificate, CertificateError};
-use crate::config::Listener;
+use crate::{auth_throttle::SecretDigest, config::Listener};
 
 /// The secret and the certificate. May be replaced while the listener runs. Its `Debug` shows no secret.
 #[derive(Debug)]
 pub struct Access {
-    /// SHA-256 of the secret: digests have one length, so comparing them does not reveal the secret's length.
-    secret: [u8; 32],
+    secret: SecretDigest,
     certificate: Option<Certificate>,
 }
 
@@ -22,13 +18,12 @@ impl Access {
     /// # Errors
     /// When the files are unreadable or invalid.
     pub fn new(config: &Listener) -> Result<Self, CertificateError> {
-        let secret = Sha256::digest(config.secret.expose_secret()).into();
+        let secret = SecretDigest::of(&config.secret);
         Ok(Self { secret, certificate: config.tls.as_ref().map(Certificate::load).transpose()? })
     }
 
     pub(super) fn is_secret(&self, secret: &str) -> bool {
-        let given: [u8; 32] = Sha256::digest(secret).into();
-        given.ct_eq(&self.secret).into()
+        self.secret.matches(secret)
     }
 
     pub(super) fn certificate(&self) -> Option<&Certificate> {

@@ -78,11 +78,6 @@ impl ServerUrl {
         self.base.host_str().unwrap_or_default()
     }
 
-    /// The port, or the scheme's default.
-    pub fn port(&self) -> u16 {
-        self.base.port_or_known_default().unwrap_or(443)
-    }
-
     pub(crate) fn join(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let joined = format!("{}{path}", self.base.path());
@@ -140,13 +135,12 @@ mod tests {
         let plain = server("http://localhost:3000");
         assert_eq!(plain.websocket().as_str(), "ws://localhost:3000/websocket");
         assert_eq!(plain.api("me").as_str(), "http://localhost:3000/api/v1/me");
-        assert_eq!((plain.host(), plain.port(), plain.is_tls()), ("localhost", 3000, false));
+        assert_eq!((plain.host(), plain.is_tls()), ("localhost", false));
 
         let below = server("https://example.com/team/chat/?a=b#c");
         assert_eq!(below.websocket().as_str(), "wss://example.com/team/chat/websocket");
         assert_eq!(below.api("chat.react").as_str(), "https://example.com/team/chat/api/v1/chat.react");
         assert_eq!(below.info().as_str(), "https://example.com/team/chat/api/info");
-        assert_eq!(below.port(), 443);
         assert_eq!(below.to_string(), "https://example.com/team/chat");
     }
 

@@ -37,7 +37,8 @@ pub struct Notification {
 }
 
 /// What happened, from `eventType` and `alert.statusCode`, which is a status only in event 201.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum EventKind {
     /// 1: the test button in SIGNL4's portal.
     Test,
@@ -64,18 +65,7 @@ pub enum EventKind {
 impl EventKind {
     /// A short stable name for logs, metrics and databases.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Test => "test",
-            Self::Raised => "raised",
-            Self::Acknowledged => "acknowledged",
-            Self::Closed => "closed",
-            Self::Unattended => "unattended",
-            Self::Failed => "failed",
-            Self::Escalated => "escalated",
-            Self::Annotated => "annotated",
-            Self::Duty => "duty",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 
     fn of(event_type: i64, status: Option<i64>) -> Self {

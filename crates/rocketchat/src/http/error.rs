@@ -4,7 +4,8 @@ use http_outcome::Failure;
 use jiff::Timestamp;
 
 /// A failed call.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RestError {
     /// No usable answer: network error, timeout, 5xx, or an answer that is not Rocket.Chat's, such as a proxy's. Retry
     /// later. The call may have taken effect.
@@ -69,12 +70,7 @@ impl RestError {
 
     /// A short stable name for logs and metrics.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Unavailable { .. } => "unavailable",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Unauthorized { .. } => "unauthorized",
-            Self::Rejected { .. } => "rejected",
-        }
+        self.into()
     }
 
     /// Unavailable, with an answer that is no use.

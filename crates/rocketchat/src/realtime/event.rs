@@ -74,7 +74,8 @@ pub enum RoomChange {
 }
 
 /// The state of the session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ConnectionState {
     /// Connecting or logging in.
     Connecting {
@@ -105,12 +106,7 @@ impl ConnectionState {
 
     /// A short stable name for status and metrics.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Connecting { .. } => "connecting",
-            Self::Online { .. } => "online",
-            Self::Waiting { .. } => "waiting",
-            Self::Stopped => "stopped",
-        }
+        self.into()
     }
 }
 

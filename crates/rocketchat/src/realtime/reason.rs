@@ -6,7 +6,8 @@ use crate::Fatal;
 use crate::rest::{Failure, RestError};
 
 /// Why a session or an attempt ended. Each is followed by another attempt.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum LostReason {
     /// The host name does not resolve.
@@ -71,26 +72,7 @@ pub enum LostReason {
 impl LostReason {
     /// A short stable name for logs and metrics.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Dns(_) => "dns",
-            Self::Refused(_) => "refused",
-            Self::Timeout(_) => "timeout",
-            Self::Tls(_) => "tls",
-            Self::Proxy(_) => "proxy",
-            Self::Handshake(_) => "handshake",
-            Self::Network(_) => "network",
-            Self::ConnectFailed => "connect_failed",
-            Self::Rest(_) => "rest",
-            Self::Account(_) => "account",
-            Self::Login(_) => "login",
-            Self::TokenExpired => "token_expired",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Nosub(_) => "nosub",
-            Self::HalfOpen => "half_open",
-            Self::ClosedByServer(_) => "closed_by_server",
-            Self::ForcedLogout => "forced_logout",
-            Self::Protocol(_) => "protocol",
-        }
+        self.into()
     }
 
     /// The wait that the server asked for.

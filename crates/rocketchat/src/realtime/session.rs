@@ -33,13 +33,6 @@ pub(super) struct Session<'a> {
 /// How many frames that have already arrived are handled in a row.
 const BURST: usize = 64;
 
-/// What the session reacts to.
-enum Input {
-    Received(Option<Result<WsMessage, Error>>),
-    Due,
-    Buffer(BufferState),
-}
-
 impl Session<'_> {
     /// Closes the WebSocket, if that is possible within a second.
     pub(super) async fn close(&mut self) {
@@ -53,32 +46,30 @@ impl Session<'_> {
     /// Runs until the session ends, and returns why.
     pub(super) async fn run(&mut self, buffer: &mut EventBuffer) -> End {
         loop {
-            if let Err(end) = self.run_actions(buffer).await {
-                return end;
-            }
-            // Before it is online, a session emits nothing, so a queue filled by its predecessors must not stop the login.
-            let reading = buffer.has_room() || self.ready_at.is_none();
-            self.liveness.set_reading(reading, Instant::now());
-            let due_at = self.protocol.next_tick().into_iter().fold(self.liveness.next().0, Instant::min);
-            let input = tokio::select! {
-                frame = self.socket.next(), if reading => Input::Received(frame),
-                state = buffer.deliver() => Input::Buffer(state),
-                () = sleep_until(due_at) => Input::Due,
-            };
-            if let Err(end) = self.handle(input, buffer).await {
+            if let Err(end) = self.step(buffer).await {
                 return end;
             }
         }
     }
 
-    async fn handle(&mut self, input: Input, buffer: &mut EventBuffer) -> Result<(), End> {
-        let now = Instant::now();
-        match input {
-            Input::Received(frame) => {
+    async fn step(&mut self, buffer: &mut EventBuffer) -> Result<(), End> {
+        self.run_actions(buffer).await?;
+        // Before it is online, a session emits nothing, so a queue filled by its predecessors must not stop the login.
+        let reading = buffer.has_room() || self.ready_at.is_none();
+        self.liveness.set_reading(reading, Instant::now());
+        let due_at = self.protocol.next_tick().into_iter().fold(self.liveness.next().0, Instant::min);
+        tokio::select! {
+            frame = self.socket.next(), if reading => {
+                let now = Instant::now();
                 self.received(frame, now)?;
                 self.receive_burst(now)
             }
-            Input::Due => {
+            state = buffer.deliver() => match state {
+                BufferState::HasRoom => Ok(()),
+                BufferState::ReceiverDropped => Err(End::ReceiverDropped),
+            },
+            () = sleep_until(due_at) => {
+                let now = Instant::now();
                 self.protocol.tick(now)?;
                 match self.liveness.due(now) {
                     Some(Due::Dead) => Err(LostReason::HalfOpen.into()),
@@ -86,8 +77,6 @@ impl Session<'_> {
                     None => Ok(()),
                 }
             }
-            Input::Buffer(BufferState::HasRoom) => Ok(()),
-            Input::Buffer(BufferState::ReceiverDropped) => Err(End::ReceiverDropped),
         }
     }
 
