@@ -277,10 +277,9 @@ fn alerts(status: &Status) -> Markup {
     html! {
         h2 { "Alerts" }
         @match &status.stored {
-            Ok(stored) if !stored.alerts.is_empty() => table.stories {
-                caption { "The most recent alerts, newest first. To read a message, open it in Rocket.Chat: this page shows no message text." }
-                (head(&["Message", "State", "What happened"]))
-                tbody { @for story in &stored.alerts { (alert(story)) } }
+            Ok(stored) if !stored.alerts.is_empty() => div.stories {
+                @let caption = "The most recent alerts, newest first. To read a message, open it in Rocket.Chat: this page shows no message text.";
+                (table(caption, &["Message", "State", "What happened"], &stored.alerts, alert))
             },
             Ok(_) => p.nothing { "No alerts in seven days. Write a message that a trigger matches, and it appears here." },
             Err(_) => p.nothing { "The store does not answer, so the alerts cannot be shown." },
@@ -327,11 +326,8 @@ fn outbox(status: &Status) -> Markup {
                 @if stored.waiting.is_empty() {
                     p.nothing { "Nothing is waiting: every alert and every reply has been delivered." }
                 } @else {
-                    table {
-                        caption { "Deliveries waiting, by destination. A destination never waits for another one." }
-                        (head(&["To", "Waiting", "Oldest", "Why"]))
-                        tbody { @for (name, depth) in &stored.waiting { (queue(name, depth)) } }
-                    }
+                    @let caption = "Deliveries waiting, by destination. A destination never waits for another one.";
+                    (table(caption, &["To", "Waiting", "Oldest", "Why"], &stored.waiting, queue))
                 }
                 @if let Some(oldest) = stored.inbox.oldest {
                     p.nothing {
@@ -344,7 +340,7 @@ fn outbox(status: &Status) -> Markup {
     }
 }
 
-fn queue(name: &str, depth: &QueueDepth) -> Markup {
+fn queue((name, depth): &(String, QueueDepth)) -> Markup {
     html! {
         tr data-key={ "queue-" (depth.queue) } {
             th scope="row" { (name) span.sub { code { (depth.queue) } } }
@@ -363,11 +359,8 @@ fn queue(name: &str, depth: &QueueDepth) -> Markup {
 fn rooms(status: &Status) -> Markup {
     html! {
         h2 { "Watched rooms" }
-        table {
-            caption { "The rooms that each trigger watches, and the team it pages." }
-            (head(&["Trigger", "Pages", "Rooms"]))
-            tbody { @for watched in &status.watched { (trigger_rooms(watched)) } }
-        }
+        @let caption = "The rooms that each trigger watches, and the team it pages.";
+        (table(caption, &["Trigger", "Pages", "Rooms"], &status.watched, trigger_rooms))
     }
 }
 
@@ -405,11 +398,7 @@ fn log(status: &Status) -> Markup {
         @if status.log.is_empty() {
             p.nothing { "None since the start." }
         } @else {
-            table {
-                caption { "Newest first. The log has the rest." }
-                (head(&["When", "Level", "What"]))
-                tbody { @for line in &status.log { (log_line(line)) } }
-            }
+            (table("Newest first. The log has the rest.", &["When", "Level", "What"], &status.log, log_line))
         }
     }
 }
@@ -429,8 +418,15 @@ fn log_line(line: &Line) -> Markup {
     }
 }
 
-fn head(columns: &[&str]) -> Markup {
-    html! { thead { tr { @for column in columns { th scope="col" { (column) } } } } }
+/// A table with a row for each item.
+fn table<T>(caption: &str, columns: &[&str], items: &[T], row: impl Fn(&T) -> Markup) -> Markup {
+    html! {
+        table {
+            caption { (caption) }
+            thead { tr { @for column in columns { th scope="col" { (column) } } } }
+            tbody { @for item in items { (row(item)) } }
+        }
+    }
 }
 
 /// A time in UTC. The script shows it in the reader's time zone, with the distance from now.

@@ -7,6 +7,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use http_outcome::NoAnswer;
 use reqwest::{StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -82,7 +83,7 @@ async fn call(
     url: &PublicUrl,
     secret: &SecretString,
 ) -> Result<(StatusCode, bool), String> {
-    let reason = |error: reqwest::Error| innermost(&error.without_url());
+    let reason = |error: reqwest::Error| NoAnswer::from(error).reason;
     let client = connector.client_builder().redirect(redirect::Policy::none()).timeout(TIMEOUT);
     let client = client.build().map_err(reason)?;
     let address = format!("{}/signl4/{}", url.as_str(), secret.expose_secret());
@@ -109,14 +110,6 @@ fn unanswered(url: &PublicUrl, reason: &str) -> Remark {
             "open it from another network: while the bot runs, it answers 404",
         ),
     }
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut deepest = error;
-    while let Some(deeper) = deepest.source() {
-        deepest = deeper;
-    }
-    deepest.to_string()
 }
 
 fn answered(url: &PublicUrl, status: StatusCode, ours: bool) -> Remark {

@@ -75,11 +75,9 @@ impl<'r> Section<'r> {
     /// The table of this name; an empty one if it is absent.
     pub(super) fn table(&mut self, key: &'static str) -> Section<'r> {
         let names = self.names.below(key);
-        self.report.know(&names.steps);
-        let Some(node) = self.take(key) else {
+        let Some((node, place)) = self.find(key) else {
             return Section::new(self.report, Origin::Absent, names, Some(Table::new()));
         };
-        let place = Place { origin: node.origin, key: names.path.clone() };
         let entries = self.report.accept(&place, as_table(node.value, &place, key));
         Section::new(self.report, place.origin, names, entries)
     }
@@ -87,9 +85,7 @@ impl<'r> Section<'r> {
     /// The tables of a list of tables; `None` if it is absent.
     pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Section<'r>>> {
         let names = self.names.below(key);
-        self.report.know(&names.steps);
-        let node = self.take(key)?;
-        let place = Place { origin: node.origin, key: names.path.clone() };
+        let (node, place) = self.find(key)?;
         let header = format!("[[{}]]", names.steps);
         let items = self.report.accept(&place, as_list(node.value, &place, &header))?;
         let section = |(index, item): (usize, Node)| {
@@ -220,12 +216,8 @@ impl<'r> Section<'r> {
     pub(super) fn find(&mut self, key: &'static str) -> Option<(Node, Place)> {
         self.report.know(&join(&self.names.steps, key));
         let place = self.place(key);
-        self.take(key).map(|node| (node, place))
-    }
-
-    fn take(&mut self, key: &'static str) -> Option<Node> {
         self.asked.push(key);
-        self.entries.remove(key)
+        self.entries.remove(key).map(|node| (node, place))
     }
 }
 

@@ -11,13 +11,13 @@ use std::{
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use tracing::{Event, Level, Subscriber, callsite::Identifier, field::Field, field::Visit};
+use tracing::{Event, Level, Subscriber, field::Field, field::Visit};
 use tracing_subscriber::{Layer, layer::Context};
 
 /// Number of lines kept.
 const MAX_LINES: usize = 50;
-/// Number of lines kept per place in the code, so that a frequent line does not displace all others.
-const MAX_OF_ONE_PLACE: usize = 5;
+/// Number of lines kept with the same message, so that a frequent one does not displace all others.
+const MAX_OF_ONE_MESSAGE: usize = 5;
 /// Maximum length of the message and of the fields, in characters.
 const MAX_LENGTH: usize = 500;
 
@@ -31,7 +31,7 @@ pub fn recent() -> Recent {
 
 /// A bounded list of warnings and errors. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Recent(Arc<Mutex<VecDeque<Kept>>>);
+pub struct Recent(Arc<Mutex<VecDeque<Line>>>);
 
 /// A warning or an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,29 +48,23 @@ pub struct Line {
     pub times: u64,
 }
 
-#[derive(Debug)]
-struct Kept {
-    place: Identifier,
-    line: Line,
-}
-
 impl Recent {
     /// The lines, newest first.
     pub fn lines(&self) -> Vec<Line> {
-        self.0.lock().iter().map(|kept| kept.line.clone()).collect()
+        self.0.lock().iter().cloned().collect()
     }
 
-    fn add(&self, place: Identifier, mut line: Line) {
+    fn add(&self, mut line: Line) {
         let mut lines = self.0.lock();
-        let same = |kept: &Kept| kept.line.message == line.message && kept.line.fields == line.fields;
+        let same = |kept: &Line| kept.message == line.message && kept.fields == line.fields;
         if let Some(before) = lines.iter().position(same).and_then(|at| lines.remove(at)) {
-            line.times = line.times.saturating_add(before.line.times);
+            line.times = line.times.saturating_add(before.times);
         }
-        let here = |(_, kept): &(usize, &Kept)| kept.place == place;
-        if let Some((at, _)) = lines.iter().enumerate().filter(here).nth(MAX_OF_ONE_PLACE - 1) {
+        let alike = |(_, kept): &(usize, &Line)| kept.message == line.message;
+        if let Some((at, _)) = lines.iter().enumerate().filter(alike).nth(MAX_OF_ONE_MESSAGE - 1) {
             lines.remove(at);
         }
-        lines.push_front(Kept { place, line });
+        lines.push_front(line);
         lines.truncate(MAX_LINES);
     }
 }
@@ -84,14 +78,13 @@ impl<S: Subscriber> Layer<S> for Recent {
         }
         let mut words = Words::default();
         event.record(&mut words);
-        let line = Line {
+        self.add(Line {
             at: Timestamp::now(),
             is_error: *metadata.level() == Level::ERROR,
             message: bounded(&words.message),
             fields: bounded(&words.fields),
             times: 1,
-        };
-        self.add(metadata.callsite(), line);
+        });
     }
 }
 
@@ -167,15 +160,15 @@ mod tests {
     }
 
     #[test]
-    fn one_place_in_the_code_does_not_displace_the_others() {
+    fn one_message_does_not_displace_the_others() {
         let recent = listening(|| {
             tracing::error!("rare");
             (0..1000).for_each(warn);
         });
         let lines = recent.lines();
-        assert_eq!(lines.len(), MAX_OF_ONE_PLACE + 1);
+        assert_eq!(lines.len(), MAX_OF_ONE_MESSAGE + 1);
         assert_eq!(lines[0].fields, "room=999");
-        assert_eq!(lines[MAX_OF_ONE_PLACE].message, "rare");
+        assert_eq!(lines[MAX_OF_ONE_MESSAGE].message, "rare");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::rooms_answer::rooms_in;
 use super::terminal::{Terminal, print};
 use super::{Answers, Given, SetupError};
-use crate::check::{Finding, Grade, PublicUrl, Remark, RoomsInSight, Session, Trial};
+use crate::check::{Finding, Grade, PublicUrl, RoomsInSight, Session, Trial};
 use crate::config::{self, values};
 use crate::count;
 use rocketchat::{Credentials, ServerUrl, UserId};
@@ -74,7 +74,7 @@ impl Interview {
             for address in server_addresses(&text) {
                 let Some(url) = self.valid("--url", config::server_url(&address))? else { break };
                 let findings = self.trial.server(&url).await;
-                if is_without_problem(&findings) {
+                if findings.iter().all(|finding| finding.remark.grade < Grade::Problem) {
                     self.report(&findings)?;
                     return Ok(url);
                 }
@@ -131,7 +131,10 @@ impl Interview {
             let Some(url) = self.valid(WEBHOOK_URL, values::webhook_url(&secret))? else { continue };
             let findings = self.trial.webhook(&url).await;
             self.report(&findings)?;
-            if self.accept("Use this URL anyway?", findings.iter().all(|finding| is_fine(&finding.remark)))? {
+            if self.accept(
+                "Use this URL anyway?",
+                findings.iter().all(|finding| finding.remark.grade == Grade::Fine),
+            )? {
                 return Ok(secret);
             }
         }
@@ -163,7 +166,7 @@ impl Interview {
             let Some(patterns) = self.valid("--room", patterns)? else { continue };
             let (findings, matched) = match session.try_rooms(&patterns).await {
                 Ok(found) => {
-                    let matched = found.iter().all(|room| room.is_part || is_fine(&room.remark));
+                    let matched = found.iter().all(|room| room.is_part || room.remark.grade == Grade::Fine);
                     (found.into_iter().map(|room| Finding::new(room.rooms, room.remark)).collect(), matched)
                 }
                 Err(finding) => (vec![finding], false),
@@ -250,7 +253,7 @@ impl Interview {
 
     /// Prints the findings of a trial. Returns whether there is no problem.
     fn report(&self, findings: &[Finding]) -> Result<bool, SetupError> {
-        let problem = findings.iter().find(|finding| is_problem(&finding.remark));
+        let problem = findings.iter().find(|finding| finding.remark.grade == Grade::Problem);
         if let (None, Some(problem)) = (self.terminal, problem) {
             let remedy = problem.remark.fix.as_ref().map_or_else(String::new, |fix| format!(": {fix}"));
             return Err(SetupError::Tried(format!("{}: {}{remedy}", problem.subject, problem.remark.text)));
@@ -271,18 +274,6 @@ impl Interview {
         }
         Ok(problem.is_none())
     }
-}
-
-fn is_fine(remark: &Remark) -> bool {
-    remark.grade == Grade::Fine
-}
-
-fn is_problem(remark: &Remark) -> bool {
-    remark.grade == Grade::Problem
-}
-
-fn is_without_problem(findings: &[Finding]) -> bool {
-    !findings.iter().any(|finding| is_problem(&finding.remark))
 }
 
 /// The rooms to choose from.

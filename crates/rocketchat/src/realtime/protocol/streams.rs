@@ -15,20 +15,17 @@ impl Protocol<'_> {
     pub(super) fn changed(&mut self, stream: &str, event: &str, args: &[Value]) -> Result<(), End> {
         match stream {
             ROOM_MESSAGES => self.messages(args),
-            NOTIFY_USER => match self.own_topic(event) {
-                Some(FORCE_LOGOUT) => return Err(LostReason::ForcedLogout.into()),
-                Some(SUBSCRIPTIONS_CHANGED) => {
-                    if let Some(change) = self.known.subscription_changed(args) {
-                        self.emit(RealtimeEvent::RoomsChanged(change));
-                    }
+            NOTIFY_USER => {
+                let change = match self.own_topic(event) {
+                    Some(FORCE_LOGOUT) => return Err(LostReason::ForcedLogout.into()),
+                    Some(SUBSCRIPTIONS_CHANGED) => self.known.subscription_changed(args),
+                    Some(ROOMS_CHANGED) => self.known.room_changed(args),
+                    _ => None,
+                };
+                if let Some(change) = change {
+                    self.emit(RealtimeEvent::RoomsChanged(change));
                 }
-                Some(ROOMS_CHANGED) => {
-                    if let Some(change) = self.known.room_changed(args) {
-                        self.emit(RealtimeEvent::RoomsChanged(change));
-                    }
-                }
-                _ => {}
-            },
+            }
             _ => {}
         }
         Ok(())
