@@ -34,6 +34,7 @@ pub use rocketchat::RocketChat;
 pub(crate) use rocketchat::{account_name, server_url};
 pub use signl4::Signl4;
 pub use source::Sources;
+pub(crate) use source::read_bounded;
 pub use store::Store;
 pub(crate) use trigger::room_pattern;
 

@@ -65,14 +65,11 @@ async fn report_status(bot: BotView, mut refusal: watch::Receiver<String>) {
             send(&[NotifyState::Status(&status)]);
             sent = status;
         }
-        let is_running = tokio::select! {
-            changed = connection.changed() => changed.is_ok(),
-            changed = refusal.changed() => changed.is_ok(),
-            () = changes => true,
-            () = sleep(LOOK) => true,
-        };
-        if !is_running {
-            return;
+        tokio::select! {
+            Ok(()) = connection.changed() => {}
+            Ok(()) = refusal.changed() => {}
+            () = changes => {}
+            () = sleep(LOOK) => {}
         }
     }
 }

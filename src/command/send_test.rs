@@ -40,14 +40,13 @@ const NOTE: &str = "This is a test of the bridge from Rocket.Chat. Nothing has h
 /// # Errors
 /// [`Failure::Reported`] if SIGNL4 does not accept the event or does not call back; the reason is printed.
 pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) -> Result<(), Failure> {
-    let failed = |error: &dyn std::fmt::Display| Failure::Test(error.to_string());
     let Some((_, url)) = config.signl4.webhooks().find(|(name, _)| name == team) else {
-        return Err(failed(&"the trigger's team has no webhook"));
+        return Err(failed("the trigger's team has no webhook"));
     };
-    let callbacks = Callbacks::await_at(config).await.map_err(|error| failed(&error))?;
-    let connector = Connector::with_user_agent(crate::USER_AGENT).map_err(|error| failed(&error))?;
+    let callbacks = Callbacks::await_at(config).await?;
+    let connector = Connector::with_user_agent(crate::USER_AGENT).map_err(failed)?;
     let client =
-        WebhookClient::new(connector.client_builder()).map_err(|error| failed(&error.without_url()))?;
+        WebhookClient::new(connector.client_builder()).map_err(|error| failed(error.without_url()))?;
     let external_id = format!("signl4-rocketchat-test-{:016x}", rand::rng().next_u64());
     let event = as_test(event, &external_id);
     let called = Instant::now();
@@ -85,7 +84,7 @@ pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) ->
             say(&format!("SIGNL4 called back after {after} ms ({kind}): both directions work.\n"));
             Ok(())
         }
-        Ok(Err(error)) => Err(failed(&error)),
+        Ok(Err(error)) => Err(failed(error)),
         Err(_) => {
             say(&format!(
                 "SIGNL4 did not call back. In the SIGNL4 portal, enter the outbound webhook http(s)://<host>:{}/signl4/<listener.secret>, \
@@ -106,6 +105,10 @@ fn as_test(mut event: AlertEvent, external_id: &str) -> AlertEvent {
     event
 }
 
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::Test(error.to_string())
+}
+
 /// Where SIGNL4's events arrive.
 enum Callbacks {
     /// On a listener of our own.
@@ -114,33 +117,22 @@ enum Callbacks {
     Bot { url: StoreUrl, since: Timestamp },
 }
 
-/// Why it is impossible to wait for events.
-#[derive(Debug, thiserror::Error)]
-enum CallbackError {
-    #[error("cannot listen on listener.bind: {0}")]
-    Listen(#[from] io::Error),
-    #[error("store: {0}")]
-    Store(#[from] StoreError),
-    #[error("{0}")]
-    Certificate(#[from] listener::CertificateError),
-}
-
 impl Callbacks {
-    async fn await_at(config: &Config) -> Result<Self, CallbackError> {
+    async fn await_at(config: &Config) -> Result<Self, Failure> {
         let socket = match TcpListener::bind(config.listener.bind).await {
             Ok(socket) => socket,
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 let url = config.store.url.clone();
                 let since = Timestamp::now();
                 // Tried first, so that nobody is paged if the event could not be received.
-                Store::received_events(&url, since).await?;
+                Store::received_events(&url, since).await.map_err(failed)?;
                 return Ok(Self::Bot { url, since });
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(failed(format!("cannot listen on listener.bind: {error}"))),
         };
-        let directory = tempfile::tempdir()?;
-        let store = Store::open(&StoreUrl::sqlite(directory.path().join("test.db"))).await?;
-        let access = watch::Sender::new(Arc::new(Access::new(&config.listener)?));
+        let directory = tempfile::tempdir().map_err(failed)?;
+        let store = Store::open(&StoreUrl::sqlite(directory.path().join("test.db"))).await.map_err(failed)?;
+        let access = watch::Sender::new(Arc::new(Access::new(&config.listener).map_err(failed)?));
         let serving = listener::serve(socket, access.subscribe(), store.clone(), CancellationToken::new());
         let serving = tokio::spawn(async move {
             serving.await;

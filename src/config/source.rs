@@ -104,14 +104,14 @@ impl Sources {
 
     fn read_file(&self, report: &Report) -> Option<Table> {
         let whole = Place { origin: Origin::Absent, key: String::new() };
-        let text = match read(&self.file()) {
-            Ok(bytes) if bytes.len() as u64 > MAX_FILE => {
-                Err(Fault::new("is far too long for a configuration", "name another file with --config"))
-            }
+        let text = match read_bounded(&self.file(), MAX_FILE) {
             Ok(bytes) => {
                 String::from_utf8(bytes).map_err(|_| Fault::new("is not UTF-8 text", "save it as UTF-8"))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.is_none() => Ok(String::new()),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                Err(Fault::new("is far too long for a configuration", "name another file with --config"))
+            }
             Err(error) => Err(Fault::new(
                 format!("cannot be read ({error})"),
                 "name an existing file with --config, and make sure that the bot's user can read it",
@@ -131,11 +131,14 @@ impl Sources {
     }
 }
 
-/// Reads a file, up to just above the maximum.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file that has at most `limit` bytes.
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > limit {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(bytes),
+    }
 }
 
 /// Whether a variable with our prefix is not a setting.

@@ -1,7 +1,5 @@
 //! Validation of single values, used by several tables and by `init`: URLs, addresses, secrets, templates, words.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
@@ -12,6 +10,7 @@ use url::Url;
 
 use super::report::{Fault, closest, quoted};
 use super::section::{Section, Setting};
+use super::source::read_bounded;
 use crate::alerting::{CompileError, Template, Vocabulary};
 use signl4::WebhookUrl;
 
@@ -128,24 +127,13 @@ impl Section<'_> {
 
 /// Reads a secret file.
 fn read_secret(path: &str) -> Result<String, Fault> {
-    let file = display(path);
-    let unreadable = |error: io::Error| {
-        let why = match error.kind() {
-            io::ErrorKind::InvalidData => format!("names {file}, which is not UTF-8 text"),
-            _ => format!("names {file}, which cannot be read ({error})"),
-        };
-        Fault::new(why, "name a file that contains only the secret and is readable by the bot's user")
+    let why = match read_bounded(Path::new(path), MAX_SECRET_FILE).map(String::from_utf8) {
+        Ok(Ok(text)) => return Ok(text),
+        Ok(Err(_)) => "which is not UTF-8 text".to_owned(),
+        Err(error) => format!("which cannot be read ({error})"),
     };
-    let mut text = String::new();
-    let opened = File::open(path).map_err(unreadable)?;
-    opened.take(MAX_SECRET_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > MAX_SECRET_FILE {
-        return Err(Fault::new(
-            format!("names {file}, which is far too long for a secret"),
-            "name a file that contains only the secret",
-        ));
-    }
-    Ok(text)
+    let fix = "name a file that contains only the secret and is readable by the bot's user";
+    Err(Fault::new(format!("names {}, {why}", display(path)), fix))
 }
 
 /// The path for display. A text that does not look like a path may be the secret itself under the wrong key.

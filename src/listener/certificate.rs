@@ -3,12 +3,7 @@
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-    sync::Arc,
-};
+use std::{io, path::Path, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use rustls::{
@@ -18,7 +13,7 @@ use rustls::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::TlsFiles;
+use crate::config::{TlsFiles, read_bounded};
 
 /// Maximum file size in bytes. A certificate chain has a few thousand.
 const MAX_FILE: u64 = 1 << 20;
@@ -167,11 +162,8 @@ impl Pem {
 }
 
 fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
-    let mut content = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE).read_to_end(&mut content))
-        .map_err(|source| CertificateError::Unreadable { key, path: display(path), source })?;
-    Ok(content)
+    let content = read_bounded(path, MAX_FILE);
+    content.map_err(|source| CertificateError::Unreadable { key, path: display(path), source })
 }
 
 fn display(path: &Path) -> String {

@@ -297,31 +297,18 @@ fn shortened(labels: &[String]) -> String {
     }
 }
 
-/// The addresses that a URL from the browser may stand for: without the page that was open, unchanged, or without any
-/// path. Where the scheme is missing, first with encryption, then without.
+/// The addresses that a URL from the browser may stand for: the page that is open, each folder above it, and the host alone.
+/// Where the scheme is missing, first with encryption, then without.
 fn server_addresses(text: &str) -> Vec<String> {
-    const PAGES: [&str; 8] = ["home", "channel", "group", "direct", "live", "login", "account", "admin"];
-    let text = text.trim();
-    let schemes = if text.contains("://") {
-        [text.to_owned()].into()
-    } else {
-        ["https://", "http://"].map(|scheme| format!("{scheme}{text}")).to_vec()
+    let text = text.split(['?', '#']).next().unwrap_or_default().trim();
+    let (schemes, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (vec![scheme], rest),
+        None => (vec!["https", "http"], text),
     };
-    let mut addresses = Vec::new();
-    for text in &schemes {
-        let text = text.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
-        let (scheme, rest) = text.split_once("://").unwrap_or_default();
-        let parts: Vec<&str> = rest.split('/').collect();
-        let page =
-            parts.iter().skip(1).position(|part| PAGES.contains(part)).map_or(parts.len(), |at| at + 1);
-        for end in [page, parts.len(), 1] {
-            let address = format!("{scheme}://{}", parts[..end].join("/"));
-            if !addresses.contains(&address) {
-                addresses.push(address);
-            }
-        }
-    }
-    addresses
+    let rest = rest.trim_end_matches('/');
+    let ends: Vec<usize> = rest.match_indices('/').map(|(at, _)| at).chain([rest.len()]).collect();
+    let of_scheme = |scheme| ends.iter().rev().map(move |end| format!("{scheme}://{}", &rest[..*end]));
+    schemes.into_iter().flat_map(of_scheme).collect()
 }
 
 fn with_scheme(text: &str) -> String {
@@ -340,13 +327,14 @@ mod tests {
             ("chat.example.com", vec!["https://chat.example.com", "http://chat.example.com"]),
             (
                 " https://chat.example.com/home ",
-                vec!["https://chat.example.com", "https://chat.example.com/home"],
+                vec!["https://chat.example.com/home", "https://chat.example.com"],
             ),
             (
                 "http://example.com:3000/chat/channel/general?msg=x",
                 vec![
-                    "http://example.com:3000/chat",
                     "http://example.com:3000/chat/channel/general",
+                    "http://example.com:3000/chat/channel",
+                    "http://example.com:3000/chat",
                     "http://example.com:3000",
                 ],
             ),

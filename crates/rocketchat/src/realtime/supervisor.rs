@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -111,10 +111,7 @@ impl Realtime {
 
     fn lost(&self, reason: LostReason, wait: Duration, buffer: &mut EventBuffer) {
         tracing::warn!(%reason, name = reason.name(), retry_in = ?wait, "no realtime session");
-        let retry_at = SignedDuration::try_from(wait)
-            .ok()
-            .and_then(|wait| Timestamp::now().checked_add(wait).ok())
-            .unwrap_or(Timestamp::MAX);
+        let retry_at = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
         self.state.send_replace(ConnectionState::Waiting { reason: reason.clone(), retry_at });
         buffer.push(RealtimeEvent::Lost { reason, retry_in: wait });
     }
