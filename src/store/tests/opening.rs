@@ -140,7 +140,7 @@ async fn a_directory_that_is_missing_or_takes_no_files_is_named() {
     for url in [inside("missing/bot.db"), inside("file/bot.db"), StoreUrl::sqlite("/proc/bot.db")] {
         let error = refused(&url).await;
         assert!(matches!(&error, StoreError::Open { path, .. } if path.ends_with("bot.db")), "{error:?}");
-        assert!(error.to_string().contains("writable"), "{error}");
+        assert!(error.to_string().contains("can write to both"), "{error}");
     }
 }
 
