@@ -137,14 +137,14 @@ struct Noted {
 }
 
 impl Health {
-    /// Sets a condition until it is cleared.
-    pub(crate) fn raise(&self, condition: Condition, what: impl Into<String>) {
-        self.raise_after(Duration::ZERO, condition, what);
+    /// Sets a condition until it is cleared. Returns whether that is news.
+    pub(crate) fn raise(&self, condition: Condition, what: impl Into<String>) -> bool {
+        self.raise_after(Duration::ZERO, condition, what)
     }
 
     /// Sets a condition that is reported if it is not cleared within this time.
-    pub(crate) fn raise_after(&self, delay: Duration, condition: Condition, what: impl Into<String>) {
-        self.insert(condition, what.into(), delay, None);
+    pub(crate) fn raise_after(&self, delay: Duration, condition: Condition, what: impl Into<String>) -> bool {
+        self.insert(condition, what.into(), delay, None)
     }
 
     /// Reports an incident that nothing clears; it is shown for a day.
@@ -156,6 +156,15 @@ impl Health {
     /// Clears a condition.
     pub(crate) fn clear(&self, condition: &Condition) {
         self.0.send_if_modified(|all| all.remove(condition).is_some());
+    }
+
+    /// Clears the conditions of all other rooms.
+    pub(crate) fn keep_rooms(&self, is_troubled: impl Fn(&RoomId) -> bool) {
+        self.0.send_if_modified(|all| {
+            let before = all.len();
+            all.retain(|condition, _| !matches!(condition, Condition::Room(room) if !is_troubled(room)));
+            all.len() != before
+        });
     }
 
     /// Completes at the next change.
@@ -178,7 +187,7 @@ impl Health {
         self.0.borrow().values().filter(is_current).map(|noted| noted.warning.clone()).collect()
     }
 
-    fn insert(&self, condition: Condition, what: String, delay: Duration, until: Option<SystemTime>) {
+    fn insert(&self, condition: Condition, what: String, delay: Duration, until: Option<SystemTime>) -> bool {
         self.0.send_if_modified(|all| {
             let before = all.get(&condition);
             if until.is_none() && before.is_some_and(|noted| noted.warning.what == what) {
@@ -188,7 +197,7 @@ impl Health {
             let from = before.map_or_else(|| Instant::now() + delay, |noted| noted.from);
             all.insert(condition, Noted { warning: Warning { what, since }, from, until });
             true
-        });
+        })
     }
 }
 

@@ -75,21 +75,10 @@ impl Trigger {
     ///
     /// Contains every name of every pattern, so that a template can use a group of a pattern that did not match.
     pub(super) fn captures(&self, index: usize, text: &str) -> BTreeMap<String, String> {
+        let groups = self.patterns.get(index).and_then(|pattern| pattern.captures(text));
+        let caught = |name| groups.as_ref()?.name(name).map(|group| group.as_str());
         let names = self.patterns.iter().flat_map(Pattern::groups);
-        let mut caught: BTreeMap<String, String> =
-            names.map(|name| (name.to_owned(), String::new())).collect();
-        let Some(pattern) = self.patterns.get(index) else {
-            return caught;
-        };
-        let Some(groups) = pattern.captures(text) else {
-            return caught;
-        };
-        for name in pattern.groups() {
-            if let Some(group) = groups.name(name) {
-                caught.insert(name.to_owned(), group.as_str().to_owned());
-            }
-        }
-        caught
+        names.map(|name| (name.to_owned(), caught(name).unwrap_or_default().to_owned())).collect()
     }
 }
 

@@ -46,17 +46,17 @@ impl<'a> Unfound<'a> {
     ) -> Self {
         let mut unfound = Self::default();
         for pattern in patterns {
-            let found = || joined.clone().any(|room| pattern.matches(room, true));
+            let is_none = |found: &dyn Fn(&Room) -> bool| !joined.clone().any(found);
             match pattern {
                 RoomPattern::Any => {}
                 RoomPattern::Glob(..) => unfound.channels = true,
-                // The renamed room is already known; another room may have its old name now.
+                // A renamed room is known already, but another one may have its old name now.
                 RoomPattern::Name(name)
-                    if !joined.clone().any(|room| room.names().any(|other| same_name(other, name))) =>
+                    if is_none(&|room| room.names().any(|other| same_name(other, name))) =>
                 {
                     unfound.names.insert(name);
                 }
-                RoomPattern::Id(id) if !found() => {
+                RoomPattern::Id(id) if is_none(&|room| room.id == *id) => {
                     unfound.ids.insert(id);
                 }
                 RoomPattern::Name(_) | RoomPattern::Id(_) => {}

@@ -3,29 +3,27 @@
 use std::{
     collections::{HashMap, HashSet},
     panic::AssertUnwindSafe,
-    sync::Arc,
     time::Duration,
 };
 
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use super::{
-    ingest::Rooms,
+    context::Context,
     outbox::{Renderer, Reply, which},
-    settings::{Current, Settings},
+    settings::Settings,
 };
 use crate::{
     alerting::{
         Candidates, Correlation, FoundBy, Name, ReplyKind, ReplyTarget, ReplyWords, correlate, which_alert,
     },
-    health::{Condition, Health},
+    health::Condition,
     store::{
-        self, Alert, AlertState, DeliveryId, EventOutcome, MOST_FORMER, NewDelivery, Raised, Store,
-        StoreError, StoredEvent,
+        self, Alert, AlertState, DeliveryId, EventOutcome, MOST_FORMER, NewDelivery, Raised, StoreError,
+        StoredEvent,
     },
     telemetry,
 };
@@ -49,12 +47,9 @@ const NOBODY: &str = "Somebody";
 /// The text of a note without text. The app also accepts pictures and recordings.
 const NO_TEXT: &str = "(a note without text)";
 
-/// Turns stored events into replies until cancelled.
+/// Turns stored events into replies.
 pub(super) struct Events {
-    store: Store,
-    current: Current,
-    rooms: Arc<Rooms>,
-    health: Health,
+    context: Context,
     /// What events wait for, by row.
     waits: HashMap<i64, Wait>,
     panics: HashMap<i64, u32>,
@@ -75,13 +70,14 @@ impl Wait {
 }
 
 impl Events {
-    pub(super) fn new(store: Store, current: Current, rooms: Arc<Rooms>, health: Health) -> Self {
-        Self { store, current, rooms, health, waits: HashMap::new(), panics: HashMap::new() }
+    pub(super) fn new(context: Context) -> Self {
+        Self { context, waits: HashMap::new(), panics: HashMap::new() }
     }
 
-    pub(super) async fn run(mut self, cancel: CancellationToken) {
-        let mut changes = self.store.changes();
-        while !cancel.is_cancelled() {
+    /// Can be stopped at any point: an event is settled at once with all that follows from it.
+    pub(super) async fn run(mut self) {
+        let mut changes = self.context.store.changes();
+        loop {
             // Armed before the query, so that both an event stored after the query and an answer to a call wake this
             // task.
             changes.mark_unchanged();
@@ -93,7 +89,6 @@ impl Events {
                 }
             };
             tokio::select! {
-                () = cancel.cancelled() => {}
                 () = sleep(rest) => {}
                 Ok(()) = changes.changed() => {}
             }
@@ -105,7 +100,7 @@ impl Events {
         // Later events of an alert do not overtake one that is waiting.
         let (mut after, mut held) = (0, HashSet::new());
         loop {
-            let events = self.store.waiting_events(after, PORTION).await?;
+            let events = self.context.store.waiting_events(after, PORTION).await?;
             for event in &events {
                 self.handle(event, &mut held).await?;
                 after = event.seq;
@@ -147,9 +142,8 @@ impl Events {
         if *panics < MOST_PANICS {
             return Ok(false);
         }
-        self.store
-            .settle_event(event, &EventOutcome { correlation: "panic", ..EventOutcome::default() })
-            .await
+        let outcome = EventOutcome { correlation: "panic", ..EventOutcome::default() };
+        self.context.store.settle_event(event, &outcome).await
     }
 
     /// Settles an event; `false` if it waits.
@@ -165,7 +159,7 @@ impl Events {
         };
         let (Some(kind), Some(reference)) = (reply_kind(notification.event_kind), &notification.alert) else {
             info!(event = %notification.id, kind = notification.event_kind.name(), "event without a reply");
-            return self.settle(event, &notification, "none", EventOutcome::default()).await;
+            return self.settle(event, &outcome_of(&notification, "none")).await;
         };
         let name = reference.event_id.clone();
         let is_behind = name.as_ref().is_some_and(|name| held.contains(name));
@@ -180,16 +174,16 @@ impl Events {
     /// Settles an unreadable event. It stays in the store for inspection.
     async fn unreadable(&self, event: &StoredEvent) -> Result<bool, StoreError> {
         const UNREADABLE: &str = "unreadable";
-        let outcome = EventOutcome { correlation: UNREADABLE, ..EventOutcome::default() };
-        let is_settled = self.store.settle_event(event, &outcome).await?;
+        let outcome =
+            EventOutcome { correlation: UNREADABLE, event_kind: UNREADABLE, ..EventOutcome::default() };
+        let is_settled = self.settle(event, &outcome).await?;
         if is_settled {
             let (row, bytes) = (event.seq, event.body.len());
             error!(row, bytes, "an event from SIGNL4 cannot be read; it is kept in the store's table event");
-            telemetry::event(UNREADABLE, UNREADABLE);
             let what = format!(
                 "an event from SIGNL4 could not be read and had no effect; it is kept in the store's table event, row {row}"
             );
-            self.health.note(Condition::UnreadableEvent, what);
+            self.context.health.note(Condition::UnreadableEvent, what);
         }
         Ok(is_settled)
     }
@@ -203,29 +197,29 @@ impl Events {
         reference: &AlertRef,
     ) -> Result<bool, StoreError> {
         let now = Instant::now();
-        let found = self.store.candidates(reference, Timestamp::now() - CLAIMS_FOR).await?;
+        let found = self.context.store.candidates(reference, Timestamp::now() - CLAIMS_FOR).await?;
         let wait = self
             .waits
             .entry(event.seq)
             .or_insert_with(|| Wait { until: now + LONGEST_WAIT, calls: found.calls_under_way.clone() });
         let (may_wait, call_under_way) = (wait.until > now, wait.is_for_one_of(&found.calls_under_way));
-        let settings = self.current.now();
+        let settings = self.context.current.now();
         // After a start, the rooms are only known once they are listed. The store knows earlier ones from its records,
         // or from an alert if no list was complete yet.
         let noted = match &reference.external_id {
             Some(id) => {
                 found.by_external.iter().any(|alert| alert.room.as_str() == id)
-                    || self.store.watches_room(&RoomId::new(id.as_str())).await?
+                    || self.context.store.watches_room(&RoomId::new(id.as_str())).await?
             }
             None => false,
         };
-        let is_watched = |room: &RoomId| noted || self.rooms.watched(room);
+        let is_watched = |room: &RoomId| noted || self.context.rooms.watched(room);
         let tells_raised = notification.event_kind == EventKind::Raised;
         let candidates = candidates(reference, found, call_under_way);
         let correlation = correlate(reference, tells_raised, candidates, may_wait, is_watched);
         let other_room = settings.config.replies.other_alerts_to.as_ref();
         // After a start the rooms are not known until they have been listed.
-        let room_is_unknown = other_room.is_some_and(|room| self.rooms.find(room).is_none());
+        let room_is_unknown = other_room.is_some_and(|room| self.context.rooms.find(room).is_none());
         match &correlation.target {
             ReplyTarget::Later => return Ok(false),
             ReplyTarget::Nowhere if room_is_unknown && may_wait => return Ok(false),
@@ -239,30 +233,19 @@ impl Events {
             learned: learned(reference, correlation.name),
             raised: self.raised(&correlation, &settings),
             reply: self.reply(notification, kind, &correlation.target, &settings).await,
-            ..EventOutcome::default()
+            ..outcome_of(notification, correlation.target.name())
         };
-        let is_settled = self.settle(event, notification, correlation.target.name(), outcome).await?;
+        let is_settled = self.settle(event, &outcome).await?;
         if is_settled {
             log(notification, &correlation);
         }
         Ok(is_settled)
     }
 
-    async fn settle(
-        &self,
-        event: &StoredEvent,
-        notification: &Notification,
-        correlation: &'static str,
-        outcome: EventOutcome<'_>,
-    ) -> Result<bool, StoreError> {
-        let event_kind = notification.event_kind.name();
-        let actor = notification.user.as_deref();
-        let is_settled = self
-            .store
-            .settle_event(event, &EventOutcome { correlation, event_kind, actor, ..outcome })
-            .await?;
+    async fn settle(&self, event: &StoredEvent, outcome: &EventOutcome<'_>) -> Result<bool, StoreError> {
+        let is_settled = self.context.store.settle_event(event, outcome).await?;
         if is_settled {
-            telemetry::event(event_kind, correlation);
+            telemetry::event(outcome.event_kind, outcome.correlation);
         }
         Ok(is_settled)
     }
@@ -270,11 +253,10 @@ impl Events {
     /// The alerts that are now known to be raised although no answer confirmed it, and how their threads are informed.
     fn raised(&self, correlation: &Correlation<Alert>, settings: &Settings) -> Vec<Raised> {
         let config = &settings.config;
-        let renderer = Renderer::new(&config.replies);
+        let renderer = Renderer(&config.replies);
         let is_news = |alert: &&Alert| matches!(alert.state, AlertState::Queued | AlertState::NotSent);
         let raised = correlation.raised.iter().filter(is_news).map(|alert| {
-            let trigger = config.triggers.iter().find(|trigger| trigger.name == alert.trigger);
-            let team = trigger.map_or("", |trigger| trigger.team.as_str());
+            let team = config.triggers.get(&alert.trigger).map_or("", |trigger| trigger.team.as_str());
             Raised { alert: alert.id, confirmations: renderer.sent(alert, team) }
         });
         raised.collect()
@@ -287,17 +269,18 @@ impl Events {
         target: &ReplyTarget<Alert>,
         settings: &Settings,
     ) -> Option<NewDelivery> {
-        let renderer = Renderer::new(&settings.config.replies);
+        let renderer = Renderer(&settings.config.replies);
         match target {
             ReplyTarget::Thread(alert, _) => {
-                let which = which(&self.store, alert).await;
+                let which = which(&self.context.store, alert).await;
                 let text = text(notification, kind, renderer, which.as_deref())?;
                 Some(Reply::about(alert, text).queued(kind, Some(alert.id)))
             }
             ReplyTarget::Room(room, maybe_about) => {
                 let mut text = text(notification, kind, renderer, None)?;
                 let server = settings.config.rocketchat.url.base();
-                let link = |alert: &Alert| self.rooms.link(server, &alert.room, &alert.message).to_string();
+                let link =
+                    |alert: &Alert| self.context.rooms.link(server, &alert.room, &alert.message).to_string();
                 let links: Vec<String> = maybe_about.iter().map(link).collect();
                 if !links.is_empty() {
                     text.push_str(&format!("\nThis may be about {}", links.join(" or ")));
@@ -306,7 +289,7 @@ impl Events {
             }
             ReplyTarget::Nowhere => {
                 let room = settings.config.replies.other_alerts_to.as_ref()?;
-                let Some(room) = self.rooms.find(room) else {
+                let Some(room) = self.context.rooms.find(room) else {
                     warn!(%room, "the bot is not in the room of replies.other_alerts_to, so nothing is posted");
                     return None;
                 };
@@ -319,6 +302,11 @@ impl Events {
             ReplyTarget::Later => None,
         }
     }
+}
+
+fn outcome_of<'a>(notification: &'a Notification, correlation: &'static str) -> EventOutcome<'a> {
+    let (event_kind, actor) = (notification.event_kind.name(), notification.user.as_deref());
+    EventOutcome { correlation, event_kind, actor, ..EventOutcome::default() }
 }
 
 /// The store's candidates, as far as they matter.
@@ -354,12 +342,8 @@ fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bo
 }
 
 fn learned(reference: &AlertRef, name: Name) -> Option<(&EventId, &str)> {
-    match name {
-        Name::Learned | Name::Unclaimed => {
-            Some((reference.event_id.as_ref()?, reference.external_id.as_deref()?))
-        }
-        Name::Settled => None,
-    }
+    let named = (reference.event_id.as_ref()?, reference.external_id.as_deref()?);
+    (name != Name::Settled).then_some(named)
 }
 
 /// The reply to an event; `None` if nothing is posted.

@@ -1,20 +1,18 @@
 //! Periodic work: reports late alerts in their threads, deletes rows that were settled long ago, and keeps the log of SQLite short.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
-use rocketchat::Account;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
+    context::Context,
     outbox::{Renderer, which},
-    settings::Current,
 };
 use crate::{
     alerting::{ReplyKind, ReplyWords},
-    store::{Store, StoreError},
+    store::StoreError,
 };
 
 /// How often to look for late alerts.
@@ -26,90 +24,78 @@ const PURGE_AGAIN: Duration = Duration::from_secs(60);
 /// How much longer a settled alert is kept than its message may reappear, because clocks differ.
 const KEEP_LONGER: Duration = Duration::from_hours(24);
 
-/// Does the periodic work.
-pub(super) struct Housekeeping {
-    pub(super) store: Store,
-    pub(super) current: Current,
-    /// Knows Rocket.Chat's clock.
-    pub(super) account: Arc<Account>,
-    /// After this time, an unsent alert is reported in its thread.
-    pub(super) late_after: Duration,
+/// Does the periodic work. It can be stopped at any point.
+pub(super) async fn run(context: Context) {
+    let mut look = tokio::time::interval(LOOK.min(context.tempo.late_after));
+    let mut purging = tokio::time::interval(PURGE);
+    let mut changes = context.store.changes();
+    loop {
+        let done = tokio::select! {
+            _ = look.tick() => look_around(&context, &mut changes).await,
+            _ = purging.tick() => match is_clock_plausible(&context) {
+                true => purge(&context).await,
+                false => {
+                    purging.reset_after(PURGE_AGAIN);
+                    Ok(())
+                }
+            },
+        };
+        if let Err(error) = done {
+            error!(%error, "the store cannot be read or written; trying again");
+        }
+    }
 }
 
-impl Housekeeping {
-    pub(super) async fn run(self, cancel: CancellationToken) {
-        let mut look = tokio::time::interval(LOOK.min(self.late_after));
-        let mut purge = tokio::time::interval(PURGE);
-        let mut changes = self.store.changes();
-        loop {
-            let done = tokio::select! {
-                () = cancel.cancelled() => return,
-                _ = look.tick() => self.look(&mut changes).await,
-                _ = purge.tick() => match self.is_clock_plausible() {
-                    true => self.purge().await,
-                    false => {
-                        purge.reset_after(PURGE_AGAIN);
-                        Ok(())
-                    }
-                },
-            };
-            if let Err(error) = done {
-                error!(%error, "the store cannot be read or written; trying again");
-            }
+async fn look_around(context: &Context, changes: &mut watch::Receiver<()>) -> Result<(), StoreError> {
+    tell_late(context).await?;
+    if changes.has_changed().unwrap_or_default() {
+        changes.mark_unchanged();
+        context.store.checkpoint().await?;
+    }
+    Ok(())
+}
+
+/// A waiting alert is reported once: either SIGNL4 fails, or the alert is queued behind others.
+async fn tell_late(Context { store, current, tempo, .. }: &Context) -> Result<(), StoreError> {
+    let settings = current.now();
+    let renderer = Renderer(&settings.config.replies);
+    for alert in store.late_alerts(Timestamp::now() - tempo.late_after).await? {
+        let reason = store.waiting_because(alert.id).await?;
+        let kind = if reason.is_some() { ReplyKind::Delayed } else { ReplyKind::Queued };
+        let which = which(store, &alert).await;
+        let words = ReplyWords {
+            reason: reason.as_deref().unwrap_or_default(),
+            which: which.as_deref(),
+            ..ReplyWords::default()
+        };
+        let reply = renderer.in_thread(&alert, kind, &words);
+        store.tell_late(alert.id, reply.as_ref()).await?;
+        let (alert, waits_since) = (alert.id, alert.created_at);
+        match reason {
+            Some(reason) => warn!(%alert, %waits_since, reason, "alert is late"),
+            None => info!(%alert, %waits_since, "alert is queued behind others"),
         }
     }
+    Ok(())
+}
 
-    async fn look(&self, changes: &mut watch::Receiver<()>) -> Result<(), StoreError> {
-        self.tell_late().await?;
-        if changes.has_changed().unwrap_or_default() {
-            changes.mark_unchanged();
-            self.store.checkpoint().await?;
-        }
-        Ok(())
-    }
+/// Whether this machine's clock was compared with Rocket.Chat's, and agrees within a day. If it was set far ahead, everything
+/// would seem old.
+fn is_clock_plausible(context: &Context) -> bool {
+    context.rest.account().clock_offset().is_some_and(|offset| offset.unsigned_abs() < KEEP_LONGER)
+}
 
-    /// A waiting alert is reported once: either SIGNL4 fails, or the alert is queued behind others.
-    async fn tell_late(&self) -> Result<(), StoreError> {
-        let settings = self.current.now();
-        let renderer = Renderer::new(&settings.config.replies);
-        for alert in self.store.late_alerts(Timestamp::now() - self.late_after).await? {
-            let reason = self.store.waiting_because(alert.id).await?;
-            let kind = if reason.is_some() { ReplyKind::Delayed } else { ReplyKind::Queued };
-            let which = which(&self.store, &alert).await;
-            let words = ReplyWords {
-                reason: reason.as_deref().unwrap_or_default(),
-                which: which.as_deref(),
-                ..ReplyWords::default()
-            };
-            let reply = renderer.in_thread(&alert, kind, &words);
-            self.store.tell_late(alert.id, reply.as_ref()).await?;
-            let (alert, waits_since) = (alert.id, alert.created_at);
-            match reason {
-                Some(reason) => warn!(%alert, %waits_since, reason, "alert is late"),
-                None => info!(%alert, %waits_since, "alert is queued behind others"),
-            }
-        }
-        Ok(())
+async fn purge(Context { store, current, .. }: &Context) -> Result<(), StoreError> {
+    let settings = current.now();
+    let config = &settings.config;
+    let keep = config.store.keep;
+    // A pair must outlive everything that may deliver its message again as a new one. Without the pair, the
+    // message would page again.
+    let keep_alerts = keep.max(config.rocketchat.catch_up * 2 + KEEP_LONGER);
+    let now = Timestamp::now();
+    let removed = store.purge(now - keep, now - keep_alerts).await?;
+    if removed > 0 {
+        info!(removed, "deleted rows that are older than store.keep");
     }
-
-    /// Whether this machine's clock was compared with Rocket.Chat's, and agrees within a day. If it was set far ahead, everything
-    /// would seem old.
-    fn is_clock_plausible(&self) -> bool {
-        self.account.clock_offset().is_some_and(|offset| offset.unsigned_abs() < KEEP_LONGER)
-    }
-
-    async fn purge(&self) -> Result<(), StoreError> {
-        let settings = self.current.now();
-        let config = &settings.config;
-        let keep = config.store.keep;
-        // A pair must outlive everything that may deliver its message again as a new one. Without the pair, the
-        // message would page again.
-        let keep_alerts = keep.max(config.rocketchat.catch_up * 2 + KEEP_LONGER);
-        let now = Timestamp::now();
-        let removed = self.store.purge(now - keep, now - keep_alerts).await?;
-        if removed > 0 {
-            info!(removed, "deleted rows that are older than store.keep");
-        }
-        Ok(())
-    }
+    Ok(())
 }

@@ -1,64 +1,66 @@
 //! What ingest and backfill share: the server, the store, the rooms, and the settling of messages.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rocketchat::{RestClient, RoomId, UserId};
-use tokio::sync::Notify;
+use rocketchat::RestClient;
 use tracing::{info, warn};
 
-use super::ingest::{Item, Known, Rooms, Settler};
+use super::context::Context;
+use super::ingest::{Known, Rooms, SeenTexts};
 use super::progress::Cursors;
 use super::retry::{Retry, until_stored};
 use super::run::Tempo;
-use crate::config::Config;
 use crate::health::{Condition, Health};
+use crate::store::Store;
 
 /// What ingest and backfill share.
 #[derive(Debug)]
 pub(super) struct Intake {
+    pub(super) store: Store,
     pub(super) rest: RestClient,
     pub(super) health: Health,
-    pub(super) settler: Settler,
     pub(super) rooms: Arc<Rooms>,
-    pub(super) cursors: Cursors,
+    pub(super) tempo: Tempo,
     /// How to repeat calls.
     pub(super) retry: Retry,
-    pub(super) tempo: Tempo,
+    pub(super) seen: Arc<SeenTexts>,
+    pub(super) cursors: Cursors,
     /// The current conditions that were logged, so that each is logged once and not at every round.
-    pub(super) warned: Mutex<HashSet<String>>,
-    /// The last logged problems of rooms that triggers name.
-    pub(super) troubles: Mutex<BTreeMap<RoomId, String>>,
-    /// Tells the backfill that the server's clock may have been set back, so that the next round starts early.
-    pub(super) doubt: Notify,
+    warned: Mutex<HashSet<String>>,
 }
 
 impl Intake {
-    /// Settles messages in one transaction, and retries until that succeeds. Returns how many alerts they raised.
-    pub(super) async fn settle(&self, items: &[Item<'_>], config: &Config, me: &UserId) -> usize {
-        until_stored("cannot store the alerts of messages", || self.settler.settle(items, config, me)).await
+    pub(super) fn new(context: Context, seen: Arc<SeenTexts>, cursors: Cursors) -> Self {
+        let Context { store, rest, health, rooms, tempo, .. } = context;
+        let retry = Retry { unit: tempo.retry_unit };
+        Self { store, rest, health, rooms, tempo, retry, seen, cursors, warned: Mutex::default() }
     }
 
     /// Reports the problems of rooms that triggers name if they have changed, and saves which rooms are named.
     pub(super) async fn note_named_rooms(&self) {
         if let Some(named) = self.rooms.unsaved_names() {
-            let store = &self.settler.store;
-            until_stored("cannot store which rooms are named", || store.save_named_rooms(&named)).await;
+            let save = || self.store.save_named_rooms(&named);
+            until_stored("cannot store which rooms are named", save).await;
         }
-        let now = self.rooms.troubles();
-        let before = {
-            let mut said = self.troubles.lock();
-            std::mem::replace(&mut *said, now.clone())
-        };
-        for (room, what) in &now {
-            if before.get(room) != Some(what) {
+        let troubles = self.rooms.troubles();
+        for (room, what) in &troubles {
+            if self.health.raise(Condition::Room(room.clone()), what) {
                 warn!(%room, "{what}");
-                self.health.raise(Condition::Room(room.clone()), what);
             }
         }
-        for room in before.keys().filter(|room| !now.contains_key(*room)) {
-            self.health.clear(&Condition::Room(room.clone()));
+        self.health.keep_rooms(|room| troubles.contains_key(room));
+    }
+
+    /// Rooms that are no longer watched lose their cursor, because messages written meanwhile must not raise alerts later. An
+    /// unknown room keeps its cursor unless all rooms are known.
+    pub(super) async fn forget_unwatched(&self, all_are_known: bool) {
+        for room in self.cursors.rooms() {
+            let is_watched = self.rooms.get(&room).map_or(!all_are_known, |known| known.watched);
+            if !is_watched {
+                self.cursors.forget(&room).await;
+            }
         }
     }
 

@@ -5,13 +5,13 @@
 //! store is a commit.
 
 mod backfill;
+mod context;
 mod events;
 mod housekeeping;
 mod ingest;
 mod intake;
 mod outbox;
 mod progress;
-mod reload;
 mod retry;
 mod run;
 mod saved_login;
@@ -22,5 +22,5 @@ mod view;
 #[cfg(any(test, fuzzing))]
 pub(crate) use outbox::fuzzing;
 pub(crate) use outbox::labels;
-pub use reload::Reloader;
 pub use run::{Bot, RunError, StartError, Tempo};
+pub use settings::Reloader;

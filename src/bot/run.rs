@@ -2,10 +2,9 @@
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
 use tokio::{
     net::TcpListener,
-    sync::{Notify, mpsc, watch},
+    sync::{mpsc, watch},
     task::{JoinError, JoinSet},
     time::{sleep, timeout},
 };
@@ -13,16 +12,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
+    context::Context,
     events::Events,
-    housekeeping::Housekeeping,
-    ingest::{Ingest, Rooms, SeenTexts, Settler, StreamFilter},
+    housekeeping,
+    ingest::{Ingest, Rooms, SeenTexts, StreamFilter},
     intake::Intake,
-    outbox::{Outbox, Tools},
+    outbox::Outbox,
     progress::Cursors,
-    reload::Reloader,
-    retry::Retry,
     saved_login::SavedLogin,
-    settings::{Current, Settings},
+    settings::{Current, Reloader},
     view::view,
 };
 use crate::{
@@ -44,8 +42,6 @@ use signl4::WebhookClient;
 const GRACE: Duration = Duration::from_secs(9);
 /// How often a standby tries to become active.
 const TAKE_OVER_EVERY: Duration = Duration::from_secs(1);
-/// How long a standby waits once the database is back.
-const AFTER_FAILURE: Duration = Duration::from_secs(4);
 /// Maximum number of realtime events that wait for the intake.
 const EVENTS: usize = 1024;
 
@@ -142,7 +138,7 @@ pub enum RunError {
 pub struct Bot {
     parts: JoinSet<&'static str>,
     cancel: CancellationToken,
-    store: Store,
+    context: Context,
     reloader: Reloader,
     view: BotView,
     listener: SocketAddr,
@@ -151,25 +147,12 @@ pub struct Bot {
     work: Option<Work>,
 }
 
-/// The parts that only the active one of several replicas runs, before they start.
+/// What only the active one of several replicas has to do.
 #[derive(Debug)]
 struct Work {
-    shared: Shared,
     webhooks: WebhookClient,
     realtime: Realtime,
     seen: Arc<SeenTexts>,
-    tempo: Tempo,
-}
-
-/// What most parts need.
-#[derive(Debug)]
-struct Shared {
-    store: Store,
-    current: Current,
-    rooms: Arc<Rooms>,
-    rest: RestClient,
-    health: Health,
-    cancel: CancellationToken,
 }
 
 impl Bot {
@@ -182,9 +165,8 @@ impl Bot {
         let access = watch::Sender::new(Arc::new(Access::new(&config.listener)?));
         let store = Store::open_as_replica(&config.store.url, tempo.store_busy).await?;
         let is_active = store.take_over().await?;
-        let public = bind("listener.bind", config.listener.bind).await?;
-        let private = bind("admin.bind", config.admin.bind).await?;
-        let addresses = (address(&public, config.listener.bind), address(&private, config.admin.bind));
+        let (public, listener) = bind("listener.bind", config.listener.bind).await?;
+        let (private, admin) = bind("admin.bind", config.admin.bind).await?;
         let connector = Connector::with_user_agent(crate::USER_AGENT)?
             .on_http_error(|code| telemetry::http_error("rocketchat", code));
         let webhooks = WebhookClient::new(connector.client_builder())?
@@ -192,40 +174,31 @@ impl Bot {
         let settings = &config.rocketchat;
         let account = Account::new(settings.url.clone(), settings.account.clone(), connector);
         let account = Arc::new(account.with_login_wait(tempo.retry_unit));
-        let current = Current::new(config.clone());
+        let (admin_token, current) = (config.admin.token.clone(), Current::new(config));
         let rooms = Arc::new(Rooms::new(current.now()));
+        let (rest, health) = (RestClient::new(account.clone()), Health::default());
+        let context = Context { store, current, rooms, rest, health, tempo };
         let seen = Arc::new(SeenTexts::default());
         let filter = StreamFilter {
-            current: current.clone(),
-            rooms: rooms.clone(),
+            context: context.clone(),
             seen: seen.clone(),
-            account: account.clone(),
             looked_at: telemetry::Exposition::start().messages_seen(),
         };
-        let realtime =
-            Realtime::new(account.clone()).with_timing(tempo.realtime.clone()).with_filter(Arc::new(filter));
-        let shared = Shared {
-            store: store.clone(),
-            current: current.clone(),
-            rooms,
-            rest: RestClient::new(account),
-            health: Health::default(),
-            cancel: CancellationToken::new(),
-        };
-        let view = view(&current, shared.rest.account(), &shared.rooms, &store, &realtime, &shared.health);
+        let timing = context.tempo.realtime.clone();
+        let realtime = Realtime::new(account).with_timing(timing).with_filter(Arc::new(filter));
         let mut bot = Self {
             parts: JoinSet::new(),
-            cancel: shared.cancel.clone(),
-            store,
-            view: view.clone(),
-            reloader: Reloader::new(current, access.clone()),
-            listener: addresses.0,
-            admin: addresses.1,
-            work: None,
+            cancel: CancellationToken::new(),
+            reloader: Reloader { current: context.current.clone(), access: access.clone() },
+            view: view(&context, &realtime),
+            context,
+            listener,
+            admin,
+            work: Some(Work { webhooks, realtime, seen }),
         };
-        bot.start_public(&shared, public, &access);
-        bot.start_private(&config, &shared, view, private);
-        bot.work = Some(Work { shared, webhooks, realtime, seen, tempo });
+        let (store, view) = (bot.context.store.clone(), bot.view.clone());
+        bot.part("public listener", listener::serve(public, access.subscribe(), store, bot.cancel.clone()));
+        bot.part("admin listener", admin::serve(private, admin_token, view, bot.cancel.clone()));
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         match is_active {
             true => bot.start_work().await?,
@@ -236,17 +209,34 @@ impl Bot {
 
     /// Starts what only the active replica does.
     async fn start_work(&mut self) -> Result<(), StoreError> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        let Work { shared, webhooks, realtime, seen, tempo } = work;
-        self.store.recover().await?;
+        let Some(Work { webhooks, realtime, seen }) = self.work.take() else { return Ok(()) };
+        let context = self.context.clone();
+        context.store.recover().await?;
         // The directory and the intake begin with the same settings. A reload after this is a change for both.
-        let mut changes = shared.current.changes();
+        let mut changes = context.current.changes();
         let settings = changes.borrow_and_update().clone();
-        shared.rooms.restore(settings.clone(), self.store.named_rooms().await?);
-        self.resume_login(&shared).await;
-        self.start_outbox(&shared, webhooks, &tempo).await?;
-        self.start_inside(&shared, &tempo);
-        self.start_ingest(&shared, (settings, changes), seen, realtime, &tempo).await?;
+        context.rooms.restore(settings.clone(), context.store.named_rooms().await?);
+        let (store, account) = (context.store.clone(), context.rest.account().clone());
+        if let Some(login) = SavedLogin::resume(&settings.config.rocketchat, store, account).await {
+            self.part("worker that saves the login", login.run(self.cancel.clone()));
+        }
+        let outbox = Outbox::start(context.clone(), webhooks, self.cancel.clone()).await?;
+        self.part("outbox", outbox.run());
+        self.abortable_part("worker that handles SIGNL4's events", Events::new(context.clone()).run());
+        self.abortable_part("housekeeping", housekeeping::run(context.clone()));
+        let cursors = Cursors::load(context.store.clone()).await?;
+        let (sender, events) = mpsc::channel(EVENTS);
+        let intake = Intake::new(context.clone(), seen, cursors);
+        self.abortable_part("intake of messages", Ingest::new(intake, (settings, changes)).run(events));
+        let account =
+            report_account(context.rest.account().clone(), realtime.state(), context.health.clone());
+        let cancel = self.cancel.clone();
+        self.part("connection to Rocket.Chat", async move {
+            tokio::select! {
+                () = realtime.run(sender, cancel) => {}
+                () = account => {}
+            }
+        });
         Ok(())
     }
 
@@ -280,7 +270,7 @@ impl Bot {
     /// # Errors
     /// When a part failed.
     pub async fn run(mut self) -> Result<(), RunError> {
-        let store = self.store.clone();
+        let store = self.context.store.clone();
         // Until the parts have finished: another replica must not do what they are doing.
         let mut replaced = pin!(store.keep_active());
         let mut reason = tokio::select! {
@@ -301,7 +291,7 @@ impl Bot {
         // Nothing that a replaced one still does can be stored.
         self.parts.abort_all();
         // The pool waits for connections in use; an aborted part has released its connection.
-        let _ = timeout(Duration::from_millis(500), self.store.close()).await;
+        let _ = timeout(Duration::from_millis(500), self.context.store.close()).await;
         info!("stopped");
         reason
     }
@@ -314,10 +304,10 @@ impl Bot {
                 biased;
                 () = self.cancel.cancelled() => return Ok(()),
                 ended = self.parts.join_next() => return early_end(ended),
-                taken_over = take_over(&self.store), if self.work.is_some() => taken_over?,
+                taken_over = take_over(&self.context.store), if self.work.is_some() => taken_over?,
             }
-            if let Some(work) = &self.work {
-                work.shared.current.restart();
+            if self.work.is_some() {
+                self.context.current.restart();
             }
             let cancel = self.cancel.clone();
             tokio::select! {
@@ -328,7 +318,7 @@ impl Bot {
         }
     }
 
-    /// A part that only ends when it is stopped.
+    /// A part that ends by itself once it is stopped, and not before.
     fn part(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
         self.parts.spawn(async move {
             work.await;
@@ -336,90 +326,12 @@ impl Bot {
         });
     }
 
-    async fn resume_login(&mut self, shared: &Shared) {
-        let (current, account) = (shared.current.now(), shared.rest.account().clone());
-        let settings = &current.config.rocketchat;
-        if let Some(login) = SavedLogin::resume(settings, shared.store.clone(), account).await {
-            self.part("worker that saves the login", login.run(shared.cancel.clone()));
-        }
-    }
-
-    async fn start_outbox(
-        &mut self,
-        shared: &Shared,
-        webhooks: WebhookClient,
-        tempo: &Tempo,
-    ) -> Result<(), StoreError> {
-        let tools = Tools {
-            webhooks,
-            rest: shared.rest.clone(),
-            store: shared.store.clone(),
-            current: shared.current.clone(),
-            health: shared.health.clone(),
-            rooms: shared.rooms.clone(),
-            sign_wait: tempo.sign_wait,
-            retry_unit: tempo.retry_unit,
-        };
-        let outbox = Outbox::start(tools, shared.cancel.clone()).await?;
-        self.part("outbox", outbox.run());
-        Ok(())
-    }
-
-    fn start_inside(&mut self, shared: &Shared, tempo: &Tempo) {
-        let (store, current, rooms) = (shared.store.clone(), shared.current.clone(), shared.rooms.clone());
-        let events = Events::new(store, current, rooms, shared.health.clone());
-        self.part("worker that handles SIGNL4's events", events.run(shared.cancel.clone()));
-        let housekeeping = Housekeeping {
-            store: shared.store.clone(),
-            current: shared.current.clone(),
-            account: shared.rest.account().clone(),
-            late_after: tempo.late_after,
-        };
-        self.part("housekeeping", housekeeping.run(shared.cancel.clone()));
-    }
-
-    fn start_public(&mut self, shared: &Shared, socket: TcpListener, access: &watch::Sender<Arc<Access>>) {
-        let (access, store, cancel) = (access.subscribe(), shared.store.clone(), shared.cancel.clone());
-        self.part("public listener", listener::serve(socket, access, store, cancel));
-    }
-
-    fn start_private(&mut self, config: &Config, shared: &Shared, view: BotView, socket: TcpListener) {
-        let (token, cancel) = (config.admin.token.clone(), shared.cancel.clone());
-        self.part("admin listener", admin::serve(socket, token, view, cancel));
-    }
-
-    async fn start_ingest(
-        &mut self,
-        shared: &Shared,
-        settings: (Arc<Settings>, watch::Receiver<Arc<Settings>>),
-        seen: Arc<SeenTexts>,
-        realtime: Realtime,
-        tempo: &Tempo,
-    ) -> Result<(), StoreError> {
-        let intake = Intake {
-            rest: shared.rest.clone(),
-            health: shared.health.clone(),
-            settler: Settler { store: shared.store.clone(), seen, told_of_own_account: Arc::default() },
-            rooms: shared.rooms.clone(),
-            cursors: Cursors::load(shared.store.clone()).await?,
-            retry: Retry { unit: tempo.retry_unit },
-            tempo: tempo.clone(),
-            warned: Mutex::default(),
-            troubles: Mutex::default(),
-            doubt: Notify::new(),
-        };
-        let (sender, events) = mpsc::channel(EVENTS);
-        let ingest = Ingest::new(Arc::new(intake), settings);
-        self.part("intake of messages", ingest.run(events, shared.cancel.clone()));
-        let cancel = shared.cancel.clone();
-        let account = report_account(shared.rest.account().clone(), realtime.state(), shared.health.clone());
-        self.part("connection to Rocket.Chat", async move {
-            tokio::select! {
-                () = realtime.run(sender, cancel) => {}
-                () = account => {}
-            }
+    /// A part that can be stopped at any point.
+    fn abortable_part(&mut self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let cancel = self.cancel.clone();
+        self.part(name, async move {
+            cancel.run_until_cancelled(work).await;
         });
-        Ok(())
     }
 }
 
@@ -428,18 +340,9 @@ async fn take_over(store: &Store) -> Result<(), RunError> {
     let mut lost_because = None;
     loop {
         sleep(TAKE_OVER_EVERY).await;
-        let taken_over = match lost_because {
-            None => store.take_over().await,
-            Some(_) => store.reach().await.map(|()| false),
-        };
-        match taken_over {
+        match store.take_over().await {
             Ok(true) => return Ok(()),
-            Ok(false) => {
-                if lost_because.take().is_some() {
-                    // The replica that was active comes first.
-                    sleep(AFTER_FAILURE).await;
-                }
-            }
+            Ok(false) => lost_because = None,
             Err(error @ StoreError::Migrate(_)) => return Err(RunError::TakeOver(error)),
             Err(error) => {
                 let reason = Some(error.to_string());
@@ -499,10 +402,9 @@ fn early_end(ended: Option<Result<&'static str, JoinError>>) -> Result<(), RunEr
     }
 }
 
-async fn bind(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|source| StartError::Bind { key, address, source })
-}
-
-fn address(socket: &TcpListener, asked: SocketAddr) -> SocketAddr {
-    socket.local_addr().unwrap_or(asked)
+/// Binds a socket. Returns its address too, for the port may be any.
+async fn bind(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = TcpListener::bind(address).await.and_then(|socket| Ok((socket.local_addr()?, socket)));
+    let (bound_to, socket) = bound.map_err(|source| StartError::Bind { key, address, source })?;
+    Ok((socket, bound_to))
 }

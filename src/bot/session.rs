@@ -20,23 +20,19 @@ const TRAVEL: Duration = Duration::from_secs(60);
 pub(super) struct Session {
     pub(super) me: UserId,
     begun: Instant,
-    /// From when the settings of this session apply.
-    settings_since: Instant,
+    /// The settings that messages are judged by.
+    pub(super) settings: Arc<Settings>,
     account: Arc<Account>,
     /// Whether there is no stream, so that messages only arrive over REST.
     pub(super) is_polling: bool,
-    /// How old missed messages may be and still raise alerts; zero for never.
-    catch_up: Duration,
     /// Whether the watched rooms were listed and recorded.
     listed: AtomicBool,
 }
 
 impl Session {
     /// A session that began at `begun`. If the store was slow, that is earlier than the bot notices it.
-    pub(super) fn new(me: UserId, begun: Instant, account: Arc<Account>, settings: &Settings) -> Self {
-        let catch_up = settings.config.rocketchat.catch_up;
-        let listed = AtomicBool::new(false);
-        Self { me, begun, settings_since: settings.since, account, is_polling: false, catch_up, listed }
+    pub(super) fn new(me: UserId, begun: Instant, account: Arc<Account>, settings: Arc<Settings>) -> Self {
+        Self { me, begun, settings, account, is_polling: false, listed: AtomicBool::new(false) }
     }
 
     /// The same as a session without a stream.
@@ -45,7 +41,7 @@ impl Session {
     }
 
     /// The same session under other settings.
-    pub(super) fn under(&self, settings: &Settings) -> Self {
+    pub(super) fn under(&self, settings: Arc<Settings>) -> Self {
         let new = Self::new(self.me.clone(), self.begun, self.account.clone(), settings);
         Self { is_polling: self.is_polling, ..new }
     }
@@ -73,13 +69,7 @@ impl Session {
 
     /// From when the settings apply.
     pub(super) fn settings_since(&self) -> Timestamp {
-        self.time_of(self.settings_since)
-    }
-
-    /// Whether a recent event with this timestamp suggests that the server's clock was set back since it was last
-    /// measured. A server that sends an old message again, unchanged, looks the same.
-    pub(super) fn is_doubted_by(&self, just_now: Timestamp) -> bool {
-        just_now < self.server_now() - TRAVEL
+        self.time_of(self.settings.since)
     }
 
     /// From when a room is watched that first appeared in a message with this timestamp: from a little earlier,
@@ -114,12 +104,17 @@ impl Session {
     /// Whether messages raise alerts that no stream delivered. Without a stream all of them do from the start of the
     /// session, because they do not count as missed.
     pub(super) fn looks_back(&self) -> bool {
-        self.is_polling || !self.catch_up.is_zero()
+        self.is_polling || !self.catch_up().is_zero()
     }
 
     /// The time before which nothing raises an alert: `catch_up` before the start of the session. It does not change
     /// during the session, so that nothing becomes too old because the store or the server was slow.
     pub(super) fn horizon(&self) -> Timestamp {
-        self.begun() - self.catch_up
+        self.begun() - self.catch_up()
+    }
+
+    /// How old missed messages may be and still raise alerts; zero for never.
+    fn catch_up(&self) -> Duration {
+        self.settings.config.rocketchat.catch_up
     }
 }

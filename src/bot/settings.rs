@@ -1,10 +1,14 @@
-//! The current configuration. It can be replaced while the bot runs, always as a whole.
+//! The current configuration. It can be replaced while the bot runs, completely or not at all.
 
 use std::sync::Arc;
 
 use tokio::{sync::watch, time::Instant};
+use tracing::{info, warn};
 
-use crate::config::Config;
+use crate::{
+    config::Config,
+    listener::{Access, CertificateError},
+};
 
 /// A configuration, and from when it applies.
 #[derive(Debug)]
@@ -41,5 +45,29 @@ impl Current {
 
     pub(super) fn replace(&self, config: Config) {
         self.0.send_replace(Arc::new(Settings { config, since: Instant::now() }));
+    }
+}
+
+/// Replaces the configuration while the bot runs.
+#[derive(Clone, Debug)]
+pub struct Reloader {
+    pub(super) current: Current,
+    pub(super) access: watch::Sender<Arc<Access>>,
+}
+
+impl Reloader {
+    /// Switches to this configuration. Settings that need a restart stay as they are and are logged.
+    ///
+    /// # Errors
+    /// When the listener's certificate cannot be used. Then nothing changes.
+    pub fn reload(&self, config: Config) -> Result<(), CertificateError> {
+        let (config, later) = config.taken_over(&self.current.now().config);
+        self.access.send_replace(Arc::new(Access::new(&config.listener)?));
+        self.current.replace(config);
+        for key in later {
+            warn!(key, "changed in the configuration; takes effect at the next start");
+        }
+        info!("configuration reloaded");
+        Ok(())
     }
 }

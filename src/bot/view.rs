@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{
+    context::Context,
     ingest::{Known, Rooms},
     outbox::{labels, team_label},
     settings::Current,
@@ -12,29 +13,20 @@ use super::{
 use crate::{
     admin::{BotView, Directory, QueueLabel, WatchedBy, WatchedRoom},
     alerting::{RoomPattern, Trigger},
-    health::Health,
     logging,
-    store::Store,
     telemetry::Exposition,
 };
-use rocketchat::{Account, Room, RoomId, realtime::Realtime};
+use rocketchat::{Room, RoomId, realtime::Realtime};
 
 /// The view of a bot that is starting now. Counting starts here.
-pub(super) fn view(
-    current: &Current,
-    account: &Arc<Account>,
-    rooms: &Arc<Rooms>,
-    store: &Store,
-    realtime: &Realtime,
-    health: &Health,
-) -> BotView {
+pub(super) fn view(context: &Context, realtime: &Realtime) -> BotView {
     BotView {
-        account: account.clone(),
+        account: context.rest.account().clone(),
         connection: realtime.state(),
         frames: realtime.counts(),
-        directory: Arc::new(Names { current: current.clone(), rooms: rooms.clone() }),
-        store: store.clone(),
-        health: health.clone(),
+        directory: Arc::new(Names { current: context.current.clone(), rooms: context.rooms.clone() }),
+        store: context.store.clone(),
+        health: context.health.clone(),
         log: logging::recent(),
         metrics: Exposition::start(),
         started_at: Timestamp::now(),

@@ -28,7 +28,7 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     {
         findings.push(Finding::new(subject, address(key, bind, running, relative).await));
     }
-    let (callbacks, last_alerts) = Store::inspect_alerts(&config.store.url).await;
+    let (callbacks, last_alerts) = Store::inspect_alerts(&config.store.url).await.unwrap_or_default();
     let now = Timestamp::now();
     findings.extend(callback(&callbacks, now).map(|remark| Finding::new("callback", remark)));
     let labels = labels(&config.signl4);

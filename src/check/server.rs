@@ -55,7 +55,7 @@ pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
     if let Some(remark) = threads(wait_for_rate_limit(|| login.rest.public_settings()).await) {
         found("threads", remark);
     }
-    let named = Store::inspect_named_rooms(&config.store.url).await;
+    let named = Store::inspect_named_rooms(&config.store.url).await.unwrap_or_default();
     let rooms = match RoomInventory::take(&login.rest, &config.triggers, named).await {
         Ok(inventory) => Some(login.room_check(&inventory, settings.auto_join).check(&config.triggers)),
         Err(error) => {

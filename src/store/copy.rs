@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use sqlx::{
-    Column, Row, ValueRef,
+    Column, Executor, Row, ValueRef,
     any::{AnyRow, AnyTypeInfoKind},
 };
 
@@ -89,10 +89,9 @@ async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'st
 /// Lets a statement take as long as a large table does.
 async fn take_long(engine: Engine, tx: &mut Tx) -> Result<(), StoreError> {
     if engine == Engine::Postgres {
-        for setting in ["statement_timeout", "idle_in_transaction_session_timeout"] {
-            let sql = sqlx::AssertSqlSafe(format!("SET LOCAL {setting} = 0"));
-            sqlx::query(sql).execute(tx.run()).await?;
-        }
+        const NO_LIMITS: &str =
+            "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+        tx.run().execute(sqlx::raw_sql(NO_LIMITS)).await?;
     }
     Ok(())
 }
@@ -153,17 +152,13 @@ async fn number_after(
     column: &str,
     last: i64,
 ) -> Result<(), StoreError> {
-    let statements = match engine {
-        Engine::Sqlite => vec![
-            format!("DELETE FROM sqlite_sequence WHERE name = '{table}'"),
-            format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {last})"),
-        ],
-        Engine::Postgres => {
-            vec![format!("SELECT setval('{table}_{column}_seq', greatest({last}, 1), {last} > 0)")]
-        }
+    let sql = match engine {
+        Engine::Sqlite => format!(
+            "DELETE FROM sqlite_sequence WHERE name = '{table}'; \
+             INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {last})"
+        ),
+        Engine::Postgres => format!("SELECT setval('{table}_{column}_seq', greatest({last}, 1), {last} > 0)"),
     };
-    for statement in statements {
-        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(tx.run()).await?;
-    }
+    tx.run().execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await?;
     Ok(())
 }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::{
     DeliveryId, StoreError, StoreUrl,
     engine::{Engine, Guard, Guarded, Tx},
-    postgres::{self, Session},
+    postgres,
     replica::Replica,
     rows::millis,
     sqlite,
@@ -57,7 +57,7 @@ pub struct Store {
 #[derive(Debug)]
 pub(super) enum Held {
     Sqlite(sqlite::Lock),
-    Postgres(Box<Session>),
+    Postgres(Box<Replica>),
 }
 
 impl Store {
@@ -118,7 +118,7 @@ impl Store {
     pub(super) fn replica(&self) -> Option<&Replica> {
         match &*self.held {
             Held::Sqlite(_) => None,
-            Held::Postgres(session) => Some(&session.replica),
+            Held::Postgres(replica) => Some(replica),
         }
     }
 
@@ -151,8 +151,8 @@ impl Store {
     pub async fn check_writable(&self) -> Result<(), StoreError> {
         match &*self.held {
             Held::Sqlite(_) => self.try_write().await,
-            Held::Postgres(session) => {
-                session.or_why_not(self.try_write()).await?;
+            Held::Postgres(replica) => {
+                postgres::or_why_not(&replica.url, self.try_write()).await?;
                 self.try_space().await
             }
         }

@@ -56,7 +56,7 @@ pub enum StoreError {
     #[error("{0}; create it, for example: createdb --owner=USER DATABASE")]
     NoDatabase(String),
     /// PostgreSQL takes no more connections. Trying again helps once others go.
-    #[error("the database accepts no more connections ({0}); raise max_connections: a bot needs six")]
+    #[error("the database accepts no more connections ({0}); raise max_connections: a bot needs five")]
     TooManyConnections(String),
     /// PostgreSQL takes no writes.
     #[error(

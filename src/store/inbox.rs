@@ -23,10 +23,8 @@ pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = $1 
 pub(super) const FORMER: &str = "SELECT a.unanswered, a.event_id, (SELECT n.event_id FROM alert n WHERE n.external_id = a.external_id \
     AND n.id > a.id AND n.event_id IS NOT NULL AND n.state <> 'suppressed' ORDER BY n.id LIMIT 1) FROM alert a \
     WHERE a.external_id = $1 AND a.unanswered > 0 AND a.settled_at < $2 ORDER BY a.id DESC LIMIT $3";
-pub(super) const FORMER_NAMES: &str =
-    "SELECT count(*) FROM claim WHERE external_id = $1 AND alert_id IS NULL AND created_at < $2";
-pub(super) const UNCLAIMED_NAMES: &str =
-    "SELECT count(*) FROM claim WHERE external_id = $1 AND alert_id IS NULL AND created_at >= $2";
+pub(super) const NAMES: &str = "SELECT count(*) FILTER (WHERE created_at < $2), count(*) FILTER (WHERE created_at >= $2) \
+    FROM claim WHERE external_id = $1 AND alert_id IS NULL";
 pub(super) const IS_UNCLAIMED: &str = "SELECT 1 FROM claim WHERE event_id = $1 AND alert_id IS NULL";
 const CLAIM: &str = "INSERT INTO claim (event_id, alert_id, external_id, created_at) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (event_id) DO NOTHING";
@@ -57,11 +55,11 @@ pub struct StoredEvent {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventOutcome<'a> {
     /// How its alert was found, or why it was not looked for: a short name.
-    pub correlation: &'a str,
+    pub correlation: &'static str,
     /// The alert it is about.
     pub alert: Option<AlertId>,
     /// What happened to the alert: a short name.
-    pub event_kind: &'a str,
+    pub event_kind: &'static str,
     /// Who did it.
     pub actor: Option<&'a str>,
     /// A name of SIGNL4's that was not known before, with the external ID beside it. It becomes that of `alert`, whose
@@ -159,12 +157,8 @@ impl Store {
             let former =
                 sqlx::query_as(FORMER).bind(external_id).bind(millis(since)).bind(i64::from(MOST_FORMER));
             found.former = former.fetch_all(snapshot.run()).await?;
-            if !found.former.is_empty() {
-                let names = sqlx::query_scalar(FORMER_NAMES).bind(external_id).bind(millis(since));
-                found.former_names = names.fetch_one(snapshot.run()).await?;
-            }
-            let unclaimed = sqlx::query_scalar(UNCLAIMED_NAMES).bind(external_id).bind(millis(since));
-            found.unclaimed_names = unclaimed.fetch_one(snapshot.run()).await?;
+            let names = sqlx::query_as(NAMES).bind(external_id).bind(millis(since));
+            (found.former_names, found.unclaimed_names) = names.fetch_one(snapshot.run()).await?;
         }
         let under_way = sqlx::query_scalar(outbox::UNDER_WAY).bind(external_id);
         found.calls_under_way = under_way.fetch_all(snapshot.run()).await?;

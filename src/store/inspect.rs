@@ -42,10 +42,22 @@ impl Store {
         }
     }
 
-    /// Whether SIGNL4 calls back, and the alert of each queue that was settled last, as far as the store can be read. A running bot is
-    /// not disturbed.
-    pub async fn inspect_alerts(url: &StoreUrl) -> (Callbacks, Vec<(Queue, LastAlert)>) {
-        read_alerts(url).await.unwrap_or_default()
+    /// Whether SIGNL4 calls back, and the alert of each queue that was settled last. A running bot is not disturbed.
+    ///
+    /// # Errors
+    /// When the store is not there or cannot be read.
+    pub async fn inspect_alerts(url: &StoreUrl) -> Result<(Callbacks, Vec<(Queue, LastAlert)>), StoreError> {
+        const QUEUES: &str =
+            "SELECT DISTINCT queue FROM delivery WHERE kind = 'alert' AND settled_at IS NOT NULL";
+        let mut database = connect_read_only(url).await?;
+        let callbacks = callbacks(&mut database).await?;
+        let mut last = vec![];
+        for queue in sqlx::query_scalar::<_, Queue>(QUEUES).fetch_all(&mut database).await? {
+            let alert = sqlx::query_as(LAST_ALERT_OF).bind(&queue).fetch_optional(&mut database).await?;
+            last.extend(alert.map(|alert| (queue, alert)));
+        }
+        database.close().await?;
+        Ok((callbacks, last))
     }
 
     /// The bodies of the notifications that came since then, from the store of a bot that may run. It is not disturbed.
@@ -63,31 +75,16 @@ impl Store {
         Ok(bodies)
     }
 
-    /// The rooms that the names in the configuration found last, as far as the store can be read. A running bot is not disturbed.
-    pub async fn inspect_named_rooms(url: &StoreUrl) -> NamedRooms {
-        read_named_rooms(url).await.unwrap_or_default()
+    /// The rooms that the names in the configuration found last. A running bot is not disturbed.
+    ///
+    /// # Errors
+    /// When the store is not there or cannot be read.
+    pub async fn inspect_named_rooms(url: &StoreUrl) -> Result<NamedRooms, StoreError> {
+        let mut database = connect_read_only(url).await?;
+        let named = named_rooms(&mut database).await;
+        database.close().await?;
+        named
     }
-}
-
-async fn read_alerts(url: &StoreUrl) -> Result<(Callbacks, Vec<(Queue, LastAlert)>), StoreError> {
-    const QUEUES: &str =
-        "SELECT DISTINCT queue FROM delivery WHERE kind = 'alert' AND settled_at IS NOT NULL";
-    let mut database = connect_read_only(url).await?;
-    let callbacks = callbacks(&mut database).await?;
-    let mut last = vec![];
-    for queue in sqlx::query_scalar::<_, Queue>(QUEUES).fetch_all(&mut database).await? {
-        let alert = sqlx::query_as(LAST_ALERT_OF).bind(&queue).fetch_optional(&mut database).await?;
-        last.extend(alert.map(|alert| (queue, alert)));
-    }
-    database.close().await?;
-    Ok((callbacks, last))
-}
-
-async fn read_named_rooms(url: &StoreUrl) -> Result<NamedRooms, StoreError> {
-    let mut database = connect_read_only(url).await?;
-    let named = named_rooms(&mut database).await;
-    database.close().await?;
-    named
 }
 
 async fn connect_read_only(url: &StoreUrl) -> Result<AnyConnection, StoreError> {

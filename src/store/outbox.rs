@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Alert, AlertId, Delivery, DeliveryId, DeliveryKind, NewDelivery, Queue, Store, StoreError,
+    Alert, AlertId, AlertState, Delivery, DeliveryId, DeliveryKind, NewDelivery, Queue, Store, StoreError,
     engine::Tx,
     rows::{key, millis, text},
 };
@@ -276,7 +276,7 @@ impl Store {
     /// When the store fails.
     pub async fn queues_in_use(&self) -> Result<Vec<(Queue, Option<DeliveryKind>)>, StoreError> {
         let rows: Vec<(Queue, String)> = sqlx::query_as(QUEUES_IN_USE).fetch_all(self.reader()).await?;
-        Ok(rows.into_iter().map(|(queue, kind)| (queue, DeliveryKind::of(&kind))).collect())
+        Ok(rows.into_iter().map(|(queue, kind)| (queue, kind.parse().ok())).collect())
     }
 
     /// Moves the waiting rows of one kind to another queue. Returns the alert of each row that moved.
@@ -356,31 +356,24 @@ async fn settle_alert(
     settlement: &Settlement,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let settled = match settlement {
-        Settlement::Delivered { event_id } => {
-            // Accepted without a name: its events can only be recognized as those of a call without an answer can.
-            let unnamed = i64::from(event_id.is_none());
-            sqlx::query(
-                "UPDATE alert SET state = 'sent', event_id = $1, unanswered = unanswered + $2, \
-                 settled_at = $3 WHERE id = $4",
-            )
-            .bind(event_id.as_ref().map(|event_id| key(event_id.as_str())))
-            .bind(unnamed)
-            .bind(millis(now))
-        }
-        Settlement::Failed { .. } => {
-            sqlx::query("UPDATE alert SET state = 'not_sent', settled_at = $1 WHERE id = $2")
-                .bind(millis(now))
-        }
-        Settlement::Withdrawn { .. } => {
-            sqlx::query("UPDATE alert SET state = 'withdrawn', settled_at = $1 WHERE id = $2")
-                .bind(millis(now))
-        }
-        Settlement::Unanswered { .. } | Settlement::Crashed { .. } => {
-            sqlx::query("UPDATE alert SET unanswered = unanswered + 1 WHERE id = $1")
-        }
+    let (state, event_id, may_be_raised) = match settlement {
+        // Accepted without a name: its events can only be recognized as those of a call without an answer can.
+        Settlement::Delivered { event_id } => (Some(AlertState::Sent), event_id.as_ref(), event_id.is_none()),
+        Settlement::Failed { .. } => (Some(AlertState::NotSent), None, false),
+        Settlement::Withdrawn { .. } => (Some(AlertState::Withdrawn), None, false),
+        Settlement::Unanswered { .. } | Settlement::Crashed { .. } => (None, None, true),
         Settlement::Retry { .. } => return Ok(()),
     };
-    settled.bind(alert).execute(tx.run()).await?;
+    sqlx::query(
+        "UPDATE alert SET state = coalesce($1, state), event_id = coalesce($2, event_id), unanswered = unanswered + $3, \
+         settled_at = coalesce($4, settled_at) WHERE id = $5",
+    )
+    .bind(state.map(AlertState::name))
+    .bind(event_id.map(|event_id| key(event_id.as_str())))
+    .bind(i64::from(may_be_raised))
+    .bind(state.map(|_| millis(now)))
+    .bind(alert)
+    .execute(tx.run())
+    .await?;
     Ok(())
 }

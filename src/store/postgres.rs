@@ -2,18 +2,8 @@
 
 use std::{pin::pin, time::Duration};
 
-use sqlx::{
-    AnyConnection, AnyPool, Connection, Executor,
-    any::AnyPoolOptions,
-    migrate::Migrator,
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
-};
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
-use tokio_util::task::AbortOnDropHandle;
-use tracing::debug;
+use sqlx::{AnyConnection, AnyPool, Connection, Executor, any::AnyPoolOptions, migrate::Migrator};
+use tokio::{sync::watch, time::timeout};
 
 use super::{Condition, PostgresUrl, StoreError, database::Held, engine::within, replica::Replica};
 
@@ -37,38 +27,24 @@ pub(super) const SETTINGS: &str = "SET statement_timeout = '10s'; SET lock_timeo
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
 /// The advisory lock of the active process: "signl4" in ASCII.
 pub(super) const LOCK: i64 = 0x0073_6967_6e6c_3400;
-/// On which the trigger of the table `event` notifies.
-const CHANNEL: &str = "signl4_bot";
-/// How often the server is asked whether it is still there: without it, no notification comes either.
-const POLL: Duration = Duration::from_secs(5);
 /// 14 has `idle_session_timeout`.
 const OLDEST: i64 = 140_000;
 
-/// What a process keeps for as long as it has the store open.
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) replica: Replica,
-    url: PostgresUrl,
-    _listening: AbortOnDropHandle<()>,
-}
-
-impl Session {
-    /// Does something with a pool, and tells why no connection can be made, where that is what it waits for: a pool tries again
-    /// what may be over soon, and keeps the reason to itself.
-    pub(super) async fn or_why_not<T>(
-        &self,
-        work: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let mut work = pin!(work);
-        if let Ok(done) = timeout(SLOW, &mut work).await {
-            return done;
-        }
-        tokio::select! {
-            done = &mut work => return done,
-            connected = connect(&self.url) => connected?.close().await?,
-        }
-        work.await
+/// Does something with a pool, and tells why no connection can be made, where that is what it waits for: a pool tries again what
+/// may be over soon, and keeps the reason to itself.
+pub(super) async fn or_why_not<T>(
+    url: &PostgresUrl,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let mut work = pin!(work);
+    if let Ok(done) = timeout(SLOW, &mut work).await {
+        return done;
     }
+    tokio::select! {
+        done = &mut work => return done,
+        connected = connect(url) => connected?.close().await?,
+    }
+    work.await
 }
 
 /// Connects to the database, whose tables may be missing. The pools connect anew by themselves where the server was away.
@@ -79,14 +55,10 @@ pub(super) async fn open(
 ) -> Result<(AnyPool, AnyPool, Held), StoreError> {
     // Tried alone first: a pool tries again what fails.
     connect(url).await?.close().await?;
-    let options: PgConnectOptions = url.options()?;
     // One connection writes.
     let writer = pool(1, acquire_timeout, "", url).await?;
     let readers = pool(READERS, acquire_timeout, READ_ONLY, url).await?;
-    let replica = Replica::new(options.clone());
-    let listening = AbortOnDropHandle::new(tokio::spawn(listen(options, changes)));
-    let session = Session { replica, url: url.clone(), _listening: listening };
-    Ok((writer, readers, Held::Postgres(Box::new(session))))
+    Ok((writer, readers, Held::Postgres(Box::new(Replica::new(url.clone(), changes)))))
 }
 
 async fn pool(
@@ -143,68 +115,35 @@ pub(super) async fn connect_read_only(url: &PostgresUrl) -> Result<AnyConnection
 
 /// How the database is found. Nothing is changed.
 pub(super) async fn inspect(url: &PostgresUrl) -> Result<Condition, StoreError> {
-    const LOCKED: &str = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted \
+    // That it is read-only: as the session began, for this one is told to write nothing.
+    const FACTS: &str = "SELECT pg_is_in_recovery(), \
+        EXISTS (SELECT 1 FROM pg_settings WHERE name = 'default_transaction_read_only' AND reset_val = 'on'), \
+        EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted \
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-        AND classid::bigint = $1 >> 32 AND objid::bigint = $1 & 4294967295 AND objsubid = 1 LIMIT 1";
-    const STANDBY: &str = "SELECT 1 WHERE pg_is_in_recovery()";
-    // As the session began: this one is told to write nothing.
-    const READ_ONLY: &str =
-        "SELECT 1 FROM pg_settings WHERE name = 'default_transaction_read_only' AND reset_val = 'on'";
-    const MIGRATED: &str = "SELECT 1 WHERE to_regclass('_sqlx_migrations') IS NOT NULL";
-    const MAY_CREATE: &str = "SELECT 1 WHERE has_schema_privilege(current_schema(), 'CREATE')";
+        AND classid::bigint = $1 >> 32 AND objid::bigint = $1 & 4294967295 AND objsubid = 1), \
+        to_regclass('_sqlx_migrations') IS NOT NULL, \
+        coalesce(has_schema_privilege(current_schema(), 'CREATE'), false)";
     let mut database = connect_read_only(url).await?;
-    let mut holds = async |statement: &'static str| -> Result<bool, StoreError> {
-        let query = sqlx::query(statement);
-        let query = if statement == LOCKED { query.bind(LOCK) } else { query };
-        Ok(within(STATEMENT_LIMIT, query.fetch_optional(&mut database)).await?.is_some())
-    };
-    if holds(STANDBY).await? {
+    let facts = sqlx::query_as(FACTS).bind(LOCK).fetch_one(&mut database);
+    let (is_standby, is_read_only, is_locked, is_migrated, may_create): (bool, bool, bool, bool, bool) =
+        within(STATEMENT_LIMIT, facts).await?;
+    if is_standby {
         return Err(StoreError::ReadOnly("recovery is in progress".to_owned()));
     }
-    if holds(READ_ONLY).await? {
+    if is_read_only {
         return Err(StoreError::ReadOnly("default_transaction_read_only is on".to_owned()));
     }
-    let condition = if holds(LOCKED).await? {
-        Condition::InUse
-    } else if holds(MIGRATED).await? {
-        Condition::Usable
-    } else if holds(MAY_CREATE).await? {
-        Condition::New
-    } else {
-        return Err(StoreError::NotPermitted("its user may not create tables".to_owned()));
+    let condition = match (is_locked, is_migrated) {
+        (true, _) => Condition::InUse,
+        (false, true) => Condition::Usable,
+        (false, false) if may_create => Condition::New,
+        (false, false) => {
+            return Err(StoreError::NotPermitted("its user may not create tables".to_owned()));
+        }
     };
     if condition != Condition::New {
         super::inspect::check_version(&mut database, &MIGRATIONS).await?;
     }
     database.close().await?;
     Ok(condition)
-}
-
-/// Wakes whoever waits for changes: at each notification, after each connection, and now and then while there is none.
-async fn listen(options: PgConnectOptions, changes: watch::Sender<()>) {
-    loop {
-        if let Err(error) = follow(&options, &changes).await {
-            debug!(%error, "no notifications from the database; polling");
-        }
-        sleep(POLL).await;
-        changes.send_replace(());
-    }
-}
-
-/// Returns when the connection is lost, and perhaps a notification with it.
-async fn follow(options: &PgConnectOptions, changes: &watch::Sender<()>) -> Result<(), sqlx::Error> {
-    // A pool of its own each time: the listener's last connection may hang.
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT);
-    let pool = pool.connect_lazy_with(options.clone());
-    let mut listener = PgListener::connect_with(&pool).await?;
-    listener.eager_reconnect(false);
-    within(CONNECT_LIMIT, listener.listen(CHANNEL)).await?;
-    changes.send_replace(());
-    loop {
-        match timeout(POLL, listener.try_recv()).await {
-            Ok(received) if received.as_ref().is_ok_and(Option::is_some) => changes.send_replace(()),
-            Ok(received) => return received.map(drop),
-            Err(_) => _ = within(CONNECT_LIMIT, listener.execute("SELECT 1")).await?,
-        }
-    }
 }

@@ -6,24 +6,27 @@
 //! stops by itself before another one starts, whatever the clocks of the machines say.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
     time::Duration,
 };
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use sqlx::{Connection, Executor, PgConnection, Row, migrate::MigrateError, postgres::PgConnectOptions};
-use tokio::time::{Instant, sleep, timeout};
+use sqlx::{Connection, Executor, PgConnection, Row, migrate::MigrateError};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
 use tracing::{info, warn};
 
 use super::{
-    Store, StoreError,
+    PostgresUrl, Store, StoreError,
     engine::{Tx, no_answer, within},
     postgres::{LOCK, MIGRATIONS, SETTINGS, STATEMENT_LIMIT},
     rows::millis,
 };
 
-/// How often the active replica sends a query.
+/// How often the active replica sends a query, and looks for events that a standby stored.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How long after its last heartbeat it may begin a call. Shorter than [`SILENCE`], for the server counts from when it answered.
 const LEASE: Duration = Duration::from_secs(6);
@@ -33,6 +36,8 @@ const SILENCE: Duration = Duration::from_secs(9);
 const LIMIT: Duration = Duration::from_secs(3);
 /// How soon the active replica looks for a database that was away: before any standby does, so that the roles stay as they are.
 const RETURN: Duration = Duration::from_millis(500);
+/// How long a replica that could not connect waits once it can: the one that was active comes first.
+const AFTER_FAILURE: Duration = Duration::from_secs(4);
 /// How long bringing the tables to the newest form may take. Each statement has the limit of the session.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(60);
 
@@ -48,10 +53,14 @@ pub enum Role {
 /// This process as one of several replicas.
 #[derive(Debug)]
 pub(super) struct Replica {
-    options: PgConnectOptions,
+    pub(super) url: PostgresUrl,
+    /// Wakes whoever waits for changes.
+    changes: watch::Sender<()>,
     name: String,
     /// The session that holds the lock, or tries to take it.
     session: tokio::sync::Mutex<Option<PgConnection>>,
+    /// Whether it could not take the lock when it tried last.
+    has_failed: AtomicBool,
     /// The term in which this process is active; 0 until it is.
     term: AtomicI64,
     /// Until when calls may begin.
@@ -61,11 +70,13 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    pub(super) fn new(options: PgConnectOptions) -> Self {
+    pub(super) fn new(url: PostgresUrl, changes: watch::Sender<()>) -> Self {
         Self {
-            options,
+            url,
+            changes,
             name: name(),
             session: tokio::sync::Mutex::default(),
+            has_failed: AtomicBool::new(false),
             term: AtomicI64::new(0),
             lease: Mutex::default(),
             lost_because: Mutex::default(),
@@ -74,10 +85,6 @@ impl Replica {
 
     fn term(&self) -> Option<i64> {
         Some(self.term.load(Ordering::Acquire)).filter(|term| *term != 0)
-    }
-
-    fn lease(&self) -> Option<Instant> {
-        *self.lease.lock()
     }
 
     /// `asked` is when the question was asked whose answer says that the lock is held.
@@ -95,6 +102,11 @@ impl Replica {
     /// Takes the lock, where it is free, and begins a term.
     async fn take_over(&self) -> Result<bool, StoreError> {
         let mut session = self.session.lock().await;
+        if self.has_failed.load(Ordering::Acquire) {
+            self.connected(&mut session).await?;
+            self.has_failed.store(false, Ordering::Release);
+            sleep(AFTER_FAILURE).await;
+        }
         let asked = Instant::now();
         let taken = self.begin_term(&mut session).await;
         match &taken {
@@ -105,7 +117,10 @@ impl Replica {
             }
             Ok(None) => {}
             // It may be in any state; and the lock goes with it.
-            Err(_) => *session = None,
+            Err(_) => {
+                *session = None;
+                self.has_failed.store(true, Ordering::Release);
+            }
         }
         Ok(taken?.is_some())
     }
@@ -157,10 +172,15 @@ impl Replica {
         session: &mut Option<PgConnection>,
         is_new: bool,
     ) -> Result<Option<bool>, StoreError> {
+        const TERM: &str = "SELECT number, EXISTS (SELECT 1 FROM event WHERE state = 'waiting') FROM term";
         let session = self.connected(session).await?;
         let has_lock = !is_new || try_lock(session).await?;
-        let current: i64 =
-            within(LIMIT, sqlx::query_scalar("SELECT number FROM term").fetch_one(session)).await?;
+        let (current, events_wait): (i64, bool) =
+            within(LIMIT, sqlx::query_as(TERM).fetch_one(session)).await?;
+        if events_wait {
+            // A standby may have stored them.
+            self.changes.send_replace(());
+        }
         let is_ours = self.term() == Some(current);
         Ok((has_lock || !is_ours).then_some(is_ours))
     }
@@ -188,7 +208,7 @@ impl Replica {
         let connection = match session.take() {
             Some(connection) => connection,
             None => {
-                let mut new = within(LIMIT, PgConnection::connect_with(&self.options)).await?;
+                let mut new = within(LIMIT, PgConnection::connect_with(&self.url.options()?)).await?;
                 let settings = format!("{SETTINGS}; SET idle_session_timeout = {}", SILENCE.as_millis());
                 within(LIMIT, new.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(settings)))).await?;
                 new
@@ -235,17 +255,6 @@ impl Store {
         }
     }
 
-    /// Connects to the database, unless this replica is connected already. Does not try to take the lock.
-    ///
-    /// # Errors
-    /// Why it cannot connect.
-    pub async fn reach(&self) -> Result<(), StoreError> {
-        match self.replica() {
-            None => Ok(()),
-            Some(replica) => replica.connected(&mut *replica.session.lock().await).await.map(drop),
-        }
-    }
-
     /// Keeps the active role, from when this replica has it. Returns once another one has.
     pub async fn keep_active(&self) {
         let Some(replica) = self.replica() else { return std::future::pending().await };
@@ -275,14 +284,15 @@ impl Store {
     pub fn may_call(&self) -> bool {
         match self.replica() {
             None => true,
-            Some(replica) => replica.lease().is_some_and(|until| Instant::now() < until),
+            Some(replica) => replica.lease.lock().is_some_and(|until| Instant::now() < until),
         }
     }
 
     /// Since how long no call may begin, if this replica was active until then, and why its heartbeat fails.
     pub(crate) fn lost_lease(&self) -> Option<(Duration, Option<String>)> {
         let replica = self.replica()?;
-        let age = Instant::now().checked_duration_since(replica.lease()?)?;
+        let until = (*replica.lease.lock())?;
+        let age = Instant::now().checked_duration_since(until)?;
         Some((age, replica.lost_because.lock().clone()))
     }
 

@@ -6,20 +6,30 @@ use jiff::Timestamp;
 
 use super::{
     Store, StoreError,
-    rows::{key, millis, timestamp},
+    rows::{Flag, Millis, key, millis, timestamp},
 };
 use crate::alerting::NamedRooms;
 use rocketchat::RoomId;
 
 /// How far a watched room was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct RoomProgress {
     /// Watched since: nothing older ever alerts.
+    #[sqlx(try_from = "Millis")]
     pub since: Timestamp,
     /// Read up to this `_updatedAt`.
+    #[sqlx(try_from = "Millis")]
     pub cursor: Timestamp,
     /// Whether the cursor stays where it is while [`Progress::read_until`] moves on: the room could not be read.
+    #[sqlx(try_from = "Flag")]
     pub is_behind: bool,
+}
+
+#[derive(sqlx::FromRow)]
+struct Room {
+    id: String,
+    #[sqlx(flatten)]
+    progress: RoomProgress,
 }
 
 /// How far everything was read. A room's own row is written only where it differs from the others.
@@ -61,22 +71,13 @@ impl Store {
     /// When the store fails.
     pub async fn progress(&self) -> Result<Progress, StoreError> {
         let mut snapshot = self.snapshot().await?;
-        let rows: Vec<(String, i64, i64, i64)> =
-            sqlx::query_as("SELECT id, since, cursor, is_behind FROM room").fetch_all(snapshot.run()).await?;
+        let rooms: Vec<Room> = sqlx::query_as("SELECT * FROM room").fetch_all(snapshot.run()).await?;
         let facts: Vec<(String, i64)> =
             sqlx::query_as("SELECT name, value FROM fact").fetch_all(snapshot.run()).await?;
         let number = |wanted| facts.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
         let fact = |wanted| number(wanted).map(timestamp);
-        let room = |(id, since, cursor, is_behind): (String, i64, i64, i64)| {
-            let progress = RoomProgress {
-                since: timestamp(since),
-                cursor: timestamp(cursor),
-                is_behind: is_behind != 0,
-            };
-            (RoomId::new(id), progress)
-        };
         Ok(Progress {
-            rooms: rows.into_iter().map(room).collect(),
+            rooms: rooms.into_iter().map(|room| (RoomId::new(room.id), room.progress)).collect(),
             read_until: fact(READ_UNTIL),
             listed_until: fact(LISTED_UNTIL),
             first_session: fact(FIRST_SESSION),

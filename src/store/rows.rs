@@ -121,14 +121,9 @@ pub enum DeliveryKind {
 }
 
 impl DeliveryKind {
-    /// The name the store keeps.
-    pub(super) fn name(self) -> &'static str {
+    /// A short name for the store and metrics.
+    pub fn name(self) -> &'static str {
         self.into()
-    }
-
-    /// The kind of that name; `None` for one that this release does not know.
-    pub(super) fn of(name: &str) -> Option<Self> {
-        name.parse().ok()
     }
 }
 

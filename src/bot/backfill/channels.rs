@@ -30,9 +30,9 @@ impl Backfill {
     /// Looks up the rooms that triggers name and that the bot is not in, and joins those that it may join.
     pub(super) async fn search(&mut self, first_session: Timestamp) -> Searched {
         const WHAT: &str = "a room cannot be looked up";
-        let (intake, settings) = (self.intake.clone(), self.settings.clone());
+        let (intake, session) = (self.intake.clone(), self.session.clone());
         let joined: Vec<Room> = intake.rooms.joined();
-        let unfound = settings.config.triggers.unfound(joined.iter());
+        let unfound = session.settings.config.triggers.unfound(joined.iter());
         let mut searched = Searched { found: vec![], is_complete: true, is_answered: true };
         for id in unfound.ids {
             let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
@@ -157,7 +157,7 @@ impl Backfill {
         }
         searched.found.push((id, info.changed_at()));
         let known = self.intake.rooms.learn(info.room, None);
-        if self.settings.config.rocketchat.auto_join && known.room.kind == RoomKind::Channel {
+        if self.session.settings.config.rocketchat.auto_join && known.room.kind == RoomKind::Channel {
             self.intake.join(&known).await;
         }
     }

@@ -20,9 +20,7 @@ mod reader;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use rocketchat::RoomId;
 use rocketchat::rest::{RestError, RoomList};
@@ -38,25 +36,17 @@ use super::ingest::{Known, is_watched_from_outside};
 use super::intake::Intake;
 use super::progress::OVERLAP;
 use super::session::{SKEW, Session};
-use super::settings::Settings;
-use crate::alerting::TriggerSet;
 use crate::count;
 use crate::health::Condition;
-use crate::store::RoomProgress;
 
 /// How often a round tries one room before it continues with the others. The waits in between add up to 14 s.
 const TRIES: u32 = 4;
-/// Rooms that are read concurrently.
-const AT_ONCE: usize = 4;
-/// The minimum time between two rounds, however often the server's clock is in doubt.
-const LEAST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The backfill of one session.
 pub(super) struct Backfill {
     intake: Arc<Intake>,
+    /// If the settings change, another backfill takes over.
     session: Arc<Session>,
-    /// The settings that messages are judged by. If they change, another backfill takes over.
-    settings: Arc<Settings>,
     reader: Reader,
     rounds: Rounds,
     /// Whether the server answered the last search for rooms.
@@ -77,9 +67,9 @@ struct Tally {
 }
 
 impl Backfill {
-    pub(super) fn new(intake: Arc<Intake>, session: Arc<Session>, settings: Arc<Settings>) -> Self {
-        let reader = Reader { intake: intake.clone(), session: session.clone(), settings: settings.clone() };
-        Self { intake, session, settings, reader, rounds: Rounds::default(), is_search_complete: true }
+    pub(super) fn new(intake: Arc<Intake>, session: Arc<Session>) -> Self {
+        let reader = Reader { intake: intake.clone(), session: session.clone() };
+        Self { intake, session, reader, rounds: Rounds::default(), is_search_complete: true }
     }
 
     /// Runs forever. It can be aborted at any point without losing anything, because the next one starts from the
@@ -99,11 +89,7 @@ impl Backfill {
                 searched = Instant::now();
             }
             since = Some(self.round(since, search).await);
-            let began = Instant::now();
-            tokio::select! {
-                () = sleep(self.intake.tempo.look_again) => {}
-                () = self.intake.doubt.notified() => sleep(LEAST_PAUSE.min(self.intake.tempo.look_again).saturating_sub(began.elapsed())).await,
-            }
+            sleep(self.intake.tempo.look_again).await;
         }
     }
 
@@ -145,7 +131,7 @@ impl Backfill {
             self.is_search_complete = is_complete;
             changes.rooms.extend(found);
             intake.note_named_rooms().await;
-            self.forget_unwatched().await;
+            intake.forget_unwatched(self.is_search_complete).await;
         }
         let others: Vec<_> = intake
             .rooms
@@ -172,18 +158,12 @@ impl Backfill {
         begun
     }
 
-    fn triggers(&self) -> &TriggerSet {
-        &self.settings.config.triggers
-    }
-
     /// Updates the directory of rooms, and returns which rooms changed. The server does not permanently refuse this
     /// call to any account, and without it the bot does not know what to read.
     async fn list_rooms(&self, since: Option<Timestamp>) -> (Changes, RoomList) {
         let mut failures = 0;
         let list = loop {
-            let listed = self.intake.rest.rooms(since.map(|since| since - OVERLAP)).await;
-            self.reader.note_listed(listed.as_ref().map(drop));
-            match listed {
+            match self.reader.list_rooms(since).await {
                 Ok(list) => {
                     self.intake.clear_warning("unlisted rooms");
                     self.intake.health.clear(&Condition::UnlistedRooms);
@@ -246,7 +226,9 @@ impl Backfill {
         let mut noted = Vec::with_capacity(new.len());
         for known in new {
             let appeared = match listed {
-                Some(listed) if is_watched_from_outside(&known.room, self.triggers()) => {
+                Some(listed)
+                    if is_watched_from_outside(&known.room, &self.session.settings.config.triggers) =>
+                {
                     self.created_after(known, listed).await
                 }
                 _ => joined.get(&known.room.id).copied(),
@@ -294,18 +276,6 @@ impl Backfill {
         }
     }
 
-    /// Rooms that are no longer watched lose their cursor, because messages written meanwhile must not raise alerts
-    /// later. An unknown room keeps its cursor unless the search was complete.
-    async fn forget_unwatched(&self) {
-        let rooms = &self.intake.rooms;
-        for room in self.intake.cursors.rooms() {
-            let is_gone = self.is_search_complete && !rooms.contains(&room);
-            if is_gone || rooms.get(&room).is_some_and(|known| !known.watched) {
-                self.intake.cursors.forget(&room).await;
-            }
-        }
-    }
-
     /// Reads the rooms that are due, and marks the others as read up to now.
     async fn read_all(
         &mut self,
@@ -331,7 +301,7 @@ impl Backfill {
         }
         // A room that the server does not answer for must not delay the others. So each room gets one try before any
         // gets a second one.
-        let readings = self.read_each(due, 1).await;
+        let readings = self.reader.read_each(due, Some(1)).await;
         let (failed, mut readings): (Vec<_>, Vec<_>) = readings.into_iter().partition(|(known, reading)| {
             matches!(reading, Reading::Failed(_)) && !self.rounds.failed.contains(&known.room.id)
         });
@@ -339,7 +309,7 @@ impl Backfill {
             let progress = self.intake.cursors.of(&known.room.id)?;
             Some((known, progress))
         });
-        readings.extend(self.read_each(again.collect(), TRIES - 1).await);
+        readings.extend(self.reader.read_each(again.collect(), Some(TRIES - 1)).await);
         for (known, reading) in readings {
             let id = &known.room.id;
             self.rounds.failed.remove(id);
@@ -362,23 +332,6 @@ impl Backfill {
                 Reading::Refused => drop(self.rounds.refused.insert(id.clone())),
             }
         }
-    }
-
-    /// Reads rooms concurrently.
-    async fn read_each(
-        &self,
-        rooms: Vec<(Arc<Known>, RoomProgress)>,
-        tries: u32,
-    ) -> Vec<(Arc<Known>, Reading)> {
-        let reader = &self.reader;
-        stream::iter(rooms)
-            .map(async |(known, progress): (Arc<Known>, RoomProgress)| {
-                let reading = reader.read(&known, progress, Some(tries)).await;
-                (known, reading)
-            })
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await
     }
 
     fn report(&self, changes: &Changes, watched: usize, tally: &Tally) {

@@ -6,21 +6,17 @@
 //! misses, a round finds.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use rocketchat::RoomId;
 use rocketchat::rest::RoomInfo;
 use tokio::time::sleep;
 use tracing::{debug, info};
 
-use super::AT_ONCE;
 use super::reader::{Reader, Reading};
-use crate::bot::ingest::{Known, SeenTexts};
+use crate::bot::ingest::SeenTexts;
 use crate::bot::progress::OVERLAP;
-use crate::store::RoomProgress;
 
 /// How long after its last message a room may have changed because of it. A later change has another cause, such as a
 /// reply in a thread.
@@ -52,9 +48,7 @@ impl Poll {
     async fn look(&mut self) {
         let intake = self.reader.intake.clone();
         let from = self.since - OVERLAP;
-        let listed = intake.rest.rooms(Some(from)).await;
-        self.reader.note_listed(listed.as_ref().map(drop));
-        let list = match listed {
+        let list = match self.reader.list_rooms(Some(self.since)).await {
             Ok(list) => list,
             Err(error) => return debug!(%error, "the rooms that changed cannot be listed"),
         };
@@ -69,7 +63,7 @@ impl Poll {
         for mut info in list.with_last_messages(from).filter(is_over) {
             let (id, changed) = (info.room.id.clone(), info.changed_at());
             let is_read = changed.is_some() && self.read.get(&id).copied() == changed;
-            if !is_read && !is_explained(&info, &intake.settler.seen) {
+            if !is_read && !is_explained(&info, &intake.seen) {
                 due.insert(id.clone());
             }
             if let Some(changed) = changed {
@@ -80,18 +74,12 @@ impl Poll {
         self.read = read;
         due.extend(self.unread.drain());
         let mut alerts = self.reader.settle_last(last.into_iter()).await;
-        let due: Vec<_> = due.iter().filter_map(|room| self.readable(room)).collect();
-        let reader = &self.reader;
-        let mut readings = stream::iter(due)
-            .map(async |(known, progress): (Arc<Known>, RoomProgress)| {
-                let reading = reader.read(&known, progress, None).await;
-                (known.room.id.clone(), reading)
-            })
-            .buffer_unordered(AT_ONCE);
-        while let Some((room, reading)) = readings.next().await {
+        // Before it is known from when a room is watched, a round has to find that out.
+        let due = due.iter().filter_map(|room| self.reader.watched(room)).collect();
+        for (known, reading) in self.reader.read_each(due, None).await {
             match reading {
                 Reading::Done { alerts: found, .. } => alerts += found,
-                Reading::Failed(_) => drop(self.unread.insert(room)),
+                Reading::Failed(_) => drop(self.unread.insert(known.room.id.clone())),
                 // The round handles a refusal.
                 Reading::Refused => {}
             }
@@ -99,12 +87,6 @@ impl Poll {
         if alerts > 0 {
             info!(alerts, "found matching messages that the stream had not delivered");
         }
-    }
-
-    /// The room, if it is watched and no round first has to find out from when.
-    fn readable(&self, room: &RoomId) -> Option<(Arc<Known>, RoomProgress)> {
-        let known = self.reader.intake.rooms.get(room).filter(|known| known.watched)?;
-        Some((known, self.reader.intake.cursors.of(room)?))
     }
 }
 

@@ -3,20 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rocketchat::Message;
-use rocketchat::rest::{RestError, SyncPage};
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use rocketchat::rest::{RestError, RoomList, SyncPage};
+use rocketchat::{Message, RoomId};
 use tracing::warn;
 
 use crate::bot::ingest::{Item, Known, Oldest, oldest};
 use crate::bot::intake::Intake;
 use crate::bot::progress::OVERLAP;
 use crate::bot::session::Session;
-use crate::bot::settings::Settings;
 use crate::health::Condition;
 use crate::store::RoomProgress;
 
 /// Number of last messages that are settled in one transaction.
 const BATCH: usize = 256;
+
+/// Rooms that are read concurrently.
+const AT_ONCE: usize = 4;
 
 /// How long the stream may take to deliver a message.
 const IN_FLIGHT: Duration = Duration::from_secs(3);
@@ -26,8 +30,6 @@ const IN_FLIGHT: Duration = Duration::from_secs(3);
 pub(super) struct Reader {
     pub(super) intake: Arc<Intake>,
     pub(super) session: Arc<Session>,
-    /// The settings that messages are judged by.
-    pub(super) settings: Arc<Settings>,
 }
 
 /// The result of reading a room.
@@ -43,19 +45,23 @@ pub(super) enum Reading {
 }
 
 impl Reader {
-    /// Records whether the rooms could be listed. Without a stream, nothing else shows whether the bot receives
-    /// messages.
-    pub(super) fn note_listed(&self, listed: Result<(), &RestError>) {
+    /// Lists the rooms that changed; all of them without a time. Without a stream, nothing else shows whether the bot receives
+    /// messages, so whether it succeeds is reported.
+    pub(super) async fn list_rooms(&self, since: Option<Timestamp>) -> Result<RoomList, RestError> {
         const POLLING: &str = "No realtime connection to Rocket.Chat: the bot polls the rooms over REST, so alerts are some seconds \
             late; check that proxies and firewalls allow WebSockets to the server";
-        let health = &self.intake.health;
-        match listed {
-            _ if !self.session.is_polling => {}
-            Ok(()) => health.raise(Condition::Polling, POLLING),
+        let Intake { rest, health, .. } = &*self.intake;
+        let listed = rest.rooms(since.map(|since| since - OVERLAP)).await;
+        match &listed {
+            Ok(_) if self.session.is_polling => {
+                health.raise(Condition::Polling, POLLING);
+            }
             // The rate limit was reached: the next list will come soon.
             Err(RestError::RateLimited { .. }) => {}
-            Err(_) => health.clear(&Condition::Polling),
+            Err(_) if self.session.is_polling => health.clear(&Condition::Polling),
+            _ => {}
         }
+        listed
     }
 
     /// Settles the last messages of watched rooms, which the list of rooms contains. An account with a low limit on
@@ -72,12 +78,13 @@ impl Reader {
             if batch.is_empty() {
                 return alerts;
             }
-            let known: Vec<_> = batch.iter().filter_map(|message| self.watched(message)).collect();
-            let items: Vec<Item<'_>> = known
-                .iter()
-                .map(|(message, known, progress)| Item { message, known, oldest: self.oldest(*progress) })
-                .collect();
-            alerts += self.intake.settle(&items, &self.settings.config, &self.session.me).await;
+            let rooms: Vec<_> = batch.iter().map(|message| self.watched(&message.room)).collect();
+            let items = batch.iter().zip(&rooms).filter_map(|(message, room)| {
+                let (known, progress) = room.as_ref()?;
+                Some(Item { message, known, oldest: self.oldest(*progress) })
+            });
+            let items: Vec<Item<'_>> = items.collect();
+            alerts += self.intake.settle(&items, &self.session).await;
         }
     }
 
@@ -90,13 +97,30 @@ impl Reader {
         oldest(room, self.session.horizon(), self.intake.cursors.judged_since())
     }
 
-    fn watched<'m>(&self, message: &'m Message) -> Option<(&'m Message, Arc<Known>, RoomProgress)> {
-        let known = self.intake.rooms.get(&message.room).filter(|known| known.watched)?;
-        Some((message, known, self.intake.cursors.of(&message.room)?))
+    /// The room, if it is watched and it is known from when.
+    pub(super) fn watched(&self, room: &RoomId) -> Option<(Arc<Known>, RoomProgress)> {
+        let known = self.intake.rooms.get(room).filter(|known| known.watched)?;
+        Some((known, self.intake.cursors.of(room)?))
+    }
+
+    /// Reads rooms concurrently; see [`Self::read`].
+    pub(super) async fn read_each(
+        &self,
+        rooms: Vec<(Arc<Known>, RoomProgress)>,
+        tries: Option<u32>,
+    ) -> Vec<(Arc<Known>, Reading)> {
+        stream::iter(rooms)
+            .map(async |(known, progress): (Arc<Known>, RoomProgress)| {
+                let reading = self.read(&known, progress, tries).await;
+                (known, reading)
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await
     }
 
     /// Reads a room page by page, with this many tries for each page. `None` also does not wait for rate limits.
-    pub(super) async fn read(&self, known: &Known, from: RoomProgress, tries: Option<u32>) -> Reading {
+    async fn read(&self, known: &Known, from: RoomProgress, tries: Option<u32>) -> Reading {
         let id = &known.room.id;
         let oldest = self.oldest(from);
         let mut next = Some(from.cursor.max(self.session.horizon()) - OVERLAP);
@@ -129,11 +153,11 @@ impl Reader {
     /// Settles the messages of a page, then moves the cursor. Returns how many alerts they raised.
     async fn take(&self, known: &Known, oldest: Oldest, page: &SyncPage) -> usize {
         for unreadable in &page.unreadable {
-            self.intake.settler.skip_unreadable(&known.room.id, unreadable);
+            self.intake.skip_unreadable(&known.room.id, unreadable);
         }
         let items: Vec<Item<'_>> =
             page.messages.iter().map(|message| Item { message, known, oldest }).collect();
-        let alerts = self.intake.settle(&items, &self.settings.config, &self.session.me).await;
+        let alerts = self.intake.settle(&items, &self.session).await;
         // After the last page, the round moves the cursors of all rooms at once.
         if let Some(reached) = page.next {
             // A message written while the server's clock was ahead must not move the cursor to that time.

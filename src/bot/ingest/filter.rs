@@ -7,20 +7,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use metrics::Counter;
-use rocketchat::Account;
 use rocketchat::realtime::{MessageFilter, MessageView};
 
-use super::rooms::{Known, Rooms};
+use super::rooms::Known;
 use super::seen::{SeenTexts, Sight};
+use crate::bot::context::Context;
 use crate::bot::outbox::is_reply_id;
-use crate::bot::settings::Current;
 
 /// Decides which messages the ingest would drop.
 pub(in crate::bot) struct StreamFilter {
-    pub(in crate::bot) current: Current,
-    pub(in crate::bot) rooms: Arc<Rooms>,
+    pub(in crate::bot) context: Context,
     pub(in crate::bot) seen: Arc<SeenTexts>,
-    pub(in crate::bot) account: Arc<Account>,
     /// Counts the texts that were matched against the triggers, except the bot's own.
     pub(in crate::bot) looked_at: Counter,
 }
@@ -35,8 +32,8 @@ impl MessageFilter for StreamFilter {
 
 impl StreamFilter {
     fn decide(&self, message: &MessageView<'_>) -> bool {
-        let settings = self.current.now();
-        let watched = self.rooms.look_up(&settings, &message.room, |known| {
+        let settings = self.context.current.now();
+        let watched = self.context.rooms.look_up(&settings, &message.room, |known| {
             tells_nothing_new(message, known).then_some(known.watched)
         });
         match watched {
@@ -50,7 +47,7 @@ impl StreamFilter {
         if settings.config.triggers.may_match(text) {
             return self.seen.sight(&message.id, text) != Sight::Same;
         }
-        if self.seen.remember(&message.id, text) && !self.account.is_own_id(&message.author) {
+        if self.seen.remember(&message.id, text) && !self.context.rest.account().is_own_id(&message.author) {
             self.looked_at.increment(1);
         }
         false

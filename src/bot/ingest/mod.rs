@@ -20,14 +20,14 @@ use rocketchat::rest::Subscription;
 use rocketchat::{Message, RestError, Room, RoomId, UserId};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 pub(super) use self::filter::StreamFilter;
 use self::pending::{PendingMessages, StreamMessage};
 pub(super) use self::rooms::{Known, Rooms, is_watched_from_outside};
 pub(super) use self::seen::SeenTexts;
-pub(super) use self::settle::{Item, Oldest, Settler, oldest};
+pub(super) use self::settle::{Item, Oldest, oldest};
 use super::backfill::{Backfill, NO_SUCH_ROOM};
 use super::intake::Intake;
 use super::session::Session;
@@ -65,12 +65,12 @@ struct Placed {
 
 impl Ingest {
     pub(super) fn new(
-        intake: Arc<Intake>,
+        intake: Intake,
         (settings, changes): (Arc<Settings>, watch::Receiver<Arc<Settings>>),
     ) -> Self {
         Self {
             poll_at: Some(Instant::now() + intake.tempo.poll_after),
-            intake,
+            intake: Arc::new(intake),
             settings,
             changes,
             session: None,
@@ -80,36 +80,20 @@ impl Ingest {
         }
     }
 
-    /// Handles events until cancelled, until the sender is gone, or until the backfill has died. Without the backfill,
-    /// messages that the stream drops would not be found.
-    pub(super) async fn run(mut self, mut events: mpsc::Receiver<RealtimeEvent>, cancel: CancellationToken) {
+    /// Handles events until the sender is gone, or until the backfill has died. Without the backfill, messages that the stream
+    /// drops would not be found. It can be stopped at any point: unsettled messages are read again after the restart.
+    pub(super) async fn run(mut self, mut events: mpsc::Receiver<RealtimeEvent>) {
         let mut burst = Vec::with_capacity(BURST);
         loop {
             tokio::select! {
-                () = cancel.cancelled() => break,
-                () = death_of(&mut self.backfill) => break,
-                Ok(()) = self.changes.changed() => tokio::select! {
-                    () = cancel.cancelled() => break,
-                    () = self.adopt_settings() => {}
+                () = death_of(&mut self.backfill) => return,
+                Ok(()) = self.changes.changed() => self.adopt_settings().await,
+                () = due(self.poll_at) => self.start_polling().await,
+                () = self.pending.due() => self.retry_pending().await,
+                received = events.recv_many(&mut burst, BURST) => match received {
+                    0 => return,
+                    _ => self.handle_all(&mut burst).await,
                 },
-                () = due(self.poll_at) => tokio::select! {
-                    () = cancel.cancelled() => break,
-                    () = self.start_polling() => {}
-                },
-                () = self.pending.due() => tokio::select! {
-                    () = cancel.cancelled() => break,
-                    () = self.retry_pending() => {}
-                },
-                received = events.recv_many(&mut burst, BURST) => {
-                    if received == 0 {
-                        break;
-                    }
-                    // If this is cancelled, unsettled messages are read again after the restart.
-                    tokio::select! {
-                        () = cancel.cancelled() => break,
-                        () = self.handle_all(&mut burst) => {}
-                    }
-                }
             }
         }
     }
@@ -158,7 +142,7 @@ impl Ingest {
     }
 
     fn session(&self, me: UserId, since: Instant) -> Session {
-        Session::new(me, since, self.intake.rest.account().clone(), &self.settings)
+        Session::new(me, since, self.intake.rest.account().clone(), self.settings.clone())
     }
 
     async fn start_session(&mut self, session: Session) {
@@ -187,7 +171,7 @@ impl Ingest {
         self.intake.cursors.judged_by(triggers, session.settings_since()).await;
         self.session = Some(session.clone());
         self.asked_to_join.clear();
-        let backfill = Backfill::new(self.intake.clone(), session, self.settings.clone());
+        let backfill = Backfill::new(self.intake.clone(), session);
         self.backfill = Some(AbortOnDropHandle::new(tokio::spawn(backfill.run())));
     }
 
@@ -205,17 +189,13 @@ impl Ingest {
         // It uses the old settings, and must not do so after rooms are forgotten.
         self.stop_backfill().await;
         self.settings = self.changes.borrow_and_update().clone();
-        let session = self.session.take().map(|session| Arc::new(session.under(&self.settings)));
-        let changed = self.intake.rooms.adopt(self.settings.clone());
-        for room in changed.unwatched {
-            self.intake.cursors.forget(&room).await;
-        }
-        if let Some(session) = &session {
-            let since = session.settings_since();
-            self.intake.cursors.watch_all(changed.watched.into_iter().map(|room| (room, since))).await;
-        }
+        let new = self.intake.rooms.adopt(self.settings.clone());
+        self.intake.forget_unwatched(false).await;
         self.intake.note_named_rooms().await;
-        if let Some(session) = session {
+        if let Some(session) = self.session.take() {
+            let session = Arc::new(session.under(self.settings.clone()));
+            let since = session.settings_since();
+            self.intake.cursors.watch_all(new.into_iter().map(|room| (room, since))).await;
             self.start_backfill(session).await;
         }
     }
@@ -273,17 +253,13 @@ impl Ingest {
         for Placed { message, known } in placed.iter() {
             let room =
                 self.progress_of(&message.room, &session, session.heard_since(message.updated_at)).await;
-            if session.is_doubted_by(message.updated_at) || message.updated_at < room.since {
-                // If the clock was set back, a round finds out and reads the room again.
-                self.intake.doubt.notify_one();
-            }
             items.push(Item {
                 message,
                 known,
                 oldest: oldest(room, session.horizon(), self.intake.cursors.judged_since()),
             });
         }
-        self.intake.settle(&items, &self.settings.config, &session.me).await;
+        self.intake.settle(&items, &session).await;
         drop(items);
         for Placed { known, .. } in placed.drain(..) {
             // Only once: a channel that cannot be joined must not delay each of its messages.
@@ -303,18 +279,16 @@ impl Ingest {
         let asking = timeout(ANSWER_WITHIN, self.intake.rest.room_by_id(id));
         match asking.await.unwrap_or_else(|_| Err(RestError::unavailable("no answer in time"))) {
             Ok(info) => {
-                self.pending.answered();
                 let joined = message.participant.unwrap_or(true);
                 Lookup::Found(self.intake.rooms.learn(info.room, Some(joined)))
             }
             Err(RestError::Rejected { reason, .. }) => {
-                self.pending.answered();
                 warn!(room = %id, %reason, "skipped a message: the server does not describe its room");
                 Lookup::NoSuchRoom
             }
             Err(error) => {
                 debug!(room = %id, %error, "the message's room is not known yet; asking again");
-                self.pending.back_off(self.intake.retry.wait_after(&error, self.pending.failures()));
+                self.pending.back_off(self.intake.retry.wait_after(&error, 0));
                 Lookup::NotNow
             }
         }

@@ -3,11 +3,10 @@
 //! Some versions do not describe the room beside a message. If the server does not answer either, it is unknown
 //! whether the room is watched. Such a message waits here, so that messages of other rooms do not have to.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
+use rocketchat::Message;
 use rocketchat::realtime::RoomHint;
-use rocketchat::{Message, RoomId};
 use tokio::time::{Instant, sleep_until};
 
 /// Maximum number of waiting messages. Further ones are left to the backfill, which reads every room that the bot is
@@ -22,13 +21,11 @@ pub(super) struct StreamMessage {
     pub(super) hint: RoomHint,
 }
 
-/// The waiting messages by room, and when the server may be asked again.
+/// The waiting messages, and when the server may be asked again.
 #[derive(Debug, Default)]
 pub(super) struct PendingMessages {
-    rooms: VecDeque<(RoomId, Vec<StreamMessage>)>,
-    waiting: usize,
+    messages: Vec<StreamMessage>,
     ask_at: Option<Instant>,
-    failures: u32,
 }
 
 impl PendingMessages {
@@ -37,40 +34,22 @@ impl PendingMessages {
         self.ask_at.is_none_or(|at| at <= Instant::now())
     }
 
-    /// How often the server did not answer since its last answer.
-    pub(super) fn failures(&self) -> u32 {
-        self.failures
-    }
-
     /// The server did not answer. It is not asked again for this long.
     pub(super) fn back_off(&mut self, wait: Duration) {
         self.ask_at = Some(Instant::now() + wait);
-        self.failures = self.failures.saturating_add(1);
     }
 
-    /// The server answers again.
-    pub(super) fn answered(&mut self) {
-        (self.ask_at, self.failures) = (None, 0);
-    }
-
-    /// Queues a message behind those of its room. `false` if too many are waiting.
+    /// Queues a message. `false` if too many are waiting.
     pub(super) fn push(&mut self, message: StreamMessage) -> bool {
-        if self.waiting >= CAPACITY {
-            return false;
-        }
-        self.waiting += 1;
-        match self.rooms.iter_mut().find(|(room, _)| *room == message.message.room) {
-            Some((_, messages)) => messages.push(message),
-            None => self.rooms.push_back((message.message.room.clone(), vec![message])),
-        }
-        true
+        let has_space = self.messages.len() < CAPACITY;
+        self.messages.extend(has_space.then_some(message));
+        has_space
     }
 
-    /// The messages of the next room. Each room has its turn, even if another one has a problem.
+    /// The messages of the room whose message was queued first. Each room has its turn, even if another one has a problem.
     pub(super) fn pop(&mut self) -> Vec<StreamMessage> {
-        let messages = self.rooms.pop_front().map(|(_, messages)| messages).unwrap_or_default();
-        self.waiting -= messages.len();
-        messages
+        let Some(room) = self.messages.first().map(|first| first.message.room.clone()) else { return vec![] };
+        self.messages.extract_if(.., |pending| pending.message.room == room).collect()
     }
 
     /// Drops all messages: the backfill of the next session reads them.
@@ -81,7 +60,7 @@ impl PendingMessages {
     /// Returns when it is time to request the next room.
     pub(super) async fn due(&self) {
         match self.ask_at {
-            _ if self.rooms.is_empty() => std::future::pending().await,
+            _ if self.messages.is_empty() => std::future::pending().await,
             Some(at) => sleep_until(at).await,
             None => {}
         }

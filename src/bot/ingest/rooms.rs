@@ -74,8 +74,8 @@ struct Directory {
     known: HashMap<RoomId, Arc<Known>>,
     /// The rooms that entries of `rooms` named.
     named: NamedRooms,
-    /// Whether `named` is saved in the store.
-    is_saved: bool,
+    /// What the store has of `named`.
+    saved: NamedRooms,
 }
 
 impl Directory {
@@ -86,40 +86,29 @@ impl Directory {
 
     /// Adds to a room the names under which it was found before.
     fn recall_names(&mut self, room: &mut Room) {
-        let before = self.named.len();
         room.former_names = remember_names(&mut self.named, self.settings.config.triggers.room_names(), room);
-        self.is_saved &= self.named.len() == before;
     }
 
     /// Forgets the rooms of entries that are no longer in the configuration.
     fn forget_entries(&mut self) {
         let entries: HashSet<String> =
             self.settings.config.triggers.room_names().map(str::to_lowercase).collect();
-        let before = self.named.len();
         self.named.retain(|(entry, _)| entries.contains(entry));
-        self.is_saved &= self.named.len() == before;
     }
-}
-
-/// The rooms that only the new settings watch, and those that only the old ones watched.
-#[derive(Default)]
-pub(in crate::bot) struct Rewatched {
-    pub(in crate::bot) watched: Vec<RoomId>,
-    pub(in crate::bot) unwatched: Vec<RoomId>,
 }
 
 impl Rooms {
     /// An empty directory.
     pub(in crate::bot) fn new(settings: Arc<Settings>) -> Self {
-        let directory =
-            Directory { settings, known: HashMap::new(), named: NamedRooms::new(), is_saved: true };
-        Self(RwLock::new(directory))
+        let (known, named, saved) = Default::default();
+        Self(RwLock::new(Directory { settings, known, named, saved }))
     }
 
     /// Starts with these settings, and with what the last run knew about the rooms that they name.
     pub(in crate::bot) fn restore(&self, settings: Arc<Settings>, named: NamedRooms) {
         let mut directory = self.0.write();
-        (directory.settings, directory.named) = (settings, named);
+        directory.settings = settings;
+        (directory.saved, directory.named) = (named.clone(), named);
         directory.forget_entries();
     }
 
@@ -130,26 +119,23 @@ impl Rooms {
         message_url(server, &room, message)
     }
 
-    /// Judges every room by these settings from now on.
-    pub(in crate::bot) fn adopt(&self, settings: Arc<Settings>) -> Rewatched {
+    /// Judges every room by these settings from now on. Returns the rooms that only they watch.
+    pub(in crate::bot) fn adopt(&self, settings: Arc<Settings>) -> Vec<RoomId> {
         let mut directory = self.0.write();
         directory.settings = settings;
         directory.forget_entries();
         let mut known = std::mem::take(&mut directory.known);
-        let mut changed = Rewatched::default();
-        for (id, known) in &mut known {
-            let known = Arc::make_mut(known);
-            let before = known.watched;
+        let mut new = Vec::new();
+        for known in known.values_mut().map(Arc::make_mut) {
+            let was_watched = known.watched;
             directory.recall_names(&mut known.room);
             known.judge(&directory.settings.config.triggers);
-            match (before, known.watched) {
-                (false, true) => changed.watched.push(id.clone()),
-                (true, false) => changed.unwatched.push(id.clone()),
-                _ => {}
+            if known.watched && !was_watched {
+                new.push(known.room.id.clone());
             }
         }
         directory.known = known;
-        changed
+        new
     }
 
     /// Reads a room without copying it. `None` if it is unknown, if `look` returns `None`, or if the rooms are still
@@ -267,12 +253,7 @@ impl Rooms {
 
     /// Records that the bot is no longer in a room.
     pub(super) fn left(&self, id: &RoomId) {
-        let mut directory = self.0.write();
-        let Directory { settings, known, .. } = &mut *directory;
-        if let Some(known) = known.get_mut(id).map(Arc::make_mut) {
-            known.joined = false;
-            known.judge(&settings.config.triggers);
-        }
+        self.keep_joined(|room| room != id);
     }
 
     /// The room as the triggers see it. It is not stored.
@@ -289,8 +270,11 @@ impl Rooms {
 
     /// The rooms that entries of `rooms` named, if that is not saved yet.
     pub(in crate::bot) fn unsaved_names(&self) -> Option<NamedRooms> {
-        let mut directory = self.0.write();
-        (!std::mem::replace(&mut directory.is_saved, true)).then(|| directory.named.clone())
+        let Directory { named, saved, .. } = &mut *self.0.write();
+        (named != saved).then(|| {
+            saved.clone_from(named);
+            named.clone()
+        })
     }
 
     /// Whether an entry of `rooms` names exactly this room.
@@ -316,17 +300,10 @@ impl Rooms {
         rooms.filter_map(trouble).collect()
     }
 
-    /// Whether the room is known at all.
-    pub(in crate::bot) fn contains(&self, id: &RoomId) -> bool {
-        self.0.read().known.contains_key(id)
-    }
-
     /// Forgets a deleted room.
     pub(in crate::bot) fn remove(&self, id: &RoomId) {
         let mut directory = self.0.write();
         directory.known.remove(id);
-        let before = directory.named.len();
         directory.named.retain(|(_, room)| room != id);
-        directory.is_saved &= directory.named.len() == before;
     }
 }

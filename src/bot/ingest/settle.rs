@@ -1,8 +1,6 @@
 //! From messages to their alerts: the alerts of a batch are committed in one transaction before anything else happens.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,14 +10,16 @@ use signl4::AlertEvent;
 use tracing::{error, info, warn};
 
 use super::rooms::Known;
-use super::seen::{SeenTexts, Sight};
+use super::seen::Sight;
 use crate::alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event};
+use crate::bot::intake::Intake;
 use crate::bot::outbox::{Renderer, is_reply_id, of_team};
 use crate::bot::progress::OVERLAP;
+use crate::bot::retry::until_stored;
+use crate::bot::session::Session;
 use crate::config::Config;
 use crate::store::{
-    Alert, AlertState, DeliveryKind, Intake as Transaction, NewAlert, NewDelivery, RoomProgress, Store,
-    StoreError,
+    Alert, AlertState, DeliveryKind, Intake as Transaction, NewAlert, NewDelivery, RoomProgress, StoreError,
 };
 use crate::telemetry;
 
@@ -60,15 +60,6 @@ pub(in crate::bot) struct Item<'a> {
     pub(in crate::bot) oldest: Oldest,
 }
 
-/// Settles messages, however and however often they arrive.
-#[derive(Clone, Debug)]
-pub(in crate::bot) struct Settler {
-    pub(in crate::bot) store: Store,
-    pub(in crate::bot) seen: Arc<SeenTexts>,
-    /// Whether it was reported that something else posts with the bot's account.
-    pub(in crate::bot) told_of_own_account: Arc<AtomicBool>,
-}
-
 /// The decisions about a message, made and rendered before the transaction begins.
 struct Wanted<'a> {
     item: Item<'a>,
@@ -84,17 +75,15 @@ struct Raise<'a> {
     faults: Vec<RenderError>,
 }
 
-impl Settler {
-    /// Settles messages in one transaction. Returns how many alerts they raised. Repeating a message changes nothing.
-    ///
-    /// # Errors
-    /// When the store fails. Then nothing is committed, and all messages have to be passed again.
-    pub(in crate::bot) async fn settle(
-        &self,
-        items: &[Item<'_>],
-        config: &Config,
-        me: &UserId,
-    ) -> Result<usize, StoreError> {
+impl Intake {
+    /// Settles messages in one transaction, and retries until that succeeds. Returns how many alerts they raised. Repeating a
+    /// message changes nothing.
+    pub(in crate::bot) async fn settle(&self, items: &[Item<'_>], session: &Session) -> usize {
+        until_stored("cannot store the alerts of messages", || self.try_settle(items, session)).await
+    }
+
+    async fn try_settle(&self, items: &[Item<'_>], session: &Session) -> Result<usize, StoreError> {
+        let (config, me) = (&session.settings.config, &session.me);
         let wanted: Vec<Wanted<'_>> =
             items.iter().filter_map(|item| self.decide_guarded(*item, config, me)).collect();
         let mut added = Vec::new();
@@ -169,7 +158,7 @@ impl Settler {
     /// matches.
     fn refuse_own_account(&self, wanted: &Wanted<'_>) {
         let Some(Raise { found, alert, .. }) = wanted.raises.first() else { return };
-        if !self.told_of_own_account.swap(true, Ordering::Relaxed) {
+        if self.warns("own account") {
             warn!(
                 message_id = %alert.message,
                 room = %alert.room,
@@ -205,7 +194,7 @@ async fn add(
     for fault in faults {
         warn!(alert = %row.id, trigger = trigger.name, %fault, "a template failed; using its default");
     }
-    if let Some(delivery) = follow_up(alert, &row, Renderer::new(&config.replies)) {
+    if let Some(delivery) = follow_up(alert, &row, Renderer(&config.replies)) {
         transaction.add_delivery(&delivery).await?;
     }
     Ok(Some(row))

@@ -5,7 +5,6 @@
 //! workers to the configuration.
 
 mod fallback;
-mod message_now;
 mod queues;
 mod reply;
 mod rocketchat;
@@ -15,28 +14,20 @@ mod worker;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::{
-    sync::watch,
-    task::{JoinError, JoinSet},
-    time::interval,
-};
+use tokio::{sync::watch, task::JoinSet, time::interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::{rocketchat::RocketChat, schedule::Schedule, signl4::Signl4Team};
-use super::ingest::Rooms;
-use super::settings::{Current, Settings};
+use super::{context::Context, settings::Settings};
 use crate::{
     alerting::TeamName,
-    health::Health,
-    store::{DeliveryKind, Queue, Store, StoreError},
+    store::{DeliveryKind, Queue, StoreError},
 };
-use ::rocketchat::rest::RestClient;
 use ::signl4::{WebhookClient, WebhookUrl};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::fallback::fuzzing;
-use self::message_now::MessageNow;
 pub(crate) use self::queues::labels;
 pub(super) use self::{
     queues::{of_team, team_label},
@@ -47,47 +38,35 @@ pub(super) use self::{
 /// queued for a removed team.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// What the workers need.
-pub(super) struct Tools {
-    pub(super) webhooks: WebhookClient,
-    pub(super) rest: RestClient,
-    pub(super) store: Store,
-    pub(super) current: Current,
-    pub(super) health: Health,
-    pub(super) rooms: Arc<Rooms>,
-    /// How long an alert that may have been raised waits for SIGNL4's event.
-    pub(super) sign_wait: Duration,
-    /// The unit of the waits between attempts: a second, except in tests.
-    pub(super) retry_unit: Duration,
-}
-
 /// The workers.
 pub(super) struct Outbox {
-    tools: Tools,
+    context: Context,
+    webhooks: WebhookClient,
     changes: watch::Receiver<Arc<Settings>>,
     cancel: CancellationToken,
     /// How to stop each team's worker, and its webhook.
     teams: BTreeMap<TeamName, (CancellationToken, WebhookUrl)>,
-    workers: JoinSet<Queue>,
+    workers: JoinSet<Result<(), Queue>>,
 }
-
-/// A worker ended unexpectedly.
-struct Ended;
 
 impl Outbox {
     /// Starts a worker for each queue, after it adopts the rows of removed queues.
     ///
     /// # Errors
     /// When the store fails.
-    pub(super) async fn start(tools: Tools, cancel: CancellationToken) -> Result<Self, StoreError> {
-        let mut changes = tools.current.changes();
-        let settings = changes.borrow_and_update().clone();
-        let mut outbox = Self { tools, changes, cancel, teams: BTreeMap::new(), workers: JoinSet::new() };
-        outbox.adopt(&settings).await?;
-        outbox.start_chat();
-        for (team, url) in teams(&settings) {
-            outbox.start_team(team, url);
+    pub(super) async fn start(
+        context: Context,
+        webhooks: WebhookClient,
+        cancel: CancellationToken,
+    ) -> Result<Self, StoreError> {
+        let (changes, workers) = (context.current.changes(), JoinSet::new());
+        let mut outbox = Self { context, webhooks, changes, cancel, teams: BTreeMap::new(), workers };
+        outbox.adopt().await?;
+        let chat = Arc::new(RocketChat::new(outbox.context.clone()));
+        for queue in queues::of_chat() {
+            outbox.start_worker((queue.queue, queue.carries), chat.clone(), outbox.cancel.clone());
         }
+        outbox.arrange_teams();
         Ok(outbox)
     }
 
@@ -95,136 +74,89 @@ impl Outbox {
     pub(super) async fn run(mut self) {
         let mut sweep = interval(SWEEP);
         loop {
-            let done = tokio::select! {
+            tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => break,
-                ended = self.workers.join_next() => ended.map_or(Ok(()), |ended| Err(log_end(ended))),
-                Ok(()) = self.changes.changed() => self.rearrange().await,
-                _ = sweep.tick() => {
+                Some(ended) = self.workers.join_next() => match ended {
+                    Ok(Ok(())) => {}
+                    Ok(Err(queue)) => return error!(%queue, "an outbox worker stopped unexpectedly"),
+                    Err(panic) => return error!(%panic, "an outbox worker panicked"),
+                },
+                Ok(()) = self.changes.changed() => {
+                    self.arrange_teams();
                     self.sweep().await;
-                    Ok(())
                 }
-            };
-            if let Err(Ended) = done {
-                return;
+                _ = sweep.tick() => self.sweep().await,
             }
         }
         while self.workers.join_next().await.is_some() {}
     }
 
-    fn start_chat(&mut self) {
-        let to = Arc::new(RocketChat::new(
-            self.tools.rest.clone(),
-            self.tools.current.clone(),
-            self.tools.rooms.clone(),
-        ));
-        for route in queues::of_chat() {
-            self.start_worker(route, to.clone(), self.cancel.clone());
+    /// Starts and stops workers as the current settings say. One that is stopped finishes its current attempts, whose rows no
+    /// other one can claim. A worker with a new webhook does not know what its queue was waiting for, so it tries everything at
+    /// once.
+    fn arrange_teams(&mut self) {
+        let settings = self.changes.borrow_and_update().clone();
+        let mut running = std::mem::take(&mut self.teams);
+        for (team, url) in settings.config.signl4.webhooks() {
+            if running.get(&team).is_some_and(|(_, current)| current == url) {
+                self.teams.extend(running.remove_entry(&team));
+            } else {
+                self.start_team(team, url.clone());
+            }
+        }
+        for (stop, _) in running.into_values() {
+            stop.cancel();
         }
     }
 
     fn start_team(&mut self, team: TeamName, url: WebhookUrl) {
+        info!(%team, host = url.host(), "sending a team's alerts");
         let stop = self.cancel.child_token();
         self.teams.insert(team.clone(), (stop.clone(), url.clone()));
-        let Tools { webhooks, store, current, retry_unit, rest, rooms, .. } = &self.tools;
-        let message_now = MessageNow { rest: rest.clone(), rooms: rooms.clone(), current: current.clone() };
-        let (client, store, current) = (webhooks.clone(), store.clone(), current.clone());
-        let retry_unit = *retry_unit;
-        let queue = of_team(&team);
-        self.start_worker(
-            (queue, DeliveryKind::Alert),
-            Signl4Team { team, url, client, store, current, message_now, retry_unit },
-            stop,
-        );
+        let route = (of_team(&team), DeliveryKind::Alert);
+        let (client, context) = (self.webhooks.clone(), self.context.clone());
+        self.start_worker(route, Signl4Team { team, url, client, context }, stop);
     }
 
+    /// The worker's result is its queue if it ended although nobody stopped it.
     fn start_worker(
         &mut self,
         route: (Queue, DeliveryKind),
         to: impl worker::Destination,
         stop: CancellationToken,
     ) {
-        let (store, health) = (self.tools.store.clone(), self.tools.health.clone());
-        let schedule = Schedule::new(self.tools.sign_wait, self.tools.retry_unit);
+        let Context { store, health, tempo, .. } = &self.context;
+        let store = (store.clone(), health.clone());
+        let schedule = Schedule::new(tempo.sign_wait, tempo.retry_unit);
         self.workers.spawn(async move {
             let queue = route.0.clone();
-            worker::work(route, to, (store, health), schedule, stop).await;
-            queue
+            worker::work(route, to, store, schedule, stop.clone()).await;
+            if stop.is_cancelled() { Ok(()) } else { Err(queue) }
         });
     }
 
-    /// Switches to the teams of the current configuration. A worker with a new webhook does not know what its queue
-    /// was waiting for, so it tries everything at once.
-    async fn rearrange(&mut self) -> Result<(), Ended> {
-        let settings = self.changes.borrow_and_update().clone();
-        let wanted = teams(&settings);
-        let leaving = self.teams.iter().filter(|(team, (_, url))| wanted.get(team) != Some(url));
-        let leaving: Vec<TeamName> = leaving.map(|(team, _)| team.clone()).collect();
-        self.stop(&leaving).await?;
-        for (team, url) in wanted {
-            if self.teams.contains_key(&team) {
-                continue;
-            }
-            match leaving.contains(&team) {
-                true => {
-                    info!(%team, host = url.host(), "a team has a new webhook")
-                }
-                false => info!(%team, host = url.host(), "a team was added"),
-            }
-            self.start_team(team, url);
-        }
-        self.sweep().await;
-        Ok(())
-    }
-
-    /// Stops the workers of these teams after their current work.
-    async fn stop(&mut self, teams: &[TeamName]) -> Result<(), Ended> {
-        let mut stopping: Vec<Queue> = teams.iter().map(of_team).collect();
-        for (stop, _) in teams.iter().filter_map(|team| self.teams.remove(team)) {
-            stop.cancel();
-        }
-        while !stopping.is_empty() && !self.cancel.is_cancelled() {
-            match self.workers.join_next().await {
-                Some(Ok(queue)) if stopping.contains(&queue) => stopping.retain(|other| *other != queue),
-                Some(_) if self.cancel.is_cancelled() => {}
-                Some(other) => return Err(log_end(other)),
-                None => break,
-            }
-        }
-        Ok(())
-    }
-
-    async fn sweep(&mut self) {
-        let settings = self.tools.current.now();
-        if let Err(error) = self.adopt(&settings).await {
+    async fn sweep(&self) {
+        if let Err(error) = self.adopt().await {
             error!(%error, "cannot look for the rows of removed queues; trying again");
         }
     }
 
     /// Moves the rows of a queue that is no longer configured to a queue for the same kind of rows.
-    async fn adopt(&self, settings: &Settings) -> Result<(), StoreError> {
-        let teams: Vec<Queue> = teams(settings).keys().chain(self.teams.keys()).map(of_team).collect();
-        let known: Vec<Queue> = queues::of_chat().into_iter().map(|(queue, _)| queue).chain(teams).collect();
-        let store = &self.tools.store;
+    async fn adopt(&self) -> Result<(), StoreError> {
+        let settings = self.context.current.now();
+        let known = labels(&settings.config.signl4);
+        let store = &self.context.store;
         for (queue, kind) in store.queues_in_use().await? {
-            let (Some(into), Some(kind)) = (queues::adopting(&queue, kind, &known), kind) else { continue };
+            // Rows of a kind that this release does not know are left alone.
+            let Some(kind) = kind.filter(|_| known.iter().all(|known| known.queue != queue)) else {
+                continue;
+            };
+            let into = queues::adopting(kind);
             for alert in store.move_queue(&queue, kind, &into).await? {
                 warn!(%queue, %into, alert = alert.map(display), "a delivery was waiting for a team or queue that bot.toml no longer names; moved it to another one");
             }
         }
         Ok(())
     }
-}
-
-/// Every team and its webhook.
-fn teams(settings: &Settings) -> BTreeMap<TeamName, WebhookUrl> {
-    settings.config.signl4.webhooks().map(|(team, url)| (team, url.clone())).collect()
-}
-
-fn log_end(ended: Result<Queue, JoinError>) -> Ended {
-    match ended {
-        Ok(queue) => error!(%queue, "an outbox worker stopped unexpectedly"),
-        Err(panic) => error!(%panic, "an outbox worker panicked"),
-    }
-    Ended
 }

@@ -51,37 +51,32 @@ pub(super) fn of_reactions() -> Queue {
     Queue::new("rocketchat:reaction")
 }
 
-/// The queues for Rocket.Chat, and what each contains.
-pub(super) fn of_chat() -> [(Queue, DeliveryKind); 3] {
+/// The queues for Rocket.Chat.
+pub(super) fn of_chat() -> [QueueLabel; 3] {
+    let label = |queue, name: &str, carries| QueueLabel { queue, name: name.to_owned(), carries };
     [
-        (replies(), DeliveryKind::Reply),
-        (confirmations(), DeliveryKind::Reply),
-        (of_reactions(), DeliveryKind::Reaction),
+        label(replies(), "Rocket.Chat: replies", DeliveryKind::Reply),
+        label(confirmations(), "Rocket.Chat: confirmations", DeliveryKind::Reply),
+        label(of_reactions(), "Rocket.Chat: reactions", DeliveryKind::Reaction),
     ]
 }
 
 /// Every queue, with its display name.
 pub(crate) fn labels(signl4: &Signl4) -> Vec<QueueLabel> {
-    let label = |queue, name: &str, carries| QueueLabel { queue, name: name.to_owned(), carries };
-    let teams =
-        signl4.webhooks().map(|(team, _)| label(of_team(&team), &team_label(&team), DeliveryKind::Alert));
-    let chat = [
-        label(replies(), "Rocket.Chat: replies", DeliveryKind::Reply),
-        label(confirmations(), "Rocket.Chat: confirmations", DeliveryKind::Reply),
-        label(of_reactions(), "Rocket.Chat: reactions", DeliveryKind::Reaction),
-    ];
-    teams.chain(chat).collect()
+    let teams = signl4.webhooks().map(|(team, _)| QueueLabel {
+        queue: of_team(&team),
+        name: team_label(&team),
+        carries: DeliveryKind::Alert,
+    });
+    teams.chain(of_chat()).collect()
 }
 
-/// The queue that takes over the rows of a removed queue; `None` if they stay.
-pub(super) fn adopting(queue: &Queue, kind: Option<DeliveryKind>, known: &[Queue]) -> Option<Queue> {
-    if known.contains(queue) {
-        return None;
-    }
-    match kind? {
-        DeliveryKind::Alert => Some(of_team(&TeamName::Default)),
-        DeliveryKind::Reply => Some(replies()),
-        DeliveryKind::Reaction => Some(of_reactions()),
+/// The queue that takes over the rows of a removed queue.
+pub(super) fn adopting(kind: DeliveryKind) -> Queue {
+    match kind {
+        DeliveryKind::Alert => of_team(&TeamName::Default),
+        DeliveryKind::Reply => replies(),
+        DeliveryKind::Reaction => of_reactions(),
     }
 }
 
@@ -102,14 +97,10 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_a_queue_that_is_gone_are_adopted_by_their_kind_and_unknown_ones_are_left_alone() {
-        let gone = Queue::new("signl4:gone");
-        let known = [of_team(&TeamName::Default), replies()];
-        let adopted = |kind| adopting(&gone, kind, &known).map(|queue| queue.to_string());
-        assert_eq!(adopted(Some(DeliveryKind::Alert)).as_deref(), Some("signl4"));
-        assert_eq!(adopted(Some(DeliveryKind::Reply)).as_deref(), Some("rocketchat:reply"));
-        assert_eq!(adopted(Some(DeliveryKind::Reaction)).as_deref(), Some("rocketchat:reaction"));
-        assert_eq!(adopted(None), None);
-        assert_eq!(adopting(&known[0], Some(DeliveryKind::Alert), &known), None);
+    fn rows_of_a_queue_that_is_gone_are_adopted_by_their_kind() {
+        let adopted = |kind| adopting(kind).to_string();
+        assert_eq!(adopted(DeliveryKind::Alert), "signl4");
+        assert_eq!(adopted(DeliveryKind::Reply), "rocketchat:reply");
+        assert_eq!(adopted(DeliveryKind::Reaction), "rocketchat:reaction");
     }
 }

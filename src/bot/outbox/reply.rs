@@ -1,6 +1,6 @@
 //! What is posted to Rocket.Chat: replies and reactions, from their texts to the rows of the outbox.
 
-use rand::RngExt;
+use rand::distr::{Alphanumeric, SampleString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tracing::error;
@@ -12,8 +12,6 @@ use crate::{
 };
 use rocketchat::{MessageId, RoomId};
 
-/// The alphabet of Meteor's random IDs: without letters that people confuse.
-const ID_ALPHABET: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTWXYZabcdefghijkmnopqrstuvwxyz";
 /// The length of Meteor's random IDs.
 const ID_LENGTH: usize = 17;
 /// The prefix of the `_id` of every message that this program posts. Neither Meteor nor an import generates such an
@@ -69,9 +67,7 @@ impl Reply {
 
     /// A message in the room. Its `_id` is new.
     pub(in crate::bot) fn in_room(room: RoomId, text: String) -> Self {
-        let mut rng = rand::rng();
-        let random: String =
-            (0..ID_LENGTH).map(|_| char::from(ID_ALPHABET[rng.random_range(0..ID_ALPHABET.len())])).collect();
+        let random = Alphanumeric.sample_string(&mut rand::rng(), ID_LENGTH);
         let id = MessageId::new(format!("{REPLY_ID_PREFIX}{random}"));
         Self { id, room, thread: None, text, about: None, is_late: false }
     }
@@ -101,15 +97,9 @@ pub(in crate::bot) async fn which(store: &Store, alert: &Alert) -> Option<String
 
 /// Renders the replies about an alert.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::bot) struct Renderer<'a> {
-    replies: &'a Replies,
-}
+pub(in crate::bot) struct Renderer<'a>(pub(in crate::bot) &'a Replies);
 
-impl<'a> Renderer<'a> {
-    pub(in crate::bot) fn new(replies: &'a Replies) -> Self {
-        Self { replies }
-    }
-
+impl Renderer<'_> {
     /// The text of this kind; `None` if it is disabled. If a template fails now, a shorter text is posted instead of
     /// none.
     pub(in crate::bot) fn text(
@@ -118,7 +108,7 @@ impl<'a> Renderer<'a> {
         words: &ReplyWords<'_>,
         alert: Option<AlertId>,
     ) -> Option<String> {
-        self.replies.text(kind, words).unwrap_or_else(|error| {
+        self.0.text(kind, words).unwrap_or_else(|error| {
             error!(alert = alert.map(display), reply = kind.key(), %error, "the template of a reply failed; using a plain text");
             Some([words.user, kind.key(), words.reason].join(" ").trim().to_owned())
         })
@@ -140,9 +130,9 @@ impl<'a> Renderer<'a> {
     /// too.
     pub(in crate::bot) fn sent(&self, alert: &Alert, team: &str) -> Vec<NewDelivery> {
         let words = ReplyWords { team, trigger: &alert.trigger, ..ReplyWords::default() };
-        let is_told = alert.told_waiting || self.replies.on_sent == OnSent::Reply;
+        let is_told = alert.told_waiting || self.0.on_sent == OnSent::Reply;
         let reply = is_told.then(|| self.in_thread(alert, ReplyKind::Sent, &words)).flatten();
-        let reacts = self.replies.on_sent == OnSent::Reaction;
+        let reacts = self.0.on_sent == OnSent::Reaction;
         let reaction = reacts.then(|| self.reaction(alert, &words, !is_told));
         reply.into_iter().chain(reaction).collect()
     }
@@ -156,7 +146,7 @@ impl<'a> Renderer<'a> {
             queue: queues::of_reactions(),
             kind: DeliveryKind::Reaction,
             ordering: message.to_string(),
-            body: json(&Reaction { message, emoji: self.replies.reaction.clone(), otherwise }),
+            body: json(&Reaction { message, emoji: self.0.reaction.clone(), otherwise }),
             alert: Some(alert.id),
         }
     }
@@ -177,7 +167,7 @@ mod tests {
         let (one, other) = (draw(), draw());
         assert_ne!(one, other);
         assert!(is_reply_id(one.as_str()) && is_reply_id(other.as_str()));
-        let is_drawn_by_meteor = |byte: u8| ID_ALPHABET.contains(&byte);
+        let is_drawn_by_meteor = |byte: u8| byte.is_ascii_alphanumeric();
         assert!(!REPLY_ID_PREFIX.bytes().all(is_drawn_by_meteor), "no message of a person has such an id");
         assert!(one.as_str().bytes().skip(REPLY_ID_PREFIX.len()).all(is_drawn_by_meteor));
     }

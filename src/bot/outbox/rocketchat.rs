@@ -15,14 +15,11 @@ use super::{
 };
 use crate::{
     alerting::ReplyKind,
-    bot::{
-        ingest::Rooms,
-        settings::{Current, Settings},
-    },
+    bot::{context::Context, settings::Settings},
     store::{Delivery, DeliveryId, DeliveryKind, NewDelivery, Settlement},
     telemetry,
 };
-use rocketchat::rest::{OutgoingMessage, RestClient, RestError};
+use rocketchat::rest::{OutgoingMessage, RestError};
 
 /// Time limit for an attempt. Repeating a call posts nothing twice, and the bot has no more time than this to stop.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(8);
@@ -33,9 +30,7 @@ const ATTEMPTS_WITHOUT_REASON: u32 = 5;
 
 /// Posts replies and reactions.
 pub(super) struct RocketChat {
-    rest: RestClient,
-    current: Current,
-    rooms: Arc<Rooms>,
+    context: Context,
     /// The forms of rejected replies until they are settled, so that no attempt repeats a step.
     forms: Mutex<HashMap<DeliveryId, Form>>,
     /// The settings under which the server refused the alias. While they are in use, the bot posts under its own name.
@@ -51,8 +46,8 @@ impl Destination for Arc<RocketChat> {
         };
         match posted {
             Ok(()) => {
-                self.forget(delivery);
-                count(delivery, true);
+                self.forms.lock().remove(&delivery.id);
+                telemetry::posted(delivery.kind.name(), true);
                 Settlement::Delivered { event_id: None }.into()
             }
             Err(PostError::Call(RestError::RateLimited { until })) => {
@@ -65,8 +60,8 @@ impl Destination for Arc<RocketChat> {
     }
 
     async fn give_up(&self, delivery: &Delivery, reason: String) -> Attempt {
-        self.forget(delivery);
-        count(delivery, false);
+        self.forms.lock().remove(&delivery.id);
+        telemetry::posted(delivery.kind.name(), false);
         let then = stand_in(delivery).into_iter().collect();
         Attempt { settlement: Settlement::Failed { reason }, pause: None, then }
     }
@@ -86,8 +81,8 @@ enum PostError {
 }
 
 impl RocketChat {
-    pub(super) fn new(rest: RestClient, current: Current, rooms: Arc<Rooms>) -> Self {
-        Self { rest, current, rooms, forms: Mutex::default(), refused: Mutex::default() }
+    pub(super) fn new(context: Context) -> Self {
+        Self { context, forms: Mutex::default(), refused: Mutex::default() }
     }
 
     async fn try_reply(&self, delivery: &Delivery) -> Result<(), PostError> {
@@ -106,7 +101,7 @@ impl RocketChat {
 
     async fn try_reaction(&self, delivery: &Delivery) -> Result<(), PostError> {
         let Reaction { message, emoji, .. } = read(delivery)?;
-        let react = timeout(ATTEMPT_LIMIT, self.rest.react(&message, &emoji));
+        let react = timeout(ATTEMPT_LIMIT, self.context.rest.react(&message, &emoji));
         react.await.map_err(|_| PostError::Timeout)??;
         info!(alert = delivery.alert.map(display), message_id = %message, "reaction added");
         Ok(())
@@ -114,8 +109,8 @@ impl RocketChat {
 
     /// Posts a reply, in the next best form if it is rejected. Returns the form in which it was posted.
     async fn post(&self, delivery: &Delivery, reply: &Reply) -> Result<Form, PostError> {
-        let settings = self.current.now();
-        let mut form = self.form_of(delivery);
+        let settings = self.context.current.now();
+        let mut form = self.forms.lock().get(&delivery.id).cloned().unwrap_or_default();
         if form.parent_is_gone.is_none() && reply.is_late {
             form.parent_is_gone = self.parent_is_gone(reply).await;
             if form.parent_is_gone == Some(true) {
@@ -124,7 +119,7 @@ impl RocketChat {
         }
         let mut message = self.message(reply, &form, &settings);
         loop {
-            let refusal = match self.rest.send_message(&message).await {
+            let refusal = match self.context.rest.send_message(&message).await {
                 Ok(_) => return Ok(form),
                 Err(error) if !is_final(&error, delivery) => return Err(error.into()),
                 Err(refusal) => refusal,
@@ -138,7 +133,7 @@ impl RocketChat {
                     return Err(PostError::Refused(refusal));
                 };
                 self.take(step, &mut form, reply).await?;
-                self.remember(delivery, &form);
+                self.forms.lock().insert(delivery.id, form.clone());
                 message = self.message(reply, &form, &settings);
             }
             info!(alert = delivery.alert.map(display), reply = %reply.id, %refusal, next = ?form.steps, "reply rejected; trying another form");
@@ -149,17 +144,15 @@ impl RocketChat {
     async fn take(&self, step: Step, form: &mut Form, reply: &Reply) -> Result<(), RestError> {
         if matches!(step, Step::Shortened | Step::OutsideThread | Step::Direct) && form.site.is_none() {
             // Works without an answer: with a short text, and with the configured URL.
-            let settings = self.rest.public_settings().await.unwrap_or_default();
+            let settings = self.context.rest.public_settings().await.unwrap_or_default();
             (form.longest, form.site) = (settings.longest_message, settings.site_url);
         }
-        match step {
-            Step::Direct => {
-                let author = reply.about.as_ref().and_then(|about| about.author.as_deref());
-                if let Some(author) = author {
-                    form.direct = answered(self.rest.direct_room(author).await)?;
-                }
-            }
-            Step::OwnName | Step::WithoutMentions | Step::Shortened | Step::OutsideThread => {}
+        let author = reply.about.as_ref().and_then(|about| about.author.as_deref());
+        if let (Step::Direct, Some(author)) = (step, author) {
+            form.direct = match self.context.rest.direct_room(author).await {
+                Err(error) if error.is_retryable() => return Err(error),
+                answer => answer.ok(),
+            };
         }
         form.steps.insert(step);
         Ok(())
@@ -168,13 +161,14 @@ impl RocketChat {
     /// Whether the first message of the thread was deleted. Without an answer, the reply goes to the thread.
     async fn parent_is_gone(&self, reply: &Reply) -> Option<bool> {
         let parent = reply.thread.as_ref()?;
-        let exists = timeout(PARENT_WITHIN, self.rest.has_message(parent)).await.ok()?.ok()?;
+        let exists = timeout(PARENT_WITHIN, self.context.rest.has_message(parent)).await.ok()?.ok()?;
         Some(!exists)
     }
 
     fn message(&self, reply: &Reply, form: &Form, settings: &Arc<Settings>) -> OutgoingMessage {
         let chat = &settings.config.rocketchat;
-        let appearance = match self.is_refused(settings) {
+        let refused = self.refused.lock().clone();
+        let appearance = match refused.is_some_and(|refused| Arc::ptr_eq(&refused, settings)) {
             true => Appearance::default(),
             false => Appearance {
                 alias: chat.alias.clone(),
@@ -182,25 +176,8 @@ impl RocketChat {
             },
         };
         let site = form.site.as_ref().unwrap_or(chat.url.base());
-        let link = |about: &About| self.rooms.link(site, &reply.room, &about.message).to_string();
+        let link = |about: &About| self.context.rooms.link(site, &reply.room, &about.message).to_string();
         form.message(reply, appearance, reply.about.as_ref().map(link).as_deref())
-    }
-
-    fn form_of(&self, delivery: &Delivery) -> Form {
-        self.forms.lock().get(&delivery.id).cloned().unwrap_or_default()
-    }
-
-    fn remember(&self, delivery: &Delivery, form: &Form) {
-        self.forms.lock().insert(delivery.id, form.clone());
-    }
-
-    fn forget(&self, delivery: &Delivery) {
-        self.forms.lock().remove(&delivery.id);
-    }
-
-    fn is_refused(&self, settings: &Arc<Settings>) -> bool {
-        let refused = self.refused.lock();
-        refused.as_ref().is_some_and(|refused| Arc::ptr_eq(refused, settings))
     }
 
     /// From now on the bot posts under its own name. Logged once, though several queues may notice it at the same
@@ -221,7 +198,7 @@ impl RocketChat {
             PostError::Timeout => false,
             PostError::Call(error) => is_final(error, delivery),
         };
-        let retry_for = self.current.now().config.signl4.retry_for;
+        let retry_for = self.context.current.now().config.signl4.retry_for;
         is_refused || tried_long_enough(delivery, retry_for, Timestamp::now())
     }
 }
@@ -231,25 +208,8 @@ fn is_final(error: &RestError, delivery: &Delivery) -> bool {
     !error.is_retryable() && (is_decision(error) || delivery.attempts >= ATTEMPTS_WITHOUT_REASON)
 }
 
-/// The server's answer; `None` if it refuses the request.
-fn answered<T>(answer: Result<T, RestError>) -> Result<Option<T>, RestError> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(error) if error.is_retryable() => Err(error),
-        Err(_) => Ok(None),
-    }
-}
-
 fn read<T: DeserializeOwned>(delivery: &Delivery) -> Result<T, PostError> {
     serde_json::from_str(&delivery.body).map_err(|_| PostError::Unreadable)
-}
-
-fn count(delivery: &Delivery, posted: bool) {
-    match delivery.kind {
-        DeliveryKind::Reply => telemetry::posted("reply", posted),
-        DeliveryKind::Reaction => telemetry::posted("reaction", posted),
-        DeliveryKind::Alert => {}
-    }
 }
 
 /// The reply that is posted if a reaction is given up.

@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::timeout;
 use tracing::error;
 
 use super::{
-    message_now::{Change, MessageNow},
     reply::{Renderer, which},
     worker::{Attempt, Destination, age, tried_long_enough},
 };
 use crate::{
-    alerting::{ReplyKind, ReplyWords, TeamName},
-    bot::settings::Current,
-    store::{Alert, Delivery, Settlement, Store, StoreError},
+    alerting::{ReplyKind, ReplyWords, TeamName, render_event},
+    bot::context::Context,
+    store::{Alert, Delivery, Settlement, StoreError},
 };
-use signl4::{RaiseError, Raised, WebhookClient, WebhookUrl};
+use rocketchat::RestError;
+use signl4::{AlertEvent, RaiseError, Raised, WebhookClient, WebhookUrl};
 
 /// SIGNL4 allows ten wrong secrets or invalid events a minute. After one of them, the queue pauses for this many
 /// units.
@@ -23,6 +25,9 @@ const PAUSE_AFTER_REJECTION: u32 = 6;
 
 /// If an alert is sent later than this after its message was written, the message is read again first.
 const LATE: Duration = Duration::from_secs(30);
+
+/// How long that may delay an alert.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// How many threads of suppressed alerts are told that the alert that stood for them was not sent.
 const MOST_TOLD: u32 = 50;
@@ -32,11 +37,16 @@ pub(super) struct Signl4Team {
     pub(super) team: TeamName,
     pub(super) url: WebhookUrl,
     pub(super) client: WebhookClient,
-    pub(super) store: Store,
-    pub(super) current: Current,
-    pub(super) message_now: MessageNow,
-    /// The unit of the pauses: a second, except in tests.
-    pub(super) retry_unit: Duration,
+    pub(super) context: Context,
+}
+
+/// What happened to an alert's message while the alert was waiting.
+#[derive(Debug)]
+enum Change {
+    /// The alert now has this content.
+    Edited(Value),
+    /// It was deleted.
+    Deleted,
 }
 
 impl Destination for Signl4Team {
@@ -52,7 +62,7 @@ impl Destination for Signl4Team {
             return self.not_sent(&alert, "its row in the store is damaged".into()).await;
         };
         if has_waited(delivery, &alert, Timestamp::now()) {
-            match self.message_now.of(&alert).await {
+            match self.change_of(&alert).await {
                 Some(Change::Edited(newest)) => event = newest,
                 Some(Change::Deleted) if !self.pages_deleted(&alert).await => {
                     return Settlement::Withdrawn { reason: "its message was deleted".into() }.into();
@@ -60,7 +70,7 @@ impl Destination for Signl4Team {
                 Some(Change::Deleted) | None => {}
             }
         }
-        if !self.store.may_call() {
+        if !self.context.store.may_call() {
             return Settlement::Retry { reason: Some("this replica lost the database".into()) }.into();
         }
         let answer = self.client.raise(&self.url, &event).await;
@@ -83,23 +93,57 @@ impl Destination for Signl4Team {
 impl Signl4Team {
     async fn alert(&self, delivery: &Delivery) -> Result<Option<Alert>, StoreError> {
         match delivery.alert {
-            Some(id) => self.store.alert(id).await,
+            Some(id) => self.context.store.alert(id).await,
             None => Ok(None),
         }
+    }
+
+    /// What happened to an alert's message; `None` if nothing happened or if it is unknown. Then the alert is sent unchanged.
+    ///
+    /// The bot asks the server instead of following the stream, because the stream reports deletions only per room, and does
+    /// not report what happened while the bot was away.
+    async fn change_of(&self, alert: &Alert) -> Option<Change> {
+        timeout(ANSWER_WITHIN, self.ask_for_change(alert)).await.ok()?.ok()?
+    }
+
+    async fn ask_for_change(&self, alert: &Alert) -> Result<Option<Change>, RestError> {
+        let Context { rest, rooms, current, .. } = &self.context;
+        let Some(message) = rest.message(&alert.message).await? else {
+            // The server gives the same answer for a room that the bot was removed from, so that is checked too.
+            rest.room_by_id(&alert.room).await?;
+            return Ok(Some(Change::Deleted));
+        };
+        let Some(known) = rooms.get(&alert.room).filter(|_| message.edited_at.is_some()) else {
+            return Ok(None);
+        };
+        let config = &current.now().config;
+        let matches = config.triggers.matches(&message, &known.room, known.joined);
+        let found = matches.into_iter().find(|found| found.trigger.name == alert.trigger);
+        Ok(found.map(|found| {
+            let (event, _) = render_event(&found, &message, &known.room, &config.rocketchat.url);
+            // Its events are recognized by this external ID.
+            let event = AlertEvent { external_id: Some(alert.external_id.clone()), ..event };
+            Change::Edited(event.to_json())
+        }))
     }
 
     /// Whether an alert is sent although its message was deleted. This is the case if its cooldown suppressed others:
     /// somebody who deletes a message and writes it again within the cooldown wants to page.
     async fn pages_deleted(&self, alert: &Alert) -> bool {
-        let settings = self.current.now();
-        let mut triggers = settings.config.triggers.iter();
-        triggers.any(|trigger| trigger.name == alert.trigger && trigger.page_deleted)
-            || self.store.suppressed_behind(alert.id, 1).await.map_or(true, |behind| !behind.is_empty())
+        let settings = self.context.current.now();
+        let trigger = settings.config.triggers.get(&alert.trigger);
+        trigger.is_some_and(|trigger| trigger.page_deleted)
+            || self
+                .context
+                .store
+                .suppressed_behind(alert.id, 1)
+                .await
+                .map_or(true, |behind| !behind.is_empty())
     }
 
     fn sent(&self, alert: &Alert, raised: Raised) -> Attempt {
-        let settings = self.current.now();
-        let confirmations = Renderer::new(&settings.config.replies).sent(alert, self.team.as_str());
+        let settings = self.context.current.now();
+        let confirmations = Renderer(&settings.config.replies).sent(alert, self.team.as_str());
         Attempt {
             settlement: Settlement::Delivered { event_id: raised.event_id },
             pause: raised.pause,
@@ -111,7 +155,7 @@ impl Signl4Team {
         let (why, settlement) = match error {
             RaiseError::Rejected { reason } => {
                 return Attempt {
-                    pause: Some(self.retry_unit * PAUSE_AFTER_REJECTION),
+                    pause: Some(self.context.tempo.retry_unit * PAUSE_AFTER_REJECTION),
                     ..self.not_sent(alert, reason).await
                 };
             }
@@ -121,7 +165,7 @@ impl Signl4Team {
             RaiseError::NotRaised { reason } => (reason.clone(), Settlement::Retry { reason: Some(reason) }),
             RaiseError::Unanswered { reason } => (reason.clone(), Settlement::Unanswered { reason }),
         };
-        let retry_for = self.current.now().config.signl4.retry_for;
+        let retry_for = self.context.current.now().config.signl4.retry_for;
         if tried_long_enough(delivery, retry_for, Timestamp::now()) {
             let tried = humantime::format_duration(retry_for);
             return self.not_sent(alert, format!("{why}; tried for {tried}")).await;
@@ -130,14 +174,14 @@ impl Signl4Team {
     }
 
     async fn not_sent(&self, alert: &Alert, reason: String) -> Attempt {
-        let which = which(&self.store, alert).await;
+        let which = which(&self.context.store, alert).await;
         let (team, which) = (self.team.as_str(), which.as_deref());
         let words = ReplyWords { reason: &reason, team, which, ..ReplyWords::default() };
-        let settings = self.current.now();
-        let renderer = Renderer::new(&settings.config.replies);
+        let settings = self.context.current.now();
+        let renderer = Renderer(&settings.config.replies);
         let told = renderer.in_thread(alert, ReplyKind::NotSent, &words);
         // They were told that an alert had been raised.
-        let behind = self.store.suppressed_behind(alert.id, MOST_TOLD).await.unwrap_or_else(|error| {
+        let behind = self.context.store.suppressed_behind(alert.id, MOST_TOLD).await.unwrap_or_else(|error| {
             error!(alert = %alert.id, %error, "cannot read which alerts were suppressed because of one that is not sent");
             vec![]
         });

@@ -76,8 +76,9 @@ pub(super) async fn work<D: Destination>(
     schedule: Schedule,
     cancel: CancellationToken,
 ) {
-    let line = Line { queue, kind, to: Arc::new(to), store: store.clone(), health };
-    let mut worker = Worker { line, changes: store.changes(), schedule, attempts: JoinSet::new() };
+    let changes = store.changes();
+    let line = Arc::new(Line { queue, kind, to, store, health });
+    let mut worker = Worker { line, changes, schedule, attempts: JoinSet::new() };
     loop {
         // Armed before the query, so that a row added after the query wakes the worker.
         worker.changes.mark_unchanged();
@@ -107,7 +108,7 @@ struct Wake {
 type Done = (Delivery, Attempt);
 
 struct Worker<D> {
-    line: Line<D>,
+    line: Arc<Line<D>>,
     changes: watch::Receiver<()>,
     schedule: Schedule,
     attempts: JoinSet<Done>,
@@ -173,26 +174,14 @@ impl<D: Destination> Worker<D> {
 struct Line<D> {
     queue: Queue,
     kind: DeliveryKind,
-    to: Arc<D>,
+    to: D,
     store: Store,
     health: Health,
 }
 
-impl<D> Clone for Line<D> {
-    fn clone(&self) -> Self {
-        Self {
-            queue: self.queue.clone(),
-            kind: self.kind,
-            to: self.to.clone(),
-            store: self.store.clone(),
-            health: self.health.clone(),
-        }
-    }
-}
-
 impl<D: Destination> Line<D> {
     /// One attempt, from the call to the stored outcome.
-    async fn deliver(self, delivery: Delivery) -> Done {
+    async fn deliver(self: Arc<Self>, delivery: Delivery) -> Done {
         let attempt =
             AssertUnwindSafe(timeout(ATTEMPT_LIMIT, self.to.attempt(&delivery))).catch_unwind().await;
         let mut attempt = match attempt {
@@ -247,21 +236,20 @@ impl<D: Destination> Line<D> {
     /// Logs and counts the outcome of an alert after it is stored, because a crash before that would send the alert
     /// again.
     fn count_alert(&self, delivery: &Delivery, settlement: &Settlement) {
-        let alert = delivery.alert.map(display);
-        match settlement {
-            Settlement::Delivered { event_id } => {
-                match event_id {
-                    Some(event_id) => info!(alert, %event_id, queue = %self.queue, "alert sent"),
-                    None => {
-                        warn!(alert, queue = %self.queue, "alert sent, unconfirmed: SIGNL4's answer has no eventId")
-                    }
-                }
-                telemetry::alert(AlertState::Sent.name());
-                telemetry::alert_sent(age(delivery, Timestamp::now()));
+        let state = match settlement {
+            Settlement::Delivered { .. } => AlertState::Sent,
+            Settlement::Failed { .. } => AlertState::NotSent,
+            Settlement::Withdrawn { .. } => AlertState::Withdrawn,
+            _ => return,
+        };
+        telemetry::alert(state.name());
+        let (alert, queue) = (delivery.alert.map(display), &self.queue);
+        if let Settlement::Delivered { event_id } = settlement {
+            telemetry::alert_sent(age(delivery, Timestamp::now()));
+            match event_id {
+                Some(event_id) => info!(alert, %event_id, %queue, "alert sent"),
+                None => warn!(alert, %queue, "alert sent, unconfirmed: SIGNL4's answer has no eventId"),
             }
-            Settlement::Failed { .. } => telemetry::alert(AlertState::NotSent.name()),
-            Settlement::Withdrawn { .. } => telemetry::alert(AlertState::Withdrawn.name()),
-            _ => {}
         }
     }
 

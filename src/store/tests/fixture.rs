@@ -220,6 +220,6 @@ pub(super) fn unanswered() -> Settlement {
 }
 
 /// An event that was settled so.
-pub(super) fn outcome(correlation: &str) -> EventOutcome<'_> {
+pub(super) fn outcome(correlation: &'static str) -> EventOutcome<'static> {
     EventOutcome { correlation, event_kind: "closed", ..EventOutcome::default() }
 }

@@ -19,7 +19,7 @@ impl Fixture {
     }
 
     /// An event about an alert, settled with a reply in its thread.
-    async fn happened_to(&self, id: &str, alert: &Alert, event_kind: &str) {
+    async fn happened_to(&self, id: &str, alert: &Alert, event_kind: &'static str) {
         let reply = NewDelivery { alert: Some(alert.id), ..reply(alert.thread.as_str(), event_kind) };
         let settled = EventOutcome {
             correlation: "event_id",
