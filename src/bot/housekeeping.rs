@@ -15,12 +15,10 @@ use crate::{
     store::StoreError,
 };
 
-/// How often to look for late alerts.
+/// How often to look for late alerts, and for the time while it is in doubt.
 const LOOK: Duration = Duration::from_secs(5);
 /// How often to delete settled rows.
 const PURGE: Duration = Duration::from_secs(3600);
-/// How soon to try that again while the clock is in doubt.
-const PURGE_AGAIN: Duration = Duration::from_secs(60);
 /// How much longer a settled alert is kept than its message may reappear, because clocks differ.
 const KEEP_LONGER: Duration = Duration::from_hours(24);
 
@@ -35,7 +33,7 @@ pub(super) async fn run(context: Context) {
             _ = purging.tick() => match is_clock_plausible(&context) {
                 true => purge(&context).await,
                 false => {
-                    purging.reset_after(PURGE_AGAIN);
+                    purging.reset_after(LOOK);
                     Ok(())
                 }
             },

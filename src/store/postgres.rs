@@ -2,8 +2,17 @@
 
 use std::{pin::pin, time::Duration};
 
-use sqlx::{AnyConnection, AnyPool, Connection, Executor, any::AnyPoolOptions, migrate::Migrator};
-use tokio::{sync::watch, time::timeout};
+use sqlx::{
+    AnyConnection, AnyPool, Connection, Executor,
+    any::AnyPoolOptions,
+    migrate::Migrator,
+    postgres::{PgListener, PgPoolOptions},
+};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tracing::debug;
 
 use super::{Condition, PostgresUrl, StoreError, database::Held, engine::within, replica::Replica};
 
@@ -27,6 +36,11 @@ pub(super) const SETTINGS: &str = "SET statement_timeout = '10s'; SET lock_timeo
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
 /// The advisory lock of the active process: "signl4" in ASCII.
 pub(super) const LOCK: i64 = 0x0073_6967_6e6c_3400;
+/// On which the trigger of the table `event` notifies.
+const CHANNEL: &str = "signl4_bot";
+/// How often the listening connection is asked whether it is still there, and how soon another one is made. Until then, the heartbeat
+/// of the active replica finds the events.
+const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 /// 14 has `idle_session_timeout`.
 const OLDEST: i64 = 140_000;
 
@@ -146,4 +160,31 @@ pub(super) async fn inspect(url: &PostgresUrl) -> Result<Condition, StoreError> 
     }
     database.close().await?;
     Ok(condition)
+}
+
+/// Wakes whoever waits for changes at each event that any replica stores.
+pub(super) async fn listen(url: PostgresUrl, changes: watch::Sender<()>) {
+    loop {
+        if let Err(error) = follow(&url, &changes).await {
+            debug!(%error, "no notifications from the database");
+        }
+        sleep(LISTEN_AGAIN).await;
+    }
+}
+
+/// Returns when the connection is lost, and perhaps a notification with it.
+async fn follow(url: &PostgresUrl, changes: &watch::Sender<()>) -> Result<(), StoreError> {
+    // A pool of its own each time: the listener's last connection may hang.
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT);
+    let mut listener = PgListener::connect_with(&pool.connect_lazy_with(url.options()?)).await?;
+    listener.eager_reconnect(false);
+    within(CONNECT_LIMIT, listener.listen(CHANNEL)).await?;
+    changes.send_replace(());
+    loop {
+        match timeout(LISTEN_AGAIN, listener.try_recv()).await {
+            Ok(Ok(Some(_))) => changes.send_replace(()),
+            Ok(received) => return Ok(received.map(drop)?),
+            Err(_) => _ = within(CONNECT_LIMIT, listener.execute("SELECT 1")).await?,
+        }
+    }
 }

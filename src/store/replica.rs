@@ -17,16 +17,17 @@ use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::{
     PostgresUrl, Store, StoreError,
     engine::{Tx, no_answer, within},
-    postgres::{LOCK, MIGRATIONS, SETTINGS, STATEMENT_LIMIT},
+    postgres::{LOCK, MIGRATIONS, SETTINGS, STATEMENT_LIMIT, listen},
     rows::millis,
 };
 
-/// How often the active replica sends a query, and looks for events that a standby stored.
+/// How often the active replica sends a query, and looks for events that a standby stored and that no notification told of.
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How long after its last heartbeat it may begin a call. Shorter than [`SILENCE`], for the server counts from when it answered.
 const LEASE: Duration = Duration::from_secs(6);
@@ -56,6 +57,7 @@ pub(super) struct Replica {
     pub(super) url: PostgresUrl,
     /// Wakes whoever waits for changes.
     changes: watch::Sender<()>,
+    _listening: AbortOnDropHandle<()>,
     name: String,
     /// The session that holds the lock, or tries to take it.
     session: tokio::sync::Mutex<Option<PgConnection>>,
@@ -71,9 +73,11 @@ pub(super) struct Replica {
 
 impl Replica {
     pub(super) fn new(url: PostgresUrl, changes: watch::Sender<()>) -> Self {
+        let listening = AbortOnDropHandle::new(tokio::spawn(listen(url.clone(), changes.clone())));
         Self {
             url,
             changes,
+            _listening: listening,
             name: name(),
             session: tokio::sync::Mutex::default(),
             has_failed: AtomicBool::new(false),
@@ -178,7 +182,7 @@ impl Replica {
         let (current, events_wait): (i64, bool) =
             within(LIMIT, sqlx::query_as(TERM).fetch_one(session)).await?;
         if events_wait {
-            // A standby may have stored them.
+            // A standby may have stored them, and the notification may be lost.
             self.changes.send_replace(());
         }
         let is_ours = self.term() == Some(current);

@@ -79,6 +79,14 @@ CREATE TABLE event (
     actor       TEXT,
     body        BYTEA   NOT NULL
 );
+-- Wakes the active process, whichever process stored the event.
+CREATE FUNCTION event_stored() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('signl4_bot', '');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER event_stored AFTER INSERT ON event FOR EACH ROW EXECUTE FUNCTION event_stored();
 CREATE INDEX event_waiting ON event (seq, received_at) WHERE state = 'waiting';
 CREATE INDEX event_alert ON event (alert_id) WHERE alert_id IS NOT NULL;
 CREATE INDEX event_settled ON event (settled_at) WHERE settled_at IS NOT NULL;
