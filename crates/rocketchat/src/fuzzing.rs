@@ -22,13 +22,17 @@ pub fn ddp(bytes: &[u8]) {
 
 /// The document of a message.
 pub fn message(bytes: &[u8]) {
-    let Ok(document) = serde_json::from_slice::<Value>(bytes) else { return };
+    let Ok(text) = serde_json::from_slice::<Value>(bytes).map(|document| document.to_string()) else {
+        return;
+    };
+    // Read again: a number changes a little when it is written and read.
+    let Ok(document) = serde_json::from_str::<Value>(&text) else { return };
     let Ok(message) = Message::from_document(&document, &SERVER) else { return };
     is_bounded(&message);
     let typed = document.get("msg").and_then(Value::as_str).map_or("", readable::typed_text);
     assert!(message.text.starts_with(typed), "{typed:?} is not the beginning of {:?}", message.text);
     // The same in a list, where only the fields that are read are decoded.
-    assert_eq!(super::rest::fuzzing::read_message(&document.to_string(), &SERVER), Some(message));
+    assert_eq!(super::rest::fuzzing::read_message(&text, &SERVER), Some(message));
 }
 
 /// The body of an answer of the REST API, with any status.
