@@ -14,7 +14,11 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::Request};
+use axum::{
+    Router,
+    body::{Body, HttpBody},
+    extract::Request,
+};
 use futures_util::StreamExt;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -185,9 +189,11 @@ impl Server {
                     let _held = &answering;
                     chunk
                 };
-                Ok::<_, Infallible>(
-                    response.map(|body| Body::from_stream(body.into_data_stream().map(keeping_place))),
-                )
+                Ok::<_, Infallible>(response.map(|body| match body.is_end_stream() {
+                    // A stream has no length, so an empty answer would be sent in chunks.
+                    true => body,
+                    false => Body::from_stream(body.into_data_stream().map(keeping_place)),
+                }))
             }
         });
         let connection = http1::Builder::new()

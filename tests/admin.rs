@@ -8,8 +8,8 @@ mod harness;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use harness::{Harness, SOON, http};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use harness::{Harness, LISTENER_SECRET, SOON, http};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Response, StatusCode};
 use sandbox::signl4::{Times, WebhookFault};
 use serde_json::{Value, json};
@@ -290,6 +290,29 @@ async fn an_open_page_can_show_what_changed_since_it_was_loaded() {
     assert_eq!(ids(&fetched), ids(&loaded));
     harness.signl4.close(&alert.id, "Rene").unwrap();
     admin.wait_for("/", &["Closed by Rene"]).await;
+}
+
+/// Callers need not understand chunks.
+#[tokio::test]
+async fn every_answer_of_both_listeners_says_its_length() {
+    let harness = Harness::new().await;
+    let _bot = harness.start_bot().await;
+    let (admin, public) = (harness.admin_url(), harness.listener_url());
+    for url in [
+        format!("{admin}/"),
+        format!("{admin}/healthz"),
+        format!("{admin}/nothing"),
+        format!("{public}/nothing"),
+        format!("{public}/signl4/{LISTENER_SECRET}"),
+        format!("{public}/signl4/another"),
+    ] {
+        let answer = http().get(&url).send().await.unwrap();
+        assert!(answer.headers().contains_key(CONTENT_LENGTH), "{url}: {:?}", answer.headers());
+    }
+    let event = http().post(format!("{public}/signl4/{LISTENER_SECRET}")).body(r#"{"eventType":1}"#);
+    let answer = event.send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert!(answer.headers().contains_key(CONTENT_LENGTH), "{:?}", answer.headers());
 }
 
 #[tokio::test]
