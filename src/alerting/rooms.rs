@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use rocketchat::{Room, RoomId, RoomKind};
 
@@ -21,8 +21,15 @@ pub enum RoomPattern {
     Id(RoomId),
     /// `"general"`, `"#general"` or `"Störung Halle 3"`: the room with this name, here without the `#`.
     Name(String),
-    /// `"ops-*"`: every room with a matching name. `*` stands for any text, `?` for one character.
-    Glob(String, Regex),
+    /// `"ops-*"`: every room with a matching name.
+    Glob(RoomGlob),
+}
+
+/// A glob for room names: `*`, `?`, `[a-c]`, `[!a]`, `{a,b}`, and `\\` before a literal character.
+#[derive(Clone, Debug)]
+pub struct RoomGlob {
+    glob: String,
+    pattern: Regex,
 }
 
 /// Why an entry of `rooms` is invalid.
@@ -34,16 +41,16 @@ pub enum RoomPatternError {
     /// `"@anna"`: a direct message has no name.
     #[error("looks like a user; direct messages have no name")]
     User,
-    /// A glob of an unreasonable length.
-    #[error("is too long")]
-    TooLong,
+    /// A glob that does not compile.
+    #[error("is not a glob: {0}")]
+    Glob(&'static str),
 }
 
 impl RoomPattern {
     /// Parses one entry of `rooms`.
     ///
     /// # Errors
-    /// When it is empty, names a user, or is too long.
+    /// When it is empty, names a user, or is an invalid glob.
     pub fn parse(text: &str) -> Result<Self, RoomPatternError> {
         let text = text.trim();
         if text == "*" {
@@ -59,13 +66,10 @@ impl RoomPattern {
         if name.starts_with('@') {
             return Err(RoomPatternError::User);
         }
-        if !name.contains(['*', '?']) {
+        if !name.contains(['*', '?', '[', '{']) {
             return Ok(Self::Name(name.to_owned()));
         }
-        // Not a glob library: they are made for file paths, so `?` means a byte, and only ASCII is case-insensitive.
-        let pattern = regex::escape(name).replace(r"\*", ".*").replace(r"\?", ".");
-        let pattern = Regex::new(&format!("(?is)^{pattern}$")).map_err(|_| RoomPatternError::TooLong)?;
-        Ok(Self::Glob(name.to_owned(), pattern))
+        RoomGlob::new(name).map(Self::Glob).map_err(RoomPatternError::Glob)
     }
 
     /// Whether the entry matches the room.
@@ -80,7 +84,7 @@ impl RoomPattern {
                 let former = room.former_names.iter().map(|name| &**name);
                 room.names().chain(former).any(|name| same_name(name, wanted))
             }
-            Self::Glob(_, pattern) => room.names().any(|name| pattern.is_match(name)),
+            Self::Glob(glob) => room.names().any(|name| glob.matches(name)),
         }
     }
 }
@@ -107,6 +111,66 @@ pub(crate) fn remember_names<'a>(
     former.into()
 }
 
+impl RoomGlob {
+    fn new(glob: &str) -> Result<Self, &'static str> {
+        // Not a glob library: they are made for file paths, so `?` means a byte, and only ASCII is case-insensitive.
+        let pattern =
+            RegexBuilder::new(&regex_of(glob)?).case_insensitive(true).dot_matches_new_line(true).build();
+        let pattern = pattern.map_err(|_| "a range in [...] is not valid")?;
+        Ok(Self { glob: glob.to_owned(), pattern })
+    }
+
+    /// The glob as written, without a leading `#`.
+    pub fn as_str(&self) -> &str {
+        &self.glob
+    }
+
+    /// Whether a room's name matches. A name such as `[prod] alerts` also matches literally.
+    pub fn matches(&self, name: &str) -> bool {
+        self.pattern.is_match(name) || same_name(name, self.as_str())
+    }
+}
+
+/// Translates a glob into a regular expression.
+fn regex_of(glob: &str) -> Result<String, &'static str> {
+    let mut regex = String::from("^");
+    let (mut rest, mut depth) = (glob.chars(), 0_usize);
+    while let Some(c) = rest.next() {
+        match c {
+            '*' => regex.push_str(".*"),
+            '?' => regex.push('.'),
+            '[' => {
+                let (class, after) = rest.as_str().split_once(']').ok_or("a [ has no ]")?;
+                let excluded = class.strip_prefix(['!', '^']);
+                let class = excluded.unwrap_or(class);
+                if class.is_empty() {
+                    return Err("[] is empty");
+                }
+                let listed = regex::escape(class).replace("\\-", "-");
+                regex.push_str(&format!("[{}{listed}]", if excluded.is_some() { "^" } else { "" }));
+                rest = after.chars();
+            }
+            '{' => {
+                depth += 1;
+                regex.push_str("(?:");
+            }
+            ',' if depth > 0 => regex.push('|'),
+            '}' if depth > 0 => {
+                depth -= 1;
+                regex.push(')');
+            }
+            '\\' => regex
+                .push_str(&regex::escape(rest.next().ok_or("it ends with a \\")?.encode_utf8(&mut [0; 4]))),
+            c => regex.push_str(&regex::escape(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    if depth > 0 {
+        return Err("a { has no }");
+    }
+    regex.push('$');
+    Ok(regex)
+}
+
 /// Whether two names of rooms or users are equal, ignoring case.
 pub(super) fn same_name(one: &str, other: &str) -> bool {
     one == other || one.to_lowercase() == other.to_lowercase()
@@ -128,7 +192,7 @@ impl fmt::Display for RoomPattern {
             Self::Any => f.write_str("*"),
             Self::Id(id) => write!(f, "id:{id}"),
             Self::Name(name) => write!(f, "#{name}"),
-            Self::Glob(glob, _) => write!(f, "#{glob}"),
+            Self::Glob(glob) => write!(f, "#{}", glob.as_str()),
         }
     }
 }
@@ -174,7 +238,7 @@ mod tests {
         for pattern in ["Pump 3: what now?", "kXw9mGzR2uQ7", "pump *"] {
             assert!(matches(pattern, &discussion("Pump 3: what now?")), "{pattern}");
         }
-        assert!(matches("[Prod] alerts", &discussion("[prod] Alerts")), "brackets are part of a name");
+        assert!(matches("[Prod] alerts", &discussion("[prod] Alerts")), "a name that is a glob too");
     }
 
     #[test]
@@ -216,11 +280,13 @@ mod tests {
             ("#ops-*", "OPS-", "dev-ops-1"),
             ("*-alerts", "db-alerts", "alerts"),
             ("ops-?", "ops-1", "ops-12"),
-            ("st?rung-Ä*", "Störung-ä", "strung-ä"),
-            ("*{a,b}?", "x{A,B}1", "xa1"),
-            ("[prod] *", "[Prod] alerts", "p alerts"),
+            ("{net,db}-*", "db-1", "web-1"),
+            ("team-[a-c]", "team-B", "team-d"),
+            ("team-[!a]", "team-b", "team-a"),
+            ("st?rung-[ä-ü]", "Störung-Ö", "storung-o"),
+            ("{halle {3,4},übung}*", "Übung 7", "halle 5"),
             ("a.b*", "a.b", "axb"),
-            (r"\?", r"\1", "1"),
+            (r"\*-x?", "*-x1", "a-x1"),
         ] {
             assert!(matches(glob, &channel(fitting)), "{glob} {fitting}");
             assert!(!matches(glob, &channel(other)), "{glob} {other}");
@@ -246,7 +312,11 @@ mod tests {
             assert!(matches!(refused(text), RoomPatternError::Empty), "{text:?}");
         }
         assert!(matches!(refused("@anna"), RoomPatternError::User));
-        assert!(matches!(refused(&"?".repeat(100_000)), RoomPatternError::TooLong));
+        for text in ["ops-[", "[]", "[!]", "[z-a]", "{a,{b}", "*\\"] {
+            assert!(matches!(refused(text), RoomPatternError::Glob(_)), "{text}");
+        }
+        let reason = refused("{a,b").to_string();
+        assert!(reason.starts_with("is not a glob: ") && reason.lines().count() == 1, "{reason}");
     }
 
     #[test]

@@ -115,8 +115,10 @@ impl FromStr for StoreUrl {
         if path.contains(":memory:") {
             return failed("is kept in memory, so a restart would lose alerts");
         }
+        // The only parameter that is usual says what the bot does anyway.
+        let path = path.strip_suffix("?mode=rwc").unwrap_or(path);
         if path.contains('?') {
-            return failed("has parameters, which one of SQLite does not take");
+            return failed("has parameters; an SQLite URL takes none but mode=rwc");
         }
         match percent_decode_str(path).decode_utf8() {
             Ok(path) if !path.is_empty() => Ok(Self::sqlite(&*path)),
@@ -168,4 +170,16 @@ fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
         url.query_pairs_mut().append_pair("application_name", env!("CARGO_PKG_NAME"));
     }
     Ok(StoreUrl::Postgres(PostgresUrl { url: String::from(url).into(), shown }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sqlite_url_may_say_that_the_file_is_created() {
+        let url = |text: &str| text.parse::<StoreUrl>();
+        assert_eq!(url("sqlite://bot.db?mode=rwc").unwrap(), StoreUrl::sqlite("bot.db"));
+        assert!(url("sqlite://bot.db?mode=ro").is_err() && url("sqlite://?mode=rwc").is_err());
+    }
 }

@@ -164,6 +164,8 @@ fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
             "did you mean \"network\"?",
         ),
         ("trigger", "team = \"xyzzy\"", "names the team \"xyzzy\", which does not exist", "[[signl4.team]]"),
+        ("trigger", "rooms = [\"ops-[\"]", "is not a glob", "\"ops-*\""),
+        ("trigger", "rooms = [\"{a,b\"]", "is not a glob", "\"ops-*\""),
         ("trigger", "rooms = []", "is empty, so it watches nothing", "rooms = [\"*\"]"),
         ("trigger", "rooms = [\"#\"]", "names no room", "\"#general\""),
         ("trigger", "rooms = [\"ok\", \"id:\"]", "names no room", "\"id:GENERAL\""),
