@@ -8,7 +8,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::LazyLock;
@@ -30,6 +29,10 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
+
+#[path = "free_port.rs"]
+mod free_port;
+pub use free_port::free_port;
 
 /// Timeout for anything that is expected to happen. Generous, because the machine may be busy.
 pub const SOON: Duration = Duration::from_secs(30);
@@ -768,16 +771,6 @@ pub fn fill_disk(process: &Child, mounted: &Path) -> PathBuf {
     };
     assert_eq!(full.kind(), io::ErrorKind::StorageFull);
     filler
-}
-
-/// A port below those that the system gives to outgoing connections, free a moment ago.
-pub fn free_port() -> u16 {
-    loop {
-        let port = rand::rng().random_range(15_000..32_000);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// A number that no other call gets.

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
 mod encryption;
+#[path = "../bridge/free_port.rs"]
+mod free_port;
 mod init;
 mod outside;
 mod pages;

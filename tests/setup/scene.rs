@@ -1,7 +1,6 @@
 //! Two simulated servers, a working directory, and the program.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -9,6 +8,8 @@ use std::time::Duration;
 use sandbox::rocketchat::{NewRoom, NewUser, RocketChat, Room, User};
 use sandbox::signl4::{Options, Person, Signl4, Team};
 use tempfile::TempDir;
+
+use super::free_port::free_port;
 
 /// Timeout for anything that is expected to happen. Generous, because the machine may be busy.
 pub const SOON: Duration = Duration::from_secs(60);
@@ -134,5 +135,5 @@ pub async fn wait_until_ready(admin: &str) {
 
 /// An address that nobody listens on now.
 pub fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    format!("127.0.0.1:{}", free_port())
 }
