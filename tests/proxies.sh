@@ -16,8 +16,16 @@ finish() {
 trap finish EXIT
 chmod 755 "$work"
 
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-listener=$(free_port) nginx=$(free_port) caddy=$(free_port) traefik=$(free_port) nowhere=$(free_port)
+# Six ports below those of outgoing connections, different from each other.
+ports=$(python3 -c '
+import random, socket
+ports = []
+for port in random.sample(range(15000, 32000), 1000):
+    with socket.socket() as s:
+        if len(ports) < 6 and s.connect_ex(("127.0.0.1", port)):
+            ports.append(port)
+print(*ports)')
+read -r listener admin nginx caddy traefik nowhere <<<"$ports"
 
 # The listener works before the bot reaches Rocket.Chat, which it never does here.
 cat >"$work/bot.toml" <<TOML
@@ -31,7 +39,7 @@ webhook_url = "http://127.0.0.1:$nowhere/webhook/abcdefghij"
 bind = "127.0.0.1:$listener"
 secret = "$secret"
 [admin]
-bind = "127.0.0.1:$(free_port)"
+bind = "127.0.0.1:$admin"
 [store]
 url = "sqlite://$work/bot.db"
 TOML
