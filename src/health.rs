@@ -121,7 +121,7 @@ pub(crate) enum Condition {
     UnreadRooms,
     /// A reply could not be posted in any form.
     Reply,
-    /// An event from SIGNL4 could not be read.
+    /// An event from SIGNL4 could not be read or understood.
     UnreadableEvent,
 }
 

@@ -158,8 +158,7 @@ impl Events {
             Err(_) => return self.unreadable(event).await,
         };
         let (Some(kind), Some(reference)) = (reply_kind(notification.event_kind), &notification.alert) else {
-            info!(event = %notification.id, kind = notification.event_kind.name(), "event without a reply");
-            return self.settle(event, &outcome_of(&notification, "none")).await;
+            return self.without_reply(event, &notification).await;
         };
         let name = reference.event_id.clone();
         let is_behind = name.as_ref().is_some_and(|name| held.contains(name));
@@ -169,6 +168,34 @@ impl Events {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Settles an event that posts nothing. The operator is told of one about an alert of the bot that has an unknown meaning.
+    async fn without_reply(
+        &self,
+        event: &StoredEvent,
+        notification: &Notification,
+    ) -> Result<bool, StoreError> {
+        let reference = notification.alert.as_ref().filter(|_| notification.event_kind == EventKind::Unknown);
+        let is_ours = match reference {
+            Some(reference) => {
+                let found = self.context.store.candidates(reference, Timestamp::now() - CLAIMS_FOR).await?;
+                found.by_event.is_some() || !found.by_external.is_empty()
+            }
+            None => false,
+        };
+        let is_settled = self.settle(event, &outcome_of(notification, "none")).await?;
+        let (id, event_type, row) = (&notification.id, notification.event_type, event.seq);
+        if is_settled && is_ours {
+            warn!(event = %id, event_type, row, "an event from SIGNL4 about an alert has an unknown meaning; it is kept in the store's table event");
+            let what = format!(
+                "an event from SIGNL4 about an alert has an unknown meaning and had no effect (eventType {event_type}); it is kept in the store's table event, row {row}"
+            );
+            self.context.health.note(Condition::UnreadableEvent, what);
+        } else {
+            info!(event = %id, kind = notification.event_kind.name(), "event without a reply");
+        }
+        Ok(is_settled)
     }
 
     /// Settles an unreadable event. It stays in the store for inspection.

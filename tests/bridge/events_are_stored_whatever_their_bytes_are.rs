@@ -131,6 +131,40 @@ async fn an_event_that_cannot_be_read_is_kept_once_and_shown_to_the_operator() {
 }
 
 #[tokio::test]
+async fn an_event_about_an_alert_with_an_unknown_meaning_is_shown_to_the_operator() {
+    const UNKNOWN: &str = "about an alert has an unknown meaning";
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    bot.wait_for_log(&["alert sent"]).await;
+    let path = format!("/signl4/{LISTENER_SECRET}");
+    let event = |id: &str, event_type: u32, status: u32, event_id: &str| {
+        format!(
+            r#"{{"id":"{id}","eventType":{event_type},"alert":{{"statusCode":{status},"eventId":"{event_id}"}}}}"#
+        )
+    };
+    let foreign = "2518783235949759942_fbc7b4a4-badd-47b8-9e1d-702fb6a1a0b2";
+    let bodies = [
+        event("n1", 201, 1, foreign),
+        r#"{"id":"n2","eventType":1}"#.into(),
+        r#"{"id":"n3","eventType":304}"#.into(),
+        event("n4", 201, 1, &alert.event_id),
+        event("n5", 207, 2, &alert.event_id),
+        // SIGNL4's error, as a bit.
+        event("n6", 201, 33, &alert.event_id),
+    ];
+    for body in bodies {
+        assert_eq!(harness.post(&path, body).await.0, 200);
+    }
+    harness.wait_for_reply(&message, "This alert could not reach anybody. Please call somebody.").await;
+    bot.wait_for_logs(2, &[UNKNOWN]).await;
+    assert_eq!(bot.count_in_log(&[UNKNOWN]), 2);
+    let page = http().get(harness.admin_url()).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains(UNKNOWN) && page.contains("eventType 207"), "{page}");
+}
+
+#[tokio::test]
 async fn an_event_arrives_also_at_a_path_with_more_slashes_or_needless_escapes() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;

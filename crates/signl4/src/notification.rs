@@ -44,13 +44,13 @@ pub enum EventKind {
     Test,
     /// 200: the alert was raised.
     Raised,
-    /// 201 with status 2.
+    /// 201 with status bit 2.
     Acknowledged,
-    /// 201 with status 4.
+    /// 201 with status bit 4.
     Closed,
-    /// 201 with status 8: nobody answered, or nobody is on duty.
+    /// 201 with status bit 8: nobody answered, or nobody is on duty.
     Unattended,
-    /// 201 with status 16: the alert could not be delivered to anybody.
+    /// 201 with status bit 16 or 32: the alert could not be delivered to anybody, or SIGNL4 had an error.
     Failed,
     /// 202.
     Escalated,
@@ -72,14 +72,24 @@ impl EventKind {
         match (event_type, status) {
             (1, _) => Self::Test,
             (200, _) => Self::Raised,
-            (201, Some(2)) => Self::Acknowledged,
-            (201, Some(4)) => Self::Closed,
-            (201, Some(8)) => Self::Unattended,
-            (201, Some(16)) => Self::Failed,
+            (201, Some(status)) => Self::of_status(status),
             (202, _) => Self::Escalated,
             (203, _) => Self::Annotated,
             (300..=303, _) => Self::Duty,
             _ => Self::Unknown,
+        }
+    }
+
+    /// Status codes are bits. Of several, the furthest counts; but unless somebody acknowledged the alert, that it reached nobody
+    /// matters more than that it is closed.
+    fn of_status(status: i64) -> Self {
+        let has = |bits| status > 0 && status & bits != 0;
+        match has(2) {
+            false if has(16 | 32) => Self::Failed,
+            false if has(8) => Self::Unattended,
+            _ if has(4) => Self::Closed,
+            true => Self::Acknowledged,
+            false => Self::Unknown,
         }
     }
 }
