@@ -443,6 +443,17 @@ async fn a_file_with_a_secret_that_everybody_can_read_is_a_warning() {
 }
 
 #[tokio::test]
+async fn a_short_secret_is_a_warning() {
+    let scene = Scene::set().await;
+    let config = scene.config("127.0.0.1:0").replace(LISTENER_SECRET, "s3cret");
+    let said = scene.check_with(&config.replace("[admin]", "[admin]\ntoken = \"t0ken\"")).await;
+    said.works();
+    said.has('!', &["secrets", "listener.secret has fewer than 16 characters", "openssl rand"]);
+    said.has('!', &["secrets", "admin.token has fewer than 16 characters"]);
+    assert!(!said.stdout.contains("s3cret") && !said.stdout.contains("t0ken"), "{}", said.stdout);
+}
+
+#[tokio::test]
 async fn a_broken_configuration_ends_with_2_and_asks_nobody() {
     let scene = Scene::set().await;
     let said = scene.check_with("[rocketchat]\nurl = 7\n").await;

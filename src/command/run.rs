@@ -33,6 +33,11 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     for insecure in unencrypted(&config) {
         warn!("{insecure}");
     }
+    for key in config.short_secrets() {
+        warn!(
+            "{key} has fewer than 16 characters and could be guessed; create one with: openssl rand -hex 24"
+        );
+    }
     let bot = tokio::select! {
         // The start may wait for a locked store.
         () = stop.cancelled() => return Ok(()),

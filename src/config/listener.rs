@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
+use super::Config;
 use super::report::Fault;
 use super::section::Section;
-use super::values::{socket_address, strong};
+use super::values::{socket_address, url_safe};
 
 /// `[listener]`: the public HTTP listener.
 #[derive(Clone, Debug)]
@@ -38,11 +39,23 @@ pub struct Admin {
     pub token: Option<SecretString>,
 }
 
+impl Config {
+    /// The keys of the listeners' secrets that are short enough to be guessed.
+    pub fn short_secrets(&self) -> Vec<&'static str> {
+        const LONG_ENOUGH: usize = 16;
+        let secrets =
+            [("listener.secret", Some(&self.listener.secret)), ("admin.token", self.admin.token.as_ref())];
+        let is_short =
+            |secret: Option<&SecretString>| secret.is_some_and(|it| it.expose_secret().len() < LONG_ENOUGH);
+        secrets.into_iter().filter(|(_, secret)| is_short(*secret)).map(|(key, _)| key).collect()
+    }
+}
+
 pub(super) fn read(mut section: Section<'_>) -> Option<Listener> {
     let bind = bind(&mut section, "0.0.0.0:8080");
     section.require(&["secret", "secret_file"], "secret", "\"…\" (create one with: openssl rand -hex 24)");
     let secret = section.secret("secret", "secret_file");
-    let secret = secret.and_then(|secret| section.report.accept(&secret.place, strong(secret.value)));
+    let secret = secret.and_then(|secret| section.report.accept(&secret.place, url_safe(secret.value)));
     let tls = read_tls(&mut section);
     section.finish();
     Some(Listener { bind: bind?, secret: secret?, tls })
@@ -53,7 +66,7 @@ pub(super) fn read_admin(mut section: Section<'_>, listener: Option<SocketAddr>)
     let bind = bind(&mut section, "127.0.0.1:9090");
     let has_token = section.has(&["token", "token_file"]);
     let token = section.secret("token", "token_file");
-    let token = token.and_then(|token| section.report.accept(&token.place, strong(token.value)));
+    let token = token.and_then(|token| section.report.accept(&token.place, url_safe(token.value)));
     if bind.zip(listener).is_some_and(|(bind, listener)| collide(bind, listener)) {
         section
             .report

@@ -50,9 +50,8 @@ pub(super) fn read(mut section: Section<'_>) -> Read {
     let api_key = section.secret("api_key", "api_key_file").map(|key| key.value);
     let api_url = api_url(&mut section);
     let retry_for = section.duration("retry_for");
-    if let Some(setting) = retry_for.as_ref().filter(|setting| setting.value < Duration::from_mins(1)) {
-        let why = "is shorter than a minute: a short outage would lose alerts";
-        section.report.note(&setting.place, Fault::new(why, r#"write, for example, "24h""#));
+    if let Some(setting) = retry_for.as_ref().filter(|setting| setting.value.is_zero()) {
+        section.report.note(&setting.place, Fault::new("is zero", r#"write, for example, "24h""#));
     }
     section.finish();
     let signl4 = webhook_url.zip(api_url).map(|(webhook_url, api_url)| Signl4 {
@@ -73,7 +72,7 @@ fn webhook(section: &mut Section<'_>) -> Option<WebhookUrl> {
 }
 
 fn api_url(section: &mut Section<'_>) -> Option<Url> {
-    const DEFAULT: &str = "https://connect.signl4.com/api";
+    const DEFAULT: &str = "https://connect.signl4.com/api/v2";
     let text = section.text_or("api_url", DEFAULT);
     let fix = format!("write, for example, api_url = \"{DEFAULT}\"");
     section.report.accept(&text.place, base_url(&text.value, &fix))

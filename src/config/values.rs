@@ -17,9 +17,6 @@ use signl4::WebhookUrl;
 /// Maximum size of a secret file in bytes. Real secrets have a few hundred at most.
 const MAX_SECRET_FILE: u64 = 64 << 10;
 
-/// Minimum length of a secret that protects a listener.
-const MIN_SECRET: usize = 16;
-
 /// The text without what copying and saving add around it: spaces, line ends, byte order marks. Quotes around it are
 /// an error, because an environment file keeps them while a shell or TOML removes them. The inside is not changed.
 pub(crate) fn bare(text: &str) -> Result<&str, Fault> {
@@ -162,17 +159,16 @@ pub(crate) fn secret(text: &str) -> Result<SecretString, Fault> {
     Ok(SecretString::from(secret))
 }
 
-/// A secret that protects a listener and is part of a URL: long enough, and without characters that need escaping.
-pub(super) fn strong(secret: SecretString) -> Result<SecretString, Fault> {
-    const FIX: &str = "create one, for example with: openssl rand -hex 24";
-    let text = secret.expose_secret();
-    if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte)) {
-        return Err(Fault::new("has a character other than a-z A-Z 0-9 - _ . ~", FIX));
+/// A secret that protects a listener and may be part of a URL: without characters that need escaping.
+pub(super) fn url_safe(secret: SecretString) -> Result<SecretString, Fault> {
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    match secret.expose_secret().bytes().all(is_safe) {
+        true => Ok(secret),
+        false => Err(Fault::new(
+            "has a character other than a-z A-Z 0-9 - _ . ~",
+            "create one, for example with: openssl rand -hex 24",
+        )),
     }
-    if text.len() < MIN_SECRET {
-        return Err(Fault::new(format!("is shorter than {MIN_SECRET} characters"), FIX));
-    }
-    Ok(secret)
 }
 
 /// A secret from a file.

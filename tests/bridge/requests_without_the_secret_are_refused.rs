@@ -21,6 +21,16 @@ async fn everything_but_the_one_right_call_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_short_secret_works_with_a_warning() {
+    let mut harness = Harness::new().await;
+    harness.set_variable("SIGNL4_BOT_LISTENER__SECRET", "s3cret");
+    let bot = harness.start_bot().await;
+    assert_eq!(harness.post("/signl4/s3cret", r#"{"eventType":1}"#).await.0, 200);
+    assert_eq!(bot.count_in_log(&["WARN", "listener.secret has fewer than 16 characters"]), 1);
+    assert_eq!(bot.count_in_log(&["s3cret"]), 0);
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_refused() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
