@@ -106,18 +106,21 @@ impl WebhookUrl {
         {
             return Err(InvalidWebhookUrl::Word);
         }
-        let url = Url::parse(text)?;
+        let mut url = Url::parse(text)?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(InvalidWebhookUrl::NotHttp);
         }
         let host = url.host_str().ok_or(InvalidWebhookUrl::NotHttp)?.to_owned();
+        // A slash at the end is a common mistake.
+        let path = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&path);
         let secret = url.path_segments().and_then(|mut segments| segments.next_back()).unwrap_or_default();
         if secret.is_empty() || secret.eq_ignore_ascii_case("webhook") {
             return Err(InvalidWebhookUrl::NoSecret);
         }
         // As it was written: the parser escapes some of these.
-        let written =
-            text.split(['?', '#']).next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let written = text.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+        let written = written.rsplit('/').next().unwrap_or_default();
         if written.contains(['{', '<', '[', '…']) || written == "..." {
             return Err(InvalidWebhookUrl::Placeholder);
         }

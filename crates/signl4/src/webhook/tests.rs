@@ -358,6 +358,17 @@ fn a_webhook_url_needs_its_secret_and_never_shows_it() {
 }
 
 #[test]
+fn a_slash_after_the_secret_does_not_matter() {
+    let parse = |text: &str| WebhookUrl::parse(&format!("https://connect.signl4.com/webhook/{text}"));
+    for query in ["", "?ExtIDParam=id/"] {
+        let url = parse(&format!("m5xk3qv7ty//{query}")).unwrap();
+        assert_eq!(url, parse(&format!("m5xk3qv7ty{query}")).unwrap());
+        assert_eq!((url.doubt(), url.redacted("m5xk3qv7ty")), (None, "…".to_owned()));
+    }
+    assert!(matches!(parse("{team-secret}/"), Err(InvalidWebhookUrl::Placeholder)));
+}
+
+#[test]
 fn what_stands_in_place_of_a_webhook_url_is_told() {
     for (text, told) in [
         ("m5xk3qv7ty@mail.signl4.com", "e-mail"),
