@@ -9,7 +9,7 @@ use std::{
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgSslMode;
-use url::Url;
+use url::{ParseError, Url};
 
 /// Parameters of PostgreSQL's URLs that are taken, beside `options[…]`.
 const POSTGRES_PARAMETERS: [&str; 11] = [
@@ -27,6 +27,9 @@ const POSTGRES_PARAMETERS: [&str; 11] = [
 ];
 /// Those of them that name files.
 const CERTIFICATE_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
+
+/// Parameters of SQLite's URLs that are taken. They change nothing: the bot creates the file, and shares no cache.
+const SQLITE_PARAMETERS: [&str; 4] = ["mode=rwc", "mode=rw", "cache=private", "cache=shared"];
 
 /// The URL of a store. One of PostgreSQL may contain a password, so `Display` and `Debug` show host and database alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,10 +118,10 @@ impl FromStr for StoreUrl {
         if path.contains(":memory:") {
             return failed("is kept in memory, so a restart would lose alerts");
         }
-        // The only parameter that is usual says what the bot does anyway.
-        let path = path.strip_suffix("?mode=rwc").unwrap_or(path);
-        if path.contains('?') {
-            return failed("has parameters; an SQLite URL takes none but mode=rwc");
+        let (path, parameters) = path.split_once('?').unwrap_or((path, SQLITE_PARAMETERS[0]));
+        if !parameters.split('&').all(|parameter| SQLITE_PARAMETERS.contains(&parameter)) {
+            let known = SQLITE_PARAMETERS.join(", ");
+            return failed(&format!("has parameters; an SQLite URL takes none but {known}"));
         }
         match percent_decode_str(path).decode_utf8() {
             Ok(path) if !path.is_empty() => Ok(Self::sqlite(&*path)),
@@ -129,7 +132,11 @@ impl FromStr for StoreUrl {
 
 fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
     let failed = |why: String| Err(StoreUrlError(why));
-    let Ok(url) = Url::parse(text) else {
+    let url = Url::parse(text);
+    // As libpq writes it where the host is a parameter. That parameter overrides the host of the URL.
+    let is_without_host = url == Err(ParseError::EmptyHost);
+    let url = if is_without_host { Url::parse(&text.replacen("@/", "@localhost/", 1)) } else { url };
+    let Ok(url) = url else {
         return failed("is no URL; special characters in the password have to be percent-encoded".to_owned());
     };
     for (name, value) in url.query_pairs() {
@@ -155,10 +162,9 @@ fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
     if database.is_empty() {
         return failed("names no database".to_owned());
     }
-    let host = match (url.host_str().unwrap_or_default(), has("host")) {
-        ("", None) => return failed("names no host".to_owned()),
-        ("", Some(host)) => host,
-        (host, _) => host.to_owned(),
+    let own_host = || url.host_str().filter(|host| !is_without_host && !host.is_empty()).map(str::to_owned);
+    let Some(host) = has("host").or_else(own_host) else {
+        return failed("names no host".to_owned());
     };
     if host.contains(',') {
         return failed("names several hosts".to_owned());
@@ -181,5 +187,24 @@ mod tests {
         let url = |text: &str| text.parse::<StoreUrl>();
         assert_eq!(url("sqlite://bot.db?mode=rwc").unwrap(), StoreUrl::sqlite("bot.db"));
         assert!(url("sqlite://bot.db?mode=ro").is_err() && url("sqlite://?mode=rwc").is_err());
+        assert_eq!(url("sqlite://bot.db?cache=shared&mode=rw").unwrap(), StoreUrl::sqlite("bot.db"));
+        for other in ["mode=rwc&immutable=true", "cache=shared&cache", "mode=memory"] {
+            assert!(url(&format!("sqlite://bot.db?{other}")).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_host_may_be_a_parameter() {
+        for url in ["postgres:///bot", "postgres://u@/bot", "postgres://u:p@/bot", "postgres://localhost/bot"]
+        {
+            let url = format!("{url}?host=/run/postgresql").parse::<StoreUrl>().unwrap();
+            assert_eq!(url.to_string(), "postgres:///run/postgresql/bot");
+            let StoreUrl::Postgres(url) = url else { unreachable!() };
+            let options: sqlx::postgres::PgConnectOptions = url.options().unwrap();
+            assert_eq!(options.get_socket().unwrap(), Path::new("/run/postgresql"));
+        }
+        for url in ["postgres://u@/bot", "postgres:///bot", "postgres://u@/bot?user=host"] {
+            assert_eq!(url.parse::<StoreUrl>().unwrap_err().to_string(), "names no host");
+        }
     }
 }
