@@ -28,7 +28,8 @@ pub fn man(mut program: Command, command: Option<&str>) -> Result<(), Failure> {
         None => program,
         Some(name) => {
             let found = program.find_subcommand(name).cloned();
-            found.ok_or_else(|| Failure::Usage(format!("man: there is no command \"{name}\"")))?
+            let fix = "`signl4-rocketchat --help` lists them";
+            found.ok_or_else(|| Failure::Usage(format!("man: there is no command \"{name}\"; {fix}")))?
         }
     };
     let mut text = Vec::new();

@@ -5,7 +5,7 @@ use super::scene::{Scene, text};
 #[tokio::test]
 async fn every_shell_has_completions_that_know_the_commands() {
     let scene = Scene::set().await;
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = scene.run(&["completions", shell]).await;
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let script = text(&output.stdout);
@@ -22,4 +22,6 @@ async fn there_is_a_manual_page_for_the_program_and_for_each_command() {
     assert!(page.contains(".TH signl4-rocketchat-check 1") && page.contains("json"), "{page}");
     let output = scene.run(&["man", "chekc"]).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let reason = text(&output.stderr);
+    assert!(reason.contains("no command \"chekc\"") && reason.contains("--help"), "{reason}");
 }
