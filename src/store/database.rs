@@ -7,7 +7,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use sqlx::AnyPool;
 use tokio::sync::watch;
@@ -47,7 +46,7 @@ pub struct Store {
     pub(super) readers: AnyPool,
     pub(super) engine: Engine,
     /// Rows whose claim failed in the middle: it may hold, but nobody has them.
-    pub(super) doubtful: Arc<Mutex<Vec<DeliveryId>>>,
+    pub(super) doubtful: Arc<tokio::sync::Mutex<Vec<DeliveryId>>>,
     guard: Guard,
     changes: watch::Sender<()>,
     held: Arc<Held>,

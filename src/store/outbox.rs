@@ -24,6 +24,9 @@ pub struct Head {
     /// Attempts since the last outcome that ended in a panic or with the process.
     #[sqlx(try_from = "i64")]
     pub crashes: u32,
+    /// Attempts so far.
+    #[sqlx(try_from = "i64")]
+    pub attempts: u32,
     /// The external ID of its alert; `None` for what is no alert.
     pub external_id: Option<String>,
 }
@@ -63,7 +66,7 @@ pub enum Settlement {
     },
 }
 
-pub(super) const HEADS: &str = "SELECT d.id, d.crashes, coalesce(a.unanswered, 0) AS unanswered, a.external_id FROM delivery d \
+pub(super) const HEADS: &str = "SELECT d.id, d.crashes, d.attempts, coalesce(a.unanswered, 0) AS unanswered, a.external_id FROM delivery d \
     LEFT JOIN alert a ON a.id = d.alert_id AND d.kind = 'alert' \
     WHERE d.queue = $1 AND d.kind = $2 AND d.settled_at IS NULL AND d.state = 'waiting' AND NOT EXISTS \
     (SELECT 1 FROM delivery e WHERE e.queue = d.queue AND e.ordering = d.ordering AND e.settled_at IS NULL AND e.id < d.id) \
@@ -132,12 +135,11 @@ impl Store {
     /// Lets rows wait again whose claim failed, where it holds all the same: PostgreSQL may lose the connection after it
     /// committed. Nothing was sent for them.
     async fn release_doubtful(&self) -> Result<(), StoreError> {
-        let rows = std::mem::take(&mut *self.doubtful.lock());
-        for (at, row) in rows.iter().enumerate() {
-            if let Err(error) = self.release(*row).await {
-                self.doubtful.lock().extend(&rows[at..]);
-                return Err(error);
-            }
+        // Locked until they are released: no worker may read, claim and try one of them that another worker then releases.
+        let mut rows = self.doubtful.lock().await;
+        while let Some(row) = rows.last() {
+            self.release(*row).await?;
+            rows.pop();
         }
         Ok(())
     }
@@ -158,7 +160,7 @@ impl Store {
         let mut claimed: Vec<Delivery> = sqlx::query_as(CLAIM).bind(row).fetch_all(tx.run()).await?;
         let committed = tx.commit().await;
         if committed.is_err() {
-            self.doubtful.lock().push(row);
+            self.doubtful.lock().await.push(row);
         }
         committed.map(|()| claimed.pop())
     }

@@ -110,6 +110,12 @@ impl Schedule {
         (under_way < MOST_UNDER_WAY).then(|| gates.into_iter().flatten().fold(now, Instant::max))
     }
 
+    /// Which of the rows that are due comes first: the oldest one, but while attempts fail the one with the fewest. Rows that
+    /// always fail would otherwise be tried in turn, and no other row ever.
+    pub(super) fn precedence(&self, head: &Head) -> u32 {
+        if self.failures > 0 { head.attempts } else { 0 }
+    }
+
     /// How many rows have their own waiting time.
     pub(super) fn waiting(&self, now: Instant) -> usize {
         let holds = self.doubts.values().any(|doubt| doubt.until > now);
@@ -299,7 +305,13 @@ mod tests {
     }
 
     fn head(row: i64) -> Head {
-        Head { id: DeliveryId::of(row), unanswered: 0, crashes: 0, external_id: Some(row.to_string()) }
+        Head {
+            id: DeliveryId::of(row),
+            unanswered: 0,
+            crashes: 0,
+            attempts: 0,
+            external_id: Some(row.to_string()),
+        }
     }
 
     fn of_room(row: i64) -> Head {

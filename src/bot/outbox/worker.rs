@@ -134,8 +134,9 @@ impl<D: Destination> Worker<D> {
         // Stored while this process hung, by another replica: were the call repeated, it would page twice.
         let events_wait =
             due.iter().any(|head| head.unanswered > 0) && self.line.store.inbox_depth().await?.waiting > 0;
-        let is_next = |head: &&&Head| !(events_wait && self.schedule.waits_for_events(head, now));
-        let Some(head) = due.iter().find(is_next) else {
+        let mut ready = due.clone();
+        ready.retain(|head| !(events_wait && self.schedule.waits_for_events(head, now)));
+        let Some(head) = ready.into_iter().min_by_key(|head| self.schedule.precedence(head)) else {
             let at = match is_all {
                 _ if !due.is_empty() => now + EVENTS_POLL,
                 true => self.schedule.next_due(now).map_or(now + POLL, |due| due.min(now + POLL)),

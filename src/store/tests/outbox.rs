@@ -58,6 +58,23 @@ async fn a_row_is_claimed_once() {
 }
 
 #[tokio::test]
+async fn a_row_whose_claim_may_hold_is_read_by_no_worker_before_it_is_released() {
+    let fixture = Fixture::new().await;
+    fixture.alert("m1").await;
+    let row = fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap()[0].id;
+    fixture.store.doubtful.lock().await.push(row);
+    let busy = fixture.store.intake().await.unwrap();
+    let read = || async { fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap().len() };
+    let (mut first, mut second) = (std::pin::pin!(read()), std::pin::pin!(read()));
+    for reading in [first.as_mut(), second.as_mut()] {
+        let early = tokio::time::timeout(Duration::from_millis(200), reading).await;
+        assert!(early.is_err(), "the store is busy, so nothing was released");
+    }
+    drop(busy);
+    assert_eq!(tokio::join!(first, second), (1, 1));
+}
+
+#[tokio::test]
 async fn queues_do_not_wait_for_each_other_and_a_row_of_another_kind_is_not_taken() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;

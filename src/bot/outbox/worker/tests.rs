@@ -24,6 +24,7 @@ impl Destination for Scripted {
         match delivery.body.as_str() {
             "\"panic\"" => panic!("as the row says"),
             "\"hang\"" => std::future::pending().await,
+            "\"refuse\"" => Settlement::Retry { reason: Some("HTTP 403".into()) }.into(),
             "\"slow\"" => {
                 sleep(SLOW).await;
                 Settlement::Delivered { event_id: None }.into()
@@ -119,6 +120,21 @@ async fn a_row_that_hangs_holds_back_no_other_and_a_new_one_is_delivered_at_once
     scene.wait_until_left(1).await;
     assert_eq!(scene.times("three"), 1);
     assert!(added.elapsed() < ATTEMPT_LIMIT / 2, "{:?}", added.elapsed());
+}
+
+#[tokio::test]
+async fn rows_that_are_refused_again_and_again_hold_back_no_other() {
+    let scene = Scene::with(&["refuse", "refuse", "refuse"]).await;
+    // From now on, one of them is always due.
+    let tried_often = async {
+        while scene.times("refuse") < 20 {
+            sleep(WAIT).await;
+        }
+    };
+    timeout(SOON, tried_often).await.unwrap();
+    scene.add(&row("new", "one")).await;
+    scene.wait_until_left(3).await;
+    assert_eq!(scene.times("one"), 1);
 }
 
 #[tokio::test]
