@@ -6,7 +6,6 @@
 mod places;
 
 use std::{
-    convert::Infallible,
     future::pending,
     io::ErrorKind,
     net::{IpAddr, SocketAddr},
@@ -14,12 +13,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{
-    Router,
-    body::{Body, HttpBody},
-    extract::Request,
-};
-use futures_util::StreamExt;
+use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -52,7 +46,7 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
     /// Time limit for a TLS handshake.
     pub(crate) handshake: Duration,
-    /// Time limit for a request's head, and for an idle connection.
+    /// Time limit for a request's head.
     pub(crate) head: Duration,
 }
 
@@ -178,26 +172,19 @@ impl Server {
         let service = service_fn(move |mut request: Request<Incoming>| {
             let (router, place) = (router.clone(), place.clone());
             async move {
-                let Some(answering) = place.answer() else {
+                if !place.answer() {
                     // The task is being aborted.
                     return pending().await;
-                };
+                }
                 request.extensions_mut().insert(Peer(from));
-                let response = router.oneshot(request).await?;
-                // The connection keeps its place as long as the answer's body lasts.
-                let keeping_place = move |chunk| {
-                    let _held = &answering;
-                    chunk
-                };
-                Ok::<_, Infallible>(response.map(|body| match body.is_end_stream() {
-                    // A stream has no length, so an empty answer would be sent in chunks.
-                    true => body,
-                    false => Body::from_stream(body.into_data_stream().map(keeping_place)),
-                }))
+                router.oneshot(request).await
             }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
+            // One request for each connection. If idle ones were kept open for a while, a request that is sent just when that time is
+            // over would be lost.
+            .keep_alive(false)
             .header_read_timeout(self.limits.head)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service);

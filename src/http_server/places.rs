@@ -1,7 +1,6 @@
 //! The places for connections, and who gives up one when all are taken.
 //!
-//! A connection without a whole request gives way: one of the caller with the most connections, and of that caller's the one that
-//! has waited longest. So a single caller displaces nobody but itself, and behind a reverse proxy, where every caller has the
+//! A connection without a whole request gives way: one of the caller with the most connections, and of that caller's the oldest. So a single caller displaces nobody but itself, and behind a reverse proxy, where every caller has the
 //! proxy's address, the latest call still comes in.
 
 use std::{cmp::Reverse, collections::HashMap, net::IpAddr, sync::Arc};
@@ -16,13 +15,13 @@ use crate::auth_throttle::network;
 pub(super) struct Places {
     most: usize,
     taken: Mutex<Taken>,
-    /// Notified when a connection ends, or begins to wait and so may be closed.
-    changed: Notify,
+    /// Notified when a connection ends.
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
-    /// The last number that was given, to a connection or to the time since when one waits.
+    /// The number of the newest connection.
     last: u64,
     connections: HashMap<u64, Connection>,
 }
@@ -39,8 +38,8 @@ pub(super) enum Room {
 #[derive(Debug)]
 struct Connection {
     network: IpAddr,
-    /// When it began to wait for a request, in the order of such times; `None` while a call is answered.
-    waits_since: Option<u64>,
+    /// Whether its request's head is complete.
+    has_request: bool,
     task: AbortHandle,
 }
 
@@ -51,13 +50,9 @@ pub(super) struct Place {
     number: u64,
 }
 
-/// While it lives, the connection is not closed to make room.
-#[derive(Debug)]
-pub(super) struct Answering(Arc<Place>);
-
 impl Places {
     pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { most, taken: Mutex::default(), changed: Notify::new() })
+        Arc::new(Self { most, taken: Mutex::default(), freed: Notify::new() })
     }
 
     /// Makes room for one more connection: where all places are taken, it closes the one that has to give way. While all of them
@@ -67,7 +62,7 @@ impl Places {
             if let Some(room) = self.try_to_make_room() {
                 return room;
             }
-            self.changed.notified().await;
+            self.freed.notified().await;
         }
     }
 
@@ -86,59 +81,42 @@ impl Places {
     pub(super) fn open(self: &Arc<Self>, from: IpAddr, spawn: impl FnOnce(Arc<Place>) -> AbortHandle) {
         // Held until the connection is entered: its task may run at once.
         let mut taken = self.taken.lock();
-        let number = taken.next();
+        taken.last += 1;
+        let number = taken.last;
         let task = spawn(Arc::new(Place { places: Arc::clone(self), number }));
-        let connection = Connection { network: network(from), waits_since: Some(number), task };
+        let connection = Connection { network: network(from), has_request: false, task };
         taken.connections.insert(number, connection);
     }
 }
 
 impl Taken {
-    fn next(&mut self) -> u64 {
-        self.last += 1;
-        self.last
-    }
-
     fn first_to_go(&self) -> Option<u64> {
         let mut of_network: HashMap<IpAddr, usize> = HashMap::new();
         for connection in self.connections.values() {
             *of_network.entry(connection.network).or_default() += 1;
         }
-        let order = |number: &u64, connection: &Connection| {
-            let since = connection.waits_since?;
-            let crowd = of_network.get(&connection.network).copied().unwrap_or_default();
-            Some(((Reverse(crowd), since), *number))
-        };
-        let waiting = self.connections.iter().filter_map(|(number, connection)| order(number, connection));
-        waiting.min().map(|(_, number)| number)
+        let crowd = |of: &Connection| of_network.get(&of.network).copied().unwrap_or_default();
+        let waiting = self.connections.iter().filter(|(_, connection)| !connection.has_request);
+        waiting
+            .min_by_key(|(number, connection)| (Reverse(crowd(connection)), **number))
+            .map(|(number, _)| *number)
     }
 }
 
 impl Place {
-    /// A whole head has arrived. `None` if the connection had to give way in the meantime.
-    pub(super) fn answer(self: &Arc<Self>) -> Option<Answering> {
-        self.places.taken.lock().connections.get_mut(&self.number)?.waits_since = None;
-        Some(Answering(Arc::clone(self)))
+    /// A whole head has arrived, so the connection keeps its place. `false` if it had to give way in the meantime.
+    pub(super) fn answer(&self) -> bool {
+        let mut taken = self.places.taken.lock();
+        let connection = taken.connections.get_mut(&self.number);
+        connection.map(|connection| connection.has_request = true).is_some()
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let freed = self.places.taken.lock().connections.remove(&self.number);
-        self.places.changed.notify_one();
+        self.places.freed.notify_one();
         drop(freed);
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        let mut taken = self.0.places.taken.lock();
-        let now = taken.next();
-        if let Some(connection) = taken.connections.get_mut(&self.0.number) {
-            connection.waits_since = Some(now);
-        }
-        drop(taken);
-        self.0.places.changed.notify_one();
     }
 }
 
@@ -164,12 +142,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_one_that_waits_longest_goes_first() {
+    async fn the_oldest_one_without_a_request_goes_first() {
         let places = Places::new(2);
         let [first, second, third] = ["127.0.0.1"; 3].map(|from| open(&places, from));
         assert!(!is_open(&first) && is_open(&second) && is_open(&third));
-        // A call on the second one: since then it has waited for a shorter time than the third.
-        drop(second.answer());
+        assert!(second.answer());
         let fourth = open(&places, "127.0.0.1");
         assert!(is_open(&second) && !is_open(&third) && is_open(&fourth));
     }
@@ -200,14 +177,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_is_answered_keeps_its_place_and_the_next_one_waits() {
+    async fn a_call_that_has_request_keeps_its_place_and_the_next_one_waits() {
         let places = Places::new(1);
         let busy = open(&places, "127.0.0.1");
-        let answering = busy.answer().unwrap();
+        assert!(busy.answer());
         assert_eq!(places.try_to_make_room(), None);
-        drop(answering);
-        assert_eq!(places.make_room().await, Room::Made);
-        assert!(!is_open(&busy));
+        drop(busy);
+        assert_eq!(places.make_room().await, Room::Free);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_gave_way_is_not_answered() {
+        let places = Places::new(1);
+        let displaced = open(&places, "127.0.0.1");
+        open(&places, "127.0.0.1");
+        assert!(!displaced.answer());
     }
 
     #[tokio::test]
