@@ -1,6 +1,8 @@
 //! `bot.toml` names rooms and people by their display names, and alerts show them.
 
-use sandbox::rocketchat::{NewMessage, NewRoom, NewUser, Room};
+use std::time::Duration;
+
+use sandbox::rocketchat::{NewMessage, NewRoom, NewUser, RestFault, Room};
 use sandbox::signl4::Alert;
 
 use crate::harness::{Harness, fast_rounds};
@@ -80,6 +82,23 @@ async fn a_channel_first_heard_of_by_its_address_alone_is_read_from_its_beginnin
     harness.alert_from(&pump, "SIGNL4 pump").await;
     harness.flush().await;
     assert_eq!(harness.pages(), ["SIGNL4 pump"]);
+}
+
+#[tokio::test]
+async fn a_message_before_the_first_list_of_rooms_pages_the_team_of_the_name_that_people_see() {
+    let mut harness = Harness::new().await;
+    harness.configure(
+        "[[trigger]]\nname = \"all\"\npattern = 'pump'\nrooms = [\"*\"]\n\
+         [[trigger]]\nname = \"night\"\nwords = [\"SIGNL4\"]\nrooms = [\"Pumpe *\"]",
+    );
+    let pump = harness.new_room(NewRoom::group("p3").shown_as("Pumpe 3"));
+    // The bot hears messages before it is told what the room is called.
+    harness.chat.faults().rest_next("rooms.get", 1, RestFault::Slow(Duration::from_secs(3)));
+    harness.chat.faults().rest_next("rooms.info", 9, RestFault::status(500));
+    let mut bot = harness.spawn_bot();
+    bot.wait_for_log(&["connected"]).await;
+    harness.alert_from(&pump, "SIGNL4 night").await;
+    bot.assert_runs();
 }
 
 #[tokio::test]

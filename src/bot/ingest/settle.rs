@@ -96,7 +96,8 @@ impl Intake {
         }
         for Wanted { item, is_too_old, .. } in &wanted {
             let text = &item.message.text;
-            if !is_too_old && self.seen.remember(item.message.id.as_str(), text) {
+            // A room without its shown name may be watched by more triggers than are known now.
+            if !is_too_old && item.known.described && self.seen.remember(item.message.id.as_str(), text) {
                 telemetry::message_seen();
             }
         }
