@@ -157,6 +157,23 @@ async fn a_channel_that_cannot_be_joined_is_not_tried_again_at_each_message() {
 }
 
 #[tokio::test]
+async fn a_channel_whose_joining_is_not_answered_holds_up_no_message_for_long() {
+    let mut harness = Harness::new().await;
+    harness.watch(&["operations", "walled"]);
+    let hour = Duration::from_hours(1);
+    let _bot =
+        harness.start_in_process(Tempo { look_again: hour, poll_every: hour, ..Tempo::default() }).await;
+    harness.flush().await;
+    let room = harness.chat.create_room(NewRoom::channel("walled").members([&harness.alice])).unwrap();
+    harness.chat.faults().rest_always("channels.join", RestFault::NoAnswer);
+    harness.chat.post(&room, &harness.alice, "SIGNL4 walled").unwrap();
+    harness.alert("SIGNL4 walled").await;
+    harness.say("SIGNL4 operations");
+    // Less than the time limit of a call.
+    harness.wait_for_texts_within(&["SIGNL4 walled", "SIGNL4 operations"], Duration::from_secs(20)).await;
+}
+
+#[tokio::test]
 async fn rounds_that_find_nothing_new_move_no_cursor_past_a_message_of_the_stream() {
     let harness = Harness::new().await;
     let _bot =

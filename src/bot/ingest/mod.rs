@@ -265,7 +265,7 @@ impl Ingest {
             // Only once: a channel that cannot be joined must not delay each of its messages.
             let may_join = !known.joined && self.settings.config.rocketchat.auto_join;
             if may_join && self.asked_to_join.insert(known.room.id.clone()) {
-                self.intake.join(&known).await;
+                drop(timeout(ANSWER_WITHIN, self.intake.join(&known)).await);
             }
         }
     }
