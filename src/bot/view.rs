@@ -56,7 +56,7 @@ impl Directory for Names {
 }
 
 fn watched_by(trigger: &Trigger, rooms: &[Arc<Known>]) -> WatchedBy {
-    let watched = rooms.iter().filter(|known| trigger.watches(&known.room, known.joined));
+    let watched = rooms.iter().filter(|known| known.watched && trigger.watches(&known.room, known.joined));
     let mut rooms: Vec<WatchedRoom> =
         watched.map(|known| WatchedRoom { room: known.room.clone(), joined: known.joined }).collect();
     rooms.sort_by(|one, other| {

@@ -1,6 +1,6 @@
 //! `/readyz` says so when alerts, events, replies or missed messages do not get through, and no longer once they do.
 
-use sandbox::rocketchat::RestFault;
+use sandbox::rocketchat::{NewRoom, RestFault};
 use sandbox::signl4::{Times, WebhookFault};
 
 use crate::harness::{Harness, LISTENER_SECRET};
@@ -49,19 +49,34 @@ async fn a_bot_that_finds_no_missed_messages_says_so_until_it_does() {
     let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     let faults = harness.chat.faults();
-    for (route, told) in [
+    for (route, status, told) in [
         (
             "rooms.get",
+            500,
             "Missed messages are not found: the rooms cannot be listed: Rocket.Chat is not available: HTTP 500",
         ),
-        ("chat.syncMessages", "rooms cannot be read: Rocket.Chat is not available: HTTP 500"),
+        ("chat.syncMessages", 500, "cannot be read: Rocket.Chat is not available: HTTP 500"),
+        ("chat.syncMessages", 400, "cannot be read: Rocket.Chat refuses: simulated 400"),
     ] {
-        faults.rest_always(route, RestFault::status(500));
+        faults.rest_always(route, RestFault::status(status));
         harness.flush().await;
         harness.wait_for_readiness(200, told).await;
         faults.clear_rest();
         harness.wait_for_readiness(200, READY).await;
     }
+}
+
+#[tokio::test]
+async fn a_bot_that_was_removed_from_the_only_room_of_a_glob_says_so() {
+    let mut harness = Harness::new().await;
+    harness.watch(&["night*"]);
+    let night =
+        harness.chat.create_room(NewRoom::group("night").members([&harness.alice, &harness.bot])).unwrap();
+    let _bot = harness.start_bot().await;
+    harness.chat.post(&night, &harness.alice, "SIGNL4 pump 3 is down").unwrap();
+    harness.alert("SIGNL4 pump 3 is down").await;
+    harness.chat.kick(&night, &harness.bot, &harness.alice).unwrap();
+    harness.wait_for_readiness(200, "No room is watched").await;
 }
 
 #[tokio::test]

@@ -329,7 +329,14 @@ impl Backfill {
                     tally.error = Some(error);
                     self.rounds.failed.insert(id.clone());
                 }
-                Reading::Refused => drop(self.rounds.refused.insert(id.clone())),
+                Reading::Refused(error) => {
+                    self.rounds.refused.insert(id.clone());
+                    // Not every channel can be read from outside.
+                    if known.joined {
+                        tally.unread += 1;
+                        tally.error = Some(error);
+                    }
+                }
             }
         }
     }

@@ -81,7 +81,7 @@ impl Poll {
                 Reading::Done { alerts: found, .. } => alerts += found,
                 Reading::Failed(_) => drop(self.unread.insert(known.room.id.clone())),
                 // The round handles a refusal.
-                Reading::Refused => {}
+                Reading::Refused(_) => {}
             }
         }
         if alerts > 0 {

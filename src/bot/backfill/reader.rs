@@ -41,7 +41,7 @@ pub(super) enum Reading {
     /// The server did not answer.
     Failed(RestError),
     /// The server did not allow the bot to read it.
-    Refused,
+    Refused(RestError),
 }
 
 impl Reader {
@@ -142,7 +142,11 @@ impl Reader {
                     if self.intake.warns(&format!("unread {id}")) {
                         warn!(room = %id, %error, "a room cannot be read; trying again every round");
                     }
-                    return if error.is_retryable() { Reading::Failed(error) } else { Reading::Refused };
+                    return if error.is_retryable() {
+                        Reading::Failed(error)
+                    } else {
+                        Reading::Refused(error)
+                    };
                 }
             }
         }
