@@ -94,10 +94,11 @@ impl Intake {
             }
             transaction.commit().await?;
         }
-        for Wanted { item, is_too_old, .. } in &wanted {
+        for Wanted { item, raises, is_too_old } in &wanted {
             let text = &item.message.text;
-            // A room without its shown name may be watched by more triggers than are known now.
-            if !is_too_old && item.known.described && self.seen.remember(item.message.id.as_str(), text) {
+            // Of a room without its shown name, not all triggers that watch it are known.
+            let is_judged = item.known.described || !raises.is_empty();
+            if is_judged && !is_too_old && self.seen.remember(item.message.id.as_str(), text) {
                 telemetry::message_seen();
             }
         }
