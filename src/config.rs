@@ -74,7 +74,7 @@ impl Config {
         if report.count() > 0 {
             sources.note_missing_file(&report);
         }
-        let exposed_files = report.exposed_files();
+        let exposed_files = report.exposed_files.take();
         match (report.into_errors(), config) {
             (None, Some(config)) => Ok(Self { exposed_files, ..config }),
             (errors, _) => Err(errors.unwrap_or_default()),
@@ -85,7 +85,7 @@ impl Config {
 /// A value that has a default is there even if it is invalid: every problem in the report makes the loading fail.
 fn read(mut root: Section<'_>) -> Option<Config> {
     let rocketchat = rocketchat::read(root.table("rocketchat"));
-    let signl4::Read { signl4, team_names } = signl4::read(root.table("signl4"));
+    let (signl4, team_names) = signl4::read(root.table("signl4"));
     let listener = listener::read(root.table("listener"));
     let admin = listener::read_admin(root.table("admin"), listener.as_ref().map(|listener| listener.bind));
     let catch_up = rocketchat.as_ref().map_or(Duration::ZERO, |rocketchat| rocketchat.catch_up);

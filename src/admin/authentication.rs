@@ -64,12 +64,8 @@ impl Authentication {
     }
 
     fn refuse(&self, refused: Refused, from: IpAddr) -> Response {
-        let throttled = match refused {
-            Refused::WrongToken => {
-                self.throttle.refuse(from, "calls of the admin listener with a wrong token were rejected")
-            }
-            Refused::NoToken | Refused::Host => None,
-        };
+        const WHAT: &str = "calls of the admin listener with a wrong token were rejected";
+        let throttled = (refused == Refused::WrongToken).then(|| self.throttle.refuse(from, WHAT)).flatten();
         throttled.unwrap_or_else(|| refused.into_response())
     }
 }

@@ -308,7 +308,7 @@ fn alert(story: &Story) -> Markup {
 
 fn timeline_step(step: &Step) -> Markup {
     html! {
-        li data-tone=(tone_name(step.tone)) {
+        li data-tone=(step.tone) {
             time datetime=(rfc3339(step.at)) { (utc(step.at)) }
             span.what {
                 (step.what)
@@ -444,16 +444,5 @@ fn rfc3339(at: Timestamp) -> String {
 
 /// A word in a box. The colour shows its tone.
 fn badge(tone: Tone, word: &str) -> Markup {
-    html! { span.badge data-tone=(tone_name(tone)) { (word) } }
-}
-
-/// The tone's name in the style sheet.
-fn tone_name(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Good => "good",
-        Tone::Plain => "plain",
-        Tone::Waiting => "waiting",
-        Tone::Bad => "bad",
-        Tone::Quiet => "quiet",
-    }
+    html! { span.badge data-tone=(tone) { (word) } }
 }

@@ -41,8 +41,9 @@ pub(super) struct Step {
     pub(super) detail: Option<String>,
 }
 
-/// How good or bad something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How good or bad something is. Displayed, it is its name in the style sheet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub(super) enum Tone {
     /// As expected.
     Good,

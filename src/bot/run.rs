@@ -137,12 +137,17 @@ pub enum RunError {
 #[derive(Debug)]
 pub struct Bot {
     parts: JoinSet<&'static str>,
-    cancel: CancellationToken,
+    /// Stops every part after its current work; [`Bot::run`] then returns within 10 s.
+    pub(crate) cancel: CancellationToken,
     context: Context,
-    reloader: Reloader,
-    view: BotView,
-    listener: SocketAddr,
-    admin: SocketAddr,
+    /// Replaces the configuration while the bot runs.
+    pub(crate) reloader: Reloader,
+    /// The parts of the bot that can be inspected while it runs.
+    pub(crate) view: BotView,
+    /// The address that SIGNL4 has to reach.
+    pub(crate) listener: SocketAddr,
+    /// The address of the private listener.
+    pub(crate) admin: SocketAddr,
     /// What an active bot does, until it is started.
     work: Option<Work>,
 }
@@ -238,31 +243,6 @@ impl Bot {
             }
         });
         Ok(())
-    }
-
-    /// The address that SIGNL4 has to reach.
-    pub fn listener(&self) -> SocketAddr {
-        self.listener
-    }
-
-    /// The address of the private listener.
-    pub fn admin(&self) -> SocketAddr {
-        self.admin
-    }
-
-    /// The parts of the bot that can be inspected while it runs.
-    pub fn view(&self) -> BotView {
-        self.view.clone()
-    }
-
-    /// Replaces the configuration while the bot runs.
-    pub fn reloader(&self) -> Reloader {
-        self.reloader.clone()
-    }
-
-    /// Stops every part after its current work; [`Bot::run`] then returns within 10 s.
-    pub fn stopper(&self) -> CancellationToken {
-        self.cancel.clone()
     }
 
     /// Runs until stopped, or until a part fails; then stops all of them.

@@ -31,7 +31,7 @@ pub use print::{Look, print};
 pub use public_url::PublicUrl;
 pub use report::{Finding, Grade, Remark, Report, RoomFinding, Section, json};
 pub(crate) use server::is_loopback;
-pub(crate) use trial::{RoomsInSight, Session, Trial};
+pub(crate) use trial::{Session, Trial};
 
 /// Probes everything that `run` needs. Pages nobody, posts nothing, joins nothing, leaves no file behind, and does not
 /// disturb a running bot; with a public address, that bot logs one rejected call. Takes as long as the slowest server, a few

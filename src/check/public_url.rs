@@ -103,7 +103,7 @@ fn unanswered(url: &PublicUrl, reason: &str) -> Remark {
     match TlsProblem::of(reason) {
         Some(problem) => Remark::problem(
             format!("{} cannot be trusted, so SIGNL4 would not call it: {reason}", url.as_str()),
-            problem.public_fix(),
+            problem.public_fix,
         ),
         None => Remark::warning(
             format!("{} cannot be tried from here: {reason}", url.as_str()),

@@ -8,7 +8,7 @@ use super::room_inventory::{JoinedRoom, Lookup, RoomInventory};
 use crate::alerting::{RoomPattern, Trigger, TriggerSet, room_label};
 use crate::config::similar;
 use crate::count;
-use rocketchat::rest::{Permission, RoomInfo};
+use rocketchat::rest::RoomInfo;
 use rocketchat::{Room, RoomId, RoomKind};
 
 /// How many rooms with problems are listed below one entry.
@@ -31,18 +31,12 @@ const JOIN_WITHOUT_CODE: &str = "join-without-join-code";
 /// The account's roles and their permissions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rights {
-    roles: Vec<String>,
+    pub(super) roles: Vec<String>,
     /// The roles that have each permission; `None` if the account may not list them.
-    holders: Option<HashMap<String, Vec<String>>>,
+    pub(super) holders: Option<HashMap<String, Vec<String>>>,
 }
 
 impl Rights {
-    pub(super) fn new(roles: Vec<String>, permissions: Option<Vec<Permission>>) -> Self {
-        let holders = permissions
-            .map(|list| list.into_iter().map(|permission| (permission.id, permission.roles)).collect());
-        Self { roles, holders }
-    }
-
     /// Whether the account has a permission, through its roles on the server or in a room. `None` if that is unknown
     /// because the account may not list permissions, or the server has no such permission.
     pub(super) fn may(&self, permission: &str, room_roles: &[String]) -> Option<bool> {

@@ -112,8 +112,8 @@ pub(super) async fn log_in(
         Ok(me) => {
             let findings =
                 vec![Finding::new("account", account_state(&me)), Finding::new("realtime", realtime)];
-            let permissions = wait_for_rate_limit(|| rest.permissions()).await.ok();
-            let rights = Rights::new(me.roles.clone(), permissions);
+            let holders = wait_for_rate_limit(|| rest.permissions()).await.ok();
+            let rights = Rights { roles: me.roles.clone(), holders };
             (findings, Some(Login { rest, me, rights, by_password }))
         }
         Err(error) => {
@@ -177,7 +177,7 @@ fn unreachable(url: &ServerUrl, error: &RestError) -> Remark {
         other => (other.to_string(), true),
     };
     if let Some(problem) = TlsProblem::of(&reason) {
-        return Remark::problem(format!("{url} cannot be trusted: {reason}"), problem.fix());
+        return Remark::problem(format!("{url} cannot be trusted: {reason}"), problem.fix);
     }
     let text = match was_reached {
         true => format!("{url} does not answer like Rocket.Chat: {reason}"),

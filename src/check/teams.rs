@@ -40,7 +40,7 @@ pub(super) async fn probe_team(client: &WebhookClient, team: TeamName, url: &Web
         }
         Err(reason) => {
             let unreachable = "allow this machine to reach it, directly or through the proxy in HTTPS_PROXY";
-            let fix = TlsProblem::of(&reason).map_or(unreachable, TlsProblem::fix);
+            let fix = TlsProblem::of(&reason).map_or(unreachable, |problem| problem.fix);
             Remark::problem(format!("{host}: {reason}"), fix)
         }
     }];

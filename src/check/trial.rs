@@ -67,33 +67,21 @@ pub(crate) struct Session {
     rooms: Result<RoomInventory, Finding>,
 }
 
-/// The labels of the rooms that the bot's account sees, in alphabetical order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct RoomsInSight {
-    /// The rooms that the bot is in, without direct messages.
-    pub(crate) joined: Vec<String>,
-    /// Public channels that it can join.
-    pub(crate) channels: Vec<String>,
-}
-
 impl Session {
     async fn new(login: Login) -> Self {
-        let rooms = match RoomInventory::joined(&login.rest).await {
-            Ok(mut rooms) => {
-                rooms.list_channels(&login.rest).await;
-                Ok(rooms)
-            }
-            Err(error) => Err(Finding::new("rooms", server::call_failed(&error))),
-        };
+        let rooms = RoomInventory::joined(&login.rest).await;
+        let mut rooms = rooms.map_err(|error| Finding::new("rooms", server::call_failed(&error)));
+        if let Ok(rooms) = &mut rooms {
+            rooms.list_channels(&login.rest).await;
+        }
         Self { login, rooms }
     }
 
-    pub(crate) fn rooms_in_sight(&self) -> RoomsInSight {
-        let Ok(rooms) = &self.rooms else { return RoomsInSight::default() };
-        RoomsInSight {
-            joined: labels(rooms.joined.iter().map(|joined| &joined.info)),
-            channels: labels(rooms.channels.iter()),
-        }
+    /// The labels of the rooms that the bot is in, without direct messages, and of the public channels that it can join, in
+    /// alphabetical order.
+    pub(crate) fn rooms_in_sight(&self) -> (Vec<String>, Vec<String>) {
+        let Ok(rooms) = &self.rooms else { return Default::default() };
+        (labels(rooms.joined.iter().map(|joined| &joined.info)), labels(rooms.channels.iter()))
     }
 
     /// Whether one of the visible rooms matches.

@@ -32,10 +32,10 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     std::fs::write(dir.path().join(STORE), "").map_err(failure)?;
     let secret = Alphanumeric.sample_string(&mut rand::rng(), SECRET_LENGTH);
     let bot = Bot::start(config(&world, &secret, dir.path())?, Tempo::default()).await?;
-    world.set_outbound_url(&format!("http://{}/signl4/{secret}", bot.listener()));
+    world.set_outbound_url(&format!("http://{}/signl4/{secret}", bot.listener));
     let options = PageOptions {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-        bot_url: Some(format!("http://{}/", bot.admin())),
+        bot_url: Some(format!("http://{}/", bot.admin)),
     };
     let page = Page::start(options, world.chat().clone(), world.signl4().clone()).await;
     let page = page.map_err(|error| {
@@ -43,9 +43,9 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     })?;
     println!("The demo is running. Open {} in a browser.", page.url());
     println!("Write a message with SIGNL4 in it, acknowledge the alert on the phone, and watch the thread.");
-    println!("The bot's own status page is http://{}/.", bot.admin());
+    println!("The bot's own status page is http://{}/.", bot.admin);
     println!("Ctrl+C ends it. Nothing is kept.");
-    let stopper = bot.stopper();
+    let stopper = bot.cancel.clone();
     tokio::spawn(async move {
         stop.cancelled().await;
         stopper.cancel();

@@ -48,14 +48,7 @@ impl Failure {
         match self {
             Self::Config(_) | Self::Usage(_) | Self::Start(StartError::Certificate(_)) => 2,
             Self::Setup(error) if error.is_usage() => 2,
-            Self::Start(_)
-            | Self::Run(_)
-            | Self::Demo(_)
-            | Self::Test(_)
-            | Self::Copy(_)
-            | Self::Setup(_)
-            | Self::Output(_)
-            | Self::Reported => 1,
+            _ => 1,
         }
     }
 }

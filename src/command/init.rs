@@ -1,5 +1,7 @@
 //! `init`: creates a `bot.toml` by asking, tries every answer, and says what to do next.
 
+#![expect(clippy::print_stdout, reason = "output of the command")]
+
 use std::io::{IsTerminal, stdout};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -65,7 +67,6 @@ pub struct InitOptions {
 ///
 /// # Errors
 /// [`Failure::Setup`]; then no `bot.toml` was written. [`Failure::Reported`] if the test failed.
-#[expect(clippy::print_stdout, reason = "output of the command")]
 pub async fn init(options: InitOptions) -> Result<(), Failure> {
     let target = Target::new(options.output.clone(), options.secrets_dir.clone(), options.force)?;
     let terminal = if options.yes { None } else { Terminal::of_process() };
@@ -93,7 +94,6 @@ fn agrees(person: Terminal, question: &str) -> bool {
 }
 
 /// Pages the person on duty, if requested, to test both directions.
-#[expect(clippy::print_stdout, reason = "output of the command")]
 async fn offer_test(person: Terminal, output: &Path) -> Result<(), Failure> {
     let question = "After you have entered the URL in SIGNL4: page the person on duty now, to test both directions? (y/n)";
     if !agrees(person, question) {
@@ -109,7 +109,6 @@ async fn offer_test(person: Terminal, output: &Path) -> Result<(), Failure> {
 }
 
 /// Becomes `run`, if that is wanted: the same process, with the log and the signals of that command.
-#[expect(clippy::print_stdout, reason = "output of the command")]
 fn offer_run(person: Terminal, output: &Path) -> Result<(), Failure> {
     if !agrees(person, "Run the bot now, in this terminal? (y/n)") {
         return Ok(());
@@ -152,7 +151,6 @@ fn secret(flag: &str, file: Option<PathBuf>, variable: &str) -> Result<Option<Se
 }
 
 /// The only place that shows a secret, and only on a terminal.
-#[expect(clippy::print_stdout, reason = "output of the command")]
 fn report(output: &Path, Written { config, secrets }: &Written, public: Option<&PublicUrl>) {
     let base = webhook_base(config, public);
     let secret =
@@ -175,7 +173,6 @@ fn report(output: &Path, Written { config, secrets }: &Written, public: Option<&
     }
 }
 
-#[expect(clippy::print_stdout, reason = "output of the command")]
 fn say_what_is_next(output: &Path, by_hand: bool) {
     let named = match output == Path::new("bot.toml") {
         true => String::new(),

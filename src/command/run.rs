@@ -43,7 +43,7 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
         () = stop.cancelled() => return Ok(()),
         bot = Bot::start(config, tempo) => bot?,
     };
-    let stopper = bot.stopper();
+    let stopper = bot.cancel.clone();
     tokio::spawn(async move {
         stop.cancelled().await;
         systemd::stopping();
@@ -51,9 +51,9 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     });
     systemd::ready();
     let (refusal, refusals) = watch::channel(String::new());
-    let notifying = systemd::notify(bot.view(), refusals);
+    let notifying = systemd::notify(bot.view.clone(), refusals);
     let _notifying = AbortOnDropHandle::new(tokio::spawn(notifying));
-    let reloading = reload_on(hangups, path, bot.reloader(), refusal);
+    let reloading = reload_on(hangups, path, bot.reloader.clone(), refusal);
     let _reloading = AbortOnDropHandle::new(tokio::spawn(reloading));
     Ok(bot.run().await?)
 }

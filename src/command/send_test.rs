@@ -59,7 +59,7 @@ pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) ->
             raised.event_id
         }
         // SIGNL4's event tells whether it raised the alert.
-        Err(RaiseError::Unanswered { reason }) => {
+        Err(RaiseError::Unanswered(reason)) => {
             say(&format!("Unknown whether it was sent: {reason}\n"));
             None
         }

@@ -158,7 +158,7 @@ fn with_examples(_: &str, shown_as: &ShownAs) -> bool {
 #[test]
 fn every_key_of_the_code_stands_in_the_example_and_no_other() {
     let report = Report::new("bot.toml");
-    let tree = parse_file(&example(with_examples)).map_err(|error| error.why).unwrap();
+    let tree = parse_file(&example(with_examples)).map_err(|(_, fault)| fault).unwrap();
     read(Section::root(&report, tree));
     let written: BTreeSet<String> = lines()
         .into_iter()

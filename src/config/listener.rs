@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Config;
-use super::report::Fault;
+use super::report::{Fault, fault};
 use super::section::Section;
 use super::values::{socket_address, url_safe};
 
@@ -79,9 +79,8 @@ pub(super) fn read_admin(mut section: Section<'_>, listener: Option<SocketAddr>)
 }
 
 fn bind(section: &mut Section<'_>, default: &str) -> Option<SocketAddr> {
-    let text = section.text_or("bind", default);
     let fix = format!("write, for example, bind = \"{default}\"");
-    section.report.accept(&text.place, socket_address(&text.value, &fix))
+    section.checked_or("bind", default, |text| socket_address(text, &fix))
 }
 
 fn collide(one: SocketAddr, other: SocketAddr) -> bool {
@@ -91,7 +90,7 @@ fn collide(one: SocketAddr, other: SocketAddr) -> bool {
 
 fn read_tls(section: &mut Section<'_>) -> Option<TlsFiles> {
     let path = |text: &str| match text {
-        "" => Err(Fault::new("is empty", "name the PEM file, or leave the key out")),
+        "" => fault("is empty", "name the PEM file, or leave the key out"),
         path => Ok(PathBuf::from(path)),
     };
     let (has_cert, has_key) = (section.has(&["tls_cert"]), section.has(&["tls_key"]));

@@ -2,7 +2,7 @@
 
 use strum::VariantArray;
 
-use super::report::Fault;
+use super::report::{Fault, fault};
 use super::section::Section;
 use super::trigger::room_pattern;
 use super::values::{compile, one_of};
@@ -13,11 +13,10 @@ pub(super) fn read(mut section: Section<'_>) -> Replies {
     let reaction = section.checked("reaction", reaction).unwrap_or_else(|| ":rotating_light:".to_owned());
     let other_alerts_to = section.checked("other_alerts_to", single_room);
     let vocabulary = ReplyWords::vocabulary();
-    let text = |&kind: &ReplyKind| {
-        let text = section.text_or(kind.key(), kind.default_text());
-        Some((kind, section.report.accept(&text.place, compile(&text.value, &vocabulary))?))
+    let mut template = |kind: ReplyKind| {
+        section.checked_or(kind.key(), kind.default_text(), |text| compile(text, &vocabulary))
     };
-    let texts = ReplyKind::VARIANTS.iter().filter_map(text).collect();
+    let texts = ReplyKind::VARIANTS.iter().filter_map(|kind| Some((*kind, template(*kind)?))).collect();
     section.finish();
     Replies { on_sent: on_sent.unwrap_or(OnSent::Reaction), reaction, other_alerts_to, texts }
 }
@@ -25,7 +24,7 @@ pub(super) fn read(mut section: Section<'_>) -> Replies {
 fn single_room(text: &str) -> Result<RoomPattern, Fault> {
     match room_pattern(text)? {
         RoomPattern::Any | RoomPattern::Glob(..) => {
-            Err(Fault::new("matches several rooms", "write one room, as in other_alerts_to = \"#alerts\""))
+            fault("matches several rooms", "write one room, as in other_alerts_to = \"#alerts\"")
         }
         room => Ok(room),
     }
@@ -36,9 +35,9 @@ fn reaction(text: &str) -> Result<String, Fault> {
     let of_emoji = |c: char| c.is_ascii_alphanumeric() || "_+-".contains(c);
     match name {
         Some(name) if !name.is_empty() && name.chars().all(of_emoji) => Ok(text.to_owned()),
-        _ => Err(Fault::new(
+        _ => fault(
             "is not the name of an emoji between colons",
             "write, for example, reaction = \":rotating_light:\"",
-        )),
+        ),
     }
 }

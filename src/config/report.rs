@@ -26,13 +26,8 @@ impl ConfigErrors {
 
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, problem) in self.problems.iter().enumerate() {
-            if at > 0 {
-                f.write_str("\n")?;
-            }
-            problem.fmt(f)?;
-        }
-        Ok(())
+        let lines: Vec<String> = self.problems.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 
@@ -61,22 +56,22 @@ impl fmt::Display for Problem {
 }
 
 /// What is wrong with a value and how to fix it, without its place. Repeats no secret.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{why}: {fix}")]
 pub(crate) struct Fault {
     pub(super) why: String,
     pub(super) fix: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.why, self.fix)
-    }
 }
 
 impl Fault {
     pub(super) fn new(why: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { why: why.into(), fix: fix.into() }
     }
+}
+
+/// Refuses a value.
+pub(super) fn fault<T>(why: impl Into<String>, fix: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault::new(why, fix))
 }
 
 /// The place of a value.
@@ -90,7 +85,7 @@ pub(super) struct Place {
 impl Place {
     /// Whether the value comes from an environment variable.
     pub(super) fn is_env(&self) -> bool {
-        matches!(self.origin, Origin::Env { .. })
+        matches!(self.origin, Origin::Env(_))
     }
 }
 
@@ -107,13 +102,15 @@ pub(super) fn quoted(value: &str) -> String {
 pub(super) const PREFIX: &str = "SIGNL4_BOT_";
 
 /// Collects problems while the tables are read, so that an administrator sees all of them at once.
+#[derive(Default)]
 pub(super) struct Report {
     /// The file's name as given.
     file: String,
     found: RefCell<Vec<Found>>,
     known: RefCell<BTreeSet<String>>,
     leftovers: RefCell<Vec<Leftover>>,
-    exposed_files: RefCell<BTreeSet<PathBuf>>,
+    /// The files with secrets that every user of the machine can read.
+    pub(super) exposed_files: RefCell<BTreeSet<PathBuf>>,
 }
 
 struct Found {
@@ -142,13 +139,7 @@ impl Leftover {
 
 impl Report {
     pub(super) fn new(file: impl Into<String>) -> Self {
-        Self {
-            file: file.into(),
-            found: RefCell::default(),
-            known: RefCell::default(),
-            leftovers: RefCell::default(),
-            exposed_files: RefCell::default(),
-        }
+        Self { file: file.into(), ..Self::default() }
     }
 
     /// Notes where a secret was read from: `path`, or the configuration file itself.
@@ -158,11 +149,6 @@ impl Report {
         if fs::metadata(path).is_ok_and(|file| file.permissions().mode() & READABLE_BY_OTHERS != 0) {
             self.exposed_files.borrow_mut().insert(path.to_owned());
         }
-    }
-
-    /// The files with secrets that every user of the machine can read.
-    pub(super) fn exposed_files(&self) -> BTreeSet<PathBuf> {
-        self.exposed_files.take()
     }
 
     /// Adds a problem.
@@ -214,14 +200,14 @@ impl Report {
         found.sort_by_key(|found| match found.place.origin {
             // Problems of the whole file come first.
             Origin::Absent => (0, usize::from(!found.place.key.is_empty())),
-            Origin::File { line } => (1, line),
-            Origin::Env { .. } => (2, 0),
+            Origin::File(line) => (1, line),
+            Origin::Env(_) => (2, 0),
         });
         let problem = |Found { place, fault: Fault { why, fix }, .. }| {
             let source = match place.origin {
                 Origin::Absent => self.file.clone(),
-                Origin::File { line } => format!("{}:{line}", self.file),
-                Origin::Env { variable } => variable,
+                Origin::File(line) => format!("{}:{line}", self.file),
+                Origin::Env(variable) => variable,
             };
             Problem { source, key: place.key, why, fix }
         };
@@ -243,7 +229,7 @@ impl Report {
             false => ("is not a known key", "remove it"),
         };
         let fix = match (self.meant(unknown), &unknown.place.origin) {
-            (Some(path), Origin::Env { variable }) => {
+            (Some(path), Origin::Env(variable)) => {
                 // Below an unknown table the name goes on.
                 let unknown = variable_of(&join(&unknown.table, &unknown.name));
                 let below = variable.get(unknown.len()..).unwrap_or_default();

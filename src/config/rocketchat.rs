@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::report::Fault;
+use super::report::{Fault, fault};
 use super::section::Section;
 use super::values::{bare, base_url, web_url};
 use rocketchat::{Credentials, ServerUrl, ServerUrlError, UserId};
@@ -32,7 +32,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
     section.require(&["url"], "url", URL);
     let url = section.checked("url", server_url);
     let account = read_account(&mut section);
-    let alias = section.text_or("alias", "SIGNL4").value;
+    let alias = section.text("alias").map_or_else(|| "SIGNL4".to_owned(), |alias| alias.value);
     let avatar = section.checked("avatar", |text| {
         web_url(text, r#"write, for example, avatar = "https://example.com/signl4.png""#)
     });
@@ -48,10 +48,7 @@ pub(crate) fn server_url(text: &str) -> Result<ServerUrl, Fault> {
     let url = base_url(text, FIX)?;
     for end in ["/websocket", "/api/v1"] {
         if url.path().ends_with(end) {
-            return Err(Fault::new(
-                format!("ends in {end}"),
-                "write the address that people open in the browser",
-            ));
+            return fault(format!("ends in {end}"), "write the address that people open in the browser");
         }
     }
     url.as_str().parse().map_err(|error: ServerUrlError| Fault::new(error.to_string(), FIX))
@@ -96,10 +93,8 @@ fn read_account(section: &mut Section<'_>) -> Option<Credentials> {
 
 pub(crate) fn account_name(text: &str) -> Result<String, Fault> {
     match bare(text)? {
-        "" => Err(Fault::new("is empty", "replace it with that of the bot's account")),
-        "…" | "..." => {
-            Err(Fault::new("is still the placeholder", "replace it with that of the bot's account"))
-        }
+        "" => fault("is empty", "replace it with that of the bot's account"),
+        "…" | "..." => fault("is still the placeholder", "replace it with that of the bot's account"),
         name => Ok(name.to_owned()),
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::report::{Fault, Leftover, Place, Report, join, quoted, variable_of};
+use super::report::{Fault, Leftover, Place, Report, fault, join, quoted, variable_of};
 use super::source::{Node, Origin, Table, Value, parse_inline};
 
 /// The longest duration, about ten years: a longer one is a typing error.
@@ -61,11 +61,6 @@ impl<'r> Section<'r> {
         Self::new(report, Origin::Absent, Names::default(), Some(entries))
     }
 
-    /// A table without a source.
-    pub(super) fn standalone(report: &'r Report, key: &'static str, entries: Table) -> Self {
-        Self::new(report, Origin::Absent, Names::default().below(key), Some(entries))
-    }
-
     /// `entries` is `None` if the value is not a table.
     fn new(report: &'r Report, origin: Origin, names: Names, entries: Option<Table>) -> Self {
         let broken = entries.is_none();
@@ -110,10 +105,16 @@ impl<'r> Section<'r> {
         Some(Setting { value, place })
     }
 
-    /// A text, or a default for the missing key.
-    pub(super) fn text_or(&mut self, key: &'static str, default: &str) -> Setting<String> {
+    /// A text, or a default for the missing key, checked.
+    pub(super) fn checked_or<T>(
+        &mut self,
+        key: &'static str,
+        default: &str,
+        check: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Option<T> {
         let place = self.place(key);
-        self.text(key).unwrap_or_else(|| Setting { value: default.to_owned(), place })
+        let text = self.text(key).unwrap_or_else(|| Setting { value: default.to_owned(), place });
+        self.report.accept(&text.place, check(&text.value))
     }
 
     /// A text that passes a check.
@@ -240,30 +241,24 @@ fn structured(value: Value, place: &Place) -> Result<Value, Fault> {
 fn as_table(value: Value, place: &Place, key: &str) -> Result<Table, Fault> {
     match structured(value, place)? {
         Value::Table(table) => Ok(table),
-        Value::List(_) => {
-            Err(Fault::new("is a list, not a table", format!("write [{key}] once, in single brackets")))
-        }
-        other => Err(Fault::new(
-            format!("is {}, not a table", other.type_name()),
-            format!("write {key} = {{ … }}"),
-        )),
+        Value::List(_) => fault("is a list, not a table", format!("write [{key}] once, in single brackets")),
+        other => fault(format!("is {}, not a table", other.type_name()), format!("write {key} = {{ … }}")),
     }
 }
 
 fn as_list(value: Value, place: &Place, example: &str) -> Result<Vec<Node>, Fault> {
     match structured(value, place)? {
         Value::List(items) => Ok(items),
-        other => Err(Fault::new(format!("is {}, not a list", other.type_name()), format!("write {example}"))),
+        other => fault(format!("is {}, not a list", other.type_name()), format!("write {example}")),
     }
 }
 
 fn as_text(node: Node, key: &str) -> Result<String, Fault> {
     match node.value {
         Value::Text(text) | Value::Untyped(text) => Ok(text),
-        other => Err(Fault::new(
-            format!("is {}, not text", other.type_name()),
-            format!("write {key} = \"…\", in quotes"),
-        )),
+        other => {
+            fault(format!("is {}, not text", other.type_name()), format!("write {key} = \"…\", in quotes"))
+        }
     }
 }
 
@@ -272,14 +267,13 @@ fn as_flag(value: &Value, key: &str) -> Result<bool, Fault> {
         Value::Bool(flag) => Ok(*flag),
         Value::Untyped(text) if text.eq_ignore_ascii_case("true") => Ok(true),
         Value::Untyped(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-        Value::Untyped(text) => Err(Fault::new(
-            format!("is neither true nor false ({})", quoted(text)),
-            "set it to true or false",
-        )),
-        other => Err(Fault::new(
+        Value::Untyped(text) => {
+            fault(format!("is neither true nor false ({})", quoted(text)), "set it to true or false")
+        }
+        other => fault(
             format!("is {}, not true or false", other.type_name()),
             format!("write {key} = true or {key} = false, without quotes"),
-        )),
+        ),
     }
 }
 
@@ -287,7 +281,7 @@ fn as_duration(text: &str) -> Result<Duration, Fault> {
     const FIX: &str = r#"write, for example, "30s", "5m", "24h" or "90d""#;
     match humantime::parse_duration(text) {
         Ok(duration) if duration <= MAX_DURATION => Ok(duration),
-        Ok(_) => Err(Fault::new(format!("is longer than ten years ({})", quoted(text)), FIX)),
-        Err(_) => Err(Fault::new(format!("is not a duration ({})", quoted(text)), FIX)),
+        Ok(_) => fault(format!("is longer than ten years ({})", quoted(text)), FIX),
+        Err(_) => fault(format!("is not a duration ({})", quoted(text)), FIX),
     }
 }

@@ -35,17 +35,16 @@ impl Signl4 {
     }
 }
 
-/// The table, and the names of all its teams, some of which may have other problems.
-pub(super) struct Read {
-    pub(super) signl4: Option<Signl4>,
-    pub(super) team_names: Vec<String>,
-}
-
-pub(super) fn read(mut section: Section<'_>) -> Read {
+/// Reads the table, and the names of all its teams, some of which may have other problems.
+pub(super) fn read(mut section: Section<'_>) -> (Option<Signl4>, Vec<String>) {
     let webhook_url = webhook(&mut section);
-    let mut teams = Teams::default();
-    for team in section.tables("team").unwrap_or_default() {
-        teams.read(team);
+    let (mut team_names, mut teams) = (Vec::new(), BTreeMap::new());
+    for mut team in section.tables("team").unwrap_or_default() {
+        team.require(&["name"], "name", r#""network""#);
+        let name = team.checked("name", |name| unique_name("team", name, &mut team_names));
+        let webhook = webhook(&mut team);
+        team.finish();
+        teams.extend(name.zip(webhook));
     }
     let api_key = section.secret("api_key", "api_key_file").map(|key| key.value);
     let api_url = api_url(&mut section);
@@ -56,12 +55,12 @@ pub(super) fn read(mut section: Section<'_>) -> Read {
     section.finish();
     let signl4 = webhook_url.zip(api_url).map(|(webhook_url, api_url)| Signl4 {
         webhook_url,
-        teams: teams.webhooks,
+        teams,
         api_key,
         api_url,
         retry_for: retry_for.map_or(Duration::from_hours(24), |setting| setting.value),
     });
-    Read { signl4, team_names: teams.names }
+    (signl4, team_names)
 }
 
 fn webhook(section: &mut Section<'_>) -> Option<WebhookUrl> {
@@ -73,23 +72,6 @@ fn webhook(section: &mut Section<'_>) -> Option<WebhookUrl> {
 
 fn api_url(section: &mut Section<'_>) -> Option<Url> {
     const DEFAULT: &str = "https://connect.signl4.com/api/v2";
-    let text = section.text_or("api_url", DEFAULT);
     let fix = format!("write, for example, api_url = \"{DEFAULT}\"");
-    section.report.accept(&text.place, base_url(&text.value, &fix))
-}
-
-#[derive(Default)]
-struct Teams {
-    names: Vec<String>,
-    webhooks: BTreeMap<String, WebhookUrl>,
-}
-
-impl Teams {
-    fn read(&mut self, mut section: Section<'_>) {
-        section.require(&["name"], "name", r#""network""#);
-        let name = section.checked("name", |name| unique_name("team", name, &mut self.names));
-        let webhook = webhook(&mut section);
-        section.finish();
-        self.webhooks.extend(name.zip(webhook));
-    }
+    section.checked_or("api_url", DEFAULT, |text| base_url(text, &fix))
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::report::{Fault, PREFIX, Place, Report};
+use super::report::{Fault, PREFIX, Place, Report, fault};
 
 /// The file that is read by default. It may be absent.
 const DEFAULT_FILE: &str = "bot.toml";
@@ -96,7 +96,7 @@ impl Sources {
             (path.iter().map(order).collect::<Vec<_>>(), variable.to_owned())
         });
         for (path, variable, value) in variables {
-            let place = Place { origin: Origin::Env { variable: variable.clone() }, key: String::new() };
+            let place = Place { origin: Origin::Env(variable.clone()), key: String::new() };
             report.accept(&place, overlay(&mut root, &path, &place.origin, value.clone()));
         }
         Some(root)
@@ -110,24 +110,16 @@ impl Sources {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.path.is_none() => Ok(String::new()),
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
-                Err(Fault::new("is far too long for a configuration", "name another file with --config"))
+                fault("is far too long for a configuration", "name another file with --config")
             }
-            Err(error) => Err(Fault::new(
+            Err(error) => fault(
                 format!("cannot be read ({error})"),
                 "name an existing file with --config, and make sure that the bot's user can read it",
-            )),
+            ),
         };
         let text = report.accept(&whole, text)?;
-        parse_file(&text)
-            .map_err(|error| {
-                let place = Place { origin: Origin::File { line: error.line }, key: String::new() };
-                let fault = Fault::new(
-                    format!("is not TOML ({})", error.why),
-                    "correct this line; text needs quotes, as in key = \"text\"",
-                );
-                report.note(&place, fault);
-            })
-            .ok()
+        let note = |(origin, fault)| report.note(&Place { origin, ..whole }, fault);
+        parse_file(&text).map_err(note).ok()
     }
 }
 
@@ -161,15 +153,9 @@ pub(super) enum Origin {
     /// None: the value is missing.
     Absent,
     /// A line of the file, from 1.
-    File {
-        /// The line.
-        line: usize,
-    },
-    /// An environment variable.
-    Env {
-        /// Its name.
-        variable: String,
-    },
+    File(usize),
+    /// The environment variable of this name.
+    Env(String),
 }
 
 /// A value and its origin. No `Debug`: it may be a secret.
@@ -206,21 +192,15 @@ impl Value {
     }
 }
 
-/// A syntax error in TOML. It quotes none of the text, which may contain secrets.
-pub(super) struct SyntaxError {
-    /// The line, from 1.
-    pub(super) line: usize,
-    pub(super) why: String,
-}
-
-/// Reads a TOML file.
-pub(super) fn parse_file(text: &str) -> Result<Table, SyntaxError> {
-    let line = |offset: usize| 1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
-    let table = DeTable::parse(text).map_err(|error| SyntaxError {
-        line: line(error.span().map_or(0, |span| span.start)),
-        why: error.message().to_owned(),
+/// Reads a TOML file. The fault of a syntax error quotes none of the text, which may contain secrets.
+pub(super) fn parse_file(text: &str) -> Result<Table, (Origin, Fault)> {
+    let line = |at: usize| Origin::File(1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count());
+    let table = DeTable::parse(text).map_err(|error| {
+        const FIX: &str = "correct this line; text needs quotes, as in key = \"text\"";
+        let fault = Fault::new(format!("is not TOML ({})", error.message()), FIX);
+        (line(error.span().map_or(0, |span| span.start)), fault)
     })?;
-    Ok(convert_table(table.into_inner(), &|span| Origin::File { line: line(span) }))
+    Ok(convert_table(table.into_inner(), &line))
 }
 
 /// Reads the list or table that an environment variable contains: TOML as in `["a", "b"]`, or JSON.
@@ -231,10 +211,10 @@ pub(super) fn parse_inline(text: &str, origin: &Origin) -> Result<Value, Fault> 
     };
     match DeValue::parse(&toml) {
         Ok(value) => Ok(convert(value, &|_| origin.clone()).value),
-        Err(error) => Err(Fault::new(
+        Err(error) => fault(
             format!("is neither TOML nor JSON ({})", error.message()),
             r#"write a list as ["a", "b"] and a table as { key = "value" }"#,
-        )),
+        ),
     }
 }
 
@@ -304,14 +284,14 @@ fn descend<'a>(node: &'a mut Node, step: &str, origin: &Origin) -> Result<&'a mu
                 )
             })
         }
-        (Value::List(_), None) => Err(Fault::new(
+        (Value::List(_), None) => fault(
             "names a key of a list",
             "write the number of the item before it, as in SIGNL4_BOT_TRIGGER__0__PATTERN",
-        )),
-        (other, _) => Err(Fault::new(
+        ),
+        (other, _) => fault(
             format!("names a part of {}", other.type_name()),
             "leave out the part of the name after the key",
-        )),
+        ),
     }
 }
 

@@ -1,19 +1,18 @@
 //! `[[trigger]]`: which messages raise an alert.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::report::{Fault, Place, Report, closest, quoted};
+use super::report::{Fault, closest, fault, quoted};
 use super::section::{Section, Setting};
 use super::source::parse_file;
 use super::values::{compile, one_of, unique_name};
 use crate::alerting::{
-    DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, RoomPatternError, TeamName, Template, Trigger,
-    TriggerSet, UserPattern, Vocabulary, is_location,
+    DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, RoomPatternError, TeamName, Trigger, TriggerSet,
+    UserPattern, is_location,
 };
 
 /// The trigger that is used if none is configured.
-const DEFAULT: &str = "name = \"signl4\"\nwords = [\"SIGNL4\"]";
+const DEFAULT: &str = "[trigger]\nname = \"signl4\"\nwords = [\"SIGNL4\"]";
 
 /// Names of an event's parameters that already have a meaning to the bot or to SIGNL4.
 const TAKEN_FIELDS: [&str; 6] = ["title", "text", "message", "user", "channel", "link"];
@@ -23,10 +22,11 @@ pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<Trig
     let place = root.place("trigger");
     let written = root.tables("trigger").filter(|triggers| !triggers.is_empty());
     let report = root.report;
-    let default = || Section::standalone(report, "trigger", parse_file(DEFAULT).unwrap_or_default());
+    let default = || Section::root(report, parse_file(DEFAULT).unwrap_or_default()).table("trigger");
     let sections = written.unwrap_or_else(|| vec![default()]);
-    let mut reader = Reader { team_names, names: Vec::new() };
-    let triggers: Vec<_> = sections.into_iter().map(|section| reader.read(section)).collect();
+    let mut names = Vec::new();
+    let read = |section| read_trigger(section, &mut names, team_names);
+    let triggers: Vec<_> = sections.into_iter().map(read).collect();
     let triggers = triggers.into_iter().collect::<Option<Vec<_>>>()?;
     let set = TriggerSet::new(triggers).map_err(|error| {
         Fault::new(format!("has patterns that together {}", reason(&error)), "simplify them")
@@ -34,59 +34,50 @@ pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<Trig
     report.accept(&place, set)
 }
 
-/// Reads the triggers, and rejects duplicate names.
-struct Reader<'a> {
-    team_names: &'a [String],
-    names: Vec<String>,
+fn read_trigger(mut section: Section<'_>, names: &mut Vec<String>, team_names: &[String]) -> Option<Trigger> {
+    section.require(&["name"], "name", r#""pumps""#);
+    let name = section.checked("name", |name| unique_name("trigger", name, names));
+    let patterns = patterns(&mut section);
+    let unless = section.text("unless").and_then(|text| section.report.accept(&text.place, unless(&text)));
+    let event = event(&mut section, patterns.as_deref());
+    let team = section.checked("team", |name| team(name, team_names));
+    let rooms = rooms(&mut section);
+    let only_users = users(&mut section, "users");
+    let exclude_users = users(&mut section, "exclude_users");
+    let bots = section.flag("bots").unwrap_or(true);
+    let threads = section.flag("threads").unwrap_or(true);
+    let run_on_edits = section.flag("run_on_edits").unwrap_or(true);
+    let page_deleted = section.flag("page_deleted").unwrap_or(false);
+    let cooldown = section.duration("cooldown").map_or(Duration::ZERO, |cooldown| cooldown.value);
+    let continue_matching = section.flag("continue").unwrap_or(false);
+    section.finish();
+    Some(Trigger {
+        name: name?,
+        patterns: patterns?,
+        unless,
+        rooms,
+        users: only_users,
+        exclude_users,
+        bots,
+        threads,
+        run_on_edits,
+        page_deleted,
+        cooldown,
+        continue_matching,
+        team: team.unwrap_or_default(),
+        event: event?,
+    })
 }
 
-impl Reader<'_> {
-    fn read(&mut self, mut section: Section<'_>) -> Option<Trigger> {
-        section.require(&["name"], "name", r#""pumps""#);
-        let name = section.checked("name", |name| unique_name("trigger", name, &mut self.names));
-        let patterns = patterns(&mut section);
-        let unless =
-            section.text("unless").and_then(|text| section.report.accept(&text.place, unless(&text)));
-        let event = event(&mut section, patterns.as_deref());
-        let team = section.checked("team", |name| self.team(name));
-        let rooms = rooms(&mut section);
-        let only_users = users(&mut section, "users");
-        let exclude_users = users(&mut section, "exclude_users");
-        let bots = section.flag("bots").unwrap_or(true);
-        let threads = section.flag("threads").unwrap_or(true);
-        let run_on_edits = section.flag("run_on_edits").unwrap_or(true);
-        let page_deleted = section.flag("page_deleted").unwrap_or(false);
-        let cooldown = section.duration("cooldown").map_or(Duration::ZERO, |cooldown| cooldown.value);
-        let continue_matching = section.flag("continue").unwrap_or(false);
-        section.finish();
-        Some(Trigger {
-            name: name?,
-            patterns: patterns?,
-            unless,
-            rooms,
-            users: only_users,
-            exclude_users,
-            bots,
-            threads,
-            run_on_edits,
-            page_deleted,
-            cooldown,
-            continue_matching,
-            team: team.unwrap_or_default(),
-            event: event?,
-        })
+fn team(name: &str, team_names: &[String]) -> Result<TeamName, Fault> {
+    if team_names.iter().any(|known| known == name) {
+        return Ok(TeamName::from(name));
     }
-
-    fn team(&self, name: &str) -> Result<TeamName, Fault> {
-        if self.team_names.iter().any(|known| known == name) {
-            return Ok(TeamName::from(name));
-        }
-        let fix = match closest(name, self.team_names.iter().map(String::as_str)) {
-            Some(meant) => format!("did you mean {}?", quoted(meant)),
-            None => "add it as [[signl4.team]], or leave the key out for the team of [signl4]".to_owned(),
-        };
-        Err(Fault::new(format!("names the team {}, which does not exist", quoted(name)), fix))
-    }
+    let fix = match closest(name, team_names.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean {}?", quoted(meant)),
+        None => "add it as [[signl4.team]], or leave the key out for the team of [signl4]".to_owned(),
+    };
+    fault(format!("names the team {}, which does not exist", quoted(name)), fix)
 }
 
 /// `words`, `pattern` and `patterns`; `None` if any of them is invalid.
@@ -111,21 +102,18 @@ fn patterns(section: &mut Section<'_>) -> Option<Vec<Pattern>> {
 fn word(text: &Setting<String>) -> Result<Pattern, Fault> {
     let word = text.value.trim();
     if word.is_empty() {
-        return Err(Fault::new("is empty", r#"write words such as ["SIGNL4"]"#));
+        return fault("is empty", r#"write words such as ["SIGNL4"]"#);
     }
     refuse_quotes(text)?;
     if word.contains(char::is_control) {
-        return Err(Fault::new(
-            "contains a control character",
-            "write the word as people write it, on one line",
-        ));
+        return fault("contains a control character", "write the word as people write it, on one line");
     }
     // No word of a language contains any of these. Matched literally, it would never be found.
     if ["(?", ".*", ".+", r"\b", r"\d", r"\s", r"\w"].iter().any(|sign| word.contains(sign)) {
-        return Err(Fault::new(
+        return fault(
             format!("looks like a regular expression ({})", quoted(word)),
             "write it as pattern = '…'; words are matched literally",
-        ));
+        );
     }
     Pattern::word(word).map_err(|error| Fault::new(reason(&error), "use a shorter word"))
 }
@@ -135,10 +123,10 @@ fn pattern(text: &Setting<String>) -> Result<Pattern, Fault> {
     let pattern = expression(text, "would match every message", "write '.*' to match every message")?;
     let taken = pattern.groups().find(|group| EventTemplates::is_taken(group)).map(str::to_owned);
     match taken {
-        Some(group) => Err(Fault::new(
+        Some(group) => fault(
             format!("has a group named {}, which already has a meaning in templates", quoted(&group)),
             format!("rename the group, as in (?<my_{group}>…)"),
-        )),
+        ),
         None => Ok(pattern),
     }
 }
@@ -153,23 +141,23 @@ fn expression(text: &Setting<String>, if_empty: &str, empty_fix: &str) -> Result
     const UNLESS: &str = r"describe in the key unless what must not match, as in unless = '\bRESOLVED\b'";
     let source = text.value.as_str();
     if source.is_empty() {
-        return Err(Fault::new(format!("is empty and {if_empty}"), empty_fix));
+        return fault(format!("is empty and {if_empty}"), empty_fix);
     }
     refuse_quotes(text)?;
     if let Some(control) = source.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
         let what = if control == '\u{8}' { "a backspace" } else { "a control character" };
-        return Err(Fault::new(
+        return fault(
             format!(r#"contains {what}, as "\b" and the like make in double quotes"#),
             r"write it in single quotes, as '\bpump\b'",
-        ));
+        );
     }
     if let Some((inner, flags)) = between_slashes(source) {
         let flags: String = "ims".chars().filter(|flag| flags.contains(*flag)).collect();
         let flags = if flags.is_empty() { flags } else { format!("(?{flags})") };
-        return Err(Fault::new(
+        return fault(
             "is between slashes, which would have to be in the message",
             format!("write '{flags}{inner}', or [/] for a literal slash"),
-        ));
+        );
     }
     Pattern::expression(source).map_err(|error| {
         let reason = reason(&error);
@@ -190,10 +178,10 @@ fn refuse_quotes(text: &Setting<String>) -> Result<(), Fault> {
     let value = text.value.trim();
     let is_quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
     if text.place.is_env() && (is_quoted('"') || is_quoted('\'')) {
-        return Err(Fault::new(
+        return fault(
             "is in quotes, which would have to be in the message",
             "leave them out: an environment file keeps them",
-        ));
+        );
     }
     Ok(())
 }
@@ -244,15 +232,19 @@ fn users(section: &mut Section<'_>, key: &'static str) -> Vec<UserPattern> {
 /// The event's templates. Without valid patterns the names of their groups are unknown, and no template is validated.
 fn event(section: &mut Section<'_>, patterns: Option<&[Pattern]>) -> Option<EventTemplates> {
     let groups = patterns.map(|patterns| patterns.iter().flat_map(Pattern::groups));
-    let templates = Templates { vocabulary: groups.map(EventTemplates::vocabulary) };
-    let title = templates.or_default(section, "title", DEFAULT_TITLE);
-    let message = templates.or_default(section, "message", "{{ text }}");
-    let external_id = templates.or_default(section, "external_id", "{{ room.id }}");
-    let service = templates.optional(section, "service");
-    let location = templates.location(section);
+    let vocabulary = groups.map(EventTemplates::vocabulary);
+    let template = |text: &str| vocabulary.as_ref().map(|known| compile(text, known)).transpose();
+    let title = section.checked_or("title", DEFAULT_TITLE, template).flatten();
+    let message = section.checked_or("message", "{{ text }}", template).flatten();
+    let external_id = section.checked_or("external_id", "{{ room.id }}", template).flatten();
+    let service = section.checked("service", template).flatten();
+    let location = section.checked("location", |text| template(location(text)?)).flatten();
     let alerting_scenario = section.checked("alerting_scenario", one_of);
     let filtering = section.flag("filtering");
-    let fields = templates.fields(section);
+    let fields = section.free_table("fields").into_iter().filter_map(|(name, text)| {
+        let field = field_name(&name).and_then(|()| template(&text.value));
+        Some((name, section.report.accept(&text.place, field)??))
+    });
     Some(EventTemplates {
         title: title?,
         message: message?,
@@ -261,71 +253,36 @@ fn event(section: &mut Section<'_>, patterns: Option<&[Pattern]>) -> Option<Even
         location,
         alerting_scenario,
         filtering,
-        fields,
+        fields: fields.collect(),
     })
 }
 
-/// Compiles the templates of one trigger.
-struct Templates {
-    vocabulary: Option<Vocabulary>,
-}
-
-impl Templates {
-    fn compile(&self, report: &Report, place: &Place, text: &str) -> Option<Template> {
-        let vocabulary = self.vocabulary.as_ref()?;
-        report.accept(place, compile(text, vocabulary))
+fn location(text: &str) -> Result<&str, Fault> {
+    if text.contains("{{") || text.contains("{%") || is_location(text) {
+        return Ok(text);
     }
-
-    fn or_default(&self, section: &mut Section<'_>, key: &'static str, default: &str) -> Option<Template> {
-        let text = section.text_or(key, default);
-        self.compile(section.report, &text.place, &text.value)
-    }
-
-    fn optional(&self, section: &mut Section<'_>, key: &'static str) -> Option<Template> {
-        let text = section.text(key)?;
-        self.compile(section.report, &text.place, &text.value)
-    }
-
-    fn location(&self, section: &mut Section<'_>) -> Option<Template> {
-        let text = section.text("location")?;
-        if !text.value.contains("{{") && !text.value.contains("{%") && !is_location(&text.value) {
-            let fault = Fault::new(
-                format!("is not a location ({})", quoted(&text.value)),
-                r#"write latitude and longitude, as in location = "52.39,13.06", or a template"#,
-            );
-            section.report.note(&text.place, fault);
-            return None;
-        }
-        self.compile(section.report, &text.place, &text.value)
-    }
-
-    fn fields(&self, section: &mut Section<'_>) -> BTreeMap<String, Template> {
-        let fields = section.free_table("fields");
-        let report = section.report;
-        let compiled = fields.into_iter().filter_map(|(name, text)| {
-            report.accept(&text.place, field_name(&name))?;
-            Some((name, self.compile(report, &text.place, &text.value)?))
-        });
-        compiled.collect()
-    }
+    fault(
+        format!("is not a location ({})", quoted(text)),
+        r#"write latitude and longitude, as in location = "52.39,13.06", or a template"#,
+    )
 }
 
 fn field_name(name: &str) -> Result<(), Fault> {
     let lower = name.to_lowercase();
     if name.trim().is_empty() {
-        return Err(Fault::new("has no name", r#"write fields = { Severity = "high" }"#));
+        return fault("has no name", r#"write fields = { Severity = "high" }"#);
     }
     if lower.starts_with("x-s4-") {
-        return Err(Fault::new(
+        return fault(
             "would set one of SIGNL4's control parameters",
             "use the keys service, location, alerting_scenario, external_id and filtering",
-        ));
+        );
     }
     if TAKEN_FIELDS.contains(&lower.as_str()) {
-        return Err(Fault::new(
+        return fault(
             "has a name that the alert already uses",
             "rename it, or use the keys title and message",
-        ));
+        );
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use strum::VariantNames;
 use url::Url;
 
-use super::report::{Fault, closest, quoted};
+use super::report::{Fault, closest, fault, quoted};
 use super::section::{Section, Setting};
 use super::source::read_bounded;
 use crate::alerting::{CompileError, Template, Vocabulary};
@@ -30,7 +30,7 @@ pub(crate) fn bare(text: &str) -> Result<&str, Fault> {
     let text = text.trim_matches(is_invisible);
     let is_quoted = |(open, close)| text.strip_prefix(open).is_some_and(|rest: &str| rest.ends_with(close));
     match QUOTES.into_iter().any(is_quoted) {
-        true => Err(Fault::new("has quotes around it", "remove the quotes")),
+        true => fault("has quotes around it", "remove the quotes"),
         false => Ok(text),
     }
 }
@@ -42,13 +42,13 @@ pub(super) fn web_url(text: &str, fix: &str) -> Result<Url, Fault> {
     let shown = if text.contains('@') { String::new() } else { format!(" ({})", quoted(text)) };
     let url = match Url::parse(text) {
         Ok(url) if text.contains("://") => url,
-        _ => return Err(Fault::new(format!("is not a URL{shown}"), fix)),
+        _ => return fault(format!("is not a URL{shown}"), fix),
     };
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Fault::new(format!("has the scheme {}, not https or http", quoted(url.scheme())), fix));
+        return fault(format!("has the scheme {}, not https or http", quoted(url.scheme())), fix);
     }
     if has_credentials(&url) {
-        return Err(Fault::new(CREDENTIALS, "remove them from the URL"));
+        return fault(CREDENTIALS, "remove them from the URL");
     }
     Ok(url)
 }
@@ -63,7 +63,7 @@ fn has_credentials(url: &Url) -> bool {
 pub(crate) fn base_url(text: &str, fix: &str) -> Result<Url, Fault> {
     let mut url = web_url(text, fix)?;
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(Fault::new("has a ? or # part", fix));
+        return fault("has a ? or # part", fix);
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
@@ -77,7 +77,7 @@ pub(crate) fn webhook_url(secret: &SecretString) -> Result<WebhookUrl, Fault> {
     let text = secret.expose_secret();
     let webhook = WebhookUrl::parse(text).map_err(|error| Fault::new(error.to_string(), FIX))?;
     match Url::parse(text) {
-        Ok(url) if has_credentials(&url) => Err(Fault::new(CREDENTIALS, FIX)),
+        Ok(url) if has_credentials(&url) => fault(CREDENTIALS, FIX),
         _ => Ok(webhook),
     }
 }
@@ -130,7 +130,7 @@ fn read_secret(path: &str) -> Result<String, Fault> {
         Err(error) => format!("which cannot be read ({error})"),
     };
     let fix = "name a file that contains only the secret and is readable by the bot's user";
-    Err(Fault::new(format!("names {}, {why}", display(path)), fix))
+    fault(format!("names {}, {why}", display(path)), fix)
 }
 
 /// The path for display. A text that does not look like a path may be the secret itself under the wrong key.
@@ -145,16 +145,16 @@ fn display(path: &str) -> String {
 pub(crate) fn secret(text: &str) -> Result<SecretString, Fault> {
     let secret = bare(text)?;
     if secret.is_empty() {
-        return Err(Fault::new("is empty", "set the secret, or leave the key out"));
+        return fault("is empty", "set the secret, or leave the key out");
     }
     if secret.chars().any(char::is_control) {
-        return Err(Fault::new(
+        return fault(
             "contains a line break or another control character",
             "write only the secret, on one line",
-        ));
+        );
     }
     if secret == "…" || secret == "..." {
-        return Err(Fault::new("is still the placeholder", "replace it with the real secret"));
+        return fault("is still the placeholder", "replace it with the real secret");
     }
     Ok(SecretString::from(secret))
 }
@@ -164,10 +164,10 @@ pub(super) fn url_safe(secret: SecretString) -> Result<SecretString, Fault> {
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     match secret.expose_secret().bytes().all(is_safe) {
         true => Ok(secret),
-        false => Err(Fault::new(
+        false => fault(
             "has a character other than a-z A-Z 0-9 - _ . ~",
             "create one, for example with: openssl rand -hex 24",
-        )),
+        ),
     }
 }
 
@@ -211,11 +211,11 @@ pub(super) fn one_of<T: FromStr + VariantNames>(text: &str) -> Result<T, Fault> 
 /// The name of one of several tables of a kind, such as a team. Adds it to the names that are in use.
 pub(super) fn unique_name(kind: &str, name: &str, taken: &mut Vec<String>) -> Result<String, Fault> {
     if name.trim().is_empty() {
-        return Err(Fault::new("is empty", format!("give the {kind} a name")));
+        return fault("is empty", format!("give the {kind} a name"));
     }
     if taken.iter().any(|other| other == name) {
         let why = format!("is used twice ({})", quoted(name));
-        return Err(Fault::new(why, format!("give each {kind} its own name")));
+        return fault(why, format!("give each {kind} its own name"));
     }
     taken.push(name.to_owned());
     Ok(name.to_owned())

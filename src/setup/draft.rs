@@ -18,7 +18,7 @@ const HOW_TO_CHECK: &str = "\n#\n#     signl4-rocketchat check\n#\n";
 /// A changed line of the example.
 struct Change {
     table: &'static str,
-    key: &'static str,
+    key: String,
     /// `None` turns the line into a comment.
     value: Option<Value>,
 }
@@ -37,7 +37,7 @@ pub(super) fn draft(answers: &Answers, secrets: &[Secret]) -> SecretString {
             table = bare.split("  #").next().unwrap_or_default().trim().trim_matches(['[', ']']);
         }
         let key = bare.split_once(" = ").map(|(key, _)| key);
-        let change = changes.iter().position(|change| change.table == table && Some(change.key) == key);
+        let change = changes.iter().position(|change| change.table == table && Some(&*change.key) == key);
         match change.map(|at| changes.swap_remove(at)) {
             None => text.push_str(line),
             Some(Change { key, value: Some(value), .. }) => text.push_str(&format!("{key} = {value}")),
@@ -76,13 +76,13 @@ fn changes_for(secret: &Secret) -> Vec<Change> {
         None => vec![change(secret.table, secret.key, text(secret.value.expose_secret()))],
         Some(file) => vec![
             change(secret.table, secret.key, None),
-            change(secret.table, secret.file_key, text(&file.to_string_lossy())),
+            change(secret.table, &format!("{}_file", secret.key), text(&file.to_string_lossy())),
         ],
     }
 }
 
-fn change(table: &'static str, key: &'static str, value: Option<Value>) -> Change {
-    Change { table, key, value }
+fn change(table: &'static str, key: &str, value: Option<Value>) -> Change {
+    Change { table, key: key.to_owned(), value }
 }
 
 fn text(text: &str) -> Option<Value> {

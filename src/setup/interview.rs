@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::rooms_answer::rooms_in;
 use super::terminal::{Terminal, print};
 use super::{Answers, Given, SetupError};
-use crate::check::{Finding, Grade, PublicUrl, RoomsInSight, Session, Trial};
+use crate::check::{Finding, Grade, PublicUrl, Session, Trial};
 use crate::config::{self, values};
 use crate::count;
 use rocketchat::{Credentials, ServerUrl, UserId};
@@ -278,7 +278,7 @@ impl Interview {
 
 /// The rooms to choose from.
 fn list_rooms(session: &Session) {
-    let RoomsInSight { joined, channels } = session.rooms_in_sight();
+    let (joined, channels) = session.rooms_in_sight();
     if !joined.is_empty() {
         print(&format!("The bot is in {}: {}", count(joined.len() as u64, "room"), shortened(&joined)));
     }

@@ -23,9 +23,8 @@ pub(super) const FILE_NAMES: [&str; 4] = [TOKEN, PASSWORD, WEBHOOK_URL, LISTENER
 #[derive(Clone, Debug)]
 pub(super) struct Secret {
     pub(super) table: &'static str,
+    /// Its key. The key that names a file instead is the same with `_file` behind it.
     pub(super) key: &'static str,
-    /// The key that names a file instead.
-    pub(super) file_key: &'static str,
     /// The name of that file.
     pub(super) file_name: &'static str,
     pub(super) value: SecretString,
@@ -42,27 +41,18 @@ impl Secret {
 
 /// The secrets among the answers, and a new one for the listener.
 pub(super) fn secrets(answers: &Answers) -> Vec<Secret> {
-    let secret = |table, key, file_key, file_name, value| Secret {
-        table,
-        key,
-        file_key,
-        file_name,
-        value,
-        file: None,
-    };
+    let secret = |table, key, file_name, value| Secret { table, key, file_name, value, file: None };
     let account = match &answers.account {
-        Credentials::Token { token: auth_token, .. } => {
-            secret("rocketchat", "auth_token", "auth_token_file", TOKEN, auth_token.clone())
-        }
+        Credentials::Token { token, .. } => secret("rocketchat", "auth_token", TOKEN, token.clone()),
         Credentials::Password { password, .. } => {
-            secret("rocketchat", "password", "password_file", PASSWORD, password.clone())
+            secret("rocketchat", "password", PASSWORD, password.clone())
         }
     };
     let listener = Alphanumeric.sample_string(&mut rand::rng(), LISTENER_SECRET_LENGTH);
     vec![
         account,
-        secret("signl4", "webhook_url", "webhook_url_file", WEBHOOK_URL, answers.webhook_url.clone()),
-        secret("listener", "secret", "secret_file", LISTENER_SECRET, listener.into()),
+        secret("signl4", "webhook_url", WEBHOOK_URL, answers.webhook_url.clone()),
+        secret("listener", "secret", LISTENER_SECRET, listener.into()),
     ]
 }
 

@@ -6,10 +6,7 @@ use sqlx::{
     any::{AnyRow, AnyTypeInfoKind},
 };
 
-use super::{
-    Condition, Store, StoreError, StoreUrl,
-    engine::{Engine, Tx},
-};
+use super::{Condition, Store, StoreError, StoreUrl, engine::Tx};
 
 /// Every table, in an order that keeps the references.
 pub(super) const TABLES: [&str; 8] =
@@ -62,8 +59,8 @@ impl Store {
 async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'static str, u64)>, CopyError> {
     let mut reading = source.snapshot().await.map_err(CopyError::From)?;
     let mut writing = target.write().await.map_err(CopyError::To)?;
-    take_long(source.engine, &mut reading).await.map_err(CopyError::From)?;
-    take_long(target.engine, &mut writing).await.map_err(CopyError::To)?;
+    take_long(source, &mut reading).await.map_err(CopyError::From)?;
+    take_long(target, &mut writing).await.map_err(CopyError::To)?;
     // Written when a store is opened.
     let opened = sqlx::query("DELETE FROM fact WHERE name = 'checked_at'").execute(writing.run());
     opened.await.map_err(|error| CopyError::To(error.into()))?;
@@ -79,16 +76,16 @@ async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'st
         counts.push((table, copy_table(table, &mut reading, &mut writing).await?));
     }
     for (table, column) in NUMBERED {
-        let last = last_number(source.engine, &mut reading, table, column).await.map_err(CopyError::From)?;
-        number_after(target.engine, &mut writing, table, column, last).await.map_err(CopyError::To)?;
+        let last = last_number(source, &mut reading, table, column).await.map_err(CopyError::From)?;
+        number_after(target, &mut writing, table, column, last).await.map_err(CopyError::To)?;
     }
     writing.commit().await.map_err(CopyError::To)?;
     Ok(counts)
 }
 
 /// Lets a statement take as long as a large table does.
-async fn take_long(engine: Engine, tx: &mut Tx) -> Result<(), StoreError> {
-    if engine == Engine::Postgres {
+async fn take_long(store: &Store, tx: &mut Tx) -> Result<(), StoreError> {
+    if store.replica().is_some() {
         const NO_LIMITS: &str =
             "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
         tx.run().execute(sqlx::raw_sql(NO_LIMITS)).await?;
@@ -134,10 +131,10 @@ async fn insert(table: &'static str, row: &AnyRow, writing: &mut Tx) -> Result<(
 }
 
 /// The last row number that was given out, also where its row is gone: people see alerts' numbers.
-async fn last_number(engine: Engine, tx: &mut Tx, table: &str, column: &str) -> Result<i64, StoreError> {
-    let sql = match engine {
-        Engine::Sqlite => format!("SELECT seq FROM sqlite_sequence WHERE name = '{table}'"),
-        Engine::Postgres => {
+async fn last_number(store: &Store, tx: &mut Tx, table: &str, column: &str) -> Result<i64, StoreError> {
+    let sql = match store.replica() {
+        None => format!("SELECT seq FROM sqlite_sequence WHERE name = '{table}'"),
+        Some(_) => {
             format!("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table}_{column}_seq")
         }
     };
@@ -146,18 +143,18 @@ async fn last_number(engine: Engine, tx: &mut Tx, table: &str, column: &str) -> 
 }
 
 async fn number_after(
-    engine: Engine,
+    store: &Store,
     tx: &mut Tx,
     table: &str,
     column: &str,
     last: i64,
 ) -> Result<(), StoreError> {
-    let sql = match engine {
-        Engine::Sqlite => format!(
+    let sql = match store.replica() {
+        None => format!(
             "DELETE FROM sqlite_sequence WHERE name = '{table}'; \
              INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {last})"
         ),
-        Engine::Postgres => format!("SELECT setval('{table}_{column}_seq', greatest({last}, 1), {last} > 0)"),
+        Some(_) => format!("SELECT setval('{table}_{column}_seq', greatest({last}, 1), {last} > 0)"),
     };
     tx.run().execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await?;
     Ok(())

@@ -8,14 +8,15 @@ use std::{
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use sqlx::AnyPool;
+use sqlx::{Any, AnyPool, any::AnyArguments, query::Query};
 use tokio::sync::watch;
 
 use super::{
     DeliveryId, StoreError, StoreUrl,
-    engine::{Engine, Guard, Guarded, Tx},
+    engine::{Guard, Guarded, Tx},
     postgres,
     replica::Replica,
+    rooms::SET_FACT,
     rows::millis,
     sqlite,
 };
@@ -44,7 +45,6 @@ pub(super) const PURGE_CLAIMS: &str = "DELETE FROM claim WHERE event_id IN \
 pub struct Store {
     pub(super) writer: AnyPool,
     pub(super) readers: AnyPool,
-    pub(super) engine: Engine,
     /// Rows whose claim failed in the middle: it may hold, but nobody has them.
     pub(super) doubtful: Arc<tokio::sync::Mutex<Vec<DeliveryId>>>,
     guard: Guard,
@@ -81,18 +81,19 @@ impl Store {
     pub async fn open_as_replica(url: &StoreUrl, busy_timeout: Duration) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let changes = watch::Sender::new(());
-        let (engine, (writer, readers, held)) = match url {
-            StoreUrl::Sqlite(path) => (
-                Engine::Sqlite,
-                sqlite::open(path, busy_timeout).await.map_err(|error| of_file(path, error))?,
-            ),
+        // SQLite waits for the disk and for its busy timeout, and nothing else; a server may be cut off in the middle.
+        let (limit, (writer, readers, held)) = match url {
+            StoreUrl::Sqlite(path) => {
+                let opened = sqlite::open(path, busy_timeout).await;
+                (Duration::MAX, opened.map_err(|error| of_file(path, error))?)
+            }
             StoreUrl::Postgres(url) => {
-                (Engine::Postgres, postgres::open(url, busy_timeout, changes.clone()).await?)
+                (postgres::STATEMENT_LIMIT, postgres::open(url, busy_timeout, changes.clone()).await?)
             }
         };
-        let guard = Guard { limit: engine.limit(), is_full: Arc::default() };
+        let guard = Guard { limit, is_full: Arc::default() };
         let held = Arc::new(held);
-        let store = Self { writer, readers, engine, doubtful: Arc::default(), guard, changes, held };
+        let store = Self { writer, readers, doubtful: Arc::default(), guard, changes, held };
         if let StoreUrl::Sqlite(path) = url {
             store.check_writable().await.map_err(|error| of_file(path, error))?;
         }
@@ -130,17 +131,31 @@ impl Store {
         Ok(tx)
     }
 
-    /// Starts a transaction that a standby makes too.
+    /// Starts a transaction that a standby makes too. SQLite takes the write lock at once: were it held by another process, a later
+    /// upgrade could fail half way.
     pub(super) async fn write_in_any_role(&self) -> Result<Tx, StoreError> {
-        if let Held::Sqlite(lock) = &*self.held {
-            lock.check_in_place()?;
-        }
-        Tx::begin(&self.writer, self.engine.begin_write(), self.guard.clone()).await
+        let begin = match &*self.held {
+            Held::Sqlite(lock) => lock.check_in_place().map(|()| "BEGIN IMMEDIATE")?,
+            Held::Postgres(_) => "BEGIN",
+        };
+        Tx::begin(&self.writer, begin, self.guard.clone()).await
+    }
+
+    /// Runs one statement in a transaction of its own. Returns how many rows it changed.
+    pub(super) async fn execute(&self, statement: Query<'_, Any, AnyArguments>) -> Result<u64, StoreError> {
+        let mut tx = self.write().await?;
+        let rows = tx.execute(statement).await?;
+        tx.commit().await?;
+        Ok(rows)
     }
 
     /// Starts a transaction whose statements all see the same moment.
     pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
-        Tx::begin(&self.readers, self.engine.begin_snapshot(), self.guard.clone()).await
+        let begin = match &*self.held {
+            Held::Sqlite(_) => "BEGIN",
+            Held::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        };
+        Tx::begin(&self.readers, begin, self.guard.clone()).await
     }
 
     /// Whether the store takes writes now.
@@ -166,10 +181,10 @@ impl Store {
         let mut tx = self.write_in_any_role().await?;
         // Not compressible, and so large that it takes new pages.
         let body: Vec<u8> = (0_u32..2048).flat_map(|part| Sha256::digest(part.to_be_bytes())).collect();
-        sqlx::query("INSERT INTO event (id, body, received_at) VALUES ('space', $1, 0)")
-            .bind(body)
-            .execute(tx.run())
-            .await?;
+        tx.execute(
+            sqlx::query("INSERT INTO event (id, body, received_at) VALUES ('space', $1, 0)").bind(body),
+        )
+        .await?;
         drop(tx);
         self.guard.is_full.store(false, Ordering::Relaxed);
         Ok(())
@@ -177,10 +192,7 @@ impl Store {
 
     async fn try_write(&self) -> Result<(), StoreError> {
         let mut tx = self.write_in_any_role().await?;
-        sqlx::query("INSERT INTO fact (name, value) VALUES ('checked_at', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-            .bind(millis(Timestamp::now()))
-            .execute(tx.run())
-            .await?;
+        tx.execute(sqlx::query(SET_FACT).bind("checked_at").bind(millis(Timestamp::now()))).await?;
         tx.commit().await
     }
 
@@ -211,10 +223,8 @@ impl Store {
         ] {
             let mut portion = u64::from(PURGED_AT_ONCE);
             while portion == u64::from(PURGED_AT_ONCE) {
-                let mut tx = self.write().await?;
                 let purge = sqlx::query(statement).bind(millis(before)).bind(i64::from(PURGED_AT_ONCE));
-                portion = purge.execute(tx.run()).await?.rows_affected();
-                tx.commit().await?;
+                portion = self.execute(purge).await?;
                 removed += portion;
             }
         }

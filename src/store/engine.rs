@@ -1,4 +1,4 @@
-//! What SQLite and PostgreSQL do not share, but opening them: how a transaction begins, and how long a statement may take.
+//! Transactions and statements, on either database: a statement that takes too long fails.
 //!
 //! Every statement is written once for both: with `$1` for parameters, columns that are BIGINT, TEXT or BYTEA, and no
 //! booleans, which SQLite does not have.
@@ -20,49 +20,16 @@ use futures_util::{
 };
 use sqlx::{
     Any, AnyConnection, AnyPool, Describe, Either, Error, Execute, Executor, SqlStr, Transaction,
-    any::{AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo},
+    any::{AnyArguments, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo},
+    query::Query,
 };
 
 use super::StoreError;
 
-/// Which database it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Engine {
-    Sqlite,
-    Postgres,
-}
-
-impl Engine {
-    /// How long a statement may take. SQLite waits for the disk and for its busy timeout, and nothing else; a server may be cut off
-    /// in the middle.
-    pub(super) fn limit(self) -> Duration {
-        match self {
-            Self::Sqlite => Duration::MAX,
-            Self::Postgres => super::postgres::STATEMENT_LIMIT,
-        }
-    }
-
-    /// Begins a transaction that writes. SQLite takes the write lock at once: were it held by another process, a later upgrade
-    /// could fail half way.
-    pub(super) fn begin_write(self) -> &'static str {
-        match self {
-            Self::Sqlite => "BEGIN IMMEDIATE",
-            Self::Postgres => "BEGIN",
-        }
-    }
-
-    /// Begins a transaction that reads, whose statements all see the same moment.
-    pub(super) fn begin_snapshot(self) -> &'static str {
-        match self {
-            Self::Sqlite => "BEGIN",
-            Self::Postgres => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        }
-    }
-}
-
 /// Watches over statements: they fail where the database does not answer in time.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
+    /// How long a statement may take.
     pub(super) limit: Duration,
     /// Whether PostgreSQL had no space for a row when it was tried last.
     pub(super) is_full: Arc<AtomicBool>,
@@ -92,6 +59,14 @@ pub(super) struct Tx {
 impl Tx {
     pub(super) async fn begin(pool: &AnyPool, how: &'static str, guard: Guard) -> Result<Self, StoreError> {
         Ok(Self { tx: guard.clone().run(pool.begin_with(how)).await?, guard })
+    }
+
+    /// Runs a statement. Returns how many rows it changed.
+    pub(super) async fn execute(
+        &mut self,
+        statement: Query<'_, Any, AnyArguments>,
+    ) -> Result<u64, StoreError> {
+        Ok(statement.execute(self.run()).await?.rows_affected())
     }
 
     /// Where its statements run.

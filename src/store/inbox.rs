@@ -26,6 +26,8 @@ pub(super) const FORMER: &str = "SELECT a.unanswered, a.event_id, (SELECT n.even
 pub(super) const NAMES: &str = "SELECT count(*) FILTER (WHERE created_at < $2), count(*) FILTER (WHERE created_at >= $2) \
     FROM claim WHERE external_id = $1 AND alert_id IS NULL";
 pub(super) const IS_UNCLAIMED: &str = "SELECT 1 FROM claim WHERE event_id = $1 AND alert_id IS NULL";
+const RECEIVED: &str =
+    "INSERT INTO event (id, body, received_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
 const CLAIM: &str = "INSERT INTO claim (event_id, alert_id, external_id, created_at) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (event_id) DO NOTHING";
 const ONE_ANSWERED: &str = "UPDATE alert SET unanswered = unanswered - 1 WHERE id = $1 AND unanswered > 0";
@@ -109,17 +111,11 @@ impl Store {
     /// When the store fails; then the notification must not be answered with 2xx.
     pub async fn receive_event(&self, id: &NotificationId, body: &[u8]) -> Result<bool, StoreError> {
         let mut tx = self.write_in_any_role().await?;
-        let inserted = sqlx::query(
-            "INSERT INTO event (id, body, received_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(key(id.as_str()))
-        .bind(body)
-        .bind(millis(Timestamp::now()))
-        .execute(tx.run())
-        .await?;
+        let insert = sqlx::query(RECEIVED).bind(key(id.as_str())).bind(body).bind(millis(Timestamp::now()));
+        let inserted = tx.execute(insert).await?;
         tx.commit().await?;
         self.changed();
-        Ok(inserted.rows_affected() == 1)
+        Ok(inserted == 1)
     }
 
     /// The oldest `limit` notifications that wait, of those that came after the one of row `after`.
@@ -183,7 +179,7 @@ impl Store {
                 return Ok(false);
             }
         }
-        let settled = sqlx::query(
+        let settle = sqlx::query(
             "UPDATE event SET state = 'settled', outcome = $1, alert_id = $2, event_kind = $3, actor = $4, settled_at = $5 \
              WHERE seq = $6 AND state = 'waiting'",
         )
@@ -192,10 +188,8 @@ impl Store {
         .bind(outcome.event_kind)
         .bind(outcome.actor.map(text))
         .bind(millis(now))
-        .bind(event.seq)
-        .execute(tx.run())
-        .await?;
-        if settled.rows_affected() == 1 {
+        .bind(event.seq);
+        if tx.execute(settle).await? == 1 {
             learn(&mut tx, outcome, now).await?;
             for raised in &outcome.raised {
                 settle_raised(&mut tx, raised, now).await?;
@@ -213,25 +207,18 @@ impl Store {
 /// Keeps a name of SIGNL4's. A call raises one alert at the most, so one call without an answer has found its own.
 async fn learn(tx: &mut Tx, outcome: &EventOutcome<'_>, now: Timestamp) -> Result<(), StoreError> {
     let Some((name, external_id)) = outcome.learned else { return Ok(()) };
-    let claim = sqlx::query(CLAIM)
-        .bind(key(name.as_str()))
-        .bind(outcome.alert)
-        .bind(key(external_id))
-        .bind(millis(now))
-        .execute(tx.run())
-        .await?;
-    if let (Some(alert), 1) = (outcome.alert, claim.rows_affected()) {
-        sqlx::query(ONE_ANSWERED).bind(alert).execute(tx.run()).await?;
+    let claim = sqlx::query(CLAIM).bind(key(name.as_str())).bind(outcome.alert).bind(key(external_id));
+    if let (1, Some(alert)) = (tx.execute(claim.bind(millis(now))).await?, outcome.alert) {
+        tx.execute(sqlx::query(ONE_ANSWERED).bind(alert)).await?;
     }
     Ok(())
 }
 
 async fn settle_raised(tx: &mut Tx, raised: &Raised, now: Timestamp) -> Result<(), StoreError> {
-    let sent = sqlx::query(RAISED).bind(millis(now)).bind(raised.alert).execute(tx.run()).await?;
-    if sent.rows_affected() == 0 {
+    if tx.execute(sqlx::query(RAISED).bind(millis(now)).bind(raised.alert)).await? == 0 {
         return Ok(());
     }
-    sqlx::query(NO_MORE_CALLS).bind(millis(now)).bind(raised.alert).execute(tx.run()).await?;
+    tx.execute(sqlx::query(NO_MORE_CALLS).bind(millis(now)).bind(raised.alert)).await?;
     for confirmation in &raised.confirmations {
         outbox::insert(tx, confirmation, now).await?;
     }

@@ -100,10 +100,11 @@ pub(super) async fn check_version(
     database: &mut AnyConnection,
     migrations: &Migrator,
 ) -> Result<(), StoreError> {
-    let applied: Vec<(i64,)> =
-        sqlx::query_as("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(database).await?;
-    match applied.into_iter().find(|(version,)| !migrations.version_exists(*version)) {
-        Some((version,)) => Err(MigrateError::VersionMissing(version).into()),
+    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version")
+        .fetch_all(database)
+        .await?;
+    match applied.into_iter().find(|version| !migrations.version_exists(*version)) {
+        Some(version) => Err(MigrateError::VersionMissing(version).into()),
         None => Ok(()),
     }
 }

@@ -16,11 +16,7 @@ impl Store {
     /// # Errors
     /// When the store fails, or another replica is active.
     pub async fn save_login(&self, sealed: &[u8]) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        sqlx::query("INSERT INTO login (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed")
-            .bind(sealed)
-            .execute(tx.run())
-            .await?;
-        tx.commit().await
+        const SAVE: &str = "INSERT INTO login (id, sealed) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed";
+        self.execute(sqlx::query(SAVE).bind(sealed)).await.map(drop)
     }
 }

@@ -85,6 +85,8 @@ pub(super) const WAITING_AGAIN: &str =
     "UPDATE delivery SET state = 'waiting', crashes = crashes + 1 WHERE state = 'under_way'";
 pub(super) const LATE: &str = "SELECT * FROM alert WHERE state = 'queued' AND told_waiting = 0 AND created_at < $1 \
     ORDER BY created_at, id LIMIT 200";
+const TELL: &str =
+    "UPDATE alert SET told_waiting = 1 WHERE id = $1 AND state = 'queued' AND told_waiting = 0";
 pub(super) const WAITING_BECAUSE: &str = "SELECT w.last_error FROM delivery w \
     WHERE w.settled_at IS NULL AND w.last_error IS NOT NULL AND w.queue = \
     (SELECT d.queue FROM delivery d WHERE d.alert_id = $1 AND d.kind = 'alert' AND d.settled_at IS NULL) \
@@ -92,7 +94,6 @@ pub(super) const WAITING_BECAUSE: &str = "SELECT w.last_error FROM delivery w \
 pub(super) const QUEUES_IN_USE: &str = "SELECT DISTINCT queue, kind FROM delivery WHERE settled_at IS NULL";
 pub(super) const MOVE: &str = "UPDATE delivery SET queue = $1 \
     WHERE queue = $2 AND kind = $3 AND settled_at IS NULL AND state = 'waiting' RETURNING alert_id";
-pub(super) const WAITING_IN: &str = "SELECT count(*) FROM delivery WHERE queue = $1 AND settled_at IS NULL";
 
 pub(super) const SUPPRESSED_BEHIND: &str = "SELECT o.* FROM alert a JOIN alert o ON o.id > a.id \
     WHERE a.id = $1 AND o.trigger_name = a.trigger_name AND o.room_id = a.room_id AND o.state = 'suppressed' \
@@ -112,7 +113,7 @@ impl Store {
     pub async fn recover(&self) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         for statement in [UNANSWERED_WHEN_KILLED, WAITING_AGAIN] {
-            sqlx::query(statement).execute(tx.run()).await?;
+            tx.execute(sqlx::query(statement)).await?;
         }
         tx.commit().await
     }
@@ -138,16 +139,10 @@ impl Store {
         // Locked until they are released: no worker may read, claim and try one of them that another worker then releases.
         let mut rows = self.doubtful.lock().await;
         while let Some(row) = rows.last() {
-            self.release(*row).await?;
+            self.execute(sqlx::query(RELEASE).bind(*row)).await?;
             rows.pop();
         }
         Ok(())
-    }
-
-    async fn release(&self, row: DeliveryId) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        sqlx::query(RELEASE).bind(row).execute(tx.run()).await?;
-        tx.commit().await
     }
 
     /// Marks a row as under way and counts the attempt. `None` where it no longer waits.
@@ -246,13 +241,7 @@ impl Store {
     /// When the store fails.
     pub async fn tell_late(&self, alert: AlertId, reply: Option<&NewDelivery>) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        let told = sqlx::query(
-            "UPDATE alert SET told_waiting = 1 WHERE id = $1 AND state = 'queued' AND told_waiting = 0",
-        )
-        .bind(alert)
-        .execute(tx.run())
-        .await?;
-        if let (1, Some(reply)) = (told.rows_affected(), reply) {
+        if let (1, Some(reply)) = (tx.execute(sqlx::query(TELL).bind(alert)).await?, reply) {
             insert(&mut tx, reply, Timestamp::now()).await?;
         }
         tx.commit().await?;
@@ -266,9 +255,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn waiting_because(&self, alert: AlertId) -> Result<Option<String>, StoreError> {
-        let row: Option<(Option<String>,)> =
-            sqlx::query_as(WAITING_BECAUSE).bind(alert).fetch_optional(self.reader()).await?;
-        Ok(row.and_then(|(error,)| error))
+        Ok(sqlx::query_scalar(WAITING_BECAUSE).bind(alert).fetch_optional(self.reader()).await?)
     }
 
     /// Every queue in which something is not settled yet, with the kind of it; `None` for a kind that this release does not
@@ -292,25 +279,16 @@ impl Store {
         into: &Queue,
     ) -> Result<Vec<Option<AlertId>>, StoreError> {
         let mut tx = self.write().await?;
-        let moved: Vec<(Option<AlertId>,)> =
-            sqlx::query_as(MOVE).bind(into).bind(from).bind(kind.name()).fetch_all(tx.run()).await?;
+        let moved = sqlx::query_scalar(MOVE).bind(into).bind(from).bind(kind.name());
+        let moved = moved.fetch_all(tx.run()).await?;
         tx.commit().await?;
         self.changed();
-        Ok(moved.into_iter().map(|(alert,)| alert).collect())
-    }
-
-    /// How many rows of a queue are not settled yet.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn waiting_in(&self, queue: &Queue) -> Result<u64, StoreError> {
-        let (count,): (i64,) = sqlx::query_as(WAITING_IN).bind(queue).fetch_one(self.reader()).await?;
-        Ok(count.unsigned_abs())
+        Ok(moved)
     }
 }
 
 pub(super) async fn insert(tx: &mut Tx, delivery: &NewDelivery, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query(
+    let insert = sqlx::query(
         "INSERT INTO delivery (queue, kind, ordering, body, alert_id, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
     )
     .bind(&delivery.queue)
@@ -318,10 +296,8 @@ pub(super) async fn insert(tx: &mut Tx, delivery: &NewDelivery, now: Timestamp) 
     .bind(key(&delivery.ordering))
     .bind(delivery.body.to_string())
     .bind(delivery.alert)
-    .bind(millis(now))
-    .execute(tx.run())
-    .await?;
-    Ok(())
+    .bind(millis(now));
+    tx.execute(insert).await.map(drop)
 }
 
 /// `false` where it is not under way any more.
@@ -338,7 +314,7 @@ async fn settle(
         Settlement::Unanswered { reason } => ("waiting", 0, Some(reason)),
         Settlement::Crashed { reason } => ("waiting", delivery.crashes + 1, Some(reason)),
     };
-    let settled = sqlx::query(
+    let settle = sqlx::query(
         "UPDATE delivery SET state = $1, crashes = $2, last_error = $3, settled_at = $4 \
          WHERE id = $5 AND state = 'under_way'",
     )
@@ -346,10 +322,8 @@ async fn settle(
     .bind(i64::from(crashes))
     .bind(reason.map(|reason| text(reason)))
     .bind((state != "waiting").then_some(millis(now)))
-    .bind(delivery.id)
-    .execute(tx.run())
-    .await?;
-    Ok(settled.rows_affected() == 1)
+    .bind(delivery.id);
+    Ok(tx.execute(settle).await? == 1)
 }
 
 async fn settle_alert(
@@ -366,7 +340,7 @@ async fn settle_alert(
         Settlement::Unanswered { .. } | Settlement::Crashed { .. } => (None, None, true),
         Settlement::Retry { .. } => return Ok(()),
     };
-    sqlx::query(
+    let settle = sqlx::query(
         "UPDATE alert SET state = coalesce($1, state), event_id = coalesce($2, event_id), unanswered = unanswered + $3, \
          settled_at = coalesce($4, settled_at) WHERE id = $5",
     )
@@ -374,8 +348,6 @@ async fn settle_alert(
     .bind(event_id.map(|event_id| key(event_id.as_str())))
     .bind(i64::from(may_be_raised))
     .bind(state.map(|_| millis(now)))
-    .bind(alert)
-    .execute(tx.run())
-    .await?;
-    Ok(())
+    .bind(alert);
+    tx.execute(settle).await.map(drop)
 }

@@ -12,7 +12,7 @@ use std::{
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use sqlx::{Connection, Executor, PgConnection, Row, migrate::MigrateError};
+use sqlx::{Connection, Executor, PgConnection, migrate::MigrateError};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -308,7 +308,6 @@ impl Store {
         if self.replica().is_none() {
             return Ok(None);
         }
-        let active = sqlx::query("SELECT replica FROM term").fetch_optional(self.reader()).await?;
-        Ok(active.map(|row| row.try_get(0)).transpose()?)
+        Ok(sqlx::query_scalar("SELECT replica FROM term").fetch_optional(self.reader()).await?)
     }
 }

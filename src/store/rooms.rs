@@ -49,6 +49,9 @@ pub struct Progress {
     pub judged_since: Option<Timestamp>,
 }
 
+pub(super) const SET_FACT: &str =
+    "INSERT INTO fact (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
 /// The names of the facts that go with the rooms.
 const READ_UNTIL: &str = "read_until";
 const LISTED_UNTIL: &str = "listed_until";
@@ -97,16 +100,15 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         for (room, progress) in rooms {
-            sqlx::query(
+            let save = sqlx::query(
                 "INSERT INTO room (id, since, cursor, is_behind) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE \
                  SET since = excluded.since, cursor = excluded.cursor, is_behind = excluded.is_behind",
             )
             .bind(key(room.as_str()))
             .bind(millis(progress.since))
             .bind(millis(progress.cursor))
-            .bind(i64::from(progress.is_behind))
-            .execute(tx.run())
-            .await?;
+            .bind(i64::from(progress.is_behind));
+            tx.execute(save).await?;
         }
         for (name, value) in [
             (READ_UNTIL, facts.read_until.map(millis)),
@@ -115,14 +117,9 @@ impl Store {
             (TRIGGERS, facts.triggers),
             (JUDGED_SINCE, facts.judged_since.map(millis)),
         ] {
-            let Some(value) = value else { continue };
-            sqlx::query(
-                "INSERT INTO fact (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            )
-            .bind(name)
-            .bind(value)
-            .execute(tx.run())
-            .await?;
+            if let Some(value) = value {
+                tx.execute(sqlx::query(SET_FACT).bind(name).bind(value)).await?;
+            }
         }
         tx.commit().await
     }
@@ -132,9 +129,8 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM room WHERE id = $1").bind(key(room.as_str())).execute(tx.run()).await?;
-        tx.commit().await
+        let forget = sqlx::query("DELETE FROM room WHERE id = $1").bind(key(room.as_str()));
+        self.execute(forget).await.map(drop)
     }
 
     /// The rooms that the names in the configuration found last.
@@ -151,13 +147,10 @@ impl Store {
     /// When the store fails; then nothing is changed.
     pub async fn save_named_rooms(&self, named: &NamedRooms) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM named_room").execute(tx.run()).await?;
+        tx.execute(sqlx::query("DELETE FROM named_room")).await?;
         for (entry, room) in named {
-            sqlx::query("INSERT INTO named_room (entry, room_id) VALUES ($1, $2)")
-                .bind(key(entry))
-                .bind(key(room.as_str()))
-                .execute(tx.run())
-                .await?;
+            let insert = sqlx::query("INSERT INTO named_room (entry, room_id) VALUES ($1, $2)");
+            tx.execute(insert.bind(key(entry)).bind(key(room.as_str()))).await?;
         }
         tx.commit().await
     }
@@ -167,10 +160,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn watches_room(&self, room: &RoomId) -> Result<bool, StoreError> {
-        let row: Option<(i64,)> = sqlx::query_as("SELECT since FROM room WHERE id = $1")
-            .bind(key(room.as_str()))
-            .fetch_optional(self.reader())
-            .await?;
-        Ok(row.is_some())
+        let row = sqlx::query("SELECT 1 FROM room WHERE id = $1").bind(key(room.as_str()));
+        Ok(row.fetch_optional(self.reader()).await?.is_some())
     }
 }

@@ -75,7 +75,7 @@ struct Text<'a> {
 
 impl Text<'_> {
     fn add_attachments(&mut self, holder: &Value, depth: usize) {
-        for attachment in items(holder, "attachments") {
+        for attachment in wire::items(holder, "attachments") {
             if depth >= MAX_DEPTH || !self.take_part() {
                 return;
             }
@@ -111,7 +111,7 @@ impl Text<'_> {
     }
 
     fn add_fields(&mut self, attachment: &Value) {
-        for field in items(attachment, "fields") {
+        for field in wire::items(attachment, "fields") {
             if !self.take_part() {
                 return;
             }
@@ -127,7 +127,7 @@ impl Text<'_> {
 
     /// The blocks of Rocket.Chat's UI kit: sections, headers, contexts, cards and so on. `msg` often repeats them.
     fn add_blocks(&mut self, holder: &Value) {
-        for block in items(holder, "blocks") {
+        for block in wire::items(holder, "blocks") {
             if !self.take_part() {
                 return;
             }
@@ -164,7 +164,7 @@ impl Text<'_> {
 
     /// The names of files; usually an attachment has the same name as its title.
     fn add_files(&mut self, document: &Value) {
-        for file in document.get("file").into_iter().chain(items(document, "files")) {
+        for file in document.get("file").into_iter().chain(wire::items(document, "files")) {
             if !self.take_part() {
                 return;
             }
@@ -207,11 +207,6 @@ impl Text<'_> {
         }
         self.lines.push_str(line);
     }
-}
-
-/// The items of a list; none if it is anything else.
-fn items<'a>(holder: &'a Value, key: &str) -> std::slice::Iter<'a, Value> {
-    holder.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter()
 }
 
 /// A field's value is a text, a number or a boolean.

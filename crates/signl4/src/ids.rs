@@ -2,16 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
 /// `eventId` of the answer to a webhook call; comes back as `alert.eventId` in every notification about that alert.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventId(String);
 
 /// The top-level `id` of a notification: unique for each, the same when SIGNL4 repeats one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NotificationId(String);
 
 macro_rules! text_id {
@@ -25,12 +21,6 @@ macro_rules! text_id {
             /// The identifier as SIGNL4 wrote it.
             pub fn as_str(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl From<String> for $name {
-            fn from(id: String) -> Self {
-                Self(id)
             }
         }
 

@@ -198,34 +198,24 @@ impl std::fmt::Debug for WebhookUrl {
     }
 }
 
-/// Why an alert was not raised, or is not known to be: the variant says what the caller has to do.
+/// Why an alert was not raised, or is not known to be: the variant says what the caller has to do, its text is a
+/// sentence for a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RaiseError {
     /// 429: nothing was raised, and nothing will be for a while.
-    #[error("SIGNL4 throttles for {} s", wait.as_secs())]
-    Throttled {
-        /// How long to wait: until `X-RateLimit-Reset`, or 15 s where the answer names no time.
-        wait: Duration,
-    },
+    /// Wait this long: until `X-RateLimit-Reset`, or 15 s where the answer names no time.
+    #[error("SIGNL4 throttles for {} s", .0.as_secs())]
+    Throttled(Duration),
     /// SIGNL4 refuses the call, and would refuse it again: 400, 404 and the rest of the 4xx.
-    #[error("{reason}")]
-    Rejected {
-        /// A sentence for a person.
-        reason: String,
-    },
+    #[error("{0}")]
+    Rejected(String),
     /// The call surely raised nothing: no connection, 502, 503, or the answer of a proxy or gateway. Repeat soon.
-    #[error("{reason}")]
-    NotRaised {
-        /// A sentence for a person.
-        reason: String,
-    },
+    #[error("{0}")]
+    NotRaised(String),
     /// The call may have raised an alert: it was sent, and no answer came in time or the answer does not tell (500, 504).
     /// Repeating it may page twice.
-    #[error("{reason}")]
-    Unanswered {
-        /// A sentence for a person.
-        reason: String,
-    },
+    #[error("{0}")]
+    Unanswered(String),
 }
 
 /// A raised alert.
@@ -285,7 +275,7 @@ impl WebhookClient {
         if is_page && is_of_gateway(status) {
             self.errors.report(if status.is_success() { "html" } else { status.as_str() });
             let reason = format!("a gateway answered in place of SIGNL4, with a web page ({status})");
-            return Err(RaiseError::NotRaised { reason });
+            return Err(RaiseError::NotRaised(reason));
         }
         if status.is_success() {
             // Anything else counts as raised, whatever the body holds: an error here would cause a second page.
@@ -299,8 +289,8 @@ impl WebhookClient {
         self.errors.report(error.failure.code());
         let reason = sentence(&error);
         match error.failure.was_sent() {
-            true => RaiseError::Unanswered { reason },
-            false => RaiseError::NotRaised { reason },
+            true => RaiseError::Unanswered(reason),
+            false => RaiseError::NotRaised(reason),
         }
     }
 
@@ -353,29 +343,27 @@ fn is_of_gateway(status: StatusCode) -> bool {
 
 fn refusal(status: StatusCode, wait: Duration, body: &[u8], url: &WebhookUrl) -> RaiseError {
     match status.as_u16() {
-        429 => RaiseError::Throttled { wait },
-        400 => RaiseError::Rejected {
-            reason: format!("SIGNL4 refuses the event as invalid (400{})", detail(body, url)),
-        },
-        404 => RaiseError::Rejected {
-            reason: "SIGNL4 does not know this team (404): the webhook URL's secret is wrong".into(),
-        },
+        429 => RaiseError::Throttled(wait),
+        400 => {
+            RaiseError::Rejected(format!("SIGNL4 refuses the event as invalid (400{})", detail(body, url)))
+        }
+        404 => RaiseError::Rejected(
+            "SIGNL4 does not know this team (404): the webhook URL's secret is wrong".into(),
+        ),
         // SIGNL4 does not answer these: it is a proxy or filter in between, which can be fixed.
         401 | 403 | 407 | 408 | 425 => {
-            RaiseError::NotRaised { reason: format!("a proxy before SIGNL4 answered {status}") }
+            RaiseError::NotRaised(format!("a proxy before SIGNL4 answered {status}"))
         }
-        301..=303 | 307 | 308 => RaiseError::NotRaised {
-            reason: format!(
-                "SIGNL4 redirects ({status}), which is not followed: the webhook URL is not the final one"
-            ),
-        },
+        301..=303 | 307 | 308 => RaiseError::NotRaised(format!(
+            "SIGNL4 redirects ({status}), which is not followed: the webhook URL is not the final one"
+        )),
         code @ 400..=499 => {
-            RaiseError::Rejected { reason: format!("SIGNL4 refuses the event ({code}{})", detail(body, url)) }
+            RaiseError::Rejected(format!("SIGNL4 refuses the event ({code}{})", detail(body, url)))
         }
         // The gateway did not reach the application, or the application does not take work.
-        502 | 503 => RaiseError::NotRaised { reason: format!("SIGNL4 answered {status}") },
-        500.. => RaiseError::Unanswered { reason: format!("SIGNL4 answered {status}") },
-        _ => RaiseError::NotRaised { reason: format!("SIGNL4 answered {status}") },
+        502 | 503 => RaiseError::NotRaised(format!("SIGNL4 answered {status}")),
+        500.. => RaiseError::Unanswered(format!("SIGNL4 answered {status}")),
+        _ => RaiseError::NotRaised(format!("SIGNL4 answered {status}")),
     }
 }
 

@@ -6,7 +6,7 @@
 //! message and trigger keep anything from paging twice.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 use parking_lot::Mutex;
 
@@ -40,25 +40,8 @@ struct Generations {
     old: Texts,
 }
 
-/// The hash of each message's text, by the hash of its ID, which need not be hashed again.
-type Texts = HashMap<u64, u64, BuildHasherDefault<AsItIs>>;
-
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.0 = self.0 << 8 | u64::from(*byte));
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
+/// The hash of each message's text, by the hash of its ID.
+type Texts = HashMap<u64, u64>;
 
 impl SeenTexts {
     /// Whether the message was processed before.

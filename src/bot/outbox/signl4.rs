@@ -153,17 +153,17 @@ impl Signl4Team {
 
     async fn failed(&self, alert: &Alert, delivery: &Delivery, error: RaiseError) -> Attempt {
         let (why, settlement) = match error {
-            RaiseError::Rejected { reason } => {
+            RaiseError::Rejected(reason) => {
                 return Attempt {
                     pause: Some(self.context.tempo.retry_unit * PAUSE_AFTER_REJECTION),
                     ..self.not_sent(alert, reason).await
                 };
             }
-            RaiseError::Throttled { wait } => {
+            RaiseError::Throttled(wait) => {
                 return Attempt { pause: Some(wait), ..Settlement::Retry { reason: None }.into() };
             }
-            RaiseError::NotRaised { reason } => (reason.clone(), Settlement::Retry { reason: Some(reason) }),
-            RaiseError::Unanswered { reason } => (reason.clone(), Settlement::Unanswered { reason }),
+            RaiseError::NotRaised(reason) => (reason.clone(), Settlement::Retry { reason: Some(reason) }),
+            RaiseError::Unanswered(reason) => (reason.clone(), Settlement::Unanswered { reason }),
         };
         let retry_for = self.context.current.now().config.signl4.retry_for;
         if tried_long_enough(delivery, retry_for, Timestamp::now()) {

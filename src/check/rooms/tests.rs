@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::{Config, Sources};
-use rocketchat::rest::{Permission, RoomInfo};
+use rocketchat::rest::RoomInfo;
 
 /// The triggers of a `bot.toml` with one trigger that watches these rooms.
 fn triggers(rooms: &[&str]) -> TriggerSet {
@@ -34,8 +34,8 @@ fn joined(name: &str, more: Value) -> JoinedRoom {
 
 fn rights(roles: &[&str], permissions: &[(&str, &[&str])]) -> Rights {
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-    let permission = |(id, roles): &(&str, &[&str])| Permission { id: (*id).to_owned(), roles: owned(roles) };
-    Rights::new(owned(roles), Some(permissions.iter().map(permission).collect()))
+    let holders = permissions.iter().map(|(id, roles)| ((*id).to_owned(), owned(roles))).collect();
+    Rights { roles: owned(roles), holders: Some(holders) }
 }
 
 fn findings(inventory: &RoomInventory, rights: &Rights, rooms: &[&str]) -> Vec<RoomFinding> {
@@ -211,13 +211,8 @@ fn only_what_the_bots_rooms_do_not_answer_is_asked_of_the_server() {
 }
 
 fn rights_of(roles: &[&str], known: bool) -> Rights {
-    let permission = |id: &str, roles: &[&str]| Permission {
-        id: id.to_owned(),
-        roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-    };
-    let list =
-        vec![permission(IMPERSONATE, &["bot", "app"]), permission(POST_READONLY, &["owner", "moderator"])];
-    Rights::new(roles.iter().map(|role| (*role).to_owned()).collect(), known.then_some(list))
+    let all = rights(roles, &[(IMPERSONATE, &["bot", "app"]), (POST_READONLY, &["owner", "moderator"])]);
+    Rights { holders: all.holders.filter(|_| known), ..all }
 }
 
 #[test]

@@ -14,3 +14,11 @@ mod purge;
 mod rooms;
 mod status;
 mod trouble;
+
+impl super::Store {
+    /// How many rows of a queue are not settled yet.
+    pub(crate) async fn waiting_in(&self, queue: &super::Queue) -> Result<u64, super::StoreError> {
+        let depths = self.outbox_depth().await?;
+        Ok(depths.iter().find(|depth| depth.queue == *queue).map_or(0, |depth| depth.waiting))
+    }
+}

@@ -29,7 +29,6 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         outbox::WAITING_BECAUSE,
         outbox::QUEUES_IN_USE,
         outbox::MOVE,
-        outbox::WAITING_IN,
         inbox::WAITING,
         inbox::BY_EVENT,
         inbox::BY_CLAIM,

@@ -4,8 +4,7 @@ use http_outcome::Failure;
 use jiff::Timestamp;
 
 /// A failed call.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
-#[strum(serialize_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestError {
     /// No usable answer: network error, timeout, 5xx, or an answer that is not Rocket.Chat's, such as a proxy's. Retry
     /// later. The call may have taken effect.
@@ -66,11 +65,6 @@ impl RestError {
             Self::Rejected { code, .. } if !code.is_empty() => Some(code),
             _ => None,
         }
-    }
-
-    /// A short stable name for logs and metrics.
-    pub fn name(&self) -> &'static str {
-        self.into()
     }
 
     /// Unavailable, with an answer that is no use.

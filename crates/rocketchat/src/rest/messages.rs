@@ -30,17 +30,8 @@ pub struct OutgoingMessage {
     pub avatar: Option<String>,
 }
 
-/// What [`RestClient::send_message`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivery {
-    /// This call posted the message.
-    Sent,
-    /// An earlier call, whose answer was lost, had posted it already.
-    AlreadyThere,
-}
-
 impl RestClient {
-    /// Sends a message (`chat.sendMessage`).
+    /// Sends a message (`chat.sendMessage`), unless an earlier call, whose answer was lost, has posted it already.
     ///
     /// If the `_id` exists already, the server inserts nothing and answers with a misleading error: it fails to
     /// normalize the missing message ("Cannot read properties of undefined", HTTP 400), answers `success` without a
@@ -50,10 +41,10 @@ impl RestClient {
     ///
     /// # Errors
     /// See [`RestError`]. `Rejected` with the code `message-not-sent` if the server accepted the call but posted nothing.
-    pub async fn send_message(&self, message: &OutgoingMessage) -> Result<Delivery, RestError> {
+    pub async fn send_message(&self, message: &OutgoingMessage) -> Result<(), RestError> {
         let body = json!({ "message": message });
         let refusal = match self.call(Call::post("chat.sendMessage", &body)).await {
-            Ok(answer) if answer.pointer("/message/_id").is_some() => return Ok(Delivery::Sent),
+            Ok(answer) if answer.pointer("/message/_id").is_some() => return Ok(()),
             Ok(_) => RestError::Rejected {
                 status: 200,
                 code: "message-not-sent".to_owned(),
@@ -64,7 +55,7 @@ impl RestClient {
             Err(error) => return Err(error),
         };
         match self.has_message(&message.id).await {
-            Ok(true) => Ok(Delivery::AlreadyThere),
+            Ok(true) => Ok(()),
             Ok(false) | Err(RestError::Rejected { .. }) => Err(refusal),
             Err(error) => Err(error),
         }

@@ -14,11 +14,12 @@ mod sync;
 mod tests;
 
 pub use crate::http::{Failure, RestError};
-pub use messages::{Delivery, OutgoingMessage};
+pub use messages::OutgoingMessage;
 pub use rooms::{Page, RoomInfo, RoomList, Subscription};
 pub use settings::PublicSettings;
 pub use sync::{SyncPage, Unreadable};
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -52,15 +53,6 @@ pub struct Me {
     pub roles: Vec<String>,
     /// Whether it may log in.
     pub active: bool,
-}
-
-/// A permission and the roles that have it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Permission {
-    /// The name, such as `message-impersonate`.
-    pub id: String,
-    /// Roles with this permission.
-    pub roles: Vec<String>,
 }
 
 impl RestClient {
@@ -110,18 +102,17 @@ impl RestClient {
         self.call(Call::post("logout", &json!({}))).await.map(drop)
     }
 
-    /// All permissions (`permissions.listAll`). Not every account may list them.
+    /// The roles that have each permission, such as `message-impersonate` (`permissions.listAll`). Not every account may list
+    /// them.
     ///
     /// # Errors
     /// See [`RestError`].
-    pub async fn permissions(&self) -> Result<Vec<Permission>, RestError> {
+    pub async fn permissions(&self) -> Result<HashMap<String, Vec<String>>, RestError> {
         let answer = self.call(Call::get("permissions.listAll", &[]).listing()).await?;
-        let list = answer.get("update").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        let read = |document: &Value| {
-            let id = wire::filled(document, "_id")?.to_owned();
-            Some(Permission { id, roles: wire::texts(document, "roles") })
-        };
-        Ok(list.iter().filter_map(read).collect())
+        let permissions = wire::items(&answer, "update").filter_map(|permission| {
+            Some((wire::filled(permission, "_id")?.to_owned(), wire::texts(permission, "roles")))
+        });
+        Ok(permissions.collect())
     }
 
     /// Makes a call. If the token is refused and there is a password, the token is renewed and the call made again, once:

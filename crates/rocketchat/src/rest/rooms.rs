@@ -175,15 +175,6 @@ impl RestClient {
             .ok_or_else(|| RestError::unavailable("an answer without a room"))
     }
 
-    /// The account's subscription to a room (`subscriptions.getOne`); `None` if it is not a member.
-    ///
-    /// # Errors
-    /// See [`RestError`].
-    pub async fn subscription(&self, room: &RoomId) -> Result<Option<Subscription>, RestError> {
-        let answer = self.call(Call::get("subscriptions.getOne", &[("roomId", room.to_string())])).await?;
-        Ok(answer.get("subscription").and_then(Subscription::from_document))
-    }
-
     /// Joins a public channel (`channels.join`); does nothing if the account is a member.
     ///
     /// # Errors

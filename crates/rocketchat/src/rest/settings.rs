@@ -31,11 +31,9 @@ impl RestClient {
     pub async fn public_settings(&self) -> Result<PublicSettings, RestError> {
         let query = [("_id", [THREADS, LONGEST_MESSAGE, SITE_URL].join(",")), ("count", "0".to_owned())];
         let answer = self.call(Call::get("settings.public", &query).listing()).await?;
-        let settings =
-            answer.get("settings").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let value = |name: &str| {
             let is_named = |setting: &&Value| wire::filled(setting, "_id") == Some(name);
-            settings.iter().find(is_named)?.get("value")
+            wire::items(&answer, "settings").find(is_named)?.get("value")
         };
         Ok(PublicSettings {
             threads: value(THREADS).and_then(Value::as_bool),
