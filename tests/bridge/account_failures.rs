@@ -124,7 +124,7 @@ async fn replies_that_are_unauthorized_for_a_while_wait_until_the_account_is_men
     let body = r#"{"status":"error","message":"You must be logged in to do this."}"#.to_owned();
     let unauthorized = RestFault::Answer { status: 401, content_type: "application/json", body };
     harness.chat.faults().rest_always("chat.sendMessage", unauthorized.clone());
-    harness.chat.faults().rest_always("me", RestFault::plain_unauthorized());
+    harness.chat.faults().rest_always("me", RestFault::proxy_unauthorized());
     harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
     bot.wait_for_log(&["not delivered yet", "rocketchat:reply"]).await;
     harness.chat.faults().clear_rest();

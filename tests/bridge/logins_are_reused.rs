@@ -76,6 +76,14 @@ async fn a_login_that_rest_accepts_although_it_has_expired_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_login_that_was_revoked_is_replaced_although_rest_cannot_check_it() {
+    let harness = Harness::killed_after_its_login().await;
+    harness.chat.revoke_tokens(&harness.bot).unwrap();
+    harness.chat.faults().rest_always("me", RestFault::proxy_unauthorized());
+    harness.logs_in_anew_and_pages().await;
+}
+
+#[tokio::test]
 async fn another_password_does_not_open_the_login() {
     let mut harness = Harness::killed_after_its_login().await;
     harness.chat.set_password(&harness.bot, "another").unwrap();

@@ -240,7 +240,7 @@ impl Soak {
             4 => RestFault::Cut,
             5 => RestFault::NoAnswer,
             6 => RestFault::bad_gateway(),
-            7 => RestFault::plain_unauthorized(),
+            7 => RestFault::proxy_unauthorized(),
             _ => RestFault::Slow(Duration::from_millis(700)),
         };
         self.strikes.count("REST");

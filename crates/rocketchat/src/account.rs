@@ -290,7 +290,7 @@ impl Account {
     /// REST before it is given up.
     ///
     /// REST accepts an expired token until the server deletes it, maybe minutes later. So with a password, the token is
-    /// replaced if DDP says "expired" or refuses it twice.
+    /// replaced if DDP says "expired", refuses it twice, or refuses one that REST could not check.
     pub(super) fn token_refused(&self, reason: &str) -> bool {
         if let Credentials::Token { .. } = self.credentials {
             self.suspect(|_| true);
@@ -303,14 +303,25 @@ impl Account {
         true
     }
 
-    /// What the realtime session logs in with.
+    /// What the realtime session logs in with. If REST answers but does not decide, DDP does: it accepts a suspect token
+    /// or refuses it for good, and it takes a password.
     pub(super) async fn login_request(&self) -> Result<LoginRequest, LoginError> {
-        match (self.login().await, &self.credentials) {
-            (Ok(login), _) => Ok(LoginRequest::Resume(login)),
-            (Err(LoginError::RestDisabled(_)), Credentials::Password { username, password }) => {
+        let error = match self.login().await {
+            Ok(login) => return Ok(LoginRequest::Resume(login)),
+            Err(error) => error,
+        };
+        let is_undecided = matches!(
+            error,
+            LoginError::NotNow(RestError::Unavailable { failure: None, .. } | RestError::Rejected { .. })
+        );
+        match (self.known(), &self.credentials) {
+            (Some(suspect), _) if is_undecided => Ok(LoginRequest::Resume(suspect)),
+            (_, Credentials::Password { username, password })
+                if is_undecided || matches!(error, LoginError::RestDisabled(_)) =>
+            {
                 Ok(LoginRequest::Password { username: username.clone(), digest: digest(password) })
             }
-            (Err(error), _) => Err(error),
+            _ => Err(error),
         }
     }
 

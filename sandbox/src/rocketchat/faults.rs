@@ -56,7 +56,7 @@ pub enum RestFault {
     Answer {
         /// The HTTP status.
         status: u16,
-        /// `application/json` or `text/html`.
+        /// `application/json`, `text/html` or `text/plain`.
         content_type: &'static str,
         /// The body unchanged.
         body: String,
@@ -90,9 +90,17 @@ impl RestFault {
         Self::Answer { status: 502, content_type: "text/html", body: body.to_owned() }
     }
 
-    /// The plain-text answer of some proxies to an unauthorized call.
+    /// Rocket.Chat's plain-text answer to an invalid token.
     pub fn plain_unauthorized() -> Self {
-        Self::Answer { status: 401, content_type: "text/plain", body: "Unauthorized".to_owned() }
+        let body = "You must be logged in to do this.".to_owned();
+        Self::Answer { status: 401, content_type: "text/plain", body }
+    }
+
+    /// The HTML page of a reverse proxy that wants a login of its own.
+    pub fn proxy_unauthorized() -> Self {
+        let body =
+            "<html>\r\n<head><title>401 Authorization Required</title></head>\r\n</html>\r\n".to_owned();
+        Self::Answer { status: 401, content_type: "text/html", body }
     }
 }
 

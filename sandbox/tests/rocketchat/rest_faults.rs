@@ -25,7 +25,7 @@ async fn an_answer_takes_the_place_of_the_call() {
     assert!(failed.body.as_str().unwrap().contains("nginx"));
     chat.faults().rest_next("me", 1, RestFault::plain_unauthorized());
     let failed = rest.get("me", &[]).await;
-    assert_eq!((failed.status, failed.body), (401, json!("Unauthorized")));
+    assert_eq!((failed.status, failed.body), (401, json!("You must be logged in to do this.")));
     assert!(chat.messages(&office.ops).is_empty());
     assert_eq!(rest.post("chat.sendMessage", message(&office, "a")).await.status, 200);
 }

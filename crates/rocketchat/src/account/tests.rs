@@ -37,12 +37,13 @@ fn me() -> ResponseTemplate {
     json(200, json!({"_id": "bot", "username": "signl4.bot", "success": true}))
 }
 
-/// The answers of 8.x, and of 7.x and older, to an invalid token.
-fn invalid_token() -> [ResponseTemplate; 2] {
+/// The answers of 8.x, of 7.x and older, and in plain text, to an invalid token.
+fn invalid_token() -> [ResponseTemplate; 3] {
     let words = "You must be logged in to do this.";
     [
         json(401, json!({"success": false, "error": words})),
         json(401, json!({"status": "error", "message": words})),
+        ResponseTemplate::new(401).set_body_string(words),
     ]
 }
 
@@ -50,7 +51,10 @@ fn invalid_token() -> [ResponseTemplate; 2] {
 fn not_from_rocketchat() -> Vec<ResponseTemplate> {
     let html = "<html><head><title>nginx</title></head></html>";
     vec![
-        ResponseTemplate::new(401).set_body_string("Unauthorized"),
+        ResponseTemplate::new(401)
+            .insert_header("WWW-Authenticate", "Basic realm=\"proxy\"")
+            .set_body_string("Unauthorized"),
+        ResponseTemplate::new(401),
         ResponseTemplate::new(401).set_body_raw(html, "text/html"),
         ResponseTemplate::new(403).set_body_raw(html, "text/html"),
         ResponseTemplate::new(404).set_body_string("404 page not found"),
@@ -235,6 +239,16 @@ async fn if_rest_refuses_without_a_reason_the_password_goes_over_ddp() {
 }
 
 #[tokio::test]
+async fn if_rest_has_no_usable_answer_the_password_goes_over_ddp() {
+    for foreign in not_from_rocketchat() {
+        let server = MockServer::start().await;
+        answer(&server, "login", foreign.clone(), 1).await;
+        let request = with_password(&server).login_request().await;
+        assert!(matches!(request, Ok(LoginRequest::Password { .. })), "{foreign:?}: {request:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_rate_limited_login_is_not_retried_too_early() {
     for refusal in [
         ResponseTemplate::new(429).insert_header("Retry-After", "30"),
@@ -244,7 +258,7 @@ async fn a_rate_limited_login_is_not_retried_too_early() {
         answer(&server, "login", refusal, 1).await;
         let account = with_password(&server);
         for _ in 0..3 {
-            let error = account.log_in().await.unwrap_err();
+            let error = account.login_request().await.unwrap_err();
             assert!(matches!(error, LoginError::NotNow(RestError::RateLimited { .. })), "{error:?}");
         }
     }
@@ -309,6 +323,24 @@ async fn a_suspect_token_is_neither_used_nor_given_up_while_it_cannot_be_checked
 }
 
 #[tokio::test]
+async fn a_token_that_rest_cannot_check_is_tried_over_ddp_and_replaced_if_that_refuses_it() {
+    for foreign in not_from_rocketchat() {
+        let server = MockServer::start().await;
+        answer(&server, "me", foreign.clone(), 1).await;
+        let (account, first) = logged_in(&server).await;
+        answer(&server, "login", taken("second"), 1).await;
+        account.token_refused("You've been logged out");
+        let token = async || match account.login_request().await {
+            Ok(LoginRequest::Resume(login)) => login.token.expose_secret().to_owned(),
+            other => panic!("{foreign:?}: {other:?}"),
+        };
+        assert_eq!(token().await, first.token.expose_secret());
+        account.token_refused("You've been logged out");
+        assert_eq!(token().await, "second");
+    }
+}
+
+#[tokio::test]
 async fn a_personal_access_token_refused_over_ddp_is_fatal_only_if_rest_refuses_it_too() {
     let server = MockServer::start().await;
     Mock::given(path("/api/v1/me")).respond_with(me()).up_to_n_times(2).mount(&server).await;
@@ -316,7 +348,7 @@ async fn a_personal_access_token_refused_over_ddp_is_fatal_only_if_rest_refuses_
     account.log_in().await.unwrap();
     assert!(!account.token_refused("no"));
     account.log_in().await.unwrap();
-    let [dead, _] = invalid_token();
+    let [dead, ..] = invalid_token();
     answer(&server, "me", dead, 1).await;
     account.token_refused("no");
     assert!(matches!(account.log_in().await, Err(LoginError::Fatal(Fatal::TokenDead(_)))));
@@ -390,7 +422,7 @@ async fn debug_output_of_an_account_has_no_secret() {
 #[tokio::test]
 async fn a_refused_account_is_tried_again_at_growing_distances_and_until_then_without_a_call() {
     let server = MockServer::start().await;
-    let [refused, _] = invalid_token();
+    let [refused, ..] = invalid_token();
     answer(&server, "me", refused, 2).await;
     let account = with_token(&server).with_login_wait(Duration::from_millis(20));
     let wait = async || {

@@ -10,7 +10,7 @@ use std::time::Instant;
 use http_outcome::{Failure, NoAnswer, date, number, read_body};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
-use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::header::{HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -72,6 +72,7 @@ impl Http {
             return Ok(body);
         }
         errors.report(&status.to_string());
+        let refusal = refusal.or_else(|| Refusal::plain(status, &headers, &body));
         let error = classify(status, refusal, &times);
         if let RestError::RateLimited { until } = &error {
             self.limits.close(route, *until);
@@ -146,6 +147,15 @@ impl Refusal {
             .or_else(|| bracketed_code(message).map(str::to_owned))
             .unwrap_or_else(|| if is_code(&error) { error.clone() } else { String::new() });
         Some(Self { code: bounded(&code), reason: bounded(message) })
+    }
+
+    /// The refusal of a token in plain text, as some servers send it. A proxy's 401 says how to log in at the proxy
+    /// (`WWW-Authenticate`), or is a web page.
+    fn plain(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(body).ok()?.trim();
+        let is_plain = !text.is_empty() && text.len() <= MAX_REASON && !text.contains('<') && !is_json(body);
+        (status == 401 && is_plain && !headers.contains_key(WWW_AUTHENTICATE))
+            .then(|| Self { code: String::new(), reason: text.to_owned() })
     }
 }
 

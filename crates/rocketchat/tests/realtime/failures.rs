@@ -178,7 +178,7 @@ async fn a_slow_receiver_loses_neither_an_event_nor_the_connection() {
 async fn a_proxy_that_answers_for_a_server_that_is_down_is_not_fatal() {
     let harness = Harness::new().await;
     let faults = harness.chat.faults();
-    faults.rest_next("me", 1, RestFault::plain_unauthorized());
+    faults.rest_next("me", 1, RestFault::proxy_unauthorized());
     faults.rest_next("me", 1, RestFault::bad_gateway());
     let page = |status| RestFault::Answer {
         status,
@@ -198,12 +198,14 @@ async fn a_proxy_that_answers_for_a_server_that_is_down_is_not_fatal() {
 #[tokio::test]
 async fn a_proxy_that_answers_a_password_login_is_not_fatal() {
     let harness = Harness::new().await;
-    for fault in [RestFault::plain_unauthorized(), RestFault::bad_gateway(), RestFault::Cut] {
+    // A streamer accepts no password.
+    harness.chat.faults().set(|switches| switches.streamer = true);
+    for fault in [RestFault::proxy_unauthorized(), RestFault::bad_gateway(), RestFault::Cut] {
         harness.chat.faults().rest_next("login", 1, fault);
     }
     let mut listener = Listener::start(&harness, harness.password(), timing(), 16);
-    for _ in 0..3 {
-        assert_eq!(listener.lost().await.0.name(), "rest");
+    for reason in ["login", "login", "rest"] {
+        assert_eq!(listener.lost().await.0.name(), reason);
     }
     listener.ready().await;
 }

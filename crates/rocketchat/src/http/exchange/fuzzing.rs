@@ -11,6 +11,7 @@ pub(crate) fn answer(status: u16, bytes: &[u8]) {
     }
     let now = Timestamp::UNIX_EPOCH;
     let times = RateLimitTimes { headers: &HeaderMap::new(), date: None, now };
+    let refusal = refusal.or_else(|| Refusal::plain(status, times.headers, &body));
     match classify(status, refusal, &times) {
         RestError::RateLimited { until } => {
             assert!(until > now && until <= now + LONGEST_WAIT, "{until}");
