@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use sandbox::rocketchat::{NewMessage, NewRoom, RestFault};
+use sandbox::rocketchat::{NewMessage, NewRoom, RestFault, RocketChat};
 use serde_json::json;
 use signl4_rocketchat::bot::Tempo;
 
-use crate::harness::{Harness, fast_rounds};
+use crate::harness::{Harness, SOON, fast_rounds};
 
 #[tokio::test]
 async fn a_list_of_rooms_that_is_refused_once_after_a_restart_passes_over_no_message() {
@@ -21,6 +21,25 @@ async fn a_list_of_rooms_that_is_refused_once_after_a_restart_passes_over_no_mes
     harness.chat.faults().rest_next("rooms.get", 1, RestFault::status(400));
     let _bot = harness.start_bot().await;
     harness.alert("SIGNL4 nobody listens").await;
+}
+
+#[tokio::test]
+async fn a_gateway_that_answers_for_the_server_does_not_end_the_membership_of_all_rooms() {
+    let harness = Harness::new().await;
+    let tempo = Tempo { poll_after: Duration::from_secs(1), ..fast_rounds() };
+    let _bot = harness.start_in_process(tempo).await;
+    harness.flush().await;
+    let body = r#"{"status":"maintenance"}"#.to_owned();
+    let maintenance = RestFault::Answer { status: 200, content_type: "application/json", body };
+    harness.chat.faults().rest_always("*", maintenance);
+    harness.chat.faults().set(|switches| switches.refuse_websockets = true);
+    harness.chat.faults().cut_connections();
+    harness.say("SIGNL4 during the maintenance");
+    let so_far = harness.chat.calls_of("rooms.get").len();
+    let listed = |chat: &RocketChat| (chat.calls_of("rooms.get").len() > so_far + 3).then_some(());
+    harness.chat.wait_for(SOON, listed).await.unwrap();
+    harness.chat.faults().clear();
+    harness.alert("SIGNL4 during the maintenance").await;
 }
 
 #[tokio::test]

@@ -381,6 +381,9 @@ impl Account {
             RestError::Unauthorized { reason, .. } => Fatal::TokenDead(reason).into(),
             error => LoginError::NotNow(error),
         })?;
+        if answer.get("_id").is_none() {
+            return Err(LoginError::NotNow(RestError::unavailable("an answer without _id")));
+        }
         Ok(wire::filled(&answer, "username").map(str::to_owned))
     }
 

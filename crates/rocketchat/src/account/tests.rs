@@ -172,7 +172,8 @@ async fn an_invalid_personal_access_token_is_fatal_and_the_error_says_what_to_do
 
 #[tokio::test]
 async fn an_answer_that_is_not_from_rocket_chat_is_never_fatal() {
-    for foreign in not_from_rocketchat() {
+    let maintenance = json(200, json!({"status": "maintenance"}));
+    for foreign in not_from_rocketchat().into_iter().chain([maintenance]) {
         let server = MockServer::start().await;
         answer(&server, "me", foreign.clone(), 1).await;
         answer(&server, "login", foreign.clone(), 1).await;

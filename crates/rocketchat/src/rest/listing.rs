@@ -44,10 +44,16 @@ struct Answer<'a> {
     total: Value,
 }
 
+impl<'a> Answer<'a> {
+    fn documents(&self) -> Option<Vec<&'a RawValue>> {
+        serde_json::from_str(self.update.or(self.channels)?.get()).ok()
+    }
+}
+
 impl Listing {
-    /// `None` if the answer is not JSON that could contain a list.
+    /// `None` without a list. An answer of a gateway must not pass for an empty one.
     pub(super) fn new(answer: Vec<u8>) -> Option<Self> {
-        serde_json::from_slice::<Answer<'_>>(&answer).ok()?;
+        serde_json::from_slice::<Answer<'_>>(&answer).ok()?.documents()?;
         Some(Self(answer))
     }
 
@@ -75,11 +81,7 @@ impl Listing {
     }
 
     fn documents(&self) -> impl Iterator<Item = &str> {
-        let Answer { update, channels, .. } = self.answer();
-        // Anything but an array is an empty list.
-        let documents: Vec<&RawValue> =
-            update.or(channels).and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
-        documents.into_iter().map(RawValue::get)
+        self.answer().documents().unwrap_or_default().into_iter().map(RawValue::get)
     }
 
     fn answer(&self) -> Answer<'_> {
@@ -130,16 +132,27 @@ mod tests {
     }
 
     #[test]
-    fn one_bad_document_costs_no_other_and_a_list_of_another_type_is_empty() {
+    fn one_bad_document_costs_no_other() {
         let good = json!({"_id": "r", "t": "c", "name": "ops"});
         assert_eq!(rooms(&json!({"update": [7, null, {"t": "c"}, good, "x", []], "remove": 7})), ["r"]);
-        assert!(rooms(&json!({"update": {"_id": "r"}})).is_empty());
         for last in [r#"{"msg": "\ud83d"}"#.to_owned(), format!("{}1{}", "[".repeat(500), "]".repeat(500))] {
             let answer = format!(r#"{{"update": [{{"_id": "r", "t": "c", "lastMessage": {last}}}]}}"#);
             let list = list(answer);
             assert_eq!(list.items_with("lastMessage", RoomInfo::from_document).count(), 1, "{last}");
         }
-        assert!(rooms(&json!({})).is_empty());
+    }
+
+    #[test]
+    fn an_answer_without_a_list_is_not_an_empty_list() {
+        for answer in [
+            json!({}),
+            json!({"status": "maintenance"}),
+            json!({"update": {"_id": "r"}}),
+            json!({"update": null}),
+        ] {
+            assert!(Listing::new(answer.to_string().into_bytes()).is_none(), "{answer}");
+        }
+        assert!(rooms(&json!({"update": []})).is_empty());
     }
 
     #[test]

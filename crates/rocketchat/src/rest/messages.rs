@@ -95,7 +95,12 @@ impl RestClient {
 
     async fn message_document(&self, id: &MessageId) -> Result<Option<Value>, RestError> {
         match self.call(Call::get("chat.getMessage", &[("msgId", id.to_string())])).await {
-            Ok(mut answer) => Ok(answer.get_mut("message").map(Value::take).filter(Value::is_object)),
+            // Without it, the answer is a gateway's, which does not mean that the message was deleted.
+            Ok(mut answer) => match answer.get_mut("message").map(Value::take) {
+                Some(Value::Null) => Ok(None),
+                Some(message @ Value::Object(_)) => Ok(Some(message)),
+                _ => Err(RestError::unavailable("an answer without a message")),
+            },
             // The answer for a message that does not exist is a refusal without code and reason.
             Err(RestError::Rejected { status: 400 | 404, code, reason })
                 if code.is_empty() && reason.is_empty() =>

@@ -119,8 +119,10 @@ impl RestClient {
 pub(super) fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestError> {
     let Answer { result } =
         serde_json::from_slice(answer).map_err(|_| RestError::unavailable("an answer without a result"))?;
-    let documents: Vec<&RawValue> =
-        result.updated.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
+    let documents: Vec<&RawValue> = result
+        .updated
+        .and_then(|list| serde_json::from_str(list.get()).ok())
+        .ok_or_else(|| RestError::unavailable("an answer without messages"))?;
     let mut page = SyncPage::default();
     for document in documents {
         match read_message(document.get(), server) {
@@ -205,7 +207,7 @@ mod tests {
         assert_eq!(page.unreadable[0].reason, "the document has no usable \"rid\"");
         assert_eq!(page.next, None);
         let server = "https://chat.example.com".parse().unwrap();
-        for nothing in [r#"{"success": true}"#, r#"{"result": 7}"#, "<html>", ""] {
+        for nothing in [r#"{"success": true}"#, r#"{"result": 7}"#, r#"{"result": {}}"#, "<html>", ""] {
             assert!(read(nothing.as_bytes(), &server).unwrap_err().is_retryable(), "{nothing}");
         }
     }

@@ -146,4 +146,7 @@ async fn a_message_is_returned_or_does_not_exist() {
         chat.answers("chat.getMessage", "first", answer, 1).await;
         assert_eq!(chat.client.has_message(&MessageId::new("m1")).await.unwrap(), there);
     }
+    let chat = Chat::new().await;
+    chat.answers("chat.getMessage", "first", ok(json!({"status": "maintenance"})), 1).await;
+    assert!(chat.client.message(&MessageId::new("m1")).await.unwrap_err().is_retryable());
 }
