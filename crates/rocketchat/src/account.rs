@@ -381,8 +381,9 @@ impl Account {
             RestError::Unauthorized { reason, .. } => Fatal::TokenDead(reason).into(),
             error => LoginError::NotNow(error),
         })?;
-        if answer.get("_id").is_none() {
-            return Err(LoginError::NotNow(RestError::unavailable("an answer without _id")));
+        // Otherwise the answer is a gateway's.
+        if answer.get("_id").or(answer.get("username")).is_none() {
+            return Err(LoginError::NotNow(RestError::unavailable("an answer without a user")));
         }
         Ok(wire::filled(&answer, "username").map(str::to_owned))
     }
