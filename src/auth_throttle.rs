@@ -4,7 +4,6 @@
 //! right one is always accepted, even from a throttled address.
 
 use std::{
-    fmt,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
     time::Duration,
@@ -48,14 +47,7 @@ impl SecretDigest {
     }
 }
 
-impl fmt::Debug for SecretDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SecretDigest")
-    }
-}
-
 /// Counts wrong secrets by address.
-#[derive(Debug)]
 pub(crate) struct AuthThrottle {
     failures: DefaultKeyedRateLimiter<IpAddr>,
     log: RateLimitedLog,

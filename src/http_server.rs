@@ -28,7 +28,7 @@ use tower::ServiceExt;
 use tracing::{debug, error, warn};
 
 use crate::{rate_limited_log::RateLimitedLog, telemetry};
-use places::{Place, Places, Room};
+use places::{Place, Places};
 
 /// Maximum size of a request's head in bytes. A real one has a few hundred.
 const MAX_HEAD: usize = 16 * 1024;
@@ -108,8 +108,8 @@ pub(crate) async fn serve(
         };
         match server.cancel.run_until_cancelled(places.make_room()).await {
             None => break,
-            Some(Room::Free) => {}
-            Some(Room::Made) => {
+            Some(false) => {}
+            Some(true) => {
                 telemetry::connection_closed(name);
                 if let Some(times) = crowds.count() {
                     warn!(listener = name, times, from = %peer.ip(), "too many connections; closing those that send no request");

@@ -3,7 +3,6 @@
 //! The listener stores an event, whatever its bytes are, before it answers 2xx. A caller without the secret learns nothing, not even
 //! that there is a secret: the answer to any other call is 404, and 429 after too many of them.
 
-mod access;
 mod certificate;
 #[cfg(test)]
 mod tests;
@@ -26,11 +25,11 @@ use tower_http::timeout::TimeoutLayer;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    auth_throttle::AuthThrottle,
+    auth_throttle::{AuthThrottle, SecretDigest},
+    config::Listener,
     http_server::{self, Limits, Peer},
     store::Store,
 };
-pub use access::Access;
 use certificate::Reload;
 pub use certificate::{Certificate, CertificateError};
 use signl4::Notification;
@@ -41,6 +40,23 @@ const MAX_BODY: usize = 1024 * 1024;
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often to check the certificate's files for changes.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The secret that callers need, and the certificate. May be replaced while the listener runs.
+pub struct Access {
+    secret: SecretDigest,
+    certificate: Option<Certificate>,
+}
+
+impl Access {
+    /// Takes the secret, and reads the certificate's files if `[listener]` names any.
+    ///
+    /// # Errors
+    /// When the files are unreadable or invalid.
+    pub fn new(config: &Listener) -> Result<Self, CertificateError> {
+        let secret = SecretDigest::of(&config.secret);
+        Ok(Self { secret, certificate: config.tls.as_ref().map(Certificate::load).transpose()? })
+    }
+}
 
 #[derive(Clone)]
 struct AppState {
@@ -67,9 +83,9 @@ async fn serve_within(
     store: Store,
     cancel: CancellationToken,
 ) {
-    let router = router(AppState::new(access.clone(), store));
+    let router = router(AppState { store, access: access.clone(), throttle: Arc::default() });
     let certificate = access.clone();
-    let tls = Box::new(move || certificate.borrow().acceptor());
+    let tls = Box::new(move || certificate.borrow().certificate.as_ref().map(Certificate::acceptor));
     tokio::select! {
         () = http_server::serve("public", socket, router, tls, limits, cancel) => {}
         () = reload_certificate(access, certificate_interval) => {}
@@ -81,7 +97,7 @@ async fn reload_certificate(access: watch::Receiver<Arc<Access>>, every: Duratio
     loop {
         sleep(every).await;
         let current = access.borrow().clone();
-        let reload = spawn_blocking(move || current.certificate().map(Certificate::reload));
+        let reload = spawn_blocking(move || current.certificate.as_ref().map(Certificate::reload));
         match reload.await.ok().flatten() {
             Some(Reload::Renewed) => info!("the certificate was renewed"),
             Some(Reload::Invalid(error)) => {
@@ -93,10 +109,6 @@ async fn reload_certificate(access: watch::Receiver<Arc<Access>>, every: Duratio
 }
 
 impl AppState {
-    fn new(access: watch::Receiver<Arc<Access>>, store: Store) -> Self {
-        Self { store, access, throttle: Arc::default() }
-    }
-
     fn refuse(&self, Peer(from): Peer) -> Response {
         let throttled = self.throttle.refuse(from, "calls without the right secret were rejected");
         throttled.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
@@ -121,7 +133,7 @@ async fn check_secret(
     next: Next,
 ) -> Response {
     let secret = secret_of(request.uri().path());
-    let right = secret.is_some_and(|secret| state.access.borrow().is_secret(&secret));
+    let right = secret.is_some_and(|secret| state.access.borrow().secret.matches(&secret));
     if right { next.run(request).await } else { state.refuse(from) }
 }
 

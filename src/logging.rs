@@ -48,13 +48,9 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
-    /// The format to use, on a terminal or not.
-    fn resolve(self, on_terminal: bool) -> Self {
-        match self {
-            Self::Auto if on_terminal => Self::Text,
-            Self::Auto => Self::Json,
-            chosen => chosen,
-        }
+    /// Whether it is JSON, on a terminal or not.
+    fn is_json(self, on_terminal: bool) -> bool {
+        self == Self::Json || (self == Self::Auto && !on_terminal)
     }
 }
 
@@ -72,15 +68,12 @@ pub fn start(format: LogFormat, default_level: &str) -> Result<(), InvalidFilter
     let wanted = if wanted.trim().is_empty() { default_level } else { &wanted };
     let filter: Targets = wanted.trim_end_matches(',').parse()?;
     let on_terminal = io::stderr().is_terminal();
-    let format = format.resolve(on_terminal);
-    let lines = tracing_subscriber::fmt::layer().with_writer(Escaped {
-        writer: io::stderr,
-        format,
-        to_journal: journal::is_stderr(),
-    });
-    let lines = match format {
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-        _ => lines.fmt_fields(fields()).with_ansi(on_terminal).boxed(),
+    let is_json = format.is_json(on_terminal);
+    let writer = Escaped { writer: io::stderr, is_json, to_journal: journal::is_stderr() };
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = match is_json {
+        true => lines.json().flatten_event(true).boxed(),
+        false => lines.fmt_fields(fields()).with_ansi(on_terminal).boxed(),
     };
     let lines = lines.with_filter(FilterFn::new(may_be_written)).with_filter(filter);
     // The status page shows the last warnings and errors, whatever the level of the log.
@@ -123,9 +116,7 @@ mod tests {
 
     #[test]
     fn auto_is_text_on_a_terminal_and_json_elsewhere() {
-        assert_eq!(LogFormat::Auto.resolve(true), LogFormat::Text);
-        assert_eq!(LogFormat::Auto.resolve(false), LogFormat::Json);
-        assert_eq!(LogFormat::Text.resolve(false), LogFormat::Text);
-        assert_eq!(LogFormat::Json.resolve(true), LogFormat::Json);
+        assert!(!LogFormat::Auto.is_json(true) && LogFormat::Auto.is_json(false));
+        assert!(!LogFormat::Text.is_json(false) && LogFormat::Json.is_json(true));
     }
 }

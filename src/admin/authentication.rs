@@ -45,7 +45,7 @@ const CHALLENGES: [&str; 2] = [
 ];
 
 /// Checks calls.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Authentication {
     token: Option<SecretDigest>,
     throttle: Arc<AuthThrottle>,

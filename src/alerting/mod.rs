@@ -23,7 +23,7 @@ mod users;
 pub(crate) use correlation::{Candidates, Correlation, FoundBy, Name, ReplyTarget, correlate};
 pub use pattern::Pattern;
 pub(crate) use rooms::remember_names;
-pub use rooms::{NamedRooms, RoomGlob, RoomPattern, RoomPatternError, room_label};
+pub use rooms::{NamedRooms, RoomPattern, RoomPatternError, room_label};
 pub use template::{CompileError, RenderError, Template, Vocabulary};
 pub use template_event::{AlertingScenario, EventTemplates, message_url, render_event};
 pub(crate) use template_event::{DEFAULT_TITLE, is_location};

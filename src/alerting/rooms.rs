@@ -21,15 +21,11 @@ pub enum RoomPattern {
     Id(RoomId),
     /// `"general"`, `"#general"` or `"Störung [Halle 3"`: the room with this name, here without the `#`.
     Name(String),
-    /// `"ops-*"`: every room with a matching name.
-    Glob(RoomGlob),
-}
-
-/// A glob for room names: `*`, `?`, `[a-c]`, `[!a]`, `{a,b}`, and `\\` before a literal character.
-#[derive(Clone, Debug)]
-pub struct RoomGlob {
-    glob: String,
-    pattern: Regex,
+    /// `"ops-*"`: every room with a matching name. The glob is here without the `#`, and then as a regular expression.
+    ///
+    /// Globs have `*`, `?`, `[a-c]`, `[!a]`, `{a,b}`, and `\\` before a literal character. A name such as `[prod] alerts` also
+    /// matches literally.
+    Glob(String, Regex),
 }
 
 /// Why an entry of `rooms` is invalid.
@@ -63,8 +59,11 @@ impl RoomPattern {
         if name.starts_with('@') {
             return Err(RoomPatternError::User);
         }
-        let glob = if name.contains(['*', '?', '[', '{']) { RoomGlob::new(name) } else { None };
-        Ok(glob.map_or_else(|| Self::Name(name.to_owned()), Self::Glob))
+        let glob = if name.contains(['*', '?', '[', '{']) { regex_of(name) } else { None };
+        Ok(match glob {
+            Some(regex) => Self::Glob(name.to_owned(), regex),
+            None => Self::Name(name.to_owned()),
+        })
     }
 
     /// Whether the entry matches the room.
@@ -79,7 +78,7 @@ impl RoomPattern {
                 let former = room.former_names.iter().map(|name| &**name);
                 room.names().chain(former).any(|name| same_name(name, wanted))
             }
-            Self::Glob(glob) => room.names().any(|name| glob.matches(name)),
+            Self::Glob(glob, regex) => room.names().any(|name| regex.is_match(name) || same_name(name, glob)),
         }
     }
 }
@@ -106,28 +105,10 @@ pub(crate) fn remember_names<'a>(
     former.into()
 }
 
-impl RoomGlob {
-    /// `None` if it is none, because a `[` has no `]`, for example.
-    fn new(glob: &str) -> Option<Self> {
-        // Not a glob library: they are made for file paths, so `?` means a byte, and only ASCII is case-insensitive.
-        let pattern =
-            RegexBuilder::new(&regex_of(glob)?).case_insensitive(true).dot_matches_new_line(true).build();
-        Some(Self { glob: glob.to_owned(), pattern: pattern.ok()? })
-    }
-
-    /// The glob as written, without a leading `#`.
-    pub fn as_str(&self) -> &str {
-        &self.glob
-    }
-
-    /// Whether a room's name matches. A name such as `[prod] alerts` also matches literally.
-    pub fn matches(&self, name: &str) -> bool {
-        self.pattern.is_match(name) || same_name(name, self.as_str())
-    }
-}
-
-/// Translates a glob into a regular expression.
-fn regex_of(glob: &str) -> Option<String> {
+/// Translates a glob into a regular expression. `None` if it is none, because a `[` has no `]`, for example.
+///
+/// Not a glob library: they are made for file paths, so `?` means a byte, and only ASCII is case-insensitive.
+fn regex_of(glob: &str) -> Option<Regex> {
     let mut regex = String::from("^");
     let (mut rest, mut depth) = (glob.chars(), 0_usize);
     while let Some(c) = rest.next() {
@@ -159,7 +140,8 @@ fn regex_of(glob: &str) -> Option<String> {
         }
     }
     regex.push('$');
-    (depth == 0).then_some(regex)
+    let regex = RegexBuilder::new(&regex).case_insensitive(true).dot_matches_new_line(true).build();
+    regex.ok().filter(|_| depth == 0)
 }
 
 /// Whether two names of rooms or users are equal, ignoring case.
@@ -182,8 +164,7 @@ impl fmt::Display for RoomPattern {
         match self {
             Self::Any => f.write_str("*"),
             Self::Id(id) => write!(f, "id:{id}"),
-            Self::Name(name) => write!(f, "#{name}"),
-            Self::Glob(glob) => write!(f, "#{}", glob.as_str()),
+            Self::Name(name) | Self::Glob(name, _) => write!(f, "#{name}"),
         }
     }
 }

@@ -180,7 +180,7 @@ fn values(
         room => context! {
             id => room.id.as_str(),
             name => room.shown_name().unwrap_or_default(),
-            type => room_type(room.kind),
+            type => room.kind.to_string(),
         },
         message => context! {
             id => message.id.as_str(),
@@ -191,16 +191,6 @@ fn values(
     };
     let captures = captures.iter().map(|(name, caught)| (name.as_str(), caught.as_str()));
     context! { ..variables, ..Value::from_pairs(captures) }
-}
-
-fn room_type(kind: RoomKind) -> &'static str {
-    match kind {
-        RoomKind::Channel => "channel",
-        RoomKind::Group => "group",
-        RoomKind::Direct => "direct",
-        RoomKind::Livechat => "livechat",
-        RoomKind::Other => "other",
-    }
 }
 
 /// The text, truncated with an ellipsis if it is longer.

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::context::Context;
 use super::ingest::{Known, Rooms, SeenTexts};
 use super::progress::Cursors;
-use super::retry::{Retry, until_stored};
+use super::retry::until_stored;
 use super::run::Tempo;
 use crate::health::{Condition, Health};
 use crate::store::Store;
@@ -23,8 +23,6 @@ pub(super) struct Intake {
     pub(super) health: Health,
     pub(super) rooms: Arc<Rooms>,
     pub(super) tempo: Tempo,
-    /// How to repeat calls.
-    pub(super) retry: Retry,
     pub(super) seen: Arc<SeenTexts>,
     pub(super) cursors: Cursors,
     /// The current conditions that were logged, so that each is logged once and not at every round.
@@ -34,8 +32,7 @@ pub(super) struct Intake {
 impl Intake {
     pub(super) fn new(context: Context, seen: Arc<SeenTexts>, cursors: Cursors) -> Self {
         let Context { store, rest, health, rooms, tempo, .. } = context;
-        let retry = Retry { unit: tempo.retry_unit };
-        Self { store, rest, health, rooms, tempo, retry, seen, cursors, warned: Mutex::default() }
+        Self { store, rest, health, rooms, tempo, seen, cursors, warned: Mutex::default() }
     }
 
     /// Reports the problems of rooms that triggers name if they have changed, and saves which rooms are named.

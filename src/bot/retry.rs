@@ -7,11 +7,12 @@ use rocketchat::RestError;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
+use super::run::Tempo;
 use crate::store::StoreError;
 
 /// The wait after the store failed.
 const STORE_WAIT: Duration = Duration::from_secs(2);
-/// The shortest and the longest wait between two calls, in units of [`Retry::unit`].
+/// The shortest and the longest wait between two calls, in units of [`Tempo::retry_unit`].
 const CALL_WAIT: (u32, u32) = (2, 30);
 
 /// Repeats an operation of the store until it succeeds, because a message that is not settled must not be skipped.
@@ -31,17 +32,10 @@ pub(super) async fn until_stored<T, F: Future<Output = Result<T, StoreError>>>(
 /// How often a call may be throttled. Whoever makes it then goes on, and makes it again later.
 const MOST_THROTTLED: u32 = 10;
 
-/// How to repeat calls that failed.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Retry {
-    /// The unit of the waits: a second, except in tests.
-    pub(super) unit: Duration,
-}
-
-impl Retry {
+impl Tempo {
     /// Repeats a call at most `tries` times. Being throttled does not count as a try, but has a limit of its own.
-    pub(super) async fn up_to<T, F: Future<Output = Result<T, RestError>>>(
-        self,
+    pub(super) async fn retry<T, F: Future<Output = Result<T, RestError>>>(
+        &self,
         tries: u32,
         what: &str,
         mut call: impl FnMut() -> F,
@@ -65,8 +59,8 @@ impl Retry {
     }
 
     /// The wait after this error and this many earlier failures.
-    pub(super) fn wait_after(self, error: &RestError, failures: u32) -> Duration {
-        let (first, longest) = (self.unit * CALL_WAIT.0, self.unit * CALL_WAIT.1);
+    pub(super) fn wait_after(&self, error: &RestError, failures: u32) -> Duration {
+        let (first, longest) = (self.retry_unit * CALL_WAIT.0, self.retry_unit * CALL_WAIT.1);
         let wait = match error {
             RestError::RateLimited { until } => {
                 Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(first)
@@ -81,13 +75,11 @@ impl Retry {
 mod tests {
     use super::*;
 
-    const RETRY: Retry = Retry { unit: Duration::from_secs(1) };
-
     /// How often a call is made that always fails with this error.
     async fn calls(error: RestError) -> u32 {
         let mut calls = 0;
-        let failed: Result<(), _> = RETRY
-            .up_to(4, "a test", || {
+        let failed: Result<(), _> = Tempo::default()
+            .retry(4, "a test", || {
                 calls += 1;
                 let error = error.clone();
                 async { Err(error) }

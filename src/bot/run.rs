@@ -134,7 +134,6 @@ pub enum RunError {
 }
 
 /// A running bot.
-#[derive(Debug)]
 pub struct Bot {
     parts: JoinSet<&'static str>,
     /// Stops every part after its current work; [`Bot::run`] then returns within 10 s.
@@ -153,7 +152,6 @@ pub struct Bot {
 }
 
 /// What only the active one of several replicas has to do.
-#[derive(Debug)]
 struct Work {
     webhooks: WebhookClient,
     realtime: Realtime,

@@ -79,21 +79,12 @@ impl SavedLogin {
         }
     }
 
-    async fn save(&self, login: Arc<Login>) -> Result<(), SaveError> {
+    async fn save(&self, login: Arc<Login>) -> Result<(), String> {
         let seal = self.seal.clone();
         let sealed = spawn_blocking(move || seal.close(&login)).await.ok().flatten();
-        let sealed = sealed.ok_or(SaveError::Seal)?;
-        Ok(self.store.save_login(&sealed).await?)
+        let sealed = sealed.ok_or("it cannot be encrypted")?;
+        self.store.save_login(&sealed).await.map_err(|error| error.to_string())
     }
-}
-
-/// Why a login was not saved.
-#[derive(Debug, thiserror::Error)]
-enum SaveError {
-    #[error("it cannot be encrypted")]
-    Seal,
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 async fn open_saved(store: &Store, seal: &Seal) -> Result<Option<Login>, StoreError> {

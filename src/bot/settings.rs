@@ -49,7 +49,7 @@ impl Current {
 }
 
 /// Replaces the configuration while the bot runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reloader {
     pub(super) current: Current,
     pub(super) access: watch::Sender<Arc<Access>>,

@@ -263,7 +263,7 @@ async fn first_outcome(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Resu
         match events.recv().await? {
             RealtimeEvent::Ready { .. } => return Some(Ok(())),
             RealtimeEvent::Lost { reason, .. } => return Some(Err(reason)),
-            RealtimeEvent::Message { .. } | RealtimeEvent::RoomsChanged(_) => {}
+            RealtimeEvent::Message(_) | RealtimeEvent::RoomsChanged(_) => {}
         }
     }
 }

@@ -24,10 +24,10 @@ pub(super) fn room_of(pattern: &RoomPattern) -> Room {
         RoomPattern::Any => channel("general"),
         RoomPattern::Id(id) => room(id.as_str(), None),
         RoomPattern::Name(name) => channel(name),
-        RoomPattern::Glob(glob) => {
-            let name = glob.as_str().replace(['*', '?'], "x");
+        RoomPattern::Glob(glob, _) => {
+            let room = channel(&glob.replace(['*', '?'], "x"));
             // With brackets or braces, the glob itself is a name that it matches.
-            channel(if glob.matches(&name) { &name } else { glob.as_str() })
+            if pattern.matches(&room, true) { room } else { channel(glob) }
         }
     }
 }

@@ -26,15 +26,6 @@ struct Taken {
     connections: HashMap<u64, Connection>,
 }
 
-/// Where the room for a connection came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
-    /// A place was free.
-    Free,
-    /// Another connection was closed.
-    Made,
-}
-
 #[derive(Debug)]
 struct Connection {
     network: IpAddr,
@@ -56,25 +47,25 @@ impl Places {
     }
 
     /// Makes room for one more connection: where all places are taken, it closes the one that has to give way. While all of them
-    /// are answered it waits.
-    pub(super) async fn make_room(&self) -> Room {
+    /// are answered it waits. Returns whether it closed one.
+    pub(super) async fn make_room(&self) -> bool {
         loop {
-            if let Some(room) = self.try_to_make_room() {
-                return room;
+            if let Some(has_closed) = self.try_to_make_room() {
+                return has_closed;
             }
             self.freed.notified().await;
         }
     }
 
-    fn try_to_make_room(&self) -> Option<Room> {
+    fn try_to_make_room(&self) -> Option<bool> {
         let mut taken = self.taken.lock();
         if taken.connections.len() < self.most {
-            return Some(Room::Free);
+            return Some(false);
         }
         let closed = taken.first_to_go().and_then(|number| taken.connections.remove(&number))?;
         drop(taken);
         closed.task.abort();
-        Some(Room::Made)
+        Some(true)
     }
 
     /// Takes a place for the connection that `spawn` starts.
@@ -183,7 +174,7 @@ mod tests {
         assert!(busy.answer());
         assert_eq!(places.try_to_make_room(), None);
         drop(busy);
-        assert_eq!(places.make_room().await, Room::Free);
+        assert!(!places.make_room().await);
     }
 
     #[tokio::test]
@@ -204,6 +195,6 @@ mod tests {
         });
         drop(opened);
         assert!(places.taken.lock().connections.is_empty());
-        assert_eq!(places.make_room().await, Room::Free);
+        assert!(!places.make_room().await);
     }
 }

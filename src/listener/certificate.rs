@@ -3,7 +3,7 @@
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::{io, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use rustls::{
@@ -19,63 +19,19 @@ use crate::config::{TlsFiles, read_bounded};
 const MAX_FILE: u64 = 1 << 20;
 
 /// Why a certificate cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
-    /// A file cannot be read.
-    #[error("{key}: {path} cannot be read ({source}); name a PEM file that the bot's user may read")]
-    Unreadable {
-        /// The key of `bot.toml`.
-        key: &'static str,
-        /// The file it names.
-        path: String,
-        /// The error of the operating system.
-        source: io::Error,
-    },
-    /// The file contains no certificate.
-    #[error(
-        "listener.tls_cert: {0} contains no certificate in PEM format; name the file that has -----BEGIN CERTIFICATE----- in it, such as fullchain.pem"
-    )]
-    NoCertificate(String),
-    /// The file contains no private key.
-    #[error(
-        "listener.tls_key: {0} contains no private key in PEM format; name the file that has -----BEGIN PRIVATE KEY----- in it, without a passphrase (to remove it: openssl pkey -in key.pem -out unlocked.pem)"
-    )]
-    NoKey(String),
-    /// A key or a certificate is damaged, or of a type that TLS does not use.
-    #[error("{key}: {path} cannot be used ({source}); create it again")]
-    Unusable {
-        /// The key of `bot.toml`.
-        key: &'static str,
-        /// The file it names.
-        path: String,
-        /// What is wrong with it.
-        source: rustls::Error,
-    },
-    /// The key belongs to another certificate.
-    #[error(
-        "listener.tls_key: {key} does not belong to the first certificate in {cert}; name the key it was created with, and put the server's own certificate first in its file"
-    )]
-    Mismatch {
-        /// The key's file.
-        key: String,
-        /// The certificate's file.
-        cert: String,
-    },
-    /// TLS cannot be set up.
-    #[error("TLS cannot be set up ({0})")]
-    Setup(rustls::Error),
-}
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CertificateError(String);
 
 /// A certificate with its key, from the last valid content of its files.
 pub struct Certificate {
     files: TlsFiles,
     acceptor: RwLock<TlsAcceptor>,
     /// The files as last read, or the error.
-    last_read: Mutex<Result<Pem, String>>,
+    last_read: Mutex<Result<Pem, CertificateError>>,
 }
 
 /// The outcome of [`Certificate::reload`].
-#[derive(Debug)]
 pub(super) enum Reload {
     /// The files did not change.
     Unchanged,
@@ -103,12 +59,11 @@ impl Certificate {
     /// Reads the files again, and uses a new certificate if it is valid. Returns the same error only once.
     pub(super) fn reload(&self) -> Reload {
         let read = Pem::read(&self.files);
-        let now = read.as_ref().map(Pem::clone).map_err(ToString::to_string);
         let mut last_read = self.last_read.lock();
-        if *last_read == now {
+        if *last_read == read {
             return Reload::Unchanged;
         }
-        *last_read = now;
+        last_read.clone_from(&read);
         match read.and_then(|pem| pem.acceptor(&self.files)) {
             Ok(acceptor) => {
                 *self.acceptor.write() = acceptor;
@@ -116,12 +71,6 @@ impl Certificate {
             }
             Err(error) => Reload::Invalid(error),
         }
-    }
-}
-
-impl std::fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificate").field("files", &self.files).finish_non_exhaustive()
     }
 }
 
@@ -138,34 +87,36 @@ impl Pem {
     }
 
     fn acceptor(&self, files: &TlsFiles) -> Result<TlsAcceptor, CertificateError> {
-        let (cert, key) = (display(&files.cert), display(&files.key));
+        let (cert, key) = (files.cert.display(), files.key.display());
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.cert).collect();
-        let chain = chain.ok().filter(|chain| !chain.is_empty());
-        let chain = chain.ok_or_else(|| CertificateError::NoCertificate(cert.clone()))?;
-        let secret =
-            PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| CertificateError::NoKey(key.clone()))?;
+        let chain = chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| {
+            CertificateError(format!("listener.tls_cert: {cert} contains no certificate in PEM format; name the file that has -----BEGIN CERTIFICATE----- in it, such as fullchain.pem"))
+        })?;
+        let secret = PrivateKeyDer::from_pem_slice(&self.key).map_err(|_| {
+            CertificateError(format!("listener.tls_key: {key} contains no private key in PEM format; name the file that has -----BEGIN PRIVATE KEY----- in it, without a passphrase (to remove it: openssl pkey -in key.pem -out unlocked.pem)"))
+        })?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(CertificateError::Setup)?
+            .map_err(|error| CertificateError(format!("TLS cannot be set up ({error})")))?
             .with_no_client_auth()
             .with_single_cert(chain, secret);
-        let mut config = config.map_err(|source| match source {
-            rustls::Error::InconsistentKeys(_) => CertificateError::Mismatch { key, cert },
-            rustls::Error::InvalidCertificate(_) => {
-                CertificateError::Unusable { key: "listener.tls_cert", path: cert, source }
-            }
-            source => CertificateError::Unusable { key: "listener.tls_key", path: key, source },
+        let mut config = config.map_err(|error| {
+            CertificateError(match error {
+                rustls::Error::InconsistentKeys(_) => format!("listener.tls_key: {key} does not belong to the first certificate in {cert}; name the key it was created with, and put the server's own certificate first in its file"),
+                rustls::Error::InvalidCertificate(_) => format!("listener.tls_cert: {cert} cannot be used ({error}); create it again"),
+                _ => format!("listener.tls_key: {key} cannot be used ({error}); create it again"),
+            })
         })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
 
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, CertificateError> {
-    let content = read_bounded(path, MAX_FILE);
-    content.map_err(|source| CertificateError::Unreadable { key, path: display(path), source })
-}
-
-fn display(path: &Path) -> String {
-    path.display().to_string()
+fn read(key: &str, path: &Path) -> Result<Vec<u8>, CertificateError> {
+    read_bounded(path, MAX_FILE).map_err(|error| {
+        let path = path.display();
+        CertificateError(format!(
+            "{key}: {path} cannot be read ({error}); name a PEM file that the bot's user may read"
+        ))
+    })
 }

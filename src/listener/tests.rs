@@ -19,7 +19,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{certificate::tests::Files, *};
-use crate::config::{Listener, TlsFiles};
+use crate::config::TlsFiles;
 
 const SECRET: &str = "a-secret-of-some-length";
 const EVENT: &str = r#"{"eventType": 203, "id": "n1", "user": {"username": "Rene"}}"#;

@@ -13,7 +13,7 @@ use tracing_subscriber::{
     fmt::{FormatFields, MakeWriter, format},
 };
 
-use super::{LogFormat, journal::priority};
+use super::journal::priority;
 
 /// A line beyond this length is shortened, in bytes.
 const MAX_LINE: usize = 16 * 1024;
@@ -44,7 +44,7 @@ fn field(writer: &mut format::Writer<'_>, field: &Field, value: &dyn Debug) -> f
 /// Makes writers of whole lines that are escaped first.
 pub(super) struct Escaped<M> {
     pub(super) writer: M,
-    pub(super) format: LogFormat,
+    pub(super) is_json: bool,
     /// Whether each line begins with its priority.
     pub(super) to_journal: bool,
 }
@@ -52,7 +52,7 @@ pub(super) struct Escaped<M> {
 /// Writes one line in one call: otherwise lines of several threads would mix.
 pub(super) struct LineWriter<W> {
     writer: W,
-    format: LogFormat,
+    is_json: bool,
     priority: &'static str,
 }
 
@@ -60,7 +60,7 @@ impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Escaped<M> {
     type Writer = LineWriter<M::Writer>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        LineWriter { writer: self.writer.make_writer(), format: self.format, priority: "" }
+        LineWriter { writer: self.writer.make_writer(), is_json: self.is_json, priority: "" }
     }
 
     fn make_writer_for(&'a self, line: &Metadata<'_>) -> Self::Writer {
@@ -73,10 +73,7 @@ impl<W: Write> Write for LineWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(bytes);
         let line = text.strip_suffix('\n').unwrap_or(&text);
-        let line = match self.format {
-            LogFormat::Json => json(line),
-            _ => plain(line),
-        };
+        let line = if self.is_json { json(line) } else { plain(line) };
         self.writer.write_all([self.priority, &line, "\n"].concat().as_bytes())?;
         Ok(bytes.len())
     }
@@ -136,18 +133,18 @@ mod tests {
 
     use super::*;
 
-    fn logged(format: LogFormat, value: &str) -> String {
-        logged_in_colour(format, value, false)
+    fn logged(is_json: bool, value: &str) -> String {
+        logged_in_colour(is_json, value, false)
     }
 
-    fn logged_in_colour(format: LogFormat, value: &str, colours: bool) -> String {
+    fn logged_in_colour(is_json: bool, value: &str, colours: bool) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         let writer = Arc::new(File::create(file.path()).unwrap());
-        let log = fmt().with_writer(Escaped { writer, format, to_journal: false }).with_ansi(colours);
+        let log = fmt().with_writer(Escaped { writer, is_json, to_journal: false }).with_ansi(colours);
         let write = || tracing::warn!(id = %value, quoted = value, "failed: {value}");
-        match format {
-            LogFormat::Json => with_default(log.json().flatten_event(true).finish(), write),
-            _ => with_default(log.fmt_fields(fields()).finish(), write),
+        match is_json {
+            true => with_default(log.json().flatten_event(true).finish(), write),
+            false => with_default(log.fmt_fields(fields()).finish(), write),
         }
         std::fs::read_to_string(file.path()).unwrap()
     }
@@ -155,18 +152,18 @@ mod tests {
     #[test]
     fn what_comes_from_others_stays_on_one_line_and_does_nothing_to_a_terminal() {
         let foreign = "a\nERROR b\r\u{1b}[2J\u{9b}2J\u{202e}c\u{2028}\u{7f}\0ü";
-        for format in [LogFormat::Text, LogFormat::Json] {
-            let line = logged(format, foreign);
+        for is_json in [false, true] {
+            let line = logged(is_json, foreign);
             assert!(line.ends_with('\n') && line.contains('ü'), "{line}");
             assert!(!line.trim_end_matches('\n').contains(is_unsafe), "{line:?}");
         }
-        let line: Value = serde_json::from_str(&logged(LogFormat::Json, foreign)).unwrap();
+        let line: Value = serde_json::from_str(&logged(true, foreign)).unwrap();
         assert_eq!(line["id"], foreign);
     }
 
     #[test]
     fn only_the_colours_of_the_format_reach_a_terminal() {
-        let colours = |value| logged_in_colour(LogFormat::Text, value, true).matches('\u{1b}').count();
+        let colours = |value| logged_in_colour(false, value, true).matches('\u{1b}').count();
         assert!(colours("red") > 0);
         assert_eq!(colours("\u{1b}[31mred\u{1b}[0m"), colours("red"));
     }
@@ -174,8 +171,8 @@ mod tests {
     #[test]
     fn a_long_line_is_shortened_and_remains_json() {
         let long = "ä".repeat(100_000);
-        assert!(logged(LogFormat::Text, &long).len() <= MAX_LINE + 1);
-        let line: Value = serde_json::from_str(&logged(LogFormat::Json, &long)).unwrap();
+        assert!(logged(false, &long).len() <= MAX_LINE + 1);
+        let line: Value = serde_json::from_str(&logged(true, &long)).unwrap();
         assert_eq!(line["id"].as_str().unwrap().chars().count(), MAX_VALUE);
     }
 }

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use rocketchat::realtime::{Realtime, RealtimeEvent};
+use rocketchat::realtime::{Realtime, RealtimeEvent, StreamedMessage};
 use rocketchat::{Account, Connector, Credentials};
 
 #[tokio::main]
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let session = tokio::spawn(async move { Realtime::new(account).run(sender, Default::default()).await });
     while let Some(event) = events.recv().await {
         match event {
-            RealtimeEvent::Message { message, .. } => {
+            RealtimeEvent::Message(StreamedMessage { message, .. }) => {
                 println!("{}: {}", message.author.username, message.text)
             }
             event => eprintln!("{event:?}"),

@@ -120,7 +120,7 @@ pub struct Refusal {
 /// An account on a server, with its login.
 #[derive(Debug)]
 pub struct Account {
-    http: Http,
+    pub(super) http: Http,
     credentials: Credentials,
     token: watch::Sender<TokenState>,
     /// Held during a login, so that concurrent callers share one.
@@ -155,7 +155,7 @@ impl Account {
 
     /// The server.
     pub fn server(&self) -> &ServerUrl {
-        self.http.server()
+        &self.http.server
     }
 
     /// The account's user; `None` before the first login.
@@ -198,16 +198,12 @@ impl Account {
     /// The server's time, exact to about a second; `None` before the first REST answer. Setting this machine's clock does
     /// not change it.
     pub fn server_now(&self) -> Option<Timestamp> {
-        self.http.server_now()
+        self.http.clock.now()
     }
 
     /// The server's clock minus this machine's.
     pub fn clock_offset(&self) -> Option<SignedDuration> {
         self.server_now().map(|server| server.duration_since(Timestamp::now()))
-    }
-
-    pub(super) fn http(&self) -> &Http {
-        &self.http
     }
 
     /// The current login; logs in if there is none. Concurrent callers share one login.
@@ -261,15 +257,12 @@ impl Account {
         };
         let now = Instant::now();
         self.refusal.send_modify(|refusal| {
-            let before = refusal.as_ref().map(|before| (before.times, before.until));
-            let (times, until) = match before {
-                Some((times, until)) if until > now => (times, until),
-                _ => {
-                    let times = before.map_or(0, |(times, _)| times);
-                    let wait = first.saturating_mul(2_u32.saturating_pow(times)).min(longest);
-                    (times + 1, now + self.login_wait * wait)
-                }
-            };
+            let (mut times, mut until) =
+                refusal.as_ref().map_or((0, now), |before| (before.times, before.until));
+            if until <= now {
+                let wait = first.saturating_mul(2_u32.saturating_pow(times)).min(longest);
+                (times, until) = (times + 1, now + self.login_wait * wait);
+            }
             *refusal = Some(Refusal { error, until, times });
         });
     }
@@ -400,7 +393,7 @@ impl Account {
         let request = self.http.request(Method::POST, "login").json(&body);
         let outcome = self.http.exchange("login", request, MAX_BODY).await.map_err(error::login_refused);
         if let Err(LoginError::NotNow(RestError::RateLimited { until })) = &outcome {
-            self.http.close("login", *until);
+            self.http.limits.close("login", *until);
         }
         read_login(&outcome?, username)
             .ok_or_else(|| LoginError::NotNow(RestError::unavailable("the answer to the login has no token")))

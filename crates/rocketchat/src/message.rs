@@ -84,8 +84,9 @@ impl Room {
     }
 }
 
-/// A room's type, by its one-letter `t`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A room's type, by its one-letter `t`. As text it is the variant's name in lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum RoomKind {
     /// `c`: public channel.
     Channel,

@@ -103,16 +103,10 @@ pub struct AlertRef {
     pub external_id: Option<String>,
 }
 
-/// A body that is not a notification.
+/// Why a body is not a notification.
 #[derive(Debug, thiserror::Error)]
-pub enum NotAnEvent {
-    /// Not JSON.
-    #[error("the body is not JSON: {0}")]
-    NotJson(#[source] serde_json::Error),
-    /// JSON, but not an object with an `eventType`.
-    #[error("the body is JSON, but no SIGNL4 event: {0}")]
-    WrongShape(&'static str),
-}
+#[error("{0}")]
+pub struct NotAnEvent(String);
 
 impl Notification {
     /// Reads the body of one call of SIGNL4's outbound webhook.
@@ -120,12 +114,14 @@ impl Notification {
     /// # Errors
     /// If the body is not a JSON object with a numeric `eventType`.
     pub fn parse(body: &[u8]) -> Result<Self, NotAnEvent> {
-        let value = lenient_json::read(body).map_err(NotAnEvent::NotJson)?;
+        let value =
+            lenient_json::read(body).map_err(|error| NotAnEvent(format!("the body is not JSON: {error}")))?;
+        let no_event = |why| NotAnEvent(format!("the body is JSON, but no SIGNL4 event: {why}"));
         if !value.is_object() {
-            return Err(NotAnEvent::WrongShape("it is not an object"));
+            return Err(no_event("it is not an object"));
         }
-        let event_type = number(field(&value, "eventType"))
-            .ok_or(NotAnEvent::WrongShape("eventType is missing or not a number"))?;
+        let event_type = number(field(&value, "eventType"));
+        let event_type = event_type.ok_or_else(|| no_event("eventType is missing or not a number"))?;
         let alert = Some(field(&value, "alert")).filter(|alert| alert.is_object());
         let event_kind =
             EventKind::of(event_type, alert.and_then(|alert| number(field(alert, "statusCode"))));

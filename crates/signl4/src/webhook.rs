@@ -65,67 +65,46 @@ pub enum Doubt {
     Secret,
 }
 
-/// Why a text is not a webhook URL.
+/// Why a text is not a webhook URL. It does not repeat the text.
 #[derive(Debug, thiserror::Error)]
-pub enum InvalidWebhookUrl {
-    /// Not a URL.
-    #[error("is not a URL ({0})")]
-    NotAUrl(#[from] url::ParseError),
-    /// An e-mail address; each team has one too.
-    #[error("is an e-mail address, not a webhook URL")]
-    Email,
-    /// A single word.
-    #[error("is not a URL, but perhaps only the secret at its end, or an API key")]
-    Word,
-    /// A scheme other than http and https, or no host.
-    #[error("is not an http or https URL")]
-    NotHttp,
-    /// The path has no secret at its end.
-    #[error("has no team secret at the end of its path")]
-    NoSecret,
-    /// `{team-secret}` and the like.
-    #[error("still has a placeholder in place of the team's secret")]
-    Placeholder,
-    /// A space, for example.
-    #[error("has a character in the team's secret that no secret has, such as a space")]
-    Character,
-}
+#[error("{0}")]
+pub struct InvalidWebhookUrl(String);
 
 impl WebhookUrl {
     /// Checks a URL such as `https://connect.signl4.com/webhook/{team-secret}`.
     ///
     /// # Errors
-    /// If it is not an http(s) URL, or its path does not end in a secret. The error does not repeat the text.
+    /// If it is not an http(s) URL, or its path does not end in a secret.
     pub fn parse(text: &str) -> Result<Self, InvalidWebhookUrl> {
+        let refused = |why: &str| Err(InvalidWebhookUrl(why.to_owned()));
         let text = text.trim();
         if text.contains('@') && (!text.contains("://") || text.starts_with("mailto:")) {
-            return Err(InvalidWebhookUrl::Email);
+            return refused("is an e-mail address, not a webhook URL");
         }
         if !text.is_empty()
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_=+".contains(&byte))
         {
-            return Err(InvalidWebhookUrl::Word);
+            return refused("is not a URL, but perhaps only the secret at its end, or an API key");
         }
-        let mut url = Url::parse(text)?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(InvalidWebhookUrl::NotHttp);
-        }
-        let host = url.host_str().ok_or(InvalidWebhookUrl::NotHttp)?.to_owned();
+        let mut url =
+            Url::parse(text).map_err(|error| InvalidWebhookUrl(format!("is not a URL ({error})")))?;
+        let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).map(str::to_owned);
+        let Some(host) = host else { return refused("is not an http or https URL") };
         // A slash at the end is a common mistake.
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
         let secret = url.path_segments().and_then(|mut segments| segments.next_back()).unwrap_or_default();
         if secret.is_empty() || secret.eq_ignore_ascii_case("webhook") {
-            return Err(InvalidWebhookUrl::NoSecret);
+            return refused("has no team secret at the end of its path");
         }
         // As it was written: the parser escapes some of these.
         let written = text.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
         let written = written.rsplit('/').next().unwrap_or_default();
         if written.contains(['{', '<', '[', '…']) || written == "..." {
-            return Err(InvalidWebhookUrl::Placeholder);
+            return refused("still has a placeholder in place of the team's secret");
         }
         if secret.contains('%') {
-            return Err(InvalidWebhookUrl::Character);
+            return refused("has a character in the team's secret that no secret has, such as a space");
         }
         let (is_tls, doubt) = (url.scheme() == "https", doubt(&host, url.path(), secret));
         Ok(Self { url: SecretString::from(String::from(url)), host, is_tls, doubt })

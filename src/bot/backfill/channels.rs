@@ -35,19 +35,19 @@ impl Backfill {
         let unfound = session.settings.config.triggers.unfound(joined.iter());
         let mut searched = Searched { found: vec![], is_complete: true, is_answered: true };
         for id in unfound.ids {
-            let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
+            let info = intake.tempo.retry(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
             self.looked_up(info, id.as_str(), first_session, &mut searched).await;
         }
         // A room that an entry named before, and that has another name now.
         for id in &intake.rooms.named_and_unknown() {
-            match intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_id(id)).await {
+            match intake.tempo.retry(self.tries(), WHAT, || intake.rest.room_by_id(id)).await {
                 Err(error) if error.code() == Some(NO_SUCH_ROOM) => intake.rooms.remove(id),
                 info => self.looked_up(info, id.as_str(), first_session, &mut searched).await,
             }
         }
         let mut missing = Vec::new();
         for name in unfound.names {
-            let info = intake.retry.up_to(self.tries(), WHAT, || intake.rest.room_by_name(name)).await;
+            let info = intake.tempo.retry(self.tries(), WHAT, || intake.rest.room_by_name(name)).await;
             match info {
                 Err(error) if error.code() == Some(NO_SUCH_ROOM) => missing.push((name, error)),
                 info => self.looked_up(info, name, first_session, &mut searched).await,
@@ -101,8 +101,8 @@ impl Backfill {
         let mut offset = 0;
         loop {
             let page = intake
-                .retry
-                .up_to(self.tries(), "the channels cannot be listed", || intake.rest.channels(offset, PAGE));
+                .tempo
+                .retry(self.tries(), "the channels cannot be listed", || intake.rest.channels(offset, PAGE));
             let page = match page.await {
                 Ok(page) => page,
                 Err(error) => {

@@ -179,7 +179,7 @@ impl Backfill {
                     if self.intake.warns("unlisted rooms") {
                         warn!(%error, "the rooms cannot be listed; trying again");
                     }
-                    sleep(self.intake.retry.wait_after(&error, failures)).await;
+                    sleep(self.intake.tempo.wait_after(&error, failures)).await;
                     failures += 1;
                 }
             }
@@ -254,7 +254,7 @@ impl Backfill {
     /// than too late.
     async fn joined_since(&self, listed: Timestamp) -> HashMap<RoomId, Timestamp> {
         let reading = || self.intake.rest.subscriptions(Some(listed - OVERLAP));
-        match self.intake.retry.up_to(TRIES, "the subscriptions cannot be read", reading).await {
+        match self.intake.tempo.retry(TRIES, "the subscriptions cannot be read", reading).await {
             Ok(subscriptions) => {
                 let joined = subscriptions.into_iter();
                 joined.filter_map(|one| Some((one.room.id, one.joined_at?))).collect()
@@ -270,7 +270,7 @@ impl Backfill {
     /// When a channel was created that is watched even if the bot is not in it. Joining it does not matter.
     async fn created_after(&self, known: &Known, listed: Timestamp) -> Option<Timestamp> {
         let reading = || self.intake.rest.room_by_id(&known.room.id);
-        match self.intake.retry.up_to(TRIES, "a room cannot be looked up", reading).await {
+        match self.intake.tempo.retry(TRIES, "a room cannot be looked up", reading).await {
             Ok(info) => info.created_at,
             Err(error) => error.is_retryable().then_some(listed + SKEW),
         }

@@ -128,7 +128,7 @@ impl Reader {
         while let Some(since) = next {
             let page = || self.intake.rest.sync_messages(id, since);
             let page = match tries {
-                Some(tries) => self.intake.retry.up_to(tries, "a room cannot be read", page).await,
+                Some(tries) => self.intake.tempo.retry(tries, "a room cannot be read", page).await,
                 None => page().await,
             };
             match page {

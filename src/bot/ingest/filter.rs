@@ -15,6 +15,7 @@ use crate::bot::context::Context;
 use crate::bot::outbox::is_reply_id;
 
 /// Decides which messages the ingest would drop.
+#[derive(Debug)]
 pub(in crate::bot) struct StreamFilter {
     pub(in crate::bot) context: Context,
     pub(in crate::bot) seen: Arc<SeenTexts>,
@@ -43,7 +44,7 @@ impl StreamFilter {
             Some(true) if message.has_type || is_reply_id(&message.id) => return false,
             Some(true) => {}
         }
-        let text = message.text();
+        let text = &message.text;
         if settings.config.triggers.may_match(text) {
             return self.seen.sight(&message.id, text) != Sight::Same;
         }

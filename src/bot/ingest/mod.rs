@@ -14,8 +14,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use jiff::Timestamp;
-use rocketchat::realtime::{RealtimeEvent, RoomChange};
+use rocketchat::realtime::{RealtimeEvent, RoomChange, StreamedMessage};
 use rocketchat::rest::Subscription;
 use rocketchat::{Message, RestError, Room, RoomId, UserId};
 use tokio::sync::{mpsc, watch};
@@ -24,7 +25,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 pub(super) use self::filter::StreamFilter;
-use self::pending::{PendingMessages, StreamMessage};
+use self::pending::PendingMessages;
 pub(super) use self::rooms::{Known, Rooms, is_watched_from_outside};
 pub(super) use self::seen::SeenTexts;
 pub(super) use self::settle::{Item, Oldest, oldest};
@@ -58,10 +59,7 @@ pub(super) struct Ingest {
 }
 
 /// A message whose room is known, before it is stored.
-struct Placed {
-    message: Box<Message>,
-    known: Arc<Known>,
-}
+type Placed = (Box<Message>, Arc<Known>);
 
 impl Ingest {
     pub(super) fn new(
@@ -86,10 +84,11 @@ impl Ingest {
         let mut burst = Vec::with_capacity(BURST);
         loop {
             tokio::select! {
-                () = death_of(&mut self.backfill) => return,
+                // It never ends by itself, so it has panicked.
+                Some(_) = OptionFuture::from(self.backfill.as_mut()) => return,
                 Ok(()) = self.changes.changed() => self.adopt_settings().await,
-                () = due(self.poll_at) => self.start_polling().await,
-                () = self.pending.due() => self.retry_pending().await,
+                Some(()) = OptionFuture::from(self.poll_at.map(sleep_until)) => self.start_polling().await,
+                Some(()) = OptionFuture::from(self.pending.due().map(sleep_until)) => self.retry_pending().await,
                 received = events.recv_many(&mut burst, BURST) => match received {
                     0 => return,
                     _ => self.handle_all(&mut burst).await,
@@ -102,9 +101,7 @@ impl Ingest {
         let mut placed = Vec::new();
         for event in burst.drain(..) {
             match event {
-                RealtimeEvent::Message { message, participant, room } => {
-                    self.place(StreamMessage { message, participant, hint: room }, &mut placed).await;
-                }
+                RealtimeEvent::Message(message) => self.place(message, &mut placed).await,
                 other => {
                     self.settle_all(&mut placed).await;
                     self.handle(other).await;
@@ -137,7 +134,7 @@ impl Ingest {
                 telemetry::reconnect(reason.name());
                 debug!(reason = reason.name(), ?retry_in, "not listening");
             }
-            RealtimeEvent::Message { .. } => {}
+            RealtimeEvent::Message(_) => {}
         }
     }
 
@@ -201,7 +198,7 @@ impl Ingest {
     }
 
     /// Finds the room of a message from the stream. If the room is unknown, the message is set aside.
-    async fn place(&mut self, message: StreamMessage, placed: &mut Vec<Placed>) {
+    async fn place(&mut self, message: StreamedMessage, placed: &mut Vec<Placed>) {
         if self.session.is_none() {
             return;
         }
@@ -210,9 +207,7 @@ impl Ingest {
             self.settle_all(placed).await;
             self.adopt_settings().await;
         }
-        let id = &message.message.room;
-        let known = self.intake.rooms.complete(id, &message.hint, message.participant);
-        let found = match known {
+        let found = match self.intake.rooms.complete(&message) {
             Some(known) => Lookup::Found(known),
             None => {
                 // The server may be slow; earlier messages need not wait for it.
@@ -221,9 +216,7 @@ impl Ingest {
             }
         };
         match found {
-            Lookup::Found(known) if known.watched => {
-                placed.push(Placed { message: message.message, known });
-            }
+            Lookup::Found(known) if known.watched => placed.push((message.message, known)),
             Lookup::Found(_) | Lookup::NoSuchRoom => {}
             Lookup::NotNow => {
                 let room = message.message.room.clone();
@@ -250,7 +243,7 @@ impl Ingest {
             return;
         }
         let mut items = Vec::with_capacity(placed.len());
-        for Placed { message, known } in placed.iter() {
+        for (message, known) in placed.iter() {
             let room =
                 self.progress_of(&message.room, &session, session.heard_since(message.updated_at)).await;
             items.push(Item {
@@ -261,7 +254,7 @@ impl Ingest {
         }
         self.intake.settle(&items, &session).await;
         drop(items);
-        for Placed { known, .. } in placed.drain(..) {
+        for (_, known) in placed.drain(..) {
             // Only once: a channel that cannot be joined must not delay each of its messages.
             let may_join = !known.joined && self.settings.config.rocketchat.auto_join;
             if may_join && self.asked_to_join.insert(known.room.id.clone()) {
@@ -271,7 +264,7 @@ impl Ingest {
     }
 
     /// Requests a message's room from the server, for no longer than other messages can wait.
-    async fn look_up(&mut self, message: &StreamMessage) -> Lookup {
+    async fn look_up(&mut self, message: &StreamedMessage) -> Lookup {
         if !self.pending.may_ask() {
             return Lookup::NotNow;
         }
@@ -288,7 +281,7 @@ impl Ingest {
             }
             Err(error) => {
                 debug!(room = %id, %error, "the message's room is not known yet; asking again");
-                self.pending.back_off(self.intake.retry.wait_after(&error, 0));
+                self.pending.back_off(self.intake.tempo.wait_after(&error, 0));
                 Lookup::NotNow
             }
         }
@@ -324,7 +317,7 @@ impl Ingest {
                 if self.intake.rooms.is_named(&room) && self.is_gone(&room).await {
                     return self.deleted(&room).await;
                 }
-                self.intake.rooms.left(&room);
+                self.intake.rooms.keep_joined(|other| *other != room);
                 if was_watched {
                     warn!(%room, "the bot was removed from a watched room");
                 }
@@ -386,20 +379,4 @@ enum Lookup {
     NoSuchRoom,
     /// The server did not describe the room when it was asked.
     NotNow,
-}
-
-/// Returns at that time; never if there is none.
-async fn due(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Returns when a backfill ends. It never ends on its own, so it has panicked.
-async fn death_of(backfill: &mut Option<AbortOnDropHandle<()>>) {
-    match backfill {
-        Some(backfill) => drop(backfill.await),
-        None => std::future::pending().await,
-    }
 }

@@ -5,26 +5,17 @@
 
 use std::time::Duration;
 
-use rocketchat::Message;
-use rocketchat::realtime::RoomHint;
-use tokio::time::{Instant, sleep_until};
+use rocketchat::realtime::StreamedMessage;
+use tokio::time::Instant;
 
 /// Maximum number of waiting messages. Further ones are left to the backfill, which reads every room that the bot is
 /// in.
 const CAPACITY: usize = 4_096;
 
-/// A message from the stream.
-#[derive(Debug)]
-pub(super) struct StreamMessage {
-    pub(super) message: Box<Message>,
-    pub(super) participant: Option<bool>,
-    pub(super) hint: RoomHint,
-}
-
 /// The waiting messages, and when the server may be asked again.
 #[derive(Debug, Default)]
 pub(super) struct PendingMessages {
-    messages: Vec<StreamMessage>,
+    messages: Vec<StreamedMessage>,
     ask_at: Option<Instant>,
 }
 
@@ -40,14 +31,14 @@ impl PendingMessages {
     }
 
     /// Queues a message. `false` if too many are waiting.
-    pub(super) fn push(&mut self, message: StreamMessage) -> bool {
+    pub(super) fn push(&mut self, message: StreamedMessage) -> bool {
         let has_space = self.messages.len() < CAPACITY;
         self.messages.extend(has_space.then_some(message));
         has_space
     }
 
     /// The messages of the room whose message was queued first. Each room has its turn, even if another one has a problem.
-    pub(super) fn pop(&mut self) -> Vec<StreamMessage> {
+    pub(super) fn pop(&mut self) -> Vec<StreamedMessage> {
         let Some(room) = self.messages.first().map(|first| first.message.room.clone()) else { return vec![] };
         self.messages.extract_if(.., |pending| pending.message.room == room).collect()
     }
@@ -57,12 +48,8 @@ impl PendingMessages {
         *self = Self::default();
     }
 
-    /// Returns when it is time to request the next room.
-    pub(super) async fn due(&self) {
-        match self.ask_at {
-            _ if self.messages.is_empty() => std::future::pending().await,
-            Some(at) => sleep_until(at).await,
-            None => {}
-        }
+    /// When to request the next room; `None` if no message waits.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (!self.messages.is_empty()).then(|| self.ask_at.unwrap_or_else(Instant::now))
     }
 }

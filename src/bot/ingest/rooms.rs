@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use rocketchat::realtime::RoomHint;
+use rocketchat::realtime::StreamedMessage;
 use rocketchat::{MessageId, Room, RoomId, RoomKind};
 use url::Url;
 
@@ -213,16 +213,12 @@ impl Rooms {
 
     /// Completes the data that came with a message. `None` if an unknown name is missing: then the server has to be
     /// asked.
-    pub(super) fn complete(
-        &self,
-        id: &RoomId,
-        hint: &RoomHint,
-        participant: Option<bool>,
-    ) -> Option<Arc<Known>> {
+    pub(super) fn complete(&self, streamed: &StreamedMessage) -> Option<Arc<Known>> {
+        let id = &streamed.message.room;
         let before = self.get(id);
-        let kind = hint.kind.or(before.as_ref().map(|known| known.room.kind))?;
+        let kind = streamed.room_kind.or(before.as_ref().map(|known| known.room.kind))?;
         let known_name = before.as_ref().and_then(|known| known.room.name.as_ref());
-        let name = hint.name.as_ref().or(known_name);
+        let name = streamed.room_name.as_ref().or(known_name);
         if name.is_none() && !matches!(kind, RoomKind::Direct | RoomKind::Livechat) {
             return None;
         }
@@ -232,7 +228,7 @@ impl Rooms {
             return None;
         }
         // Servers that do not say this only send messages that the bot may read as a member.
-        let joined = participant.unwrap_or(before.as_ref().is_none_or(|known| known.joined));
+        let joined = streamed.participant.unwrap_or(before.as_ref().is_none_or(|known| known.joined));
         let room = Room { display_name, ..Room::new(id.clone(), name.cloned(), kind) };
         match before {
             Some(before) if before.room == room && before.joined == joined => Some(before),
@@ -249,11 +245,6 @@ impl Rooms {
             known.joined = false;
             known.judge(&settings.config.triggers);
         }
-    }
-
-    /// Records that the bot is no longer in a room.
-    pub(super) fn left(&self, id: &RoomId) {
-        self.keep_joined(|room| room != id);
     }
 
     /// The room as the triggers see it. It is not stored.

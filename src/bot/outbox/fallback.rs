@@ -101,21 +101,9 @@ pub(super) struct Form {
     pub(super) direct: Option<RoomId>,
 }
 
-/// The configured name and picture.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Appearance {
-    pub(super) alias: Option<String>,
-    pub(super) avatar: Option<String>,
-}
-
 impl Form {
-    /// The message to post. `link` is the URL of the message that it replies to.
-    pub(super) fn message(
-        &self,
-        reply: &Reply,
-        appearance: Appearance,
-        link: Option<&str>,
-    ) -> OutgoingMessage {
+    /// The message to post, under the account's own name. `link` is the URL of the message that it replies to.
+    pub(super) fn message(&self, reply: &Reply, link: Option<&str>) -> OutgoingMessage {
         let takes = |step| self.steps.contains(&step);
         let text = match takes(Step::WithoutMentions) {
             true => without_mentions(&reply.text),
@@ -141,14 +129,13 @@ impl Form {
                 shorten(&text, self.longest.unwrap_or(SHORT_REPLY).saturating_sub(around))
             }
         };
-        let appearance = if takes(Step::OwnName) { Appearance::default() } else { appearance };
         OutgoingMessage {
             id: reply.id.clone(),
             room: direct.unwrap_or(&reply.room).clone(),
             text: format!("{before}{text}{after}"),
             thread: reply.thread.clone().filter(|_| !is_outside),
-            alias: appearance.alias,
-            avatar: appearance.avatar,
+            alias: None,
+            avatar: None,
         }
     }
 }
@@ -260,8 +247,7 @@ mod tests {
 
     fn posted(steps: &[Step], form: Form, text: &str) -> OutgoingMessage {
         let form = Form { steps: steps.iter().copied().collect(), ..form };
-        let appearance = Appearance { alias: Some("SIGNL4".into()), avatar: Some("https://a/b.png".into()) };
-        form.message(&reply(text), appearance, Some("https://chat/channel/ops?msg=m"))
+        form.message(&reply(text), Some("https://chat/channel/ops?msg=m"))
     }
 
     #[test]
@@ -269,11 +255,6 @@ mod tests {
         let as_meant = posted(&[], Form::default(), "@all done");
         assert_eq!(as_meant.text, "@all done");
         assert_eq!((as_meant.room.as_str(), as_meant.thread.as_ref().unwrap().as_str()), ("r", "t"));
-        let own_name = posted(&[Step::OwnName], Form::default(), "@all done");
-        assert_eq!(
-            own_name,
-            OutgoingMessage { alias: None, avatar: None, id: own_name.id.clone(), ..as_meant.clone() }
-        );
         let defused = posted(&[Step::WithoutMentions], Form::default(), "@all done");
         assert_eq!(defused.text, "@\u{200B}all done");
         let outside = posted(&[Step::OutsideThread], Form::default(), "done");
@@ -351,7 +332,7 @@ pub(crate) mod fuzzing {
         };
         let link = "https://chat.example.com/channel/general?msg=m";
         for steps in [&Step::ALL[..3], &Step::ALL[..4], &Step::ALL] {
-            let message = form(steps).message(&reply, Appearance::default(), Some(link));
+            let message = form(steps).message(&reply, Some(link));
             let most = longest.max(1) + if steps.contains(&Step::Direct) { 150 } else { 0 };
             assert!(length(&message.text) <= most, "{:?} has more than {most}", message.text);
         }

@@ -18,7 +18,7 @@ use tokio::{sync::watch, task::JoinSet, time::interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use self::{rocketchat::RocketChat, schedule::Schedule, signl4::Signl4Team};
+use self::{rocketchat::RocketChat, schedule::Schedule, signl4::Signl4Team, worker::Line};
 use super::{context::Context, settings::Settings};
 use crate::{
     alerting::TeamName,
@@ -64,7 +64,7 @@ impl Outbox {
         outbox.adopt().await?;
         let chat = Arc::new(RocketChat::new(outbox.context.clone()));
         for queue in queues::of_chat() {
-            outbox.start_worker((queue.queue, queue.carries), chat.clone(), outbox.cancel.clone());
+            outbox.start_worker(queue.queue, queue.carries, chat.clone(), outbox.cancel.clone());
         }
         outbox.arrange_teams();
         Ok(outbox)
@@ -114,24 +114,24 @@ impl Outbox {
         info!(%team, host = url.host(), "sending a team's alerts");
         let stop = self.cancel.child_token();
         self.teams.insert(team.clone(), (stop.clone(), url.clone()));
-        let route = (of_team(&team), DeliveryKind::Alert);
         let (client, context) = (self.webhooks.clone(), self.context.clone());
-        self.start_worker(route, Signl4Team { team, url, client, context }, stop);
+        let to = Signl4Team { team, url, client, context };
+        self.start_worker(of_team(&to.team), DeliveryKind::Alert, to, stop);
     }
 
     /// The worker's result is its queue if it ended although nobody stopped it.
     fn start_worker(
         &mut self,
-        route: (Queue, DeliveryKind),
+        queue: Queue,
+        kind: DeliveryKind,
         to: impl worker::Destination,
         stop: CancellationToken,
     ) {
-        let Context { store, health, tempo, .. } = &self.context;
-        let store = (store.clone(), health.clone());
+        let Context { store, health, tempo, .. } = self.context.clone();
         let schedule = Schedule::new(tempo.sign_wait, tempo.retry_unit);
+        let line = Line { queue: queue.clone(), kind, to, store, health };
         self.workers.spawn(async move {
-            let queue = route.0.clone();
-            worker::work(route, to, store, schedule, stop.clone()).await;
+            worker::work(line, schedule, stop.clone()).await;
             if stop.is_cancelled() { Ok(()) } else { Err(queue) }
         });
     }

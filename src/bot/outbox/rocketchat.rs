@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tracing::{field::display, info, warn};
 
 use super::{
-    fallback::{Appearance, Form, Step, is_decision, next_step},
+    fallback::{Form, Step, is_decision, next_step},
     reply::{About, Reaction, Reply},
     worker::{Attempt, Destination, tried_long_enough},
 };
@@ -167,17 +167,15 @@ impl RocketChat {
 
     fn message(&self, reply: &Reply, form: &Form, settings: &Arc<Settings>) -> OutgoingMessage {
         let chat = &settings.config.rocketchat;
-        let refused = self.refused.lock().clone();
-        let appearance = match refused.is_some_and(|refused| Arc::ptr_eq(&refused, settings)) {
-            true => Appearance::default(),
-            false => Appearance {
-                alias: chat.alias.clone(),
-                avatar: chat.avatar.as_ref().map(ToString::to_string),
-            },
-        };
         let site = form.site.as_ref().unwrap_or(chat.url.base());
         let link = |about: &About| self.context.rooms.link(site, &reply.room, &about.message).to_string();
-        form.message(reply, appearance, reply.about.as_ref().map(link).as_deref())
+        let mut message = form.message(reply, reply.about.as_ref().map(link).as_deref());
+        let is_refused = self.refused.lock().as_ref().is_some_and(|refused| Arc::ptr_eq(refused, settings));
+        if !is_refused && !form.steps.contains(&Step::OwnName) {
+            message.alias = chat.alias.clone();
+            message.avatar = chat.avatar.as_ref().map(ToString::to_string);
+        }
+        message
     }
 
     /// From now on the bot posts under its own name. Logged once, though several queues may notice it at the same

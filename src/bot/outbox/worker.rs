@@ -69,16 +69,9 @@ pub(super) trait Destination: Send + Sync + 'static {
 
 /// Delivers the rows of one kind in a queue until cancelled. Attempts in progress are then finished and settled.
 /// Returns earlier only because of a bug.
-pub(super) async fn work<D: Destination>(
-    (queue, kind): (Queue, DeliveryKind),
-    to: D,
-    (store, health): (Store, Health),
-    schedule: Schedule,
-    cancel: CancellationToken,
-) {
-    let changes = store.changes();
-    let line = Arc::new(Line { queue, kind, to, store, health });
-    let mut worker = Worker { line, changes, schedule, attempts: JoinSet::new() };
+pub(super) async fn work<D: Destination>(line: Line<D>, schedule: Schedule, cancel: CancellationToken) {
+    let changes = line.store.changes();
+    let mut worker = Worker { line: Arc::new(line), changes, schedule, attempts: JoinSet::new() };
     loop {
         // Armed before the query, so that a row added after the query wakes the worker.
         worker.changes.mark_unchanged();
@@ -172,12 +165,12 @@ impl<D: Destination> Worker<D> {
 }
 
 /// What each attempt in a queue needs.
-struct Line<D> {
-    queue: Queue,
-    kind: DeliveryKind,
-    to: D,
-    store: Store,
-    health: Health,
+pub(super) struct Line<D> {
+    pub(super) queue: Queue,
+    pub(super) kind: DeliveryKind,
+    pub(super) to: D,
+    pub(super) store: Store,
+    pub(super) health: Health,
 }
 
 impl<D: Destination> Line<D> {

@@ -86,10 +86,10 @@ fn invalid_files_leave_the_old_certificate_in_use_and_are_reported_once() {
     let is_in_use = || Arc::ptr_eq(before.config(), certificate.acceptor().config());
     assert!(matches!(certificate.reload(), Reload::Unchanged));
     files.write("cert.pem", "half a certif");
-    assert!(matches!(certificate.reload(), Reload::Invalid(CertificateError::NoCertificate(_))));
+    assert!(matches!(certificate.reload(), Reload::Invalid(error) if error.0.contains("no certificate")));
     assert!(matches!(certificate.reload(), Reload::Unchanged));
     fs::remove_file(&files.tls.key).unwrap();
-    assert!(matches!(certificate.reload(), Reload::Invalid(CertificateError::Unreadable { .. })));
+    assert!(matches!(certificate.reload(), Reload::Invalid(error) if error.0.contains("cannot be read")));
     assert!(matches!(certificate.reload(), Reload::Unchanged));
     assert!(is_in_use());
     files.renew();

@@ -13,7 +13,7 @@ const HALF_A_SECOND: Duration = Duration::from_millis(500);
 /// The server's clock, from the `Date` of its answers plus steady time since. This machine's wall clock is not used, since
 /// it may be set.
 #[derive(Debug, Default)]
-pub(super) struct ServerClock(Mutex<Option<Reading>>);
+pub(crate) struct ServerClock(Mutex<Option<Reading>>);
 
 #[derive(Clone, Copy, Debug)]
 struct Reading {
@@ -32,7 +32,7 @@ impl ServerClock {
     }
 
     /// The server's time now, exact to about a second; `None` before the first answer.
-    pub(super) fn now(&self) -> Option<Timestamp> {
+    pub(crate) fn now(&self) -> Option<Timestamp> {
         let reading = *self.0.lock();
         reading.and_then(|reading| reading.server.checked_add(reading.at.elapsed()).ok())
     }

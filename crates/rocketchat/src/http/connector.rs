@@ -34,10 +34,10 @@ const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VE
 #[derive(Clone)]
 pub struct Connector {
     tls: Arc<rustls::ClientConfig>,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     /// `None` if no host needs a proxy.
     proxies: Option<Arc<Matcher>>,
-    errors: ErrorHook,
+    pub(super) errors: ErrorHook,
     user_agent: HeaderValue,
 }
 
@@ -107,14 +107,6 @@ impl Connector {
     /// A builder of an HTTP client with the same TLS roots, proxies and timeouts, for calls to other hosts.
     pub fn client_builder(&self) -> reqwest::ClientBuilder {
         client_builder(&self.tls, &self.user_agent, self.proxies.is_some())
-    }
-
-    pub(crate) fn http(&self) -> &reqwest::Client {
-        &self.http
-    }
-
-    pub(crate) fn errors(&self) -> &ErrorHook {
-        &self.errors
     }
 
     /// Whether a server is called through a proxy.

@@ -40,7 +40,7 @@ impl Http {
         if let Some(wait) = self.limits.closed_for(route) {
             return Err(RestError::RateLimited { until: Timestamp::now() + wait });
         }
-        let errors = self.connector.errors();
+        let errors = &self.connector.errors;
         let failed = |error: NoAnswer| {
             errors.report(error.failure.code());
             no_answer(error)
@@ -103,9 +103,7 @@ struct Refusal {
 /// As much of an answer as tells whether it is a refusal.
 #[derive(Deserialize)]
 struct Head {
-    #[serde(default)]
     success: Option<bool>,
-    #[serde(default)]
     status: Option<String>,
 }
 

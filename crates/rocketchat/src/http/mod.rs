@@ -17,7 +17,6 @@ pub(crate) use exchange::MAX_BODY;
 #[cfg(any(test, fuzzing))]
 pub(crate) use exchange::fuzzing;
 
-use jiff::Timestamp;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
@@ -28,10 +27,10 @@ use limits::RouteLimits;
 /// One server: its address, its clock, and which of its routes are rate limited.
 #[derive(Debug)]
 pub(crate) struct Http {
-    server: ServerUrl,
-    connector: Connector,
-    limits: RouteLimits,
-    clock: ServerClock,
+    pub(crate) server: ServerUrl,
+    pub(crate) connector: Connector,
+    pub(crate) limits: RouteLimits,
+    pub(crate) clock: ServerClock,
 }
 
 impl Http {
@@ -39,27 +38,14 @@ impl Http {
         Self { server, connector, limits: RouteLimits::default(), clock: ServerClock::default() }
     }
 
-    pub(crate) fn server(&self) -> &ServerUrl {
-        &self.server
-    }
-
-    pub(crate) fn connector(&self) -> &Connector {
-        &self.connector
-    }
-
-    /// The server's time, exact to about a second; `None` before the first answer.
-    pub(crate) fn server_now(&self) -> Option<Timestamp> {
-        self.clock.now()
-    }
-
     /// A request to `/api/v1/<route>`.
     pub(crate) fn request(&self, method: Method, route: &str) -> RequestBuilder {
-        self.connector.http().request(method, self.server.api(route))
+        self.connector.http.request(method, self.server.api(route))
     }
 
     /// A request to `/api/info`.
     pub(crate) fn info(&self) -> RequestBuilder {
-        self.connector.http().get(self.server.info())
+        self.connector.http.get(self.server.info())
     }
 
     /// Makes one call and returns the JSON of its answer. While `route` is rate limited, no call is made.
@@ -71,10 +57,5 @@ impl Http {
     ) -> Result<Value, RestError> {
         let answer = self.exchange_raw(route, request, limit).await?;
         serde_json::from_slice(&answer).map_err(|_| RestError::unavailable("an answer that is no JSON"))
-    }
-
-    /// Makes no call of this route before `until`.
-    pub(crate) fn close(&self, route: &'static str, until: Timestamp) {
-        self.limits.close(route, until);
     }
 }

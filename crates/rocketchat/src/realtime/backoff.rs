@@ -8,49 +8,34 @@ use super::Timing;
 
 /// The waits between attempts.
 #[derive(Debug)]
-pub(super) struct Backoff {
-    policy: ExponentialBuilder,
+pub(super) struct Backoff<'a> {
+    timing: &'a Timing,
     waits: ExponentialBackoff,
-    healthy_after: Duration,
-    first: Duration,
-    last: Duration,
-    attempt: u32,
+    /// The number of the next attempt since the last healthy session, from 1.
+    pub(super) attempt: u32,
 }
 
-impl Backoff {
-    pub(super) fn new(timing: &Timing) -> Self {
+impl<'a> Backoff<'a> {
+    pub(super) fn new(timing: &'a Timing) -> Self {
         // Jitter adds up to the wait itself, so half of each step is certain and half is random.
         let policy = ExponentialBuilder::new()
             .with_min_delay(timing.first_retry / 2)
             .with_max_delay(timing.last_retry / 2)
             .without_max_times()
             .with_jitter();
-        Self {
-            policy,
-            waits: policy.build(),
-            healthy_after: timing.healthy_after,
-            first: timing.first_retry,
-            last: timing.last_retry,
-            attempt: 1,
-        }
+        Self { timing, waits: policy.build(), attempt: 1 }
     }
 
     /// The wait after an attempt. `lived` is how long its session was online, if it was; only a session that lived
     /// `healthy_after` resets the waits, so that a server that accepts and closes is not flooded. `asked` is the wait
     /// that the server asked for; the wait is never shorter.
     pub(super) fn next(&mut self, lived: Option<Duration>, asked: Option<Duration>) -> Duration {
-        if lived.is_some_and(|lived| lived >= self.healthy_after) {
-            self.waits = self.policy.build();
-            self.attempt = 1;
+        if lived.is_some_and(|lived| lived >= self.timing.healthy_after) {
+            *self = Self::new(self.timing);
         }
         self.attempt = self.attempt.saturating_add(1);
-        let wait = self.waits.next().unwrap_or(self.last);
-        asked.map_or(wait, |asked| wait.max(asked + wait.min(self.first)))
-    }
-
-    /// The number of the next attempt since the last healthy session, from 1.
-    pub(super) fn attempt(&self) -> u32 {
-        self.attempt
+        let wait = self.waits.next().unwrap_or(self.timing.last_retry);
+        asked.map_or(wait, |asked| wait.max(asked + wait.min(self.timing.first_retry)))
     }
 }
 
@@ -70,37 +55,41 @@ mod tests {
     #[test]
     fn waits_double_up_to_a_minute() {
         for _ in 0..100 {
-            let mut backoff = Backoff::new(&Timing::default());
-            assert_eq!(backoff.attempt(), 1);
+            let timing = Timing::default();
+            let mut backoff = Backoff::new(&timing);
+            assert_eq!(backoff.attempt, 1);
             for (n, step) in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0].into_iter().enumerate() {
                 let wait = backoff.next(None, None);
                 assert!(is_of_step(wait, step), "{wait:?} of {step} s");
-                assert_eq!(backoff.attempt(), n as u32 + 2);
+                assert_eq!(backoff.attempt, n as u32 + 2);
             }
         }
     }
 
     #[test]
     fn waits_differ_between_clients() {
-        let wait = || Backoff::new(&Timing::default()).next(None, None);
+        let timing = Timing::default();
+        let wait = || Backoff::new(&timing).next(None, None);
         let first = wait();
         assert!((0..20).any(|_| wait() != first));
     }
 
     #[test]
     fn only_a_session_of_a_minute_resets_the_waits() {
-        let mut backoff = Backoff::new(&Timing::default());
+        let timing = Timing::default();
+        let mut backoff = Backoff::new(&timing);
         for _ in 0..5 {
             backoff.next(Some(secs(59.9)), None);
         }
         assert!(is_of_step(backoff.next(Some(secs(1.0)), None), 32.0), "accept and close is no success");
         assert!(is_of_step(backoff.next(Some(secs(60.0)), None), 1.0));
-        assert_eq!(backoff.attempt(), 2);
+        assert_eq!(backoff.attempt, 2);
     }
 
     #[test]
     fn the_wait_is_never_shorter_than_the_server_asks_for() {
-        let mut backoff = Backoff::new(&Timing::default());
+        let timing = Timing::default();
+        let mut backoff = Backoff::new(&timing);
         assert!(backoff.next(None, Some(secs(90.0))) >= secs(90.0));
         assert!(backoff.next(None, Some(secs(0.1))) >= secs(1.0), "nor does it shorten the backoff");
     }

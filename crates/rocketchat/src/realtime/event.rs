@@ -25,14 +25,7 @@ pub enum RealtimeEvent {
     },
     /// A message was posted or changed: the same `_id` comes again after an edit, a reaction, a link preview or a reply in
     /// its thread.
-    Message {
-        /// The message in its current form.
-        message: Box<Message>,
-        /// Whether the account is a member of the room, if the server says so. Messages of other public channels come too.
-        participant: Option<bool>,
-        /// What the event says about the room.
-        room: RoomHint,
-    },
+    Message(StreamedMessage),
     /// The account's rooms, or the data of one, changed. Reported once per change; the server repeats it for each message.
     RoomsChanged(RoomChange),
     /// The session was lost, or an attempt failed. The next attempt follows automatically.
@@ -44,13 +37,17 @@ pub enum RealtimeEvent {
     },
 }
 
-/// What an event says about its room; server versions differ in what they send.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RoomHint {
+/// A message, and what the server says about its room. Server versions differ in what they send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamedMessage {
+    /// The message in its current form.
+    pub message: Box<Message>,
+    /// Whether the account is a member of the room. Messages of other public channels come too.
+    pub participant: Option<bool>,
     /// The room's type.
-    pub kind: Option<RoomKind>,
+    pub room_kind: Option<RoomKind>,
     /// The room's name, without `#`.
-    pub name: Option<String>,
+    pub room_name: Option<String>,
 }
 
 /// A change of the account's rooms.

@@ -13,15 +13,6 @@ use super::RealtimeEvent;
 /// How many events may be queued before the socket is no longer read. A frame may exceed it by its few events.
 const CAPACITY: usize = 4_096;
 
-/// What changed for the session while events were delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BufferState {
-    /// The queue was full, and is half empty again.
-    HasRoom,
-    /// The receiver of the events was dropped.
-    ReceiverDropped,
-}
-
 /// Events on their way to the receiver.
 #[derive(Debug)]
 pub(super) struct EventBuffer {
@@ -44,24 +35,24 @@ impl EventBuffer {
         self.queued.len() < CAPACITY
     }
 
-    /// Delivers events, then waits; returns when the state changes. Cancel safe: no event is lost if the future is
-    /// dropped.
-    pub(super) async fn deliver(&mut self) -> BufferState {
+    /// Delivers events, then waits. Returns when a full queue is half empty again; `None` if the receiver was dropped.
+    /// Cancel safe: no event is lost if the future is dropped.
+    pub(super) async fn deliver(&mut self) -> Option<()> {
         let was_full = !self.has_room();
         while !self.queued.is_empty() {
             let Ok(permit) = self.events.reserve().await else {
                 self.queued.clear();
-                return BufferState::ReceiverDropped;
+                return None;
             };
             if let Some(event) = self.queued.pop_front() {
                 permit.send(event);
             }
             if was_full && self.queued.len() <= CAPACITY / 2 {
-                return BufferState::HasRoom;
+                return Some(());
             }
         }
         self.events.closed().await;
-        BufferState::ReceiverDropped
+        None
     }
 
     /// Delivers events while `work` runs. `None` if the receiver was dropped.
@@ -70,10 +61,7 @@ impl EventBuffer {
         loop {
             tokio::select! {
                 done = &mut work => return Some(done),
-                state = self.deliver() => match state {
-                    BufferState::HasRoom => {}
-                    BufferState::ReceiverDropped => return None,
-                },
+                has_room = self.deliver() => has_room?,
             }
         }
     }
@@ -114,7 +102,7 @@ mod tests {
         (0..CAPACITY as u64).for_each(|n| buffer.push(event(n)));
         let consume = async { while receiver.recv().await.is_some() {} };
         tokio::select! {
-            state = buffer.deliver() => assert_eq!(state, BufferState::HasRoom),
+            has_room = buffer.deliver() => assert_eq!(has_room, Some(())),
             () = consume => panic!("the sender was dropped"),
         }
         assert!(buffer.has_room());

@@ -108,46 +108,29 @@ pub(super) struct DdpError {
     pub(super) time_to_reset: Option<Duration>,
 }
 
-/// Why a frame cannot be read. Holds nothing of its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum FrameError {
-    #[error("not JSON")]
-    NotJson,
-    #[error("not an object")]
-    NotAnObject,
-    #[error("no \"{0}\"")]
-    Missing(&'static str),
-}
-
 impl ServerFrame {
-    /// Reads one frame.
-    pub(super) fn decode(text: &str) -> Result<Self, FrameError> {
+    /// Reads one frame. The error says why it cannot be read, and nothing of its content.
+    pub(super) fn decode(text: &str) -> Result<Self, &'static str> {
         let frame = serde_json::from_str(text)
             .or_else(|_| serde_json::from_str(&lenient_json::repair(text.as_bytes())));
-        let mut frame: Value = frame.map_err(|_| FrameError::NotJson)?;
+        let mut frame: Value = frame.map_err(|_| "not JSON")?;
         if !frame.is_object() {
-            return Err(FrameError::NotAnObject);
+            return Err("not an object");
         }
         let Some(msg) = wire::text(&frame, "msg") else {
             // Only the monolith's greeting has none.
-            return if frame.get("server_id").is_some() {
-                Ok(Self::Other)
-            } else {
-                Err(FrameError::Missing("msg"))
-            };
+            return if frame.get("server_id").is_some() { Ok(Self::Other) } else { Err(r#"no "msg""#) };
         };
         let id = frame.get("id").and_then(wire::code);
         Ok(match msg {
             "connected" => Self::Connected,
             "failed" => Self::Failed,
             "ping" => Self::Ping { id },
-            "result" => {
-                Self::Result { id: id.ok_or(FrameError::Missing("id"))?, outcome: outcome(&mut frame) }
-            }
-            "ready" => Self::Ready { subs: ids(&frame, "subs").ok_or(FrameError::Missing("subs"))? },
+            "result" => Self::Result { id: id.ok_or(r#"no "id""#)?, outcome: outcome(&mut frame) },
+            "ready" => Self::Ready { subs: ids(&frame, "subs").ok_or(r#"no "subs""#)? },
             "nosub" => {
                 let error = frame.get("error").filter(|error| !error.is_null()).map(DdpError::read);
-                Self::Nosub { id: id.ok_or(FrameError::Missing("id"))?, error }
+                Self::Nosub { id: id.ok_or(r#"no "id""#)?, error }
             }
             "changed" => changed(&mut frame)?,
             // Its `offendingMessage` may be the login, so it is not kept.
@@ -165,8 +148,8 @@ fn outcome(frame: &mut Value) -> Result<Value, DdpError> {
 }
 
 /// `fields.eventName` and `fields.args` of a stream; a change of a collection has neither.
-fn changed(frame: &mut Value) -> Result<ServerFrame, FrameError> {
-    let stream = wire::text(frame, "collection").ok_or(FrameError::Missing("collection"))?.to_owned();
+fn changed(frame: &mut Value) -> Result<ServerFrame, &'static str> {
+    let stream = wire::text(frame, "collection").ok_or(r#"no "collection""#)?.to_owned();
     let Some(fields) = frame.get_mut("fields") else { return Ok(ServerFrame::Other) };
     let Some(event) = wire::text(fields, "eventName").map(str::to_owned) else {
         return Ok(ServerFrame::Other);
@@ -174,7 +157,7 @@ fn changed(frame: &mut Value) -> Result<ServerFrame, FrameError> {
     match fields.get_mut("args").map(Value::take) {
         Some(Value::Array(args)) => Ok(ServerFrame::Changed { stream, event, args }),
         None | Some(Value::Null) => Ok(ServerFrame::Changed { stream, event, args: Vec::new() }),
-        Some(_) => Err(FrameError::Missing("args")),
+        Some(_) => Err(r#"no "args""#),
     }
 }
 

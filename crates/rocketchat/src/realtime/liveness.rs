@@ -1,8 +1,6 @@
 //! Whether the connection is alive. On a half-open connection sending still works long after the peer is gone, so only
 //! received frames count.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
 use super::Timing;
@@ -18,24 +16,17 @@ pub(super) enum Due {
 
 /// How long nothing has been received.
 #[derive(Debug)]
-pub(super) struct Liveness {
-    ping_after: Duration,
-    dead_after: Duration,
+pub(super) struct Liveness<'a> {
+    timing: &'a Timing,
     received_at: Instant,
     pinged: bool,
     /// Since when the socket is not read, or when it was last pinged meanwhile; `None` while it is read.
     unread_since: Option<Instant>,
 }
 
-impl Liveness {
-    pub(super) fn new(timing: &Timing, now: Instant) -> Self {
-        Self {
-            ping_after: timing.ping_after,
-            dead_after: timing.dead_after,
-            received_at: now,
-            pinged: false,
-            unread_since: None,
-        }
+impl<'a> Liveness<'a> {
+    pub(super) fn new(timing: &'a Timing, now: Instant) -> Self {
+        Self { timing, received_at: now, pinged: false, unread_since: None }
     }
 
     /// A frame arrived. Any DDP frame counts, even an unreadable one. WebSocket pings do not: a proxy may answer them for a
@@ -58,11 +49,11 @@ impl Liveness {
     /// What is due next, and when.
     pub(super) fn next(&self) -> (Instant, Due) {
         if let Some(since) = self.unread_since {
-            (since + self.ping_after / 3, Due::Ping)
+            (since + self.timing.ping_after / 3, Due::Ping)
         } else if self.pinged {
-            (self.received_at + self.dead_after, Due::Dead)
+            (self.received_at + self.timing.dead_after, Due::Dead)
         } else {
-            (self.received_at + self.ping_after, Due::Ping)
+            (self.received_at + self.timing.ping_after, Due::Ping)
         }
     }
 
@@ -82,12 +73,15 @@ impl Liveness {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn silence_is_pinged_at_15_seconds_and_dead_at_30() {
         let start = Instant::now();
-        let mut liveness = Liveness::new(&Timing::default(), start);
+        let timing = Timing::default();
+        let mut liveness = Liveness::new(&timing, start);
         let mut seen = Vec::new();
         while seen.last().is_none_or(|(_, due)| *due != Due::Dead) {
             tokio::time::sleep_until(liveness.next().0).await;
@@ -98,7 +92,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn every_frame_ends_the_silence() {
-        let mut liveness = Liveness::new(&Timing::default(), Instant::now());
+        let timing = Timing::default();
+        let mut liveness = Liveness::new(&timing, Instant::now());
         for _ in 0..10 {
             tokio::time::advance(Duration::from_secs(29)).await;
             assert_eq!(liveness.due(Instant::now()), Some(Due::Ping));
@@ -111,7 +106,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_socket_that_is_not_read_is_pinged_regularly_and_never_given_up() {
-        let mut liveness = Liveness::new(&Timing::default(), Instant::now());
+        let timing = Timing::default();
+        let mut liveness = Liveness::new(&timing, Instant::now());
         for _ in 0..20 {
             liveness.set_reading(false, Instant::now());
             tokio::time::sleep_until(liveness.next().0).await;

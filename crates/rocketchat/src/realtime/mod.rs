@@ -30,7 +30,7 @@ mod timing;
 mod transport;
 mod view;
 
-pub use event::{ConnectionState, FrameCounts, RealtimeEvent, RoomChange, RoomHint};
+pub use event::{ConnectionState, FrameCounts, RealtimeEvent, RoomChange, StreamedMessage};
 pub use reason::LostReason;
 pub use supervisor::Realtime;
 pub use timing::Timing;

@@ -1,4 +1,4 @@
-//! A session as a state machine without I/O: frames and times in, actions out.
+//! A session as a state machine without I/O: frames and times in, frames and events out.
 //!
 //! `connect` → `connected` → `login` → its result → subscriptions → `ready` → messages. DDP sessions cannot be resumed: the
 //! next one starts over.
@@ -11,6 +11,7 @@ mod subscribing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::vec_deque::Drain;
 use std::collections::{HashMap, VecDeque};
 
 use tokio::time::Instant;
@@ -20,16 +21,6 @@ use super::room_changes::KnownRooms;
 use super::{FrameCounts, LostReason, RealtimeEvent, Timing};
 use crate::account::LoginRequest;
 use crate::{Account, Fatal, Identity};
-use subscribing::Topic;
-
-/// What the caller has to do.
-#[derive(Debug)]
-pub(super) enum Action {
-    /// Send a frame.
-    Send(ClientFrame),
-    /// Emit an event.
-    Emit(RealtimeEvent),
-}
 
 /// Why a session is over.
 #[derive(Debug)]
@@ -75,12 +66,14 @@ pub(super) struct Protocol<'a> {
     last_id: u64,
     login_id: String,
     /// The subscriptions by id, and whether each is confirmed.
-    topics: HashMap<String, (Topic, bool)>,
+    topics: HashMap<String, (&'static str, bool)>,
     known: KnownRooms,
-    /// Events from before the session was online, and how many did not fit.
-    early: VecDeque<RealtimeEvent>,
+    /// The frames to send next.
+    pub(super) to_send: VecDeque<ClientFrame>,
+    /// The events to emit once the session is online.
+    events: VecDeque<RealtimeEvent>,
+    /// How many from before it was online did not fit.
     dropped: usize,
-    actions: VecDeque<Action>,
 }
 
 impl<'a> Protocol<'a> {
@@ -107,21 +100,26 @@ impl<'a> Protocol<'a> {
             login_id: String::new(),
             topics: HashMap::new(),
             known: KnownRooms::default(),
-            early: VecDeque::new(),
-            dropped: 0,
             // The first frame, whatever the server sends before: a streamer closes the connection on any other.
-            actions: VecDeque::from([Action::Send(ClientFrame::Connect)]),
+            to_send: VecDeque::from([ClientFrame::Connect]),
+            events: VecDeque::new(),
+            dropped: 0,
         }
     }
 
-    /// The next action.
-    pub(super) fn next_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+    /// The events to emit now: none before the session is online.
+    pub(super) fn events(&mut self) -> Drain<'_, RealtimeEvent> {
+        let due = if self.is_online() { self.events.len() } else { 0 };
+        self.events.drain(..due)
     }
 
-    /// Whether there is an action.
-    pub(super) fn has_actions(&self) -> bool {
-        !self.actions.is_empty()
+    /// Whether there is a frame to send, or an event to emit.
+    pub(super) fn has_output(&self) -> bool {
+        !self.to_send.is_empty() || (self.is_online() && !self.events.is_empty())
+    }
+
+    fn is_online(&self) -> bool {
+        matches!(self.phase, Phase::Online)
     }
 
     /// Counts a message that the filter dropped.
@@ -185,7 +183,7 @@ impl<'a> Protocol<'a> {
     }
 
     fn send(&mut self, frame: ClientFrame) {
-        self.actions.push_back(Action::Send(frame));
+        self.to_send.push_back(frame);
     }
 
     fn fresh_id(&mut self) -> String {

@@ -74,14 +74,6 @@ impl LostReason {
     pub fn name(&self) -> &'static str {
         self.into()
     }
-
-    /// The wait that the server asked for.
-    pub(super) fn wait(&self) -> Option<Duration> {
-        match self {
-            Self::RateLimited { wait } => *wait,
-            _ => None,
-        }
-    }
 }
 
 impl From<RestError> for LostReason {

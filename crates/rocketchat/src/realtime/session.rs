@@ -4,28 +4,22 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use jiff::Timestamp;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message as WsMessage};
 
-use super::event_buffer::{BufferState, EventBuffer};
+use super::event_buffer::EventBuffer;
 use super::frames::ClientFrame;
 use super::liveness::{Due, Liveness};
-use super::protocol::{Action, End, Protocol};
+use super::protocol::{End, Protocol};
 use super::transport::{Socket, broken};
-use super::{ConnectionState, LostReason, MessageFilter, MessageView, RealtimeEvent};
-use crate::ServerUrl;
+use super::{ConnectionState, LostReason, MessageView, Realtime, RealtimeEvent};
 
 /// One session over one socket.
 pub(super) struct Session<'a> {
+    pub(super) realtime: &'a Realtime,
     pub(super) socket: Socket,
     pub(super) protocol: Protocol<'a>,
-    pub(super) liveness: Liveness,
-    pub(super) server: &'a ServerUrl,
-    pub(super) filter: Option<&'a dyn MessageFilter>,
-    /// Timeout of sending a frame.
-    pub(super) send_within: Duration,
-    pub(super) state: &'a watch::Sender<ConnectionState>,
+    pub(super) liveness: Liveness<'a>,
     /// Since when the session is online.
     pub(super) ready_at: Option<Instant>,
 }
@@ -53,7 +47,7 @@ impl Session<'_> {
     }
 
     async fn step(&mut self, buffer: &mut EventBuffer) -> Result<(), End> {
-        self.run_actions(buffer).await?;
+        self.put_out(buffer).await?;
         // Before it is online, a session emits nothing, so a queue filled by its predecessors must not stop the login.
         let reading = buffer.has_room() || self.ready_at.is_none();
         self.liveness.set_reading(reading, Instant::now());
@@ -64,10 +58,7 @@ impl Session<'_> {
                 self.received(frame, now)?;
                 self.receive_burst(now)
             }
-            state = buffer.deliver() => match state {
-                BufferState::HasRoom => Ok(()),
-                BufferState::ReceiverDropped => Err(End::ReceiverDropped),
-            },
+            has_room = buffer.deliver() => has_room.ok_or(End::ReceiverDropped),
             () = sleep_until(due_at) => {
                 let now = Instant::now();
                 self.protocol.tick(now)?;
@@ -84,7 +75,7 @@ impl Session<'_> {
     fn receive_burst(&mut self, now: Instant) -> Result<(), End> {
         for _ in 1..BURST {
             // Pongs and events go out first.
-            if self.protocol.has_actions() {
+            if self.protocol.has_output() {
                 break;
             }
             let Some(frame) = self.socket.next().now_or_never() else { break };
@@ -101,7 +92,7 @@ impl Session<'_> {
                     self.protocol.count_dropped();
                     return Ok(());
                 }
-                Ok(self.protocol.receive(&text, now)?)
+                self.protocol.receive(&text, now)
             }
             // DDP has only text frames, but any frame shows that the server is alive.
             Some(Ok(WsMessage::Binary(_))) => {
@@ -119,35 +110,30 @@ impl Session<'_> {
     }
 
     fn is_unwanted(&self, frame: &str) -> bool {
-        let Some(filter) = self.filter else { return false };
-        MessageView::of_frame(frame, self.server).is_some_and(|message| !filter.wants(&message))
+        let Some(filter) = &self.realtime.filter else { return false };
+        MessageView::of_frame(frame, self.realtime.account.server())
+            .is_some_and(|message| !filter.wants(&message))
     }
 
-    /// Runs the protocol's actions.
-    async fn run_actions(&mut self, buffer: &mut EventBuffer) -> Result<(), End> {
-        while let Some(action) = self.protocol.next_action() {
-            match action {
-                Action::Send(frame) => self.send(frame, buffer).await?,
-                Action::Emit(event) => {
-                    self.note_ready(&event);
-                    buffer.push(event);
-                }
+    /// Sends the protocol's frames, and emits its events.
+    async fn put_out(&mut self, buffer: &mut EventBuffer) -> Result<(), End> {
+        while let Some(frame) = self.protocol.to_send.pop_front() {
+            self.send(frame, buffer).await?;
+        }
+        for event in self.protocol.events() {
+            if let RealtimeEvent::Ready { session, .. } = event {
+                tracing::info!(session, "the realtime session is online");
+                self.ready_at.get_or_insert_with(Instant::now);
+                self.realtime.state.send_replace(ConnectionState::Online { since: Timestamp::now() });
             }
+            buffer.push(event);
         }
         Ok(())
     }
 
-    fn note_ready(&mut self, event: &RealtimeEvent) {
-        if let RealtimeEvent::Ready { session, .. } = event {
-            tracing::info!(session, "the realtime session is online");
-            self.ready_at.get_or_insert_with(Instant::now);
-            self.state.send_replace(ConnectionState::Online { since: Timestamp::now() });
-        }
-    }
-
     async fn send(&mut self, frame: ClientFrame, buffer: &mut EventBuffer) -> Result<(), End> {
         tracing::trace!(?frame, "sending");
-        let sending = timeout(self.send_within, self.socket.send(WsMessage::text(frame.encode())));
+        let sending = timeout(self.realtime.timing.send, self.socket.send(WsMessage::text(frame.encode())));
         match buffer.deliver_while(sending).await {
             Some(Ok(Ok(()))) => Ok(()),
             Some(Ok(Err(error))) => Err(broken(&error).into()),

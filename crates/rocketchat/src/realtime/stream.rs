@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::RoomHint;
+use super::StreamedMessage;
 use crate::{Message, MessageError, RoomKind, ServerUrl, wire};
 
 /// The stream of messages. Its events are room IDs, or `__my_messages__` for all rooms.
@@ -14,14 +14,6 @@ pub(super) const MY_MESSAGES: &str = "__my_messages__";
 /// Source: <https://developer.rocket.chat/apidocs/notify-user-realtime>.
 pub(super) const NOTIFY_USER: &str = "stream-notify-user";
 
-/// A message with what the stream says about its room.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct StreamedMessage {
-    pub(super) message: Message,
-    pub(super) participant: Option<bool>,
-    pub(super) room: RoomHint,
-}
-
 /// Reads the messages in a stream's `args`: `[message, about]` or `[message]`, or nested as some versions do:
 /// `[[message], about]`, `[[message, about]]`.
 pub(super) fn messages(args: &[Value], server: &ServerUrl) -> Vec<Result<StreamedMessage, MessageError>> {
@@ -29,12 +21,10 @@ pub(super) fn messages(args: &[Value], server: &ServerUrl) -> Vec<Result<Streame
     let about = flat.iter().find(|value| is_about(value)).copied().unwrap_or(&Value::Null);
     let read = |document: &&Value| {
         Ok(StreamedMessage {
-            message: Message::from_document(document, server)?,
+            message: Box::new(Message::from_document(document, server)?),
             participant: about.get("roomParticipant").and_then(Value::as_bool),
-            room: RoomHint {
-                kind: wire::filled(about, "roomType").map(RoomKind::from_letter),
-                name: wire::filled(about, "roomName").map(str::to_owned),
-            },
+            room_kind: wire::filled(about, "roomType").map(RoomKind::from_letter),
+            room_name: wire::filled(about, "roomName").map(str::to_owned),
         })
     };
     flat.iter().filter(|value| !is_about(value)).map(read).collect()
@@ -78,7 +68,10 @@ mod tests {
         let streamed = plain[0].as_ref().unwrap();
         assert_eq!(streamed.message.id.as_str(), "m");
         assert_eq!(streamed.participant, Some(true));
-        assert_eq!(streamed.room, RoomHint { kind: Some(RoomKind::Channel), name: Some("general".into()) });
+        assert_eq!(
+            (streamed.room_kind, streamed.room_name.as_deref()),
+            (Some(RoomKind::Channel), Some("general"))
+        );
         assert_eq!(read(json!([[document("m")], about()])), plain);
         assert_eq!(read(json!([[document("m"), about()]])), plain);
     }
@@ -90,7 +83,7 @@ mod tests {
         let unnamed = read(json!([document("m"), {"roomParticipant": false, "roomType": "d"}]));
         let unnamed = unnamed[0].as_ref().unwrap();
         assert_eq!(unnamed.participant, Some(false));
-        assert_eq!(unnamed.room, RoomHint { kind: Some(RoomKind::Direct), name: None });
+        assert_eq!((unnamed.room_kind, &unnamed.room_name), (Some(RoomKind::Direct), &None));
     }
 
     #[test]

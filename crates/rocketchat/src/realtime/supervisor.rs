@@ -1,6 +1,5 @@
 //! Keeps a session running: log in, connect, run the session, wait, and again.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,22 +20,14 @@ use crate::account::LoginRequest;
 use crate::{Account, LoginError};
 
 /// The realtime session of an account, kept running.
+#[derive(Debug)]
 pub struct Realtime {
-    account: Arc<Account>,
-    filter: Option<Arc<dyn MessageFilter>>,
-    timing: Timing,
-    state: watch::Sender<ConnectionState>,
+    pub(super) account: Arc<Account>,
+    pub(super) filter: Option<Arc<dyn MessageFilter>>,
+    pub(super) timing: Timing,
+    pub(super) state: watch::Sender<ConnectionState>,
     counts: Arc<FrameCounts>,
     sessions: AtomicU64,
-}
-
-impl fmt::Debug for Realtime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Realtime")
-            .field("account", &self.account)
-            .field("timing", &self.timing)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Realtime {
@@ -87,7 +78,7 @@ impl Realtime {
     async fn keep_running(&self, buffer: &mut EventBuffer) {
         let mut backoff = Backoff::new(&self.timing);
         loop {
-            self.state.send_replace(ConnectionState::Connecting { attempt: backoff.attempt() });
+            self.state.send_replace(ConnectionState::Connecting { attempt: backoff.attempt });
             let (end, lived) = self.attempt(buffer).await;
             let reason = match end {
                 End::ReceiverDropped => return,
@@ -99,7 +90,8 @@ impl Realtime {
             let asked = match &reason {
                 // That is when the account is tried again.
                 LostReason::Account(_) => self.account.refused_for(),
-                reason => reason.wait(),
+                LostReason::RateLimited { wait } => *wait,
+                _ => None,
             };
             let wait = backoff.next(lived, asked);
             self.lost(reason, wait, buffer);
@@ -126,13 +118,10 @@ impl Realtime {
         let now = Instant::now();
         let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         let mut session = Session {
+            realtime: self,
             socket,
             protocol: Protocol::new(&self.account, &self.timing, &self.counts, number, login, now),
             liveness: Liveness::new(&self.timing, now),
-            server: self.account.server(),
-            filter: self.filter.as_deref(),
-            send_within: self.timing.send,
-            state: &self.state,
             ready_at: None,
         };
         let end = session.run(buffer).await;
@@ -150,11 +139,8 @@ impl Realtime {
             LoginError::RestDisabled(reason) => End::Lost(LostReason::Login(reason)),
             LoginError::NotNow(error) => End::Lost(error.into()),
         })?;
-        let opening = transport::open(self.account.http().connector(), self.account.server());
-        let socket = timeout(self.timing.step, opening)
-            .await
-            .map_err(|_| LostReason::Timeout("connecting"))
-            .and_then(std::convert::identity)?;
-        Ok((login, socket))
+        let opening = transport::open(&self.account.http.connector, self.account.server());
+        let opened = timeout(self.timing.step, opening).await;
+        Ok((login, opened.unwrap_or(Err(LostReason::Timeout("connecting")))?))
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn open(connector: &Connector, server: &ServerUrl) -> Result<So
     let failed = |error: reqwest::Error| not_opened(error.into(), proxied);
     let key = generate_key();
     let request = connector
-        .http()
+        .http
         .get(server.join("websocket"))
         .header(CONNECTION, "Upgrade")
         .header(UPGRADE, "websocket")
@@ -40,14 +40,10 @@ pub(super) async fn open(connector: &Connector, server: &ServerUrl) -> Result<So
     let answer = request.send().await.map_err(failed)?;
     let status = answer.status();
     if status != StatusCode::SWITCHING_PROTOCOLS {
-        let answered = format!("HTTP {}", status.as_u16());
         // Without TLS the proxy sees the request, and the answer may be its own.
         let is_from_proxy = proxied && !server.is_tls();
-        return Err(if is_from_proxy {
-            LostReason::Proxy(answered)
-        } else {
-            LostReason::Handshake(answered)
-        });
+        let reason = if is_from_proxy { LostReason::Proxy } else { LostReason::Handshake };
+        return Err(reason(format!("HTTP {}", status.as_u16())));
     }
     let accepted = derive_accept_key(key.as_bytes());
     if answer.headers().get(SEC_WEBSOCKET_ACCEPT).is_none_or(|accept| *accept != *accepted) {

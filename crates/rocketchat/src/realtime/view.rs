@@ -5,6 +5,7 @@
 //! arguments, fields of another type, repeated keys) has no view, is decoded in full, and is never dropped.
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -19,7 +20,7 @@ use crate::{RoomKind, ServerUrl};
 ///
 /// Called once for each message on the session's task, so it must be fast and must not block. It is an optimization:
 /// messages in an unusual form are emitted without a call.
-pub trait MessageFilter: Send + Sync {
+pub trait MessageFilter: Debug + Send + Sync {
     /// `false` drops the message: no [`RealtimeEvent`](super::RealtimeEvent) follows.
     fn wants(&self, message: &MessageView<'_>) -> bool;
 }
@@ -41,14 +42,8 @@ pub struct MessageView<'a> {
     pub room_kind: Option<RoomKind>,
     /// The room's name, if the server says so.
     pub room_name: Option<&'a str>,
-    text: Cow<'a, str>,
-}
-
-impl MessageView<'_> {
     /// The readable text, the same as [`Message::text`](crate::Message::text).
-    pub fn text(&self) -> &str {
-        &self.text
-    }
+    pub text: Cow<'a, str>,
 }
 
 impl<'a> MessageView<'a> {
@@ -137,16 +132,15 @@ struct Document<'a> {
     msg: Cow<'a, str>,
     #[serde(borrow)]
     u: User<'a>,
-    #[serde(default)]
     t: Option<&'a str>,
     /// These have text too. Most messages have none of them.
-    #[serde(default, borrow)]
+    #[serde(borrow)]
     attachments: Option<&'a RawValue>,
-    #[serde(default, borrow)]
+    #[serde(borrow)]
     blocks: Option<&'a RawValue>,
-    #[serde(default, borrow)]
+    #[serde(borrow)]
     files: Option<&'a RawValue>,
-    #[serde(default, borrow)]
+    #[serde(borrow)]
     file: Option<&'a RawValue>,
 }
 
@@ -177,7 +171,7 @@ mod tests {
 
     use super::*;
     use crate::realtime::frames::ServerFrame;
-    use crate::realtime::stream;
+    use crate::realtime::{StreamedMessage, stream};
 
     fn document() -> Value {
         json!({
@@ -208,7 +202,7 @@ mod tests {
     }
 
     /// What the full decoder reads in the same frame.
-    fn in_full(frame: &str) -> Vec<stream::StreamedMessage> {
+    fn in_full(frame: &str) -> Vec<StreamedMessage> {
         match ServerFrame::decode(frame) {
             Ok(ServerFrame::Changed { stream, args, .. }) if stream == ROOM_MESSAGES => {
                 stream::messages(&args, &server()).into_iter().flatten().collect()
@@ -224,7 +218,7 @@ mod tests {
         assert!(matches!((&view.id, &view.room), (Cow::Borrowed("m1"), Cow::Borrowed("r1"))));
         assert_eq!((view.author.as_ref(), view.has_type, view.participant), ("u1", false, Some(true)));
         assert_eq!((view.room_kind, view.room_name), (Some(RoomKind::Group), Some("ops")));
-        assert_eq!(view.text(), in_full(&text)[0].message.text);
+        assert_eq!(view.text, in_full(&text)[0].message.text);
         let bare = frame(json!([document()])).to_string();
         assert_eq!(of_frame(&bare).unwrap().participant, None);
     }
@@ -241,8 +235,8 @@ mod tests {
             document[key] = value;
             let text = frame(json!([document, about()])).to_string();
             let view = of_frame(&text).unwrap();
-            assert_eq!(view.text(), in_full(&text)[0].message.text);
-            assert!(view.text().contains("SIGNL4"), "{key}: {}", view.text());
+            assert_eq!(view.text, in_full(&text)[0].message.text);
+            assert!(view.text.contains("SIGNL4"), "{key}: {}", view.text);
         }
     }
 
@@ -279,10 +273,10 @@ mod tests {
                     prop_assert_eq!(view.room.as_ref(), read.message.room.as_str());
                     prop_assert_eq!(view.author.as_ref(), read.message.author.id.as_str());
                     prop_assert_eq!(view.has_type, read.message.kind != crate::MessageKind::Plain);
-                    prop_assert_eq!(view.text(), read.message.text.as_str());
+                    prop_assert_eq!(view.text, read.message.text.as_str());
                     prop_assert_eq!(view.participant, read.participant);
-                    prop_assert_eq!(view.room_kind, read.room.kind);
-                    prop_assert_eq!(view.room_name, read.room.name.as_deref());
+                    prop_assert_eq!(view.room_kind, read.room_kind);
+                    prop_assert_eq!(view.room_name, read.room_name.as_deref());
                 }
                 prop_assert!(in_full(&text).len() <= 1);
             }

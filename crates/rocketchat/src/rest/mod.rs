@@ -71,7 +71,7 @@ impl RestClient {
     /// # Errors
     /// See [`RestError`].
     pub async fn server_version(&self) -> Result<Option<String>, RestError> {
-        let http = self.account.http();
+        let http = &self.account.http;
         let answer = http.exchange("info", http.info(), MAX_BODY).await?;
         let version =
             wire::filled(&answer, "version").or_else(|| wire::filled(answer.get("info")?, "version"));
@@ -139,7 +139,7 @@ impl RestClient {
     }
 
     async fn attempt(&self, call: &Call<'_>, login: &Login) -> Result<Vec<u8>, RestError> {
-        let http = self.account.http();
+        let http = &self.account.http;
         let request = http.request(call.method.clone(), call.route).query(call.query);
         let request = match call.body {
             Some(body) => request.json(body),

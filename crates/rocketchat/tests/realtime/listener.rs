@@ -166,7 +166,7 @@ impl Listener {
     /// The next message. Panics if the session is lost before it.
     pub async fn message(&mut self) -> Message {
         self.until(|event| match event {
-            RealtimeEvent::Message { message, .. } => Some(*message),
+            RealtimeEvent::Message(streamed) => Some(*streamed.message),
             RealtimeEvent::Lost { reason, .. } => panic!("lost: {reason}"),
             _ => None,
         })

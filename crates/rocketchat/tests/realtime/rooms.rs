@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rocketchat::realtime::{MessageFilter, MessageView, Realtime, RealtimeEvent, RoomChange};
+use rocketchat::realtime::{
+    MessageFilter, MessageView, Realtime, RealtimeEvent, RoomChange, StreamedMessage,
+};
 use sandbox::rocketchat::{NewMessage, NewRoom};
 use serde_json::json;
 
@@ -26,7 +28,7 @@ async fn a_message_of_a_public_channel_without_membership_says_so() {
     harness.chat.post(&elsewhere, &harness.alice, "hello").unwrap();
     let participant = listener
         .until(|event| match event {
-            RealtimeEvent::Message { participant, .. } => Some(participant),
+            RealtimeEvent::Message(streamed) => Some(streamed.participant),
             _ => None,
         })
         .await;
@@ -34,11 +36,12 @@ async fn a_message_of_a_public_channel_without_membership_says_so() {
 }
 
 /// Wants messages about pumps.
+#[derive(Debug)]
 struct Pumps;
 
 impl MessageFilter for Pumps {
     fn wants(&self, message: &MessageView<'_>) -> bool {
-        message.text().contains("pump")
+        message.text.contains("pump")
     }
 }
 
@@ -74,7 +77,7 @@ async fn rooms_joined_later_are_subscribed_and_reported() {
 /// Picks a message by its text.
 fn said(text: &str) -> impl FnMut(RealtimeEvent) -> Option<String> {
     move |event| match event {
-        RealtimeEvent::Message { message, .. } if message.text == text => Some(message.text),
+        RealtimeEvent::Message(StreamedMessage { message, .. }) if message.text == text => Some(message.text),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Differences between servers and their versions, none of which is a failure.
 
-use rocketchat::realtime::{ConnectionState, RealtimeEvent, RoomHint};
+use rocketchat::realtime::{ConnectionState, RealtimeEvent, StreamedMessage};
 use rocketchat::{MessageKind, RoomKind};
 use sandbox::rocketchat::{Heartbeat, NewMessage, Options, RestFault, Switches};
 use serde_json::json;
@@ -102,16 +102,17 @@ async fn the_room_comes_with_the_message_as_far_as_the_version_sends_it() {
         harness.say("hello");
         listener
             .until(|event| match event {
-                RealtimeEvent::Message { room, participant, .. } => Some((room, participant)),
+                RealtimeEvent::Message(streamed) => Some(streamed),
                 _ => None,
             })
             .await
     };
-    let (room, participant) = hint(&mut listener).await;
-    assert_eq!(room, RoomHint { kind: Some(RoomKind::Channel), name: Some("ops".into()) });
+    let StreamedMessage { participant, room_kind, room_name, .. } = hint(&mut listener).await;
+    assert_eq!((room_kind, room_name.as_deref()), (Some(RoomKind::Channel), Some("ops")));
     assert_eq!(participant, Some(true));
     harness.chat.faults().set(|switches| switches.omit_room_name = true);
-    assert_eq!(hint(&mut listener).await.0, RoomHint { kind: Some(RoomKind::Channel), name: None });
+    let StreamedMessage { room_kind, room_name, .. } = hint(&mut listener).await;
+    assert_eq!((room_kind, room_name), (Some(RoomKind::Channel), None));
 }
 
 #[tokio::test]

@@ -365,7 +365,7 @@ fn a_slash_after_the_secret_does_not_matter() {
         assert_eq!(url, parse(&format!("m5xk3qv7ty{query}")).unwrap());
         assert_eq!((url.doubt(), url.redacted("m5xk3qv7ty")), (None, "…".to_owned()));
     }
-    assert!(matches!(parse("{team-secret}/"), Err(InvalidWebhookUrl::Placeholder)));
+    assert!(parse("{team-secret}/").unwrap_err().to_string().contains("placeholder"));
 }
 
 #[test]

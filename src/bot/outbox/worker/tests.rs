@@ -73,10 +73,14 @@ impl Scene {
         for (at, body) in bodies.iter().enumerate() {
             add(&store, &row(&at.to_string(), body)).await;
         }
-        let route = (queue(), DeliveryKind::Reply);
-        let schedule = Schedule::new(WAIT, WAIT);
-        let worker =
-            tokio::spawn(work(route, to, (store.clone(), Health::default()), schedule, cancel.clone()));
+        let line = Line {
+            queue: queue(),
+            kind: DeliveryKind::Reply,
+            to,
+            store: store.clone(),
+            health: Health::default(),
+        };
+        let worker = tokio::spawn(work(line, Schedule::new(WAIT, WAIT), cancel.clone()));
         Self { store, tried, cancel, worker, _directory: directory }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::subscribing::{FORCE_LOGOUT, ROOMS_CHANGED, SUBSCRIPTIONS_CHANGED};
-use super::{Action, End, Phase, Protocol};
+use super::{End, Protocol};
 use crate::realtime::stream::{self, NOTIFY_USER, ROOM_MESSAGES};
 use crate::realtime::{LostReason, RealtimeEvent};
 
@@ -40,11 +40,7 @@ impl Protocol<'_> {
     fn messages(&mut self, args: &[Value]) {
         for read in stream::messages(args, self.account.server()) {
             match read {
-                Ok(streamed) => self.emit(RealtimeEvent::Message {
-                    message: Box::new(streamed.message),
-                    participant: streamed.participant,
-                    room: streamed.room,
-                }),
+                Ok(message) => self.emit(RealtimeEvent::Message(message)),
                 Err(error) => {
                     self.counts.count_skipped();
                     tracing::debug!(%error, "skipped a message that cannot be read");
@@ -54,10 +50,8 @@ impl Protocol<'_> {
     }
 
     fn emit(&mut self, event: RealtimeEvent) {
-        if matches!(self.phase, Phase::Online) {
-            self.actions.push_back(Action::Emit(event));
-        } else if self.early.len() < MAX_EARLY {
-            self.early.push_back(event);
+        if self.is_online() || self.events.len() < MAX_EARLY {
+            self.events.push_back(event);
         } else {
             self.dropped += 1;
         }

@@ -5,7 +5,7 @@
 
 use tokio::time::Instant;
 
-use super::{Action, End, Phase, Protocol};
+use super::{End, Phase, Protocol};
 use crate::UserId;
 use crate::realtime::frames::{ClientFrame, DdpError};
 use crate::realtime::stream::{MY_MESSAGES, NOTIFY_USER, ROOM_MESSAGES};
@@ -16,26 +16,17 @@ pub(super) const FORCE_LOGOUT: &str = "force_logout";
 pub(super) const SUBSCRIPTIONS_CHANGED: &str = "subscriptions-changed";
 pub(super) const ROOMS_CHANGED: &str = "rooms-changed";
 
-/// What a subscription is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Topic {
-    /// The messages of all rooms.
-    Messages,
-    /// A topic of [`NOTIFY_USER`].
-    User(&'static str),
-}
-
 impl Protocol<'_> {
     pub(super) fn subscribe_to_all(&mut self, user_id: &UserId, now: Instant) {
         self.phase = Phase::Subscribing;
         self.deadline = Some((now + self.timing.step, "the answer to the subscriptions"));
-        self.subscribe(Topic::Messages, ROOM_MESSAGES, MY_MESSAGES.to_owned());
+        self.subscribe(MY_MESSAGES, ROOM_MESSAGES, MY_MESSAGES.to_owned());
         for topic in [FORCE_LOGOUT, SUBSCRIPTIONS_CHANGED, ROOMS_CHANGED] {
-            self.subscribe(Topic::User(topic), NOTIFY_USER, format!("{user_id}/{topic}"));
+            self.subscribe(topic, NOTIFY_USER, format!("{user_id}/{topic}"));
         }
     }
 
-    fn subscribe(&mut self, topic: Topic, stream: &'static str, event: String) {
+    fn subscribe(&mut self, topic: &'static str, stream: &'static str, event: String) {
         let id = self.fresh_id();
         self.topics.insert(id.clone(), (topic, false));
         self.send(ClientFrame::Sub { id, stream, event });
@@ -56,7 +47,7 @@ impl Protocol<'_> {
             (_, Some(error)) if error.is_rate_limit() => {
                 return Err(LostReason::RateLimited { wait: error.time_to_reset }.into());
             }
-            (Topic::User(topic), Some(error)) if error.is_refusal() => {
+            (topic, Some(error)) if topic != MY_MESSAGES && error.is_refusal() => {
                 tracing::warn!(%error, topic, "the server refuses the subscription to changes of the account");
             }
             (_, error) => {
@@ -82,7 +73,6 @@ impl Protocol<'_> {
             );
         }
         let ready = RealtimeEvent::Ready { session: self.session, identity, since: Instant::now() };
-        self.actions.push_back(Action::Emit(ready));
-        self.actions.extend(self.early.drain(..).map(Action::Emit));
+        self.events.push_front(ready);
     }
 }

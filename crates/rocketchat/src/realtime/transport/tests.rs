@@ -216,6 +216,6 @@ async fn rest_trusts_the_same_certificates() {
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
             }
         });
-        assert_eq!(connector.http().get(url).send().await.is_ok(), trusted);
+        assert_eq!(connector.http.get(url).send().await.is_ok(), trusted);
     }
 }

@@ -19,8 +19,6 @@ pub(super) struct Conversation {
     pub(super) account: &'static Account,
     pub(super) counts: &'static FrameCounts,
     now: Instant,
-    sent: Vec<Value>,
-    events: Vec<RealtimeEvent>,
 }
 
 impl Conversation {
@@ -48,7 +46,7 @@ impl Conversation {
         let timing: &Timing = Box::leak(Box::default());
         let now = Instant::now();
         let protocol = Protocol::new(account, timing, counts, 1, login, now);
-        Self { protocol, account, counts, now, sent: vec![], events: vec![] }
+        Self { protocol, account, counts, now }
     }
 
     /// Logged in, with the subscriptions requested and not answered.
@@ -86,25 +84,15 @@ impl Conversation {
         self.protocol.tick(self.now)
     }
 
-    fn run_actions(&mut self) {
-        while let Some(action) = self.protocol.next_action() {
-            match action {
-                Action::Send(frame) => self.sent.push(serde_json::from_str(&frame.encode()).unwrap()),
-                Action::Emit(event) => self.events.push(event),
-            }
-        }
-    }
-
     /// The frames sent since the last call.
     pub(super) fn sent(&mut self) -> Vec<Value> {
-        self.run_actions();
-        std::mem::take(&mut self.sent)
+        let sent = self.protocol.to_send.drain(..);
+        sent.map(|frame| serde_json::from_str(&frame.encode()).unwrap()).collect()
     }
 
     /// The events emitted since the last call.
     pub(super) fn events(&mut self) -> Vec<RealtimeEvent> {
-        self.run_actions();
-        std::mem::take(&mut self.events)
+        self.protocol.events().collect()
     }
 
     /// The ids of the subscriptions requested since the last call of `sent`.
@@ -117,7 +105,7 @@ impl Conversation {
         let events = self.events().into_iter();
         events
             .filter_map(|event| match event {
-                RealtimeEvent::Message { message, .. } => Some(message.id.to_string()),
+                RealtimeEvent::Message(streamed) => Some(streamed.message.id.to_string()),
                 _ => None,
             })
             .collect()

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::super::*;
 use super::harness::{Conversation, changed, document, lost, message, of_user};
-use crate::realtime::RoomChange;
+use crate::realtime::{RoomChange, StreamedMessage};
 
 #[test]
 fn messages_come_nested_or_not_with_the_membership() {
@@ -15,10 +15,12 @@ fn messages_come_nested_or_not_with_the_membership() {
     {
         conversation.receive(changed("stream-room-messages", "__my_messages__", args));
         let events = conversation.events();
-        let [RealtimeEvent::Message { message, participant: Some(false), room }] = &events[..] else {
+        let [RealtimeEvent::Message(StreamedMessage { message, participant: Some(false), room_name, .. })] =
+            &events[..]
+        else {
             panic!("{events:?}")
         };
-        assert_eq!((message.id.as_str(), room.name.as_deref()), ("m", Some("general")));
+        assert_eq!((message.id.as_str(), room_name.as_deref()), ("m", Some("general")));
     }
     conversation.receive(changed("stream-room-messages", "r", json!([document("of one room")])));
     assert_eq!(conversation.message_ids(), ["of one room"]);

@@ -22,14 +22,14 @@ fn the_session_is_online_once_every_subscription_is_confirmed_and_earlier_messag
     let events = conversation.events();
     let [
         RealtimeEvent::Ready { session: 1, identity, .. },
-        RealtimeEvent::Message { message: early, .. },
-        RealtimeEvent::Message { message: late, .. },
+        RealtimeEvent::Message(early),
+        RealtimeEvent::Message(late),
     ] = &events[..]
     else {
         panic!("{events:?}")
     };
     assert_eq!(identity.user_id, UserId::new("bot"));
-    assert_eq!((early.id.as_str(), late.id.as_str()), ("early", "late"));
+    assert_eq!((early.message.id.as_str(), late.message.id.as_str()), ("early", "late"));
 }
 
 #[test]
