@@ -196,6 +196,20 @@ async fn a_reply_that_is_limited_in_the_middle_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn where_the_server_knows_no_direct_messages_a_reply_that_the_room_refuses_is_given_up() {
+    let harness = Harness::new().await.with_fast_tempo();
+    let bot = harness.start_bot().await;
+    let (_, alert) = alerted(&harness).await;
+    harness.chat.set_archived(&harness.room, true).unwrap();
+    let unknown =
+        RestFault::Answer { status: 404, content_type: "text/plain", body: "404 Not Found".to_owned() };
+    harness.chat.faults().rest_always("im.create", unknown);
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    bot.wait_for_log(&["ERROR", "given up", "rocketchat:reply", "rejected in every form"]).await;
+    assert!(harness.chat.calls_of("im.create").len() > 1, "it may have been a proxy that restarts");
+}
+
+#[tokio::test]
 async fn nobody_writes_to_an_integration() {
     let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;

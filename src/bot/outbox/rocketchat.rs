@@ -114,7 +114,7 @@ impl RocketChat {
         if form.parent_is_gone.is_none() && reply.is_late {
             form.parent_is_gone = self.parent_is_gone(reply).await;
             if form.parent_is_gone == Some(true) {
-                self.take(Step::OutsideThread, &mut form, reply).await?;
+                self.take(Step::OutsideThread, &mut form, delivery, reply).await?;
             }
         }
         let mut message = self.message(reply, &form, &settings);
@@ -132,7 +132,7 @@ impl RocketChat {
                 let Some(step) = next_step(&refusal, &form.steps) else {
                     return Err(PostError::Refused(refusal));
                 };
-                self.take(step, &mut form, reply).await?;
+                self.take(step, &mut form, delivery, reply).await?;
                 self.forms.lock().insert(delivery.id, form.clone());
                 message = self.message(reply, &form, &settings);
             }
@@ -141,7 +141,13 @@ impl RocketChat {
     }
 
     /// Takes a step, and requests the information that it needs from the server.
-    async fn take(&self, step: Step, form: &mut Form, reply: &Reply) -> Result<(), RestError> {
+    async fn take(
+        &self,
+        step: Step,
+        form: &mut Form,
+        delivery: &Delivery,
+        reply: &Reply,
+    ) -> Result<(), RestError> {
         if matches!(step, Step::Shortened | Step::OutsideThread | Step::Direct) && form.site.is_none() {
             // Works without an answer: with a short text, and with the configured URL.
             let settings = self.context.rest.public_settings().await.unwrap_or_default();
@@ -150,6 +156,12 @@ impl RocketChat {
         let author = reply.about.as_ref().and_then(|about| about.author.as_deref());
         if let (Step::Direct, Some(author)) = (step, author) {
             form.direct = match self.context.rest.direct_room(author).await {
+                // The answer for an unknown endpoint looks like that of a proxy, so it does not have to be a passing one.
+                Err(RestError::Unavailable { failure: None, .. })
+                    if delivery.attempts >= ATTEMPTS_WITHOUT_REASON =>
+                {
+                    None
+                }
                 Err(error) if error.is_retryable() => return Err(error),
                 answer => answer.ok(),
             };
