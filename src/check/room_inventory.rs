@@ -90,8 +90,9 @@ impl RoomInventory {
             let found = wait_for_rate_limit(|| rest.room_by_name(name)).await;
             self.by_name.insert((*name).to_owned(), Lookup::of(found));
         }
-        // Similar names are proposed for a missing one.
-        if unfound.channels || self.by_name.values().any(|found| *found == Lookup::Missing) {
+        // Similar names are proposed for a missing one, and another room may be shown under the name.
+        let is_unseen = |found: &Lookup| matches!(found, Lookup::Missing | Lookup::Hidden);
+        if unfound.channels || self.by_name.values().any(is_unseen) {
             self.list_channels(rest).await;
         }
     }

@@ -83,6 +83,12 @@ impl RestFault {
         Self::Answer { status, content_type: "application/json", body }
     }
 
+    /// The refusal of 9.0 for what the account must not see.
+    pub fn forbidden() -> Self {
+        let body = r#"{"success":false,"error":"forbidden [error-forbidden]","errorType":"error-forbidden"}"#;
+        Self::Answer { status: 403, content_type: "application/json", body: body.to_owned() }
+    }
+
     /// The HTML page of a reverse proxy whose Rocket.Chat is down.
     pub fn bad_gateway() -> Self {
         let body = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad \

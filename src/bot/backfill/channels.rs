@@ -14,13 +14,15 @@ const PAGE: usize = 100;
 const SEAM: usize = 5;
 /// Rocket.Chat's code for a room that does not exist (`rooms.info` in `app/api/server/v1/rooms.ts`).
 pub(in crate::bot) const NO_SUCH_ROOM: &str = "error-room-not-found";
+/// Its code since 9.0 for a room that the account cannot see.
+const FORBIDDEN: &str = "error-forbidden";
 
 /// The result of a search.
 #[derive(Debug, Default)]
 pub(super) struct Searched {
     /// The rooms, each with the time of its last change.
     pub(super) found: Vec<(RoomId, Option<Timestamp>)>,
-    /// Whether the server either described each wanted room or reported that it does not exist.
+    /// Whether the server either described each wanted room or reported that it does not exist, or that it shows none of a name.
     pub(super) is_complete: bool,
     /// Whether it answered for each of them, if only with a refusal.
     pub(super) is_answered: bool,
@@ -49,7 +51,9 @@ impl Backfill {
         for name in unfound.names {
             let info = intake.tempo.retry(self.tries(), WHAT, || intake.rest.room_by_name(name)).await;
             match info {
-                Err(error) if error.code() == Some(NO_SUCH_ROOM) => missing.push((name, error)),
+                Err(error) if matches!(error.code(), Some(NO_SUCH_ROOM | FORBIDDEN)) => {
+                    missing.push((name, error));
+                }
                 info => self.looked_up(info, name, first_session, &mut searched).await,
             }
         }
@@ -61,7 +65,7 @@ impl Backfill {
         for (name, error) in missing {
             match intake.rooms.has(&RoomPattern::Name(name.to_owned())) {
                 true => intake.clear_warning(&format!("unfound {name}")),
-                false => self.looked_up(Err(error), name, first_session, &mut searched).await,
+                false => self.warn_of_unfound(name, &error),
             }
         }
         searched
@@ -85,12 +89,16 @@ impl Backfill {
                 self.found(info, first_session, searched).await;
             }
             Err(error) => {
-                if self.intake.warns(&format!("unfound {wanted}")) {
-                    warn!(room = wanted, %error, "a watched room cannot be found; is the bot in it?");
-                }
+                self.warn_of_unfound(wanted, &error);
                 searched.is_complete &= error.code() == Some(NO_SUCH_ROOM);
                 searched.is_answered &= error.code().is_some();
             }
+        }
+    }
+
+    fn warn_of_unfound(&self, wanted: &str, error: &RestError) {
+        if self.intake.warns(&format!("unfound {wanted}")) {
+            warn!(room = wanted, %error, "a watched room cannot be found; is the bot in it?");
         }
     }
 
