@@ -220,6 +220,18 @@ async fn rooms_are_checked_by_the_names_that_people_see() {
 }
 
 #[tokio::test]
+async fn a_name_that_the_server_refuses_to_look_up_is_found_among_the_channels() {
+    let mut scene = Scene::set().await;
+    let hall = NewRoom::channel("Stoerung-Halle-3").shown_as("Störung Halle 3");
+    scene.chat.create_room(hall.members([&scene.alice])).unwrap();
+    scene.trigger(r#"["Störung Halle 3", "Störung Halle 4"]"#);
+    scene.chat.faults().rest_always("rooms.info", RestFault::forbidden());
+    let said = scene.check().await;
+    said.has('✓', &["#Störung Halle 3", "the bot will join it"]);
+    said.has('✗', &["#Störung Halle 4", "not allowed to see it"]);
+}
+
+#[tokio::test]
 async fn rooms_in_which_a_bot_is_of_no_use_are_told_with_the_reason() {
     let mut scene = Scene::set().await;
     let members = [&scene.alice, &scene.bot];
@@ -320,13 +332,24 @@ async fn an_account_that_cannot_log_in_is_told_how_to_mend_it() {
     said.fails();
     said.has('✗', &["account", "personal access token", "create a new one"]);
     said.has('✓', &["[signl4]", "answers"]);
-    assert!(said.stdout.contains("cannot log in"), "{}", said.stdout);
+    assert!(said.stdout.contains("not checked"), "{}", said.stdout);
 
     scene.rocketchat = format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}\n");
     scene.chat.set_active(&scene.bot, false).unwrap();
     let said = scene.check().await;
     said.fails();
     said.has('✗', &["account", "active"]);
+}
+
+#[tokio::test]
+async fn rooms_that_cannot_be_listed_are_not_taken_for_a_refused_login() {
+    let scene = Scene::set().await;
+    scene.chat.faults().rest_always("rooms.get", RestFault::status(503));
+    let said = scene.check().await;
+    said.fails();
+    said.has('✓', &["account", "@signl4.bot"]);
+    said.has('✗', &["rooms", "503"]);
+    assert!(said.stdout.contains("not checked") && !said.stdout.contains("log in"), "{}", said.stdout);
 }
 
 #[tokio::test]

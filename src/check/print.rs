@@ -83,7 +83,7 @@ pub fn print(report: &Report, look: Look) -> String {
     output += &look.heading("Triggers and rooms");
     output += &match &report.rooms {
         Some(rooms) => look.rooms(rooms),
-        None => look.paragraph("not checked, because the bot cannot log in"),
+        None => look.paragraph("not checked, because of the problem above"),
     };
     output += &("\n".to_owned() + &look.heading("SIGNL4's outbound webhook"));
     output += &look.paragraph("has to call this address, or the address of a proxy that passes it on:");
