@@ -77,7 +77,12 @@ pub fn names(bytes: &[u8]) {
         assert!(again.is_ok_and(|again| again.to_string() == shown), "{shown}");
     }
     if let Some(pattern) = UserPattern::parse(&text) {
-        assert_eq!(UserPattern::parse(&pattern.to_string()), Some(pattern));
+        let written = match &pattern {
+            UserPattern::Username(name) => format!("@{name}"),
+            UserPattern::Id(id) => format!("id:{id}"),
+            UserPattern::ShownName(name) => format!("name:{name}"),
+        };
+        assert_eq!(UserPattern::parse(&written), Some(pattern));
     }
     if let Ok(server) = text.parse::<rocketchat::ServerUrl>() {
         assert_eq!(server.to_string().parse().as_ref(), Ok(&server));

@@ -34,7 +34,7 @@ const CALLBACK_DUE: (u64, SignedDuration) = (3, SignedDuration::from_secs(60));
 const CALLBACK_OVERDUE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Whether the bot can page people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum State {
@@ -46,13 +46,6 @@ pub enum State {
     Degraded,
     /// The bot does not receive messages, or cannot write to its store.
     Down,
-}
-
-impl State {
-    /// One lowercase word.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
 }
 
 /// The answer of `/readyz`.
@@ -82,8 +75,8 @@ impl fmt::Display for Readiness {
                 Some(active) => write!(f, "standby: {active} is active"),
                 None => f.write_str("standby"),
             },
-            (state, true) => f.write_str(state.name()),
-            (state, false) => write!(f, "{}: {}", state.name(), reasons.join("; ")),
+            (state, true) => write!(f, "{state}"),
+            (state, false) => write!(f, "{state}: {}", reasons.join("; ")),
         }
     }
 }

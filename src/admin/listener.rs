@@ -10,11 +10,9 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
+use futures_util::future::join;
 use secrecy::SecretString;
-use tokio::{
-    net::TcpListener,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::{net::TcpListener, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tower_http::timeout::TimeoutLayer;
 
@@ -24,7 +22,10 @@ use super::{
     metrics, page,
     status::StatusCollector,
 };
-use crate::http_server::{self, Limits};
+use crate::{
+    http_server::{self, Limits},
+    telemetry,
+};
 
 /// Time limit for a call until its answer begins.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,24 +42,18 @@ pub async fn serve(
     cancel: CancellationToken,
 ) {
     let status = StatusCollector::new(bot);
-    let background = {
-        let status = status.clone();
-        async move { tokio::join!(status.track_connection(), metrics_upkeep(&status.bot)) }
-    };
-    let router = router(status, Authentication::new(token.as_ref()));
+    let router = router(status.clone(), Authentication::new(token.as_ref()));
     tokio::select! {
         () = http_server::serve("admin", socket, router, Box::new(|| None), Limits::default(), cancel) => {}
         // Never ends: updates the histogram in a loop.
-        _ = background => {}
+        _ = join(status.track_connection(), metrics_upkeep()) => {}
     }
 }
 
-async fn metrics_upkeep(bot: &BotView) {
-    let mut tick = interval(METRICS_UPKEEP);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn metrics_upkeep() {
     loop {
-        tick.tick().await;
-        bot.metrics.upkeep();
+        telemetry::upkeep();
+        sleep(METRICS_UPKEEP).await;
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     health::State,
     store::{InboxDepth, Queue, QueueDepth, StoreError},
     telemetry::{
-        BUILD_INFO, CONNECTION_STATE, DEGRADED, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS,
+        self, BUILD_INFO, CONNECTION_STATE, DEGRADED, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS,
         INBOX_OLDEST_AGE, OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, STANDBY, START_TIME, STORE_UP,
         WATCHED_ROOMS,
     },
@@ -22,9 +22,9 @@ pub(super) async fn scrape(status: &StatusCollector) -> String {
     let bot = &status.bot;
     let state = status.readiness.recent().await.state;
     let watched = bot.directory.watched();
-    bot.metrics.init_triggers(watched.iter().map(|watched| watched.trigger.as_str()));
+    watched.iter().for_each(|watched| telemetry::expect_matches(&watched.trigger));
     let waiting = answer(waiting(bot)).await.ok();
-    bot.metrics.render(|| {
+    telemetry::render(|| {
         gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         gauge!(START_TIME.name).set(bot.started_at.as_duration().as_secs_f64());
         gauge!(READY.name).set(flag(state != State::Down));

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{
     BotView, ReadinessProbe, WatchedBy,
     readiness::answer,
-    timeline::{Stories, Story},
+    timeline::{Story, story},
 };
 use crate::{
     health::Readiness,
@@ -101,7 +101,7 @@ impl StatusCollector {
         let store = &self.bot.store;
         let server = self.bot.account.server().base();
         let names = self.bot.directory.queues();
-        let stories = Stories { server, directory: &*self.bot.directory, queues: &names };
+        let story = |trail| story(trail, server, &*self.bot.directory, &names);
         let alerts = store.last_alerts(MAX_ALERTS, now - MAX_AGE).await?;
         let queues = store.outbox_depth().await?;
         let named = queues.into_iter().map(|depth| {
@@ -112,7 +112,7 @@ impl StatusCollector {
             waiting: named.collect(),
             inbox: store.inbox_depth().await?,
             callbacks: store.callbacks().await?,
-            alerts: alerts.iter().map(|trail| stories.story(trail)).collect(),
+            alerts: alerts.iter().map(story).collect(),
         })
     }
 }

@@ -57,39 +57,28 @@ pub(super) enum Tone {
     Quiet,
 }
 
-/// Derives histories from the data of the store, with names that the store does not contain.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Stories<'a> {
-    /// The server's address.
-    pub(super) server: &'a Url,
-    pub(super) directory: &'a dyn Directory,
-    pub(super) queues: &'a [QueueLabel],
-}
-
-impl Stories<'_> {
-    /// The history of one alert.
-    pub(super) fn story(&self, trail: &AlertTrail) -> Story {
-        let alert = &trail.alert;
-        let room = self.directory.room(&alert.room).unwrap_or_else(|| unknown(&alert.room));
-        let mut steps = vec![first_step(alert)];
-        steps.extend(trail.deliveries.iter().map(|delivery| {
-            let label = self.queues.iter().find(|label| label.queue == delivery.queue);
-            let name = label.map_or(delivery.queue.as_str(), |label| label.name.as_str());
-            delivery_step(alert, delivery, label.map(|label| label.carries), name)
-        }));
-        steps.extend(trail.events.iter().map(event_step));
-        steps.sort_by_key(|step| step.at);
-        let (state, tone) = current_state(alert, &trail.events);
-        Story {
-            id: alert.id.to_string(),
-            trigger: alert.trigger.clone(),
-            room: room_label(&room),
-            link: message_url(self.server, &room, &alert.message).into(),
-            queued_at: alert.created_at,
-            state,
-            tone,
-            steps,
-        }
+/// The history of one alert, from the data of the store, with names that the store does not contain.
+pub(super) fn story(trail: &AlertTrail, server: &Url, names: &dyn Directory, queues: &[QueueLabel]) -> Story {
+    let alert = &trail.alert;
+    let room = names.room(&alert.room).unwrap_or_else(|| unknown(&alert.room));
+    let mut steps = vec![first_step(alert)];
+    steps.extend(trail.deliveries.iter().map(|delivery| {
+        let label = queues.iter().find(|label| label.queue == delivery.queue);
+        let name = label.map_or(delivery.queue.as_str(), |label| label.name.as_str());
+        delivery_step(alert, delivery, label.map(|label| label.carries), name)
+    }));
+    steps.extend(trail.events.iter().map(event_step));
+    steps.sort_by_key(|step| step.at);
+    let (state, tone) = current_state(alert, &trail.events);
+    Story {
+        id: alert.id.to_string(),
+        trigger: alert.trigger.clone(),
+        room: room_label(&room),
+        link: message_url(server, &room, &alert.message).into(),
+        queued_at: alert.created_at,
+        state,
+        tone,
+        steps,
     }
 }
 
@@ -115,7 +104,7 @@ fn delivery_step(alert: &Alert, delivery: &DeliveryTrail, carries: Option<Delive
     let error = delivery.last_error.clone();
     let (tone, what, detail) = match delivery.state {
         DeliveryState::Delivered => {
-            (Tone::Good, done, answer(alert).filter(|_| carries == Some(DeliveryKind::Alert)))
+            (Tone::Good, done, (carries == Some(DeliveryKind::Alert)).then(|| answer(alert)))
         }
         DeliveryState::Failed => (Tone::Bad, format!("{subject} given up"), error),
         DeliveryState::UnderWay => (Tone::Waiting, format!("{subject} is being sent"), error),
@@ -139,14 +128,15 @@ pub(super) fn attempts(attempts: u32) -> String {
 }
 
 /// SIGNL4's answer, and whether there may have been more than one page.
-fn answer(alert: &Alert) -> Option<String> {
-    let named = alert.event_id.as_ref().map(|event_id| format!("eventId {event_id}"));
-    let again = (alert.unanswered > 0 && alert.event_id.is_some()).then(|| {
-        format!("earlier calls without an answer: {}, so there may be a second page", alert.unanswered)
-    });
-    let answer: Vec<String> =
-        named.or_else(|| Some("SIGNL4's answer has no eventId".into())).into_iter().chain(again).collect();
-    Some(answer.join("; "))
+fn answer(alert: &Alert) -> String {
+    match &alert.event_id {
+        None => "SIGNL4's answer has no eventId".to_owned(),
+        Some(event_id) if alert.unanswered == 0 => format!("eventId {event_id}"),
+        Some(event_id) => format!(
+            "eventId {event_id}; earlier calls without an answer: {}, so there may be a second page",
+            alert.unanswered
+        ),
+    }
 }
 
 fn event_step(event: &EventTrail) -> Step {
@@ -266,8 +256,7 @@ mod tests {
             label("reaction", DeliveryKind::Reaction),
         ];
         let server = Url::parse("https://chat.example.com/sub/").unwrap();
-        let stories = Stories { server: &server, directory: &OneRoom, queues: &queues };
-        stories.story(&AlertTrail { alert, deliveries, events })
+        super::story(&AlertTrail { alert, deliveries, events }, &server, &OneRoom, &queues)
     }
 
     fn whats(story: &Story) -> Vec<&str> {

@@ -9,7 +9,6 @@ use crate::{
     health::Health,
     logging::Recent,
     store::{DeliveryKind, Queue, Store},
-    telemetry::Exposition,
 };
 use rocketchat::{
     Account, Room, RoomId,
@@ -33,8 +32,6 @@ pub struct BotView {
     pub(crate) health: Health,
     /// The last warnings and errors.
     pub log: Recent,
-    /// The counters.
-    pub metrics: Exposition,
     /// When the bot started.
     pub started_at: Timestamp,
 }

@@ -1,7 +1,5 @@
 //! Whose messages count for a trigger: usernames, IDs and display names.
 
-use std::fmt;
-
 use super::rooms::same_name;
 use rocketchat::{Author, UserId};
 
@@ -45,16 +43,6 @@ impl UserPattern {
 
 fn bare(username: &str) -> &str {
     username.strip_prefix('@').unwrap_or(username)
-}
-
-impl fmt::Display for UserPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Username(name) => write!(f, "@{name}"),
-            Self::Id(id) => write!(f, "id:{id}"),
-            Self::ShownName(name) => write!(f, "name:{name}"),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -182,11 +182,8 @@ impl Bot {
         let (rest, health) = (RestClient::new(account.clone()), Health::default());
         let context = Context { store, current, rooms, rest, health, tempo };
         let seen = Arc::new(SeenTexts::default());
-        let filter = StreamFilter {
-            context: context.clone(),
-            seen: seen.clone(),
-            looked_at: telemetry::Exposition::start().messages_seen(),
-        };
+        let filter =
+            StreamFilter { context: context.clone(), seen: seen.clone(), looked_at: telemetry::start() };
         let timing = context.tempo.realtime.clone();
         let realtime = Realtime::new(account).with_timing(timing).with_filter(Arc::new(filter));
         let mut bot = Self {

@@ -14,7 +14,6 @@ use crate::{
     admin::{BotView, Directory, QueueLabel, WatchedBy, WatchedRoom},
     alerting::{RoomPattern, Trigger},
     logging,
-    telemetry::Exposition,
 };
 use rocketchat::{Room, RoomId, realtime::Realtime};
 
@@ -28,7 +27,6 @@ pub(super) fn view(context: &Context, realtime: &Realtime) -> BotView {
         store: context.store.clone(),
         health: context.health.clone(),
         log: logging::recent(),
-        metrics: Exposition::start(),
         started_at: Timestamp::now(),
     }
 }

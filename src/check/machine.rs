@@ -82,21 +82,18 @@ fn store_remark(url: &StoreUrl, found: Result<Condition, StoreError>) -> Remark 
         Ok(condition) => condition,
         Err(error) => return Remark::of_error(&error),
     };
-    let Some(path) = url.path() else {
-        return Remark::fine(match condition {
-            Condition::New => format!("{url} is empty and can be set up"),
-            Condition::Usable => format!("{url} can be used"),
-            Condition::InUse => format!("{url} is in use: a bot is running"),
-        });
-    };
     // A service may resolve a relative path to another file than the person who runs the check.
-    let path = std::path::absolute(path).unwrap_or(path.to_owned());
-    let path = path.display();
-    Remark::fine(match condition {
-        Condition::New => format!("{path} does not exist yet and can be created"),
-        Condition::Usable => format!("{path} can be read and written"),
-        Condition::InUse => format!("{path} is in use: the bot is running"),
-    })
+    let path = url.path().map(|path| std::path::absolute(path).unwrap_or(path.to_owned()));
+    let what = match (condition, path.is_some()) {
+        (Condition::New, true) => "does not exist yet and can be created",
+        (Condition::New, false) => "is empty and can be set up",
+        (Condition::Usable, true) => "can be read and written",
+        (Condition::Usable, false) => "can be used",
+        (Condition::InUse, true) => "is in use: the bot is running",
+        (Condition::InUse, false) => "is in use: a bot is running",
+    };
+    let store = path.map_or_else(|| url.to_string(), |path| path.display().to_string());
+    Remark::fine(format!("{store} {what}"))
 }
 
 /// Whether SIGNL4 calls back; `None` if there is nothing to report yet.

@@ -39,9 +39,10 @@ impl Look {
         for (column, padding) in table.column_iter_mut().zip(paddings) {
             column.set_padding(*padding);
         }
-        match self.colour {
-            true => table.enforce_styling(),
-            false => table.force_no_tty(),
+        if self.colour {
+            table.enforce_styling()
+        } else {
+            table.force_no_tty()
         };
         table.trim_fmt() + "\n"
     }

@@ -75,7 +75,15 @@ impl RoomInventory {
     /// # Errors
     /// When the server does not list them.
     pub(super) async fn joined(rest: &RestClient) -> Result<Self, RestError> {
-        Ok(Self { joined: joined_rooms(rest).await?, ..Self::default() })
+        let rooms = wait_for_rate_limit(|| rest.rooms(None)).await?;
+        let subscriptions = wait_for_rate_limit(|| rest.subscriptions(None)).await?;
+        let roles = subscriptions.into_iter().map(|subscription| (subscription.room.id, subscription.roles));
+        let mut roles: HashMap<RoomId, Vec<String>> = roles.collect();
+        let joined = rooms.rooms().map(|info| {
+            let roles = roles.remove(&info.room.id).unwrap_or_default();
+            JoinedRoom { info, roles }
+        });
+        Ok(Self { joined: joined.collect(), ..Self::default() })
     }
 
     /// Asks for what these entries of `rooms` may match and the bot is not in.
@@ -155,18 +163,6 @@ impl Lookup {
             Self::Unknown(reason)
         }
     }
-}
-
-async fn joined_rooms(rest: &RestClient) -> Result<Vec<JoinedRoom>, RestError> {
-    let rooms = wait_for_rate_limit(|| rest.rooms(None)).await?;
-    let subscriptions = wait_for_rate_limit(|| rest.subscriptions(None)).await?;
-    let mut roles: HashMap<RoomId, Vec<String>> =
-        subscriptions.into_iter().map(|subscription| (subscription.room.id, subscription.roles)).collect();
-    let with_roles = |info: RoomInfo| {
-        let roles = roles.remove(&info.room.id).unwrap_or_default();
-        JoinedRoom { info, roles }
-    };
-    Ok(rooms.rooms().map(with_roles).collect())
 }
 
 /// Makes a call, and repeats it once if the server asks to wait for a short time.

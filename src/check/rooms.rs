@@ -66,12 +66,10 @@ impl<'a> RoomCheck<'a> {
     /// The findings, trigger by trigger.
     pub(super) fn check(&self, triggers: &TriggerSet) -> Vec<RoomFinding> {
         let mut reported = HashSet::new();
-        triggers
-            .room_patterns()
-            .flat_map(|(Trigger { name, team, .. }, pattern)| {
-                self.entry(name, &team.to_string(), pattern, &mut reported)
-            })
-            .collect()
+        let entry = |(Trigger { name, team, .. }, pattern): (&Trigger, &RoomPattern)| {
+            self.entry(name, &team.to_string(), pattern, &mut reported)
+        };
+        triggers.room_patterns().flat_map(entry).collect()
     }
 
     /// The findings of entries that no trigger has yet.
@@ -110,11 +108,8 @@ impl<'a> RoomCheck<'a> {
             }
             _ => {
                 let head = finding(self.summary(pattern, &candidates));
-                let parts = self
-                    .parts(&candidates, reported)
-                    .into_iter()
-                    .map(|(rooms, remark)| RoomFinding { rooms, is_part: true, remark, ..head.clone() });
-                let parts: Vec<RoomFinding> = parts.collect();
+                let part = |(rooms, remark)| RoomFinding { rooms, is_part: true, remark, ..head.clone() };
+                let parts: Vec<_> = self.parts(&candidates, reported).into_iter().map(part).collect();
                 std::iter::once(head).chain(parts).collect()
             }
         }

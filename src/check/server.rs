@@ -47,19 +47,15 @@ pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
     let (found, login) = log_in(account, &settings.account).await;
     findings.extend(found);
     let Some(login) = login else { return (findings, None) };
-    let mut found = |subject: &str, remark| findings.push(Finding::new(subject, remark));
-    found("name", appearance(settings, &login));
-    if let Some(remark) = rate_limit(&login) {
-        found("rights", remark);
-    }
-    if let Some(remark) = threads(wait_for_rate_limit(|| login.rest.public_settings()).await) {
-        found("threads", remark);
-    }
+    findings.push(Finding::new("name", appearance(settings, &login)));
+    findings.extend(rate_limit(&login).map(|remark| Finding::new("rights", remark)));
+    let threads = threads(wait_for_rate_limit(|| login.rest.public_settings()).await);
+    findings.extend(threads.map(|remark| Finding::new("threads", remark)));
     let named = Store::inspect_named_rooms(&config.store.url).await.unwrap_or_default();
     let rooms = match RoomInventory::take(&login.rest, &config.triggers, named).await {
         Ok(inventory) => Some(login.room_check(&inventory, settings.auto_join).check(&config.triggers)),
         Err(error) => {
-            found("rooms", call_failed(&error));
+            findings.push(Finding::new("rooms", call_failed(&error)));
             None
         }
     };

@@ -25,16 +25,13 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 #[expect(clippy::print_stdout, reason = "output of the command")]
 pub async fn health(path: Option<PathBuf>) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process_or_service(path))?;
-    match ask(&config.admin).await {
-        Ok(readiness) => {
-            println!("{readiness}");
-            if readiness.ready { Ok(()) } else { Err(Failure::Reported) }
-        }
-        Err(reason) => {
-            println!("not ready: the bot does not answer on {} ({reason})", config.admin.bind);
-            Err(Failure::Reported)
-        }
-    }
+    let bind = config.admin.bind;
+    let (readiness, is_ready) = match ask(&config.admin).await {
+        Ok(readiness) => (readiness.to_string(), readiness.ready),
+        Err(reason) => (format!("not ready: the bot does not answer on {bind} ({reason})"), false),
+    };
+    println!("{readiness}");
+    if is_ready { Ok(()) } else { Err(Failure::Reported) }
 }
 
 async fn ask(admin: &Admin) -> Result<Readiness, String> {

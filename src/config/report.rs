@@ -107,8 +107,9 @@ pub(super) struct Report {
     /// The file's name as given.
     file: String,
     found: RefCell<Vec<Found>>,
-    known: RefCell<BTreeSet<String>>,
-    leftovers: RefCell<Vec<Leftover>>,
+    /// The paths of all keys that were read.
+    pub(super) known: RefCell<BTreeSet<String>>,
+    pub(super) leftovers: RefCell<Vec<Leftover>>,
     /// The files with secrets that every user of the machine can read.
     pub(super) exposed_files: RefCell<BTreeSet<PathBuf>>,
 }
@@ -174,16 +175,6 @@ impl Report {
     /// Registers a key by its path.
     pub(super) fn know(&self, path: &str) {
         self.known.borrow_mut().insert(without_indices(path));
-    }
-
-    pub(super) fn leave(&self, leftover: Leftover) {
-        self.leftovers.borrow_mut().push(leftover);
-    }
-
-    /// The paths of all keys that were read.
-    #[cfg(test)]
-    pub(super) fn known(&self) -> BTreeSet<String> {
-        self.known.borrow().clone()
     }
 
     /// All problems, those of the file in its order; `None` if there are none.

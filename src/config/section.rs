@@ -204,7 +204,7 @@ impl<'r> Section<'r> {
     /// Reports the remaining keys as unknown, after every key was read.
     pub(super) fn finish(self) {
         for (name, node) in self.entries {
-            self.report.leave(Leftover {
+            self.report.leftovers.borrow_mut().push(Leftover {
                 place: Place { origin: node.origin, key: join(&self.names.path, &name) },
                 name,
                 table: self.names.steps.clone(),

@@ -71,7 +71,7 @@ fn read_trigger(mut section: Section<'_>, names: &mut Vec<String>, team_names: &
 
 fn team(name: &str, team_names: &[String]) -> Result<TeamName, Fault> {
     if team_names.iter().any(|known| known == name) {
-        return Ok(TeamName::from(name));
+        return Ok(TeamName::Named(name.to_owned()));
     }
     let fix = match closest(name, team_names.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean {}?", quoted(meant)),

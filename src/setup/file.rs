@@ -54,12 +54,9 @@ impl Target {
         let target = Self { output, secrets: secrets.transpose()?, replace };
         if !replace {
             refuse_existing(&target.output, OUTPUT)?;
-            for name in FILE_NAMES {
-                target
-                    .secrets
-                    .iter()
-                    .try_for_each(|directory| refuse_existing(&directory.join(name), SECRETS_DIR))?;
-            }
+            let in_directory = |directory: &PathBuf| FILE_NAMES.map(|name| directory.join(name));
+            let mut files = target.secrets.iter().flat_map(in_directory);
+            files.try_for_each(|file| refuse_existing(&file, SECRETS_DIR))?;
         }
         target.try_writing()?;
         Ok(target)
@@ -96,8 +93,8 @@ impl Target {
         let mut temporary = Vec::new();
         if let Some(directory) = &self.secrets {
             self.create(directory).map_err(|why| unwritable(directory, why, SECRETS_DIR))?;
-            secrets = secrets.into_iter().map(|secret| secret.kept_in(directory)).collect();
-            for secret in &secrets {
+            for secret in &mut secrets {
+                secret.file = Some(directory.join(secret.file_name));
                 let line = SecretString::from(format!("{}\n", secret.value.expose_secret()));
                 let file = write_temporary(directory, &line, PRIVATE);
                 temporary.push(file.map_err(|why| unwritable(directory, why, SECRETS_DIR))?);
@@ -143,10 +140,7 @@ impl Target {
     }
 
     fn place(&self, file: NamedTempFile, path: &Path, flag: &'static str) -> Result<(), SetupError> {
-        let placed = match self.replace {
-            true => file.persist(path),
-            false => file.persist_noclobber(path),
-        };
+        let placed = if self.replace { file.persist(path) } else { file.persist_noclobber(path) };
         placed.map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => SetupError::Exists { path: path.to_owned(), flag },
             _ => unwritable(path, error.error, flag),

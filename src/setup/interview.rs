@@ -22,6 +22,8 @@ const WELCOME: [&str; 3] = [
 const ROOMS: &str = "Rooms to watch, separated by commas: names, patterns such as alerts-*, or * for every room the bot is in";
 const PUBLIC_URL: &str = "The address at which SIGNL4 will reach this machine, such as https://bot.example.com (empty if not known yet)";
 /// All rooms.
+const SHOW_LOGO: &str =
+    "Show SIGNL4's logo beside the bot's replies? Browsers load it from githubusercontent.com. (y/n)";
 const ALL: &str = "*";
 /// How many rooms of a kind are listed.
 const MAX_LISTED: usize = 20;
@@ -51,7 +53,7 @@ pub(crate) async fn interview(given: Given, terminal: Option<Terminal>) -> Resul
     let rooms = rooms?;
     let webhook_url = interview.webhook_url(given.webhook_url).await?;
     let public_url = interview.public_url(given.public_url)?;
-    let logo = !given.no_logo && interview.logo()?;
+    let logo = !given.no_logo && interview.agrees(SHOW_LOGO, 'y', 'n')?;
     Ok(Answers { url, account, webhook_url, rooms, public_url, logo })
 }
 
@@ -131,10 +133,8 @@ impl Interview {
             let Some(url) = self.valid(WEBHOOK_URL, values::webhook_url(&secret))? else { continue };
             let findings = self.trial.webhook(&url).await;
             self.report(&findings)?;
-            if self.accept(
-                "Use this URL anyway?",
-                findings.iter().all(|finding| finding.remark.grade == Grade::Fine),
-            )? {
+            let is_fine = findings.iter().all(|finding| finding.remark.grade == Grade::Fine);
+            if is_fine || self.agrees("Use this URL anyway? (y/n)", 'n', 'y')? {
                 return Ok(secret);
             }
         }
@@ -172,28 +172,15 @@ impl Interview {
                 Err(finding) => (vec![finding], false),
             };
             self.report(&findings)?;
-            if self.accept("Watch these rooms anyway?", matched)? {
+            if matched || self.agrees("Watch these rooms anyway? (y/n)", 'n', 'y')? {
                 return Ok(rooms);
             }
         }
     }
 
-    /// Whether to use an answer. If it is suspicious, a person decides.
-    fn accept(&self, question: &str, is_fine: bool) -> Result<bool, SetupError> {
-        match self.terminal {
-            Some(person) if !is_fine => Ok(person.choose(&format!("{question} (y/n)"), 'n', 'y')? == 'y'),
-            _ => Ok(true),
-        }
-    }
-
-    /// Whether replies show SIGNL4's logo.
-    fn logo(&self) -> Result<bool, SetupError> {
-        const QUESTION: &str =
-            "Show SIGNL4's logo beside the bot's replies? Browsers load it from githubusercontent.com. (y/n)";
-        match self.terminal {
-            Some(person) => Ok(person.choose(QUESTION, 'y', 'n')? == 'y'),
-            None => Ok(true),
-        }
+    /// Whether the person answers `y`. Without a person, the answer is yes.
+    fn agrees(&self, question: &str, default: char, other: char) -> Result<bool, SetupError> {
+        self.terminal.map_or(Ok(true), |person| Ok(person.choose(question, default, other)? == 'y'))
     }
 
     fn public_url(&self, given: Option<PublicUrl>) -> Result<Option<PublicUrl>, SetupError> {

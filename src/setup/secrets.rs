@@ -1,7 +1,7 @@
 //! The secrets of `bot.toml`: inside it, or each in its own file, with the names that
 //! `contrib/signl4-rocketchat.service` and `compose.yaml` expect.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rand::distr::{Alphanumeric, SampleString};
 use secrecy::SecretString;
@@ -30,13 +30,6 @@ pub(super) struct Secret {
     pub(super) value: SecretString,
     /// The file; `None` if the secret is in `bot.toml` itself.
     pub(super) file: Option<PathBuf>,
-}
-
-impl Secret {
-    /// The same, in its file in this directory.
-    pub(super) fn kept_in(self, directory: &Path) -> Self {
-        Self { file: Some(directory.join(self.file_name)), ..self }
-    }
 }
 
 /// The secrets among the answers, and a new one for the listener.

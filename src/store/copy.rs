@@ -62,8 +62,8 @@ async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'st
     take_long(source, &mut reading).await.map_err(CopyError::From)?;
     take_long(target, &mut writing).await.map_err(CopyError::To)?;
     // Written when a store is opened.
-    let opened = sqlx::query("DELETE FROM fact WHERE name = 'checked_at'").execute(writing.run());
-    opened.await.map_err(|error| CopyError::To(error.into()))?;
+    let opened = writing.execute(sqlx::query("DELETE FROM fact WHERE name = 'checked_at'"));
+    opened.await.map_err(CopyError::To)?;
     for table in TABLES {
         let any = sqlx::AssertSqlSafe(format!("SELECT 1 FROM {table} LIMIT 1"));
         let any = sqlx::query(any).fetch_optional(writing.run()).await;
@@ -126,8 +126,7 @@ async fn insert(table: &'static str, row: &AnyRow, writing: &mut Tx) -> Result<(
             _ => insert.bind(row.try_get::<i64, _>(*at)?),
         };
     }
-    insert.execute(writing.run()).await?;
-    Ok(())
+    writing.execute(insert).await.map(drop)
 }
 
 /// The last row number that was given out, also where its row is gone: people see alerts' numbers.

@@ -67,10 +67,7 @@ impl Store {
     /// [`StoreError::InUse`] where another process holds it; otherwise why it cannot be used.
     pub async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
         let store = Self::open_as_replica(url, BUSY_TIMEOUT).await?;
-        match store.take_over().await? {
-            true => Ok(store),
-            false => Err(StoreError::InUse { store: url.to_string() }),
-        }
+        if store.take_over().await? { Ok(store) } else { Err(StoreError::InUse(url.to_string())) }
     }
 
     /// Opens the database as [`Store::open`] does, but a PostgreSQL as a standby, until [`Store::take_over`]. `busy_timeout` is how long

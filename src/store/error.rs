@@ -9,12 +9,9 @@ use sqlx::{migrate::MigrateError, postgres::PgDatabaseError};
 pub enum StoreError {
     /// Another bot works on the same file or database.
     #[error(
-        "{store}: another signl4-rocketchat is already running on this store; stop it, or give this one a store of its own"
+        "{0}: another signl4-rocketchat is already running on this store; stop it, or give this one a store of its own"
     )]
-    InUse {
-        /// The file or database.
-        store: String,
-    },
+    InUse(String),
     /// The file cannot be opened or created.
     #[error(
         "{path}: cannot open the store ({reason}); check that its directory exists, and that the bot's user can write to both"
@@ -27,12 +24,9 @@ pub enum StoreError {
     },
     /// The file was removed or replaced while the bot worked on it.
     #[error(
-        "{path}: the store was removed or replaced while the bot runs; put the file back, or restart the bot to begin with the one that is there now"
+        "{0}: the store was removed or replaced while the bot runs; put the file back, or restart the bot to begin with the one that is there now"
     )]
-    Replaced {
-        /// The database file.
-        path: PathBuf,
-    },
+    Replaced(PathBuf),
     /// Another program, which is no bot, writes to the file and does not come to an end.
     #[error(
         "another program has locked the store ({0}); close it, for example a database tool or a backup. New messages and events wait until then"

@@ -60,7 +60,7 @@ pub(super) struct Replica {
     _listening: AbortOnDropHandle<()>,
     name: String,
     /// The session that holds the lock, or tries to take it.
-    session: tokio::sync::Mutex<Option<PgConnection>>,
+    pub(super) session: tokio::sync::Mutex<Option<PgConnection>>,
     /// Whether it could not take the lock when it tried last.
     has_failed: AtomicBool,
     /// The term in which this process is active; 0 until it is.
@@ -196,13 +196,6 @@ impl Replica {
             let _ = within(LIMIT, unlock.execute(&mut session)).await;
             let _ = within(LIMIT, session.close()).await;
         }
-    }
-
-    /// What the session that holds the lock answers.
-    #[cfg(test)]
-    pub(super) async fn ask(&self, question: &'static str) -> String {
-        let mut session = self.session.lock().await;
-        sqlx::query_scalar(question).fetch_one(session.as_mut().unwrap()).await.unwrap()
     }
 
     async fn connected<'a>(

@@ -78,13 +78,6 @@ impl fmt::Display for DeliveryId {
     }
 }
 
-#[cfg(test)]
-impl DeliveryId {
-    pub(crate) fn of(row: i64) -> Self {
-        Self(row)
-    }
-}
-
 /// The destination of a delivery. Queues do not wait for each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
 #[sqlx(transparent)]

@@ -130,7 +130,7 @@ impl Lock {
         let is_marked = self.mark.is_none_or(|mark| self.header().is_ok_and(|header| header == mark));
         match is_marked && identity(fs::metadata(&self.path)) == identity(self.file.metadata()) {
             true => Ok(()),
-            false => Err(StoreError::Replaced { path: self.path.clone() }),
+            false => Err(StoreError::Replaced(self.path.clone())),
         }
     }
 }
@@ -140,7 +140,7 @@ fn hold(path: &Path, how: &OpenOptions) -> Result<Lock, StoreError> {
     let file = how.open(path).map_err(|error| cannot_open(path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock { path: path.to_owned(), file, mark: None }),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { store: path.display().to_string() }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.display().to_string())),
         Err(TryLockError::Error(error)) => Err(cannot_open(path, &error)),
     }
 }
@@ -174,7 +174,7 @@ pub(super) async fn inspect(path: &Path) -> Result<Condition, StoreError> {
     // Held until the end, so that no bot starts to write while we read.
     let _lock = match hold(path, OpenOptions::new().read(true).write(true)) {
         Ok(lock) => Some(lock),
-        Err(StoreError::InUse { .. }) => return Ok(Condition::InUse),
+        Err(StoreError::InUse(_)) => return Ok(Condition::InUse),
         Err(_) if !path.exists() => None,
         Err(error) => return Err(error),
     };

@@ -97,6 +97,6 @@ pub(super) fn begin_at_zero() {
 }
 
 /// The same for a trigger, which may be added while the bot runs.
-pub(super) fn expect_matches(trigger: &str) {
+pub(crate) fn expect_matches(trigger: &str) {
     counter!(MATCHES.name, "trigger" => trigger.to_owned()).increment(0);
 }

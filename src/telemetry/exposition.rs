@@ -1,6 +1,6 @@
 //! Renders the metrics as text for Prometheus.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 use metrics::{Counter, counter, describe_counter, describe_gauge, describe_histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
@@ -8,68 +8,44 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 use super::{
     Kind, METRICS,
     catalogue::{ALERT_DELIVERY, MESSAGES_SEEN},
-    counted::{begin_at_zero, expect_matches},
+    counted::begin_at_zero,
 };
 
 /// The upper bounds of the histogram of delivery times, in seconds.
 const DELIVERY_BUCKETS: [f64; 12] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0];
 
 /// The counters of this process. All bots in it share them.
-static COUNTERS: OnceLock<PrometheusHandle> = OnceLock::new();
+static COUNTERS: LazyLock<PrometheusHandle> = LazyLock::new(|| {
+    let recorder = recorder();
+    let handle = recorder.handle();
+    // Fails only if another recorder is installed; this one then stays empty.
+    let _ = metrics::set_global_recorder(recorder);
+    describe();
+    begin_at_zero();
+    handle
+});
 
-/// Renders counters and values.
-#[derive(Clone)]
-pub struct Exposition {
-    counters: PrometheusHandle,
+/// Starts counting, unless this process already does. Returns the counter of messages, for code where the look-up by name is too
+/// slow. A handle that was created before the start would count nothing.
+pub(crate) fn start() -> Counter {
+    LazyLock::force(&COUNTERS);
+    counter!(MESSAGES_SEEN.name)
 }
 
-impl Exposition {
-    /// Starts counting, unless this process already does.
-    pub fn start() -> Self {
-        let counters = COUNTERS.get_or_init(|| {
-            let recorder = recorder();
-            let handle = recorder.handle();
-            // Fails only if another recorder is installed; this one then stays empty.
-            let _ = metrics::set_global_recorder(recorder);
-            describe();
-            begin_at_zero();
-            handle
-        });
-        Self { counters: counters.clone() }
-    }
-
-    /// The counter of messages, for code where the look-up by name is too slow. A handle that was created before the start
-    /// would count nothing.
-    pub fn messages_seen(&self) -> Counter {
-        counter!(MESSAGES_SEEN.name)
-    }
-
-    /// Creates the counters of these triggers with the value zero, unless they exist.
-    pub fn init_triggers<'a>(&self, triggers: impl Iterator<Item = &'a str>) {
-        triggers.for_each(expect_matches);
-    }
-
-    /// All metrics in Prometheus' text format: the counters of this process, and the values that `read` sets.
-    pub fn render(&self, read: impl FnOnce()) -> String {
-        // A new recorder for each scrape: a removed queue or trigger must not stay in the output.
-        let recorder = recorder();
-        with_local_recorder(&recorder, || {
-            describe();
-            read();
-        });
-        self.counters.render() + &recorder.handle().render()
-    }
-
-    /// Adds recorded times to their histogram, which otherwise happens only at a scrape.
-    pub fn upkeep(&self) {
-        self.counters.run_upkeep();
-    }
+/// All metrics in Prometheus' text format: the counters of this process, and the values that `read` sets.
+pub(crate) fn render(read: impl FnOnce()) -> String {
+    // A new recorder for each scrape: a removed queue or trigger must not stay in the output.
+    let recorder = recorder();
+    with_local_recorder(&recorder, || {
+        describe();
+        read();
+    });
+    COUNTERS.render() + &recorder.handle().render()
 }
 
-impl std::fmt::Debug for Exposition {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Exposition")
-    }
+/// Adds recorded times to their histogram, which otherwise happens only at a scrape.
+pub(crate) fn upkeep() {
+    COUNTERS.run_upkeep();
 }
 
 fn recorder() -> PrometheusRecorder {
@@ -99,12 +75,13 @@ mod tests {
 
     use super::*;
     use crate::telemetry::catalogue::{FRAMES_RECEIVED, OUTBOX_DELIVERIES};
+    use crate::telemetry::expect_matches;
 
     #[test]
     fn values_and_counters_are_rendered_together_each_with_its_help() {
-        let exposition = Exposition::start();
-        exposition.init_triggers(["night watch"].into_iter());
-        let text = exposition.render(|| {
+        let _ = start();
+        expect_matches("night watch");
+        let text = render(|| {
             gauge!(OUTBOX_DELIVERIES.name, "queue" => "signl4:\"odd\"\nname").set(3.0);
             counter!(FRAMES_RECEIVED.name).absolute(7);
         });
@@ -126,18 +103,18 @@ mod tests {
 
     #[test]
     fn a_value_of_an_earlier_scrape_is_gone() {
-        let exposition = Exposition::start();
         let queue = || gauge!(OUTBOX_DELIVERIES.name, "queue" => "gone").set(3.0);
-        assert!(exposition.render(queue).contains("gone"));
-        assert!(!exposition.render(|| ()).contains("gone"));
+        assert!(render(queue).contains("gone"));
+        assert!(!render(|| ()).contains("gone"));
     }
 
     #[test]
     fn several_bots_in_one_process_share_the_counters() {
-        let (one, other) = (Exposition::start(), Exposition::start());
-        one.init_triggers(["one"].into_iter());
-        other.init_triggers(["other"].into_iter());
-        let text = one.render(|| ());
+        for trigger in ["one", "other"] {
+            let _ = start();
+            expect_matches(trigger);
+        }
+        let text = render(|| ());
         assert!(text.contains("trigger=\"one\"") && text.contains("trigger=\"other\""), "{text}");
     }
 }

@@ -16,7 +16,7 @@ pub(crate) use catalogue::{
 };
 pub use catalogue::{Kind, METRICS, Metric};
 pub(crate) use counted::{
-    alert, alert_sent, connection_closed, event, http_error, matched, message_seen, message_unreadable,
-    panicked, posted, reconnect,
+    alert, alert_sent, connection_closed, event, expect_matches, http_error, matched, message_seen,
+    message_unreadable, panicked, posted, reconnect,
 };
-pub use exposition::Exposition;
+pub(crate) use exposition::{render, start, upkeep};

@@ -96,10 +96,10 @@ async fn a_store_in_use_or_with_rows_is_not_copied_to_and_one_that_is_not_there_
     let (running, other) = (Fixture::new().await, Fixture::on_sqlite().await);
     fill(&running).await;
     let in_use = copy(&running.url, &other.url).await;
-    assert!(matches!(in_use, CopyError::From(StoreError::InUse { .. })), "{in_use:?}");
+    assert!(matches!(in_use, CopyError::From(StoreError::InUse(_))), "{in_use:?}");
     let (empty, _directory) = other.closed().await;
     let in_use = copy(&empty, &running.url).await;
-    assert!(matches!(in_use, CopyError::To(StoreError::InUse { .. })), "{in_use:?}");
+    assert!(matches!(in_use, CopyError::To(StoreError::InUse(_))), "{in_use:?}");
     let (filled, directory) = running.closed().await;
     let full = copy(&empty, &filled).await;
     assert!(matches!(full, CopyError::NotEmpty { table: "alert", .. }), "{full:?}");

@@ -162,7 +162,7 @@ pub(super) async fn opened(url: &StoreUrl) -> Store {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         match Store::open(url).await {
-            Err(StoreError::InUse { .. }) if Instant::now() < deadline => {
+            Err(StoreError::InUse(_)) if Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             opened => return opened.unwrap(),

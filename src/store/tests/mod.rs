@@ -22,3 +22,10 @@ impl super::Store {
         Ok(depths.iter().find(|depth| depth.queue == *queue).map_or(0, |depth| depth.waiting))
     }
 }
+
+impl super::DeliveryId {
+    /// The number of a row.
+    pub(crate) fn of(row: i64) -> Self {
+        Self(row)
+    }
+}

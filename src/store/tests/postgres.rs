@@ -156,7 +156,8 @@ async fn the_server_ends_what_a_replica_leaves() {
         let settings: String = sqlx::query_scalar(ALL).fetch_one(pool).await.unwrap();
         assert_eq!(settings, wanted(0));
     }
-    let settings: String = store.replica().unwrap().ask(ALL).await;
+    let mut session = store.replica().unwrap().session.lock().await;
+    let settings: String = sqlx::query_scalar(ALL).fetch_one(session.as_mut().unwrap()).await.unwrap();
     assert_eq!(settings, wanted(9000));
 }
 
