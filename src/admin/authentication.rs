@@ -57,9 +57,12 @@ impl Authentication {
     }
 
     fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
-        match &self.token {
-            Some(token) => check_token(token, headers),
-            None => check_host(headers),
+        let Some(token) = &self.token else { return check_host(headers) };
+        let sent = text(headers, &header::AUTHORIZATION);
+        match sent {
+            _ if token.matches(sent.and_then(credential).unwrap_or_default()) => Ok(()),
+            Some(_) => Err(Refused::WrongToken),
+            None => Err(Refused::NoToken),
         }
     }
 
@@ -115,15 +118,6 @@ pub(super) async fn add_security_headers(request: Request, next: Next) -> Respon
         response.headers_mut().insert(name, value);
     }
     response
-}
-
-fn check_token(token: &SecretDigest, headers: &HeaderMap) -> Result<(), Refused> {
-    let sent = text(headers, &header::AUTHORIZATION);
-    match sent {
-        _ if token.matches(sent.and_then(credential).unwrap_or_default()) => Ok(()),
-        Some(_) => Err(Refused::WrongToken),
-        None => Err(Refused::NoToken),
-    }
 }
 
 /// The token in `Authorization`: `Bearer {token}`, or `Basic {base64 of user:token}`.

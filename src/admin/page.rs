@@ -56,7 +56,7 @@ pub(super) fn page(status: &Status) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (title(status)) }
+                title { (words(status.readiness.state).0) " – signl4-rocketchat" }
                 link rel="icon" href="favicon.svg" type="image/svg+xml";
                 link rel="stylesheet" href="theme.css";
                 link rel="stylesheet" href="status.css";
@@ -106,23 +106,19 @@ fn sections(status: &Status) -> [(&'static str, Markup); 6] {
     ]
 }
 
-fn title(status: &Status) -> &'static str {
-    match status.readiness.state {
-        State::Ready => "Ready – signl4-rocketchat",
-        State::Standby => "Standby – signl4-rocketchat",
-        State::Degraded => "DEGRADED – signl4-rocketchat",
-        State::Down => "NOT READY – signl4-rocketchat",
+/// The title of the page, and the tone and the heading of its banner.
+fn words(state: State) -> (&'static str, &'static str, &'static str) {
+    match state {
+        State::Ready => ("Ready", "good", "Ready"),
+        State::Standby => ("Standby", "good", "Standby"),
+        State::Degraded => ("DEGRADED", "waiting", "Degraded: people may not be paged"),
+        State::Down => ("NOT READY", "bad", "Not ready"),
     }
 }
 
 fn readiness(status: &Status) -> Markup {
     let readiness = &status.readiness;
-    let (tone, heading) = match readiness.state {
-        State::Ready => ("good", "Ready"),
-        State::Standby => ("good", "Standby"),
-        State::Degraded => ("waiting", "Degraded: people may not be paged"),
-        State::Down => ("bad", "Not ready"),
-    };
+    let (_, tone, heading) = words(readiness.state);
     html! {
         div.banner data-tone=(tone) {
             h2 { (heading) }

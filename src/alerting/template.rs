@@ -184,10 +184,8 @@ impl Template {
         let built_in: BTreeSet<&str> = ENVIRONMENT.globals().map(|(name, _)| name).collect();
         let used: BTreeSet<String> = template.undeclared_variables(true).into_iter().collect();
         let known = |name: &String| vocabulary.names.contains(name) || built_in.contains(name.as_str());
-        match used.into_iter().find(|name| !known(name)) {
-            Some(name) => Err(CompileError::UnknownName(name)),
-            None => Ok(()),
-        }
+        let unknown = used.into_iter().find(|name| !known(name));
+        unknown.map_or(Ok(()), |name| Err(CompileError::UnknownName(name)))
     }
 
     /// Renders it once. Only reports mistakes that no other value could avoid.

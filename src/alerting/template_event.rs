@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::{Value, context};
 use url::Url;
 
-use super::{Match, RenderError, Template, Trigger, Vocabulary};
+use super::{Match, RenderError, Template, Vocabulary};
 use rocketchat::{Message, MessageId, Room, RoomKind, ServerUrl};
 use signl4::AlertEvent;
 
@@ -88,14 +88,14 @@ pub enum AlertingScenario {
 /// omitted, long ones truncated. The templates that failed are returned too: their defaults are used instead, because a page
 /// with a plain text is better than none, but somebody should be informed.
 pub fn render_event(
-    Match { trigger, captures }: &Match<'_>,
+    found: &Match<'_>,
     message: &Message,
     room: &Room,
     server: &ServerUrl,
 ) -> (AlertEvent, Vec<RenderError>) {
-    let (templates, author) = (&trigger.event, &message.author);
+    let (templates, author) = (&found.trigger.event, &message.author);
     let link = message_url(server.base(), room, &message.id);
-    let values = values(trigger, message, room, captures, &link);
+    let values = values(found, message, room, &link);
     let mut faults = Vec::new();
     // Trimmed and truncated to this many characters; `None` if the template failed or rendered to nothing.
     let mut text_of = |key: &str, template: &Template, most: usize| {
@@ -163,13 +163,7 @@ pub(crate) fn is_location(text: &str) -> bool {
 }
 
 /// The template variables of one message.
-fn values(
-    trigger: &Trigger,
-    message: &Message,
-    room: &Room,
-    captures: &BTreeMap<String, String>,
-    link: &Url,
-) -> Value {
+fn values(found: &Match<'_>, message: &Message, room: &Room, link: &Url) -> Value {
     let author = &message.author;
     let variables = context! {
         text => message.text.as_str(),
@@ -187,9 +181,9 @@ fn values(
             url => link.as_str(),
             ts => message.sent_at.to_string(),
         },
-        trigger => trigger.name.as_str(),
+        trigger => found.trigger.name.as_str(),
     };
-    let captures = captures.iter().map(|(name, caught)| (name.as_str(), caught.as_str()));
+    let captures = found.captures.iter().map(|(name, caught)| (name.as_str(), caught.as_str()));
     context! { ..variables, ..Value::from_pairs(captures) }
 }
 

@@ -14,13 +14,13 @@ use tokio::time::timeout;
 use super::{
     Failure,
     send_test::send,
-    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, readable, room_of, rooms_of},
+    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, readable, room_of},
 };
 use crate::{
     alerting::{Match, RoomPattern, TeamName, Trigger, TriggerSet, UserPattern, render_event, room_label},
     config::{self, Config, Sources},
 };
-use rocketchat::{Account, Author, Connector, Credentials, Message, RestClient, Room};
+use rocketchat::{Account, Connector, Credentials, Message, RestClient, Room};
 use signl4::AlertEvent;
 
 /// Time limit for asking the server for the bot's name.
@@ -96,10 +96,6 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(text: &str, room: Room, author: Author) -> Self {
-        Self { message: message(text, &room, author), room }
-    }
-
     fn matches<'a>(&self, triggers: &'a TriggerSet) -> Vec<Match<'a>> {
         triggers.matches(&self.message, &self.room, true)
     }
@@ -135,8 +131,11 @@ fn report(
     // In the room that is named or in every room that a trigger watches, by the author or by one that the trigger accepts.
     let of_trigger = |trigger: &Trigger| {
         let author = user.clone().unwrap_or_else(|| author_of(trigger));
-        let rooms = named.clone().map_or_else(|| rooms_of(trigger), |room| vec![room]);
-        rooms.into_iter().map(move |room| Scene::new(text, room, author.clone()))
+        let rooms: Vec<Room> = match &named {
+            Some(room) => vec![room.clone()],
+            None => trigger.rooms.iter().map(room_of).collect(),
+        };
+        rooms.into_iter().map(move |room| Scene { message: message(text, &room, author.clone()), room })
     };
     let scenes: Vec<Scene> = config.triggers.iter().flat_map(of_trigger).collect();
     let hit = scenes.iter().find(|scene| !scene.matches(&config.triggers).is_empty());

@@ -13,11 +13,6 @@ pub(super) const ROOM_ID: &str = "ROOM-ID";
 /// The placeholder for the `_id` of the message.
 pub(super) const MESSAGE_ID: &str = "MESSAGE-ID";
 
-/// A possible room for each entry of the trigger's `rooms`.
-pub(super) fn rooms_of(trigger: &Trigger) -> Vec<Room> {
-    trigger.rooms.iter().map(room_of).collect()
-}
-
 /// A room that this entry of `rooms` matches.
 pub(super) fn room_of(pattern: &RoomPattern) -> Room {
     match pattern {
@@ -97,7 +92,7 @@ mod tests {
                 rooms: vec![RoomPattern::parse(glob).unwrap()],
                 ..crate::alerting::fixtures::trigger("t", &["x"])
             };
-            assert!(trigger.watches(&rooms_of(&trigger)[0], false), "{glob}");
+            assert!(trigger.watches(&room_of(&trigger.rooms[0]), false), "{glob}");
         }
     }
 }

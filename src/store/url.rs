@@ -99,7 +99,6 @@ impl FromStr for StoreUrl {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
             return postgres(text);
         }
-        let failed = |why: &str| Err(StoreUrlError(why.to_owned()));
         let Some(path) = text.strip_prefix("sqlite://") else {
             return failed("does not begin with sqlite:// or postgres://");
         };
@@ -109,7 +108,7 @@ impl FromStr for StoreUrl {
         let (path, parameters) = path.split_once('?').unwrap_or((path, SQLITE_PARAMETERS[0]));
         if !parameters.split('&').all(|parameter| SQLITE_PARAMETERS.contains(&parameter)) {
             let known = SQLITE_PARAMETERS.join(", ");
-            return failed(&format!("has parameters; an SQLite URL takes none but {known}"));
+            return failed(format!("has parameters; an SQLite URL takes none but {known}"));
         }
         match percent_decode_str(path).decode_utf8() {
             Ok(path) if !path.is_empty() => Ok(Self::sqlite(&*path)),
@@ -118,14 +117,17 @@ impl FromStr for StoreUrl {
     }
 }
 
+fn failed<T>(why: impl Into<String>) -> Result<T, StoreUrlError> {
+    Err(StoreUrlError(why.into()))
+}
+
 fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
-    let failed = |why: String| Err(StoreUrlError(why));
     let url = Url::parse(text);
     // As libpq writes it where the host is a parameter. That parameter overrides the host of the URL.
     let is_without_host = url == Err(ParseError::EmptyHost);
     let url = if is_without_host { Url::parse(&text.replacen("@/", "@localhost/", 1)) } else { url };
     let Ok(url) = url else {
-        return failed("is no URL; special characters in the password have to be percent-encoded".to_owned());
+        return failed("is no URL; special characters in the password have to be percent-encoded");
     };
     for (name, value) in url.query_pairs() {
         let is_option = name.starts_with("options[") && name.ends_with(']');
@@ -135,26 +137,24 @@ fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
             ));
         }
         if name == "sslmode" && value.parse::<PgSslMode>().is_err() {
-            return failed("has an sslmode that PostgreSQL does not know".to_owned());
+            return failed("has an sslmode that PostgreSQL does not know");
         }
     }
     let has = |name| url.query_pairs().find(|(other, _)| other == name).map(|(_, value)| value.into_owned());
     let verifies = has("sslmode").is_some_and(|mode| mode.starts_with("verify-"));
     if has("sslrootcert").is_some() && !verifies {
-        return failed(
-            "has an sslrootcert, which is used with sslmode=verify-ca or verify-full alone".to_owned(),
-        );
+        return failed("has an sslrootcert, which is used with sslmode=verify-ca or verify-full alone");
     }
     let database = url.path().trim_start_matches('/');
     if database.is_empty() {
-        return failed("names no database".to_owned());
+        return failed("names no database");
     }
     let own_host = || url.host_str().filter(|host| !is_without_host && !host.is_empty()).map(str::to_owned);
     let Some(host) = has("host").or_else(own_host) else {
-        return failed("names no host".to_owned());
+        return failed("names no host");
     };
     if host.contains(',') {
-        return failed("names several hosts".to_owned());
+        return failed("names several hosts");
     }
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let shown = format!("postgres://{host}{port}/{database}");

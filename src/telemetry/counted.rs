@@ -1,4 +1,4 @@
-//! Counts what happens. Before [`Exposition::start`](super::Exposition::start) nothing is counted.
+//! Counts what happens. Before [`start`](super::start) nothing is counted.
 
 use std::time::Duration;
 
