@@ -37,13 +37,16 @@ pub enum RoomPatternError {
     /// `"@anna"`: a direct message has no name.
     #[error("looks like a user; direct messages have no name")]
     User,
+    /// `"ops-[*"`.
+    #[error("is not a glob: a [ or {{ is not closed, or there is nothing between [ and ]")]
+    Glob,
 }
 
 impl RoomPattern {
     /// Parses one entry of `rooms`.
     ///
     /// # Errors
-    /// When it is empty or names a user.
+    /// When it is empty, names a user, or contains `*` without being a valid glob.
     pub fn parse(text: &str) -> Result<Self, RoomPatternError> {
         let text = text.trim();
         if text == "*" {
@@ -60,10 +63,11 @@ impl RoomPattern {
             return Err(RoomPatternError::User);
         }
         let glob = if name.contains(['*', '?', '[', '{']) { regex_of(name) } else { None };
-        Ok(match glob {
-            Some(regex) => Self::Glob(name.to_owned(), regex),
-            None => Self::Name(name.to_owned()),
-        })
+        match glob {
+            Some(regex) => Ok(Self::Glob(name.to_owned(), regex)),
+            None if name.contains('*') => Err(RoomPatternError::Glob),
+            None => Ok(Self::Name(name.to_owned())),
+        }
     }
 
     /// Whether the entry matches the room.
@@ -284,11 +288,14 @@ mod tests {
             assert!(matches!(refused(text), RoomPatternError::Empty), "{text:?}");
         }
         assert!(matches!(refused("@anna"), RoomPatternError::User));
+        for text in ["ops-[*", "{alerts-*,pumps", "*\\"] {
+            assert!(matches!(refused(text), RoomPatternError::Glob), "{text:?}");
+        }
     }
 
     #[test]
     fn what_is_no_glob_is_a_name() {
-        for text in ["ops-[", "[]", "[!]", "[]a]", "[z-a]", "{a,{b}", "*\\"] {
+        for text in ["ops-[", "[]", "[!]", "[]a]", "[z-a]", "{a,{b}"] {
             let pattern = RoomPattern::parse(&format!("#{text}")).unwrap();
             assert!(matches!(&pattern, RoomPattern::Name(name) if name == text), "{text}: {pattern:?}");
             assert_eq!(pattern.to_string(), format!("#{text}"));

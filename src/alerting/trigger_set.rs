@@ -150,6 +150,12 @@ impl TriggerSet {
         Unfound::among(self.room_patterns().map(|(_, pattern)| pattern), joined)
     }
 
+    /// Whether any entry of `rooms` is a name or a glob.
+    pub(crate) fn name_rooms(&self) -> bool {
+        self.room_patterns()
+            .any(|(_, pattern)| matches!(pattern, RoomPattern::Name(_) | RoomPattern::Glob(..)))
+    }
+
     /// The names among the entries of `rooms`.
     pub fn room_names(&self) -> impl Iterator<Item = &str> {
         self.room_patterns().filter_map(|(_, pattern)| match pattern {

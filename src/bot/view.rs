@@ -17,7 +17,7 @@ use crate::{
 };
 use rocketchat::{Room, RoomId, realtime::Realtime};
 
-/// The view of a bot that is starting now. Counting starts here.
+/// The view of a bot that is starting now.
 pub(super) fn view(context: &Context, realtime: &Realtime) -> BotView {
     BotView {
         account: context.rest.account().clone(),

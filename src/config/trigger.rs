@@ -241,10 +241,12 @@ fn event(section: &mut Section<'_>, patterns: Option<&[Pattern]>) -> Option<Even
     let location = section.checked("location", |text| template(location(text)?)).flatten();
     let alerting_scenario = section.checked("alerting_scenario", one_of);
     let filtering = section.flag("filtering");
-    let fields = section.free_table("fields").into_iter().filter_map(|(name, text)| {
-        let field = field_name(&name).and_then(|()| template(&text.value));
-        Some((name, section.report.accept(&text.place, field)??))
-    });
+    let field = |(name, text): (String, Setting<String>)| {
+        let template = field_name(&name).and_then(|()| template(&text.value));
+        Some((name, section.report.accept(&text.place, template)??))
+    };
+    // At once, so that every problem is found.
+    let fields = section.free_table("fields").into_iter().filter_map(field).collect();
     Some(EventTemplates {
         title: title?,
         message: message?,
@@ -253,7 +255,7 @@ fn event(section: &mut Section<'_>, patterns: Option<&[Pattern]>) -> Option<Even
         location,
         alerting_scenario,
         filtering,
-        fields: fields.collect(),
+        fields,
     })
 }
 

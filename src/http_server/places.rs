@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_has_request_keeps_its_place_and_the_next_one_waits() {
+    async fn a_call_that_is_answered_keeps_its_place_and_the_next_one_waits() {
         let places = Places::new(1);
         let busy = open(&places, "127.0.0.1");
         assert!(busy.answer());

@@ -112,6 +112,23 @@ async fn until_closed<const N: usize>(streams: [TcpStream; N]) {
 }
 
 #[tokio::test]
+async fn a_connection_takes_one_request_and_says_so() {
+    let served = served(None, Limits::default()).await;
+    let mut stream = served.connect().await;
+    let call = format!(
+        "POST /signl4/{SECRET} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{EVENT}",
+        EVENT.len()
+    );
+    stream.write_all(call.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    timeout(Limits::default().head / 2, stream.read_to_string(&mut answer))
+        .await
+        .expect("closed at once")
+        .unwrap();
+    assert!(answer.contains("200 OK") && answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test]
 async fn an_event_comes_in_over_tls() {
     let files = Files::new();
     let certificate = files.renew();

@@ -21,9 +21,9 @@ const WELCOME: [&str; 3] = [
 ];
 const ROOMS: &str = "Rooms to watch, separated by commas: names, patterns such as alerts-*, or * for every room the bot is in";
 const PUBLIC_URL: &str = "The address at which SIGNL4 will reach this machine, such as https://bot.example.com (empty if not known yet)";
-/// All rooms.
 const SHOW_LOGO: &str =
     "Show SIGNL4's logo beside the bot's replies? Browsers load it from githubusercontent.com. (y/n)";
+/// All rooms.
 const ALL: &str = "*";
 /// How many rooms of a kind are listed.
 const MAX_LISTED: usize = 20;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::rocketchat::{NewMessage, NewRoom, NewUser, RestFault, Room};
 use sandbox::signl4::Alert;
 
-use crate::harness::{Harness, fast_rounds};
+use crate::harness::{Harness, SOON, fast_rounds};
 
 impl Harness {
     /// The alert that Alice's message in this room raises.
@@ -94,7 +94,7 @@ async fn a_channel_first_heard_of_by_its_address_alone_is_read_from_its_beginnin
 async fn a_message_before_the_first_list_of_rooms_pages_the_team_of_the_name_that_people_see() {
     let mut harness = Harness::new().await;
     harness.configure(
-        "[[trigger]]\nname = \"all\"\npattern = 'pump'\nrooms = [\"*\"]\n\
+        "[[trigger]]\nname = \"all\"\npattern = 'SIGNL4'\nrooms = [\"*\"]\ncontinue = true\n\
          [[trigger]]\nname = \"night\"\nwords = [\"SIGNL4\"]\nrooms = [\"Pumpe *\"]",
     );
     let pump = harness.new_room(NewRoom::group("p3").shown_as("Pumpe 3"));
@@ -104,6 +104,8 @@ async fn a_message_before_the_first_list_of_rooms_pages_the_team_of_the_name_tha
     let mut bot = harness.spawn_bot();
     bot.wait_for_log(&["connected"]).await;
     harness.alert_from(&pump, "SIGNL4 night").await;
+    let both = harness.signl4.wait_until(SOON, |alerts, _| alerts.len() == 2).await;
+    both.unwrap_or_else(|error| panic!("{error}: {:?}", harness.pages()));
     bot.assert_runs();
 }
 

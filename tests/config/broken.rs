@@ -33,6 +33,14 @@ fn a_table_of_the_wrong_kind_is_told_once_not_with_everything_that_is_missing_in
 }
 
 #[test]
+fn every_problem_of_a_trigger_is_told_at_once() {
+    let trigger = "[[trigger]]\nname = \"pumps\"\npattern = \"pump\"\ntitle = \"{{ titel }}\"\nfields = { Title = \"x\" }\n";
+    let complaints = Setup::new(&format!("{SOUND}{trigger}")).complaints();
+    let told = |key: &str| complaints.iter().any(|complaint| complaint.contains(key));
+    assert!(told("title") && told("fields") && complaints.len() == 2, "{complaints:#?}");
+}
+
+#[test]
 fn a_key_that_is_missing_is_told_with_the_line_to_write() {
     let cases = [
         (

@@ -258,7 +258,10 @@ impl Ingest {
             // Only once: a channel that cannot be joined must not delay each of its messages.
             let may_join = !known.joined && self.settings.config.rocketchat.auto_join;
             if may_join && self.asked_to_join.insert(known.room.id.clone()) {
-                drop(timeout(ANSWER_WITHIN, self.intake.join(&known)).await);
+                let room = &known.room.id;
+                if timeout(ANSWER_WITHIN, self.intake.join(&known)).await.is_err() {
+                    warn!(%room, "no answer in time to joining a watched channel; invite the bot");
+                }
             }
         }
     }

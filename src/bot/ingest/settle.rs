@@ -94,10 +94,10 @@ impl Intake {
             }
             transaction.commit().await?;
         }
-        for Wanted { item, raises, is_too_old } in &wanted {
+        for Wanted { item, is_too_old, .. } in &wanted {
             let text = &item.message.text;
-            // Of a room without its shown name, not all triggers that watch it are known.
-            let is_judged = item.known.described || !raises.is_empty();
+            // Until a room's shown name is known, it is unknown which triggers name the room.
+            let is_judged = item.known.described || !config.triggers.name_rooms();
             if is_judged && !is_too_old && self.seen.remember(item.message.id.as_str(), text) {
                 telemetry::message_seen();
             }

@@ -108,7 +108,7 @@ struct Worker<D> {
 }
 
 impl<D: Destination> Worker<D> {
-    /// Starts the oldest row that is due, if the queue is open.
+    /// Starts the first row that is due, if the queue is open.
     async fn start_next(&mut self) -> Result<Wake, StoreError> {
         let now = Instant::now();
         match self.schedule.opens_at(now) {
@@ -123,13 +123,13 @@ impl<D: Destination> Worker<D> {
         if is_all {
             self.schedule.keep(&heads);
         }
-        let due: Vec<&Head> = heads.iter().filter(|head| self.schedule.is_due(head, now)).collect();
+        let mut due: Vec<&Head> = heads.iter().filter(|head| self.schedule.is_due(head, now)).collect();
         // Stored while this process hung, by another replica: were the call repeated, it would page twice.
         let events_wait =
             due.iter().any(|head| head.unanswered > 0) && self.line.store.inbox_depth().await?.waiting > 0;
-        let mut ready = due.clone();
-        ready.retain(|head| !(events_wait && self.schedule.waits_for_events(head, now)));
-        let Some(head) = ready.into_iter().min_by_key(|head| self.schedule.precedence(head)) else {
+        due.sort_by_key(|head| self.schedule.precedence(head));
+        let is_next = |head: &&&Head| !(events_wait && self.schedule.waits_for_events(head, now));
+        let Some(head) = due.iter().find(is_next) else {
             let at = match is_all {
                 _ if !due.is_empty() => now + EVENTS_POLL,
                 true => self.schedule.next_due(now).map_or(now + POLL, |due| due.min(now + POLL)),
