@@ -30,7 +30,6 @@ use crate::{
     http_server::{self, Limits, Peer},
     store::Store,
 };
-use certificate::Reload;
 pub use certificate::{Certificate, CertificateError};
 use signl4::Notification;
 
@@ -99,11 +98,11 @@ async fn reload_certificate(access: watch::Receiver<Arc<Access>>, every: Duratio
         let current = access.borrow().clone();
         let reload = spawn_blocking(move || current.certificate.as_ref().map(Certificate::reload));
         match reload.await.ok().flatten() {
-            Some(Reload::Renewed) => info!("the certificate was renewed"),
-            Some(Reload::Invalid(error)) => {
+            Some(Ok(true)) => info!("the certificate was renewed"),
+            Some(Err(error)) => {
                 error!(%error, "the certificate's files changed and are invalid; the old certificate stays in use");
             }
-            Some(Reload::Unchanged) | None => {}
+            Some(Ok(false)) | None => {}
         }
     }
 }

@@ -121,17 +121,17 @@ impl RoomInventory {
         }
         let mut offset = 0;
         for _ in 0..MAX_PAGES {
-            let page = match wait_for_rate_limit(|| rest.channels(offset, PAGE)).await {
+            let (channels, total) = match wait_for_rate_limit(|| rest.channels(offset, PAGE)).await {
                 Ok(page) => page,
                 Err(error) => {
                     self.channels_missing = Some(error.to_string());
                     return;
                 }
             };
-            offset += page.items.len();
-            let last = page.items.is_empty() || offset >= page.total;
+            offset += channels.len();
+            let last = channels.is_empty() || offset >= total;
             let is_joined = |id: &RoomId| self.joined.iter().any(|joined| joined.info.room.id == *id);
-            let new: Vec<_> = page.items.into_iter().filter(|info| !is_joined(&info.room.id)).collect();
+            let new: Vec<_> = channels.into_iter().filter(|info| !is_joined(&info.room.id)).collect();
             self.channels.extend(new);
             if last {
                 return;

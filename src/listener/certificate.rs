@@ -31,16 +31,6 @@ pub struct Certificate {
     last_read: Mutex<Result<Pem, CertificateError>>,
 }
 
-/// The outcome of [`Certificate::reload`].
-pub(super) enum Reload {
-    /// The files did not change.
-    Unchanged,
-    /// The files have a new certificate, which is now in use.
-    Renewed,
-    /// The files changed and are invalid: the old certificate stays in use.
-    Invalid(CertificateError),
-}
-
 impl Certificate {
     /// Reads a certificate.
     ///
@@ -56,21 +46,17 @@ impl Certificate {
         self.acceptor.read().clone()
     }
 
-    /// Reads the files again, and uses a new certificate if it is valid. Returns the same error only once.
-    pub(super) fn reload(&self) -> Reload {
+    /// Reads the files again, and uses a new certificate if it is valid. Returns whether there is one, and the same error only
+    /// once: the old certificate then stays in use.
+    pub(super) fn reload(&self) -> Result<bool, CertificateError> {
         let read = Pem::read(&self.files);
         let mut last_read = self.last_read.lock();
         if *last_read == read {
-            return Reload::Unchanged;
+            return Ok(false);
         }
         last_read.clone_from(&read);
-        match read.and_then(|pem| pem.acceptor(&self.files)) {
-            Ok(acceptor) => {
-                *self.acceptor.write() = acceptor;
-                Reload::Renewed
-            }
-            Err(error) => Reload::Invalid(error),
-        }
+        *self.acceptor.write() = read?.acceptor(&self.files)?;
+        Ok(true)
     }
 }
 

@@ -46,7 +46,10 @@ impl Message {
                 name: wire::filled(user, "name").map(str::to_owned),
             },
             kind: kind(wire::text(document, "t")),
-            from_integration: document.get("bot").is_some_and(is_set),
+            // An object (`{"i": integration}`) for posts of an integration, else `null`, `false` or missing.
+            from_integration: document
+                .get("bot")
+                .is_some_and(|bot| !matches!(bot, Value::Null | Value::Bool(false))),
             sent_at,
             edited_at: wire::time_of(document, "editedAt"),
             updated_at: updated.unwrap_or(sent_at),
@@ -77,11 +80,6 @@ fn kind(t: Option<&str>) -> MessageKind {
         Some("e2e") => MessageKind::Encrypted,
         Some(other) => MessageKind::System(other.to_owned()),
     }
-}
-
-/// `bot` is an object (`{"i": integration}`) for posts of an integration, else `null`, `false` or missing.
-fn is_set(value: &Value) -> bool {
-    !matches!(value, Value::Null | Value::Bool(false))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ pub(super) struct Searched {
 
 impl Backfill {
     /// Looks up the rooms that triggers name and that the bot is not in, and joins those that it may join.
-    pub(super) async fn search(&mut self, first_session: Timestamp) -> Searched {
+    pub(super) async fn search(&mut self) -> Searched {
         const WHAT: &str = "a room cannot be looked up";
         let (intake, session) = (self.intake.clone(), self.session.clone());
         let joined: Vec<Room> = intake.rooms.joined();
@@ -38,13 +38,13 @@ impl Backfill {
         let mut searched = Searched { found: vec![], is_complete: true, is_answered: true };
         for id in unfound.ids {
             let info = intake.tempo.retry(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
-            self.looked_up(info, id.as_str(), first_session, &mut searched).await;
+            self.looked_up(info, id.as_str(), &mut searched).await;
         }
         // A room that an entry named before, and that has another name now.
         for id in &intake.rooms.named_and_unknown() {
             match intake.tempo.retry(self.tries(), WHAT, || intake.rest.room_by_id(id)).await {
                 Err(error) if error.code() == Some(NO_SUCH_ROOM) => intake.rooms.remove(id),
-                info => self.looked_up(info, id.as_str(), first_session, &mut searched).await,
+                info => self.looked_up(info, id.as_str(), &mut searched).await,
             }
         }
         let mut missing = Vec::new();
@@ -54,13 +54,13 @@ impl Backfill {
                 Err(error) if matches!(error.code(), Some(NO_SUCH_ROOM | FORBIDDEN)) => {
                     missing.push((name, error));
                 }
-                info => self.looked_up(info, name, first_session, &mut searched).await,
+                info => self.looked_up(info, name, &mut searched).await,
             }
         }
         // The server only finds a room by the exact name in its address. The list has the display names.
         missing.retain(|(name, _)| !intake.rooms.has(&RoomPattern::Name((*name).to_owned())));
         if unfound.channels || !missing.is_empty() {
-            self.list_channels(first_session, &mut searched).await;
+            self.list_channels(&mut searched).await;
         }
         for (name, error) in missing {
             match intake.rooms.has(&RoomPattern::Name(name.to_owned())) {
@@ -76,17 +76,11 @@ impl Backfill {
         if self.is_search_complete { TRIES } else { 1 }
     }
 
-    async fn looked_up(
-        &mut self,
-        info: Result<RoomInfo, RestError>,
-        wanted: &str,
-        first_session: Timestamp,
-        searched: &mut Searched,
-    ) {
+    async fn looked_up(&mut self, info: Result<RoomInfo, RestError>, wanted: &str, searched: &mut Searched) {
         match info {
             Ok(info) => {
                 self.intake.clear_warning(&format!("unfound {wanted}"));
-                self.found(info, first_session, searched).await;
+                self.found(info, searched).await;
             }
             Err(error) => {
                 self.warn_of_unfound(wanted, &error);
@@ -104,14 +98,14 @@ impl Backfill {
 
     /// Reads the list of public channels, the most recently changed first. A channel that changes meanwhile may move
     /// from a later page to the first one, which was already read. The next search then finds it.
-    async fn list_channels(&mut self, first_session: Timestamp, searched: &mut Searched) {
+    async fn list_channels(&mut self, searched: &mut Searched) {
         let intake = self.intake.clone();
         let mut offset = 0;
         loop {
             let page = intake
                 .tempo
                 .retry(self.tries(), "the channels cannot be listed", || intake.rest.channels(offset, PAGE));
-            let page = match page.await {
+            let (channels, total) = match page.await {
                 Ok(page) => page,
                 Err(error) => {
                     if intake.warns("unlisted") {
@@ -122,16 +116,16 @@ impl Backfill {
                 }
             };
             intake.clear_warning("unlisted");
-            let next = offset + page.items.len();
-            for info in page.items {
+            let next = offset + channels.len();
+            for info in channels {
                 if intake.rooms.judged(info.room.clone()).watched {
-                    self.found(info, first_session, searched).await;
+                    self.found(info, searched).await;
                 } else if intake.rooms.get(&info.room.id).is_some_and(|known| !known.joined) {
                     // It may have been renamed.
                     intake.rooms.learn(info.room, None);
                 }
             }
-            if next >= page.total || next <= offset + SEAM {
+            if next >= total || next <= offset + SEAM {
                 return;
             }
             offset = next - SEAM;
@@ -139,7 +133,7 @@ impl Backfill {
     }
 
     /// Adds a room that triggers name to the directory, and joins it if that is wanted and possible.
-    async fn found(&mut self, info: RoomInfo, first_session: Timestamp, searched: &mut Searched) {
+    async fn found(&mut self, info: RoomInfo, searched: &mut Searched) {
         let id = info.room.id.clone();
         if info.archived {
             if self.intake.warns(&format!("archived {id}")) {
@@ -156,11 +150,10 @@ impl Backfill {
         if known.watched && self.intake.cursors.of(&id).is_none() {
             // Recorded before the room is known. Otherwise another task could believe that it was watched all the
             // time.
-            let listed = self.intake.cursors.listed_until();
             // A room that was described but not watched has been renamed. Its creation time is then irrelevant.
             let was_there = before.is_some_and(|before| before.described && !before.watched);
             let appeared = info.created_at.filter(|_| !was_there);
-            let since = self.watched_since(listed, appeared, first_session);
+            let since = self.watched_since(appeared).await;
             self.intake.cursors.watch(&id, since).await;
         }
         searched.found.push((id, info.changed_at()));

@@ -111,13 +111,13 @@ impl Backfill {
             (changes, list) = self.list_rooms(None).await;
             begun = session.server_now();
         }
-        let first_session = intake.cursors.first_session(session.begun()).await;
+        intake.cursors.first_session(session.begun()).await;
         let mut tally = Tally::default();
         let mut was_read = HashSet::new();
         // Messages missed in the bot's own rooms must not wait for a long list of channels.
         let own: Vec<_> = intake.rooms.all_watched().into_iter().filter(|known| known.joined).collect();
         self.watch_renamed(&changes, since).await;
-        self.watch_new(&own, first_session).await;
+        self.watch_new(&own).await;
         // In a room that is behind, older messages are found when it is read.
         let known_until = intake.cursors.listed_until().unwrap_or_else(|| session.begun());
         let unread = list.with_last_messages(known_until.max(session.horizon()) - OVERLAP);
@@ -126,7 +126,7 @@ impl Backfill {
         self.read_all(&own, &changes, &mut was_read, &mut tally).await;
         let mut all_listed = false;
         if search || changes.is_full {
-            let Searched { found, is_complete, is_answered } = self.search(first_session).await;
+            let Searched { found, is_complete, is_answered } = self.search().await;
             all_listed = is_answered;
             self.is_search_complete = is_complete;
             changes.rooms.extend(found);
@@ -139,7 +139,7 @@ impl Backfill {
             .into_iter()
             .filter(|known| !was_read.contains(&known.room.id))
             .collect();
-        self.watch_new(&others, first_session).await;
+        self.watch_new(&others).await;
         session.rooms_are_listed();
         self.read_all(&others, &changes, &mut was_read, &mut tally).await;
         intake.cursors.finish_round(begun, all_listed, |room| was_read.contains(room)).await;
@@ -212,7 +212,7 @@ impl Backfill {
     }
 
     /// Starts to watch those of the bot's rooms that were not watched before.
-    async fn watch_new(&self, rooms: &[Arc<Known>], first_session: Timestamp) {
+    async fn watch_new(&self, rooms: &[Arc<Known>]) {
         let new: Vec<&Arc<Known>> =
             rooms.iter().filter(|known| self.intake.cursors.of(&known.room.id).is_none()).collect();
         if new.is_empty() {
@@ -233,20 +233,17 @@ impl Backfill {
                 }
                 _ => joined.get(&known.room.id).copied(),
             };
-            noted.push((known.room.id.clone(), self.watched_since(listed, appeared, first_session)));
+            noted.push((known.room.id.clone(), self.watched_since(appeared).await));
         }
         self.intake.cursors.watch_all(noted).await;
     }
 
     /// From when a newly watched room counts: from now, or earlier for messages that arrived unnoticed.
-    fn watched_since(
-        &self,
-        listed: Option<Timestamp>,
-        appeared: Option<Timestamp>,
-        first_session: Timestamp,
-    ) -> Timestamp {
+    async fn watched_since(&self, appeared: Option<Timestamp>) -> Timestamp {
+        let (cursors, begun) = (&self.intake.cursors, self.session.begun());
+        let (listed, first_session) = (cursors.listed_until(), cursors.first_session(begun).await);
         // A room that existed before and is only watched by new settings is watched from when they took effect.
-        let from_now_on = self.session.begun().max(self.session.settings_since());
+        let from_now_on = begun.max(self.session.settings_since());
         watched_since(listed, appeared, first_session, from_now_on, self.session.server_now())
     }
 

@@ -34,21 +34,21 @@ impl MessageFilter for StreamFilter {
 impl StreamFilter {
     fn decide(&self, message: &MessageView<'_>) -> bool {
         let settings = self.context.current.now();
-        let watched = self.context.rooms.look_up(&settings, &message.room, |known| {
+        let watched = self.context.rooms.look_up(&settings, message.room, |known| {
             tells_nothing_new(message, known).then_some(known.watched)
         });
         match watched {
             // The room changed or is unknown, or the rooms have not been judged by the new settings yet.
             None => return true,
             Some(false) => return false,
-            Some(true) if message.has_type || is_reply_id(&message.id) => return false,
+            Some(true) if message.has_type || is_reply_id(message.id) => return false,
             Some(true) => {}
         }
         let text = &message.text;
         if settings.config.triggers.may_match(text) {
-            return self.seen.sight(&message.id, text) != Sight::Same;
+            return self.seen.sight(message.id, text) != Sight::Same;
         }
-        if self.seen.remember(&message.id, text) && !self.context.rest.account().is_own_id(&message.author) {
+        if self.seen.remember(message.id, text) && !self.context.rest.account().is_own_id(message.author) {
             self.looked_at.increment(1);
         }
         false

@@ -13,13 +13,7 @@ const HALF_A_SECOND: Duration = Duration::from_millis(500);
 /// The server's clock, from the `Date` of its answers plus steady time since. This machine's wall clock is not used, since
 /// it may be set.
 #[derive(Debug, Default)]
-pub(crate) struct ServerClock(Mutex<Option<Reading>>);
-
-#[derive(Clone, Copy, Debug)]
-struct Reading {
-    server: Timestamp,
-    at: Instant,
-}
+pub(crate) struct ServerClock(Mutex<Option<(Timestamp, Instant)>>);
 
 impl ServerClock {
     /// Takes the `Date` of an answer to a call made at `sent` and answered at `answered`.
@@ -27,14 +21,14 @@ impl ServerClock {
         let halfway = answered.duration_since(sent) / 2;
         let believed = date.duration_since(Timestamp::now()).abs() <= FARTHEST;
         if let Some(server) = date.checked_add(halfway + HALF_A_SECOND).ok().filter(|_| believed) {
-            *self.0.lock() = Some(Reading { server, at: answered });
+            *self.0.lock() = Some((server, answered));
         }
     }
 
     /// The server's time now, exact to about a second; `None` before the first answer.
     pub(crate) fn now(&self) -> Option<Timestamp> {
-        let reading = *self.0.lock();
-        reading.and_then(|reading| reading.server.checked_add(reading.at.elapsed()).ok())
+        let (server, at) = (*self.0.lock())?;
+        server.checked_add(at.elapsed()).ok()
     }
 }
 

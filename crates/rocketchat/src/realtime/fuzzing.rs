@@ -66,9 +66,9 @@ fn a_view_never_disagrees(frame: &str) {
     // A document without a usable time is no message to the full decoder.
     let [read] = &read[..] else { return assert!(read.is_empty(), "{read:?}") };
     let message = &read.message;
-    assert_eq!(&*view.id, message.id.as_str());
-    assert_eq!(&*view.room, message.room.as_str());
-    assert_eq!(&*view.author, message.author.id.as_str());
+    assert_eq!(view.id, message.id.as_str());
+    assert_eq!(view.room, message.room.as_str());
+    assert_eq!(view.author, message.author.id.as_str());
     assert_eq!(view.has_type, message.kind != MessageKind::Plain);
     assert_eq!(view.text, message.text);
     assert_eq!(view.participant, read.participant);

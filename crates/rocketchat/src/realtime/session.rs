@@ -89,7 +89,7 @@ impl Session<'_> {
             Some(Ok(WsMessage::Text(text))) => {
                 self.liveness.received(now);
                 if self.is_unwanted(&text) {
-                    self.protocol.count_dropped();
+                    self.realtime.counts.count_received();
                     return Ok(());
                 }
                 self.protocol.receive(&text, now)
@@ -97,7 +97,8 @@ impl Session<'_> {
             // DDP has only text frames, but any frame shows that the server is alive.
             Some(Ok(WsMessage::Binary(_))) => {
                 self.liveness.received(now);
-                self.protocol.skip();
+                self.realtime.counts.count_received();
+                self.realtime.counts.count_skipped();
                 Ok(())
             }
             Some(Ok(WsMessage::Close(frame))) => {

@@ -26,7 +26,7 @@ pub struct Realtime {
     pub(super) filter: Option<Arc<dyn MessageFilter>>,
     pub(super) timing: Timing,
     pub(super) state: watch::Sender<ConnectionState>,
-    counts: Arc<FrameCounts>,
+    pub(super) counts: Arc<FrameCounts>,
     sessions: AtomicU64,
 }
 
@@ -94,18 +94,14 @@ impl Realtime {
                 _ => None,
             };
             let wait = backoff.next(lived, asked);
-            self.lost(reason, wait, buffer);
+            tracing::warn!(%reason, name = reason.name(), retry_in = ?wait, "no realtime session");
+            let retry_at = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
+            self.state.send_replace(ConnectionState::Waiting { reason: reason.clone(), retry_at });
+            buffer.push(RealtimeEvent::Lost { reason, retry_in: wait });
             if buffer.deliver_while(sleep(wait)).await.is_none() {
                 return;
             }
         }
-    }
-
-    fn lost(&self, reason: LostReason, wait: Duration, buffer: &mut EventBuffer) {
-        tracing::warn!(%reason, name = reason.name(), retry_in = ?wait, "no realtime session");
-        let retry_at = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
-        self.state.send_replace(ConnectionState::Waiting { reason: reason.clone(), retry_at });
-        buffer.push(RealtimeEvent::Lost { reason, retry_in: wait });
     }
 
     /// One session, from the login to its end: why it ended, and how long it was online, if it was.

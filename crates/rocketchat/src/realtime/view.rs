@@ -29,11 +29,11 @@ pub trait MessageFilter: Debug + Send + Sync {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageView<'a> {
     /// `_id`.
-    pub id: Cow<'a, str>,
+    pub id: &'a str,
     /// `rid`.
-    pub room: Cow<'a, str>,
+    pub room: &'a str,
     /// `u._id`.
-    pub author: Cow<'a, str>,
+    pub author: &'a str,
     /// Whether it has a `t`: a system message or ciphertext.
     pub has_type: bool,
     /// Whether the account is a member of the room, if the server says so.
@@ -54,8 +54,7 @@ impl<'a> MessageView<'a> {
             return None;
         }
         let Args(document, about) = frame.fields.args;
-        if about.id.is_some() || is_blank(&document.id) || is_blank(&document.rid) || is_blank(&document.u.id)
-        {
+        if about.id.is_some() || is_blank(document.id) || is_blank(document.rid) || is_blank(document.u.id) {
             return None;
         }
         Some(Self {
@@ -105,10 +104,8 @@ fn is_blank(text: &str) -> bool {
 /// `{"msg":"changed","collection":"stream-room-messages","fields":{"args":[message, about]}}`
 #[derive(Deserialize)]
 struct Frame<'a> {
-    #[serde(borrow)]
-    msg: Cow<'a, str>,
-    #[serde(borrow)]
-    collection: Cow<'a, str>,
+    msg: &'a str,
+    collection: &'a str,
     #[serde(borrow)]
     fields: Fields<'a>,
 }
@@ -124,10 +121,9 @@ struct Args<'a>(#[serde(borrow)] Document<'a>, #[serde(borrow, default)] About<'
 
 #[derive(Deserialize)]
 struct Document<'a> {
-    #[serde(rename = "_id", borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    rid: Cow<'a, str>,
+    #[serde(rename = "_id")]
+    id: &'a str,
+    rid: &'a str,
     #[serde(borrow)]
     msg: Cow<'a, str>,
     #[serde(borrow)]
@@ -146,8 +142,8 @@ struct Document<'a> {
 
 #[derive(Deserialize)]
 struct User<'a> {
-    #[serde(rename = "_id", borrow)]
-    id: Cow<'a, str>,
+    #[serde(rename = "_id")]
+    id: &'a str,
 }
 
 #[derive(Default, Deserialize)]
@@ -215,8 +211,8 @@ mod tests {
     fn a_view_borrows_what_the_full_decoder_reads() {
         let text = frame(json!([document(), about()])).to_string();
         let view = of_frame(&text).unwrap();
-        assert!(matches!((&view.id, &view.room), (Cow::Borrowed("m1"), Cow::Borrowed("r1"))));
-        assert_eq!((view.author.as_ref(), view.has_type, view.participant), ("u1", false, Some(true)));
+        assert_eq!((view.id, view.room), ("m1", "r1"));
+        assert_eq!((view.author, view.has_type, view.participant), ("u1", false, Some(true)));
         assert_eq!((view.room_kind, view.room_name), (Some(RoomKind::Group), Some("ops")));
         assert_eq!(view.text, in_full(&text)[0].message.text);
         let bare = frame(json!([document()])).to_string();
@@ -269,9 +265,9 @@ mod tests {
             if let Some(view) = of_frame(&text) {
                 // A document without a usable time is no message to the full decoder; a filter may drop it unseen.
                 if let [read] = &in_full(&text)[..] {
-                    prop_assert_eq!(view.id.as_ref(), read.message.id.as_str());
-                    prop_assert_eq!(view.room.as_ref(), read.message.room.as_str());
-                    prop_assert_eq!(view.author.as_ref(), read.message.author.id.as_str());
+                    prop_assert_eq!(view.id, read.message.id.as_str());
+                    prop_assert_eq!(view.room, read.message.room.as_str());
+                    prop_assert_eq!(view.author, read.message.author.id.as_str());
                     prop_assert_eq!(view.has_type, read.message.kind != crate::MessageKind::Plain);
                     prop_assert_eq!(view.text, read.message.text.as_str());
                     prop_assert_eq!(view.participant, read.participant);

@@ -15,7 +15,7 @@ pub(crate) fn body(text: &str, server: &ServerUrl) {
     if let Some(listing) = Listing::new(text.as_bytes().to_vec()) {
         let _ = listing.total();
         let rooms = listing.items(RoomInfo::from_document).inspect(|info| is_named(info.room.id.as_str()));
-        let last = listing.items_with("lastMessage", |document| {
+        let last = listing.items_with_last_message(|document| {
             RoomInfo::with_last_message(document, server, jiff::Timestamp::UNIX_EPOCH)
         });
         // One more field neither hides nor invents a room.

@@ -67,13 +67,12 @@ impl Listing {
         self.documents().filter_map(move |document| read(&pruned(document, &FIELDS).ok()?))
     }
 
-    /// The same with one more field, which `read` gets only if it can be decoded.
-    pub(super) fn items_with<T>(
+    /// The same with `lastMessage`, which `read` gets only if it can be decoded.
+    pub(super) fn items_with_last_message<T>(
         &self,
-        field: &'static str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> impl Iterator<Item = T> {
-        let fields = [&FIELDS[..], &[field]].concat();
+        let fields = [&FIELDS[..], &["lastMessage"]].concat();
         self.documents().filter_map(move |document| {
             let whole = pruned(document, &fields);
             read(&whole.or_else(|_| pruned(document, &FIELDS)).ok()?)
@@ -138,7 +137,7 @@ mod tests {
         for last in [r#"{"msg": "\ud83d"}"#.to_owned(), format!("{}1{}", "[".repeat(500), "]".repeat(500))] {
             let answer = format!(r#"{{"update": [{{"_id": "r", "t": "c", "lastMessage": {last}}}]}}"#);
             let list = list(answer);
-            assert_eq!(list.items_with("lastMessage", RoomInfo::from_document).count(), 1, "{last}");
+            assert_eq!(list.items_with_last_message(RoomInfo::from_document).count(), 1, "{last}");
         }
     }
 

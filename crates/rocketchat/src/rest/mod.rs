@@ -15,7 +15,7 @@ mod tests;
 
 pub use crate::http::{Failure, RestError};
 pub use messages::OutgoingMessage;
-pub use rooms::{Page, RoomInfo, RoomList, Subscription};
+pub use rooms::{RoomInfo, RoomList, Subscription};
 pub use settings::PublicSettings;
 pub use sync::{SyncPage, Unreadable};
 

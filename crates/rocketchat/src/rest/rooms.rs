@@ -116,17 +116,8 @@ impl RoomList {
     /// have been quiet.
     pub fn with_last_messages(&self, from: Timestamp) -> impl Iterator<Item = RoomInfo> {
         let read = move |document: &Value| RoomInfo::with_last_message(document, &self.server, from);
-        self.listing.items_with("lastMessage", read)
+        self.listing.items_with_last_message(read)
     }
-}
-
-/// One page of a longer list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The items.
-    pub items: Vec<T>,
-    /// Length of the whole list.
-    pub total: usize,
 }
 
 impl RestClient {
@@ -183,12 +174,12 @@ impl RestClient {
         self.call(Call::post("channels.join", &json!({ "roomId": room }))).await.map(drop)
     }
 
-    /// The public channels (`channels.list`), joined or not, in pages of `count`, last changed first. A new message changes
-    /// its channel. Source for `sort`: `parseJsonQuery` in Rocket.Chat's `app/api/server/helpers`.
+    /// One page of the public channels (`channels.list`), joined or not, last changed first, and the length of the whole list. A
+    /// new message changes its channel. Source for `sort`: `parseJsonQuery` in Rocket.Chat's `app/api/server/helpers`.
     ///
     /// # Errors
     /// See [`RestError`].
-    pub async fn channels(&self, offset: usize, count: usize) -> Result<Page<RoomInfo>, RestError> {
+    pub async fn channels(&self, offset: usize, count: usize) -> Result<(Vec<RoomInfo>, usize), RestError> {
         let query = [
             ("offset", offset.to_string()),
             ("count", count.to_string()),
@@ -197,7 +188,7 @@ impl RestClient {
         let listing = self.list(Call::get("channels.list", &query)).await?;
         // Without a total, the list ends at the first empty page.
         let total = listing.total().unwrap_or(usize::MAX);
-        Ok(Page { items: listing.items(RoomInfo::from_document).collect(), total })
+        Ok((listing.items(RoomInfo::from_document).collect(), total))
     }
 
     async fn list(&self, call: Call<'_>) -> Result<Listing, RestError> {

@@ -86,7 +86,6 @@ fn unreadable_frames_are_counted_and_skipped() {
         "__my_messages__",
         json!([{"_id": "no room"}, {"roomType": "c"}]),
     ));
-    conversation.protocol.skip();
-    assert_eq!((conversation.counts.received() - before.0, conversation.counts.skipped() - before.1), (5, 4));
+    assert_eq!((conversation.counts.received() - before.0, conversation.counts.skipped() - before.1), (4, 3));
     assert!(conversation.events().is_empty() && conversation.sent().is_empty());
 }

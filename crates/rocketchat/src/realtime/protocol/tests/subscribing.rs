@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::super::streams::MAX_EARLY;
 use super::super::*;
 use super::harness::{Conversation, lost, message};
 use crate::UserId;
