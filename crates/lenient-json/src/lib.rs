@@ -108,7 +108,7 @@ fn utf_8(bytes: &[u8]) -> String {
 }
 
 /// Repairs what JSON forbids but senders write anyway: control characters and halves of surrogate pairs in strings,
-/// other control characters anywhere, and `NaN` and `Infinity`.
+/// other control characters anywhere, `NaN` and `Infinity`, and numbers that are too large.
 fn repaired(text: &str) -> String {
     let mut repaired = String::with_capacity(text.len());
     let mut rest = text;
@@ -125,7 +125,7 @@ fn repaired(text: &str) -> String {
                 (1, format!("\\u{:04x}", u32::from(next)).into())
             }
             next if !in_string && (next.is_control() || next == '\u{FEFF}') => (next.len_utf8(), "".into()),
-            next if !in_string && (next == '-' || next.is_ascii_alphabetic()) => word(rest),
+            next if !in_string && (next == '-' || next.is_ascii_alphanumeric()) => word(rest),
             next => (next.len_utf8(), rest[..next.len_utf8()].into()),
         };
         repaired.push_str(&written);
@@ -155,11 +155,12 @@ fn escape(rest: &str) -> (usize, Cow<'_, str>) {
     }
 }
 
-/// The word or negative number at the beginning of `rest`: how long it is, and what is written for it.
+/// The word or number at the beginning of `rest`: how long it is, and what is written for it.
 fn word(rest: &str) -> (usize, Cow<'_, str>) {
-    let length = rest[1..].find(|next: char| !next.is_ascii_alphabetic()).map_or(rest.len(), |end| end + 1);
+    let is_part = |next: char| next.is_ascii_alphanumeric() || "+-.".contains(next);
+    let length = rest.find(|next| !is_part(next)).unwrap_or(rest.len());
     let word = &rest[..length];
-    let is_no_number =
-        ["nan", "infinity"].contains(&word.trim_start_matches('-').to_ascii_lowercase().as_str());
+    // Also true of `NaN` and `Infinity`.
+    let is_no_number = word.parse::<f64>().is_ok_and(|number| !number.is_finite());
     (length, if is_no_number { "null".into() } else { word.into() })
 }

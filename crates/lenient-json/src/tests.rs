@@ -85,6 +85,7 @@ fn what_json_forbids_is_repaired() {
         (br#"{"a":"\u12"}"#, json!({"a": "\\u12"})),
         (br#"{"a":"C:\temp\x"}"#, json!({"a": "C:\temp\\x"})),
         (br#"{"a":NaN,"b":-Infinity,"c":[Infinity,nan]}"#, json!({"a": null, "b": null, "c": [null, null]})),
+        (br#"{"a":1e400,"b":[-9.5E+999,2],"c":7}"#, json!({"a": null, "b": [null, 2], "c": 7})),
         (
             br#"{"a":NaN,"b":"NaN","c":-1.5e3,"d":true,"e":false,"f":null}"#,
             json!({"a": null, "b": "NaN", "c": -1500.0, "d": true, "e": false, "f": null}),
