@@ -118,13 +118,13 @@ async fn a_bot_that_was_removed_from_a_group_writes_to_the_author() {
 
 #[tokio::test]
 async fn a_refusal_of_rocket_chat_9_leads_to_the_next_form_like_any_other() {
-    let harness = Harness::new().await;
+    let harness = Harness::new().await.posting_as("SIGNL4", "https://chat.example.com/signl4.png");
     let _bot = harness.start_bot().await;
     let (message, alert) = alerted(&harness).await;
     harness.chat.faults().rest_next("chat.sendMessage", 1, refusal(403, "error-forbidden"));
     harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
     let reply = harness.wait_for_reply(&message, ACKNOWLEDGED).await;
-    assert_eq!(reply.alias, None, "under the bot's own name");
+    assert_eq!((reply.alias, reply.avatar), (None, None), "under the bot's own name");
     harness.chat.faults().rest_next("chat.sendMessage", 2, refusal(403, "error-forbidden"));
     harness.signl4.close(&alert.id, "Rene").unwrap();
     let reply = posted_in(&harness, &harness.room, "Rene: Alert closed.").await;
