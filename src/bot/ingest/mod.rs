@@ -260,7 +260,7 @@ impl Ingest {
             if may_join && self.asked_to_join.insert(known.room.id.clone()) {
                 let room = &known.room.id;
                 if timeout(ANSWER_WITHIN, self.intake.join(&known)).await.is_err() {
-                    warn!(%room, "no answer in time to joining a watched channel; invite the bot");
+                    warn!(%room, "joining a watched channel was not answered in time; invite the bot");
                 }
             }
         }
