@@ -110,7 +110,7 @@ pub(crate) async fn serve(
             None => break,
             Some(false) => {}
             Some(true) => {
-                telemetry::connection_closed(name);
+                telemetry::CONNECTIONS_CLOSED.count(&[("listener", name)]);
                 if let Some(times) = crowds.count() {
                     warn!(listener = name, times, from = %peer.ip(), "too many connections; closing those that send no request");
                 }

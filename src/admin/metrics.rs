@@ -1,17 +1,13 @@
 //! Values read from the bot and the store at each scrape.
 
 use jiff::Timestamp;
-use metrics::{counter, gauge};
+use metrics::counter;
 
 use super::{BotView, WatchedBy, readiness::answer, status::StatusCollector};
 use crate::{
     health::State,
     store::{InboxDepth, Queue, QueueDepth, StoreError},
-    telemetry::{
-        self, BUILD_INFO, CONNECTION_STATE, DEGRADED, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS,
-        INBOX_OLDEST_AGE, OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, STANDBY, START_TIME, STORE_UP,
-        WATCHED_ROOMS,
-    },
+    telemetry,
 };
 
 /// Every state of the connection; the current one is 1, the others are 0.
@@ -22,24 +18,25 @@ pub(super) async fn scrape(status: &StatusCollector) -> String {
     let bot = &status.bot;
     let state = status.readiness.recent().await.state;
     let watched = bot.directory.watched();
-    watched.iter().for_each(|watched| telemetry::expect_matches(&watched.trigger));
+    // A trigger may have been added while the bot runs.
+    watched.iter().for_each(|watched| telemetry::MATCHES.add(&[("trigger", &watched.trigger)], 0));
     let waiting = answer(waiting(bot)).await.ok();
     telemetry::render(|| {
-        gauge!(BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        gauge!(START_TIME.name).set(bot.started_at.as_duration().as_secs_f64());
-        gauge!(READY.name).set(flag(state != State::Down));
-        gauge!(DEGRADED.name).set(flag(state == State::Degraded));
-        gauge!(STANDBY.name).set(flag(state == State::Standby));
-        counter!(FRAMES_RECEIVED.name).absolute(bot.frames.received());
-        counter!(FRAMES_SKIPPED.name).absolute(bot.frames.skipped());
+        telemetry::BUILD_INFO.set(&[("version", env!("CARGO_PKG_VERSION"))], 1.0);
+        telemetry::START_TIME.set(&[], bot.started_at.as_duration().as_secs_f64());
+        telemetry::READY.set(&[], flag(state != State::Down));
+        telemetry::DEGRADED.set(&[], flag(state == State::Degraded));
+        telemetry::STANDBY.set(&[], flag(state == State::Standby));
+        counter!(telemetry::FRAMES_RECEIVED.name).absolute(bot.frames.received());
+        counter!(telemetry::FRAMES_SKIPPED.name).absolute(bot.frames.skipped());
         let connection = bot.connection.borrow().name();
         for state in STATES {
-            gauge!(CONNECTION_STATE.name, "state" => state).set(flag(state == connection));
+            telemetry::CONNECTION_STATE.set(&[("state", state)], flag(state == connection));
         }
         for WatchedBy { trigger, rooms, .. } in &watched {
-            gauge!(WATCHED_ROOMS.name, "trigger" => trigger.clone()).set(rooms.len() as f64);
+            telemetry::WATCHED_ROOMS.set(&[("trigger", trigger)], rooms.len() as f64);
         }
-        gauge!(STORE_UP.name).set(flag(waiting.is_some()));
+        telemetry::STORE_UP.set(&[], flag(waiting.is_some()));
         if let Some((queues, inbox)) = &waiting {
             set_waiting(bot, queues, inbox);
         }
@@ -52,11 +49,11 @@ async fn waiting(bot: &BotView) -> Result<(Vec<QueueDepth>, InboxDepth), StoreEr
 
 fn set_waiting(bot: &BotView, queues: &[QueueDepth], inbox: &InboxDepth) {
     let now = Timestamp::now();
-    gauge!(INBOX_EVENTS.name).set(inbox.waiting as f64);
-    gauge!(INBOX_OLDEST_AGE.name).set(inbox.oldest.map_or(0.0, |oldest| seconds(oldest, now)));
+    telemetry::INBOX_EVENTS.set(&[], inbox.waiting as f64);
+    telemetry::INBOX_OLDEST_AGE.set(&[], inbox.oldest.map_or(0.0, |oldest| seconds(oldest, now)));
     let queue = |queue: &Queue, waiting: f64, age: f64| {
-        gauge!(OUTBOX_DELIVERIES.name, "queue" => queue.to_string()).set(waiting);
-        gauge!(OUTBOX_OLDEST_AGE.name, "queue" => queue.to_string()).set(age);
+        telemetry::OUTBOX_DELIVERIES.set(&[("queue", queue.as_str())], waiting);
+        telemetry::OUTBOX_OLDEST_AGE.set(&[("queue", queue.as_str())], age);
     };
     // Empty queues are included, with zero.
     for label in bot.directory.queues() {

@@ -131,7 +131,7 @@ impl Events {
     }
 
     async fn panicked(&mut self, event: &StoredEvent) -> Result<bool, StoreError> {
-        telemetry::panicked("event");
+        telemetry::PANICS.count(&[("what", "event")]);
         let panics = self.panics.entry(event.seq).or_default();
         *panics += 1;
         error!(
@@ -272,7 +272,7 @@ impl Events {
     async fn settle(&self, event: &StoredEvent, outcome: &EventOutcome<'_>) -> Result<bool, StoreError> {
         let is_settled = self.context.store.settle_event(event, outcome).await?;
         if is_settled {
-            telemetry::event(outcome.event_kind, outcome.correlation);
+            telemetry::EVENTS.count(&[("type", outcome.event_kind), ("correlation", outcome.correlation)]);
         }
         Ok(is_settled)
     }
@@ -439,9 +439,9 @@ fn log(notification: &Notification, correlation: &Correlation<Alert>) {
     let event_id = reference.and_then(|alert| alert.event_id.as_ref()).filter(|_| is_known);
     for alert in correlation.raised.iter().filter(|alert| alert.state != AlertState::Sent) {
         info!(alert = %alert.id, event_id = event_id.map(tracing::field::display), "alert sent: confirmed by SIGNL4's event, because its call got no answer");
-        telemetry::alert(AlertState::Sent.name());
+        telemetry::ALERTS.count(&[("state", AlertState::Sent.name())]);
         let age = Timestamp::now().duration_since(alert.created_at);
-        telemetry::alert_sent(Duration::try_from(age).unwrap_or_default());
+        telemetry::ALERT_DELIVERY.record(Duration::try_from(age).unwrap_or_default());
     }
 }
 

@@ -171,9 +171,9 @@ impl Bot {
         let (public, listener) = bind("listener.bind", config.listener.bind).await?;
         let (private, admin) = bind("admin.bind", config.admin.bind).await?;
         let connector = Connector::with_user_agent(crate::USER_AGENT)?
-            .on_http_error(|code| telemetry::http_error("rocketchat", code));
+            .on_http_error(|code| telemetry::HTTP_ERRORS.count(&[("peer", "rocketchat"), ("code", code)]));
         let webhooks = WebhookClient::new(connector.client_builder())?
-            .on_http_error(|code| telemetry::http_error("signl4", code));
+            .on_http_error(|code| telemetry::HTTP_ERRORS.count(&[("peer", "signl4"), ("code", code)]));
         let settings = &config.rocketchat;
         let account = Account::new(settings.url.clone(), settings.account.clone(), connector);
         let account = Arc::new(account.with_login_wait(tempo.retry_unit));

@@ -1,5 +1,9 @@
 //! Every metric: its name, which includes the unit, and its help text.
 
+use std::time::Duration;
+
+use metrics::{Label, counter, gauge, histogram};
+
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -20,6 +24,35 @@ pub struct Metric {
     pub kind: Kind,
     /// What it measures, for people.
     pub help: &'static str,
+}
+
+/// Names and values of labels.
+type Labels<'a> = &'a [(&'static str, &'a str)];
+
+fn owned(labels: Labels<'_>) -> Vec<Label> {
+    labels.iter().map(|(name, value)| Label::new(*name, (*value).to_owned())).collect()
+}
+
+impl Metric {
+    /// Counts one more of a counter.
+    pub(crate) fn count(&self, labels: Labels<'_>) {
+        self.add(labels, 1);
+    }
+
+    /// Adds to a counter. Zero creates the series.
+    pub(crate) fn add(&self, labels: Labels<'_>, number: u64) {
+        counter!(self.name, owned(labels)).increment(number);
+    }
+
+    /// Sets a gauge.
+    pub(crate) fn set(&self, labels: Labels<'_>, value: f64) {
+        gauge!(self.name, owned(labels)).set(value);
+    }
+
+    /// Adds a value to a histogram.
+    pub(crate) fn record(&self, value: Duration) {
+        histogram!(self.name).record(value);
+    }
 }
 
 /// Defines a constant for each metric, and the list of all.

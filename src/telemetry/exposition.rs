@@ -2,13 +2,14 @@
 
 use std::sync::LazyLock;
 
-use metrics::{Counter, counter, describe_counter, describe_gauge, describe_histogram, with_local_recorder};
+use metrics::{
+    Counter, counter, describe_counter, describe_gauge, describe_histogram, histogram, with_local_recorder,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 use super::{
-    Kind, METRICS,
-    catalogue::{ALERT_DELIVERY, MESSAGES_SEEN},
-    counted::begin_at_zero,
+    ALERT_DELIVERY, ALERTS, CONNECTIONS_CLOSED, EVENTS, HTTP_ERRORS, Kind, MESSAGES_SEEN,
+    MESSAGES_UNREADABLE, METRICS, PANICS, REPLIES,
 };
 
 /// The upper bounds of the histogram of delivery times, in seconds.
@@ -46,6 +47,33 @@ pub(crate) fn render(read: impl FnOnce()) -> String {
 /// Adds recorded times to their histogram, which otherwise happens only at a scrape.
 pub(crate) fn upkeep() {
     COUNTERS.run_upkeep();
+}
+
+/// Creates the series with the value zero. Prometheus sees no increase in a series that starts at one, so its rules would not fire.
+fn begin_at_zero() {
+    MESSAGES_SEEN.add(&[], 0);
+    MESSAGES_UNREADABLE.add(&[], 0);
+    EVENTS.add(&[("type", "unreadable"), ("correlation", "unreadable")], 0);
+    // Registered without a value: a bot that has sent nothing yet shows an empty histogram.
+    let _ = histogram!(ALERT_DELIVERY.name);
+    for state in ["queued", "sent", "not_sent", "suppressed", "withdrawn"] {
+        ALERTS.add(&[("state", state)], 0);
+    }
+    for what in ["message", "event", "delivery"] {
+        PANICS.add(&[("what", what)], 0);
+    }
+    for listener in ["public", "admin"] {
+        CONNECTIONS_CLOSED.add(&[("listener", listener)], 0);
+    }
+    for (kind, result) in
+        [("reply", "posted"), ("reply", "failed"), ("reaction", "posted"), ("reaction", "failed")]
+    {
+        REPLIES.add(&[("kind", kind), ("result", result)], 0);
+    }
+    for code in ["400", "401", "403", "404", "429", "500", "502", "503", "connect", "timeout", "broken"] {
+        HTTP_ERRORS.add(&[("peer", "signl4"), ("code", code)], 0);
+        HTTP_ERRORS.add(&[("peer", "rocketchat"), ("code", code)], 0);
+    }
 }
 
 fn recorder() -> PrometheusRecorder {

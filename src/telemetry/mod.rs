@@ -7,16 +7,8 @@
 //! texts.
 
 mod catalogue;
-mod counted;
 mod exposition;
 
-pub(crate) use catalogue::{
-    BUILD_INFO, CONNECTION_STATE, DEGRADED, FRAMES_RECEIVED, FRAMES_SKIPPED, INBOX_EVENTS, INBOX_OLDEST_AGE,
-    OUTBOX_DELIVERIES, OUTBOX_OLDEST_AGE, READY, STANDBY, START_TIME, STORE_UP, WATCHED_ROOMS,
-};
+pub(crate) use catalogue::*;
 pub use catalogue::{Kind, METRICS, Metric};
-pub(crate) use counted::{
-    alert, alert_sent, connection_closed, event, expect_matches, http_error, matched, message_seen,
-    message_unreadable, panicked, posted, reconnect,
-};
 pub(crate) use exposition::{render, start, upkeep};

@@ -131,7 +131,7 @@ impl Ingest {
                     self.pending.clear();
                     self.poll_at = Some(Instant::now() + self.intake.tempo.poll_after);
                 }
-                telemetry::reconnect(reason.name());
+                telemetry::RECONNECTS.count(&[("reason", reason.name())]);
                 debug!(reason = reason.name(), ?retry_in, "not listening");
             }
             RealtimeEvent::Message(_) => {}

@@ -99,13 +99,13 @@ impl Intake {
             // Until a room's shown name is known, it is unknown which triggers name the room.
             let is_judged = item.known.described || !config.triggers.name_rooms();
             if is_judged && !is_too_old && self.seen.remember(item.message.id.as_str(), text) {
-                telemetry::message_seen();
+                telemetry::MESSAGES_SEEN.count(&[]);
             }
         }
         // Counted after the commit, because a failure is retried.
         for alert in &added {
-            telemetry::matched(&alert.trigger);
-            telemetry::alert(alert.state.name());
+            telemetry::MATCHES.count(&[("trigger", &alert.trigger)]);
+            telemetry::ALERTS.count(&[("state", alert.state.name())]);
         }
         Ok(added.iter().filter(|alert| alert.state == AlertState::Queued).count())
     }
@@ -116,7 +116,7 @@ impl Intake {
         if id.as_ref().is_none_or(|id| self.seen.remember(id.as_str(), reason)) {
             let id = id.as_ref().map(ToString::to_string);
             warn!(message_id = id, %room, reason, "a message cannot be read and is skipped");
-            telemetry::message_unreadable();
+            telemetry::MESSAGES_UNREADABLE.count(&[]);
         }
     }
 
@@ -177,7 +177,7 @@ fn guarded<T>(message: &Message, decide: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(decide))
         .inspect_err(|_| {
             error!(message_id = %message.id, room = %message.room, "a message made the bot panic and is skipped; this is a bug, please report it");
-            telemetry::panicked("message");
+            telemetry::PANICS.count(&[("what", "message")]);
         })
         .ok()
 }

@@ -47,7 +47,7 @@ impl Destination for Arc<RocketChat> {
         match posted {
             Ok(()) => {
                 self.forms.lock().remove(&delivery.id);
-                telemetry::posted(delivery.kind.name(), true);
+                telemetry::REPLIES.count(&[("kind", delivery.kind.name()), ("result", "posted")]);
                 Settlement::Delivered { event_id: None }.into()
             }
             Err(PostError::Call(RestError::RateLimited { until })) => {
@@ -61,7 +61,7 @@ impl Destination for Arc<RocketChat> {
 
     async fn give_up(&self, delivery: &Delivery, reason: String) -> Attempt {
         self.forms.lock().remove(&delivery.id);
-        telemetry::posted(delivery.kind.name(), false);
+        telemetry::REPLIES.count(&[("kind", delivery.kind.name()), ("result", "failed")]);
         let then = stand_in(delivery).into_iter().collect();
         Attempt { settlement: Settlement::Failed { reason }, pause: None, then }
     }

@@ -200,7 +200,7 @@ impl<D: Destination> Line<D> {
     }
 
     async fn panicked(&self, delivery: &Delivery) -> Attempt {
-        telemetry::panicked("delivery");
+        telemetry::PANICS.count(&[("what", "delivery")]);
         let panics = delivery.crashes + 1;
         error!(queue = %self.queue, delivery = %delivery.id, alert = delivery.alert.map(display), panics, "an attempt panicked; this is a bug, please report it with the log");
         let reason = format!("the bot failed at it ({panics} times in a row), which is a bug: see its log");
@@ -236,10 +236,10 @@ impl<D: Destination> Line<D> {
             Settlement::Withdrawn { .. } => AlertState::Withdrawn,
             _ => return,
         };
-        telemetry::alert(state.name());
+        telemetry::ALERTS.count(&[("state", state.name())]);
         let (alert, queue) = (delivery.alert.map(display), &self.queue);
         if let Settlement::Delivered { event_id } = settlement {
-            telemetry::alert_sent(age(delivery, Timestamp::now()));
+            telemetry::ALERT_DELIVERY.record(age(delivery, Timestamp::now()));
             match event_id {
                 Some(event_id) => info!(alert, %event_id, %queue, "alert sent"),
                 None => warn!(alert, %queue, "alert sent, unconfirmed: SIGNL4's answer has no eventId"),
