@@ -28,8 +28,8 @@ pub(crate) mod values;
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 pub use listener::{Admin, Listener, TlsFiles};
-pub(crate) use report::similar;
 pub use report::{ConfigErrors, Problem};
+pub(crate) use report::{Fault, fault, similar};
 pub use rocketchat::RocketChat;
 pub(crate) use rocketchat::{account_name, server_url};
 pub use signl4::Signl4;

@@ -4,7 +4,6 @@
 //! it: the name, the proxy, its certificate and its path. The call is a POST without a body: the listener rejects it
 //! with 400 and stores nothing, while the answer to a wrong secret is 404.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use http_outcome::NoAnswer;
@@ -16,7 +15,7 @@ use url::Url;
 use super::report::{Finding, Remark};
 use super::server::is_loopback;
 use super::tls_problem::TlsProblem;
-use crate::config::{Config, values::base_url};
+use crate::config::{Config, Fault, fault, values::base_url};
 use rocketchat::Connector;
 
 /// Time limit for the call.
@@ -29,25 +28,16 @@ const MAX_ANSWER: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(Url);
 
-/// Why a text is not a public address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct InvalidPublicUrl(String);
-
-impl FromStr for PublicUrl {
-    type Err = InvalidPublicUrl;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl PublicUrl {
+    pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
         const FIX: &str = "write, for example, https://bot.example.com";
-        let url = base_url(text, FIX).map_err(|fault| InvalidPublicUrl(fault.to_string()))?;
+        let url = base_url(text, FIX)?;
         match url.path().contains("/signl4") {
-            true => Err(InvalidPublicUrl(format!("contains /signl4, which the bot adds: {FIX}"))),
+            true => fault("contains /signl4, which the bot adds", FIX),
             false => Ok(Self(url)),
         }
     }
-}
 
-impl PublicUrl {
     /// The URL without a trailing slash.
     pub fn as_str(&self) -> &str {
         self.0.as_str().trim_end_matches('/')

@@ -14,7 +14,7 @@ pub struct CheckOptions {
     #[arg(long)]
     json: bool,
     /// The address at which SIGNL4 reaches the listener, without /signl4/…: also try whether the running bot answers there.
-    #[arg(long, value_name = "https://bot.example.com")]
+    #[arg(long, value_name = "https://bot.example.com", value_parser = PublicUrl::parse)]
     public_url: Option<PublicUrl>,
 }
 

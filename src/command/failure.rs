@@ -47,7 +47,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Usage(_) | Self::Start(StartError::Certificate(_)) => 2,
-            Self::Setup(error) if error.is_usage() => 2,
+            Self::Setup(SetupError::Usage(_) | SetupError::Config(_)) => 2,
             _ => 1,
         }
     }

@@ -7,48 +7,21 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::{Failure, dry_run::page};
 use crate::check::{PublicUrl, webhook_base};
-use crate::config::values;
-use crate::setup::{Given, SetupError, Target, Terminal, Written, interview};
+use crate::setup::{Given, Target, Terminal, Written, interview};
 
-/// The answers that `init` need not ask for. Secrets come from files, from the environment, or are typed, because
-/// command-line arguments are visible to all users of the machine.
+/// The options of `init`.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Secrets also come from SIGNL4_BOT_ROCKETCHAT__AUTH_TOKEN, SIGNL4_BOT_ROCKETCHAT__PASSWORD and \
                         SIGNL4_BOT_SIGNL4__WEBHOOK_URL.\nWithout a terminal, init asks nothing, and missing answers are an error."
 )]
 pub struct InitOptions {
-    /// Rocket.Chat's address, as people open it in the browser.
-    #[arg(long, env = "SIGNL4_BOT_ROCKETCHAT__URL")]
-    url: Option<String>,
-    /// The bot's user ID, shown with its personal access token.
-    #[arg(long, env = "SIGNL4_BOT_ROCKETCHAT__USER_ID", value_name = "ID")]
-    user_id: Option<String>,
-    /// A file that contains the token and nothing else.
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// The bot's username, to log in with a password.
-    #[arg(long, env = "SIGNL4_BOT_ROCKETCHAT__USERNAME", value_name = "NAME", conflicts_with_all = ["user_id", "token_file"])]
-    username: Option<String>,
-    /// A file that contains the password and nothing else.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["user_id", "token_file"])]
-    password_file: Option<PathBuf>,
-    /// A file that contains the webhook URL of the SIGNL4 team and nothing else.
-    #[arg(long, value_name = "FILE")]
-    webhook_url_file: Option<PathBuf>,
-    /// A room to watch: a name, a glob, or id:…. May be repeated. By default every room the bot is in.
-    #[arg(long = "room", value_name = "ROOM")]
-    rooms: Vec<String>,
-    /// The address at which SIGNL4 reaches the listener, without /signl4/…. Shown, but not written to the file.
-    #[arg(long, value_name = "https://bot.example.com")]
-    public_url: Option<PublicUrl>,
-    /// Post replies with the account's own picture, instead of SIGNL4's logo, which browsers load from githubusercontent.com.
-    #[arg(long)]
-    no_logo: bool,
+    #[command(flatten)]
+    given: Given,
     /// The file to write.
     #[arg(long, default_value = "bot.toml", value_name = "bot.toml")]
     output: PathBuf,
@@ -68,9 +41,9 @@ pub struct InitOptions {
 /// # Errors
 /// [`Failure::Setup`]; then no `bot.toml` was written. [`Failure::Reported`] if the test failed.
 pub async fn init(options: InitOptions) -> Result<(), Failure> {
-    let target = Target::new(options.output.clone(), options.secrets_dir.clone(), options.force)?;
+    let target = Target::new(options.output, options.secrets_dir, options.force)?;
     let terminal = if options.yes { None } else { Terminal::of_process() };
-    let answers = interview(given(options)?, terminal).await?;
+    let answers = interview(options.given, terminal).await?;
     let written = target.write(&answers)?;
     report(target.output(), &written, answers.public_url.as_ref());
     let tested = match terminal {
@@ -120,34 +93,6 @@ fn offer_run(person: Terminal, output: &Path) -> Result<(), Failure> {
         .map_err(|why| Failure::Usage(format!("init: cannot start the bot: {why}")))?;
     let why = Command::new(program).arg("run").arg("--config").arg(output).exec();
     Err(Failure::Usage(format!("init: cannot start the bot: {why}")))
-}
-
-fn given(options: InitOptions) -> Result<Given, SetupError> {
-    let auth_token = secret("--token-file", options.token_file, "SIGNL4_BOT_ROCKETCHAT__AUTH_TOKEN")?;
-    let password = secret("--password-file", options.password_file, "SIGNL4_BOT_ROCKETCHAT__PASSWORD")?;
-    let webhook_url =
-        secret("--webhook-url-file", options.webhook_url_file, "SIGNL4_BOT_SIGNL4__WEBHOOK_URL")?;
-    Ok(Given {
-        url: options.url,
-        user_id: options.user_id,
-        auth_token,
-        username: options.username,
-        password,
-        webhook_url,
-        rooms: options.rooms,
-        public_url: options.public_url,
-        no_logo: options.no_logo,
-    })
-}
-
-/// A secret from a file, or else from the environment.
-fn secret(flag: &str, file: Option<PathBuf>, variable: &str) -> Result<Option<SecretString>, SetupError> {
-    let (what, secret) = match (file, std::env::var(variable)) {
-        (Some(file), _) => (flag, values::secret_of_file(&file)),
-        (None, Ok(text)) => (variable, values::secret(&text)),
-        (None, Err(_)) => return Ok(None),
-    };
-    secret.map(Some).map_err(|fault| SetupError::Wrong { what: what.to_owned(), why: fault.to_string() })
 }
 
 /// The only place that shows a secret, and only on a terminal.

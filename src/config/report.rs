@@ -70,7 +70,7 @@ impl Fault {
 }
 
 /// Refuses a value.
-pub(super) fn fault<T>(why: impl Into<String>, fix: impl Into<String>) -> Result<T, Fault> {
+pub(crate) fn fault<T>(why: impl Into<String>, fix: impl Into<String>) -> Result<T, Fault> {
     Err(Fault::new(why, fix))
 }
 

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tempfile::NamedTempFile;
 
 use super::draft::draft;
-use super::secrets::{FILE_NAMES, Secret, secrets};
+use super::secrets::{FILE_NAMES, secrets};
 use super::{Answers, SetupError};
 use crate::config::{Config, Sources};
 
@@ -46,10 +46,7 @@ impl Target {
         // The bot may be started in another directory.
         let secrets = secrets.map(|directory| match absolute(&directory) {
             Ok(path) if path.to_str().is_some() => Ok(path),
-            _ => Err(SetupError::Wrong {
-                what: SECRETS_DIR.to_owned(),
-                why: "is not a path that bot.toml can contain".to_owned(),
-            }),
+            _ => Err(SetupError::Usage(format!("{SECRETS_DIR}: is not a path that bot.toml can contain"))),
         });
         let target = Self { output, secrets: secrets.transpose()?, replace };
         if !replace {
@@ -58,26 +55,16 @@ impl Target {
             let mut files = target.secrets.iter().flat_map(in_directory);
             files.try_for_each(|file| refuse_existing(&file, SECRETS_DIR))?;
         }
-        target.try_writing()?;
-        Ok(target)
-    }
-
-    /// Writes and deletes an empty file in each directory. The one of the secrets may still have to be created.
-    fn try_writing(&self) -> Result<(), SetupError> {
-        let is_created = |directory: &Path| !directory.exists() && self.secrets.as_deref() == Some(directory);
-        let try_in = |directory: &Path| {
-            let directory = if is_created(directory) { parent(directory) } else { directory };
-            write_temporary(directory, &SecretString::default(), PRIVATE).map(drop)
+        if let Some(directory) = &target.secrets {
+            let tried = target.create(directory).and_then(|()| try_writing(directory));
+            tried.map_err(|why| unwritable(directory, why, SECRETS_DIR))?;
+        }
+        let tried = match target.output.is_dir() {
+            true => Err(io::ErrorKind::IsADirectory.into()),
+            false => try_writing(parent(&target.output)),
         };
-        if let Some(directory) = &self.secrets {
-            try_in(directory).map_err(|why| unwritable(directory, why, SECRETS_DIR))?;
-        }
-        if self.output.is_dir() {
-            return Err(unwritable(&self.output, io::ErrorKind::IsADirectory.into(), OUTPUT));
-        }
-        let directory =
-            absolute(parent(&self.output)).map_err(|why| unwritable(&self.output, why, OUTPUT))?;
-        try_in(&directory).map_err(|why| unwritable(&self.output, why, OUTPUT))
+        tried.map_err(|why| unwritable(&target.output, why, OUTPUT))?;
+        Ok(target)
     }
 
     pub(crate) fn output(&self) -> &Path {
@@ -90,9 +77,11 @@ impl Target {
     /// When a file cannot be written or may not be replaced, or the configuration is invalid.
     pub(crate) fn write(&self, answers: &Answers) -> Result<Written, SetupError> {
         let mut secrets = secrets(answers);
+        // Read while all secrets are still in one file.
+        let trial = self.temporary_config(&draft(answers, &secrets), PRIVATE)?;
+        let config = Config::load(&Sources::of_process(Some(trial.path().to_owned())))?;
         let mut temporary = Vec::new();
         if let Some(directory) = &self.secrets {
-            self.create(directory).map_err(|why| unwritable(directory, why, SECRETS_DIR))?;
             for secret in &mut secrets {
                 secret.file = Some(directory.join(secret.file_name));
                 let line = SecretString::from(format!("{}\n", secret.value.expose_secret()));
@@ -100,7 +89,6 @@ impl Target {
                 temporary.push(file.map_err(|why| unwritable(directory, why, SECRETS_DIR))?);
             }
         }
-        let config = self.load(answers, &secrets, &temporary)?;
         let files: Vec<PathBuf> = secrets.iter().filter_map(|secret| secret.file.clone()).collect();
         for (file, path) in temporary.into_iter().zip(&files) {
             self.place(file, path, SECRETS_DIR)?;
@@ -109,21 +97,6 @@ impl Target {
         let text = self.temporary_config(&draft(answers, &secrets), mode)?;
         self.place(text, &self.output, OUTPUT)?;
         Ok(Written { config, secrets: files })
-    }
-
-    /// The new configuration, read while the secrets are still in their temporary files.
-    fn load(
-        &self,
-        answers: &Answers,
-        secrets: &[Secret],
-        temporary: &[NamedTempFile],
-    ) -> Result<Config, SetupError> {
-        let mut secrets = secrets.to_vec();
-        for (secret, file) in secrets.iter_mut().zip(temporary) {
-            secret.file = Some(file.path().to_owned());
-        }
-        let text = self.temporary_config(&draft(answers, &secrets), PRIVATE)?;
-        Ok(Config::load(&Sources::of_process(Some(text.path().to_owned())))?)
     }
 
     /// Creates the directory of the secrets, closed to others unless it is also the directory of `bot.toml`.
@@ -139,10 +112,10 @@ impl Target {
         write_temporary(parent(&self.output), text, mode).map_err(|why| unwritable(&self.output, why, OUTPUT))
     }
 
-    fn place(&self, file: NamedTempFile, path: &Path, flag: &'static str) -> Result<(), SetupError> {
+    fn place(&self, file: NamedTempFile, path: &Path, flag: &str) -> Result<(), SetupError> {
         let placed = if self.replace { file.persist(path) } else { file.persist_noclobber(path) };
         placed.map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => SetupError::Exists { path: path.to_owned(), flag },
+            io::ErrorKind::AlreadyExists => exists(path, flag),
             _ => unwritable(path, error.error, flag),
         })?;
         let directory = File::open(parent(path)).and_then(|directory| directory.sync_all());
@@ -150,22 +123,37 @@ impl Target {
     }
 }
 
-fn refuse_existing(path: &Path, flag: &'static str) -> Result<(), SetupError> {
+fn refuse_existing(path: &Path, flag: &str) -> Result<(), SetupError> {
     match path.symlink_metadata() {
-        Ok(_) => Err(SetupError::Exists { path: path.to_owned(), flag }),
+        Ok(_) => Err(exists(path, flag)),
         Err(_) => Ok(()),
     }
 }
 
+fn exists(path: &Path, flag: &str) -> SetupError {
+    let path = path.display();
+    SetupError::Usage(format!(
+        "{path} already exists: choose another place with {flag}, or replace it with --force"
+    ))
+}
+
+/// Writes and deletes an empty file.
+fn try_writing(directory: &Path) -> io::Result<()> {
+    write_temporary(directory, &SecretString::default(), PRIVATE).map(drop)
+}
+
 /// The usual reasons without the name of the temporary file.
-fn unwritable(path: &Path, why: io::Error, flag: &'static str) -> SetupError {
+fn unwritable(path: &Path, why: io::Error, flag: &str) -> SetupError {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
     let why = match why.kind() {
         NotFound => io::Error::other("its directory does not exist"),
         kind @ (NotADirectory | PermissionDenied | ReadOnlyFilesystem | StorageFull) => kind.into(),
         _ => why,
     };
-    SetupError::Unwritable { path: path.to_owned(), why, flag }
+    let path = path.display();
+    SetupError::Failed(format!(
+        "{path} cannot be written ({why}): choose a place that you may write to with {flag}"
+    ))
 }
 
 fn parent(path: &Path) -> &Path {

@@ -32,13 +32,15 @@ const MAX_LISTED: usize = 20;
 ///
 /// # Errors
 /// When an answer is missing or wrong and there is no terminal, or the input ends.
-pub(crate) async fn interview(given: Given, terminal: Option<Terminal>) -> Result<Answers, SetupError> {
+pub(crate) async fn interview(mut given: Given, terminal: Option<Terminal>) -> Result<Answers, SetupError> {
+    given.read_secrets()?;
     let missing = given.missing();
     if terminal.is_none() && !missing.is_empty() {
-        return Err(SetupError::Missing(missing.join(", ")));
+        let missing = missing.join(", ");
+        return Err(SetupError::Usage(format!("there is no terminal to ask on: also give {missing}")));
     }
     let trial = Trial::new().map_err(|why| {
-        SetupError::Tried(format!(
+        SetupError::Failed(format!(
             "cannot prepare outgoing connections ({why}): check the system's certificates"
         ))
     })?;
@@ -190,7 +192,7 @@ impl Interview {
             if text.is_empty() {
                 return Ok(None);
             }
-            if let Some(url) = self.valid("--public-url", with_scheme(&text).parse::<PublicUrl>())? {
+            if let Some(url) = self.valid("--public-url", PublicUrl::parse(&with_scheme(&text)))? {
                 return Ok(Some(url));
             }
         }
@@ -220,16 +222,14 @@ impl Interview {
 
     fn person(&self) -> Result<Terminal, SetupError> {
         // Without a terminal, missing answers were reported before anything was tried.
-        self.terminal.ok_or(SetupError::Stopped)
+        self.terminal.ok_or_else(SetupError::stopped)
     }
 
     /// The value; `None` if it has to be asked for again.
     fn valid<T>(&self, what: &str, value: Result<T, impl Display>) -> Result<Option<T>, SetupError> {
         match value {
             Ok(value) => Ok(Some(value)),
-            Err(why) if self.terminal.is_none() => {
-                Err(SetupError::Wrong { what: what.to_owned(), why: why.to_string() })
-            }
+            Err(why) if self.terminal.is_none() => Err(SetupError::Usage(format!("{what}: {why}"))),
             Err(why) => {
                 // The reasons begin with a verb: in bot.toml they follow the key.
                 print(&format!("  ✗ this {why}"));
@@ -243,7 +243,7 @@ impl Interview {
         let problem = findings.iter().find(|finding| finding.remark.grade == Grade::Problem);
         if let (None, Some(problem)) = (self.terminal, problem) {
             let remedy = problem.remark.fix.as_ref().map_or_else(String::new, |fix| format!(": {fix}"));
-            return Err(SetupError::Tried(format!("{}: {}{remedy}", problem.subject, problem.remark.text)));
+            return Err(SetupError::Failed(format!("{}: {}{remedy}", problem.subject, problem.remark.text)));
         }
         for finding in findings {
             let mark = match finding.remark.grade {

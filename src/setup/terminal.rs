@@ -45,7 +45,7 @@ impl Terminal {
             });
             let line = line.map_err(|_: io::Error| {
                 print("");
-                SetupError::Stopped
+                SetupError::stopped()
             })?;
             match (line.trim(), default) {
                 ("", None) => print(NOTHING),
@@ -77,7 +77,7 @@ impl Terminal {
         loop {
             let prompt = format!("{question} (not shown): ");
             let answer = block_in_place(|| rpassword::prompt_password(prompt));
-            match answer.map_err(|_| SetupError::Stopped)?.trim() {
+            match answer.map_err(|_| SetupError::stopped())?.trim() {
                 "" => print(NOTHING),
                 text => return Ok(text.to_owned()),
             }
