@@ -31,7 +31,7 @@ struct ConfigFile {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Create a bot.toml: ask for what it needs, and try each answer.
-    Init(InitOptions),
+    Init(Box<InitOptions>),
     /// Run the bot.
     Run(ConfigFile),
     /// Try everything that `run` needs, without paging anybody, and say how to fix what does not work.
@@ -109,7 +109,7 @@ async fn main() -> ExitCode {
     logging::log_panics();
     let result = match arguments.command {
         Command::Run(file) => command::run(file.config, Tempo::default()).await,
-        Command::Init(options) => command::init(options).await,
+        Command::Init(options) => command::init(*options).await,
         Command::Check { options, file } => command::check(file.config, &options).await,
         Command::Test { text, room, user, send, file } => {
             command::test(file.config, &text, room.as_deref(), user.as_deref(), send).await
