@@ -1,9 +1,9 @@
 //! The HTTP server of both listeners: accepts connections, with TLS or without, and bounds their number and their heads.
 //!
-//! Anybody who reaches a listener can open connections and send nothing, or a byte now and then. So where all places are taken,
-//! a new connection takes the place of one that has no whole request (`places`). A call that is being answered keeps its place.
+//! Anybody who reaches a listener can open connections and send nothing, or a byte now and then. So if the limit is reached, a
+//! new connection evicts one that has no complete request (`connection_limit`). A call that is being answered is never evicted.
 
-mod places;
+mod connection_limit;
 
 use std::{
     future::pending,
@@ -28,7 +28,7 @@ use tower::ServiceExt;
 use tracing::{debug, error, warn};
 
 use crate::{rate_limited_log::RateLimitedLog, telemetry};
-use places::{Place, Places};
+use connection_limit::{ConnectionLimit, Slot};
 
 /// Maximum size of a request's head in bytes. A real one has a few hundred.
 const MAX_HEAD: usize = 16 * 1024;
@@ -85,8 +85,8 @@ pub(crate) async fn serve(
 ) {
     let failed_handshakes = RateLimitedLog::default();
     let server = Arc::new(Server { name, router, tls, limits, cancel, failed_handshakes });
-    let places = Places::new(limits.connections);
-    let crowds = RateLimitedLog::default();
+    let limit = ConnectionLimit::new(limits.connections);
+    let evictions = RateLimitedLog::default();
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -106,19 +106,19 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        match server.cancel.run_until_cancelled(places.make_room()).await {
+        match server.cancel.run_until_cancelled(limit.make_room()).await {
             None => break,
             Some(false) => {}
             Some(true) => {
                 telemetry::CONNECTIONS_CLOSED.count(&[("listener", name)]);
-                if let Some(times) = crowds.count() {
+                if let Some(times) = evictions.count() {
                     warn!(listener = name, times, from = %peer.ip(), "too many connections; closing those that send no request");
                 }
-                // What the last connections sent is read before the next one may displace them.
+                // What the last connections sent is read before the next one may evict them.
                 yield_now().await;
             }
         }
-        places.open(peer.ip(), |place| connections.spawn(server.clone().serve(stream, peer, place)));
+        limit.open(peer.ip(), |slot| connections.spawn(server.clone().serve(stream, peer, slot)));
     }
     drop(socket);
     while let Some(ended) = connections.join_next().await {
@@ -135,14 +135,14 @@ fn log_panic(listener: &'static str, ended: Result<(), JoinError>) {
 }
 
 impl Server {
-    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Arc<Place>) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, slot: Arc<Slot>) {
         let _ = stream.set_nodelay(true);
         let from = peer.ip();
         match (self.tls)() {
-            None => self.answer(stream, from, place).await,
+            None => self.answer(stream, from, slot).await,
             Some(acceptor) => {
                 if let Some(stream) = self.handshake(acceptor, stream, from).await {
-                    self.answer(stream, from, place).await;
+                    self.answer(stream, from, slot).await;
                 }
             }
         }
@@ -167,12 +167,12 @@ impl Server {
         None
     }
 
-    async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin, from: IpAddr, place: Arc<Place>) {
+    async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin, from: IpAddr, slot: Arc<Slot>) {
         let router = self.router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let (router, place) = (router.clone(), place.clone());
+            let (router, slot) = (router.clone(), slot.clone());
             async move {
-                if !place.answer() {
+                if !slot.keep() {
                     // The task is being aborted.
                     return pending().await;
                 }

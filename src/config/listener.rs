@@ -55,22 +55,22 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Listener> {
     let bind = bind(&mut section, "0.0.0.0:8080");
     section.require(&["secret", "secret_file"], "secret", "\"…\" (create one with: openssl rand -hex 24)");
     let secret = section.secret("secret", "secret_file");
-    let secret = secret.and_then(|secret| section.report.accept(&secret.place, url_safe(secret.value)));
+    let secret = secret.and_then(|secret| section.report.accept(&secret.location, url_safe(secret.value)));
     let tls = read_tls(&mut section);
     section.finish();
     Some(Listener { bind: bind?, secret: secret?, tls })
 }
 
 pub(super) fn read_admin(mut section: Section<'_>, listener: Option<SocketAddr>) -> Option<Admin> {
-    let place = section.place("bind");
+    let location = section.location("bind");
     let bind = bind(&mut section, "127.0.0.1:9090");
     let has_token = section.has(&["token", "token_file"]);
     let token = section.secret("token", "token_file");
-    let token = token.and_then(|token| section.report.accept(&token.place, url_safe(token.value)));
+    let token = token.and_then(|token| section.report.accept(&token.location, url_safe(token.value)));
     if bind.zip(listener).is_some_and(|(bind, listener)| collide(bind, listener)) {
         section
             .report
-            .note(&place, Fault::new("is also the address of [listener]", "use two different ports"));
+            .note(&location, Fault::new("is also the address of [listener]", "use two different ports"));
     } else if !has_token && bind.is_some_and(|bind| !bind.ip().is_loopback()) {
         section.missing("token", "\"…\" (create one with: openssl rand -hex 24), or bind to 127.0.0.1,");
     }

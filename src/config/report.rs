@@ -55,7 +55,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What is wrong with a value and how to fix it, without its place. Repeats no secret.
+/// What is wrong with a value and how to fix it, without its location. Repeats no secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{why}: {fix}")]
 pub(crate) struct Fault {
@@ -74,15 +74,15 @@ pub(crate) fn fault<T>(why: impl Into<String>, fix: impl Into<String>) -> Result
     Err(Fault::new(why, fix))
 }
 
-/// The place of a value.
+/// The location of a value.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) origin: Origin,
     /// The key with its path, for display.
     pub(super) key: String,
 }
 
-impl Place {
+impl Location {
     /// Whether the value comes from an environment variable.
     pub(super) fn is_env(&self) -> bool {
         matches!(self.origin, Origin::Env(_))
@@ -115,7 +115,7 @@ pub(super) struct Report {
 }
 
 struct Found {
-    place: Place,
+    location: Location,
     fault: Fault,
     /// If the problem is a missing key: the keys of which any would do.
     missing: Vec<String>,
@@ -123,7 +123,7 @@ struct Found {
 
 /// A value that no table read.
 pub(super) struct Leftover {
-    pub(super) place: Place,
+    pub(super) location: Location,
     pub(super) name: String,
     /// The path of its table with indices, as in `signl4.team.0`.
     pub(super) table: String,
@@ -153,18 +153,18 @@ impl Report {
     }
 
     /// Adds a problem.
-    pub(super) fn note(&self, place: &Place, fault: Fault) {
-        self.note_missing(place, fault, Vec::new());
+    pub(super) fn note(&self, location: &Location, fault: Fault) {
+        self.note_missing(location, fault, Vec::new());
     }
 
     /// Adds the problem of a missing key, and which keys would do.
-    pub(super) fn note_missing(&self, place: &Place, fault: Fault, missing: Vec<String>) {
-        self.found.borrow_mut().push(Found { place: place.clone(), fault, missing });
+    pub(super) fn note_missing(&self, location: &Location, fault: Fault, missing: Vec<String>) {
+        self.found.borrow_mut().push(Found { location: location.clone(), fault, missing });
     }
 
     /// The value; or `None`, and a problem is added.
-    pub(super) fn accept<T>(&self, place: &Place, result: Result<T, Fault>) -> Option<T> {
-        result.map_err(|fault| self.note(place, fault)).ok()
+    pub(super) fn accept<T>(&self, location: &Location, result: Result<T, Fault>) -> Option<T> {
+        result.map_err(|fault| self.note(location, fault)).ok()
     }
 
     /// The number of problems so far.
@@ -181,45 +181,45 @@ impl Report {
     pub(super) fn into_errors(self) -> Option<ConfigErrors> {
         for leftover in self.leftovers.take() {
             if let Some(meant) = leftover.sibling() {
-                self.forget_missing(&leftover.place, &leftover.name, meant);
+                self.forget_missing(&leftover.location, &leftover.name, meant);
             }
             let fault = self.unknown_key(&leftover);
-            self.note(&leftover.place, fault);
+            self.note(&leftover.location, fault);
         }
         let mut found = self.found.into_inner();
         forget_consequences(&mut found);
-        found.sort_by_key(|found| match found.place.origin {
+        found.sort_by_key(|found| match found.location.origin {
             // Problems of the whole file come first.
-            Origin::Absent => (0, usize::from(!found.place.key.is_empty())),
+            Origin::Absent => (0, usize::from(!found.location.key.is_empty())),
             Origin::File(line) => (1, line),
             Origin::Env(_) => (2, 0),
         });
-        let problem = |Found { place, fault: Fault { why, fix }, .. }| {
-            let source = match place.origin {
+        let problem = |Found { location, fault: Fault { why, fix }, .. }| {
+            let source = match location.origin {
                 Origin::Absent => self.file.clone(),
                 Origin::File(line) => format!("{}:{line}", self.file),
                 Origin::Env(variable) => variable,
             };
-            Problem { source, key: place.key, why, fix }
+            Problem { source, key: location.key, why, fix }
         };
         let problems: Vec<Problem> = found.into_iter().map(problem).collect();
         (!problems.is_empty()).then_some(ConfigErrors { problems })
     }
 
     /// A misspelled key is reported once, as unknown, and not as missing too.
-    fn forget_missing(&self, unknown: &Place, name: &str, meant: &str) {
+    fn forget_missing(&self, unknown: &Location, name: &str, meant: &str) {
         let table = unknown.key.strip_suffix(name).unwrap_or_default();
         let meant = format!("{table}{meant}");
         self.found.borrow_mut().retain(|found| !found.missing.contains(&meant));
     }
 
     fn unknown_key(&self, unknown: &Leftover) -> Fault {
-        let is_variable = unknown.place.is_env();
+        let is_variable = unknown.location.is_env();
         let (why, remedy) = match is_variable {
             true => ("is not a setting of the bot", "unset it"),
             false => ("is not a known key", "remove it"),
         };
-        let fix = match (self.meant(unknown), &unknown.place.origin) {
+        let fix = match (self.meant(unknown), &unknown.location.origin) {
             (Some(path), Origin::Env(variable)) => {
                 // Below an unknown table the name goes on.
                 let unknown = variable_of(&join(&unknown.table, &unknown.name));
@@ -255,10 +255,10 @@ impl Report {
 
 /// Reports a variable that does not fit into the tree, and not the problems that follow from it.
 fn forget_consequences(found: &mut Vec<Found>) {
-    let is_misplaced = |place: &Place| place.key.is_empty();
-    let places = found.iter().map(|found| &found.place).filter(|place| is_misplaced(place));
-    let misplaced: Vec<Origin> = places.map(|place| place.origin.clone()).collect();
-    found.retain(|found| is_misplaced(&found.place) || !misplaced.contains(&found.place.origin));
+    let has_no_key = |location: &Location| location.key.is_empty();
+    let locations = found.iter().map(|found| &found.location).filter(|location| has_no_key(location));
+    let without_key: Vec<Origin> = locations.map(|location| location.origin.clone()).collect();
+    found.retain(|found| has_no_key(&found.location) || !without_key.contains(&found.location.origin));
 }
 
 /// The path of a key in any item of a list, as in `signl4.team.name` for `signl4.team.0.name`.

@@ -60,7 +60,7 @@ fn read_account(section: &mut Section<'_>) -> Option<Credentials> {
     let by_password = section.has(&["username", "password", "password_file"]);
     match (by_token, by_password) {
         (true, true) => {
-            let second = section.place(if section.has(&["username"]) { "username" } else { "password" });
+            let second = section.location(if section.has(&["username"]) { "username" } else { "password" });
             let fix = "keep user_id and auth_token, or username and password";
             section.report.note(&second, Fault::new("configures a second account", fix));
         }

@@ -6,17 +6,17 @@
 
 use std::time::Duration;
 
-use super::report::{Fault, Leftover, Place, Report, fault, join, quoted, variable_of};
+use super::report::{Fault, Leftover, Location, Report, fault, join, quoted, variable_of};
 use super::source::{Node, Origin, Table, Value, parse_inline};
 
 /// The longest duration, about ten years: a longer one is a typing error.
 const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
-/// A value with its place, for later checks.
+/// A value with its location, for later checks.
 #[derive(Clone, Debug)]
 pub(super) struct Setting<T> {
     pub(super) value: T,
-    pub(super) place: Place,
+    pub(super) location: Location,
 }
 
 /// The names of a table.
@@ -70,25 +70,25 @@ impl<'r> Section<'r> {
     /// The table of this name; an empty one if it is absent.
     pub(super) fn table(&mut self, key: &'static str) -> Section<'r> {
         let names = self.names.below(key);
-        let Some((node, place)) = self.find(key) else {
+        let Some((node, location)) = self.find(key) else {
             return Section::new(self.report, Origin::Absent, names, Some(Table::new()));
         };
-        let entries = self.report.accept(&place, as_table(node.value, &place, key));
-        Section::new(self.report, place.origin, names, entries)
+        let entries = self.report.accept(&location, as_table(node.value, &location, key));
+        Section::new(self.report, location.origin, names, entries)
     }
 
     /// The tables of a list of tables; `None` if it is absent.
     pub(super) fn tables(&mut self, key: &'static str) -> Option<Vec<Section<'r>>> {
         let names = self.names.below(key);
-        let (node, place) = self.find(key)?;
+        let (node, location) = self.find(key)?;
         let header = format!("[[{}]]", names.steps);
-        let items = self.report.accept(&place, as_list(node.value, &place, &header))?;
+        let items = self.report.accept(&location, as_list(node.value, &location, &header))?;
         let section = |(index, item): (usize, Node)| {
             let Node { origin, value } = item;
-            let place = Place { origin, key: names.item(index, None).path };
-            let entries = self.report.accept(&place, as_table(value, &place, key))?;
+            let location = Location { origin, key: names.item(index, None).path };
+            let entries = self.report.accept(&location, as_table(value, &location, key))?;
             let names = names.item(index, name_of(&entries));
-            Some(Section::new(self.report, place.origin, names, Some(entries)))
+            Some(Section::new(self.report, location.origin, names, Some(entries)))
         };
         Some(items.into_iter().enumerate().filter_map(section).collect())
     }
@@ -100,9 +100,9 @@ impl<'r> Section<'r> {
 
     /// A text.
     pub(super) fn text(&mut self, key: &'static str) -> Option<Setting<String>> {
-        let (node, place) = self.find(key)?;
-        let value = self.report.accept(&place, as_text(node, key))?;
-        Some(Setting { value, place })
+        let (node, location) = self.find(key)?;
+        let value = self.report.accept(&location, as_text(node, key))?;
+        Some(Setting { value, location })
     }
 
     /// A text, or a default for the missing key, checked.
@@ -112,9 +112,9 @@ impl<'r> Section<'r> {
         default: &str,
         check: impl FnOnce(&str) -> Result<T, Fault>,
     ) -> Option<T> {
-        let place = self.place(key);
-        let text = self.text(key).unwrap_or_else(|| Setting { value: default.to_owned(), place });
-        self.report.accept(&text.place, check(&text.value))
+        let location = self.location(key);
+        let text = self.text(key).unwrap_or_else(|| Setting { value: default.to_owned(), location });
+        self.report.accept(&text.location, check(&text.value))
     }
 
     /// A text that passes a check.
@@ -124,45 +124,47 @@ impl<'r> Section<'r> {
         check: impl FnOnce(&str) -> Result<T, Fault>,
     ) -> Option<T> {
         let text = self.text(key)?;
-        self.report.accept(&text.place, check(&text.value))
+        self.report.accept(&text.location, check(&text.value))
     }
 
     /// `true` or `false`.
     pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
-        let (node, place) = self.find(key)?;
-        self.report.accept(&place, as_flag(&node.value, key))
+        let (node, location) = self.find(key)?;
+        self.report.accept(&location, as_flag(&node.value, key))
     }
 
     /// A duration.
     pub(super) fn duration(&mut self, key: &'static str) -> Option<Setting<Duration>> {
-        let (node, place) = self.find(key)?;
+        let (node, location) = self.find(key)?;
         let value = as_text(node, key).and_then(|text| as_duration(&text));
-        Some(Setting { value: self.report.accept(&place, value)?, place })
+        Some(Setting { value: self.report.accept(&location, value)?, location })
     }
 
-    /// A list of texts, each with its place; `None` if one of them is not a text.
+    /// A list of texts, each with its location; `None` if one of them is not a text.
     pub(super) fn list(&mut self, key: &'static str) -> Option<Setting<Vec<Setting<String>>>> {
-        let (node, place) = self.find(key)?;
-        let items = self.report.accept(&place, as_list(node.value, &place, &format!("{key} = [\"…\"]")))?;
+        let (node, location) = self.find(key)?;
+        let items =
+            self.report.accept(&location, as_list(node.value, &location, &format!("{key} = [\"…\"]")))?;
         let text = |(index, node): (usize, Node)| {
-            let place = Place { origin: node.origin.clone(), key: format!("{}[{index}]", place.key) };
-            let value = self.report.accept(&place, as_text(node, key))?;
-            Some(Setting { value, place })
+            let location =
+                Location { origin: node.origin.clone(), key: format!("{}[{index}]", location.key) };
+            let value = self.report.accept(&location, as_text(node, key))?;
+            Some(Setting { value, location })
         };
         let texts: Vec<_> = items.into_iter().enumerate().map(text).collect();
-        Some(Setting { value: texts.into_iter().collect::<Option<_>>()?, place })
+        Some(Setting { value: texts.into_iter().collect::<Option<_>>()?, location })
     }
 
     /// A table with free keys and text values.
     pub(super) fn free_table(&mut self, key: &'static str) -> Vec<(String, Setting<String>)> {
-        let Some((node, place)) = self.find(key) else {
+        let Some((node, location)) = self.find(key) else {
             return Vec::new();
         };
-        let entries = self.report.accept(&place, as_table(node.value, &place, key)).unwrap_or_default();
+        let entries = self.report.accept(&location, as_table(node.value, &location, key)).unwrap_or_default();
         let text = |(name, node): (String, Node)| {
-            let place = Place { origin: node.origin.clone(), key: join(&place.key, &name) };
-            let value = self.report.accept(&place, as_text(node, &name))?;
-            Some((name, Setting { value, place }))
+            let location = Location { origin: node.origin.clone(), key: join(&location.key, &name) };
+            let value = self.report.accept(&location, as_text(node, &name))?;
+            Some((name, Setting { value, location }))
         };
         entries.into_iter().filter_map(text).collect()
     }
@@ -190,22 +192,22 @@ impl<'r> Section<'r> {
         };
         let variable = variable_of(&join(&self.names.steps, key));
         let fix = format!("write {key} = {value} {under}, or set {variable}");
-        let place = Place { origin: self.origin.clone(), key: join(&self.names.path, key) };
+        let location = Location { origin: self.origin.clone(), key: join(&self.names.path, key) };
         let paths = keys.iter().map(|key| join(&self.names.path, key)).collect();
-        self.report.note_missing(&place, Fault::new("is missing", fix), paths);
+        self.report.note_missing(&location, Fault::new("is missing", fix), paths);
     }
 
-    /// The place of a key, given or not.
-    pub(super) fn place(&self, key: &str) -> Place {
+    /// The location of a key, given or not.
+    pub(super) fn location(&self, key: &str) -> Location {
         let origin = self.entries.get(key).map_or(&self.origin, |node| &node.origin);
-        Place { origin: origin.clone(), key: join(&self.names.path, key) }
+        Location { origin: origin.clone(), key: join(&self.names.path, key) }
     }
 
     /// Reports the remaining keys as unknown, after every key was read.
     pub(super) fn finish(self) {
         for (name, node) in self.entries {
             self.report.leftovers.borrow_mut().push(Leftover {
-                place: Place { origin: node.origin, key: join(&self.names.path, &name) },
+                location: Location { origin: node.origin, key: join(&self.names.path, &name) },
                 name,
                 table: self.names.steps.clone(),
                 siblings: self.asked.clone(),
@@ -214,11 +216,11 @@ impl<'r> Section<'r> {
     }
 
     /// Takes a key, and registers that it exists.
-    pub(super) fn find(&mut self, key: &'static str) -> Option<(Node, Place)> {
+    pub(super) fn find(&mut self, key: &'static str) -> Option<(Node, Location)> {
         self.report.know(&join(&self.names.steps, key));
-        let place = self.place(key);
+        let location = self.location(key);
         self.asked.push(key);
-        self.entries.remove(key).map(|node| (node, place))
+        self.entries.remove(key).map(|node| (node, location))
     }
 }
 
@@ -231,23 +233,23 @@ fn name_of(entries: &Table) -> Option<&str> {
 }
 
 /// Parses a text from the environment as a list or a table.
-fn structured(value: Value, place: &Place) -> Result<Value, Fault> {
+fn structured(value: Value, location: &Location) -> Result<Value, Fault> {
     match value {
-        Value::Untyped(text) => parse_inline(&text, &place.origin),
+        Value::Untyped(text) => parse_inline(&text, &location.origin),
         other => Ok(other),
     }
 }
 
-fn as_table(value: Value, place: &Place, key: &str) -> Result<Table, Fault> {
-    match structured(value, place)? {
+fn as_table(value: Value, location: &Location, key: &str) -> Result<Table, Fault> {
+    match structured(value, location)? {
         Value::Table(table) => Ok(table),
         Value::List(_) => fault("is a list, not a table", format!("write [{key}] once, in single brackets")),
         other => fault(format!("is {}, not a table", other.type_name()), format!("write {key} = {{ … }}")),
     }
 }
 
-fn as_list(value: Value, place: &Place, example: &str) -> Result<Vec<Node>, Fault> {
-    match structured(value, place)? {
+fn as_list(value: Value, location: &Location, example: &str) -> Result<Vec<Node>, Fault> {
+    match structured(value, location)? {
         Value::List(items) => Ok(items),
         other => fault(format!("is {}, not a list", other.type_name()), format!("write {example}")),
     }

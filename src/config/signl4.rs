@@ -50,7 +50,7 @@ pub(super) fn read(mut section: Section<'_>) -> (Option<Signl4>, Vec<String>) {
     let api_url = api_url(&mut section);
     let retry_for = section.duration("retry_for");
     if let Some(setting) = retry_for.as_ref().filter(|setting| setting.value.is_zero()) {
-        section.report.note(&setting.place, Fault::new("is zero", r#"write, for example, "24h""#));
+        section.report.note(&setting.location, Fault::new("is zero", r#"write, for example, "24h""#));
     }
     section.finish();
     let signl4 = webhook_url.zip(api_url).map(|(webhook_url, api_url)| Signl4 {
@@ -67,7 +67,7 @@ fn webhook(section: &mut Section<'_>) -> Option<WebhookUrl> {
     let example = r#""https://connect.signl4.com/webhook/{team-secret}""#;
     section.require(&["webhook_url", "webhook_url_file"], "webhook_url", example);
     let secret = section.secret("webhook_url", "webhook_url_file")?;
-    section.report.accept(&secret.place, webhook_url(&secret.value))
+    section.report.accept(&secret.location, webhook_url(&secret.value))
 }
 
 fn api_url(section: &mut Section<'_>) -> Option<Url> {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::report::{Fault, PREFIX, Place, Report, fault};
+use super::report::{Fault, Location, PREFIX, Report, fault};
 
 /// The file that is read by default. It may be absent.
 const DEFAULT_FILE: &str = "bot.toml";
@@ -68,11 +68,11 @@ impl Sources {
         if self.path.is_some() || !self.sets_nothing() || Path::new(DEFAULT_FILE).exists() {
             return;
         }
-        let place = Place { origin: Origin::Absent, key: String::new() };
+        let location = Location { origin: Origin::Absent, key: String::new() };
         let directory = env::current_dir().unwrap_or_default();
         let why = format!("is not in {}", directory.display());
         report.note(
-            &place,
+            &location,
             Fault::new(why, "create one with `signl4-rocketchat init`, name another file with --config, or set the environment (README.md)"),
         );
     }
@@ -96,14 +96,14 @@ impl Sources {
             (path.iter().map(order).collect::<Vec<_>>(), variable.to_owned())
         });
         for (path, variable, value) in variables {
-            let place = Place { origin: Origin::Env(variable.clone()), key: String::new() };
-            report.accept(&place, overlay(&mut root, &path, &place.origin, value.clone()));
+            let location = Location { origin: Origin::Env(variable.clone()), key: String::new() };
+            report.accept(&location, overlay(&mut root, &path, &location.origin, value.clone()));
         }
         Some(root)
     }
 
     fn read_file(&self, report: &Report) -> Option<Table> {
-        let whole = Place { origin: Origin::Absent, key: String::new() };
+        let whole = Location { origin: Origin::Absent, key: String::new() };
         let text = match read_bounded(&self.file(), MAX_FILE) {
             Ok(bytes) => {
                 String::from_utf8(bytes).map_err(|_| Fault::new("is not UTF-8 text", "save it as UTF-8"))
@@ -118,7 +118,7 @@ impl Sources {
             ),
         };
         let text = report.accept(&whole, text)?;
-        let note = |(origin, fault)| report.note(&Place { origin, ..whole }, fault);
+        let note = |(origin, fault)| report.note(&Location { origin, ..whole }, fault);
         parse_file(&text).map_err(note).ok()
     }
 }

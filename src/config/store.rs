@@ -22,11 +22,12 @@ const DEFAULT_FILE: &str = "signl4-rocketchat.db";
 /// `at_least` is how far back the bot may read: a message forgotten sooner would alert again.
 pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Store {
     let url = section.secret("url", "url_file");
-    let url = url.and_then(|url| section.report.accept(&url.place, database_url(url.value.expose_secret())));
+    let url =
+        url.and_then(|url| section.report.accept(&url.location, database_url(url.value.expose_secret())));
     let keep = section.duration("keep");
     if let Some(keep) = keep.as_ref().filter(|keep| keep.value < at_least) {
         let why = "is shorter than rocketchat.catch_up or signl4.retry_for: the bot would forget what it still works on";
-        section.report.note(&keep.place, Fault::new(why, r#"write for example "90d""#));
+        section.report.note(&keep.location, Fault::new(why, r#"write for example "90d""#));
     }
     section.finish();
     Store {

@@ -19,7 +19,7 @@ const TAKEN_FIELDS: [&str; 6] = ["title", "text", "message", "user", "channel", 
 
 /// Reads all triggers; the default one if there is none.
 pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<TriggerSet> {
-    let place = root.place("trigger");
+    let location = root.location("trigger");
     let written = root.tables("trigger").filter(|triggers| !triggers.is_empty());
     let report = root.report;
     let default = || Section::root(report, parse_file(DEFAULT).unwrap_or_default()).table("trigger");
@@ -31,14 +31,14 @@ pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<Trig
     let set = TriggerSet::new(triggers).map_err(|error| {
         Fault::new(format!("has patterns that together {}", reason(&error)), "simplify them")
     });
-    report.accept(&place, set)
+    report.accept(&location, set)
 }
 
 fn read_trigger(mut section: Section<'_>, names: &mut Vec<String>, team_names: &[String]) -> Option<Trigger> {
     section.require(&["name"], "name", r#""pumps""#);
     let name = section.checked("name", |name| unique_name("trigger", name, names));
     let patterns = patterns(&mut section);
-    let unless = section.text("unless").and_then(|text| section.report.accept(&text.place, unless(&text)));
+    let unless = section.text("unless").and_then(|text| section.report.accept(&text.location, unless(&text)));
     let event = event(&mut section, patterns.as_deref());
     let team = section.checked("team", |name| team(name, team_names));
     let rooms = rooms(&mut section);
@@ -84,16 +84,16 @@ fn team(name: &str, team_names: &[String]) -> Result<TeamName, Fault> {
 fn patterns(section: &mut Section<'_>) -> Option<Vec<Pattern>> {
     let before = section.report.count();
     section.require(&["words", "pattern", "patterns"], "words", r#"["SIGNL4"]"#);
-    let place = section.place("words");
+    let location = section.location("words");
     let mut texts: Vec<Setting<String>> = section.text("pattern").into_iter().collect();
     texts.extend(section.list("patterns").into_iter().flat_map(|list| list.value));
     let words = section.list("words").map(|list| list.value).unwrap_or_default();
     let report = section.report;
     let mut compiled: Vec<Pattern> =
-        texts.iter().filter_map(|text| report.accept(&text.place, pattern(text))).collect();
-    compiled.extend(words.iter().filter_map(|text| report.accept(&text.place, word(text))));
+        texts.iter().filter_map(|text| report.accept(&text.location, pattern(text))).collect();
+    compiled.extend(words.iter().filter_map(|text| report.accept(&text.location, word(text))));
     if compiled.is_empty() && report.count() == before {
-        report.note(&place, Fault::new("is empty", "write at least one trigger word"));
+        report.note(&location, Fault::new("is empty", "write at least one trigger word"));
     }
     (report.count() == before).then_some(compiled)
 }
@@ -177,7 +177,7 @@ fn between_slashes(text: &str) -> Option<(&str, &str)> {
 fn refuse_quotes(text: &Setting<String>) -> Result<(), Fault> {
     let value = text.value.trim();
     let is_quoted = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
-    if text.place.is_env() && (is_quoted('"') || is_quoted('\'')) {
+    if text.location.is_env() && (is_quoted('"') || is_quoted('\'')) {
         return fault(
             "is in quotes, which would have to be in the message",
             "leave them out: an environment file keeps them",
@@ -203,9 +203,9 @@ fn rooms(section: &mut Section<'_>) -> Vec<RoomPattern> {
     let report = section.report;
     if list.value.is_empty() {
         let fix = r##"write rooms = ["*"] or ["#ops"]"##;
-        report.note(&list.place, Fault::new("is empty, so it watches nothing", fix));
+        report.note(&list.location, Fault::new("is empty, so it watches nothing", fix));
     }
-    let room = |room: &Setting<String>| report.accept(&room.place, room_pattern(&room.value));
+    let room = |room: &Setting<String>| report.accept(&room.location, room_pattern(&room.value));
     list.value.iter().filter_map(room).collect()
 }
 
@@ -224,7 +224,7 @@ fn users(section: &mut Section<'_>, key: &'static str) -> Vec<UserPattern> {
     let report = section.report;
     let user = |user: Setting<String>| {
         let pattern = UserPattern::parse(&user.value).ok_or_else(|| Fault::new("names nobody", FIX));
-        report.accept(&user.place, pattern)
+        report.accept(&user.location, pattern)
     };
     section.list(key).into_iter().flat_map(|list| list.value).filter_map(user).collect()
 }
@@ -243,7 +243,7 @@ fn event(section: &mut Section<'_>, patterns: Option<&[Pattern]>) -> Option<Even
     let filtering = section.flag("filtering");
     let field = |(name, text): (String, Setting<String>)| {
         let template = field_name(&name).and_then(|()| template(&text.value));
-        Some((name, section.report.accept(&text.place, template)??))
+        Some((name, section.report.accept(&text.location, template)??))
     };
     // At once, so that every problem is found.
     let fields = section.free_table("fields").into_iter().filter_map(field).collect();

@@ -98,27 +98,27 @@ impl Section<'_> {
     ) -> Option<Setting<SecretString>> {
         let (inline, path) = (self.text(key), self.text(file_key));
         if let (Some(inline), Some(path)) = (&inline, &path)
-            && inline.place.is_env() == path.place.is_env()
+            && inline.location.is_env() == path.location.is_env()
         {
             let why = format!("is given together with {key}");
-            self.report.note(&path.place, Fault::new(why, "keep one of the two"));
+            self.report.note(&path.location, Fault::new(why, "keep one of the two"));
             return None;
         }
-        let (text, place) = match (inline, path) {
-            (Some(inline), path) if path.is_none() || inline.place.is_env() => {
-                if !inline.place.is_env() {
+        let (text, location) = match (inline, path) {
+            (Some(inline), path) if path.is_none() || inline.location.is_env() => {
+                if !inline.location.is_env() {
                     self.report.note_secret_file(None);
                 }
-                (inline.value, inline.place)
+                (inline.value, inline.location)
             }
             (_, path) => {
                 let path = path?;
                 self.report.note_secret_file(Some(&path.value));
-                (self.report.accept(&path.place, read_secret(&path.value))?, path.place)
+                (self.report.accept(&path.location, read_secret(&path.value))?, path.location)
             }
         };
-        let value = self.report.accept(&place, secret(&text))?;
-        Some(Setting { value, place })
+        let value = self.report.accept(&location, secret(&text))?;
+        Some(Setting { value, location })
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) struct Ingest {
 }
 
 /// A message whose room is known, before it is stored.
-type Placed = (Box<Message>, Arc<Known>);
+type WithRoom = (Box<Message>, Arc<Known>);
 
 impl Ingest {
     pub(super) fn new(
@@ -98,17 +98,17 @@ impl Ingest {
     }
 
     async fn handle_all(&mut self, burst: &mut Vec<RealtimeEvent>) {
-        let mut placed = Vec::new();
+        let mut resolved = Vec::new();
         for event in burst.drain(..) {
             match event {
-                RealtimeEvent::Message(message) => self.place(message, &mut placed).await,
+                RealtimeEvent::Message(message) => self.resolve_room(message, &mut resolved).await,
                 other => {
-                    self.settle_all(&mut placed).await;
+                    self.settle_all(&mut resolved).await;
                     self.handle(other).await;
                 }
             }
         }
-        self.settle_all(&mut placed).await;
+        self.settle_all(&mut resolved).await;
     }
 
     async fn handle(&mut self, event: RealtimeEvent) {
@@ -198,25 +198,25 @@ impl Ingest {
     }
 
     /// Finds the room of a message from the stream. If the room is unknown, the message is set aside.
-    async fn place(&mut self, message: StreamedMessage, placed: &mut Vec<Placed>) {
+    async fn resolve_room(&mut self, message: StreamedMessage, resolved: &mut Vec<WithRoom>) {
         if self.session.is_none() {
             return;
         }
         // Messages written after a change are judged by the settings since then.
         if self.changes.has_changed().unwrap_or_default() {
-            self.settle_all(placed).await;
+            self.settle_all(resolved).await;
             self.adopt_settings().await;
         }
         let found = match self.intake.rooms.complete(&message) {
             Some(known) => Lookup::Found(known),
             None => {
                 // The server may be slow; earlier messages need not wait for it.
-                self.settle_all(placed).await;
+                self.settle_all(resolved).await;
                 self.look_up(&message).await
             }
         };
         match found {
-            Lookup::Found(known) if known.watched => placed.push((message.message, known)),
+            Lookup::Found(known) if known.watched => resolved.push((message.message, known)),
             Lookup::Found(_) | Lookup::NoSuchRoom => {}
             Lookup::NotNow => {
                 let room = message.message.room.clone();
@@ -229,21 +229,21 @@ impl Ingest {
 
     /// Requests the room of waiting messages again.
     async fn retry_pending(&mut self) {
-        let mut placed = Vec::new();
+        let mut resolved = Vec::new();
         for message in self.pending.pop() {
-            self.place(message, &mut placed).await;
+            self.resolve_room(message, &mut resolved).await;
         }
-        self.settle_all(&mut placed).await;
+        self.settle_all(&mut resolved).await;
     }
 
     /// Settles messages in one transaction, and retries until that succeeds.
-    async fn settle_all(&mut self, placed: &mut Vec<Placed>) {
-        let Some(session) = self.session.clone() else { return placed.clear() };
-        if placed.is_empty() {
+    async fn settle_all(&mut self, resolved: &mut Vec<WithRoom>) {
+        let Some(session) = self.session.clone() else { return resolved.clear() };
+        if resolved.is_empty() {
             return;
         }
-        let mut items = Vec::with_capacity(placed.len());
-        for (message, known) in placed.iter() {
+        let mut items = Vec::with_capacity(resolved.len());
+        for (message, known) in resolved.iter() {
             let room =
                 self.progress_of(&message.room, &session, session.heard_since(message.updated_at)).await;
             items.push(Item {
@@ -254,7 +254,7 @@ impl Ingest {
         }
         self.intake.settle(&items, &session).await;
         drop(items);
-        for (_, known) in placed.drain(..) {
+        for (_, known) in resolved.drain(..) {
             // Only once: a channel that cannot be joined must not delay each of its messages.
             let may_join = !known.joined && self.settings.config.rocketchat.auto_join;
             if may_join && self.asked_to_join.insert(known.room.id.clone()) {
