@@ -29,6 +29,9 @@ pub struct Head {
     pub attempts: u32,
     /// The external ID of its alert; `None` for what is no alert.
     pub external_id: Option<String>,
+    /// Starts of the bot since it may have arrived.
+    #[sqlx(try_from = "i64")]
+    pub starts: u32,
 }
 
 /// What came of an attempt. For a row of kind alert it is written to the alert too.
@@ -66,7 +69,8 @@ pub enum Settlement {
     },
 }
 
-pub(super) const HEADS: &str = "SELECT d.id, d.crashes, d.attempts, coalesce(a.unanswered, 0) AS unanswered, a.external_id FROM delivery d \
+pub(super) const HEADS: &str = "SELECT d.id, d.crashes, d.attempts, d.starts, coalesce(a.unanswered, 0) AS unanswered, a.external_id \
+    FROM delivery d \
     LEFT JOIN alert a ON a.id = d.alert_id AND d.kind = 'alert' \
     WHERE d.queue = $1 AND d.kind = $2 AND d.settled_at IS NULL AND d.state = 'waiting' AND NOT EXISTS \
     (SELECT 1 FROM delivery e WHERE e.queue = d.queue AND e.ordering = d.ordering AND e.settled_at IS NULL AND e.id < d.id) \
@@ -83,6 +87,8 @@ pub(super) const UNANSWERED_WHEN_KILLED: &str = "UPDATE alert SET unanswered = u
     (SELECT alert_id FROM delivery WHERE state = 'under_way' AND kind = 'alert')";
 pub(super) const WAITING_AGAIN: &str =
     "UPDATE delivery SET state = 'waiting', crashes = crashes + 1 WHERE state = 'under_way'";
+pub(super) const STARTED_AGAIN: &str = "UPDATE delivery SET starts = starts + 1 WHERE kind = 'alert' AND settled_at IS NULL \
+    AND alert_id IN (SELECT id FROM alert WHERE unanswered > 0)";
 pub(super) const LATE: &str = "SELECT * FROM alert WHERE state = 'queued' AND told_waiting = 0 AND created_at < $1 \
     ORDER BY created_at, id LIMIT 200";
 const TELL: &str =
@@ -112,7 +118,7 @@ impl Store {
     /// When the store fails; then nothing is changed.
     pub async fn recover(&self) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        for statement in [UNANSWERED_WHEN_KILLED, WAITING_AGAIN] {
+        for statement in [UNANSWERED_WHEN_KILLED, WAITING_AGAIN, STARTED_AGAIN] {
             tx.execute(sqlx::query(statement)).await?;
         }
         tx.commit().await

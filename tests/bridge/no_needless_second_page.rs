@@ -194,6 +194,22 @@ async fn an_alert_waits_while_it_is_unknown_whether_another_one_of_its_room_was_
 }
 
 #[tokio::test]
+async fn an_alert_waits_for_another_one_of_its_room_that_was_unknown_before_a_restart() {
+    let (harness, bot) = harness().await;
+    harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Next(1));
+    let first = harness.say(ONE);
+    harness.signl4.wait_until(SOON, |_, _| !harness.signl4.calls().is_empty()).await.unwrap();
+    bot.kill().await;
+    let _bot = harness.start_bot().await;
+    let second = harness.say(OTHER);
+    for message in [&first, &second] {
+        harness.wait_until_sent(message).await;
+    }
+    let calls: Vec<String> = harness.signl4.calls().into_iter().map(|call| call.text).collect();
+    assert_eq!(calls, [ONE, ONE, OTHER]);
+}
+
+#[tokio::test]
 async fn with_an_event_for_each_call_without_an_answer_no_alert_is_raised_again() {
     let (harness, _bot) = harness().await;
     // Later than a retry without a wait, but well within it.

@@ -90,12 +90,8 @@ impl Soak {
             let before = untold.iter().any(|other| other.received.at < alert.received.at);
             let together = calls.iter().any(|call| {
                 let apart = call.at.duration_since(alert.received.at).unsigned_abs();
-                // After a start nothing is held back because of earlier calls.
-                let forgotten =
-                    self.interruptions.iter().any(|gone| call.at <= gone.at && gone.at <= alert.received.at);
                 call.text == text
-                    && ((is_unnamed(call) || self.was_answered_too_late(call))
-                        && (apart < LONGEST_CALL || forgotten)
+                    && ((is_unnamed(call) || self.was_answered_too_late(call)) && apart < LONGEST_CALL
                         || self.was_interrupted(call) && apart < HELD_BACK + LONGEST_CALL)
             });
             count > told.len() && (before || together || count > 1)

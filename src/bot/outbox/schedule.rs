@@ -3,7 +3,7 @@
 //! A decision over plain data: the worker asks it what to do next, and reports the outcome of each attempt.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, hash_map::Entry},
     time::Duration,
 };
 
@@ -26,6 +26,9 @@ const AFTER_SILENCE: &[f64] = &[1.0, 2.0, 3.0, 6.0, 15.0, 30.0, 45.0];
 /// How long a row that may have arrived holds back others, and how long a row is held back at most before an attempt, in multiples
 /// of [`Schedule::sign_wait`]. The row's own next attempt comes first.
 const HOLDS_BACK: f64 = 1.5;
+/// A row that may have arrived holds back others over this many starts: if the process is restarted again and again, they would
+/// never be tried.
+const HOLDS_BACK_OVER_STARTS: u32 = 5;
 /// A row that was interrupted by the end of the process this many times in succession may have caused it, and is not
 /// tried immediately after a start.
 const SUSPECT_CRASHES: u32 = 3;
@@ -134,22 +137,33 @@ impl Schedule {
         all.filter(|at| *at > now).min()
     }
 
-    /// Whether to try a waiting row now. A row seen for the first time is tried, unless an earlier run of the bot may
-    /// have delivered it, or may have failed because of it.
-    pub(super) fn is_due(&mut self, head: &Head, now: Instant) -> bool {
-        if let Some(row) = self.rows.get(&head.id) {
-            let is_due = matches!(row.state, RowState::Waiting { due, .. } if due <= now);
-            return is_due && !self.is_held_back(head, now);
+    /// Notes which of the waiting rows an earlier run of the bot may have delivered, or may have failed because of. To be called
+    /// before [`Self::is_due`].
+    pub(super) fn take_up(&mut self, heads: &[Head], now: Instant) {
+        for head in heads {
+            let wait = match head {
+                Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => self.after_silence(*crashes),
+                Head { unanswered: 1.., .. } => self.sign_wait,
+                _ => continue,
+            };
+            if let Entry::Vacant(row) = self.rows.entry(head.id) {
+                let state = RowState::Waiting { due: now + wait, earliest: now + wait };
+                row.insert(Row { state, unanswered: head.unanswered, ..Row::new(head) });
+                if head.unanswered > 0 && head.starts <= HOLDS_BACK_OVER_STARTS {
+                    self.doubt(head.id, now);
+                }
+            }
         }
-        let wait = match head {
-            Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => self.after_silence(*crashes),
-            Head { unanswered: 1.., .. } => self.sign_wait,
-            _ => return !self.is_held_back(head, now),
+    }
+
+    /// Whether to try a waiting row now. A row seen for the first time is tried.
+    pub(super) fn is_due(&mut self, head: &Head, now: Instant) -> bool {
+        let is_due = match self.rows.get(&head.id).map(|row| row.state) {
+            Some(RowState::Waiting { due, .. }) => due <= now,
+            Some(RowState::UnderWay) => false,
+            None => true,
         };
-        // It holds back no others: if the process is restarted again and again, they would never be tried.
-        let state = RowState::Waiting { due: now + wait, earliest: now + wait };
-        self.rows.insert(head.id, Row { state, unanswered: head.unanswered, ..Row::new(head) });
-        false
+        is_due && !self.is_held_back(head, now)
     }
 
     /// Whether another row of its external ID may just have arrived, and this one has not waited for long because of that.
@@ -311,6 +325,7 @@ mod tests {
             crashes: 0,
             attempts: 0,
             external_id: Some(row.to_string()),
+            starts: 0,
         }
     }
 
@@ -361,12 +376,14 @@ mod tests {
     #[test]
     fn after_a_start_everything_is_due_but_what_an_earlier_run_may_have_delivered() {
         let (mut schedule, now) = schedule();
-        assert!(schedule.is_due(&head(1), now));
-        assert!(schedule.is_due(&Head { crashes: 2, ..head(2) }, now), "killed by chance");
+        let killed_by_chance = Head { crashes: 2, ..head(2) };
         let asked = Head { unanswered: 5, ..head(3) };
+        let suspect = Head { crashes: 5, ..head(4) };
+        let all = [head(1), killed_by_chance.clone(), asked.clone(), suspect.clone()];
+        schedule.take_up(&all, now);
+        assert!(schedule.is_due(&head(1), now) && schedule.is_due(&killed_by_chance, now));
         assert!(!schedule.is_due(&asked, now) && !schedule.is_due(&asked, now + seconds(19.9)));
         assert!(schedule.is_due(&asked, now + SIGN));
-        let suspect = Head { crashes: 5, ..head(4) };
         assert!(!schedule.is_due(&suspect, now) && !schedule.is_due(&suspect, now + seconds(299.0)));
         assert!(schedule.is_due(&suspect, now + seconds(300.0)), "no crash loop comes of it");
     }
@@ -444,9 +461,17 @@ mod tests {
             assert_eq!(schedule.is_due(&of_room(2), now), row >= 6, "{row}");
             now += seconds(10.0);
         }
-        let (mut schedule, now) = self::schedule();
-        assert!(!schedule.is_due(&Head { unanswered: 1, ..of_room(1) }, now));
-        assert!(schedule.is_due(&of_room(2), now), "the doubt is an earlier run's");
+    }
+
+    #[test]
+    fn what_an_earlier_run_may_have_delivered_holds_back_others_but_not_over_many_starts() {
+        for starts in 1..9 {
+            let (mut schedule, now) = schedule();
+            let (older, asked) = (of_room(1), Head { unanswered: 1, starts, ..of_room(2) });
+            schedule.take_up(&[older.clone(), asked], now);
+            assert_eq!(schedule.is_due(&older, now), starts > 5);
+            assert!(schedule.is_due(&older, now + seconds(30.0)));
+        }
     }
 
     #[test]

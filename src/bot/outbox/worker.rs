@@ -123,6 +123,7 @@ impl<D: Destination> Worker<D> {
         if is_all {
             self.schedule.keep(&heads);
         }
+        self.schedule.take_up(&heads, now);
         let mut due: Vec<&Head> = heads.iter().filter(|head| self.schedule.is_due(head, now)).collect();
         // Stored while this process hung, by another replica: were the call repeated, it would page twice.
         let events_wait =

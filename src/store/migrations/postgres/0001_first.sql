@@ -52,6 +52,7 @@ CREATE TABLE delivery (
     state      TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'under_way', 'delivered', 'failed')),
     attempts   BIGINT NOT NULL DEFAULT 0,
     crashes    BIGINT NOT NULL DEFAULT 0,
+    starts     BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL,
     settled_at BIGINT,
     last_error TEXT,
