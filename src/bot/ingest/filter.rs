@@ -44,11 +44,11 @@ impl StreamFilter {
             Some(true) if message.has_type || is_reply_id(message.id) => return false,
             Some(true) => {}
         }
-        let text = &message.text;
-        if settings.config.triggers.may_match(text) {
-            return self.seen.sight(message.id, text) != Sight::Same;
+        let Some(text) = message.text() else { return true };
+        if settings.config.triggers.may_match(&text) {
+            return self.seen.sight(message.id, &text) != Sight::Same;
         }
-        if self.seen.remember(message.id, text) && !self.context.rest.account().is_own_id(message.author) {
+        if self.seen.remember(message.id, &text) && !self.context.rest.account().is_own_id(message.author) {
             self.looked_at.increment(1);
         }
         false

@@ -41,7 +41,7 @@ struct Pumps;
 
 impl MessageFilter for Pumps {
     fn wants(&self, message: &MessageView<'_>) -> bool {
-        message.text.contains("pump")
+        message.text().unwrap().contains("pump")
     }
 }
 
