@@ -114,8 +114,10 @@ pub(crate) enum Condition {
     UnreadRooms,
     /// A reply could not be posted in any form.
     Reply,
-    /// An event from SIGNL4 could not be read or understood.
+    /// An event from SIGNL4 could not be read, understood or handled.
     UnreadableEvent,
+    /// A message made the bot panic.
+    SkippedMessage,
 }
 
 /// The current conditions. Clones share them.

@@ -143,7 +143,15 @@ impl Events {
             return Ok(false);
         }
         let outcome = EventOutcome { correlation: "panic", ..EventOutcome::default() };
-        self.context.store.settle_event(event, &outcome).await
+        let is_settled = self.context.store.settle_event(event, &outcome).await?;
+        if is_settled {
+            let row = event.seq;
+            let what = format!(
+                "an event from SIGNL4 had no effect because of a bug in the bot; it is kept in the store's table event, row {row}"
+            );
+            self.context.health.note(Condition::UnreadableEvent, what);
+        }
+        Ok(is_settled)
     }
 
     /// Settles an event; `false` if it waits.

@@ -1,5 +1,7 @@
 //! Reads a message from the JSON document that DDP and REST send.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use serde_json::Value;
 
 use super::readable::readable_text;
@@ -15,6 +17,9 @@ pub enum MessageError {
     /// It lacks a required field.
     #[error("the document has no usable \"{0}\"")]
     Missing(&'static str),
+    /// Reading it panicked, which is a bug of this crate. The documents beside it can still be read.
+    #[error("the document made the decoder panic")]
+    Panicked,
 }
 
 impl Message {
@@ -25,6 +30,11 @@ impl Message {
     /// # Errors
     /// If one of those is missing.
     pub fn from_document(document: &Value, server: &ServerUrl) -> Result<Self, MessageError> {
+        let read = AssertUnwindSafe(|| Self::read(document, server));
+        catch_unwind(read).unwrap_or(Err(MessageError::Panicked))
+    }
+
+    fn read(document: &Value, server: &ServerUrl) -> Result<Self, MessageError> {
         if !document.is_object() {
             return Err(MessageError::NotAnObject);
         }

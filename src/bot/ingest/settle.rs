@@ -13,11 +13,12 @@ use super::rooms::Known;
 use super::seen::Sight;
 use crate::alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event};
 use crate::bot::intake::Intake;
-use crate::bot::outbox::{Renderer, is_reply_id, of_team};
+use crate::bot::outbox::{Renderer, Reply, is_reply_id, of_team};
 use crate::bot::progress::OVERLAP;
 use crate::bot::retry::until_stored;
 use crate::bot::session::Session;
 use crate::config::Config;
+use crate::health::Condition;
 use crate::store::{
     Alert, AlertState, DeliveryKind, Intake as Transaction, NewAlert, NewDelivery, RoomProgress, StoreError,
 };
@@ -73,6 +74,8 @@ struct Raise<'a> {
     found: Match<'a>,
     alert: NewAlert,
     faults: Vec<RenderError>,
+    /// What its thread is told if its cooldown is running.
+    if_suppressed: Option<String>,
 }
 
 impl Intake {
@@ -90,7 +93,7 @@ impl Intake {
         if wanted.iter().any(|wanted| !wanted.raises.is_empty()) {
             let mut transaction = self.store.intake().await?;
             for raise in wanted.iter().flat_map(|wanted| &wanted.raises) {
-                added.extend(add(&mut transaction, raise, config).await?);
+                added.extend(add(&mut transaction, raise).await?);
             }
             transaction.commit().await?;
         }
@@ -124,6 +127,11 @@ impl Intake {
         let message = item.message;
         guarded(message, || self.decide(item, config, me)).unwrap_or_else(|| {
             self.seen.remember(message.id.as_str(), &message.text);
+            let (id, room) = (&message.id, &message.room);
+            let what = format!(
+                "message {id} in room {room} was skipped and paged nobody because of a bug in the bot: see its log"
+            );
+            self.health.note(Condition::SkippedMessage, what);
             None
         })
     }
@@ -143,7 +151,11 @@ impl Intake {
                 Verdict::Page => {
                     let (event, faults) = render_event(&found, message, &known.room, &config.rocketchat.url);
                     let alert = new_alert(&found, message, &event);
-                    wanted.raises.push(Raise { found, alert, faults });
+                    let words = ReplyWords { trigger: &found.trigger.name, ..ReplyWords::default() };
+                    let if_suppressed = (!found.trigger.cooldown.is_zero())
+                        .then(|| Renderer(&config.replies).text(ReplyKind::Suppressed, &words, None));
+                    let if_suppressed = if_suppressed.flatten();
+                    wanted.raises.push(Raise { found, alert, faults, if_suppressed });
                 }
                 Verdict::TooOld => wanted.is_too_old = true,
                 Verdict::OnlyEdited => {}
@@ -182,12 +194,8 @@ fn guarded<T>(message: &Message, decide: impl FnOnce() -> T) -> Option<T> {
         .ok()
 }
 
-async fn add(
-    transaction: &mut Transaction<'_>,
-    raise: &Raise<'_>,
-    config: &Config,
-) -> Result<Option<Alert>, StoreError> {
-    let Raise { found: Match { trigger, .. }, alert, faults } = raise;
+async fn add(transaction: &mut Transaction<'_>, raise: &Raise<'_>) -> Result<Option<Alert>, StoreError> {
+    let Raise { found: Match { trigger, .. }, alert, faults, if_suppressed } = raise;
     let is_quiet = !trigger.cooldown.is_zero()
         && transaction.alerted_within(trigger.cooldown, &trigger.name, &alert.room).await?;
     let state = if is_quiet { AlertState::Suppressed } else { AlertState::Queued };
@@ -196,23 +204,25 @@ async fn add(
     for fault in faults {
         warn!(alert = %row.id, trigger = trigger.name, %fault, "a template failed; using its default");
     }
-    if let Some(delivery) = follow_up(alert, &row, Renderer(&config.replies)) {
+    let delivery = match if_suppressed {
+        _ if !is_quiet => Some(call(alert, &row)),
+        Some(text) => Some(Reply::about(&row, text.clone()).queued(ReplyKind::Suppressed, Some(row.id))),
+        None => None,
+    };
+    if let Some(delivery) = delivery {
         transaction.add_delivery(&delivery).await?;
     }
     Ok(Some(row))
 }
 
-/// The call to SIGNL4, or the reply that there will be none.
-fn follow_up(alert: &NewAlert, row: &Alert, renderer: Renderer<'_>) -> Option<NewDelivery> {
-    match row.state {
-        AlertState::Suppressed => renderer.in_thread(row, ReplyKind::Suppressed, &ReplyWords::default()),
-        _ => Some(NewDelivery {
-            queue: alert.queue.clone(),
-            kind: DeliveryKind::Alert,
-            ordering: row.id.to_string(),
-            body: alert.event.clone(),
-            alert: Some(row.id),
-        }),
+/// The call to SIGNL4.
+fn call(alert: &NewAlert, row: &Alert) -> NewDelivery {
+    NewDelivery {
+        queue: alert.queue.clone(),
+        kind: DeliveryKind::Alert,
+        ordering: row.id.to_string(),
+        body: alert.event.clone(),
+        alert: Some(row.id),
     }
 }
 
