@@ -115,7 +115,7 @@ impl Outbox {
         let stop = self.cancel.child_token();
         self.teams.insert(team.clone(), (stop.clone(), url.clone()));
         let (client, context) = (self.webhooks.clone(), self.context.clone());
-        let to = Signl4Team { team, url, client, context };
+        let to = Signl4Team { team, url, client, context, stop: stop.clone() };
         self.start_worker(of_team(&to.team), DeliveryKind::Alert, to, stop);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::{
@@ -38,6 +39,8 @@ pub(super) struct Signl4Team {
     pub(super) url: WebhookUrl,
     pub(super) client: WebhookClient,
     pub(super) context: Context,
+    /// Whether to begin no further call: the bot is stopping, or the team was removed.
+    pub(super) stop: CancellationToken,
 }
 
 /// What happened to an alert's message while the alert was waiting.
@@ -72,6 +75,10 @@ impl Destination for Signl4Team {
         }
         if !self.context.store.may_call() {
             return Settlement::Retry { reason: Some("this replica lost the database".into()) }.into();
+        }
+        // Reading the message took a while. A call that begins now could take longer than the bot has to stop.
+        if self.stop.is_cancelled() {
+            return Settlement::Retry { reason: None }.into();
         }
         let answer = self.client.raise(&self.url, &event).await;
         // Checked again, because the call may have taken so long that the delay was reported in the thread.

@@ -10,8 +10,8 @@ const FARTHEST: SignedDuration = SignedDuration::from_hours(24 * 366 * 50);
 /// `Date` has whole seconds, so on average it is half a second late.
 const HALF_A_SECOND: Duration = Duration::from_millis(500);
 
-/// The server's clock, from the `Date` of its answers plus steady time since. This machine's wall clock is not used, since
-/// it may be set.
+/// The server's clock, from the `Date` of its answers plus steady time since. This machine's wall clock, which may
+/// be set, only serves to ignore a `Date` that is decades off.
 #[derive(Debug, Default)]
 pub(crate) struct ServerClock(Mutex<Option<(Timestamp, Instant)>>);
 
