@@ -31,20 +31,9 @@ const MAX_ADDRESSES: usize = 4096;
 /// The wait for addresses beyond the maximum.
 const FULL_WAIT: Duration = Duration::from_secs(60);
 
-/// The SHA-256 digest of a secret: digests have one length, so comparing them does not reveal the secret's length.
-#[derive(Clone, Copy)]
-pub(crate) struct SecretDigest([u8; 32]);
-
-impl SecretDigest {
-    pub(crate) fn of(secret: &SecretString) -> Self {
-        Self(Sha256::digest(secret.expose_secret()).into())
-    }
-
-    /// Whether somebody sent this secret.
-    pub(crate) fn matches(&self, sent: impl AsRef<[u8]>) -> bool {
-        let sent: [u8; 32] = Sha256::digest(sent).into();
-        sent.ct_eq(&self.0).into()
-    }
+/// Whether somebody sent this secret. Digests have one length, so comparing them does not reveal the secret's length.
+pub(crate) fn is_secret(secret: &SecretString, sent: impl AsRef<[u8]>) -> bool {
+    Sha256::digest(sent).ct_eq(&Sha256::digest(secret.expose_secret())).into()
 }
 
 /// Counts wrong secrets by address.

@@ -19,13 +19,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    task::{JoinError, JoinSet, yield_now},
+    task::{JoinSet, yield_now},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use crate::{rate_limited_log::RateLimitedLog, telemetry};
 use connection_limit::{ConnectionLimit, Slot};
@@ -91,10 +91,8 @@ pub(crate) async fn serve(
     loop {
         let accepted = tokio::select! {
             () = server.cancel.cancelled() => break,
-            Some(ended) = connections.join_next() => {
-                log_panic(name, ended);
-                continue;
-            }
+            // The hook of `logging` has logged a panic.
+            Some(_) = connections.join_next() => continue,
             accepted = socket.accept(), if connections.len() < limits.connections + CLOSING => accepted,
         };
         let (stream, peer) = match accepted {
@@ -121,17 +119,7 @@ pub(crate) async fn serve(
         limit.open(peer.ip(), |slot| connections.spawn(server.clone().serve(stream, peer, slot)));
     }
     drop(socket);
-    while let Some(ended) = connections.join_next().await {
-        log_panic(name, ended);
-    }
-}
-
-fn log_panic(listener: &'static str, ended: Result<(), JoinError>) {
-    if let Err(panic) = ended
-        && !panic.is_cancelled()
-    {
-        error!(listener, %panic, "a connection panicked");
-    }
+    while connections.join_next().await.is_some() {}
 }
 
 impl Server {

@@ -18,6 +18,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::watch, task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use tower_http::timeout::TimeoutLayer;
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    auth_throttle::{AuthThrottle, SecretDigest},
+    auth_throttle::{AuthThrottle, is_secret},
     config::Listener,
     http_server::{self, Limits, Peer},
     store::Store,
@@ -42,7 +43,7 @@ const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The secret that callers need, and the certificate. May be replaced while the listener runs.
 pub struct Access {
-    secret: SecretDigest,
+    secret: SecretString,
     certificate: Option<Certificate>,
 }
 
@@ -52,8 +53,8 @@ impl Access {
     /// # Errors
     /// When the files are unreadable or invalid.
     pub fn new(config: &Listener) -> Result<Self, CertificateError> {
-        let secret = SecretDigest::of(&config.secret);
-        Ok(Self { secret, certificate: config.tls.as_ref().map(Certificate::load).transpose()? })
+        let certificate = config.tls.as_ref().map(Certificate::load).transpose()?;
+        Ok(Self { secret: config.secret.clone(), certificate })
     }
 }
 
@@ -132,7 +133,7 @@ async fn check_secret(
     next: Next,
 ) -> Response {
     let secret = secret_of(request.uri().path());
-    let right = secret.is_some_and(|secret| state.access.borrow().secret.matches(&secret));
+    let right = secret.is_some_and(|secret| is_secret(&state.access.borrow().secret, secret));
     if right { next.run(request).await } else { state.refuse(from) }
 }
 

@@ -21,7 +21,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::SecretString;
 
 use crate::{
-    auth_throttle::{AuthThrottle, SecretDigest},
+    auth_throttle::{AuthThrottle, is_secret},
     http_server::Peer,
 };
 
@@ -47,20 +47,20 @@ const CHALLENGES: [&str; 2] = [
 /// Checks calls.
 #[derive(Clone)]
 pub(super) struct Authentication {
-    token: Option<SecretDigest>,
+    token: Option<SecretString>,
     throttle: Arc<AuthThrottle>,
 }
 
 impl Authentication {
-    pub(super) fn new(token: Option<&SecretString>) -> Self {
-        Self { token: token.map(SecretDigest::of), throttle: Arc::default() }
+    pub(super) fn new(token: Option<SecretString>) -> Self {
+        Self { token, throttle: Arc::default() }
     }
 
     fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let Some(token) = &self.token else { return check_host(headers) };
         let sent = text(headers, &header::AUTHORIZATION);
         match sent {
-            _ if token.matches(sent.and_then(credential).unwrap_or_default()) => Ok(()),
+            _ if is_secret(token, sent.and_then(credential).unwrap_or_default()) => Ok(()),
             Some(_) => Err(Refused::WrongToken),
             None => Err(Refused::NoToken),
         }
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_token_is_accepted_as_bearer_and_as_the_password_of_any_user() {
-        let authentication = Authentication::new(Some(&SecretString::from(TOKEN)));
+        let authentication = Authentication::new(Some(TOKEN.into()));
         let sent = |value: &str| status(&authentication, header::AUTHORIZATION, value);
         for right in [
             format!("Bearer {TOKEN}"),
@@ -197,8 +197,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_both_ways_to_authenticate() {
-        let refused =
-            Authentication::new(Some(&SecretString::from(TOKEN))).check(&HeaderMap::new()).unwrap_err();
+        let refused = Authentication::new(Some(TOKEN.into())).check(&HeaderMap::new()).unwrap_err();
         let answer = refused.into_response();
         let challenges: Vec<&HeaderValue> =
             answer.headers().get_all(header::WWW_AUTHENTICATE).iter().collect();

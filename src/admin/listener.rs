@@ -42,7 +42,7 @@ pub async fn serve(
     cancel: CancellationToken,
 ) {
     let status = StatusCollector::new(bot);
-    let router = router(status.clone(), Authentication::new(token.as_ref()));
+    let router = router(status.clone(), Authentication::new(token));
     tokio::select! {
         () = http_server::serve("admin", socket, router, Box::new(|| None), Limits::default(), cancel) => {}
         // Never ends: updates the histogram in a loop.

@@ -45,12 +45,7 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// The URL that SIGNL4 has to call, without the secret.
-pub(super) fn webhook(config: &Config, public: Option<&PublicUrl>) -> String {
-    format!("{}/signl4/<listener.secret>", webhook_base(config, public))
-}
-
-/// The part of that URL before `/signl4/`: the public address if it is known, or else the listener's own.
+/// The part of the URL that SIGNL4 has to call before `/signl4/`: the public address if it is known, or else the listener's own.
 pub(crate) fn webhook_base(config: &Config, public: Option<&PublicUrl>) -> String {
     if let Some(public) = public {
         return public.as_str().to_owned();

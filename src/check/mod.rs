@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `server`, `room_inventory`, `teams`, `machine`, `public_url` | probes: Rocket.Chat, its rooms, SIGNL4, this machine, the listener from outside |
 //! | `rooms` | what is wrong with the rooms that triggers name |
-//! | `trial` | single probes, for setting up |
+//! | `trial` | the clients, and single probes for setting up |
 //! | `tls_problem` | the remedy for a failed TLS handshake |
 //! | `report` | the findings, and their JSON |
 //! | `print` | their text |
@@ -24,45 +24,34 @@ mod tls_problem;
 mod trial;
 
 use crate::config::Config;
-use rocketchat::Connector;
 
 pub(crate) use machine::webhook_base;
 pub use print::{Look, print};
 pub use public_url::PublicUrl;
 pub use report::{Finding, Grade, Remark, Report, RoomFinding, Section, json};
 pub(crate) use server::is_loopback;
-pub(crate) use trial::{Session, Trial};
+pub(crate) use trial::{Clients, Session};
 
 /// Probes everything that `run` needs. Pages nobody, posts nothing, joins nothing, leaves no file behind, and does not
 /// disturb a running bot; with a public address, that bot logs one rejected call. Takes as long as the slowest server, a few
 /// minutes at most.
-pub async fn examine(config: &Config, public: Option<&PublicUrl>) -> Report {
-    let webhook = machine::webhook(config, public);
-    let machine_section = |findings| Section { title: "This machine", findings };
-    let connector = match Connector::with_user_agent(crate::USER_AGENT) {
-        Ok(connector) => connector,
-        Err(error) => {
-            let mut findings = vec![no_network(&error.to_string())];
-            findings.extend(machine::probe(config).await);
-            return Report { sections: vec![machine_section(findings)], rooms: None, webhook };
-        }
-    };
+///
+/// # Errors
+/// The reason why outgoing connections cannot be prepared.
+pub async fn examine(config: &Config, public: Option<&PublicUrl>) -> Result<Report, String> {
+    let clients = Clients::new()?;
     let ((server, rooms), teams, mut machine, public_url) = tokio::join!(
-        server::probe(config, &connector),
-        teams::probe(config, &connector),
+        server::probe(config, &clients),
+        teams::probe(config, &clients.webhooks),
         machine::probe(config),
-        public_url::probe(config, &connector, public)
+        public_url::probe(config, &clients.connector, public)
     );
     machine.extend(public_url);
     let sections = vec![
         Section { title: "Rocket.Chat", findings: server },
         Section { title: "SIGNL4", findings: teams },
-        machine_section(machine),
+        Section { title: "This machine", findings: machine },
     ];
-    Report { sections, rooms, webhook }
-}
-
-fn no_network(reason: &str) -> Finding {
-    let text = format!("cannot prepare outgoing connections: {reason}");
-    Finding::new("network", Remark::problem(text, "check the system's certificates"))
+    let webhook = format!("{}/signl4/<listener.secret>", webhook_base(config, public));
+    Ok(Report { sections, rooms, webhook })
 }

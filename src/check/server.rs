@@ -13,11 +13,12 @@ use super::report::{Finding, Grade, Remark, RoomFinding};
 use super::room_inventory::{RoomInventory, wait_for_rate_limit};
 use super::rooms::{IMPERSONATE, NO_RATE_LIMIT, Rights, RoomCheck};
 use super::tls_problem::TlsProblem;
+use super::trial::Clients;
 use crate::config::{self, Config};
 use crate::store::Store;
 use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent};
 use rocketchat::rest::{Me, PublicSettings, RestClient, RestError};
-use rocketchat::{Account, Connector, Credentials, LoginError, ServerUrl};
+use rocketchat::{Account, Credentials, LoginError, ServerUrl};
 
 /// The major versions of Rocket.Chat that the bot is tested with.
 const OLDEST: u32 = 6;
@@ -37,9 +38,9 @@ const AGAIN: &str = "run this check again; if it fails again, read Rocket.Chat's
 pub(super) type Found = (Vec<Finding>, Option<Vec<RoomFinding>>);
 
 /// Probes everything on the server that can be probed without an effect, step by step; a failed step may prevent the next one.
-pub(super) async fn probe(config: &Config, connector: &Connector) -> Found {
+pub(super) async fn probe(config: &Config, clients: &Clients) -> Found {
     let settings = &config.rocketchat;
-    let account = Arc::new(Account::new(settings.url.clone(), settings.account.clone(), connector.clone()));
+    let account = clients.account_at(&settings.url, settings.account.clone());
     let mut findings = greet(&account).await;
     if findings.iter().any(|finding| finding.remark.grade == Grade::Problem) {
         return (findings, None);

@@ -2,22 +2,16 @@
 
 use futures_util::future::join_all;
 
-use super::no_network;
 use super::report::{Finding, Remark};
 use super::server::is_loopback;
 use super::tls_problem::TlsProblem;
 use crate::alerting::TeamName;
 use crate::config::Config;
-use rocketchat::Connector;
 use signl4::{Doubt, WebhookClient, WebhookUrl};
 
 /// Tries to reach the host of every team's webhook.
-pub(super) async fn probe(config: &Config, connector: &Connector) -> Vec<Finding> {
-    let client = match WebhookClient::new(connector.client_builder()) {
-        Ok(client) => client,
-        Err(error) => return vec![no_network(&error.without_url().to_string())],
-    };
-    let probes = config.signl4.webhooks().map(|(team, url)| probe_team(&client, team, url));
+pub(super) async fn probe(config: &Config, client: &WebhookClient) -> Vec<Finding> {
+    let probes = config.signl4.webhooks().map(|(team, url)| probe_team(client, team, url));
     let mut findings = join_all(probes).await.concat();
     let unused = config.signl4.teams.keys().filter(|name| {
         !config.triggers.iter().any(|trigger| trigger.team == TeamName::Named((*name).clone()))

@@ -39,7 +39,10 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     };
     let page = Page::start(options, world.chat().clone(), world.signl4().clone()).await;
     let page = page.map_err(|error| {
-        Failure::Demo(format!("{}; choose another port with --port, or 0 for any free one", chain(&error)))
+        let why = chain(&error);
+        Failure::Failed(format!(
+            "the demo cannot start: {why}; choose another port with --port, or 0 for any free one"
+        ))
     })?;
     println!("The demo is running. Open {} in a browser.", page.url());
     println!("Write a message with SIGNL4 in it, acknowledge the alert on the phone, and watch the thread.");
@@ -73,7 +76,7 @@ fn config(world: &DemoWorld, secret: &str, dir: &Path) -> Result<Config, Failure
 }
 
 fn failure(error: impl std::error::Error) -> Failure {
-    Failure::Demo(chain(&error))
+    Failure::Failed(format!("the demo cannot start: {}", chain(&error)))
 }
 
 /// An error with its causes.

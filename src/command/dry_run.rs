@@ -8,12 +8,12 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
     Failure,
-    send_test::send,
+    send_test::{failed, send},
     stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, readable, room_of},
 };
 use crate::{
@@ -67,7 +67,7 @@ pub(super) async fn page(path: PathBuf, text: &str) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process(Some(path)))?;
     match report(&config, text, None, None, None)?.first {
         Some((team, event)) => send(&config, &team, event).await,
-        None => Err(Failure::Test(format!("no trigger matches {text:?}"))),
+        None => Err(failed(format!("no trigger matches {text:?}"))),
     }
 }
 
@@ -210,16 +210,13 @@ fn describe(report: &mut String, found: &Match<'_>) {
 
 /// The event as JSON, in an order for people.
 fn shown_event(event: &Value) -> String {
-    let empty = Map::new();
-    let event = event.as_object().unwrap_or(&empty);
-    let first = FIRST.iter().filter_map(|name| event.get_key_value(*name));
-    let others = event.iter().filter(|(name, _)| !FIRST.contains(&name.as_str()));
-    let (own, rest): (Vec<_>, Vec<_>) = others.partition(|(name, _)| name.starts_with("X-S4-"));
-    let lines: Vec<_> = first
-        .chain(rest)
-        .chain(own)
-        .map(|(name, value)| format!("  {}: {value}", Value::from(name.as_str())))
-        .collect();
+    let mut entries: Vec<_> = event.as_object().into_iter().flatten().collect();
+    entries.sort_by_key(|(name, _)| {
+        let first = FIRST.iter().position(|first| first == name);
+        (first.unwrap_or(FIRST.len()), name.starts_with("X-S4-"))
+    });
+    let lines = entries.iter().map(|(name, value)| format!("  {}: {value}", Value::from(name.as_str())));
+    let lines: Vec<_> = lines.collect();
     format!("{{\n{}\n}}", lines.join(",\n"))
 }
 

@@ -22,21 +22,15 @@ pub enum Failure {
     /// The bot stopped unexpectedly.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The demo could not start.
-    #[error("the demo cannot start: {0}")]
-    Demo(String),
-    /// The test could not be sent.
-    #[error("test --send: {0}")]
-    Test(String),
     /// The store was not copied.
     #[error("store copy: {0}")]
     Copy(#[from] CopyError),
     /// No `bot.toml` was written.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// The output cannot be written.
-    #[error("cannot write to standard output: {0}")]
-    Output(String),
+    /// Something else failed.
+    #[error("{0}")]
+    Failed(String),
     /// The command worked, and has already reported a bad result.
     #[error("")]
     Reported,

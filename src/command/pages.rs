@@ -46,5 +46,5 @@ fn print(text: &[u8]) -> Result<(), Failure> {
 }
 
 fn failed(error: &io::Error) -> Failure {
-    Failure::Output(error.to_string())
+    Failure::Failed(format!("cannot write to standard output: {error}"))
 }

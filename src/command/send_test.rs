@@ -21,12 +21,12 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::Failure;
 use crate::{
     alerting::TeamName,
+    check::Clients,
     config::Config,
     listener::{self, Access},
     store::{Store, StoreError, StoreUrl},
 };
-use rocketchat::Connector;
-use signl4::{AlertEvent, Notification, RaiseError, WebhookClient};
+use signl4::{AlertEvent, Notification, RaiseError};
 
 /// Time limit for SIGNL4's call.
 pub(super) const CALLBACK_WITHIN: Duration = Duration::from_secs(60);
@@ -44,9 +44,7 @@ pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) ->
         return Err(failed("the trigger's team has no webhook"));
     };
     let callbacks = Callbacks::await_at(config).await?;
-    let connector = Connector::with_user_agent(crate::USER_AGENT).map_err(failed)?;
-    let client =
-        WebhookClient::new(connector.client_builder()).map_err(|error| failed(error.without_url()))?;
+    let client = Clients::new().map_err(failed)?.webhooks;
     let external_id = format!("signl4-rocketchat-test-{:016x}", rand::rng().next_u64());
     let event = as_test(event, &external_id);
     let called = Instant::now();
@@ -105,8 +103,8 @@ fn as_test(mut event: AlertEvent, external_id: &str) -> AlertEvent {
     event
 }
 
-fn failed(error: impl std::fmt::Display) -> Failure {
-    Failure::Test(error.to_string())
+pub(super) fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::Failed(format!("test --send: {error}"))
 }
 
 /// Where SIGNL4's events arrive.

@@ -4,53 +4,46 @@ use secrecy::ExposeSecret;
 
 use rocketchat::Credentials;
 
-use super::{Admin, Config};
+use super::{Admin, Config, Listener, RocketChat, Store};
 
 impl Config {
     /// The new configuration as far as a bot that runs with `running` can adopt it. Settings that it cannot change
     /// keep their running values, and their keys are returned: they take effect at the next start.
-    pub fn taken_over(mut self, running: &Self) -> (Self, Vec<&'static str>) {
-        let mut later = Vec::new();
-        let (ours, theirs) = (&mut self.rocketchat, &running.rocketchat);
-        keep(&mut ours.url, &theirs.url, PartialEq::eq, "rocketchat.url", &mut later);
-        keep(&mut ours.account, &theirs.account, same_account, "the account of [rocketchat]", &mut later);
-        keep(&mut self.listener.bind, &running.listener.bind, PartialEq::eq, "listener.bind", &mut later);
-        keep(&mut self.admin.bind, &running.admin.bind, PartialEq::eq, "admin.bind", &mut later);
-        keep(&mut self.admin, &running.admin, same_token, "admin.token", &mut later);
-        keep(&mut self.store.url, &running.store.url, PartialEq::eq, "store.url", &mut later);
-        (self, later)
+    pub fn taken_over(self, running: &Self) -> (Self, Vec<&'static str>) {
+        let differ = [
+            ("rocketchat.url", self.rocketchat.url != running.rocketchat.url),
+            (
+                "the account of [rocketchat]",
+                account(&self.rocketchat.account) != account(&running.rocketchat.account),
+            ),
+            ("listener.bind", self.listener.bind != running.listener.bind),
+            ("admin.bind", self.admin.bind != running.admin.bind),
+            ("admin.token", token(&self.admin) != token(&running.admin)),
+            ("store.url", self.store.url != running.store.url),
+        ];
+        let later = differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect();
+        let (url, account) = (running.rocketchat.url.clone(), running.rocketchat.account.clone());
+        let config = Self {
+            rocketchat: RocketChat { url, account, ..self.rocketchat },
+            listener: Listener { bind: running.listener.bind, ..self.listener },
+            admin: running.admin.clone(),
+            store: Store { url: running.store.url.clone(), ..self.store },
+            ..self
+        };
+        (config, later)
     }
 }
 
-/// Restores the running value, and adds the key, if the two differ.
-fn keep<T: Clone>(
-    new: &mut T,
-    running: &T,
-    same: fn(&T, &T) -> bool,
-    key: &'static str,
-    later: &mut Vec<&'static str>,
-) {
-    if !same(new, running) {
-        new.clone_from(running);
-        later.push(key);
+/// What distinguishes one account from another.
+fn account(account: &Credentials) -> (bool, &str, &str) {
+    match account {
+        Credentials::Token { user_id, token } => (true, user_id.as_str(), token.expose_secret()),
+        Credentials::Password { username, password } => (false, username, password.expose_secret()),
     }
 }
 
-fn same_account(one: &Credentials, other: &Credentials) -> bool {
-    let parts = |account: &Credentials| match account {
-        Credentials::Token { user_id, token: auth_token } => {
-            (true, user_id.to_string(), auth_token.expose_secret().to_owned())
-        }
-        Credentials::Password { username, password } => {
-            (false, username.clone(), password.expose_secret().to_owned())
-        }
-    };
-    parts(one) == parts(other)
-}
-
-fn same_token(one: &Admin, other: &Admin) -> bool {
-    let token = |admin: &Admin| admin.token.as_ref().map(|token| token.expose_secret().to_owned());
-    token(one) == token(other)
+fn token(admin: &Admin) -> Option<&str> {
+    admin.token.as_ref().map(|token| token.expose_secret())
 }
 
 #[cfg(test)]
@@ -106,7 +99,7 @@ mod tests {
             ["rocketchat.url", "the account of [rocketchat]", "listener.bind", "admin.bind", "admin.token"];
         assert_eq!(later, [&keys[..], &["store.url"]].concat());
         assert_eq!(taken.rocketchat.url.base(), running.rocketchat.url.base());
-        assert!(same_account(&taken.rocketchat.account, &running.rocketchat.account));
+        assert_eq!(account(&taken.rocketchat.account), account(&running.rocketchat.account));
         assert_eq!((taken.listener.bind, taken.admin.bind), (running.listener.bind, running.admin.bind));
         assert_eq!(taken.store.url.to_string(), "sqlite://bot.db");
         assert_eq!(taken.rocketchat.catch_up, std::time::Duration::from_secs(3600), "the rest is taken over");

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::rooms_answer::rooms_in;
 use super::terminal::{Terminal, print};
 use super::{Answers, Given, SetupError};
-use crate::check::{Finding, Grade, PublicUrl, Session, Trial};
+use crate::check::{Clients, Finding, Grade, PublicUrl, Session};
 use crate::config::{self, values};
 use crate::count;
 use rocketchat::{Credentials, ServerUrl, UserId};
@@ -39,12 +39,7 @@ pub(crate) async fn interview(mut given: Given, terminal: Option<Terminal>) -> R
         let missing = missing.join(", ");
         return Err(SetupError::Usage(format!("there is no terminal to ask on: also give {missing}")));
     }
-    let trial = Trial::new().map_err(|why| {
-        SetupError::Failed(format!(
-            "cannot prepare outgoing connections ({why}): check the system's certificates"
-        ))
-    })?;
-    let interview = Interview { terminal, trial };
+    let interview = Interview { terminal, clients: Clients::new().map_err(SetupError::Failed)? };
     if terminal.is_some() {
         WELCOME.into_iter().for_each(print);
     }
@@ -61,7 +56,7 @@ pub(crate) async fn interview(mut given: Given, terminal: Option<Terminal>) -> R
 
 struct Interview {
     terminal: Option<Terminal>,
-    trial: Trial,
+    clients: Clients,
 }
 
 impl Interview {
@@ -77,7 +72,7 @@ impl Interview {
             let mut first = None;
             for address in server_addresses(&text) {
                 let Some(url) = self.valid("--url", config::server_url(&address))? else { break };
-                let findings = self.trial.server(&url).await;
+                let findings = self.clients.server(&url).await;
                 if findings.iter().all(|finding| finding.remark.grade < Grade::Problem) {
                     self.report(&findings)?;
                     return Ok(url);
@@ -92,7 +87,7 @@ impl Interview {
         let mut given = given.clone();
         loop {
             let account = self.ask_account(std::mem::take(&mut given))?;
-            let (findings, session) = self.trial.account(url, &account).await;
+            let (findings, session) = self.clients.account(url, &account).await;
             match (self.report(&findings), session) {
                 (Ok(true), Some(session)) => return Ok((account, session)),
                 (works, session) => {
@@ -133,7 +128,7 @@ impl Interview {
                 _ => secret,
             };
             let Some(url) = self.valid(WEBHOOK_URL, values::webhook_url(&secret))? else { continue };
-            let findings = self.trial.webhook(&url).await;
+            let findings = self.clients.webhook(&url).await;
             self.report(&findings)?;
             let is_fine = findings.iter().all(|finding| finding.remark.grade == Grade::Fine);
             if is_fine || self.agrees("Use this URL anyway? (y/n)", 'n', 'y')? {
@@ -166,14 +161,10 @@ impl Interview {
             };
             let patterns: Result<Vec<_>, _> = rooms.iter().map(|room| config::room_pattern(room)).collect();
             let Some(patterns) = self.valid("--room", patterns)? else { continue };
-            let (findings, matched) = match session.try_rooms(&patterns).await {
-                Ok(found) => {
-                    let matched = found.iter().all(|room| room.is_part || room.remark.grade == Grade::Fine);
-                    (found.into_iter().map(|room| Finding::new(room.rooms, room.remark)).collect(), matched)
-                }
-                Err(finding) => (vec![finding], false),
-            };
-            self.report(&findings)?;
+            let found = session.try_rooms(&patterns).await;
+            let matched = found.iter().all(|room| room.is_part || room.remark.grade == Grade::Fine);
+            let findings = found.into_iter().map(|room| Finding::new(room.rooms, room.remark));
+            self.report(&findings.collect::<Vec<_>>())?;
             if matched || self.agrees("Watch these rooms anyway? (y/n)", 'n', 'y')? {
                 return Ok(rooms);
             }
