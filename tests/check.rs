@@ -14,7 +14,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 /// Time limit for a check. Generous, because the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
 const LISTENER_SECRET: &str = "a-listener-secret-of-some-length";
 const PASSWORD: &str = "the-password-of-the-bot";
 
@@ -95,7 +95,7 @@ impl Scene {
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();
-        let output = timeout(PATIENCE, run).await.expect("the check does not end").unwrap();
+        let output = timeout(CHECK_TIMEOUT, run).await.expect("the check does not end").unwrap();
         let said = Said {
             code: output.status.code().unwrap(),
             stdout: String::from_utf8(output.stdout).unwrap(),

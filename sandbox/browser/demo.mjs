@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const COMMAND = "target/debug/signl4-rocketchat demo --port 0";
 /** How long the demo may take to say where it is, and to end when it is told to. */
-const PATIENCE = 60_000;
+const TIMEOUT_MS = 60_000;
 
 /** Gives the URLs of the demo's page and of the bot's status page, and a function that ends the demo. */
 export async function startDemo() {
@@ -20,7 +20,7 @@ export async function startDemo() {
     if (demo.pid === undefined || demo.exitCode !== null || demo.signalCode !== null) return;
     const ended = once(demo, "exit");
     demo.kill("SIGTERM");
-    const giveUp = setTimeout(() => demo.kill("SIGKILL"), PATIENCE);
+    const giveUp = setTimeout(() => demo.kill("SIGKILL"), TIMEOUT_MS);
     await ended;
     clearTimeout(giveUp);
   };
@@ -45,7 +45,7 @@ export async function endFailures(url) {
 function urlsOf(demo) {
   const urls = [];
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error("the demo did not say where its pages are")), PATIENCE);
+    const late = setTimeout(() => reject(new Error("the demo did not say where its pages are")), TIMEOUT_MS);
     demo.once("error", reject);
     demo.once("exit", (code) => reject(new Error(`the demo ended with ${code}`)));
     // Read to the end, so that the demo never waits for a reader.

@@ -85,10 +85,10 @@ test("a pump, a boiler and a gate, as README.md shows them", async () => {
 
   // A fresh visit, so that no field of the story has the focus.
   for (const [name, options] of [["demo", {}], ["demo-narrow", PHONE]]) {
-    const guest = await visit(browser, demo.url, options);
-    await eventually(() => guest.thread(pump), replies);
-    await shoot(guest.page, name);
-    await guest.end();
+    const viewer = await visit(browser, demo.url, options);
+    await eventually(() => viewer.thread(pump), replies);
+    await shoot(viewer.page, name);
+    await viewer.end();
   }
   await shootStatus("status");
   await shootStatus("status-narrow", PHONE);

@@ -15,7 +15,7 @@ const [OLD, FRESH] = ["SIGNL4 pump 3 is down, water in the basement", "SIGNL4 bo
 
 let demo, browser, operator;
 /** Visits of the demo's page that were there before the bad day began, with the names of their windows. */
-let guests;
+let viewers;
 
 before(async () => {
   [demo, browser] = await Promise.all([startDemo(), launch(), mkdir(SCREENSHOTS, { recursive: true })]);
@@ -34,9 +34,9 @@ async function inspect(page, name, options = {}) {
 }
 
 /** Inspects the demo's page: the chat and the phone, which on a narrow window are two tabs. */
-async function inspectBoth(guest, name) {
-  await inspect(guest.page, name);
-  if (await guest.isNarrow()) await guest.withPhone(() => inspect(guest.page, `${name}-phone`));
+async function inspectBoth(viewer, name) {
+  await inspect(viewer.page, name);
+  if (await viewer.isNarrow()) await viewer.withPhone(() => inspect(viewer.page, `${name}-phone`));
 }
 
 async function inspectStatus(window, name) {
@@ -71,19 +71,19 @@ test("every window of a quiet day can be read", async () => {
 
   const look = async (window) => {
     const name = nameOf(window);
-    const guest = await visit(browser, demo.url, window);
-    await guest.page.locator("#bot[data-state=ready]").waitFor();
-    await guest.withPhone(async () => {
-      await guest.press(FRESH, "More");
-      const nobody = guest.alert(FRESH).getByRole("button", { name: "Nobody on duty" });
+    const viewer = await visit(browser, demo.url, window);
+    await viewer.page.locator("#bot[data-state=ready]").waitFor();
+    await viewer.withPhone(async () => {
+      await viewer.press(FRESH, "More");
+      const nobody = viewer.alert(FRESH).getByRole("button", { name: "Nobody on duty" });
       assert.equal(await nobody.evaluate(countLines), 1, `${name}: "Nobody on duty" is one line`);
     });
-    await inspectBoth(guest, `demo-${name}`);
+    await inspectBoth(viewer, `demo-${name}`);
     await inspectStatus(window, `status-${name}`);
-    return [guest, window];
+    return [viewer, window];
   };
-  guests = [];
-  for (const window of WINDOWS) guests.push(await look(window));
+  viewers = [];
+  for (const window of WINDOWS) viewers.push(await look(window));
 });
 
 test("every window of a bad day can be read, with failures, unread marks and what waits", async () => {
@@ -93,14 +93,14 @@ test("every window of a bad day can be read, with failures, unread marks and wha
   await operator.page.getByRole("switch", { name: "SIGNL4 is down" }).click();
   await operator.send("SIGNL4 gate 1 does not close");
   await operator.page.locator("#waiting").waitFor();
-  for (const [guest, window] of guests) {
+  for (const [viewer, window] of viewers) {
     const name = nameOf(window);
-    const toggle = guest.page.getByRole("button", { name: "Simulate failures" });
+    const toggle = viewer.page.getByRole("button", { name: "Simulate failures" });
     if (await toggle.isVisible()) await toggle.tap();
-    await eventually(() => guest.page.locator("#rooms .badge:visible").allInnerTexts(), ["2"]);
-    await guest.withPhone(() => guest.page.locator("#waiting").waitFor());
-    await inspectBoth(guest, `demo-${name}-failures`);
-    await guest.end();
+    await eventually(() => viewer.page.locator("#rooms .badge:visible").allInnerTexts(), ["2"]);
+    await viewer.withPhone(() => viewer.page.locator("#waiting").waitFor());
+    await inspectBoth(viewer, `demo-${name}-failures`);
+    await viewer.end();
   }
 
   await operator.page.getByRole("switch", { name: "Rocket.Chat is cut off" }).click();

@@ -124,12 +124,13 @@ impl Report {
 }
 
 /// The report for a program: `works`, `webhook` (without its secret), and `findings`, each with `section`, `subject`, `state`
-/// (`fine`, `warning` or `problem`), `what` and `mend`; those of rooms also with `trigger` and `team`. A public contract:
+/// (`fine`, `warning` or `problem`), `what` and `fix`; those of rooms also with `trigger` and `team`. A public contract:
 /// fields may be added, not changed or removed.
 pub fn json(report: &Report) -> Value {
     let entry = |section: &str, subject: &str, remark: &Remark| {
         let Remark { grade, text, fix } = remark;
-        json!({ "section": section, "subject": subject, "state": grade, "what": text, "mend": fix })
+        // `mend` is the former name of `fix`, kept for programs that read it.
+        json!({ "section": section, "subject": subject, "state": grade, "what": text, "fix": fix, "mend": fix })
     };
     let sections = report.sections.iter().flat_map(|section| {
         section.findings.iter().map(move |finding| entry(section.title, &finding.subject, &finding.remark))

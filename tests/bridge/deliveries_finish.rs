@@ -39,8 +39,8 @@ async fn a_call_that_hangs_holds_up_no_other_alert() {
     let _bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Next(1));
     harness.say("SIGNL4 hangs");
-    let struck = |faults: &sandbox::signl4::Faults| faults.pending_webhook().is_empty();
-    while !struck(&harness.signl4.faults()) {
+    let is_used_up = |faults: &sandbox::signl4::Faults| faults.pending_webhook().is_empty();
+    while !is_used_up(&harness.signl4.faults()) {
         tokio::task::yield_now().await;
     }
     let said = Instant::now();
@@ -80,7 +80,7 @@ async fn while_signl4_throttles_it_is_not_called_before_the_time_it_named() {
     harness.say("SIGNL4 one");
     bot.wait_for_log(&["paused", "signl4"]).await;
     let named = tokio::time::Instant::now() + pause;
-    // If it were called meanwhile, this call would use up the fault, which strikes once.
+    // If it were called meanwhile, this call would use up the fault, which applies once.
     harness.say("SIGNL4 two");
     harness.wait_for_texts(&["SIGNL4 one", "SIGNL4 two"]).await;
     // The header has whole seconds, rounded down.

@@ -96,7 +96,7 @@ async fn a_reply_longer_than_any_server_takes_is_shortened_and_the_next_one_foll
 }
 
 #[tokio::test]
-async fn replies_of_two_lanes_that_are_refused_their_alias_at_once_both_arrive() {
+async fn two_concurrent_replies_whose_alias_is_refused_both_arrive() {
     let mut harness = Harness::new().await.with_fast_tempo();
     harness.configure("[replies]\non_sent = \"reply\"\nsent = \"Paged.\"\nraised = \"Raised.\"");
     harness.chat.deny(&harness.bot, "message-impersonate").unwrap();

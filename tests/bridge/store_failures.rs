@@ -82,12 +82,12 @@ async fn an_event_is_refused_after_the_store_was_overwritten_in_place() {
 #[tokio::test]
 async fn a_damaged_store_is_named_at_the_start_and_left_as_it_is() {
     let harness = Harness::new().await;
-    let rubbish = "this is no database\n".repeat(1_000);
-    fs::write(harness.path(STORE), &rubbish).unwrap();
+    let no_database = "this is no database\n".repeat(1_000);
+    fs::write(harness.path(STORE), &no_database).unwrap();
     let mut bot = harness.spawn_bot();
     assert_eq!(bot.wait().await.code(), Some(1));
     assert!(bot.log().contains("store.url") && bot.log().contains("damaged"), "{}", bot.log());
-    assert_eq!(fs::read_to_string(harness.path(STORE)).unwrap(), rubbish);
+    assert_eq!(fs::read_to_string(harness.path(STORE)).unwrap(), no_database);
 }
 
 #[tokio::test]

@@ -179,7 +179,7 @@ fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
-fn rubbish_in_a_variable_is_told_by_its_name() {
+fn an_invalid_value_of_a_variable_is_reported_by_its_name() {
     let cases = [
         ("ROCKETCHAT__AUTO_JOIN", "yes please", "is neither true nor false"),
         ("ROCKETCHAT__CATCH_UP", "soon", "is not a duration"),

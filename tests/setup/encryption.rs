@@ -60,7 +60,7 @@ async fn problem(scene: &Scene, chat: &str, webhook: &str, public: &str, subject
     let found = found.unwrap_or_else(|| panic!("nothing about {subject}: {said:#}"));
     assert_eq!(found["state"], "problem", "{found}");
     let text = |key: &str| found[key].as_str().unwrap().to_owned();
-    (text("what"), text("mend"))
+    (text("what"), text("fix"))
 }
 
 #[tokio::test]
@@ -69,13 +69,13 @@ async fn a_certificate_that_nobody_signed_is_told_with_what_to_do_about_it() {
     let url = format!("https://{}", self_signed().await);
     let webhook = format!("{url}/webhook/abcdefghij12");
     for subject in ["server", "[signl4]"] {
-        let (what, mend) = problem(&scene, &url, &webhook, &url, subject).await;
+        let (what, fix) = problem(&scene, &url, &webhook, &url, subject).await;
         assert!(what.contains("invalid peer certificate"), "{what}");
-        assert!(mend.contains("public authority") && mend.contains("SSL_CERT_FILE"), "{mend}");
+        assert!(fix.contains("public authority") && fix.contains("SSL_CERT_FILE"), "{fix}");
     }
-    let (what, mend) = problem(&scene, &url, &webhook, &url, "public URL").await;
+    let (what, fix) = problem(&scene, &url, &webhook, &url, "public URL").await;
     assert!(what.contains("SIGNL4 would not call it"), "{what}");
-    assert!(mend.contains("listener.tls_cert") && !mend.contains("SSL_CERT_FILE"), "{mend}");
+    assert!(fix.contains("listener.tls_cert") && !fix.contains("SSL_CERT_FILE"), "{fix}");
 }
 
 #[tokio::test]
@@ -106,9 +106,9 @@ async fn https_at_a_port_without_it_is_told_so() {
     let encrypted = |url: &str| url.replace("http://", "https://");
     let (chat, webhook) = (encrypted(&scene.chat.url()), encrypted(&scene.webhook_url));
     for subject in ["server", "[signl4]"] {
-        let (_, mend) = problem(&scene, &chat, &webhook, &chat, subject).await;
-        assert!(mend.contains("port") && mend.contains("http://"), "{mend}");
+        let (_, fix) = problem(&scene, &chat, &webhook, &chat, subject).await;
+        assert!(fix.contains("port") && fix.contains("http://"), "{fix}");
     }
-    let (_, mend) = problem(&scene, &chat, &webhook, &chat, "public URL").await;
-    assert!(mend.contains("listener.tls_cert"), "{mend}");
+    let (_, fix) = problem(&scene, &chat, &webhook, &chat, "public URL").await;
+    assert!(fix.contains("listener.tls_cert"), "{fix}");
 }

@@ -51,7 +51,7 @@ async fn bot(scene: &Scene, secret: &str) -> (String, Child) {
 }
 
 #[tokio::test]
-async fn findings_are_told_as_json_with_the_same_exit_code() {
+async fn json_has_the_findings_and_the_same_exit_code() {
     let scene = Scene::set().await;
     let (said, code) = check(&scene, &[]).await;
     assert_eq!((code, &said["works"]), (1, &Value::Bool(false)), "{said:#}");
@@ -61,7 +61,8 @@ async fn findings_are_told_as_json_with_the_same_exit_code() {
             assert!(finding[key].as_str().is_some_and(|text| !text.is_empty()), "{finding}");
         }
         assert!(["fine", "warning", "problem"].contains(&finding["state"].as_str().unwrap()), "{finding}");
-        assert_eq!(finding["mend"].is_string(), finding["state"] != "fine", "{finding}");
+        assert_eq!(finding["fix"].is_string(), finding["state"] != "fine", "{finding}");
+        assert_eq!(finding["fix"], finding["mend"], "the former name still works: {finding}");
     }
     let [room] = found(&said, "#oprations")[..] else { panic!("{said:#}") };
     assert_eq!((&room["state"], &room["trigger"]), (&"problem".into(), &"signl4".into()));

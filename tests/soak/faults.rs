@@ -20,15 +20,15 @@ use super::replicas::Interruption;
 
 /// How often each kind of fault occurred.
 #[derive(Debug, Default)]
-pub struct Strikes(BTreeMap<&'static str, usize>);
+pub struct FaultCounts(BTreeMap<&'static str, usize>);
 
-impl Strikes {
+impl FaultCounts {
     pub(super) fn count(&mut self, kind: &'static str) {
         *self.0.entry(kind).or_default() += 1;
     }
 }
 
-impl std::fmt::Display for Strikes {
+impl std::fmt::Display for FaultCounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let parts: Vec<String> = self.0.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
         f.write_str(&parts.join(", "))
@@ -36,7 +36,7 @@ impl std::fmt::Display for Strikes {
 }
 
 /// A fault that ends after a while.
-pub struct Striking {
+pub struct ActiveFault {
     until: Instant,
     pub(super) fault: Fault,
 }
@@ -44,12 +44,12 @@ pub struct Striking {
 pub(super) enum Fault {
     Switch(Switch),
     Signl4Refuses,
-    RestAway,
+    RestDown,
     BotDead(usize),
     StoreLocked(StoreLock),
     Hung(usize),
     CutOff(usize),
-    DatabaseAway,
+    DatabaseDown,
 }
 
 /// One of the switches of the simulated Rocket.Chat.
@@ -100,7 +100,7 @@ const ROUTES: &[&str] = &[
 ];
 
 impl Soak {
-    pub(super) async fn strike(&mut self) {
+    pub(super) async fn inject_fault(&mut self) {
         let with_database = if self.database.is_some() { 9 } else { 0 };
         match self.rng.random_range(0..23 + with_database) {
             0 => self.cut(),
@@ -111,7 +111,7 @@ impl Soak {
             }
             7 => {
                 self.harness.chat.faults().rest_always("*", RestFault::bad_gateway());
-                self.begin("REST away", Fault::RestAway, 2_000);
+                self.begin("REST down", Fault::RestDown, 2_000);
             }
             // Replicas are to live long enough to take over from each other.
             8..=10 if self.database.is_some() && self.rng.random_ratio(3, 4) => {}
@@ -121,34 +121,34 @@ impl Soak {
             }
             10 => self.stop().await,
             11 => self.reload().await,
-            12 => self.lock_the_store().await,
-            13 | 14 => self.trip_the_webhook(),
-            15 | 16 => self.trip_the_notifications(),
-            17 | 18 => self.trip_the_rest_api(),
-            19 => self.trip_the_entrance(),
+            12 => self.lock_store().await,
+            13 | 14 => self.disturb_webhook(),
+            15 | 16 => self.disturb_notifications(),
+            17 | 18 => self.disturb_rest_api(),
+            19 => self.refuse_next_session(),
             20 => self.set_our_clock(),
-            21 | 22 => self.move_the_clock(),
+            21 | 22 => self.set_servers_clock(),
             _ if self.rng.random_ratio(3, 4) => {}
             23..=25 => self.hang().await,
             26..=28 => self.cut_off(),
-            29 => self.take_the_database_away().await,
+            29 => self.restart_database().await,
             30 => self.stop().await,
             _ => self.kill_all().await,
         }
     }
 
     pub(super) fn begin(&mut self, kind: &'static str, fault: Fault, longest: u64) {
-        self.strikes.count(kind);
+        self.fault_counts.count(kind);
         let lasts = Duration::from_millis(self.rng.random_range(100..longest));
-        self.strike_for(lasts, fault);
+        self.activate(lasts, fault);
     }
 
-    pub(super) fn strike_for(&mut self, lasts: Duration, fault: Fault) {
-        self.striking.push(Striking { until: Instant::now() + lasts, fault });
+    pub(super) fn activate(&mut self, lasts: Duration, fault: Fault) {
+        self.active_faults.push(ActiveFault { until: Instant::now() + lasts, fault });
     }
 
     fn cut(&mut self) {
-        self.strikes.count("cut");
+        self.fault_counts.count("cut");
         self.harness.chat.faults().cut_connections();
     }
 
@@ -167,8 +167,8 @@ impl Soak {
             *switches = Switches::default();
             switches.streamer = self.installation.streamer;
             switches.unpaged_sync = self.installation.unpaged;
-            for striking in &self.striking {
-                if let Fault::Switch(switch) = &striking.fault {
+            for active in &self.active_faults {
+                if let Fault::Switch(switch) = &active.fault {
                     (switch.set)(switches);
                 }
             }
@@ -176,20 +176,20 @@ impl Soak {
     }
 
     /// A running bot waits. A starting one gives up, as it must if another process has the store, so none is started.
-    async fn lock_the_store(&mut self) {
-        let locked = |striking: &Striking| matches!(striking.fault, Fault::StoreLocked(_));
+    async fn lock_store(&mut self) {
+        let locked = |active: &ActiveFault| matches!(active.fault, Fault::StoreLocked(_));
         if self.database.is_some() {
             return;
         }
         let [replica] = &self.replicas[..] else { unreachable!("one bot on SQLite") };
         let has_started = |bot: &Bot| bot.count_in_log(&["\"started\""]) > 0;
-        if replica.bot.as_ref().is_some_and(has_started) && !self.striking.iter().any(locked) {
+        if replica.bot.as_ref().is_some_and(has_started) && !self.active_faults.iter().any(locked) {
             let lock = replica.harness.lock_store().await;
             self.begin("store locked", Fault::StoreLocked(lock), 3_000);
         }
     }
 
-    fn trip_the_webhook(&mut self) {
+    fn disturb_webhook(&mut self) {
         let fault = match self.rng.random_range(0..11) {
             0 => WebhookFault::Status(500),
             10 => WebhookFault::RaiseThenStatus(504),
@@ -197,17 +197,17 @@ impl Soak {
             2 => WebhookFault::Status(503),
             3 => WebhookFault::Throttled(Duration::from_secs(1)),
             4 => WebhookFault::LoseAnswer,
-            5 => WebhookFault::Body("rubbish".to_owned()),
+            5 => WebhookFault::Body("no JSON".to_owned()),
             6 => WebhookFault::Body(String::new()),
             7 => WebhookFault::EventBeforeAnswer,
             8 => WebhookFault::NeverAnswer,
             _ => WebhookFault::Slow(Duration::from_millis(800)),
         };
-        self.strikes.count("webhook");
+        self.fault_counts.count("webhook");
         self.harness.signl4.faults().webhook(fault, Times::Next(1));
     }
 
-    fn trip_the_notifications(&mut self) {
+    fn disturb_notifications(&mut self) {
         let fault = match self.rng.random_range(0..10) {
             0 | 1 => OutboundFault::Duplicate,
             2 | 3 => OutboundFault::AfterNext,
@@ -218,7 +218,7 @@ impl Soak {
             8 => OutboundFault::Reshape(Reshape::NoExternalId),
             _ => OutboundFault::Reshape(Reshape::ExtraFields),
         };
-        self.strikes.count("notifications");
+        self.fault_counts.count("notifications");
         self.harness.signl4.faults().outbound(fault, Times::Next(2));
     }
 
@@ -228,7 +228,7 @@ impl Soak {
         self.harness.chat.sessions_of(&self.harness.bot) > 0
     }
 
-    fn trip_the_rest_api(&mut self) {
+    fn disturb_rest_api(&mut self) {
         if !self.has_session() {
             return;
         }
@@ -243,12 +243,12 @@ impl Soak {
             7 => RestFault::proxy_unauthorized(),
             _ => RestFault::Slow(Duration::from_millis(700)),
         };
-        self.strikes.count("REST");
+        self.fault_counts.count("REST");
         self.harness.chat.faults().rest_next(ROUTES.choose(&mut self.rng).unwrap(), 2, fault);
     }
 
     /// The next session's login or subscription is refused, by a server that is starting or overloaded.
-    fn trip_the_entrance(&mut self) {
+    fn refuse_next_session(&mut self) {
         if !self.has_session() {
             return;
         }
@@ -260,12 +260,12 @@ impl Soak {
             false => faults.refuse_subscriptions(count, refusal),
         }
         faults.cut_connections();
-        self.strikes.count("entrance");
+        self.fault_counts.count("refused login or subscription");
     }
 
-    fn move_the_clock(&mut self) {
+    fn set_servers_clock(&mut self) {
         let by = Duration::from_secs(self.rng.random_range(1..3_600));
-        self.strikes.count("clock");
+        self.fault_counts.count("server clock");
         match self.installation.clock_goes_back {
             true => self.harness.chat.clock_back(by),
             false => self.harness.chat.clock_forward(by),
@@ -281,53 +281,53 @@ impl Soak {
         if !clocks.is_empty() {
             self.ahead += if back { -by } else { by };
             clocks.iter().for_each(|clock| clock.set(self.ahead));
-            self.strikes.count("our clock");
+            self.fault_counts.count("our clock");
         }
     }
 
     /// Ends the faults whose time is over.
-    pub(super) async fn take_back(&mut self, now: Instant) {
+    pub(super) async fn end_faults(&mut self, now: Instant) {
         let (over, still): (Vec<_>, Vec<_>) =
-            self.striking.drain(..).partition(|striking| striking.until <= now);
-        self.striking = still;
+            self.active_faults.drain(..).partition(|active| active.until <= now);
+        self.active_faults = still;
         let mut starts = vec![];
-        for striking in over {
-            match striking.fault {
+        for active in over {
+            match active.fault {
                 Fault::Switch(_) | Fault::Signl4Refuses => {}
-                Fault::RestAway => self.harness.chat.faults().clear_rest(),
+                Fault::RestDown => self.harness.chat.faults().clear_rest(),
                 Fault::BotDead(at) => starts.push(at),
                 Fault::StoreLocked(lock) => lock.release().await,
                 Fault::Hung(at) => self.replicas[at].go_on().await,
                 Fault::CutOff(at) => self.replicas[at].link(Link::Up),
-                Fault::DatabaseAway => self.replicas.iter().for_each(|replica| replica.link(Link::Up)),
+                Fault::DatabaseDown => self.replicas.iter().for_each(|replica| replica.link(Link::Up)),
             }
         }
         self.set_switches();
-        match self.striking.iter().any(|striking| matches!(striking.fault, Fault::Signl4Refuses)) {
+        match self.active_faults.iter().any(|active| matches!(active.fault, Fault::Signl4Refuses)) {
             true => self.harness.signl4.refuse().await,
             false => self.harness.signl4.listen_again().await.unwrap(),
         }
         for at in starts {
-            self.release_the_store().await;
+            self.release_store().await;
             let replica = &mut self.replicas[at];
             replica.bot = Some(replica.harness.spawn_bot());
         }
     }
 
-    async fn release_the_store(&mut self) {
-        for striking in std::mem::take(&mut self.striking) {
-            match striking.fault {
+    async fn release_store(&mut self) {
+        for active in std::mem::take(&mut self.active_faults) {
+            match active.fault {
                 Fault::StoreLocked(lock) => lock.release().await,
-                _ => self.striking.push(striking),
+                _ => self.active_faults.push(active),
             }
         }
     }
 
     /// Ends everything.
-    pub(super) async fn end_all(&mut self) {
+    pub(super) async fn end_all_faults(&mut self) {
         self.harness.chat.faults().clear();
         self.harness.signl4.faults().clear();
-        self.take_back(Instant::now() + Duration::from_secs(3_600)).await;
+        self.end_faults(Instant::now() + Duration::from_secs(3_600)).await;
     }
 }
 

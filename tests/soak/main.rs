@@ -28,7 +28,7 @@ mod verdict;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use faults::{Strikes, Striking};
+use faults::{ActiveFault, FaultCounts};
 use harness::Harness;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -47,7 +47,7 @@ const REST: Duration = Duration::from_secs(180);
 const MOST_ROOMS: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_strikes_every_match_alerts_once_and_every_event_appears_once_in_its_thread() {
+async fn under_injected_faults_every_match_alerts_once_and_every_event_appears_once() {
     let seconds = number("SOAK_SECONDS").unwrap_or(USUAL_SECONDS);
     let seed = number("SOAK_SEED").unwrap_or_else(rand::random);
     let replicas = number("SOAK_REPLICAS").unwrap_or(1);
@@ -133,8 +133,8 @@ struct Soak {
     /// Messages that do not match yet.
     harmless: Vec<Message>,
     /// Faults that end at a given time.
-    striking: Vec<Striking>,
-    strikes: Strikes,
+    active_faults: Vec<ActiveFault>,
+    fault_counts: FaultCounts,
     /// How far the bot's clock was set ahead, in seconds.
     ahead: i64,
     next: u32,
@@ -177,8 +177,8 @@ impl Soak {
             database,
             written: BTreeMap::new(),
             harmless: Vec::new(),
-            striking: Vec::new(),
-            strikes: Strikes::default(),
+            active_faults: Vec::new(),
+            fault_counts: FaultCounts::default(),
             ahead: 0,
             next: 0,
             interruptions: Vec::new(),
@@ -191,15 +191,15 @@ impl Soak {
     }
 
     async fn step(&mut self) {
-        self.take_back(Instant::now()).await;
-        self.look_after_replicas();
+        self.end_faults(Instant::now()).await;
+        self.restart_ended_replicas();
         match self.rng.random_range(0..100) {
             0..30 => self.write(),
             30..40 => self.emit_again(),
             40..44 => self.edit_until_it_matches(),
             44..46 => self.change_the_rooms(),
             46..75 => self.act_on_the_phone(),
-            _ => self.strike().await,
+            _ => self.inject_fault().await,
         }
     }
 
@@ -285,7 +285,7 @@ impl Soak {
 
     /// Ends every fault, restarts the bot, and waits until nothing is missing.
     async fn come_to_rest(&mut self) {
-        self.end_all().await;
+        self.end_all_faults().await;
         for at in 0..self.replicas.len() {
             self.kill(at).await;
         }

@@ -1,4 +1,4 @@
-//! The bot's processes: one on SQLite, or replicas on PostgreSQL, and what strikes them.
+//! The bot's processes: one on SQLite, or replicas on PostgreSQL, and the faults injected into them.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub struct Replica {
     pub bot: Option<Bot>,
     pub clock: Option<FakeClock>,
     link: Option<watch::Sender<Link>>,
-    /// When its link was struck last, and for how long.
+    /// When its link was last cut, and for how long.
     cut_off: Option<Instant>,
 }
 
@@ -136,11 +136,11 @@ impl Soak {
     }
 
     fn is_hung(&self, replica: usize) -> bool {
-        self.striking.iter().any(|striking| matches!(striking.fault, Fault::Hung(at) if at == replica))
+        self.active_faults.iter().any(|active| matches!(active.fault, Fault::Hung(at) if at == replica))
     }
 
     /// A replica that was replaced, or that started without a database, is started again as systemd does. Nothing else may end one.
-    pub(super) fn look_after_replicas(&mut self) {
+    pub(super) fn restart_ended_replicas(&mut self) {
         for at in 0..self.replicas.len() {
             let Some(bot) = &mut self.replicas[at].bot else { continue };
             let Some(status) = bot.ended() else { continue };
@@ -160,8 +160,8 @@ impl Soak {
             }
             self.replicas[at].bot = None;
             let wait = Duration::from_millis(self.rng.random_range(1_000..2_000));
-            self.strikes.count(if replaced { "replaced" } else { "no database" });
-            self.strike_for(wait, Fault::BotDead(at));
+            self.fault_counts.count(if replaced { "replaced" } else { "no database" });
+            self.activate(wait, Fault::BotDead(at));
         }
     }
 
@@ -214,7 +214,7 @@ impl Soak {
         let Some(bot) = &mut self.replicas[at].bot else { return };
         if bot.ended().is_none() && bot.count_in_log(&["\"started\""]) > 0 {
             bot.reload().await;
-            self.strikes.count("SIGHUP");
+            self.fault_counts.count("SIGHUP");
         }
     }
 
@@ -230,28 +230,28 @@ impl Soak {
         {
             bot.signal("-STOP").await;
             let lasts = self.draw_time();
-            self.strikes.count("SIGSTOP");
-            self.strike_for(lasts, Fault::Hung(at));
+            self.fault_counts.count("SIGSTOP");
+            self.activate(lasts, Fault::Hung(at));
         }
     }
 
     /// Nothing gets through between a replica and the database.
     pub(super) fn cut_off(&mut self) {
         let at = self.draw_replica();
-        let cut = |fault: &Fault| matches!(fault, Fault::CutOff(_) | Fault::DatabaseAway);
-        if self.striking.iter().any(|striking| cut(&striking.fault)) {
+        let cut = |fault: &Fault| matches!(fault, Fault::CutOff(_) | Fault::DatabaseDown);
+        if self.active_faults.iter().any(|active| cut(&active.fault)) {
             return;
         }
         self.interrupt(at, LEASE);
         let lasts = self.draw_time();
         self.replicas[at].link(Link::Frozen);
         self.replicas[at].cut_off = Some(Instant::now() + lasts);
-        self.strikes.count("cut off");
-        self.strike_for(lasts, Fault::CutOff(at));
+        self.fault_counts.count("cut off");
+        self.activate(lasts, Fault::CutOff(at));
     }
 
     /// The database is restarted: all sessions end, and for some seconds none begins.
-    pub(super) async fn take_the_database_away(&mut self) {
+    pub(super) async fn restart_database(&mut self) {
         let Some(database) = self.database.clone() else { return };
         let lasts = Duration::from_millis(self.rng.random_range(100..6_000));
         for at in 0..self.replicas.len() {
@@ -260,9 +260,9 @@ impl Soak {
             self.replicas[at].cut_off = Some(Instant::now() + lasts);
         }
         end_all_sessions(&database).await;
-        self.striking.retain(|striking| !matches!(striking.fault, Fault::CutOff(_) | Fault::DatabaseAway));
-        self.strikes.count("database restarted");
-        self.strike_for(lasts, Fault::DatabaseAway);
+        self.active_faults.retain(|active| !matches!(active.fault, Fault::CutOff(_) | Fault::DatabaseDown));
+        self.fault_counts.count("database restarted");
+        self.activate(lasts, Fault::DatabaseDown);
     }
 
     /// Waits until nothing is owed any more, so that no second page comes after the verdict.

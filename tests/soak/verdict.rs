@@ -44,10 +44,10 @@ impl Soak {
         }
         println!(
             "{} matches, {} alerts; doubled: {untold} of which no event told in time, {indistinct} that may have been another \
-             alert's; struck: {}",
+             alert's; faults injected: {}",
             self.written.len(),
             self.harness.signl4.alerts().len(),
-            self.strikes
+            self.fault_counts
         );
     }
 

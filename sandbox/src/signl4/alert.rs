@@ -17,7 +17,7 @@ pub struct WebhookCall {
     pub external_id: Option<String>,
     /// The text, as an alert would have it.
     pub text: String,
-    /// The fault that struck it; without one it raised an alert and was answered.
+    /// The fault injected into it; without one it raised an alert and was answered.
     pub fault: Option<WebhookFault>,
 }
 

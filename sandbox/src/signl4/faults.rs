@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::server::Core;
 
-/// How often a fault strikes.
+/// How often a fault applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
     /// The next so many calls.
@@ -30,7 +30,7 @@ pub enum WebhookFault {
     LoseAnswer,
     /// Raises the alert and answers with that status, as a gateway does that no longer waits (504).
     RaiseThenStatus(u16),
-    /// Raises the alert and answers 201 with this body in place of the right one (rubbish, or empty).
+    /// Raises the alert and answers 201 with this body in place of the right one (malformed, or empty).
     Body(String),
     /// Raises nothing and answers 200 with a web page, as a gateway does that asks for a login.
     WebPage,
@@ -104,7 +104,7 @@ fn add_unknown_fields(body: &mut Value) {
     }
 }
 
-/// Faults of one kind, waiting for their turn: the first in the list strikes until it is used up.
+/// Faults of one kind, in order: the first one applies until it is used up.
 #[derive(Debug)]
 pub(super) struct FaultQueue<T>(VecDeque<(T, Times)>);
 
@@ -121,7 +121,7 @@ impl<T: Clone> FaultQueue<T> {
         }
     }
 
-    /// The fault that strikes now, if one does.
+    /// The fault of this call, if there is one.
     pub(super) fn draw(&mut self) -> Option<T> {
         let (fault, times) = self.0.front_mut()?;
         let fault = fault.clone();
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_strikes_as_often_as_asked_and_then_the_next_one_does() {
+    fn a_fault_applies_as_often_as_requested_then_the_next_one() {
         let mut queue = FaultQueue::default();
         queue.add('a', Times::Next(2));
         queue.add('b', Times::Next(0));

@@ -60,7 +60,7 @@ async fn guard(State(core): State<Arc<Core>>, request: Request, next: Next) -> R
     }
 }
 
-/// The webhook's other door: the same body, the team (or webhook) by id, the key in the header.
+/// The webhook as part of the REST API: the same body, the team (or webhook) by ID, the key in the header.
 async fn raise(
     State(core): State<Arc<Core>>,
     ConnectInfo(connection): ConnectInfo<Connection>,

@@ -47,12 +47,12 @@ async fn a_waiter_is_woken_by_the_reply_it_waits_for() {
     let alice = chat.create_user("alice").unwrap();
     let room = chat.create_room("ops").unwrap();
     let first = chat.post(&room, &alice, "pump 3 is down").unwrap();
-    let poster = tokio::spawn({
+    let posting = tokio::spawn({
         let (chat, first) = (chat.clone(), first.clone());
         async move { chat.reply(&first, &alice, NewMessage::text("on it")).unwrap() }
     });
     let reply = chat.wait_for_reply(&first, SOON, |reply| reply.text == "on it").await.unwrap();
-    assert_eq!(reply, poster.await.unwrap());
+    assert_eq!(reply, posting.await.unwrap());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::{task::JoinSet, time::timeout};
 
-use super::fixture::{Fixture, ROOM, delivered, new_alert, outcome, pager, replies, reply};
+use super::fixture::{Fixture, ROOM, alerts_queue, delivered, new_alert, outcome, replies, reply};
 use crate::store::{AlertState, DeliveryKind, EventOutcome, Progress, RoomProgress};
 use rocketchat::{MessageId, RoomId};
 use signl4::{AlertRef, EventId, NotificationId};
@@ -27,7 +27,7 @@ async fn readers_work_on_while_an_intake_is_open_and_many_writers_wait_for_it() 
     }
     tokio::task::yield_now().await;
     let reads = async {
-        assert_eq!(fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap().len(), 1);
+        assert_eq!(fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 9).await.unwrap().len(), 1);
         assert_eq!(fixture.count("alert").await, 1, "what is not committed is not seen");
         let reference = AlertRef { event_id: None, external_id: Some("x".into()) };
         fixture.store.candidates(&reference, Timestamp::now()).await.unwrap();
@@ -48,7 +48,7 @@ async fn an_event_that_comes_together_with_the_answer_to_its_call_finds_one_sign
     for round in 0..40 {
         let event_id = format!("e{round}");
         let alert = fixture.alert(&format!("m{round}")).await;
-        let call = fixture.claimed(&pager()).await;
+        let call = fixture.claimed(&alerts_queue()).await;
         assert_eq!(call.alert, Some(alert.id));
         let reference = AlertRef { event_id: Some(EventId::new(&event_id)), external_id: Some(ROOM.into()) };
         let store = fixture.store.clone();

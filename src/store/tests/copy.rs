@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::Row;
 
-use super::fixture::{Fixture, delivered, new_alert, opened, outcome, pager, reply};
+use super::fixture::{Fixture, alerts_queue, delivered, new_alert, opened, outcome, reply};
 use crate::store::{
     AlertState, CopyError, EventOutcome, NewDelivery, Progress, RoomProgress, Store, StoreError, StoreUrl,
     copy::TABLES,
@@ -19,7 +19,7 @@ async fn fill(fixture: &Fixture) {
     fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
     let alert = fixture.alert("m2").await;
-    let call = fixture.claimed(&pager()).await;
+    let call = fixture.claimed(&alerts_queue()).await;
     fixture.settle(&call, delivered(None)).await;
     fixture.put(&NewDelivery { alert: Some(alert.id), ..reply("t1", "„ü\u{1f6a8}\n") }).await;
     fixture.add(&new_alert("m3"), AlertState::Suppressed).await.unwrap();

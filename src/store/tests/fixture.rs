@@ -101,9 +101,9 @@ impl Fixture {
         self.store.settle_delivery(delivery, &settlement, &[]).await.unwrap();
     }
 
-    /// Delivers the next row of the pager's queue, to which SIGNL4 answers so.
+    /// Delivers the next row of the alerts queue, to which SIGNL4 answers so.
     pub(super) async fn sent(&self, event_id: Option<&str>) {
-        let delivery = self.claimed(&pager()).await;
+        let delivery = self.claimed(&alerts_queue()).await;
         self.settle(&delivery, delivered(event_id)).await;
     }
 
@@ -170,7 +170,7 @@ pub(super) async fn opened(url: &StoreUrl) -> Store {
     }
 }
 
-pub(super) fn pager() -> Queue {
+pub(super) fn alerts_queue() -> Queue {
     Queue::new("signl4")
 }
 
@@ -186,7 +186,7 @@ pub(super) fn new_alert(message: &str) -> NewAlert {
         thread: MessageId::new(message),
         author: Some("alice".into()),
         external_id: ROOM.into(),
-        queue: pager(),
+        queue: alerts_queue(),
         event: json!({ "title": message }),
     }
 }
@@ -194,7 +194,7 @@ pub(super) fn new_alert(message: &str) -> NewAlert {
 /// The call to SIGNL4 that an alert asks for.
 pub(super) fn call(alert: &Alert) -> NewDelivery {
     NewDelivery {
-        queue: pager(),
+        queue: alerts_queue(),
         kind: DeliveryKind::Alert,
         ordering: alert.id.to_string(),
         body: json!({ "title": alert.message }),

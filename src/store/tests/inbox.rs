@@ -2,7 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::fixture::{Fixture, ROOM, call, new_alert, outcome, pager, replies, reply, retry, unanswered};
+use super::fixture::{
+    Fixture, ROOM, alerts_queue, call, new_alert, outcome, replies, reply, retry, unanswered,
+};
 use crate::store::{Alert, AlertId, AlertState, Candidates, EventOutcome, NewAlert, Raised, Settlement};
 use signl4::{AlertRef, EventId, NotificationId};
 
@@ -26,7 +28,7 @@ fn ids(alerts: &[Alert]) -> Vec<AlertId> {
 /// An alert whose call got no answer.
 async fn lost(fixture: &Fixture, message: &str) -> Alert {
     let alert = fixture.alert(message).await;
-    let delivery = fixture.claimed(&pager()).await;
+    let delivery = fixture.claimed(&alerts_queue()).await;
     assert_eq!(delivery.alert, Some(alert.id), "others wait");
     fixture.settle(&delivery, unanswered()).await;
     fixture.now(&alert).await
@@ -114,8 +116,8 @@ async fn only_alerts_that_were_raised_or_may_have_been_are_candidates() {
     let lost = lost(&fixture, "m2").await;
     // Refused, and held back by a cooldown: neither can be meant.
     fixture.alert("m3").await;
-    fixture.claimed(&pager()).await;
-    let refused = fixture.claimed(&pager()).await;
+    fixture.claimed(&alerts_queue()).await;
+    let refused = fixture.claimed(&alerts_queue()).await;
     fixture.settle(&refused, retry("503")).await;
     fixture.add(&new_alert("m4"), AlertState::Suppressed).await.unwrap();
     let unknown = found(&fixture, Some("unknown"), Some(ROOM)).await;
@@ -149,7 +151,7 @@ async fn a_call_under_way_is_told_for_its_external_id_alone() {
     fixture.alert("m1").await;
     let under_way = async |external| found(&fixture, Some("x"), external).await.calls_under_way;
     assert_eq!(under_way(Some(ROOM)).await, []);
-    let call = fixture.claimed(&pager()).await;
+    let call = fixture.claimed(&alerts_queue()).await;
     assert_eq!(under_way(Some(ROOM)).await, [call.id]);
     assert_eq!(under_way(Some("other")).await, []);
     assert_eq!(under_way(None).await, [call.id], "it may be about that call");
@@ -171,7 +173,7 @@ async fn an_alert_learns_its_name_and_is_not_called_for_again() {
     assert!(fixture.happened("n1", outcome).await);
     let now = fixture.now(&alert).await;
     assert_eq!((now.state, now.unanswered), (AlertState::Sent, 0));
-    assert_eq!(fixture.claim(&pager()).await, None, "no second call");
+    assert_eq!(fixture.claim(&alerts_queue()).await, None, "no second call");
     assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 1, "its thread is told");
     let again =
         EventOutcome { alert: Some(alert.id), raised: vec![raised(&alert)], ..EventOutcome::default() };
@@ -185,7 +187,7 @@ async fn an_alert_learns_its_name_and_is_not_called_for_again() {
 async fn an_event_waits_for_a_call_under_way_for_the_alert_that_it_shows_to_be_raised() {
     let fixture = Fixture::new().await;
     let alert = lost(&fixture, "m1").await;
-    let second = fixture.claimed(&pager()).await;
+    let second = fixture.claimed(&alerts_queue()).await;
     let told =
         || EventOutcome { alert: Some(alert.id), raised: vec![raised(&alert)], ..outcome("unanswered") };
     assert!(!fixture.happened("n1", told()).await);
@@ -233,7 +235,7 @@ async fn names_with_nul_and_long_ones_are_kept_and_found_again() {
         let alert = fixture.add(&new, AlertState::Queued).await.unwrap();
         assert_eq!(fixture.add(&new, AlertState::Queued).await, None, "the same pair");
         fixture.put(&call(&alert)).await;
-        let delivery = fixture.claimed(&pager()).await;
+        let delivery = fixture.claimed(&alerts_queue()).await;
         fixture.settle(&delivery, Settlement::Unanswered { reason: "\0".into() }).await;
         assert_eq!(ids(&found(&fixture, None, Some(&external_id)).await.unanswered), [alert.id]);
         fixture.sent(Some(&external_id)).await;

@@ -35,7 +35,7 @@ async fn a_store_that_a_bot_works_on_is_in_use_and_the_bot_works_on() {
 async fn a_store_at_rest_is_usable_and_untouched() {
     let fixture = Fixture::on_sqlite().await;
     let alert = fixture.alert("m1").await;
-    fixture.claimed(&super::fixture::pager()).await;
+    fixture.claimed(&super::fixture::alerts_queue()).await;
     let (url, directory) = fixture.closed().await;
     for _ in 0..2 {
         let database = fs::read(directory.path().join("bot.db")).unwrap();

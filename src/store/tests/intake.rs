@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fixture::{Fixture, ROOM, call, new_alert, pager};
+use super::fixture::{Fixture, ROOM, alerts_queue, call, new_alert};
 use crate::store::{Alert, AlertState, Settlement};
 use rocketchat::RoomId;
 
@@ -53,7 +53,7 @@ async fn all_of_a_message_holds_once_it_is_committed_and_the_workers_are_woken()
         (&expected.message, &expected.trigger, &expected.room, &expected.thread, &expected.external_id)
     );
     assert_eq!((stored.state, stored.event_id, stored.unanswered), (AlertState::Queued, None, 0));
-    assert_eq!(fixture.claimed(&pager()).await.body, r#"{"title":"m1"}"#);
+    assert_eq!(fixture.claimed(&alerts_queue()).await.body, r#"{"title":"m1"}"#);
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn alerts_that_paged_nobody_keep_no_trigger_quiet() {
     backdate(&fixture, &paged, HOUR).await;
     fixture.add(&new_alert("m2"), AlertState::Suppressed).await.unwrap();
     fixture.alert("m3").await;
-    let given_up = fixture.claimed(&pager()).await;
+    let given_up = fixture.claimed(&alerts_queue()).await;
     let failed = Settlement::Failed { reason: "wrong secret".into() };
     fixture.store.settle_delivery(&given_up, &failed, &[]).await.unwrap();
     assert!(!quiet_for(&fixture, HOUR, "signl4", ROOM).await);

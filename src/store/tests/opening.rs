@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use tempfile::TempDir;
 
-use super::fixture::{Fixture, opened, pager, url};
+use super::fixture::{Fixture, alerts_queue, opened, url};
 use crate::store::{AlertState, Store, StoreError, StoreUrl};
 
 async fn refused(url: &StoreUrl) -> StoreError {
@@ -84,14 +84,14 @@ async fn what_was_committed_is_there_after_a_restart() {
     let alert = fixture.alert("m1").await;
     let fixture = fixture.restarted().await;
     assert_eq!(fixture.now(&alert).await, alert);
-    assert_eq!(fixture.claimed(&pager()).await.alert, Some(alert.id));
+    assert_eq!(fixture.claimed(&alerts_queue()).await.alert, Some(alert.id));
 }
 
 #[tokio::test]
 async fn a_call_under_way_when_the_bot_was_killed_may_have_raised_its_alert() {
     let fixture = Fixture::new().await;
     let (in_call, waiting) = (fixture.alert("m1").await, fixture.alert("m2").await);
-    fixture.claimed(&pager()).await;
+    fixture.claimed(&alerts_queue()).await;
     assert_eq!(fixture.now(&in_call).await.unanswered, 0);
 
     let fixture = fixture.restarted().await;
@@ -101,7 +101,7 @@ async fn a_call_under_way_when_the_bot_was_killed_may_have_raised_its_alert() {
 
     let fixture = fixture.restarted().await;
     assert_eq!(fixture.now(&in_call).await.unanswered, 1, "counted once, not at every start");
-    assert_eq!(fixture.claimed(&pager()).await.alert, Some(in_call.id));
+    assert_eq!(fixture.claimed(&alerts_queue()).await.alert, Some(in_call.id));
 }
 
 #[tokio::test]

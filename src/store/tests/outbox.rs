@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::fixture::{Fixture, delivered, new_alert, pager, replies, reply, retry, unanswered};
+use super::fixture::{Fixture, alerts_queue, delivered, new_alert, replies, reply, retry, unanswered};
 use crate::store::{Alert, AlertState, DeliveryKind, NewDelivery, Queue, Settlement};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -51,20 +51,20 @@ async fn a_row_that_is_not_settled_holds_back_its_own_ordering_and_no_other() {
 async fn a_row_is_claimed_once() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
-    let head = &fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap()[0];
+    let head = &fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 9).await.unwrap()[0];
     assert!(fixture.store.claim(head.id).await.unwrap().is_some());
     assert_eq!(fixture.store.claim(head.id).await.unwrap(), None);
-    assert_eq!(fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap(), []);
+    assert_eq!(fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 9).await.unwrap(), []);
 }
 
 #[tokio::test]
 async fn a_row_whose_claim_may_hold_is_read_by_no_worker_before_it_is_released() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
-    let row = fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap()[0].id;
+    let row = fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 9).await.unwrap()[0].id;
     fixture.store.doubtful.lock().await.push(row);
     let busy = fixture.store.intake().await.unwrap();
-    let read = || async { fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap().len() };
+    let read = || async { fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 9).await.unwrap().len() };
     let (mut first, mut second) = (std::pin::pin!(read()), std::pin::pin!(read()));
     for reading in [first.as_mut(), second.as_mut()] {
         let early = tokio::time::timeout(Duration::from_millis(200), reading).await;
@@ -79,10 +79,10 @@ async fn queues_do_not_wait_for_each_other_and_a_row_of_another_kind_is_not_take
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
     fixture.put(&NewDelivery { ordering: alert.id.to_string(), ..reply("", "r") }).await;
-    fixture.claimed(&pager()).await;
+    fixture.claimed(&alerts_queue()).await;
     assert_eq!(body(&fixture).await, r#""r""#);
-    fixture.put(&NewDelivery { queue: pager(), ..reply("", "no alert") }).await;
-    assert_eq!(fixture.claim(&pager()).await, None);
+    fixture.put(&NewDelivery { queue: alerts_queue(), ..reply("", "no alert") }).await;
+    assert_eq!(fixture.claim(&alerts_queue()).await, None);
 }
 
 #[tokio::test]
@@ -90,13 +90,13 @@ async fn a_delivery_counts_its_attempts_and_remembers_the_last_error() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
     for attempts in 1..4 {
-        let delivery = fixture.claimed(&pager()).await;
+        let delivery = fixture.claimed(&alerts_queue()).await;
         assert_eq!((delivery.attempts, delivery.alert), (attempts, Some(alert.id)));
         fixture.settle(&delivery, retry(&format!("error {attempts}"))).await;
     }
     let because = fixture.store.waiting_because(alert.id).await.unwrap();
     assert_eq!(because.as_deref(), Some("error 3"));
-    fixture.settle(&fixture.claimed(&pager()).await, Settlement::Retry { reason: None }).await;
+    fixture.settle(&fixture.claimed(&alerts_queue()).await, Settlement::Retry { reason: None }).await;
     assert_eq!(fixture.store.waiting_because(alert.id).await.unwrap(), None);
 }
 
@@ -104,7 +104,7 @@ async fn a_delivery_counts_its_attempts_and_remembers_the_last_error() {
 async fn what_follows_from_a_delivery_is_queued_with_its_settlement_and_only_once() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
-    let delivery = fixture.claimed(&pager()).await;
+    let delivery = fixture.claimed(&alerts_queue()).await;
     let then = [reply("m1", "sent"), reply("m1", "and more")];
     let mut changes = fixture.store.changes();
     changes.mark_unchanged();
@@ -115,7 +115,7 @@ async fn what_follows_from_a_delivery_is_queued_with_its_settlement_and_only_onc
     assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 2);
     assert_eq!(body(&fixture).await, r#""sent""#);
     assert_eq!(fixture.now(&alert).await.event_id.as_deref(), Some("e1"));
-    assert_eq!(fixture.claim(&pager()).await, None);
+    assert_eq!(fixture.claim(&alerts_queue()).await, None);
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn an_alert_becomes_what_its_call_says() {
     ];
     for (at, (settlement, state, unanswered)) in cases.into_iter().enumerate() {
         let alert = fixture.alert(&format!("m{at}")).await;
-        let row = fixture.store.heads(&pager(), DeliveryKind::Alert, 99).await.unwrap().pop().unwrap();
+        let row = fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 99).await.unwrap().pop().unwrap();
         let delivery = fixture.store.claim(row.id).await.unwrap().unwrap();
         fixture.settle(&delivery, settlement.clone()).await;
         let now = fixture.now(&alert).await;
@@ -151,7 +151,7 @@ async fn an_alert_is_not_withdrawn_once_its_cooldown_suppressed_another_one() {
     let fixture = Fixture::new().await;
     let withdrawn = Settlement::Withdrawn { reason: "deleted".into() };
     let first = fixture.alert("m1").await;
-    let delivery = fixture.claimed(&pager()).await;
+    let delivery = fixture.claimed(&alerts_queue()).await;
     let other = fixture.add(&new_alert("m2"), AlertState::Suppressed).await.unwrap();
     let behind = async |alert: &Alert| fixture.store.suppressed_behind(alert.id, 9).await.unwrap();
     assert_eq!(behind(&first).await, [other]);
@@ -162,7 +162,7 @@ async fn an_alert_is_not_withdrawn_once_its_cooldown_suppressed_another_one() {
     fixture.add(&new_alert("m4"), AlertState::Suppressed).await.unwrap();
     assert_eq!((behind(&first).await.len(), behind(&second).await.len()), (1, 1), "each stands for its own");
     let third = fixture.alert("m5").await;
-    let row = fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap().pop().unwrap();
+    let row = fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 9).await.unwrap().pop().unwrap();
     let delivery = fixture.store.claim(row.id).await.unwrap().unwrap();
     assert!(fixture.store.settle_delivery(&delivery, &withdrawn, &[]).await.unwrap());
     assert_eq!(fixture.now(&third).await.state, AlertState::Withdrawn);
@@ -172,13 +172,15 @@ async fn an_alert_is_not_withdrawn_once_its_cooldown_suppressed_another_one() {
 async fn crashes_in_a_row_are_counted_until_the_next_outcome() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
-    fixture.settle(&fixture.claimed(&pager()).await, Settlement::Crashed { reason: "a bug".into() }).await;
-    fixture.claimed(&pager()).await;
+    fixture
+        .settle(&fixture.claimed(&alerts_queue()).await, Settlement::Crashed { reason: "a bug".into() })
+        .await;
+    fixture.claimed(&alerts_queue()).await;
     let fixture = fixture.restarted().await;
-    let heads = fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap();
+    let heads = fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 9).await.unwrap();
     assert_eq!((heads[0].crashes, heads[0].unanswered), (2, 2), "a panic, and the end of the process");
-    fixture.settle(&fixture.claimed(&pager()).await, retry("refused")).await;
-    let heads = fixture.store.heads(&pager(), DeliveryKind::Alert, 9).await.unwrap();
+    fixture.settle(&fixture.claimed(&alerts_queue()).await, retry("refused")).await;
+    let heads = fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 9).await.unwrap();
     assert_eq!((heads[0].crashes, heads[0].unanswered), (0, 2));
 }
 
@@ -191,7 +193,7 @@ async fn two_alerts_that_signl4_names_alike_are_both_settled() {
     for alert in [&first, &second] {
         assert_eq!(fixture.now(alert).await.state, AlertState::Sent);
     }
-    assert_eq!(fixture.claim(&pager()).await, None);
+    assert_eq!(fixture.claim(&alerts_queue()).await, None);
 }
 
 #[tokio::test]
@@ -253,9 +255,9 @@ async fn the_waiting_rows_of_one_kind_move_to_another_queue() {
     let mut used = fixture.store.queues_in_use().await.unwrap();
     used.sort();
     assert_eq!(used, [(network.clone(), None), (network.clone(), Some(DeliveryKind::Alert))]);
-    let moved = fixture.store.move_queue(&network, DeliveryKind::Alert, &pager()).await.unwrap();
+    let moved = fixture.store.move_queue(&network, DeliveryKind::Alert, &alerts_queue()).await.unwrap();
     assert_eq!(moved, [Some(alert.id)]);
-    assert_eq!(fixture.claimed(&pager()).await.alert, Some(alert.id));
+    assert_eq!(fixture.claimed(&alerts_queue()).await.alert, Some(alert.id));
     assert_eq!(
         fixture.store.waiting_in(&network).await.unwrap(),
         1,

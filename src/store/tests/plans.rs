@@ -62,7 +62,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
 }
 
 impl Fixture {
-    /// Fills the pager's queue with rows of 5 kB, as long messages make them.
+    /// Fills the alerts queue with rows of 5 kB, as long messages make them.
     async fn fill(&self, ordering: &str) {
         let now = millis(Timestamp::now());
         let sql = sqlx::AssertSqlSafe(format!(

@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::fixture::{Fixture, new_database, opened, pager, server};
+use super::fixture::{Fixture, alerts_queue, new_database, opened, server};
 use crate::store::{Condition, DeliveryKind, Store, StoreError, StoreUrl};
 use signl4::NotificationId;
 
@@ -257,7 +257,7 @@ async fn a_row_whose_claim_may_or_may_not_hold_is_offered_again() {
     let Some(_) = server() else { return };
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
-    let head = fixture.store.heads(&pager(), DeliveryKind::Alert, 1).await.unwrap().remove(0);
+    let head = fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 1).await.unwrap().remove(0);
     // The claim is committed, and its answer does not arrive: the server ends the connection in the statement's trigger.
     let mut other = administrator(&fixture.url).await;
     other
@@ -283,7 +283,7 @@ async fn a_row_whose_claim_may_or_may_not_hold_is_offered_again() {
     other.execute("DROP TRIGGER late ON delivery").await.unwrap();
     // Here the server rolled it back; that it holds all the same is what the bot must reckon with.
     other.execute("UPDATE delivery SET state = 'under_way', attempts = attempts + 1").await.unwrap();
-    let delivery = fixture.claimed(&pager()).await;
+    let delivery = fixture.claimed(&alerts_queue()).await;
     assert_eq!((delivery.id, delivery.attempts), (head.id, 1));
 }
 

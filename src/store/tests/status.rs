@@ -2,7 +2,7 @@
 
 use jiff::{Timestamp, ToSpan};
 
-use super::fixture::{Fixture, delivered, outcome, pager, replies, reply, retry};
+use super::fixture::{Fixture, alerts_queue, delivered, outcome, replies, reply, retry};
 use crate::store::{
     Alert, AlertState, AlertTrail, Callbacks, DeliveryState, EventOutcome, InboxDepth, NewDelivery,
     QueueDepth,
@@ -49,11 +49,11 @@ async fn each_queue_tells_how_much_waits_since_when_and_why() {
         fixture.alert(message).await;
     }
     fixture.put(&reply("t1", "waits")).await;
-    let first = fixture.claimed(&pager()).await;
+    let first = fixture.claimed(&alerts_queue()).await;
     fixture.settle(&first, retry("SIGNL4 answered 503")).await;
     let [replying, paging] = &fixture.queues().await[..] else { panic!("two queues") };
     assert_eq!((replying.queue.clone(), replying.waiting, &replying.last_error), (replies(), 1, &None));
-    assert_eq!((paging.queue.clone(), paging.waiting, paging.attempts), (pager(), 3, 1));
+    assert_eq!((paging.queue.clone(), paging.waiting, paging.attempts), (alerts_queue(), 3, 1));
     assert_eq!(paging.oldest, first.created_at);
     assert_eq!(paging.last_error.as_deref(), Some("SIGNL4 answered 503"));
 }
@@ -91,7 +91,7 @@ async fn an_alert_comes_with_its_deliveries_and_events_in_their_order() {
     assert_eq!(older.events[0].actor.as_deref(), Some("Rene"));
     assert_eq!(older.events[0].correlation, "event_id");
     let [call, first, second] = &older.deliveries[..] else { panic!("{:?}", older.deliveries) };
-    assert_eq!(call.queue, pager());
+    assert_eq!(call.queue, alerts_queue());
     assert!(call.state == DeliveryState::Delivered && call.at >= alert.created_at, "{call:?}");
     assert_eq!((first.state, second.state), (DeliveryState::Delivered, DeliveryState::UnderWay));
 }
@@ -149,7 +149,7 @@ async fn the_alerts_that_were_sent_after_the_last_event_are_counted() {
 async fn the_last_alert_is_unconfirmed_until_signl4_names_it() {
     let fixture = Fixture::new().await;
     let unconfirmed =
-        async || fixture.store.last_alert_of(&pager()).await.unwrap().map(|last| last.unconfirmed);
+        async || fixture.store.last_alert_of(&alerts_queue()).await.unwrap().map(|last| last.unconfirmed);
     let alert = fixture.alert("m1").await;
     assert_eq!(unconfirmed().await, None);
     fixture.sent(None).await;

@@ -1,6 +1,6 @@
 //! A disk that fills up: an error for each write, nothing half done, and work goes on once there is space again.
 
-use super::fixture::{Fixture, delivered, new_alert, pager, reply};
+use super::fixture::{Fixture, alerts_queue, delivered, new_alert, reply};
 use crate::store::{AlertState, StoreError};
 use signl4::NotificationId;
 
@@ -42,7 +42,7 @@ async fn a_message_that_the_disk_has_no_space_for_can_be_given_again() {
 
     fixture.free_disk().await;
     let alert = fixture.alert("m1").await;
-    assert_eq!(fixture.claimed(&pager()).await.alert, Some(alert.id));
+    assert_eq!(fixture.claimed(&alerts_queue()).await.alert, Some(alert.id));
 }
 
 #[tokio::test]
@@ -59,7 +59,7 @@ async fn an_event_that_the_disk_has_no_space_for_is_not_stored() {
 async fn an_outcome_that_the_disk_has_no_space_for_is_settled_whole_later() {
     let fixture = Fixture::on_sqlite().await;
     let alert = fixture.alert("m1").await;
-    let delivery = fixture.claimed(&pager()).await;
+    let delivery = fixture.claimed(&alerts_queue()).await;
     let sent = delivered(Some("e1"));
     let then = [reply("m1", &long())];
     fixture.fill_disk().await;
@@ -82,7 +82,7 @@ async fn reading_goes_on_while_the_disk_is_full() {
     fixture.alert("m1").await;
     fixture.fill_disk().await;
     assert_full(fixture.store.receive_event(&NotificationId::new("n1"), long().as_bytes()).await);
-    assert_eq!(fixture.store.waiting_in(&pager()).await.unwrap(), 1);
+    assert_eq!(fixture.store.waiting_in(&alerts_queue()).await.unwrap(), 1);
     assert!(fixture.store.progress().await.unwrap().rooms.is_empty());
 }
 
