@@ -119,7 +119,7 @@ async fn readyz_says_what_is_missing_and_that_nothing_is() {
 }
 
 #[tokio::test]
-async fn while_nobody_can_be_paged_the_bot_says_so_everywhere_and_a_restart_is_not_asked_for() {
+async fn while_alerts_fail_every_endpoint_says_so_and_none_asks_for_a_restart() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let admin = Admin::of(&harness);
@@ -145,7 +145,7 @@ async fn while_nobody_can_be_paged_the_bot_says_so_everywhere_and_a_restart_is_n
 }
 
 #[tokio::test]
-async fn the_metrics_tell_of_an_alert_and_its_acknowledgement() {
+async fn the_metrics_count_an_alert_and_its_acknowledgement() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let admin = Admin::of(&harness);
@@ -203,7 +203,7 @@ async fn the_metrics_tell_of_an_alert_and_its_acknowledgement() {
 }
 
 #[tokio::test]
-async fn the_metrics_tell_of_refusals_interruptions_and_what_waits() {
+async fn the_metrics_count_refusals_interruptions_and_waiting_rows() {
     let harness = Harness::new().await;
     let mut bot = harness.start_bot().await;
     let admin = Admin::of(&harness);
@@ -228,7 +228,7 @@ async fn the_metrics_tell_of_refusals_interruptions_and_what_waits() {
 }
 
 #[tokio::test]
-async fn the_status_page_tells_an_alerts_story_and_no_text() {
+async fn the_status_page_shows_an_alerts_steps_and_no_text() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let admin = Admin::of(&harness);
@@ -259,7 +259,7 @@ async fn the_status_page_tells_an_alerts_story_and_no_text() {
 }
 
 #[tokio::test]
-async fn the_status_page_tells_what_waits_why_and_what_went_wrong() {
+async fn the_status_page_shows_what_waits_why_and_what_failed() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let admin = Admin::of(&harness);
@@ -343,7 +343,7 @@ async fn with_a_token_nothing_but_healthz_is_open() {
 }
 
 #[tokio::test]
-async fn who_shows_wrong_tokens_too_often_is_told_to_wait_and_the_right_one_still_passes() {
+async fn too_many_wrong_tokens_are_throttled_and_the_right_one_still_works() {
     let mut harness = Harness::new().await;
     harness.configure(&format!("token = {TOKEN:?}"));
     let bot = harness.spawn_bot();
@@ -371,7 +371,7 @@ async fn who_shows_wrong_tokens_too_often_is_told_to_wait_and_the_right_one_stil
 }
 
 #[tokio::test]
-async fn without_a_token_a_web_site_in_somebodys_browser_is_not_answered() {
+async fn without_a_token_requests_of_other_web_sites_are_refused() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let page = http().get(format!("{}/", harness.admin_url()));

@@ -235,7 +235,7 @@ async fn idle_connections_of_the_admin_listener_take_no_descriptors_from_the_ale
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_comes_in_through_every_crowd_of_strangers() {
+async fn events_are_accepted_during_a_flood() {
     let _alone = ALONE.lock().await;
     let harness = attacked().await;
     let bot = harness.start_bot().await;
@@ -256,7 +256,7 @@ async fn an_event_comes_in_through_every_crowd_of_strangers() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_comes_in_through_every_crowd_of_strangers_over_tls() {
+async fn events_are_accepted_during_a_flood_over_tls() {
     let _alone = ALONE.lock().await;
     let mut harness = attacked().await;
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -148,7 +148,7 @@ impl Said {
 }
 
 #[tokio::test]
-async fn where_all_is_well_everything_is_marked_so() {
+async fn without_problems_every_finding_is_fine() {
     let mut scene = Scene::set().await;
     scene.trigger(r##"["#general"]"##);
     let said = scene.check().await;
@@ -168,7 +168,7 @@ async fn where_all_is_well_everything_is_marked_so() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_no_rooms_is_answered_with_near_ones() {
+async fn an_unknown_room_name_gets_similar_suggestions() {
     let mut scene = Scene::set().await;
     scene.chat.create_room(NewRoom::channel("pumps").members([&scene.alice])).unwrap();
     scene.chat.create_room(NewRoom::group("pumps-night").members([&scene.alice, &scene.bot])).unwrap();
@@ -184,7 +184,7 @@ async fn a_name_that_is_no_rooms_is_answered_with_near_ones() {
 }
 
 #[tokio::test]
-async fn the_servers_version_is_told_and_one_that_was_never_tried_is_a_warning() {
+async fn the_server_version_is_shown_and_an_untested_one_is_a_warning() {
     for (version, mark, words) in [
         ("5.4.2", '!', ["runs version 5.4", "too old"]),
         ("6.13.1", '✓', ["runs version 6.13", ""]),
@@ -199,7 +199,7 @@ async fn the_servers_version_is_told_and_one_that_was_never_tried_is_a_warning()
 }
 
 #[tokio::test]
-async fn rooms_are_checked_by_the_names_that_people_see() {
+async fn rooms_are_checked_by_their_display_names() {
     let mut scene = Scene::set().await;
     let parent = scene.chat.room("general").unwrap();
     let hall = NewRoom::channel("Stoerung-Halle-3").shown_as("Störung Halle 3");
@@ -232,7 +232,7 @@ async fn a_name_that_the_server_refuses_to_look_up_is_found_among_the_channels()
 }
 
 #[tokio::test]
-async fn rooms_in_which_a_bot_is_of_no_use_are_told_with_the_reason() {
+async fn unusable_rooms_are_reported_with_the_reason() {
     let mut scene = Scene::set().await;
     let members = [&scene.alice, &scene.bot];
     scene.chat.create_room(NewRoom::channel("secret").members(members).encrypted()).unwrap();
@@ -271,7 +271,7 @@ async fn a_public_channel_is_joined_by_the_bot_and_not_by_the_check() {
 }
 
 #[tokio::test]
-async fn a_glob_tells_how_many_rooms_it_means_and_which_of_them_are_not_as_they_should_be() {
+async fn a_glob_shows_how_many_rooms_it_matches_and_which_have_problems() {
     let mut scene = Scene::set().await;
     let members = [&scene.alice, &scene.bot];
     for name in ["ops-1", "ops-2"] {
@@ -290,7 +290,7 @@ async fn a_glob_tells_how_many_rooms_it_means_and_which_of_them_are_not_as_they_
 }
 
 #[tokio::test]
-async fn an_account_without_the_role_bot_is_told_what_it_lacks() {
+async fn an_account_without_the_role_bot_shows_what_it_lacks() {
     let mut scene = Scene::of(NewUser::named("pager")).await;
     scene.trigger(r##"["general"]"##);
     let said = scene.check().await;
@@ -306,7 +306,7 @@ async fn an_account_without_the_role_bot_is_told_what_it_lacks() {
 }
 
 #[tokio::test]
-async fn an_account_that_may_do_everything_is_a_warning() {
+async fn an_administrator_account_is_a_warning() {
     let scene = Scene::of(NewUser::bot("signl4.bot").role("admin")).await;
     let said = scene.check().await;
     said.works();
@@ -324,7 +324,7 @@ async fn a_password_logs_in_as_well_and_leaves_no_login_behind() {
 }
 
 #[tokio::test]
-async fn an_account_that_cannot_log_in_is_told_how_to_mend_it() {
+async fn a_refused_login_is_reported_with_a_fix() {
     let mut scene = Scene::set().await;
     scene.trigger(r##"["general"]"##);
     scene.chat.revoke_token(&scene.bot, &scene.token).unwrap();
@@ -397,7 +397,7 @@ async fn threads_that_are_switched_off_are_a_warning() {
 }
 
 #[tokio::test]
-async fn every_team_is_asked_for_and_an_idle_one_is_told_of() {
+async fn every_team_is_probed_and_an_unused_one_is_reported() {
     let mut scene = Scene::set().await;
     let network = scene.signl4.webhook_url("network");
     // Bound, so that nobody else can use the port, but not listening.
@@ -477,7 +477,7 @@ async fn a_short_secret_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_broken_configuration_ends_with_2_and_asks_nobody() {
+async fn an_invalid_configuration_exits_with_2_before_any_call() {
     let scene = Scene::set().await;
     let said = scene.check_with("[rocketchat]\nurl = 7\n").await;
     assert_eq!((said.code, said.stdout.as_str()), (2, ""));

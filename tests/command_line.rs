@@ -84,7 +84,7 @@ fn complaint(output: &Output, code: i32) -> String {
 }
 
 #[test]
-fn a_broken_configuration_ends_every_command_with_2_and_one_line_that_names_file_and_key() {
+fn with_an_invalid_configuration_every_command_exits_with_2_and_names_file_and_key() {
     let broken =
         SOUND.replace("auth_token = \"s3cret-of-the-tests\"", "auth_token = [\"s3cret-of-the-tests\"]");
     for command in [&["run"][..], &["check"], &["health"], &["test", "SIGNL4"]] {
@@ -105,13 +105,13 @@ fn every_problem_has_its_line() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     let line = complaint(&run(SOUND, &["run", "--config", "other.toml"]), 2);
     assert!(line.starts_with("other.toml: cannot be read ("), "{line}");
 }
 
 #[test]
-fn a_log_filter_that_is_none_ends_it_with_2() {
+fn an_invalid_log_filter_exits_with_2() {
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
         .current_dir(directory.path())
@@ -123,7 +123,7 @@ fn a_log_filter_that_is_none_ends_it_with_2() {
 }
 
 #[test]
-fn wrong_usage_ends_it_with_2() {
+fn wrong_usage_exits_with_2() {
     for arguments in [&[][..], &["test"], &["rnu"], &["run", "--confg", "x"], &["demo", "--port", "99999"]] {
         let output = run(SOUND, arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?} {output:?}");
@@ -154,7 +154,7 @@ fn a_dry_run_shows_the_trigger_and_the_event_that_would_be_sent() {
 }
 
 #[test]
-fn a_dry_run_plays_in_the_room_and_by_the_user_that_are_named() {
+fn a_dry_run_uses_the_given_room_and_user() {
     let both = format!("{SOUND}{TRIGGERS}");
     let report = stdout(&run(&both, &["test", "pump 3 is down", "--room", "#ops"]));
     assert!(report.contains("in #ops by @alice, it matches the trigger \"pumps\""), "{report}");
@@ -178,7 +178,7 @@ fn a_dry_run_plays_in_the_room_and_by_the_user_that_are_named() {
 }
 
 #[test]
-fn a_dry_run_takes_rooms_and_people_by_the_names_that_people_see() {
+fn a_dry_run_accepts_display_names_of_rooms_and_users() {
     let config = format!(
         "{SOUND}\n[[trigger]]\nname = \"halls\"\npattern = 'pump'\nrooms = [\"Störung *\"]\n\
          users = [\"@anna:example.org\", \"id:u7\", \"name:Werk Ost\"]\n"
@@ -194,7 +194,7 @@ fn a_dry_run_takes_rooms_and_people_by_the_names_that_people_see() {
 }
 
 #[test]
-fn a_dry_run_without_a_room_finds_a_room_and_an_author_that_the_trigger_takes() {
+fn a_dry_run_without_a_room_picks_a_matching_room_and_author() {
     let report = stdout(&run(&format!("{SOUND}{TRIGGERS}"), &["test", "router 7 is down"]));
     assert!(report.contains("in #net-x by @zabbix, it matches the trigger \"routers\""), "{report}");
     assert!(report.contains("pages the team \"network\""), "{report}");
@@ -229,7 +229,7 @@ fn event(report: &str) -> serde_json::Value {
 }
 
 #[test]
-fn the_demo_starts_where_there_are_no_certificates_as_in_an_empty_image() {
+fn the_demo_starts_without_system_certificates() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("none.pem"), "").unwrap();
     let mut demo = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))

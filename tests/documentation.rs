@@ -65,7 +65,7 @@ fn every_page_of_the_documentation_is_reached_from_the_readme() {
 }
 
 #[test]
-fn every_picture_is_small_told_in_words_and_shown() {
+fn every_image_is_small_described_and_used() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let picture = Regex::new(r"!\[([^\]]*)\]\(([^)\s]+)\)").unwrap();
     let mut shown = BTreeSet::new();

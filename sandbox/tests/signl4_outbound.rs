@@ -78,7 +78,7 @@ async fn with_an_alert() -> (Signl4, Receiver, String) {
 }
 
 #[tokio::test]
-async fn raising_and_each_step_are_told_in_the_documented_shapes() {
+async fn raising_and_each_step_are_notified_in_the_documented_shapes() {
     let mut receiver = Receiver::start("127.0.0.1:0", StatusCode::OK).await;
     let signl4 = started(&receiver.url()).await;
     let answer = page(&signl4, "pump 3 is down").await;
@@ -131,7 +131,7 @@ async fn escalation_nobody_on_duty_and_failure_have_no_user() {
 }
 
 #[tokio::test]
-async fn a_note_typed_with_the_acknowledgement_rides_on_the_201() {
+async fn a_note_typed_with_the_acknowledgement_is_part_of_the_201() {
     let (signl4, mut receiver, id) = with_an_alert().await;
     signl4.acknowledge_with_note(&id, "Mia", "on my way").unwrap();
     let event = receiver.next().await;
@@ -156,7 +156,7 @@ async fn test_duty_and_raw_events_carry_no_alert() {
 }
 
 #[tokio::test]
-async fn a_handed_over_phone_is_told_as_punched_out_and_punched_in() {
+async fn a_handed_over_phone_is_notified_as_punched_out_and_punched_in() {
     let mut receiver = Receiver::start("127.0.0.1:0", StatusCode::OK).await;
     let signl4 = started(&receiver.url()).await;
     signl4.hand_over_duty("Rene").unwrap();
@@ -170,7 +170,7 @@ async fn a_handed_over_phone_is_told_as_punched_out_and_punched_in() {
 }
 
 #[tokio::test]
-async fn a_step_that_the_state_forbids_changes_and_tells_nothing() {
+async fn a_step_that_the_state_forbids_changes_and_notifies_nothing() {
     let (signl4, _receiver, id) = with_an_alert().await;
     signl4.close(&id, "Rene").unwrap();
     let before = signl4.notifications().len();

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn signl4s_own_name_for_the_alert_beats_everything_else() {
+    fn a_known_event_id_takes_precedence() {
         let found = Candidates { by_event_id: Some("m1"), call_under_way: true, ..unanswered(&["m2"]) };
         let wanted = ReplyTarget::Thread("m1", FoundBy::EventId);
         assert_eq!(target(&new_name(), OTHER, found), wanted);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn between_several_alerts_without_an_answer_nobody_guesses() {
+    fn between_several_unanswered_alerts_none_is_guessed() {
         let decided = decide(&new_name(), RAISED, unanswered(&["m2", "m1"]));
         assert_eq!((decided.target, decided.name), (room(&["m2", "m1"]), Name::Unclaimed));
         assert!(decided.raised.is_empty());
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_overtook_the_answer_waits_for_it_but_not_for_ever() {
+    fn an_event_that_overtook_the_answer_waits_for_it_for_a_limited_time() {
         let found = Candidates { call_under_way: true, ..nothing() };
         assert_eq!(target(&new_name(), OTHER, found.clone()), ReplyTarget::Later);
         assert_eq!(correlate(&new_name(), OTHER, found, false, |_| true).target, room(&[]));
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_somebody_elses_alert_goes_nowhere() {
+    fn an_event_of_a_foreign_alert_is_ignored() {
         for reference in
             [reference(Some("x"), Some("INC091210")), reference(Some("x"), None), reference(None, None)]
         {

@@ -139,7 +139,7 @@ fn markup_and_lines_come_out_as_they_went_in() {
 }
 
 #[test]
-fn what_comes_out_blank_gives_way_to_the_default_or_is_left_out() {
+fn a_blank_result_is_replaced_by_the_default_or_left_out() {
     let blank = "  {{ nothing }}\n";
     let parts =
         ["title", "message", "external_id", "service", "location", "Severity"].map(|key| (key, blank));
@@ -152,7 +152,7 @@ fn what_comes_out_blank_gives_way_to_the_default_or_is_left_out() {
 }
 
 #[test]
-fn a_template_that_fails_is_told_of_and_the_page_goes_out_all_the_same() {
+fn a_failing_template_is_reported_and_the_alert_is_still_sent() {
     let parts = ["title", "message", "external_id", "service", "Severity"].map(|key| (key, "{{ text + 1 }}"));
     let (alert, faults) = alert_and_faults(&with("pump", &parts), &message("pump 3"), &general());
     assert_eq!(alert.title, "Alert from Rocket.Chat");

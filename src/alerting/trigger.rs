@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn users_are_the_only_ones_who_count() {
+    fn only_listed_users_trigger() {
         let mut trigger = trigger("t", &["."]);
         assert!(admits(&trigger, &message("x")));
         trigger.users = vec![user("zabbix")];
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn excluded_users_never_count_not_even_where_they_are_named() {
+    fn excluded_users_never_trigger_even_if_they_are_listed() {
         let mut trigger = trigger("t", &["."]);
         trigger.exclude_users = vec![user("ANNA")];
         assert!(!admits(&trigger, &message("x")));

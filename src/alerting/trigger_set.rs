@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_that_does_not_take_the_message_stands_in_nobodys_way() {
+    fn a_trigger_that_does_not_match_blocks_no_other() {
         let mut elsewhere = trigger("elsewhere", &["pump"]);
         elsewhere.rooms = vec![RoomPattern::parse("#ops").unwrap()];
         let mut others = trigger("others", &["pump"]);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_unless_matches_sets_off_nothing_and_stands_in_nobodys_way() {
+    fn what_unless_matches_triggers_nothing_and_blocks_no_other_trigger() {
         let mut pumps = trigger("pumps", &["pump"]);
         pumps.unless = Some(Pattern::expression(r"(?i)\bresolved\b").unwrap());
         let triggers = set([pumps, trigger("all", &["SIGNL4"])]);

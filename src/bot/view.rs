@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn each_trigger_tells_its_rooms_by_name_and_what_it_did_not_find() {
+    fn each_trigger_lists_its_rooms_by_name_and_what_it_did_not_find() {
         let names = names(
             "[[trigger]]\nname = \"t\"\npattern = \"x\"\nrooms = [\"ops-*\", \"#general\", \"id:gone\"]\n",
         );

@@ -155,7 +155,7 @@ mod tests {
     use crate::check::Grade;
 
     #[test]
-    fn callbacks_that_do_not_come_are_a_warning_and_one_that_came_is_told() {
+    fn missing_callbacks_are_a_warning_and_a_received_one_is_shown() {
         let now = Timestamp::UNIX_EPOCH + 400_000.hours();
         let never = Callbacks { sent: 3, first_sent: Some(now - 2.hours()), last_event: None };
         assert_eq!(callback(&never, now).unwrap().grade, Grade::Warning);

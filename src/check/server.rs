@@ -334,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_account_is_told_once_with_what_to_do_about_it() {
+    fn a_refused_account_is_reported_once_with_a_fix() {
         let unauthorized = RestError::Unauthorized { code: String::new(), reason: "refused".into() };
         let problem = || Remark::problem("refuses the login", "check username and password");
         assert_eq!(no_account(&unauthorized, problem()), [Finding::new("account", problem())]);

@@ -138,7 +138,7 @@ async fn an_event_comes_in_over_tls() {
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_shown_without_a_restart() {
+async fn a_renewed_certificate_is_used_without_a_restart() {
     let files = Files::new();
     let served = served(Some(&files.tls), Limits::default()).await;
     let renewed = files.renew();
@@ -183,7 +183,7 @@ async fn an_unfinished_handshake_or_head_is_closed() {
 }
 
 #[tokio::test]
-async fn where_all_places_are_taken_the_connection_that_waits_longest_is_closed() {
+async fn at_the_connection_limit_the_oldest_one_without_a_request_is_closed() {
     let files = Files::new();
     let certificate = files.renew();
     let limits = Limits { connections: 2, ..Limits::default() };

@@ -16,7 +16,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(2_500);
 const WAY_OUT: &str = "create a new one (Profile > Personal Access Tokens)";
 
 #[tokio::test]
-async fn logged_out_by_force_the_bot_comes_back_and_misses_nothing() {
+async fn after_a_forced_logout_the_bot_logs_in_again_and_misses_nothing() {
     let harness = Harness::new().await.with_password();
     let bot = harness.start_bot().await;
     harness.flush().await;
@@ -27,7 +27,7 @@ async fn logged_out_by_force_the_bot_comes_back_and_misses_nothing() {
 }
 
 #[tokio::test]
-async fn with_a_password_a_revoked_login_is_made_anew_for_the_session_and_for_replies() {
+async fn a_revoked_login_is_renewed_with_the_password_for_session_and_replies() {
     let harness = Harness::new().await.with_password();
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
@@ -40,7 +40,7 @@ async fn with_a_password_a_revoked_login_is_made_anew_for_the_session_and_for_re
 }
 
 #[tokio::test]
-async fn with_a_revoked_token_the_bot_stays_up_says_what_to_do_and_a_new_one_takes_up_what_waited() {
+async fn with_a_revoked_token_the_bot_keeps_running_and_a_new_one_delivers_what_waited() {
     let mut harness = Harness::new().await.with_fast_tempo();
     let mut bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
@@ -65,7 +65,7 @@ async fn with_a_revoked_token_the_bot_stays_up_says_what_to_do_and_a_new_one_tak
 }
 
 #[tokio::test]
-async fn a_token_that_rest_refuses_while_the_socket_goes_on_is_reported_and_pages_go_on() {
+async fn a_token_refused_by_rest_alone_is_reported_and_alerts_continue() {
     let harness = Harness::new().await.with_fast_tempo();
     harness.chat.faults().set(|switches| switches.streamer = true);
     let bot = harness.start_bot().await;
@@ -84,7 +84,7 @@ async fn a_token_that_rest_refuses_while_the_socket_goes_on_is_reported_and_page
 }
 
 #[tokio::test]
-async fn started_with_a_wrong_token_the_bot_stays_up_and_says_what_to_do() {
+async fn with_a_wrong_token_the_bot_keeps_running_and_says_what_to_do() {
     let mut harness = Harness::new().await;
     harness.token = "no-such-token".into();
     let mut bot = harness.spawn_bot();
@@ -95,7 +95,7 @@ async fn started_with_a_wrong_token_the_bot_stays_up_and_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_tried_seldom_enough_for_no_lock_and_until_it_is_right() {
+async fn a_wrong_password_is_retried_slowly_enough_not_to_lock_the_account() {
     for version in ["7.5.0", "8.0.1"] {
         let options = Options { version: version.into(), ..Options::default() };
         let harness = Harness::with_options(options, signl4::Options::default()).await;
@@ -115,7 +115,7 @@ async fn a_wrong_password_is_tried_seldom_enough_for_no_lock_and_until_it_is_rig
 }
 
 #[tokio::test]
-async fn replies_that_are_unauthorized_for_a_while_wait_until_the_account_is_mended() {
+async fn unauthorized_replies_wait_until_the_account_is_fixed() {
     let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");

@@ -51,7 +51,7 @@ async fn while_a_gateway_answers_for_one_alert_the_events_of_another_stay_in_its
 }
 
 #[tokio::test]
-async fn an_alert_that_the_answer_does_not_name_is_not_raised_again_and_is_named_by_its_first_event() {
+async fn an_alert_whose_answer_has_no_event_id_gets_it_from_its_first_event() {
     for answer in ["", "OK", "{}", r#"{"message":"queued"}"#] {
         let harness = Harness::new().await.with_fast_tempo();
         let bot = harness.start_bot().await;
@@ -76,7 +76,7 @@ async fn an_alert_that_the_answer_does_not_name_is_not_raised_again_and_is_named
 }
 
 #[tokio::test]
-async fn the_event_of_one_of_two_alerts_that_were_not_named_goes_into_the_room() {
+async fn with_two_alerts_without_event_ids_an_event_goes_into_the_room() {
     let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     harness.signl4.faults().outbound(OutboundFault::Drop, Times::Next(2));

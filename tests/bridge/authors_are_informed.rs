@@ -9,7 +9,7 @@ use signl4_rocketchat::bot::Tempo;
 use crate::harness::{Harness, SOON, fast};
 
 #[tokio::test]
-async fn an_alert_that_went_out_is_shown_by_a_reaction() {
+async fn a_sent_alert_gets_a_reaction() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
@@ -19,7 +19,7 @@ async fn an_alert_that_went_out_is_shown_by_a_reaction() {
 }
 
 #[tokio::test]
-async fn an_alert_that_went_out_is_not_told_where_nobody_wants_that_and_its_events_are() {
+async fn with_on_sent_none_a_sent_alert_is_not_confirmed_but_its_events_are_posted() {
     let mut harness = Harness::new().await;
     harness.configure("[replies]\non_sent = \"none\"");
     let harness = harness.posting_as("Night watch", "https://chat.example.com/watch.png");
@@ -36,7 +36,7 @@ async fn an_alert_that_went_out_is_not_told_where_nobody_wants_that_and_its_even
 }
 
 #[tokio::test]
-async fn an_alert_that_went_out_is_told_in_words_where_the_administrator_likes_that_better() {
+async fn with_on_sent_reply_a_sent_alert_gets_a_reply() {
     let mut harness = Harness::new().await;
     harness.configure("[replies]\non_sent = \"reply\"\nsent = \"Paged.\"");
     let _bot = harness.start_bot().await;
@@ -45,7 +45,7 @@ async fn an_alert_that_went_out_is_told_in_words_where_the_administrator_likes_t
 }
 
 #[tokio::test]
-async fn an_alert_that_signl4_rejects_is_told_in_the_thread_at_once() {
+async fn a_rejected_alert_is_reported_in_its_thread_at_once() {
     let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
@@ -59,7 +59,7 @@ async fn an_alert_that_signl4_rejects_is_told_in_the_thread_at_once() {
 }
 
 #[tokio::test]
-async fn who_was_told_that_an_alert_was_raised_a_short_while_ago_learns_that_it_was_not() {
+async fn a_message_suppressed_by_a_cooldown_learns_that_the_earlier_alert_failed() {
     let mut harness = Harness::new().await.with_fast_tempo();
     harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\ncooldown = \"1h\"");
     let bot = harness.start_bot().await;
@@ -92,7 +92,7 @@ async fn without_the_right_to_impersonate_replies_come_under_the_bots_own_name()
 }
 
 #[tokio::test]
-async fn an_alert_that_does_not_get_through_is_told_once_in_its_thread_and_again_when_it_goes_out() {
+async fn a_delayed_alert_is_reported_once_and_again_when_it_is_sent() {
     let harness = Harness::new().await;
     let _bot = harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..fast() }).await;
     harness.signl4.refuse().await;
@@ -108,7 +108,7 @@ async fn an_alert_that_does_not_get_through_is_told_once_in_its_thread_and_again
 }
 
 #[tokio::test]
-async fn a_delay_is_told_before_its_end_also_where_the_thread_could_not_be_written_to_meanwhile() {
+async fn a_delay_is_reported_before_its_end_even_if_the_thread_was_unavailable() {
     let harness = Harness::new().await;
     let _bot = harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..fast() }).await;
     harness.chat.faults().rest_always("chat.sendMessage", RestFault::status(503));

@@ -10,7 +10,7 @@ use crate::harness::Harness;
 const ROOMS: usize = 30;
 
 #[tokio::test]
-async fn the_calls_after_a_reconnect_follow_the_rooms_with_news_and_not_the_rooms() {
+async fn after_a_reconnect_only_rooms_with_changes_cost_calls() {
     let harness = Harness::new().await;
     let room = |at| NewRoom::channel(format!("room-{at}")).members([&harness.alice, &harness.bot]);
     let rooms: Vec<Room> = (0..ROOMS).map(|at| harness.chat.create_room(room(at)).unwrap()).collect();
@@ -103,7 +103,7 @@ async fn what_is_older_than_catch_up_is_reported_once_and_does_not_alert() {
 }
 
 #[tokio::test]
-async fn without_a_look_back_nothing_that_was_missed_alerts_and_no_room_is_read() {
+async fn with_catch_up_zero_no_room_is_read_and_missed_messages_do_not_alert() {
     let harness = Harness::new().await.with_catch_up("0s");
     let bot = harness.start_bot().await;
     harness.flush().await;

@@ -41,7 +41,7 @@ async fn the_failure_notices_of_two_bots_in_one_room_page_nobody() {
 }
 
 #[tokio::test]
-async fn the_word_of_a_delay_from_two_bots_in_one_room_pages_nobody() {
+async fn delay_notices_of_two_bots_in_one_room_page_nobody() {
     let (first, second) = two_bots("[replies]\ndelayed = \"SIGNL4 is late: {{ reason }}\"").await;
     let tempo = || Tempo { late_after: Duration::from_millis(200), ..fast() };
     let (_first, _second) = (first.start_in_process(tempo()).await, second.start_in_process(tempo()).await);
@@ -56,7 +56,7 @@ async fn the_word_of_a_delay_from_two_bots_in_one_room_pages_nobody() {
 }
 
 #[tokio::test]
-async fn the_replies_of_two_bots_that_were_down_page_nobody_when_they_read_what_they_missed() {
+async fn replies_of_two_bots_found_by_the_backfill_page_nobody() {
     let (first, second) = two_bots("[replies]\nnot_sent = \"SIGNL4 failed: {{ reason }}\"").await;
     let (first_bot, second_bot) = (first.start_bot().await, second.start_bot().await);
     first.signl4.faults().webhook(WebhookFault::Status(404), Times::Always);
@@ -83,7 +83,7 @@ async fn a_reply_of_the_program_pages_nobody_whoever_posts_it() {
 }
 
 #[tokio::test]
-async fn an_integration_that_posts_as_the_bots_own_account_is_told_of_once() {
+async fn an_integration_posting_as_the_bots_account_is_warned_about_once() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     for pump in 1..=3 {
@@ -97,7 +97,7 @@ async fn an_integration_that_posts_as_the_bots_own_account_is_told_of_once() {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_that_messages_of_the_bots_own_account_never_page() {
+async fn a_dry_run_says_that_the_bots_own_messages_never_page() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     for (user, is_own) in [("@signl4.bot", true), ("alice", false)] {

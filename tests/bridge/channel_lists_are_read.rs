@@ -51,7 +51,7 @@ impl Harness {
 }
 
 #[tokio::test]
-async fn a_list_or_a_look_up_that_the_server_refuses_passes_over_nothing() {
+async fn a_refused_list_or_lookup_skips_no_message() {
     for (watched, route) in [("ops-*", "channels.list"), ("ops-1", "rooms.info")] {
         let mut harness = Harness::new().await.with_fast_tempo();
         harness.watch(&["operations", watched]);
@@ -76,7 +76,7 @@ async fn a_list_or_a_look_up_that_the_server_refuses_passes_over_nothing() {
 }
 
 #[tokio::test]
-async fn a_set_back_of_the_servers_clock_ends_no_list_too_early() {
+async fn a_server_clock_set_back_ends_no_list_too_early() {
     let harness = listening().await;
     let room = harness.channel("ops-1");
     let chatter = harness.chatter();
@@ -105,7 +105,7 @@ async fn a_set_back_of_the_servers_clock_ends_no_list_too_early() {
 }
 
 #[tokio::test]
-async fn a_channel_that_changes_while_the_pages_are_read_is_read_all_the_same() {
+async fn a_channel_that_changes_during_paging_is_still_read() {
     let harness = listening().await;
     let room = harness.channel("ops-1");
     let chatter = harness.chatter();
@@ -145,7 +145,7 @@ async fn a_channel_that_a_round_finds_and_joins_is_read_by_it() {
 }
 
 #[tokio::test]
-async fn what_the_stream_dropped_in_the_bots_own_rooms_waits_for_no_list() {
+async fn messages_dropped_in_joined_rooms_do_not_wait_for_the_channel_list() {
     let harness = listening().await;
     let _bot = harness.start_in_process(slow_rounds()).await;
     // Right after it the next round is some seconds away.
@@ -157,7 +157,7 @@ async fn what_the_stream_dropped_in_the_bots_own_rooms_waits_for_no_list() {
 }
 
 #[tokio::test]
-async fn a_channel_renamed_into_a_pattern_is_watched_since_the_last_round_however_young_it_is() {
+async fn a_channel_renamed_into_a_pattern_is_watched_since_the_last_round() {
     let harness = listening().await;
     let _bot = harness.start_in_process(fast_rounds()).await;
     harness.wait_for_lists(2).await;
@@ -176,7 +176,7 @@ async fn a_channel_renamed_into_a_pattern_is_watched_since_the_last_round_howeve
 }
 
 #[tokio::test]
-async fn a_channel_that_may_not_be_read_is_asked_for_once_a_session() {
+async fn an_unreadable_channel_is_requested_once_per_session() {
     let harness = listening().await;
     let room = harness.channel("ops-1");
     harness.chat.faults().rest_always_in(&room, "chat.syncMessages", RestFault::status(403));

@@ -11,7 +11,7 @@ use crate::harness::{FakeClock, Harness};
 const HOUR: Duration = Duration::from_secs(3_600);
 
 #[tokio::test]
-async fn a_room_joined_by_a_clock_that_was_set_back_since_alerts_all_the_same() {
+async fn a_room_joined_before_the_clock_was_set_back_still_alerts() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     bot.wait_for_log(&["caught up"]).await;
@@ -25,7 +25,7 @@ async fn a_room_joined_by_a_clock_that_was_set_back_since_alerts_all_the_same() 
 }
 
 #[tokio::test]
-async fn a_set_back_that_a_message_told_of_lets_the_next_round_pass_over_nothing() {
+async fn after_a_clock_set_back_seen_in_a_message_the_next_round_skips_nothing() {
     let harness = Harness::new().await;
     harness.chat.store_last_message(false);
     let tempo = Tempo { look_again: Duration::from_secs(4), ..Tempo::default() };
@@ -42,7 +42,7 @@ async fn a_set_back_that_a_message_told_of_lets_the_next_round_pass_over_nothing
 
 #[tokio::test]
 #[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
-async fn our_own_clock_set_forward_pages_for_nothing_from_before_a_room_was_watched() {
+async fn setting_our_clock_forward_pages_nothing_from_before_a_room_was_watched() {
     let mut harness = Harness::new().await;
     let clock = FakeClock::of(&mut harness).unwrap();
     let room = harness.chat.create_room(NewRoom::group("new").members([&harness.alice])).unwrap();
@@ -63,7 +63,7 @@ async fn our_own_clock_set_forward_pages_for_nothing_from_before_a_room_was_watc
 
 #[tokio::test]
 #[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
-async fn however_our_own_clock_is_set_what_the_stream_dropped_pages_once() {
+async fn a_message_dropped_by_the_stream_pages_once_however_our_clock_is_set() {
     let mut harness = Harness::new().await;
     let clock = FakeClock::of(&mut harness).unwrap();
     let bot = harness.start_bot().await;
@@ -88,7 +88,7 @@ async fn however_our_own_clock_is_set_what_the_stream_dropped_pages_once() {
 
 #[tokio::test]
 #[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
-async fn our_own_clock_set_back_together_with_the_servers_hides_no_message() {
+async fn setting_our_clock_and_the_servers_back_hides_no_message() {
     let mut harness = Harness::new().await;
     let clock = FakeClock::of(&mut harness).unwrap();
     let bot = harness.start_bot().await;
@@ -106,7 +106,7 @@ async fn our_own_clock_set_back_together_with_the_servers_hides_no_message() {
 
 #[tokio::test]
 #[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
-async fn our_own_clock_set_back_keeps_no_alert_waiting_for_it() {
+async fn setting_our_clock_back_delays_no_alert() {
     let mut harness = Harness::new().await;
     let clock = FakeClock::of(&mut harness).unwrap();
     let bot = harness.start_bot().await;
@@ -154,7 +154,7 @@ async fn clocks_set_back_together_while_the_bot_is_down_hide_no_message() {
 
 #[tokio::test]
 #[ignore = "needs libfaketime: LIBFAKETIME=…/libfaketimeMT.so.1"]
-async fn our_own_clock_set_far_ahead_deletes_nothing_that_is_still_needed() {
+async fn setting_our_clock_far_ahead_deletes_nothing_still_needed() {
     const DAYS: i64 = 86_400;
     let mut harness = Harness::new().await;
     harness.configure("[store]\nkeep = \"1d\"");

@@ -113,7 +113,7 @@ impl Scene {
 /// Sessions that are open go on, and so does the bot; what it cannot do is to connect anew.
 #[tokio::test]
 #[ignore = "needs PostgreSQL's programs"]
-async fn a_database_that_refuses_the_bot_is_named_and_the_bot_goes_on_once_it_does_not() {
+async fn a_database_that_refuses_the_bot_is_reported_and_the_bot_recovers() {
     let mut scene = Scene::new().await;
     for (fails, reason, repairs) in [
         (
@@ -160,7 +160,7 @@ async fn a_database_that_refuses_the_bot_is_named_and_the_bot_goes_on_once_it_do
 /// The other connections go on, so that the store can be read and written.
 #[tokio::test]
 #[ignore = "needs PostgreSQL's programs"]
-async fn a_bot_that_cannot_open_the_session_with_the_lock_again_is_down_until_it_can() {
+async fn without_its_lock_session_the_bot_is_down_until_it_can_reopen_it() {
     const END_SESSION: &str =
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'";
     let mut scene = Scene::new().await;
@@ -178,7 +178,7 @@ async fn a_bot_that_cannot_open_the_session_with_the_lock_again_is_down_until_it
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL's programs"]
-async fn a_server_that_stops_and_starts_is_named_and_the_bot_goes_on_once_it_is_back() {
+async fn a_restarted_database_server_is_reported_and_the_bot_recovers() {
     let mut scene = Scene::new().await;
     scene.server.stop().await;
     scene
@@ -235,7 +235,7 @@ async fn a_failover_to_a_standby_server_loses_nothing() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL's programs, and a Linux with user namespaces, to mount a disk"]
-async fn a_full_disk_of_the_server_is_named_and_the_bot_goes_on_once_there_is_space() {
+async fn a_full_disk_of_the_database_server_is_reported_and_the_bot_recovers() {
     let mount = "mkdir -m 700 DIR/small && mount -t tmpfs -o size=24m,mode=700 tmpfs DIR/small";
     let server = Server::start_with(&[], mount).await;
     let disk = server.path("small");

@@ -36,7 +36,7 @@ fn texts(all: &[String]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn where_no_websocket_opens_messages_page_within_half_a_minute_as_long_as_that_lasts() {
+async fn without_a_websocket_messages_page_within_half_a_minute() {
     let harness = Harness::new().await;
     harness.chat.faults().set(|switches| switches.refuse_websockets = true);
     let mut bot = harness.start_bot().await;
@@ -56,7 +56,7 @@ async fn where_no_websocket_opens_messages_page_within_half_a_minute_as_long_as_
 }
 
 #[tokio::test]
-async fn without_a_websocket_messages_page_also_where_missed_ones_do_not() {
+async fn without_a_websocket_messages_page_even_with_catch_up_zero() {
     let harness = Harness::new().await.with_catch_up("0s");
     harness.chat.faults().set(|switches| switches.refuse_websockets = true);
     let _bot = harness.start_bot().await;
@@ -71,7 +71,7 @@ async fn without_a_websocket_messages_page_also_where_missed_ones_do_not() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_lost_and_not_found_again_is_stood_in_for_by_polling() {
+async fn polling_replaces_a_lost_session() {
     let harness = Harness::new().await.with_fast_tempo();
     // So that the rooms are read, and not only listed.
     harness.chat.store_last_message(false);
@@ -96,7 +96,7 @@ async fn a_session_that_is_lost_and_not_found_again_is_stood_in_for_by_polling()
 }
 
 #[tokio::test]
-async fn by_an_account_with_few_calls_three_hundred_missed_rooms_page_within_a_minute() {
+async fn a_rate_limited_account_pages_for_300_missed_rooms_within_a_minute() {
     let chat = Options {
         limits: Limits { rest: Some(Limit::per_seconds(10, 60)), ..Limits::OFF },
         ..Options::default()
@@ -114,7 +114,7 @@ async fn by_an_account_with_few_calls_three_hundred_missed_rooms_page_within_a_m
 }
 
 #[tokio::test]
-async fn by_an_account_with_few_calls_what_came_before_the_last_message_of_each_room_follows() {
+async fn a_rate_limited_account_pages_for_earlier_messages_after_the_last_ones() {
     let chat = Options {
         limits: Limits { rest: Some(Limit::per_seconds(10, 2)), ..Limits::OFF },
         ..Options::default()
@@ -134,7 +134,7 @@ async fn by_an_account_with_few_calls_what_came_before_the_last_message_of_each_
 }
 
 #[tokio::test]
-async fn a_message_that_the_stream_never_brought_pages_within_a_quarter_of_a_minute() {
+async fn a_message_dropped_by_the_stream_pages_within_15_seconds() {
     let harness = Harness::new().await;
     harness.chat.deny(&harness.bot, "api-bypass-rate-limit").unwrap();
     let bot = harness.start_bot().await;
@@ -150,7 +150,7 @@ async fn a_message_that_the_stream_never_brought_pages_within_a_quarter_of_a_min
 }
 
 #[tokio::test]
-async fn rooms_that_answer_500_hold_up_no_room_after_them() {
+async fn rooms_that_answer_500_delay_no_later_room() {
     let harness = Harness::new().await;
     harness.chat.store_last_message(false);
     let rooms = harness.groups(9);

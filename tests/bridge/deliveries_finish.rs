@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::harness::{Harness, SOON, fast};
 
 #[tokio::test]
-async fn an_alert_told_late_while_its_call_was_under_way_is_told_of_when_it_went_out() {
+async fn an_alert_reported_late_during_its_call_is_reported_again_when_sent() {
     let harness = Harness::new().await;
     let _bot = harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..fast() }).await;
     harness.signl4.faults().webhook(WebhookFault::Slow(Duration::from_secs(3)), Times::Next(1));
@@ -20,7 +20,7 @@ async fn an_alert_told_late_while_its_call_was_under_way_is_told_of_when_it_went
 }
 
 #[tokio::test]
-async fn an_alert_that_signl4_takes_for_invalid_is_told_and_never_sent_again() {
+async fn an_alert_refused_as_invalid_is_reported_and_never_sent_again() {
     let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::Status(400), Times::Next(1));
@@ -34,7 +34,7 @@ async fn an_alert_that_signl4_takes_for_invalid_is_told_and_never_sent_again() {
 }
 
 #[tokio::test]
-async fn a_call_that_hangs_holds_up_no_other_alert() {
+async fn a_hanging_call_delays_no_other_alert() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Next(1));
@@ -50,7 +50,7 @@ async fn a_call_that_hangs_holds_up_no_other_alert() {
 }
 
 #[tokio::test]
-async fn a_reply_that_hangs_holds_up_no_reply_in_another_thread() {
+async fn a_hanging_reply_delays_no_other_thread() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let messages = [harness.say("SIGNL4 pump 3 is down"), harness.say("SIGNL4 pump 4 is down")];
@@ -72,7 +72,7 @@ async fn a_reply_that_hangs_holds_up_no_reply_in_another_thread() {
 }
 
 #[tokio::test]
-async fn while_signl4_throttles_it_is_not_called_before_the_time_it_named() {
+async fn signl4_is_not_called_before_the_time_it_names_while_throttling() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     let pause = Duration::from_secs(4);
@@ -89,7 +89,7 @@ async fn while_signl4_throttles_it_is_not_called_before_the_time_it_named() {
 }
 
 #[tokio::test]
-async fn an_alert_that_cannot_be_delivered_for_too_long_is_given_up_and_told() {
+async fn an_alert_undelivered_for_too_long_is_given_up_and_reported() {
     let harness = Harness::new().await;
     let _bot = harness
         .start_in_process_with(Tempo::default(), |config| config.signl4.retry_for = Duration::from_secs(1))

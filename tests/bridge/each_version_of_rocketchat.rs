@@ -87,7 +87,7 @@ macro_rules! versions {
             }
 
             #[tokio::test]
-            async fn a_room_without_access_is_said_and_disturbs_no_other() {
+            async fn an_inaccessible_room_is_reported_and_affects_no_other() {
                 says_which_room_it_cannot_see(harness($version).await).await;
             }
         }

@@ -284,7 +284,7 @@ async fn an_event_for_a_room_that_comes_before_the_rooms_are_listed_is_posted_in
 }
 
 #[tokio::test]
-async fn an_event_for_a_room_that_was_never_listed_is_posted_into_it_where_an_alert_came_from_there() {
+async fn an_event_for_an_unlisted_room_is_posted_there_if_it_raised_an_alert() {
     let harness = Harness::new().await;
     harness.chat.faults().rest_always("rooms.get", RestFault::status(503));
     let bot = harness.start_bot().await;
@@ -301,7 +301,7 @@ async fn an_event_for_a_room_that_was_never_listed_is_posted_into_it_where_an_al
 }
 
 #[tokio::test]
-async fn events_of_alerts_that_no_message_raised_go_to_the_room_that_is_named_for_them() {
+async fn events_of_other_alerts_go_to_the_configured_room() {
     let mut harness = Harness::new().await;
     harness.reconfigure("[replies]\nother_alerts_to = \"#alerts\"\n");
     let members = [&harness.alice, &harness.bot];

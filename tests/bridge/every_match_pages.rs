@@ -36,7 +36,7 @@ async fn a_message_that_does_not_match_pages_nobody() {
 }
 
 #[tokio::test]
-async fn direct_messages_private_groups_and_rooms_joined_later_are_heard() {
+async fn direct_messages_private_groups_and_rooms_joined_later_are_watched() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let direct = harness.chat.create_room(NewRoom::direct([&harness.alice, &harness.bot])).unwrap();
@@ -103,7 +103,7 @@ async fn a_message_written_while_the_bot_was_cut_off_pages_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn rocket_chat_restarting_costs_no_page_and_doubles_none() {
+async fn a_restart_of_rocket_chat_loses_and_doubles_no_page() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     harness.say("SIGNL4 before");
@@ -160,7 +160,7 @@ async fn killed_between_match_and_delivery_the_bot_delivers_after_its_restart() 
 }
 
 #[tokio::test]
-async fn told_to_stop_the_bot_stops_within_ten_seconds_and_loses_nothing() {
+async fn on_sigterm_the_bot_stops_within_ten_seconds_and_loses_nothing() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     harness.signl4.refuse().await;
@@ -202,7 +202,7 @@ async fn triggers_page_the_team_they_name() {
 }
 
 #[tokio::test]
-async fn a_message_that_the_stream_drops_without_a_word_is_found_all_the_same() {
+async fn a_message_silently_dropped_by_the_stream_still_pages() {
     // Here the bot polls far more often than a real server would allow.
     let unlimited = rocketchat::Options { limits: Limits::OFF, ..rocketchat::Options::default() };
     let harness = Harness::with_options(unlimited, signl4::Options::default()).await;

@@ -8,7 +8,7 @@ use crate::harness::{Harness, LISTENER_SECRET};
 const READY: &str = r#""state":"ready""#;
 
 #[tokio::test]
-async fn a_bot_that_signl4_calls_no_more_says_so_until_it_calls_again() {
+async fn missing_callbacks_are_reported_until_signl4_calls_again() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
@@ -45,7 +45,7 @@ async fn an_alert_that_was_not_sent_is_reported_until_another_one_is_sent() {
 }
 
 #[tokio::test]
-async fn a_bot_that_finds_no_missed_messages_says_so_until_it_does() {
+async fn a_failing_backfill_is_reported_until_it_works_again() {
     let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     let faults = harness.chat.faults();
@@ -67,7 +67,7 @@ async fn a_bot_that_finds_no_missed_messages_says_so_until_it_does() {
 }
 
 #[tokio::test]
-async fn a_bot_that_was_removed_from_the_only_room_of_a_glob_says_so() {
+async fn removal_from_the_only_room_of_a_glob_is_reported() {
     let mut harness = Harness::new().await;
     harness.watch(&["night*"]);
     let night =
@@ -80,7 +80,7 @@ async fn a_bot_that_was_removed_from_the_only_room_of_a_glob_says_so() {
 }
 
 #[tokio::test]
-async fn a_bot_that_cannot_post_its_replies_says_so_until_it_can() {
+async fn failing_replies_are_reported_until_they_work_again() {
     let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");

@@ -13,10 +13,10 @@ const BATCH_DEADLINE: Duration = Duration::from_secs(600);
 /// How much larger the process may be at the end than after the first batches, in KiB: allocators keep some memory.
 const SLACK: u64 = 16 * 1024;
 
-/// `GROWTH_BATCHES=200 cargo test --test bridge growth -- --ignored --nocapture` sends a million messages.
+/// `GROWTH_BATCHES=200 cargo test --test bridge memory -- --ignored --nocapture` sends a million messages.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes"]
-async fn memory_does_not_grow_with_the_messages_heard() {
+async fn memory_does_not_grow_with_the_messages_received() {
     let batches = std::env::var("GROWTH_BATCHES").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;

@@ -24,7 +24,7 @@ fn parameter<'a>(alert: &'a Alert, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn a_room_is_watched_by_the_name_that_people_see_and_called_so_in_the_alert() {
+async fn a_room_is_watched_by_its_display_name_which_the_alert_shows() {
     let mut harness = Harness::new().await;
     harness.watch(&["operations", "STÖRUNG Halle 3", "pumpe *", "nacht-*"]);
     let hall = harness.new_room(NewRoom::group("Stoerung-Halle-3").shown_as("Störung Halle 3"));
@@ -53,7 +53,7 @@ async fn a_room_is_watched_by_the_name_that_people_see_and_called_so_in_the_aler
 }
 
 #[tokio::test]
-async fn a_channel_that_the_bot_is_not_in_is_found_by_the_name_that_people_see() {
+async fn a_channel_that_the_bot_is_not_in_is_found_by_its_display_name() {
     find_by_the_name_that_people_see(Harness::new().await).await;
     let harness = Harness::new().await;
     harness.chat.faults().rest_always("rooms.info", RestFault::forbidden());
@@ -77,7 +77,7 @@ async fn find_by_the_name_that_people_see(mut harness: Harness) {
 }
 
 #[tokio::test]
-async fn a_channel_first_heard_of_by_its_address_alone_is_read_from_its_beginning() {
+async fn a_channel_first_known_only_by_its_address_is_read_from_its_start() {
     let mut harness = Harness::new().await.without_auto_join();
     harness.watch(&["operations", "Pumpe *"]);
     let _bot = harness.start_in_process(fast_rounds()).await;
@@ -91,7 +91,7 @@ async fn a_channel_first_heard_of_by_its_address_alone_is_read_from_its_beginnin
 }
 
 #[tokio::test]
-async fn a_message_before_the_first_list_of_rooms_pages_the_team_of_the_name_that_people_see() {
+async fn a_message_before_the_first_room_list_pages_the_team_of_the_display_name() {
     let mut harness = Harness::new().await;
     harness.configure(
         "[[trigger]]\nname = \"all\"\npattern = 'SIGNL4'\nrooms = [\"*\"]\ncontinue = true\n\
@@ -127,7 +127,7 @@ async fn links_lead_to_groups_livechats_and_direct_messages() {
 }
 
 #[tokio::test]
-async fn people_count_by_username_federated_or_not_by_id_and_by_the_name_that_people_see() {
+async fn users_match_by_username_id_and_display_name() {
     let mut harness = Harness::new().await;
     harness.configure(
         "[[trigger]]\nname = \"t\"\npattern = 'SIGNL4'\n\

@@ -10,7 +10,7 @@ use signl4_rocketchat::bot::Tempo;
 use crate::harness::{Harness, SOON, fast_rounds};
 
 #[tokio::test]
-async fn a_list_of_rooms_that_is_refused_once_after_a_restart_passes_over_no_message() {
+async fn a_room_list_refused_after_a_restart_skips_no_message() {
     let harness = Harness::new().await.with_fast_tempo();
     harness.chat.store_last_message(false);
     let bot = harness.start_bot().await;
@@ -62,7 +62,7 @@ async fn a_room_that_was_not_read_is_read_later_and_its_cursor_stays_behind() {
 }
 
 #[tokio::test]
-async fn a_room_that_is_told_of_before_its_first_message_is_heard_from_the_start_of_the_session() {
+async fn a_room_announced_before_its_first_message_is_watched_from_the_sessions_start() {
     let harness = Harness::new().await;
     harness.chat.faults().rest_always("rooms.get", RestFault::status(503));
     let _bot = harness.start_bot().await;
@@ -77,8 +77,7 @@ async fn a_room_that_is_told_of_before_its_first_message_is_heard_from_the_start
 }
 
 #[tokio::test]
-async fn a_message_missed_after_the_first_session_pages_though_a_later_one_was_heard_before_the_rooms_were_listed()
- {
+async fn a_missed_message_pages_even_if_a_later_one_arrives_before_the_room_list() {
     let harness = Harness::new().await;
     harness.chat.faults().rest_always("rooms.get", RestFault::status(503));
     let bot = harness.start_bot().await;
@@ -97,7 +96,7 @@ async fn a_message_missed_after_the_first_session_pages_though_a_later_one_was_h
 }
 
 #[tokio::test]
-async fn the_first_messages_of_a_channel_that_come_in_reverse_page_each() {
+async fn the_first_messages_of_a_channel_page_in_reverse_order_too() {
     let mut harness = Harness::new().await;
     harness.watch(&["operations", "new"]);
     let harness = harness.without_auto_join();
@@ -128,7 +127,7 @@ async fn while_the_store_takes_no_writes_nothing_becomes_too_old() {
 }
 
 #[tokio::test]
-async fn a_message_heard_before_the_look_back_began_to_count_is_not_too_old_when_its_turn_comes() {
+async fn a_message_that_waits_for_the_store_does_not_become_too_old() {
     let harness = Harness::new().await.with_fast_tempo().with_catch_up("0s");
     let bot = harness.start_bot().await;
     harness.flush().await;
@@ -147,7 +146,7 @@ async fn a_message_heard_before_the_look_back_began_to_count_is_not_too_old_when
 }
 
 #[tokio::test]
-async fn an_old_message_that_comes_again_while_rest_is_dead_holds_up_no_other() {
+async fn a_repeated_old_message_delays_no_other_while_rest_is_down() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     harness.flush().await;
@@ -161,7 +160,7 @@ async fn an_old_message_that_comes_again_while_rest_is_dead_holds_up_no_other() 
 }
 
 #[tokio::test]
-async fn a_channel_that_cannot_be_joined_is_not_tried_again_at_each_message() {
+async fn a_failed_join_is_not_repeated_for_each_message() {
     let mut harness = Harness::new().await;
     harness.watch(&["operations", "walled"]);
     let bot = harness.start_bot().await;
@@ -179,7 +178,7 @@ async fn a_channel_that_cannot_be_joined_is_not_tried_again_at_each_message() {
 }
 
 #[tokio::test]
-async fn a_channel_whose_joining_is_not_answered_holds_up_no_message_for_long() {
+async fn an_unanswered_join_delays_messages_only_briefly() {
     let mut harness = Harness::new().await;
     harness.watch(&["operations", "walled"]);
     let hour = Duration::from_hours(1);
@@ -218,7 +217,7 @@ async fn with_a_plaza() -> Harness {
 }
 
 #[tokio::test]
-async fn a_room_that_cannot_be_looked_up_keeps_no_other_from_being_read() {
+async fn a_failed_room_lookup_blocks_no_other_room() {
     let harness = with_a_plaza().await;
     let bot = harness.start_bot().await;
     bot.wait_for_log(&["caught up"]).await;
@@ -230,7 +229,7 @@ async fn a_room_that_cannot_be_looked_up_keeps_no_other_from_being_read() {
 }
 
 #[tokio::test]
-async fn rooms_that_cannot_be_read_keep_no_other_from_being_read_and_are_read_later() {
+async fn unreadable_rooms_block_no_other_and_are_read_later() {
     let harness = Harness::new().await;
     harness.chat.store_last_message(false);
     let members = [&harness.alice, &harness.bot];
@@ -260,7 +259,7 @@ async fn rooms_that_cannot_be_read_keep_no_other_from_being_read_and_are_read_la
 }
 
 #[tokio::test]
-async fn a_message_of_a_room_that_cannot_be_looked_up_holds_up_no_other_and_pages_later() {
+async fn a_message_of_an_unresolved_room_delays_no_other_and_pages_later() {
     let harness = with_a_plaza().await.without_auto_join();
     harness.chat.faults().set(|switches| switches.omit_room_name = true);
     let _bot = harness.start_bot().await;
@@ -275,7 +274,7 @@ async fn a_message_of_a_room_that_cannot_be_looked_up_holds_up_no_other_and_page
 }
 
 #[tokio::test]
-async fn a_first_message_stamped_by_a_clock_that_is_ahead_hides_none_of_those_after_it() {
+async fn a_first_message_stamped_by_a_fast_clock_hides_no_later_one() {
     let harness = with_a_plaza().await.without_auto_join();
     let _bot = harness.start_bot().await;
     harness.flush().await;
@@ -287,7 +286,7 @@ async fn a_first_message_stamped_by_a_clock_that_is_ahead_hides_none_of_those_af
 }
 
 #[tokio::test]
-async fn a_room_of_which_nobody_says_when_the_bot_was_invited_keeps_no_other_from_being_read() {
+async fn a_room_without_an_invitation_time_blocks_no_other_room() {
     let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     harness.flush().await;
@@ -303,7 +302,7 @@ async fn a_room_of_which_nobody_says_when_the_bot_was_invited_keeps_no_other_fro
 }
 
 #[tokio::test]
-async fn what_was_missed_in_the_bots_own_rooms_waits_for_no_list_of_channels() {
+async fn missed_messages_of_joined_rooms_do_not_wait_for_the_channel_list() {
     let mut harness = Harness::new().await;
     harness.watch(&["operations", "ops-*"]);
     let bot = harness.start_bot().await;

@@ -72,7 +72,7 @@ async fn the_events_of_an_alert_whose_answer_was_lost_stay_in_its_thread_when_an
 }
 
 #[tokio::test]
-async fn where_nothing_tells_that_it_was_raised_an_alert_is_raised_again_later_and_later() {
+async fn an_unconfirmed_alert_is_retried_at_growing_intervals() {
     let (harness, _bot) = harness().await;
     harness.signl4.faults().outbound(OutboundFault::Drop, Times::Always);
     harness.signl4.faults().webhook(WebhookFault::RaiseThenStatus(504), Times::Always);
@@ -85,7 +85,7 @@ async fn where_nothing_tells_that_it_was_raised_an_alert_is_raised_again_later_a
 }
 
 #[tokio::test]
-async fn an_answer_that_says_no_alert_was_raised_is_followed_by_another_call_soon() {
+async fn a_call_that_raised_no_alert_is_retried_soon() {
     for status in [502, 503] {
         let (harness, _bot) = harness().await;
         harness.signl4.faults().webhook(WebhookFault::Status(status), Times::Next(1));
@@ -99,7 +99,7 @@ async fn an_answer_that_says_no_alert_was_raised_is_followed_by_another_call_soo
 }
 
 #[tokio::test]
-async fn as_soon_as_signl4_takes_an_alert_what_waits_is_tried_too() {
+async fn once_signl4_accepts_an_alert_waiting_alerts_are_retried() {
     let (harness, bot) = harness().await;
     // After the third one the alert would wait 9 s more.
     harness.signl4.faults().webhook(WebhookFault::Status(500), Times::Next(3));
@@ -130,7 +130,7 @@ async fn a_bot_that_is_stopped_during_a_call_keeps_its_answer() {
 }
 
 #[tokio::test]
-async fn a_bot_that_is_killed_during_a_call_waits_for_signl4_to_tell() {
+async fn after_a_kill_during_a_call_the_bot_waits_for_the_event() {
     let (harness, bot) = harness().await;
     harness.signl4.faults().webhook(WebhookFault::Slow(Duration::from_secs(6)), Times::Next(1));
     harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_secs(1)), Times::Next(1));
@@ -143,7 +143,7 @@ async fn a_bot_that_is_killed_during_a_call_waits_for_signl4_to_tell() {
 }
 
 #[tokio::test]
-async fn a_bot_that_was_killed_during_a_call_calls_again_where_nothing_tells() {
+async fn after_a_kill_during_a_call_the_bot_retries_if_no_event_comes() {
     let (harness, bot) = harness().await;
     harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Next(1));
     let message = harness.say(ONE);
@@ -155,7 +155,7 @@ async fn a_bot_that_was_killed_during_a_call_calls_again_where_nothing_tells() {
 }
 
 #[tokio::test]
-async fn between_two_alerts_without_an_answer_nobody_guesses_a_thread_and_none_is_lost() {
+async fn with_two_unanswered_alerts_no_thread_is_guessed_and_none_is_lost() {
     let (harness, bot) = harness().await;
     harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_millis(1_500)), Times::Next(1));
     // The first call hangs, so the second one does not wait for its outcome.

@@ -48,7 +48,7 @@ async fn an_edit_that_makes_a_message_match_for_the_first_time_pages() {
 }
 
 #[tokio::test]
-async fn an_edit_pages_nobody_where_its_trigger_says_so() {
+async fn with_run_on_edits_false_an_edit_pages_nobody() {
     let mut harness = Harness::new().await;
     harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrun_on_edits = false");
     let _bot = harness.start_bot().await;
@@ -100,7 +100,7 @@ async fn what_alerted_before_a_restart_does_not_alert_after_it() {
 }
 
 #[tokio::test]
-async fn two_triggers_alert_once_each_where_the_first_says_continue() {
+async fn with_continue_two_triggers_alert_once_each() {
     let mut harness = Harness::new().await;
     harness.configure(
         "[[trigger]]\nname = \"all\"\npattern = 'SIGNL4'\ncontinue = true\nmessage = \"all: {{ text }}\"\n\
@@ -117,7 +117,7 @@ async fn two_triggers_alert_once_each_where_the_first_says_continue() {
 }
 
 #[tokio::test]
-async fn a_cooldown_holds_back_further_pages_and_the_thread_is_told() {
+async fn a_cooldown_suppresses_further_pages_and_the_thread_says_so() {
     let mut harness = Harness::new().await;
     harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\ncooldown = \"1h\"");
     let _bot = harness.start_bot().await;
@@ -129,7 +129,7 @@ async fn a_cooldown_holds_back_further_pages_and_the_thread_is_told() {
 }
 
 #[tokio::test]
-async fn an_edit_pages_nobody_again_however_soon_the_store_forgets_what_is_settled() {
+async fn an_edit_pages_nobody_again_after_old_rows_are_deleted() {
     let mut harness = Harness::new().await;
     harness.configure("[store]\nkeep = \"24h\"");
     let bot = harness.start_bot().await;

@@ -41,7 +41,7 @@ fn refusal(status: u16, code: &str) -> RestFault {
 }
 
 #[tokio::test]
-async fn where_threads_are_switched_off_a_reply_comes_into_the_room_with_a_quotation() {
+async fn with_threads_disabled_a_reply_goes_into_the_room_with_a_quotation() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     harness.chat.set_threads_enabled(false);
@@ -59,7 +59,7 @@ async fn where_threads_are_switched_off_a_reply_comes_into_the_room_with_a_quota
 }
 
 #[tokio::test]
-async fn a_quotation_is_of_the_address_that_people_use_whatever_the_bot_calls() {
+async fn a_quotation_links_to_the_servers_site_url() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     harness.chat.set_threads_enabled(false);
@@ -87,7 +87,7 @@ async fn a_reply_to_a_message_that_was_pruned_comes_into_the_room() {
 }
 
 #[tokio::test]
-async fn where_the_room_takes_no_replies_its_author_gets_a_direct_message() {
+async fn if_the_room_refuses_replies_the_author_gets_a_direct_message() {
     for close in [
         |harness: &Harness| drop(harness.chat.set_archived(&harness.room, true).unwrap()),
         |harness: &Harness| drop(harness.chat.set_read_only(&harness.room, true).unwrap()),
@@ -180,7 +180,7 @@ async fn a_reply_that_is_refused_in_every_form_is_tried_once_in_each_and_shown_t
 }
 
 #[tokio::test]
-async fn a_reply_that_is_limited_in_the_middle_goes_on_where_it_was() {
+async fn a_reply_delayed_between_two_forms_continues_where_it_was() {
     let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     let (_, alert) = alerted(&harness).await;
@@ -196,7 +196,7 @@ async fn a_reply_that_is_limited_in_the_middle_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn where_the_server_knows_no_direct_messages_a_reply_that_the_room_refuses_is_given_up() {
+async fn without_direct_messages_a_reply_that_the_room_refuses_is_given_up() {
     let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     let (_, alert) = alerted(&harness).await;

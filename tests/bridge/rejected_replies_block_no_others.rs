@@ -133,7 +133,7 @@ async fn a_reaction_that_is_refused_is_replaced_by_a_reply() {
 }
 
 #[tokio::test]
-async fn what_becomes_of_an_alert_whose_message_is_deleted_is_told_where_it_can_be_seen() {
+async fn replies_about_a_deleted_message_go_where_they_can_be_seen() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let (plain, parent) = (harness.say("SIGNL4 pump 3 is down"), harness.say("SIGNL4 pump 4 is down"));

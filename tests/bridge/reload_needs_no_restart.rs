@@ -50,7 +50,7 @@ async fn a_new_trigger_works_at_once_and_an_old_one_no_longer() {
 }
 
 #[tokio::test]
-async fn a_wrong_file_changes_nothing_and_every_problem_is_told_in_a_line_with_its_place_and_fix() {
+async fn an_invalid_file_changes_nothing_and_every_problem_is_logged() {
     let mut harness = Harness::new().await;
     let bot = harness.start_bot().await;
     harness.reconfigure(&format!(
@@ -105,7 +105,7 @@ async fn other_words_are_used_at_once() {
 }
 
 #[tokio::test]
-async fn a_room_is_watched_from_the_change_on_and_forgotten_with_the_next() {
+async fn a_room_is_watched_from_one_reload_to_the_next() {
     let mut harness = Harness::new().await;
     let plant =
         harness.chat.create_room(NewRoom::channel("plant").members([&harness.alice, &harness.bot])).unwrap();
@@ -147,7 +147,7 @@ async fn a_public_channel_that_a_new_trigger_names_is_joined() {
 }
 
 #[tokio::test]
-async fn a_new_team_is_paged_and_one_that_goes_leaves_its_alerts_to_the_default_team() {
+async fn a_new_team_is_paged_and_a_removed_one_leaves_its_alerts_to_the_default_team() {
     let mut options = signl4::Options::default();
     options.teams.push(Team::new("network"));
     let mut harness = Harness::with_options(Options::default(), options).await;
@@ -183,7 +183,7 @@ async fn a_new_team_is_paged_and_one_that_goes_leaves_its_alerts_to_the_default_
 }
 
 #[tokio::test]
-async fn what_needs_a_restart_is_told_and_the_rest_is_taken_up() {
+async fn what_needs_a_restart_is_reported_and_the_rest_is_applied() {
     let mut harness = Harness::new().await;
     let bot = harness.start_bot().await;
     harness.reconfigure(&format!("[store]\nurl = \"sqlite://other.db\"\n{}", trigger("fire", "*", "")));
@@ -197,7 +197,7 @@ async fn what_needs_a_restart_is_told_and_the_rest_is_taken_up() {
 }
 
 #[tokio::test]
-async fn tls_is_taken_up_by_a_reload_and_files_that_are_wrong_change_nothing() {
+async fn a_reload_applies_tls_and_invalid_files_change_nothing() {
     let mut harness = Harness::new().await;
     let bot = harness.start_bot().await;
     let (cert, key) = (harness.path("cert.pem"), harness.path("key.pem"));

@@ -50,7 +50,7 @@ const RENAMED: &str =
     "The room named Night in the configuration was renamed to lounge. The bot still watches it";
 
 #[tokio::test]
-async fn a_renamed_room_stays_watched_with_a_warning_also_after_a_restart_until_it_is_named_anew() {
+async fn a_renamed_room_stays_watched_with_a_warning_until_it_is_reconfigured() {
     let (mut harness, night) = watching_night().await;
     let bot = harness.start_bot().await;
     harness.pages_in(&night, "SIGNL4 before").await;
@@ -114,7 +114,7 @@ async fn a_channel_that_the_bot_is_not_in_stays_watched_when_it_is_renamed() {
 }
 
 #[tokio::test]
-async fn a_room_that_is_archived_or_left_or_deleted_is_said_at_once_and_taken_back_when_it_is_mended() {
+async fn an_archived_left_or_deleted_room_is_reported_until_it_is_fixed() {
     let (harness, night) = watching_night().await;
     let bot = harness.start_bot().await;
     harness.pages_in(&night, "SIGNL4 before").await;

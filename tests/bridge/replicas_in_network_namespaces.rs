@@ -272,7 +272,7 @@ async fn a_replica_whose_network_fails_is_replaced_and_is_a_standby_once_it_is_b
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL, and root for network namespaces"]
-async fn a_replica_that_only_loses_the_database_raises_nothing_once_another_one_has_begun() {
+async fn a_replica_that_only_loses_the_database_raises_nothing_after_the_takeover() {
     the_active_replica_is(Fault::CutOffFromTheDatabase).await;
 }
 

@@ -138,7 +138,7 @@ async fn a_replica_that_is_told_to_stop_hands_over_at_once() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn an_event_that_a_standby_receives_is_told_by_the_active_replica() {
+async fn an_event_received_by_a_standby_is_posted_by_the_active_replica() {
     let replicas = Replicas::new().await;
     let (_active, _standby) = replicas.start().await;
     let harness = &replicas.one;
@@ -152,7 +152,7 @@ async fn an_event_that_a_standby_receives_is_told_by_the_active_replica() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn a_replica_that_hung_sends_nothing_once_it_goes_on() {
+async fn a_suspended_replica_sends_nothing_when_it_resumes() {
     let replicas = Replicas::new().await;
     let (mut active, _standby) = replicas.start().await;
     let harness = &replicas.other;
@@ -170,7 +170,7 @@ async fn a_replica_that_hung_sends_nothing_once_it_goes_on() {
 /// It looked whether its message was still there, which took long.
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn a_replica_that_hung_between_the_claim_and_the_call_does_not_call_once_it_goes_on() {
+async fn a_replica_suspended_between_claim_and_call_does_not_call_when_it_resumes() {
     let replicas = Replicas::new().await;
     let (mut active, _standby) = replicas.start().await;
     let harness = &replicas.other;
@@ -212,7 +212,7 @@ async fn a_replica_that_is_cut_off_from_the_database_is_replaced_and_sends_nothi
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn a_call_that_died_with_its_replica_is_not_repeated_where_signl4_tells_of_it() {
+async fn a_call_lost_with_its_replica_is_not_repeated_if_its_event_comes() {
     let replicas = Replicas::new().await;
     let (active, _standby) = replicas.start().await;
     let harness = &replicas.other;

@@ -89,7 +89,7 @@ async fn no_secret_is_logged_at_any_level_and_no_text_at_info() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_cannot_be_shown_ends_the_start_with_its_key_and_what_to_do() {
+async fn an_unusable_certificate_ends_the_start_with_its_key_and_a_fix() {
     let mut harness = Harness::new().await;
     harness.reconfigure_listener("tls_cert = \"absent.pem\"\ntls_key = \"absent.pem\"");
     let mut bot = harness.spawn_bot();

@@ -49,7 +49,7 @@ async fn a_room_renamed_into_a_pattern_is_watched_from_then_on() {
 }
 
 #[tokio::test]
-async fn a_room_renamed_out_of_every_pattern_is_not_watched_any_more_and_its_past_stays_past() {
+async fn a_room_renamed_out_of_every_pattern_is_no_longer_watched() {
     let harness = watching().await;
     let room =
         harness.chat.create_room(NewRoom::group("ops-dev").members([&harness.alice, &harness.bot])).unwrap();
@@ -75,7 +75,7 @@ async fn a_room_renamed_out_of_every_pattern_is_not_watched_any_more_and_its_pas
 }
 
 #[tokio::test]
-async fn a_group_that_the_bot_is_removed_from_and_invited_to_again_alerts_on_nothing_in_between() {
+async fn a_group_left_and_joined_again_alerts_on_nothing_in_between() {
     let harness = watching().await;
     let group =
         harness.chat.create_room(NewRoom::group("night").members([&harness.alice, &harness.bot])).unwrap();
@@ -101,7 +101,7 @@ async fn a_group_that_the_bot_is_removed_from_and_invited_to_again_alerts_on_not
 }
 
 #[tokio::test]
-async fn a_room_that_the_bot_is_invited_to_while_it_runs_is_heard_at_once_and_caught_up_after_an_outage() {
+async fn a_room_joined_while_running_is_watched_at_once_and_backfilled_after_an_outage() {
     let harness = watching().await;
     let bot = harness.start_bot().await;
     let room = harness.chat.create_room(NewRoom::group("ops-new").members([&harness.alice])).unwrap();
@@ -119,7 +119,7 @@ async fn a_room_that_the_bot_is_invited_to_while_it_runs_is_heard_at_once_and_ca
 }
 
 #[tokio::test]
-async fn a_room_that_the_bot_was_invited_to_while_it_was_down_alerts_on_what_was_said_since() {
+async fn a_room_joined_while_down_alerts_on_messages_since_then() {
     let harness = watching().await;
     let bot = harness.start_bot().await;
     harness.flush().await;
@@ -137,7 +137,7 @@ async fn a_room_that_the_bot_was_invited_to_while_it_was_down_alerts_on_what_was
 }
 
 #[tokio::test]
-async fn a_room_that_is_deleted_or_archived_disturbs_no_other_before_and_after_a_restart() {
+async fn a_deleted_or_archived_room_affects_no_other_even_after_a_restart() {
     let harness = watching().await;
     let members = [&harness.alice, &harness.bot];
     let gone = harness.chat.create_room(NewRoom::channel("ops-gone").members(members)).unwrap();
@@ -185,7 +185,7 @@ async fn a_room_that_the_server_will_not_look_up_after_a_restart_loses_nothing()
 }
 
 #[tokio::test]
-async fn a_channel_made_while_the_bot_was_down_alerts_on_what_was_said_there_since() {
+async fn a_channel_created_while_down_alerts_on_its_messages() {
     let mut harness = Harness::new().await;
     harness.watch(&["operations", "ops-*"]);
     let bot = harness.start_bot().await;
@@ -204,7 +204,7 @@ async fn a_channel_made_while_the_bot_was_down_alerts_on_what_was_said_there_sin
 
 /// Because of a message that the stream delivers before the rooms are listed, the bot joins the channel.
 #[tokio::test]
-async fn a_reload_before_the_rooms_are_listed_hides_no_message_of_a_room_made_while_the_bot_was_down() {
+async fn a_reload_before_the_room_list_hides_no_message_of_a_room_created_while_down() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     bot.wait_for_log(&["caught up"]).await;
@@ -221,7 +221,7 @@ async fn a_reload_before_the_rooms_are_listed_hides_no_message_of_a_room_made_wh
 }
 
 #[tokio::test]
-async fn a_channel_made_while_the_bot_was_down_that_is_joined_before_it_is_listed_loses_nothing() {
+async fn a_channel_created_while_down_and_joined_before_it_is_listed_loses_nothing() {
     for watched in ["ops-*", "ops-new"] {
         let mut harness = Harness::new().await;
         harness.watch(&["operations", watched]);
@@ -242,7 +242,7 @@ async fn a_channel_made_while_the_bot_was_down_that_is_joined_before_it_is_liste
 }
 
 #[tokio::test]
-async fn a_channel_made_while_the_bot_was_down_and_told_of_only_to_a_later_bot_loses_nothing() {
+async fn a_channel_created_while_down_and_announced_to_a_later_bot_loses_nothing() {
     let mut harness = Harness::new().await.with_fast_tempo();
     harness.watch(&["operations", "ops-*"]);
     let bot = harness.start_bot().await;
@@ -265,7 +265,7 @@ async fn a_channel_made_while_the_bot_was_down_and_told_of_only_to_a_later_bot_l
 }
 
 #[tokio::test]
-async fn a_channel_that_the_stream_is_silent_about_is_found_and_read_within_a_round() {
+async fn a_channel_missing_from_the_stream_is_found_and_read_within_a_round() {
     let harness = watching().await;
     let _bot = harness.start_in_process(fast_rounds()).await;
     harness.flush().await;
@@ -279,7 +279,7 @@ async fn a_channel_that_the_stream_is_silent_about_is_found_and_read_within_a_ro
 }
 
 #[tokio::test]
-async fn a_channel_renamed_out_of_a_pattern_while_nobody_listened_is_not_watched_any_more() {
+async fn a_channel_renamed_out_of_a_pattern_while_disconnected_is_no_longer_watched() {
     let harness = watching().await;
     let room = harness.chat.create_room(NewRoom::channel("ops-old").members([&harness.alice])).unwrap();
     let _bot = harness.start_in_process(fast_rounds()).await;
@@ -296,7 +296,7 @@ async fn a_channel_renamed_out_of_a_pattern_while_nobody_listened_is_not_watched
 }
 
 #[tokio::test]
-async fn a_room_whose_renaming_is_learned_by_a_round_before_the_stream_tells_it_alerts_on_nothing_before() {
+async fn a_rename_found_by_a_round_before_the_stream_pages_no_earlier_message() {
     let harness = watching().await;
     let room =
         harness.chat.create_room(NewRoom::group("dev").members([&harness.alice, &harness.bot])).unwrap();

@@ -37,7 +37,7 @@ async fn a_bot_that_waits_for_a_locked_store_is_stopped_at_once() {
 }
 
 #[tokio::test]
-async fn an_event_is_refused_while_the_store_is_not_where_it_was() {
+async fn an_event_is_refused_while_the_store_file_is_missing() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     harness.say("SIGNL4 pump 3 is down");

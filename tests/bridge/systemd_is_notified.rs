@@ -36,7 +36,7 @@ impl Systemd {
 }
 
 #[tokio::test]
-async fn it_hears_of_readiness_of_a_reload_and_of_the_end() {
+async fn systemd_is_notified_of_start_reload_and_stop() {
     let mut harness = Harness::new().await;
     let systemd = Systemd::listen(&mut harness);
     let mut bot = harness.spawn_bot();
@@ -71,7 +71,7 @@ async fn the_status_says_why_a_reload_changed_nothing_until_one_does() {
 }
 
 #[tokio::test]
-async fn the_bot_is_ready_while_rocket_chat_is_away_and_says_so_in_its_status() {
+async fn without_rocket_chat_the_bot_is_ready_and_its_status_says_so() {
     let mut harness = Harness::new().await;
     let systemd = Systemd::listen(&mut harness);
     harness.chat.stop().await;
@@ -84,7 +84,7 @@ async fn the_bot_is_ready_while_rocket_chat_is_away_and_says_so_in_its_status() 
 }
 
 #[tokio::test]
-async fn the_watchdog_is_fed_more_often_than_it_bites() {
+async fn the_watchdog_is_notified_within_its_interval() {
     let mut harness = Harness::new().await;
     let systemd = Systemd::listen(&mut harness);
     harness.set_variable("WATCHDOG_USEC", &Duration::from_secs(1).as_micros().to_string());
@@ -95,7 +95,7 @@ async fn the_watchdog_is_fed_more_often_than_it_bites() {
 }
 
 #[tokio::test]
-async fn its_journal_gets_the_priority_of_each_line() {
+async fn the_journal_gets_the_priority_of_each_line() {
     let harness = Harness::new().await.with_journal();
     let bot = harness.start_bot().await;
     harness.chat.faults().cut_connections();

@@ -33,7 +33,7 @@ async fn without_a_running_bot_it_listens_itself() {
 }
 
 #[tokio::test]
-async fn beside_a_running_bot_it_sees_what_that_one_receives_and_nothing_is_posted() {
+async fn beside_a_running_bot_it_reads_that_bots_events_and_posts_nothing() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let output = acknowledged(&harness).await;
@@ -44,7 +44,7 @@ async fn beside_a_running_bot_it_sees_what_that_one_receives_and_nothing_is_post
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_and_is_a_failure() {
+async fn a_refusal_is_reported_and_fails_the_command() {
     let harness = Harness::new().await;
     harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
     let output = harness.command(&["test", TEXT, "--send"]).await;
@@ -54,7 +54,7 @@ async fn a_refusal_is_told_and_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_not_told_as_not_sent_and_the_event_still_counts() {
+async fn a_lost_answer_is_not_reported_as_not_sent_and_the_event_still_counts() {
     let harness = Harness::new().await;
     harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
     let output = acknowledged(&harness).await;

@@ -156,7 +156,7 @@ async fn every_text_that_people_see_pages_once_by_the_stream_and_from_the_histor
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_is_counted_and_named_and_costs_no_other() {
+async fn an_unreadable_message_is_counted_and_affects_no_other() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     harness.flush().await;

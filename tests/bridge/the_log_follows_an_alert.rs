@@ -25,7 +25,7 @@ fn life(bot: &Bot, alert: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_alerts_life_is_told_by_its_id_from_the_match_to_the_last_reply() {
+async fn every_step_of_an_alert_is_logged_with_its_id() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     harness.flush().await;
@@ -46,7 +46,7 @@ async fn an_alerts_life_is_told_by_its_id_from_the_match_to_the_last_reply() {
 }
 
 #[tokio::test]
-async fn an_alert_that_does_not_go_out_tells_so_by_its_id() {
+async fn a_failing_alert_is_logged_with_its_id() {
     let mut harness = Harness::new().await;
     harness.reconfigure(
         "[[signl4.team]]\nname = \"gone\"\nwebhook_url = \"http://127.0.0.1:9/webhook/gone\"\n\

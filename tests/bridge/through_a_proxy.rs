@@ -77,7 +77,7 @@ async fn pass(mut client: TcpStream, open: bool, asked: &Mutex<Vec<String>>) -> 
 }
 
 #[tokio::test]
-async fn rest_signl4_and_the_web_socket_go_through_the_proxy_also_after_the_line_was_cut() {
+async fn all_connections_use_the_proxy_even_after_a_disconnect() {
     let (mut harness, proxy) = (Harness::new().await, Proxy::start(true).await);
     harness.set_variable("HTTP_PROXY", &proxy.url);
     harness.set_variable("NO_PROXY", "");
@@ -96,7 +96,7 @@ async fn rest_signl4_and_the_web_socket_go_through_the_proxy_also_after_the_line
 }
 
 #[tokio::test]
-async fn no_proxy_with_an_asterisk_goes_past_the_proxy_also_to_ip_addresses() {
+async fn no_proxy_with_an_asterisk_bypasses_the_proxy_for_ip_addresses_too() {
     let (mut harness, proxy) = (Harness::new().await, Proxy::start(false).await);
     harness.set_variable("HTTP_PROXY", &proxy.url);
     harness.set_variable("NO_PROXY", "*");
@@ -109,7 +109,7 @@ async fn no_proxy_with_an_asterisk_goes_past_the_proxy_also_to_ip_addresses() {
 }
 
 #[tokio::test]
-async fn a_proxy_whose_password_has_a_hash_in_it_is_named_and_not_passed_over() {
+async fn a_proxy_password_with_a_hash_is_reported_and_not_ignored() {
     let mut harness = Harness::new().await;
     harness.set_variable("HTTP_PROXY", "http://me:s3c#ret@127.0.0.1:3128");
     let mut bot = harness.spawn_bot();

@@ -35,7 +35,7 @@ async fn an_edited_message_pages_with_its_newest_text() {
 }
 
 #[tokio::test]
-async fn an_edit_that_matches_no_more_pages_as_it_was() {
+async fn an_edit_that_no_longer_matches_pages_with_the_old_text() {
     let harness = harness().await;
     let bot = harness.start_bot().await;
     let message = harness.say_while_signl4_is_down(&bot, "SIGNL4 pump 3 is down").await;
@@ -61,7 +61,7 @@ async fn a_deleted_message_pages_nobody_whether_it_was_answered_or_not() {
 }
 
 #[tokio::test]
-async fn where_the_trigger_says_so_a_deleted_message_pages_all_the_same() {
+async fn with_page_deleted_a_deleted_message_still_pages() {
     let mut harness = harness().await;
     harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\npage_deleted = true");
     let bot = harness.start_bot().await;
@@ -86,7 +86,7 @@ async fn a_message_that_is_deleted_and_written_anew_within_the_cooldown_pages() 
 }
 
 #[tokio::test]
-async fn where_nobody_can_tell_what_became_of_a_message_its_alert_is_sent_as_it_is_and_soon() {
+async fn if_a_message_cannot_be_read_again_its_alert_is_sent_unchanged_and_soon() {
     let harness = harness().await;
     let group = harness
         .chat

@@ -4,7 +4,7 @@ use super::full::FULL;
 use super::{SECRET, SOUND, Setup};
 
 #[test]
-fn a_table_of_the_wrong_kind_is_told_once_not_with_everything_that_is_missing_in_it() {
+fn a_table_of_the_wrong_type_is_reported_once_without_its_missing_keys() {
     for (broken, key) in [
         ("rocketchat = 5", "rocketchat"),
         ("rocketchat = []", "rocketchat"),
@@ -33,7 +33,7 @@ fn a_table_of_the_wrong_kind_is_told_once_not_with_everything_that_is_missing_in
 }
 
 #[test]
-fn every_problem_of_a_trigger_is_told_at_once() {
+fn all_problems_of_a_trigger_are_reported_together() {
     let trigger = "[[trigger]]\nname = \"pumps\"\npattern = \"pump\"\ntitle = \"{{ titel }}\"\nfields = { Title = \"x\" }\n";
     let complaints = Setup::new(&format!("{SOUND}{trigger}")).complaints();
     let told = |key: &str| complaints.iter().any(|complaint| complaint.contains(key));
@@ -41,7 +41,7 @@ fn every_problem_of_a_trigger_is_told_at_once() {
 }
 
 #[test]
-fn a_key_that_is_missing_is_told_with_the_line_to_write() {
+fn a_missing_key_is_reported_with_the_line_to_write() {
     let cases = [
         (
             "url",
@@ -73,7 +73,7 @@ fn a_key_that_is_missing_is_told_with_the_line_to_write() {
 }
 
 #[test]
-fn a_required_key_under_a_wrong_name_is_told_once() {
+fn a_misspelled_required_key_is_reported_once() {
     for (right, wrong) in [
         ("url = \"https://chat", "ulr = \"https://chat"),
         ("auth_token", "auth_tokn"),
@@ -89,7 +89,7 @@ fn a_required_key_under_a_wrong_name_is_told_once() {
 }
 
 #[test]
-fn names_that_are_taken_twice_are_told_where_they_stand_again() {
+fn duplicate_names_are_reported_at_the_second_one() {
     let triggers = format!("{FULL}[[trigger]]\nname = \"pumps\"\npattern = 'x'\n");
     let complaints = Setup::new(&triggers).complaints();
     assert_eq!(complaints.len(), 1, "{complaints:#?}");
@@ -110,7 +110,7 @@ fn names_that_are_taken_twice_are_told_where_they_stand_again() {
 }
 
 #[test]
-fn two_accounts_are_one_too_many() {
+fn two_accounts_are_refused() {
     let complaint = complaint_of(
         &FULL.replace("[signl4]", "username = \"bot\"\npassword = \"s3cret-of-the-tests\"\n[signl4]"),
     );
@@ -134,7 +134,7 @@ fn complaint_of(text: &str) -> String {
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_told_by_its_line_without_quoting_it() {
+fn invalid_toml_is_reported_by_its_line_without_quoting_it() {
     for (text, line) in [
         ("[rocketchat]\nauth_token = s3cret-of-the-tests\n", 2),
         ("[rocketchat]\nauth_token = \"s3cret-of-the-tests\n", 2),
@@ -159,7 +159,7 @@ fn a_file_that_is_no_toml_is_told_by_its_line_without_quoting_it() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_file() {
+fn all_problems_are_reported_together_in_file_order() {
     let text = "[rocketchat]\nurl = 5\ncatch_up = \"soon\"\n[signl4]\n[store]\nurl = \"x\"\n";
     let complaints = Setup::new(text).set("ADMIN__BIND", "here").complaints();
     let starts: Vec<_> =

@@ -6,7 +6,7 @@ use super::{
 };
 
 #[test]
-fn a_value_that_makes_no_sense_is_told_with_the_reason_and_the_remedy() {
+fn an_invalid_value_is_reported_with_the_reason_and_a_fix() {
     let cases = [
         // Addresses.
         ("rocketchat", "url = \"\"", "is not a URL", "write, for example, https://"),

@@ -104,7 +104,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_file_makes_it_panic_and_every_complaint_is_one_line(text in file()) {
+    fn no_file_causes_a_panic_and_every_problem_is_one_line(text in file()) {
         let setup = Setup::new(&text);
         if let Err(errors) = setup.load() {
             let lines = errors.to_string().lines().count();
@@ -114,18 +114,18 @@ proptest! {
     }
 
     #[test]
-    fn no_variable_makes_it_panic(name in "(TRIGGER|SIGNL4|ROCKETCHAT|[A-Z]{1,5})(__([A-Z_]{1,8}|[0-9]{1,3})){0,4}", value in "\\PC{0,40}") {
+    fn no_variable_causes_a_panic(name in "(TRIGGER|SIGNL4|ROCKETCHAT|[A-Z]{1,5})(__([A-Z_]{1,8}|[0-9]{1,3})){0,4}", value in "\\PC{0,40}") {
         let _ = Setup::new("").set(&name, &value).load();
     }
 
     #[test]
-    fn no_mistake_around_a_secret_gives_it_away(key in select(&SECRETS[..]), mistake in mistake(), rest in file()) {
+    fn no_error_reveals_a_secret(key in select(&SECRETS[..]), mistake in mistake(), rest in file()) {
         let complaints = Setup::new(&format!("{key} = {mistake}\n{rest}")).complaints();
         prop_assert!(!complaints.concat().contains(SECRET), "{:?}", complaints);
     }
 
     #[test]
-    fn no_mistake_around_a_secret_in_the_environment_gives_it_away(
+    fn no_error_reveals_a_secret_of_the_environment(
         key in select(&SECRETS[..]),
         below in select(&["", "__0", "__HOST"]),
         mistake in mistake(),

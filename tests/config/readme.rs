@@ -33,7 +33,7 @@ fn its_five_variables_are_enough() {
 }
 
 #[test]
-fn its_complaint_is_one_that_the_program_makes() {
+fn its_example_of_an_error_is_what_the_program_prints() {
     let [first, trigger] = blocks("toml").try_into().unwrap();
     let broken = trigger
         .replace("team = \"operations\"", "")

@@ -44,7 +44,7 @@ fn a_container_starts_from_five_variables_and_no_file() {
 }
 
 #[test]
-fn the_file_that_was_named_has_to_be_there() {
+fn a_file_named_explicitly_must_exist() {
     let sources = Sources { path: Some("nowhere/bot.toml".into()), env: Vec::new() };
     let errors = Config::load(&sources).unwrap_err().to_string();
     assert!(errors.starts_with("nowhere/bot.toml: cannot be read ("), "{errors}");
@@ -52,7 +52,7 @@ fn the_file_that_was_named_has_to_be_there() {
 }
 
 #[test]
-fn the_environment_goes_before_the_file_key_by_key() {
+fn the_environment_overrides_the_file_key_by_key() {
     let setup = Setup::new(SOUND)
         .set("ROCKETCHAT__URL", "http://localhost:3000")
         .set("ROCKETCHAT__AUTO_JOIN", "false")
@@ -121,7 +121,7 @@ fn a_whole_list_may_be_json_or_toml() {
 }
 
 #[test]
-fn a_variable_that_is_no_key_is_told_with_the_variable_that_was_meant() {
+fn an_unknown_variable_is_reported_with_the_similar_one() {
     let cases = [
         ("ROCKETCHAT__ULR", "did you mean SIGNL4_BOT_ROCKETCHAT__URL?"),
         ("ROCKETCHT__URL", "did you mean SIGNL4_BOT_ROCKETCHAT__URL?"),
@@ -142,7 +142,7 @@ fn a_variable_that_is_no_key_is_told_with_the_variable_that_was_meant() {
 }
 
 #[test]
-fn what_kubernetes_puts_into_every_environment_is_passed_over() {
+fn variables_that_kubernetes_sets_are_ignored() {
     let setup = Setup::new(SOUND)
         .set("SERVICE_HOST", "10.0.0.1")
         .set("SERVICE_PORT", "8080")
@@ -155,7 +155,7 @@ fn what_kubernetes_puts_into_every_environment_is_passed_over() {
 }
 
 #[test]
-fn every_secret_may_stand_in_a_file() {
+fn every_secret_can_be_read_from_a_file() {
     let setup = Setup::new("");
     let secret = |name: &str, text: &str| setup.file(name, text).display().to_string();
     let text = format!(
@@ -194,7 +194,7 @@ fn every_secret_may_stand_in_a_file() {
 }
 
 #[test]
-fn what_copying_puts_around_a_secret_or_a_url_is_cut_off_in_every_source() {
+fn whitespace_around_secrets_and_urls_is_trimmed_in_every_source() {
     let values = [
         ("ROCKETCHAT__URL", "url", "https://chat.example.com"),
         ("ROCKETCHAT__USERNAME", "username", "signl4.bot"),
@@ -229,7 +229,7 @@ fn what_copying_puts_around_a_secret_or_a_url_is_cut_off_in_every_source() {
 }
 
 #[test]
-fn quotes_around_a_secret_or_a_url_are_named() {
+fn quotes_around_a_secret_or_a_url_are_reported() {
     for (variable, key) in [
         ("ROCKETCHAT__URL", "rocketchat.url"),
         ("ROCKETCHAT__USER_ID", "rocketchat.user_id"),
@@ -252,7 +252,7 @@ fn quotes_around_a_secret_or_a_url_are_named() {
 }
 
 #[test]
-fn a_secret_of_the_environment_goes_before_both_forms_in_the_file() {
+fn a_secret_in_the_environment_overrides_both_forms_in_the_file() {
     let setup = Setup::new("");
     let path = setup.file("token", "of-the-file").display().to_string();
     setup.file("bot.toml", SOUND);
@@ -289,7 +289,7 @@ fn durations_are_written_with_their_unit() {
 }
 
 #[test]
-fn the_server_may_lie_below_a_path_and_its_slash_does_not_matter() {
+fn the_server_url_may_have_a_path_with_or_without_a_slash() {
     for url in ["https://example.com/chat", "https://example.com/chat/", " https://example.com/chat"] {
         let config = Setup::new(SOUND).set("ROCKETCHAT__URL", url).loaded();
         assert_eq!(config.rocketchat.url.to_string(), "https://example.com/chat");
@@ -297,7 +297,7 @@ fn the_server_may_lie_below_a_path_and_its_slash_does_not_matter() {
 }
 
 #[test]
-fn quotes_that_an_environment_file_passed_on_are_refused_and_those_of_a_file_may_be_meant() {
+fn quotes_are_refused_in_variables_and_accepted_in_the_file() {
     for (key, value) in [("PATTERN", r"'(?i)\bpump\b'"), ("PATTERN", "\"pump\""), ("UNLESS", "'ok'")] {
         let setup = Setup::new(&format!("{SOUND}[[trigger]]\nname = \"pumps\"\nwords = [\"pump\"]\n"));
         let complaints = setup.set(&format!("TRIGGER__0__{key}"), value).complaints();

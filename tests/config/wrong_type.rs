@@ -99,7 +99,7 @@ fn every_key_is_tried_below() {
 }
 
 #[test]
-fn a_value_of_the_wrong_type_is_told_in_one_line_whatever_the_key() {
+fn a_value_of_the_wrong_type_is_reported_in_one_line_for_every_key() {
     let kinds: [(&[&str], &[&str]); 6] = [
         (&TEXTS, &NO_TEXT),
         (&WORDS, &NO_TEXT),

@@ -64,7 +64,7 @@ async fn problem(scene: &Scene, chat: &str, webhook: &str, public: &str, subject
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_signed_is_told_with_what_to_do_about_it() {
+async fn an_untrusted_certificate_is_reported_with_a_fix() {
     let scene = Scene::set().await;
     let url = format!("https://{}", self_signed().await);
     let webhook = format!("{url}/webhook/abcdefghij12");
@@ -101,7 +101,7 @@ async fn a_self_signed_certificate_in_ssl_cert_file_is_trusted_or_its_flaw_is_na
 }
 
 #[tokio::test]
-async fn https_at_a_port_without_it_is_told_so() {
+async fn https_on_a_plain_http_port_is_reported() {
     let scene = Scene::set().await;
     let encrypted = |url: &str| url.replace("http://", "https://");
     let (chat, webhook) = (encrypted(&scene.chat.url()), encrypted(&scene.webhook_url));

@@ -88,7 +88,7 @@ async fn a_password_does_as_well_and_leaves_no_login_behind() {
 }
 
 #[tokio::test]
-async fn where_nobody_can_be_asked_everything_that_is_missing_is_named() {
+async fn without_a_terminal_all_missing_flags_are_named() {
     let scene = Scene::set().await;
     let url = scene.chat.url();
     let line = refusal(&scene, &scene.run(&["init", "--url", &url]).await, 2);
@@ -99,7 +99,7 @@ async fn where_nobody_can_be_asked_everything_that_is_missing_is_named() {
 }
 
 #[tokio::test]
-async fn what_does_not_work_is_told_and_nothing_is_written() {
+async fn failed_probes_are_reported_and_nothing_is_written() {
     let scene = Scene::set().await;
     scene.chat.revoke_token(&scene.bot, &scene.token).unwrap();
     let line = refusal(&scene, &scene.run(&scene.flags()).await, 1);
@@ -123,7 +123,7 @@ async fn what_could_not_stand_in_the_file_is_named_by_its_flag() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_there_is_replaced_only_when_told_so() {
+async fn an_existing_file_is_replaced_only_with_force() {
     let scene = Scene::set().await;
     fs::write(scene.path("bot.toml"), "# mine").unwrap();
     let output = scene.run(&scene.flags()).await;
@@ -139,7 +139,7 @@ async fn a_file_that_is_there_is_replaced_only_when_told_so() {
 }
 
 #[tokio::test]
-async fn a_place_that_cannot_be_written_is_told_before_anything_is_asked() {
+async fn an_unwritable_output_is_reported_before_any_question() {
     let scene = Scene::set().await;
     std::fs::create_dir(scene.path("directory")).unwrap();
     for arguments in [["--output", "missing/bot.toml"], ["--output", "directory"], ["--secrets-dir", "token"]]
@@ -171,7 +171,7 @@ async fn the_address_of_a_page_leads_to_its_server() {
 }
 
 #[tokio::test]
-async fn a_room_that_nothing_matches_is_told_with_the_one_that_was_meant() {
+async fn an_unknown_room_is_reported_with_the_similar_one() {
     let scene = Scene::set().await;
     let line = refusal(
         &scene,
@@ -217,7 +217,7 @@ async fn the_rooms_in_sight_are_listed_and_the_answer_is_compared_with_them() {
 }
 
 #[tokio::test]
-async fn the_bot_runs_at_once_where_that_is_wanted_and_replies_with_the_logo() {
+async fn init_can_start_the_bot_which_replies_with_the_logo() {
     let scene = Scene::set().await;
     let (listener, admin) = (free_address(), free_address());
     let variables = [("SIGNL4_BOT_LISTENER__BIND", &*listener), ("SIGNL4_BOT_ADMIN__BIND", &*admin)];
@@ -244,7 +244,7 @@ async fn the_bot_runs_at_once_where_that_is_wanted_and_replies_with_the_logo() {
 }
 
 #[tokio::test]
-async fn on_a_terminal_what_is_wrong_is_asked_for_again() {
+async fn on_a_terminal_wrong_answers_are_asked_for_again() {
     let scene = Scene::set().await;
     let terminal = Terminal::open(scene.dir(), &["init"], &[]);
     terminal.answer("Rocket.Chat's address", "https://chat example").await;

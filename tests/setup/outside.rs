@@ -71,7 +71,7 @@ async fn json_has_the_findings_and_the_same_exit_code() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_leads_elsewhere_is_told_by_its_host_without_its_secret() {
+async fn a_foreign_webhook_is_reported_by_its_host_without_its_secret() {
     let mut scene = Scene::set().await;
     scene.webhook_url = "https://relay.invalid/webhook/m5xk3qv7ty".to_owned();
     let (said, _) = check(&scene, &[]).await;
@@ -90,7 +90,7 @@ async fn a_webhook_that_leads_elsewhere_is_told_by_its_host_without_its_secret()
 }
 
 #[tokio::test]
-async fn a_public_address_that_leads_to_the_bot_is_told_so() {
+async fn a_public_url_that_reaches_the_bot_is_fine() {
     let scene = Scene::set().await;
     let (url, _running) = bot(&scene, SECRET).await;
     let (said, _) = check(&scene, &["--public-url", &url]).await;
@@ -100,7 +100,7 @@ async fn a_public_address_that_leads_to_the_bot_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_public_address_that_leads_elsewhere_is_a_problem_with_its_remedy() {
+async fn a_public_url_that_leads_elsewhere_is_a_problem_with_a_fix() {
     let scene = Scene::set().await;
     let (url, _running) = bot(&scene, "another-secret-of-some-length").await;
     let (said, _) = check(&scene, &["--public-url", &url]).await;
@@ -119,7 +119,7 @@ async fn a_public_address_that_leads_elsewhere_is_a_problem_with_its_remedy() {
 }
 
 #[tokio::test]
-async fn a_public_address_that_cannot_be_called_from_here_is_only_a_warning() {
+async fn a_public_url_that_cannot_be_called_from_here_is_only_a_warning() {
     let scene = Scene::set().await;
     // Bound, so that nobody else can use the port, but not listening.
     let closed = tokio::net::TcpSocket::new_v4().unwrap();
@@ -132,7 +132,7 @@ async fn a_public_address_that_cannot_be_called_from_here_is_only_a_warning() {
 }
 
 #[tokio::test]
-async fn a_public_address_that_holds_the_secret_already_is_refused() {
+async fn a_public_url_that_contains_the_secret_is_refused() {
     let scene = Scene::set().await;
     let output = scene.run(&["check", "--public-url", "https://bot.example.com/signl4/abc"]).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");

@@ -37,7 +37,7 @@ fn secrets(config: &Config) -> (String, String) {
 }
 
 #[tokio::test]
-async fn each_secret_stands_in_a_file_that_nobody_else_reads_and_none_in_bot_toml() {
+async fn each_secret_is_in_a_private_file_and_none_in_bot_toml() {
     let scene = Scene::set().await;
     let output = scene.run(&flags(&scene)).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -134,7 +134,7 @@ async fn a_password_has_a_file_of_its_own_which_the_unit_names() {
 }
 
 #[tokio::test]
-async fn no_secret_that_is_there_is_lost() {
+async fn no_existing_secret_is_overwritten() {
     let scene = Scene::set().await;
     fs::create_dir(scene.path("secrets")).unwrap();
     fs::write(scene.path("secrets/listener-secret"), "mine").unwrap();
@@ -152,7 +152,7 @@ async fn no_secret_that_is_there_is_lost() {
 }
 
 #[tokio::test]
-async fn where_the_secrets_cannot_be_written_there_is_no_bot_toml() {
+async fn if_the_secrets_cannot_be_written_there_is_no_bot_toml() {
     let scene = Scene::set().await;
     fs::write(scene.path("secrets"), "a file").unwrap();
     let output = scene.run(&flags(&scene)).await;

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_was_sent_is_told_from_one_that_was_not() {
+    async fn a_sent_call_is_distinguished_from_an_unsent_one() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let refused = client().get(format!("http://{free}")).send().await.unwrap_err();
         let tls = failure("https", b"HTTP/1.1 400 Bad Request\r\n\r\n", false).await;

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_edits_integrations_and_kinds_are_told() {
+    fn threads_edits_integrations_and_kinds_are_recognized() {
         let mut document = over_ddp();
         document["tmid"] = json!("parent");
         document["editedAt"] = json!({"$date": 1_696_417_506_000_i64});
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_a_wrong_type_are_as_good_as_missing() {
+    fn fields_of_a_wrong_type_count_as_missing() {
         let mut document = over_ddp();
         for key in ["msg", "tmid", "t", "editedAt", "attachments", "blocks", "file", "files"] {
             document[key] = json!({"a": [1, null]});
@@ -214,7 +214,7 @@ mod tests {
         #![proptest_config(repeatable(10_000))]
 
         #[test]
-        fn a_mutated_document_is_a_message_of_sense_or_an_error(
+        fn a_mutated_document_is_a_valid_message_or_an_error(
             at in any::<usize>(), with in any_json(), also_at in any::<usize>(), also_with in any_json(),
         ) {
             let document = mutated(mutated(with_everything(), at, &with), also_at, &also_with);

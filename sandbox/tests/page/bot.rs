@@ -29,7 +29,7 @@ async fn with_bot(readyz: &str, metrics: &str) -> (Browser, impl Fn(&str, &str))
 const READY: &str = r#"{"ready":true,"state":"ready","missing":[],"warnings":[]}"#;
 
 #[tokio::test]
-async fn the_page_tells_what_the_bot_lacks_and_when_it_is_ready() {
+async fn the_page_shows_what_the_bot_lacks_and_when_it_is_ready() {
     let down = r#"{"ready":false,"state":"down","missing":["Rocket.Chat is not connected"],
                   "warnings":[{"what":"no callback","since":null}]}"#;
     let (browser, tell) = with_bot(down, "").await;
@@ -42,7 +42,7 @@ async fn the_page_tells_what_the_bot_lacks_and_when_it_is_ready() {
 }
 
 #[tokio::test]
-async fn an_alert_that_waits_is_told_at_once_while_signl4_is_down_and_otherwise_when_it_is_held_up() {
+async fn a_waiting_alert_is_shown_at_once_while_signl4_is_down_and_otherwise_when_delayed() {
     let metrics = |age: &str| {
         format!(
             "signl4_bot_outbox_deliveries{{queue=\"signl4\"}} 2\n\

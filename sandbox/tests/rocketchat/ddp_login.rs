@@ -107,7 +107,7 @@ async fn a_password_logs_in_as_a_digest_and_gives_a_new_token() {
 }
 
 #[tokio::test]
-async fn what_does_not_log_in_is_told_why() {
+async fn a_refused_login_says_why() {
     let Office { chat, alice, bot, .. } = Office::open().await;
     chat.create_user("tokens.only").unwrap();
     chat.set_active(&alice, false).unwrap();

@@ -38,7 +38,7 @@ async fn greet_sends_a_frame_without_msg_before_anything_else() {
 }
 
 #[tokio::test]
-async fn ping_before_connected_pings_a_client_that_has_not_said_a_word() {
+async fn ping_before_connected_pings_a_client_that_has_sent_nothing() {
     let Office { chat, .. } = Office::open().await;
     chat.faults().set(|switches| switches.ping_before_connected = true);
     let mut ddp = Ddp::open(&chat).await;
@@ -111,7 +111,7 @@ async fn reverse_messages_emits_what_comes_together_in_reverse() {
 }
 
 #[tokio::test]
-async fn withhold_messages_leaves_a_message_to_the_catch_up() {
+async fn withhold_messages_leaves_a_message_to_the_backfill() {
     let (Office { chat, alice, bot, ops }, mut ddp) =
         listening(|switches| switches.withhold_messages = true).await;
     let since = chat.now() - 1;

@@ -136,7 +136,7 @@ async fn a_deleted_message_is_told_to_those_who_listen_to_its_room() {
 }
 
 #[tokio::test]
-async fn a_kick_silences_the_room_without_a_word_and_a_new_membership_is_told() {
+async fn a_kick_silently_ends_a_rooms_messages_and_a_new_membership_is_announced() {
     let Office { chat, alice, bot, ops } = Office::open().await;
     let mut ddp = Ddp::logged_in(&chat, &bot).await;
     let changed = format!("{}/subscriptions-changed", bot.id);
@@ -174,7 +174,7 @@ async fn rooms_changed_tells_of_new_and_changed_rooms() {
 }
 
 #[tokio::test]
-async fn a_forced_logout_is_told_and_ends_the_sessions_of_login_tokens() {
+async fn a_forced_logout_is_announced_and_ends_the_sessions_of_login_tokens() {
     let Office { chat, bot, .. } = Office::open().await;
     let (token, _) = chat.create_login(&bot).unwrap();
     let mut ddp = Ddp::connected(&chat).await;
@@ -189,7 +189,7 @@ async fn a_forced_logout_is_told_and_ends_the_sessions_of_login_tokens() {
 }
 
 #[tokio::test]
-async fn a_repeated_live_id_is_dropped_without_a_word() {
+async fn a_repeated_live_id_is_silently_dropped() {
     let Office { chat, bot, ops, .. } = Office::open().await;
     let mut ddp = Ddp::logged_in(&chat, &bot).await.drained().await;
     let sub = json!({ "msg": "sub", "id": "same", "name": ROOM_MESSAGES, "params": [ops.id, false] });

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_told_from_another_of_the_same_message() {
+    fn texts_of_the_same_message_are_distinguished() {
         let seen = SeenTexts::default();
         assert_eq!(seen.sight("m", "a"), Sight::First);
         assert!(seen.remember("m", "a"));

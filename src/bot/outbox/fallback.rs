@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_that_does_not_tell_its_cause_leads_through_all_steps_each_once() {
+    fn an_unexplained_refusal_leads_through_every_step_once() {
         for refusal in [
             refusal(400, "error-of-the-next-release", "?"),
             refusal(403, "error-forbidden", "User does not have the permissions required for this action"),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_that_tells_its_cause_is_answered_with_what_helps() {
+    fn an_explained_refusal_leads_to_the_step_that_helps() {
         use Step::{Direct, OutsideThread, OwnName, Shortened, WithoutMentions};
         for (refusal, first) in [
             (refusal(400, "error-message-size-exceeded", ""), Shortened),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_refusal_is_not_answered_with_another_form() {
+    fn an_error_that_is_no_refusal_does_not_change_the_form() {
         for error in [RestError::unavailable("HTTP 502"), RestError::unavailable("refused")] {
             assert_eq!(ladder(&error), []);
             assert!(!is_decision(&error));

@@ -49,7 +49,7 @@ async fn a_store_at_rest_is_usable_and_untouched() {
 }
 
 #[tokio::test]
-async fn what_would_keep_the_bot_from_opening_it_is_told() {
+async fn reasons_that_would_prevent_opening_are_reported() {
     let directory = TempDir::new().unwrap();
     let look =
         async |name: &str| Store::inspect(&StoreUrl::sqlite(directory.path().join(name))).await.unwrap_err();
@@ -61,7 +61,7 @@ async fn what_would_keep_the_bot_from_opening_it_is_told() {
 }
 
 #[tokio::test]
-async fn a_store_of_a_newer_release_is_told() {
+async fn a_store_of_a_newer_release_is_reported() {
     let fixture = Fixture::new().await;
     fixture.migrated_further().await;
     let (url, _directory) = fixture.closed().await;

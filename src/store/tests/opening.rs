@@ -12,7 +12,7 @@ async fn refused(url: &StoreUrl) -> StoreError {
 }
 
 #[tokio::test]
-async fn a_second_bot_on_the_same_store_is_told_so_and_the_first_goes_on() {
+async fn a_second_bot_on_the_same_store_is_refused_and_the_first_continues() {
     let fixture = Fixture::new().await;
     let error = refused(&fixture.url).await;
     assert!(matches!(&error, StoreError::InUse(_)), "{error:?}");
@@ -21,7 +21,7 @@ async fn a_second_bot_on_the_same_store_is_told_so_and_the_first_goes_on() {
 }
 
 #[tokio::test]
-async fn a_second_bot_is_told_so_whatever_name_it_has_for_the_file() {
+async fn a_second_bot_is_refused_by_any_name_of_the_file() {
     let fixture = Fixture::on_sqlite().await;
     let directory = fixture.directory.path();
     std::os::unix::fs::symlink(directory.join("bot.db"), directory.join("symlink.db")).unwrap();

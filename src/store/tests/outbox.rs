@@ -216,7 +216,7 @@ async fn late_alerts_are_those_that_still_wait_the_oldest_first() {
 }
 
 #[tokio::test]
-async fn a_thread_is_told_once_that_its_alert_is_late() {
+async fn a_late_alert_is_reported_once_in_its_thread() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
     for _ in 0..3 {
@@ -227,7 +227,7 @@ async fn a_thread_is_told_once_that_its_alert_is_late() {
 }
 
 #[tokio::test]
-async fn an_alert_that_went_out_meanwhile_is_not_told_to_be_late() {
+async fn an_alert_sent_meanwhile_is_not_reported_late() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;

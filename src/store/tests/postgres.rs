@@ -233,7 +233,7 @@ async fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_or_with_a_broken_one_is_told_from_one_that_is_not_there() {
+async fn tls_failures_are_distinguished_from_an_unreachable_server() {
     for (sslmode, answer) in
         [("require", &b"N"[..]), ("verify-full", b"S no handshake, and long enough to be none")]
     {

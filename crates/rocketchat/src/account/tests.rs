@@ -382,7 +382,7 @@ async fn a_resumed_token_that_me_accepts_needs_no_password() {
 }
 
 #[tokio::test]
-async fn a_resumed_token_that_is_refused_is_replaced_by_one_login_and_the_new_one_is_told() {
+async fn a_refused_resumed_token_is_replaced_by_one_login_and_the_new_one_is_reported() {
     for dead in invalid_token() {
         let server = MockServer::start().await;
         answer(&server, "me", dead, 1).await;
@@ -421,7 +421,7 @@ async fn debug_output_of_an_account_has_no_secret() {
 }
 
 #[tokio::test]
-async fn a_refused_account_is_tried_again_at_growing_distances_and_until_then_without_a_call() {
+async fn a_refused_account_is_retried_at_growing_intervals_without_calls_between() {
     let server = MockServer::start().await;
     let [refused, ..] = invalid_token();
     answer(&server, "me", refused, 2).await;

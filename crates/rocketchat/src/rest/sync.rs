@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_paging_are_told_from_refusals_of_the_room() {
+    fn refusals_of_paging_are_distinguished_from_refusals_of_the_room() {
         let rejected = |code: &str, reason: &str| RestError::Rejected {
             status: 400,
             code: code.into(),

@@ -98,7 +98,7 @@ fn numbers_may_be_written_as_text_and_texts_as_numbers() {
 }
 
 #[test]
-fn whoever_acted_is_named_by_the_best_name_there_is() {
+fn a_user_is_shown_by_the_best_available_name() {
     let name = |user: Value| parse(&json!({"eventType": 201, "user": user})).user;
     let known = |name: &str| Some(name.to_owned());
     assert_eq!(
@@ -114,7 +114,7 @@ fn whoever_acted_is_named_by_the_best_name_there_is() {
 }
 
 #[test]
-fn a_note_may_ride_on_any_event() {
+fn any_event_may_carry_a_note() {
     let note = |annotation: Value| {
         parse(&json!({"eventType": 201, "alert": {"statusCode": 2}, "annotation": annotation})).note
     };

@@ -193,7 +193,7 @@ async fn a_bad_body_or_secret_is_rejected_for_good_and_says_which() {
 }
 
 #[tokio::test]
-async fn an_answer_that_says_no_alert_was_raised_is_told_from_one_that_leaves_it_open() {
+async fn an_answer_that_excludes_an_alert_is_distinguished_from_an_ambiguous_one() {
     for status in [500, 504, 520, 599] {
         let error = refused(ResponseTemplate::new(status)).await;
         assert!(matches!(error, RaiseError::Unanswered(_)), "{status}: {error:?}");
@@ -304,7 +304,7 @@ async fn each_failed_call_is_reported_to_the_hook() {
 }
 
 #[tokio::test]
-async fn reaching_out_pages_nobody_and_keeps_the_secret() {
+async fn probing_pages_nobody_and_does_not_reveal_the_secret() {
     let server = MockServer::start().await;
     Mock::given(method("GET"))
         .and(path("/"))
@@ -369,7 +369,7 @@ fn a_slash_after_the_secret_does_not_matter() {
 }
 
 #[test]
-fn what_stands_in_place_of_a_webhook_url_is_told() {
+fn text_that_is_no_webhook_url_is_refused_with_the_reason() {
     for (text, told) in [
         ("m5xk3qv7ty@mail.signl4.com", "e-mail"),
         ("m5xk3qv7ty", "API key"),
@@ -414,7 +414,7 @@ fn a_url_that_may_not_be_a_teams_webhook_is_doubted_and_a_real_one_is_not() {
 }
 
 #[tokio::test]
-async fn an_answer_that_repeats_the_url_gives_the_secret_to_nobody() {
+async fn an_answer_that_repeats_the_url_does_not_reveal_the_secret() {
     for status in [400, 405, 410, 422] {
         let words =
             format!("The requested resource '/webhook/{SECRET}' does not support http method 'POST'.");

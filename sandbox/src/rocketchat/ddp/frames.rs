@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn malformed_frames_are_told_in_the_words_of_meteor() {
+    fn malformed_frames_are_answered_as_meteor_does() {
         let reason = |text: &str| parse(text).unwrap_err().reason;
         assert_eq!(reason("{"), "Parse error");
         assert_eq!(reason("null"), "Bad request");

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_refused_in_the_words_of_the_schema() {
+    fn parameters_are_refused_as_the_schema_validator_does() {
         let known = [text("roomId").required(), number("count"), flag("inclusive")];
         assert_eq!(refusal(&known, json!({ "roomId": "r", "count": "20", "inclusive": "true" })), None);
         let said = |given| refusal(&known, given).unwrap();

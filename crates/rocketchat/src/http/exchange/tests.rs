@@ -78,7 +78,7 @@ fn a_proxys_answer_says_nothing_about_account_or_call() {
 }
 
 #[test]
-fn missing_impersonation_is_told_from_other_refusals() {
+fn missing_impersonation_is_distinguished_from_other_refusals() {
     assert!(
         classified(400, json!({"success": false, "error": "Not enough permission"}))
             .is_missing_impersonation()
