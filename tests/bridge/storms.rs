@@ -15,9 +15,9 @@ const STORM_IS_OVER: Duration = Duration::from_secs(300);
 
 #[tokio::test]
 async fn a_storm_is_delivered_whole_at_signl4s_pace_oldest_first_and_the_threads_say_queued() {
-    // The commercial plan takes 150 alerts in 15 s, then none for 15 s.
-    const STORM: usize = 170;
-    let options = sandbox::signl4::Options { plan: Plan::Commercial, ..Default::default() };
+    // This plan takes 50 alerts in 5 s, then none for 5 s.
+    const STORM: usize = 60;
+    let options = sandbox::signl4::Options { plan: Plan::Brisk, ..Default::default() };
     let harness = Harness::with_options(sandbox::rocketchat::Options::default(), options).await;
     let _bot =
         harness.start_in_process(Tempo { late_after: Duration::from_secs(2), ..Tempo::default() }).await;

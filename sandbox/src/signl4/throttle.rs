@@ -46,6 +46,7 @@ impl Throttle {
         Self::new(match plan {
             Plan::Free => &[(10, 15), (240, 60), (1_200, 3_600)],
             Plan::Commercial => &[(150, 15), (600, 60), (36_000, 3_600)],
+            Plan::Brisk => &[(50, 5)],
             Plan::Unlimited => &[],
         })
     }
@@ -60,6 +61,7 @@ impl Throttle {
         Self::new(match plan {
             Plan::Free => &[(10, 15)],
             Plan::Commercial => &[(150, 15)],
+            Plan::Brisk => &[(50, 5)],
             Plan::Unlimited => &[],
         })
     }

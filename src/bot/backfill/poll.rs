@@ -103,6 +103,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::bot::{Tempo, backfill::reader::IN_FLIGHT};
+
+    #[test]
+    fn the_default_waits_are_short_enough() {
+        let Tempo { poll_after, poll_every, .. } = Tempo::default();
+        assert!(IN_FLIGHT + poll_every <= Duration::from_secs(15));
+        assert!(poll_after + poll_every <= Duration::from_secs(30));
+        // An account without `api-bypass-rate-limit` may make ten calls a minute, and needs some for other things.
+        assert!(poll_every * 6 >= Duration::from_secs(60));
+    }
 
     #[test]
     fn only_a_change_by_a_message_that_was_seen_is_explained() {

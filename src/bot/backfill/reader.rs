@@ -23,7 +23,7 @@ const BATCH: usize = 256;
 const AT_ONCE: usize = 4;
 
 /// How long the stream may take to deliver a message.
-const IN_FLIGHT: Duration = Duration::from_secs(3);
+pub(super) const IN_FLIGHT: Duration = Duration::from_secs(3);
 
 /// Reads rooms for one session.
 #[derive(Clone)]

@@ -156,7 +156,7 @@ async fn a_login_rate_limited_over_rest_is_retried_after_the_time_the_server_nam
     harness.chat.faults().rest_next(
         "login",
         1,
-        RestFault::TooManyRequests { reset_in: Duration::from_secs(3) },
+        RestFault::TooManyRequests { reset_in: Duration::from_secs(2) },
     );
     let mut listener = with_password(&harness);
     let (reason, _) = listener.lost().await;
