@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rocketchat::RestError;
 use tokio::time::sleep;
 use tracing::{error, warn};
@@ -62,9 +61,7 @@ impl Tempo {
     pub(super) fn wait_after(&self, error: &RestError, failures: u32) -> Duration {
         let (first, longest) = (self.retry_unit * CALL_WAIT.0, self.retry_unit * CALL_WAIT.1);
         let wait = match error {
-            RestError::RateLimited { until } => {
-                Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or(first)
-            }
+            RestError::RateLimited { wait } => *wait,
             _ => first.saturating_mul(2_u32.saturating_pow(failures)).min(longest),
         };
         wait.max(first)
@@ -91,7 +88,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_is_always_throttled_ends() {
-        assert_eq!(calls(RestError::RateLimited { until: Timestamp::now() }).await, MOST_THROTTLED);
+        assert_eq!(calls(RestError::RateLimited { wait: Duration::ZERO }).await, MOST_THROTTLED);
         assert_eq!(calls(RestError::unavailable("away")).await, 4);
     }
 }

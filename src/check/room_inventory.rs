@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::sleep;
 
 use crate::alerting::{NamedRooms, RoomPattern, TriggerSet, Unfound, remember_names};
@@ -170,11 +169,7 @@ pub(super) async fn wait_for_rate_limit<T, F: Future<Output = Result<T, RestErro
     call: impl Fn() -> F,
 ) -> Result<T, RestError> {
     match call().await {
-        Err(RestError::RateLimited { until }) => {
-            let wait = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
-            if wait > MAX_WAIT {
-                return Err(RestError::RateLimited { until });
-            }
+        Err(RestError::RateLimited { wait }) if wait <= MAX_WAIT => {
             sleep(wait).await;
             call().await
         }

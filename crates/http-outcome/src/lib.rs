@@ -101,6 +101,9 @@ fn no_connection(cause: &(dyn Error + 'static)) -> Option<Failure> {
 /// # Errors
 /// When the connection breaks, or the client's timeout ends, before the body does.
 pub async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Option<Vec<u8>>, NoAnswer> {
+    if response.content_length().is_some_and(|length| length > limit as u64) {
+        return Ok(None);
+    }
     // What is not written to takes no memory.
     let mut body = Vec::with_capacity(if limit > LARGE { limit } else { 0 });
     while let Some(chunk) = response.chunk().await? {
@@ -210,8 +213,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_read_up_to_its_limit() {
-        let with = |body: &str| format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        assert_eq!(call("http", with("four").as_bytes(), true).await, Ok(Some(b"four".to_vec())));
-        assert_eq!(call("http", with("five!").as_bytes(), true).await, Ok(None));
+        let announced = |body: &str| format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        let in_chunks =
+            |body: &str| format!("Transfer-Encoding: chunked\r\n\r\n{}\r\n{body}\r\n0\r\n\r\n", body.len());
+        for with in [&announced as &dyn Fn(&str) -> String, &in_chunks] {
+            let answer = |body| format!("HTTP/1.1 200 OK\r\n{}", with(body));
+            assert_eq!(call("http", answer("four").as_bytes(), true).await, Ok(Some(b"four".to_vec())));
+            assert_eq!(call("http", answer("five!").as_bytes(), true).await, Ok(None));
+        }
     }
 }

@@ -16,21 +16,22 @@ mod error;
 #[cfg(test)]
 mod tests;
 
+pub(super) use error::refused_alike;
 pub use error::{Fatal, LoginError};
-pub(super) use error::{is_blocked, is_deactivated, is_second_factor};
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::Method;
+use reqwest::header::HeaderValue;
+use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
-use crate::http::{Connector, Http, MAX_BODY, RestError};
+use crate::http::{Connector, Http, RestError};
 use crate::{ServerUrl, UserId, wire};
 
 /// The first and the longest wait before a refused token is tried again, in units of [`Account::with_login_wait`].
@@ -73,6 +74,21 @@ pub struct Login {
     pub identity: Identity,
     /// The token.
     pub token: SecretString,
+}
+
+impl Login {
+    /// Adds the two headers of an authenticated call.
+    pub(super) fn authorize(&self, request: RequestBuilder) -> RequestBuilder {
+        let request = request.header("X-User-Id", self.identity.user_id.as_str());
+        match HeaderValue::from_str(self.token.expose_secret()) {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                request.header("X-Auth-Token", value)
+            }
+            // No server issues such a token. The call is made without it, and answered 401.
+            Err(_) => request,
+        }
+    }
 }
 
 /// What the realtime session logs in with.
@@ -232,17 +248,27 @@ impl Account {
     }
 
     async fn log_in_anew(&self, suspect: Option<Arc<Login>>) -> Result<Arc<Login>, LoginError> {
-        if let Some(login) = self.still_valid(suspect).await? {
-            self.set(TokenState::Confirmed(Arc::clone(&login)));
-            return Ok(login);
+        if let Some(suspect) = suspect {
+            match (self.checked(suspect).await, &self.credentials) {
+                (Err(LoginError::Fatal(_)), Credentials::Password { .. }) => {
+                    tracing::info!("the Rocket.Chat token has expired or was revoked, logging in again");
+                }
+                (checked, _) => {
+                    let login = checked?;
+                    self.set(TokenState::Confirmed(Arc::clone(&login)));
+                    return Ok(login);
+                }
+            }
         }
         let login = match &self.credentials {
-            Credentials::Token { user_id, token } => self.check_token(user_id, token).await?,
+            Credentials::Token { user_id, token } => {
+                let identity = Identity { user_id: user_id.clone(), username: user_id.to_string() };
+                self.checked(Arc::new(Login { identity, token: token.clone() })).await?
+            }
             Credentials::Password { username, password } => {
-                self.log_in_with_password(username, password).await?
+                Arc::new(self.log_in_with_password(username, password).await?)
             }
         };
-        let login = Arc::new(login);
         self.set(TokenState::Valid(Arc::clone(&login)));
         Ok(login)
     }
@@ -343,34 +369,11 @@ impl Account {
         Ok(identity)
     }
 
-    /// The suspect login if `me` accepts it; `None` if it does not and there is a password to replace it.
-    async fn still_valid(&self, suspect: Option<Arc<Login>>) -> Result<Option<Arc<Login>>, LoginError> {
-        let Some(login) = suspect else { return Ok(None) };
-        match (self.me(&login.identity.user_id, &login.token).await, &self.credentials) {
-            // The user was renamed.
-            (Ok(Some(username)), _) if username != login.identity.username => {
-                let identity = Identity { username, ..login.identity.clone() };
-                Ok(Some(Arc::new(Login { identity, token: login.token.clone() })))
-            }
-            (Ok(_), _) => Ok(Some(login)),
-            (Err(LoginError::Fatal(_)), Credentials::Password { .. }) => {
-                tracing::info!("the Rocket.Chat token has expired or was revoked, logging in again");
-                Ok(None)
-            }
-            (Err(error), _) => Err(error),
-        }
-    }
-
-    /// Checks a token with `me`, which returns the username too.
-    async fn check_token(&self, user_id: &UserId, token: &SecretString) -> Result<Login, LoginError> {
-        let username = self.me(user_id, token).await?.unwrap_or_else(|| user_id.to_string());
-        Ok(Login { identity: Identity { user_id: user_id.clone(), username }, token: token.clone() })
-    }
-
-    /// The username. Every account may call `me`, so a 401 from Rocket.Chat itself means that the token is invalid.
-    async fn me(&self, user_id: &UserId, token: &SecretString) -> Result<Option<String>, LoginError> {
-        let request = authorized(self.http.request(Method::GET, "me"), user_id, token);
-        let answer = self.http.exchange("me", request, MAX_BODY).await.map_err(|error| match error {
+    /// The login, if `me` accepts its token, with the username that the user has now. Every account may call `me`, so a 401
+    /// from Rocket.Chat itself means that the token is invalid.
+    async fn checked(&self, mut login: Arc<Login>) -> Result<Arc<Login>, LoginError> {
+        let request = login.authorize(self.http.request(Method::GET, "me"));
+        let answer = self.http.exchange("me", request).await.map_err(|error| match error {
             RestError::Unauthorized { reason, .. } => Fatal::TokenDead(reason).into(),
             error => LoginError::NotNow(error),
         })?;
@@ -378,7 +381,11 @@ impl Account {
         if answer.get("_id").or(answer.get("username")).is_none() {
             return Err(LoginError::NotNow(RestError::unavailable("an answer without a user")));
         }
-        Ok(wire::filled(&answer, "username").map(str::to_owned))
+        let username = wire::filled(&answer, "username");
+        if let Some(username) = username.filter(|username| *username != login.identity.username) {
+            Arc::make_mut(&mut login).identity.username = username.to_owned();
+        }
+        Ok(login)
     }
 
     async fn log_in_with_password(
@@ -391,9 +398,9 @@ impl Account {
             "password": {"digest": digest(password).expose_secret(), "algorithm": "sha-256"},
         });
         let request = self.http.request(Method::POST, "login").json(&body);
-        let outcome = self.http.exchange("login", request, MAX_BODY).await.map_err(error::login_refused);
-        if let Err(LoginError::NotNow(RestError::RateLimited { until })) = &outcome {
-            self.http.limits.close("login", *until);
+        let outcome = self.http.exchange("login", request).await.map_err(error::login_refused);
+        if let Err(LoginError::NotNow(RestError::RateLimited { wait })) = &outcome {
+            self.http.limits.close("login", *wait);
         }
         read_login(&outcome?, username)
             .ok_or_else(|| LoginError::NotNow(RestError::unavailable("the answer to the login has no token")))
@@ -424,23 +431,6 @@ impl Account {
 pub(super) fn login_field(name: &str) -> &'static str {
     // Names of federated users begin with an @.
     if name.find('@').is_some_and(|at| at > 0) { "email" } else { "username" }
-}
-
-/// Adds the two headers of an authenticated call.
-pub(super) fn authorized(
-    request: reqwest::RequestBuilder,
-    user_id: &UserId,
-    token: &SecretString,
-) -> reqwest::RequestBuilder {
-    let request = request.header("X-User-Id", user_id.as_str());
-    match reqwest::header::HeaderValue::from_str(token.expose_secret()) {
-        Ok(mut value) => {
-            value.set_sensitive(true);
-            request.header("X-Auth-Token", value)
-        }
-        // No server issues such a token. The call is made without it, and answered 401.
-        Err(_) => request,
-    }
 }
 
 /// `{status, data: {userId, authToken, me: {username}}}`

@@ -50,8 +50,7 @@ impl Destination for Arc<RocketChat> {
                 telemetry::REPLIES.count(&[("kind", delivery.kind.name()), ("result", "posted")]);
                 Settlement::Delivered { event_id: None }.into()
             }
-            Err(PostError::Call(RestError::RateLimited { until })) => {
-                let wait = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+            Err(PostError::Call(RestError::RateLimited { wait })) => {
                 Attempt { pause: Some(wait), ..Settlement::Retry { reason: None }.into() }
             }
             Err(error) if self.is_final(&error, delivery) => self.give_up(delivery, error.to_string()).await,

@@ -6,7 +6,7 @@
 //! The codes are from Rocket.Chat's `validateLoginAttempt` hooks and Meteor's `accounts-password`; REST and DDP use the
 //! same ones.
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 use crate::UserId;
 use crate::http::RestError;
@@ -67,7 +67,25 @@ impl From<LoginError> for RestError {
 }
 
 /// The wait after the server has blocked logins for too many failures. The answer names no time.
-const BLOCKED_FOR: SignedDuration = SignedDuration::from_mins(1);
+const BLOCKED_FOR: Duration = Duration::from_secs(60);
+
+/// Classifies a refused login by what REST and DDP refuse alike.
+pub(crate) fn refused_alike(code: &str, reason: &str) -> Option<LoginError> {
+    let text = format!("{code} {reason}").to_ascii_lowercase();
+    let says = |words: [&str; 2]| words.iter().any(|word| text.contains(word));
+    if says(["totp", "2fa"]) {
+        Some(Fatal::SecondFactor.into())
+    } else if says(["login-blocked", "temporarily blocked"]) {
+        Some(LoginError::NotNow(RestError::RateLimited { wait: BLOCKED_FOR }))
+    } else {
+        // These may not log in, even with valid credentials.
+        let is_deactivated = matches!(
+            code,
+            "error-user-is-not-activated" | "error-app-user-is-not-allowed-to-login" | "error-invalid-email"
+        );
+        is_deactivated.then(|| Fatal::Refused(reason.to_owned()).into())
+    }
+}
 
 /// Classifies a refused REST login.
 pub(super) fn login_refused(error: RestError) -> LoginError {
@@ -76,33 +94,9 @@ pub(super) fn login_refused(error: RestError) -> LoginError {
         RestError::Rejected { status, code, reason } => (code, format!("{reason} (HTTP {status})")),
         error => return LoginError::NotNow(error),
     };
-    if is_second_factor(&code) || is_second_factor(&reason) {
-        Fatal::SecondFactor.into()
-    } else if is_blocked(&code) || is_blocked(&reason) {
-        LoginError::NotNow(RestError::RateLimited { until: Timestamp::now() + BLOCKED_FOR })
-    } else if is_deactivated(&code) || matches!(code.as_str(), "403" | "Unauthorized") {
+    refused_alike(&code, &reason).unwrap_or_else(|| match code.as_str() {
         // Up to 7.x: 403 for a wrong password, "Unauthorized" for an unknown user (`ApiClass.ts`, `login`).
-        Fatal::Refused(reason).into()
-    } else {
-        LoginError::RestDisabled(reason)
-    }
-}
-
-/// Whether the server asks for a second factor.
-pub(crate) fn is_second_factor(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    text.contains("totp") || text.contains("2fa")
-}
-
-/// Whether logins are blocked temporarily, for this user or this address.
-pub(crate) fn is_blocked(text: &str) -> bool {
-    text.contains("login-blocked") || text.contains("temporarily blocked")
-}
-
-/// Whether the account may not log in, even with valid credentials.
-pub(crate) fn is_deactivated(code: &str) -> bool {
-    matches!(
-        code,
-        "error-user-is-not-activated" | "error-app-user-is-not-allowed-to-login" | "error-invalid-email"
-    )
+        "403" | "Unauthorized" => Fatal::Refused(reason).into(),
+        _ => LoginError::RestDisabled(reason),
+    })
 }

@@ -1,7 +1,8 @@
 //! Why a REST call failed, by what the caller does next.
 
+use std::time::Duration;
+
 use http_outcome::Failure;
-use jiff::Timestamp;
 
 /// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,10 +17,10 @@ pub enum RestError {
         failure: Option<Failure>,
     },
     /// The route is rate limited (429, `error-too-many-requests`). The call had no effect.
-    #[error("Rocket.Chat asks for fewer calls until {until}")]
+    #[error("Rocket.Chat asks for fewer calls, and for none in the next {} s", wait.as_secs())]
     RateLimited {
-        /// When the server accepts calls again, by this machine's clock.
-        until: Timestamp,
+        /// How long the server accepts no calls.
+        wait: Duration,
     },
     /// The token is refused and could not be renewed. The call had no effect, and can succeed once the account is fixed.
     #[error("Rocket.Chat does not accept the account: {reason}")]

@@ -5,7 +5,7 @@ pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http_outcome::{Failure, NoAnswer, date, number, read_body};
 use jiff::{SignedDuration, Timestamp};
@@ -18,11 +18,11 @@ use serde_json::Value;
 use super::{Http, RestError};
 use crate::wire;
 
-/// Largest body of an ordinary answer, in bytes.
-pub(crate) const MAX_BODY: usize = 1024 * 1024;
+/// Largest body of an answer, in bytes: the list of 10,000 rooms has some 10 MB.
+pub(crate) const MAX_BODY: usize = 64 * 1024 * 1024;
 /// The wait after a rate limit without a time, and the longest wait.
-const DEFAULT_WAIT: SignedDuration = SignedDuration::from_secs(60);
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(15 * 60);
+const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// The end of a window that is longer past than this is no time of Rocket.Chat's.
 const LARGEST_DIFFERENCE: SignedDuration = SignedDuration::from_hours(24);
 /// Longest text kept of a server's error, in bytes.
@@ -35,10 +35,9 @@ impl Http {
         &self,
         route: &'static str,
         request: reqwest::RequestBuilder,
-        limit: usize,
     ) -> Result<Vec<u8>, RestError> {
         if let Some(wait) = self.limits.closed_for(route) {
-            return Err(RestError::RateLimited { until: Timestamp::now() + wait });
+            return Err(RestError::RateLimited { wait });
         }
         let errors = &self.connector.errors;
         let failed = |error: NoAnswer| {
@@ -55,8 +54,7 @@ impl Http {
             errors.report(response.status().as_str());
             return Err(redirected(&headers));
         }
-        let body =
-            read_body(response, limit).await.map_err(failed)?.ok_or_else(|| too_large(status, limit))?;
+        let body = read_body(response, MAX_BODY).await.map_err(failed)?.ok_or_else(|| too_large(status))?;
         let body = repaired(body);
         let refusal = Refusal::of_body(&body);
         let is_answer = (200..300).contains(&status) && refusal.is_none() && is_json(&body);
@@ -64,18 +62,17 @@ impl Http {
         if let Some(date) = date.filter(|_| is_answer || refusal.is_some()) {
             self.clock.observe(date, sent, answered);
         }
-        let times = RateLimitTimes { headers: &headers, date, now: Timestamp::now() };
         if is_answer {
-            if let Some(until) = times.exhausted() {
-                self.limits.close(route, until);
+            if let Some(wait) = wait_after_last(&headers) {
+                self.limits.close(route, wait);
             }
             return Ok(body);
         }
         errors.report(&status.to_string());
         let refusal = refusal.or_else(|| Refusal::plain(status, &headers, &body));
-        let error = classify(status, refusal, &times);
-        if let RestError::RateLimited { until } = &error {
-            self.limits.close(route, *until);
+        let error = classify(status, refusal, &headers);
+        if let RestError::RateLimited { wait } = &error {
+            self.limits.close(route, *wait);
         }
         Err(error)
     }
@@ -100,11 +97,15 @@ struct Refusal {
     reason: String,
 }
 
-/// As much of an answer as tells whether it is a refusal.
-#[derive(Deserialize)]
+/// As much of an answer as tells whether it is a refusal, and why. The rest, perhaps a long list, is not decoded.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 struct Head {
-    success: Option<bool>,
-    status: Option<String>,
+    success: Value,
+    status: Value,
+    error: Value,
+    error_type: Value,
+    message: Value,
 }
 
 fn is_json(body: &[u8]) -> bool {
@@ -121,30 +122,21 @@ fn repaired(body: Vec<u8>) -> Vec<u8> {
 }
 
 impl Refusal {
-    /// The refusal in a body. A long list is not decoded to find that it is not a refusal.
-    fn of_body(body: &[u8]) -> Option<Self> {
-        match serde_json::from_slice(body) {
-            Ok(Head { success: Some(true), status }) if status.as_deref() != Some("error") => None,
-            _ => Self::read(&serde_json::from_slice(body).ok()?),
-        }
-    }
-
     /// `{success:false, error, errorType?, details?}`, or `{status:"error", error?, message?}` from the login and from 7.x
     /// and older. Anything else is not from Rocket.Chat's API but from a proxy in front of it.
-    fn read(body: &Value) -> Option<Self> {
-        let is_refusal = body.get("success") == Some(&Value::Bool(false))
-            || wire::text(body, "status").is_some_and(|status| status == "error");
-        if !is_refusal {
+    fn of_body(body: &[u8]) -> Option<Self> {
+        let head: Head = serde_json::from_slice(body).ok()?;
+        if head.success != false && head.status != "error" {
             return None;
         }
-        let error = body.get("error").and_then(wire::code).unwrap_or_default();
-        let message = wire::filled(body, "message").unwrap_or(&error);
-        let code = wire::filled(body, "errorType")
-            .map(str::to_owned)
+        let filled = |value| Some(wire::code(value)?).filter(|text| !text.trim().is_empty());
+        let error = wire::code(&head.error).unwrap_or_default();
+        let message = filled(&head.message).unwrap_or_else(|| error.clone());
+        let code = filled(&head.error_type)
             .or_else(|| bracketed_code(&error).map(str::to_owned))
-            .or_else(|| bracketed_code(message).map(str::to_owned))
+            .or_else(|| bracketed_code(&message).map(str::to_owned))
             .unwrap_or_else(|| if is_code(&error) { error.clone() } else { String::new() });
-        Some(Self { code: bounded(&code), reason: bounded(message) })
+        Some(Self { code: bounded(&code), reason: bounded(&message) })
     }
 
     /// The refusal of a token in plain text, as some servers send it. A proxy's 401 says how to log in at the proxy
@@ -167,10 +159,10 @@ fn is_code(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-fn classify(status: u16, refusal: Option<Refusal>, times: &RateLimitTimes<'_>) -> RestError {
-    let Some(Refusal { code, reason }) = refusal else { return not_from_rocketchat(status, times) };
+fn classify(status: u16, refusal: Option<Refusal>, headers: &HeaderMap) -> RestError {
+    let Some(Refusal { code, reason }) = refusal else { return not_from_rocketchat(status, headers) };
     if status == 429 || code.contains("too-many-requests") {
-        return RestError::RateLimited { until: times.refused(&reason) };
+        return RestError::RateLimited { wait: wait_after_refusal(headers, &reason) };
     }
     match status {
         // Since 8.0, a missing permission may be a 401 too, with one of these codes; an invalid token has no code.
@@ -185,9 +177,9 @@ fn classify(status: u16, refusal: Option<Refusal>, times: &RateLimitTimes<'_>) -
 
 /// Classifies an answer of a reverse proxy, or of the server before its API has started. It says nothing about the account
 /// or the call, so it is no reason to give up either.
-fn not_from_rocketchat(status: u16, times: &RateLimitTimes<'_>) -> RestError {
+fn not_from_rocketchat(status: u16, headers: &HeaderMap) -> RestError {
     match status {
-        429 => RestError::RateLimited { until: times.refused("") },
+        429 => RestError::RateLimited { wait: wait_after_refusal(headers, "") },
         413 | 414 | 431 => RestError::Rejected {
             status,
             code: String::new(),
@@ -212,45 +204,35 @@ fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
     Some(end.filter(is_ahead).unwrap_or(date))
 }
 
-/// The times in an answer, converted to this machine's clock.
-struct RateLimitTimes<'a> {
-    headers: &'a HeaderMap,
-    date: Option<Timestamp>,
-    now: Timestamp,
+/// How long to wait before a refused call may be repeated.
+fn wait_after_refusal(headers: &HeaderMap, reason: &str) -> Duration {
+    let retry_after = || number(headers, "retry-after").map(Duration::from_secs);
+    let wait = until_reset(headers).or_else(retry_after).or_else(|| spoken_wait(reason));
+    bounded_wait(wait.unwrap_or(DEFAULT_WAIT))
 }
 
-impl RateLimitTimes<'_> {
-    /// When a refused call may be repeated.
-    fn refused(&self, reason: &str) -> Timestamp {
-        let retry_after = || number(self.headers, "retry-after").map(SignedDuration::from_secs);
-        let wait = self.reset().or_else(retry_after).or_else(|| spoken_wait(reason));
-        self.now + bounded_wait(wait)
-    }
+/// How long to wait before the next call, if this one was the last of the rate limit's window.
+fn wait_after_last(headers: &HeaderMap) -> Option<Duration> {
+    let remaining: i64 = number(headers, "x-ratelimit-remaining")?;
+    until_reset(headers).filter(|_| remaining <= 0).map(bounded_wait)
+}
 
-    /// When the next call may be made, if this one was the last of the rate limit's window.
-    fn exhausted(&self) -> Option<Timestamp> {
-        let remaining: i64 = number(self.headers, "x-ratelimit-remaining")?;
-        (remaining <= 0).then(|| self.reset()).flatten().map(|wait| self.now + bounded_wait(Some(wait)))
-    }
-
-    /// `X-RateLimit-Reset` is Unix time in milliseconds by the server's clock, whose time is in `Date`.
-    fn reset(&self) -> Option<SignedDuration> {
-        let reset = Timestamp::from_millisecond(number(self.headers, "x-ratelimit-reset")?).ok()?;
-        Some(reset.duration_since(self.date.unwrap_or(self.now)))
-    }
+/// `X-RateLimit-Reset` is Unix time in milliseconds by the server's clock, whose time is in `Date`. Zero if it is past.
+fn until_reset(headers: &HeaderMap) -> Option<Duration> {
+    let reset = Timestamp::from_millisecond(number(headers, "x-ratelimit-reset")?).ok()?;
+    let wait = reset.duration_since(server_time(headers).unwrap_or_else(Timestamp::now));
+    Some(wait.try_into().unwrap_or_default())
 }
 
 /// "You must wait 23 seconds before trying this endpoint again."
-fn spoken_wait(reason: &str) -> Option<SignedDuration> {
+fn spoken_wait(reason: &str) -> Option<Duration> {
     let (_, rest) = reason.split_once("must wait ")?;
     let seconds = rest.split_whitespace().next()?.parse().ok()?;
-    Some(SignedDuration::from_secs(seconds))
+    Some(Duration::from_secs(seconds))
 }
 
-fn bounded_wait(wait: Option<SignedDuration>) -> SignedDuration {
-    wait.filter(|wait| wait.is_positive())
-        .unwrap_or(DEFAULT_WAIT)
-        .clamp(SignedDuration::from_secs(1), LONGEST_WAIT)
+fn bounded_wait(wait: Duration) -> Duration {
+    if wait.is_zero() { DEFAULT_WAIT } else { wait.clamp(Duration::from_secs(1), LONGEST_WAIT) }
 }
 
 fn redirected(headers: &HeaderMap) -> RestError {
@@ -264,11 +246,11 @@ fn redirected(headers: &HeaderMap) -> RestError {
     })
 }
 
-fn too_large(status: u16, limit: usize) -> RestError {
+fn too_large(status: u16) -> RestError {
     RestError::Rejected {
         status,
         code: "answer-too-large".to_owned(),
-        reason: format!("the answer is larger than {limit} bytes"),
+        reason: format!("the answer is larger than {MAX_BODY} bytes"),
     }
 }
 

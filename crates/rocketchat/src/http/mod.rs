@@ -13,6 +13,7 @@ pub use connector::{Connector, ConnectorError};
 pub use error::RestError;
 pub use http_outcome::Failure;
 
+#[cfg(test)]
 pub(crate) use exchange::MAX_BODY;
 #[cfg(any(test, fuzzing))]
 pub(crate) use exchange::fuzzing;
@@ -53,9 +54,12 @@ impl Http {
         &self,
         route: &'static str,
         request: RequestBuilder,
-        limit: usize,
     ) -> Result<Value, RestError> {
-        let answer = self.exchange_raw(route, request, limit).await?;
-        serde_json::from_slice(&answer).map_err(|_| RestError::unavailable("an answer that is no JSON"))
+        decoded(&self.exchange_raw(route, request).await?)
     }
+}
+
+/// The JSON of an answer.
+pub(crate) fn decoded(answer: &[u8]) -> Result<Value, RestError> {
+    serde_json::from_slice(answer).map_err(|_| RestError::unavailable("an answer that is no JSON"))
 }

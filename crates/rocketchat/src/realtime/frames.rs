@@ -20,57 +20,39 @@ use crate::wire;
 /// The longest wait that a server can ask for. Its rate limits are a matter of seconds.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 
-/// A frame to send.
-pub(super) enum ClientFrame {
-    /// Always the first frame.
-    Connect,
-    /// The method `login`.
-    Login { id: String, login: LoginRequest },
-    /// A subscription to one event of a stream.
-    Sub { id: String, stream: &'static str, event: String },
-    /// Asks for a pong.
-    Ping,
-    /// The answer to a ping.
-    Pong { id: Option<String> },
+/// Always the first frame.
+pub(super) fn connect() -> Value {
+    json!({"msg": "connect", "version": "1", "support": ["1"]})
 }
 
-impl ClientFrame {
-    /// The frame as JSON. A login holds the token.
-    pub(super) fn encode(&self) -> String {
-        let frame = match self {
-            Self::Connect => json!({"msg": "connect", "version": "1", "support": ["1"]}),
-            Self::Login { id, login } => {
-                json!({"msg": "method", "method": "login", "id": id, "params": [login_params(login)]})
-            }
-            // `false`: without it the server sends an `added` frame beside `ready`.
-            Self::Sub { id, stream, event } => {
-                json!({"msg": "sub", "id": id, "name": stream, "params": [event, false]})
-            }
-            Self::Ping => json!({"msg": "ping"}),
-            Self::Pong { id: Some(id) } => json!({"msg": "pong", "id": id}),
-            Self::Pong { id: None } => json!({"msg": "pong"}),
-        };
-        frame.to_string()
-    }
-}
-
-impl fmt::Debug for ClientFrame {
-    /// The frame, without the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Login { id, .. } => write!(f, "Login {{ id: {id:?}, <redacted> }}"),
-            other => f.write_str(&other.encode()),
-        }
-    }
-}
-
-fn login_params(login: &LoginRequest) -> Value {
-    match login {
+/// The method `login`. The frame holds the token.
+pub(super) fn login(id: &str, login: &LoginRequest) -> Value {
+    let params = match login {
         LoginRequest::Resume(login) => json!({"resume": login.token.expose_secret()}),
         LoginRequest::Password { username, digest } => json!({
             "user": {login_field(username): username},
             "password": {"digest": digest.expose_secret(), "algorithm": "sha-256"},
         }),
+    };
+    json!({"msg": "method", "method": "login", "id": id, "params": [params]})
+}
+
+/// A subscription to one event of a stream.
+pub(super) fn sub(id: &str, stream: &str, event: &str) -> Value {
+    // `false`: without it the server sends an `added` frame beside `ready`.
+    json!({"msg": "sub", "id": id, "name": stream, "params": [event, false]})
+}
+
+/// Asks for a pong.
+pub(super) fn ping() -> Value {
+    json!({"msg": "ping"})
+}
+
+/// The answer to a ping.
+pub(super) fn pong(id: Option<String>) -> Value {
+    match id {
+        Some(id) => json!({"msg": "pong", "id": id}),
+        None => json!({"msg": "pong"}),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::frames::{ClientFrame, ServerFrame};
+use super::frames::ServerFrame;
 use super::protocol::{End, Protocol};
 use super::stream::{self, ROOM_MESSAGES};
 use super::{FrameCounts, LostReason, MessageView, RealtimeEvent, Timing};
@@ -93,9 +93,8 @@ fn a_session_survives<'f>(before: impl Iterator<Item = &'f str>, text: &'f str) 
         }
         let sent = protocol.to_send.len();
         for sending in protocol.to_send.drain(..) {
-            let is_login = matches!(sending, ClientFrame::Login { .. });
-            assert!(is_login || !sending.encode().contains(TOKEN) || frame.contains(TOKEN));
-            assert!(!format!("{sending:?}").contains(TOKEN) || frame.contains(TOKEN));
+            let is_login = sending["method"] == "login";
+            assert!(is_login || !sending.to_string().contains(TOKEN) || frame.contains(TOKEN));
         }
         for event in protocol.events() {
             if let RealtimeEvent::Message(streamed) = event {

@@ -9,26 +9,27 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::collections::vec_deque::Drain;
-use std::collections::{HashMap, VecDeque};
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::frames::{ClientFrame, DdpError, ServerFrame, login_result};
+use super::frames::{self, DdpError, ServerFrame, login_result};
 use super::room_changes::KnownRooms;
 use super::stream::{self, MY_MESSAGES, NOTIFY_USER, ROOM_MESSAGES};
 use super::{FrameCounts, LostReason, RealtimeEvent, Timing};
 use crate::account::{self, LoginRequest};
-use crate::{Account, Fatal, Identity, UserId};
+use crate::{Account, Fatal, Identity, LoginError, UserId};
 
 /// Topics of [`NOTIFY_USER`].
 const FORCE_LOGOUT: &str = "force_logout";
 const SUBSCRIPTIONS_CHANGED: &str = "subscriptions-changed";
 const ROOMS_CHANGED: &str = "rooms-changed";
-/// The wait after the server has blocked logins for too many failures. The answer names no time.
-const BLOCKED_FOR: Duration = Duration::from_secs(60);
+/// The ids of a session's login and its subscriptions. A session makes each once.
+const LOGIN_ID: &str = "1";
+const SUBSCRIPTIONS: [(&str, &str); 4] =
+    [("2", MY_MESSAGES), ("3", FORCE_LOGOUT), ("4", SUBSCRIPTIONS_CHANGED), ("5", ROOMS_CHANGED)];
 /// How many events from before the session is online are kept. Later ones are dropped: the client fetches what it missed
 /// after `Ready`.
 const MAX_EARLY: usize = 4_096;
@@ -52,6 +53,16 @@ impl From<LostReason> for End {
     }
 }
 
+impl From<LoginError> for End {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Fatal(fatal) => Self::Fatal(fatal),
+            LoginError::RestDisabled(reason) => Self::Lost(LostReason::Login(reason)),
+            LoginError::NotNow(error) => Self::Lost(error.into()),
+        }
+    }
+}
+
 /// The state.
 #[derive(Debug)]
 enum Phase {
@@ -62,7 +73,6 @@ enum Phase {
 }
 
 /// One session.
-#[derive(Debug)]
 pub(super) struct Protocol<'a> {
     account: &'a Account,
     timing: &'a Timing,
@@ -73,17 +83,13 @@ pub(super) struct Protocol<'a> {
     identity: Option<Identity>,
     /// The deadline of the next answer, and its name.
     deadline: Option<(Instant, &'static str)>,
-    last_id: u64,
-    login_id: String,
-    /// The subscriptions by id, and whether each is confirmed.
-    topics: HashMap<String, (&'static str, bool)>,
+    /// The subscriptions that are not answered yet, by id.
+    unanswered: Vec<&'static str>,
     known: KnownRooms,
     /// The frames to send next.
-    pub(super) to_send: VecDeque<ClientFrame>,
+    pub(super) to_send: VecDeque<Value>,
     /// The events to emit once the session is online.
     events: VecDeque<RealtimeEvent>,
-    /// How many from before it was online did not fit.
-    dropped: usize,
 }
 
 impl<'a> Protocol<'a> {
@@ -105,14 +111,11 @@ impl<'a> Protocol<'a> {
             login,
             identity: None,
             deadline: Some((now + timing.step, "the answer to connect")),
-            last_id: 0,
-            login_id: String::new(),
-            topics: HashMap::new(),
+            unanswered: Vec::new(),
             known: KnownRooms::default(),
             // The first frame, whatever the server sends before: a streamer closes the connection on any other.
-            to_send: VecDeque::from([ClientFrame::Connect]),
+            to_send: VecDeque::from([frames::connect()]),
             events: VecDeque::new(),
-            dropped: 0,
         }
     }
 
@@ -159,16 +162,14 @@ impl<'a> Protocol<'a> {
 
     fn handle(&mut self, frame: ServerFrame, now: Instant) -> Result<(), End> {
         match (frame, &self.phase) {
-            (ServerFrame::Ping { id }, _) => self.send(ClientFrame::Pong { id }),
+            (ServerFrame::Ping { id }, _) => self.to_send.push_back(frames::pong(id)),
             (ServerFrame::Connected, Phase::Connecting) => self.log_in(now),
             (ServerFrame::Failed, Phase::Connecting) => return Err(LostReason::ConnectFailed.into()),
-            (ServerFrame::Result { id, outcome }, Phase::LoggingIn) if id == self.login_id => {
+            (ServerFrame::Result { id, outcome }, Phase::LoggingIn) if id == LOGIN_ID => {
                 return self.logged_in(outcome, now);
             }
             (ServerFrame::Ready { subs }, _) => {
-                for id in &subs {
-                    self.ready(id);
-                }
+                subs.iter().for_each(|id| self.answered(id));
             }
             (ServerFrame::Nosub { id, error }, _) => return self.nosub(&id, error),
             (ServerFrame::Changed { stream, event, args }, _) => return self.changed(&stream, &event, &args),
@@ -180,20 +181,10 @@ impl<'a> Protocol<'a> {
         Ok(())
     }
 
-    fn send(&mut self, frame: ClientFrame) {
-        self.to_send.push_back(frame);
-    }
-
-    fn fresh_id(&mut self) -> String {
-        self.last_id += 1;
-        self.last_id.to_string()
-    }
-
     fn log_in(&mut self, now: Instant) {
         self.phase = Phase::LoggingIn;
         self.deadline = Some((now + self.timing.step, "the login"));
-        self.login_id = self.fresh_id();
-        self.send(ClientFrame::Login { id: self.login_id.clone(), login: self.login.clone() });
+        self.to_send.push_back(frames::login(LOGIN_ID, &self.login));
     }
 
     fn logged_in(&mut self, outcome: Result<Value, DdpError>, now: Instant) -> Result<(), End> {
@@ -210,14 +201,8 @@ impl<'a> Protocol<'a> {
         if error.is_rate_limit() {
             return LostReason::RateLimited { wait: error.time_to_reset }.into();
         }
-        if account::is_second_factor(&error.code) {
-            return End::Fatal(Fatal::SecondFactor);
-        }
-        if account::is_blocked(&error.code) {
-            return LostReason::RateLimited { wait: Some(BLOCKED_FOR) }.into();
-        }
-        if account::is_deactivated(&error.code) {
-            return End::Fatal(Fatal::Refused(error.reason));
+        if let Some(refused) = account::refused_alike(&error.code, &error.reason) {
+            return refused.into();
         }
         let by_password = matches!(self.login, LoginRequest::Password { .. });
         match error.code.as_str() {
@@ -239,58 +224,40 @@ impl<'a> Protocol<'a> {
     fn subscribe_to_all(&mut self, user_id: &UserId, now: Instant) {
         self.phase = Phase::Subscribing;
         self.deadline = Some((now + self.timing.step, "the answer to the subscriptions"));
-        self.subscribe(MY_MESSAGES, ROOM_MESSAGES, MY_MESSAGES.to_owned());
-        for topic in [FORCE_LOGOUT, SUBSCRIPTIONS_CHANGED, ROOMS_CHANGED] {
-            self.subscribe(topic, NOTIFY_USER, format!("{user_id}/{topic}"));
-        }
-    }
-
-    fn subscribe(&mut self, topic: &'static str, stream: &'static str, event: String) {
-        let id = self.fresh_id();
-        self.topics.insert(id.clone(), (topic, false));
-        self.send(ClientFrame::Sub { id, stream, event });
-    }
-
-    fn ready(&mut self, id: &str) {
-        if let Some((_, confirmed)) = self.topics.get_mut(id) {
-            *confirmed = true;
-            self.go_online_if_subscribed();
+        for (id, topic) in SUBSCRIPTIONS {
+            self.unanswered.push(id);
+            self.to_send.push_back(match topic {
+                MY_MESSAGES => frames::sub(id, ROOM_MESSAGES, topic),
+                _ => frames::sub(id, NOTIFY_USER, &format!("{user_id}/{topic}")),
+            });
         }
     }
 
     /// Goes on without changes of the account that are not allowed. Any other error, such as the 404 of a starting server,
     /// ends the session.
     fn nosub(&mut self, id: &str, error: Option<DdpError>) -> Result<(), End> {
-        let Some((topic, _)) = self.topics.remove(id) else { return Ok(()) };
-        match (topic, error) {
-            (_, Some(error)) if error.is_rate_limit() => {
-                return Err(LostReason::RateLimited { wait: error.time_to_reset }.into());
+        let Some((_, topic)) = SUBSCRIPTIONS.iter().find(|(known, _)| *known == id) else { return Ok(()) };
+        match error {
+            Some(error) if error.is_rate_limit() => {
+                Err(LostReason::RateLimited { wait: error.time_to_reset }.into())
             }
-            (topic, Some(error)) if topic != MY_MESSAGES && error.is_refusal() => {
+            Some(error) if *topic != MY_MESSAGES && error.is_refusal() => {
                 tracing::warn!(%error, topic, "the server refuses the subscription to changes of the account");
+                self.answered(id);
+                Ok(())
             }
-            (_, error) => {
-                let words = error.map_or_else(|| "without a reason".to_owned(), |error| error.to_string());
-                return Err(LostReason::Nosub(words).into());
-            }
+            Some(error) => Err(LostReason::Nosub(error.to_string()).into()),
+            None => Err(LostReason::Nosub("without a reason".to_owned()).into()),
         }
-        self.go_online_if_subscribed();
-        Ok(())
     }
 
     /// The session is online once every subscription is answered.
-    fn go_online_if_subscribed(&mut self) {
-        let is_subscribed =
-            matches!(self.phase, Phase::Subscribing) && self.topics.values().all(|(_, confirmed)| *confirmed);
+    fn answered(&mut self, id: &str) {
+        self.unanswered.retain(|unanswered| *unanswered != id);
+        let is_subscribed = matches!(self.phase, Phase::Subscribing) && self.unanswered.is_empty();
         let Some(identity) = self.identity.clone().filter(|_| is_subscribed) else { return };
         self.phase = Phase::Online;
         self.deadline = None;
-        if self.dropped > 0 {
-            tracing::warn!(
-                dropped = self.dropped,
-                "too many events before the session was online; the dropped ones have to be fetched"
-            );
-        }
         let ready = RealtimeEvent::Ready { session: self.session, identity, since: Instant::now() };
         self.events.push_front(ready);
     }
@@ -335,8 +302,6 @@ impl<'a> Protocol<'a> {
     fn emit(&mut self, event: RealtimeEvent) {
         if self.is_online() || self.events.len() < MAX_EARLY {
             self.events.push_back(event);
-        } else {
-            self.dropped += 1;
         }
     }
 }

@@ -79,10 +79,7 @@ impl LostReason {
 impl From<RestError> for LostReason {
     fn from(error: RestError) -> Self {
         match error {
-            RestError::RateLimited { until } => {
-                let wait = until.duration_since(jiff::Timestamp::now());
-                Self::RateLimited { wait: Some(wait.try_into().unwrap_or_default()) }
-            }
+            RestError::RateLimited { wait } => Self::RateLimited { wait: Some(wait) },
             RestError::Unavailable { reason, failure: Some(Failure::Dns), .. } => Self::Dns(reason),
             RestError::Unavailable { reason, failure: Some(Failure::Refused), .. } => Self::Refused(reason),
             RestError::Unavailable { reason, failure: Some(Failure::Tls), .. } => Self::Tls(reason),

@@ -16,8 +16,8 @@ use super::liveness::Liveness;
 use super::protocol::{End, Protocol};
 use super::session::Session;
 use super::{ConnectionState, FrameCounts, LostReason, RealtimeEvent, Timing, transport};
+use crate::Account;
 use crate::account::LoginRequest;
-use crate::{Account, LoginError};
 
 /// The realtime session of an account, kept running.
 #[derive(Debug)]
@@ -130,11 +130,7 @@ impl Realtime {
 
     /// What to log in with, and an open socket.
     async fn open(&self) -> Result<(LoginRequest, transport::Socket), End> {
-        let login = self.account.login_request().await.map_err(|error| match error {
-            LoginError::Fatal(fatal) => End::Fatal(fatal),
-            LoginError::RestDisabled(reason) => End::Lost(LostReason::Login(reason)),
-            LoginError::NotNow(error) => End::Lost(error.into()),
-        })?;
+        let login = self.account.login_request().await?;
         let opening = transport::open(&self.account.http.connector, self.account.server());
         let opened = timeout(self.timing.step, opening).await;
         Ok((login, opened.unwrap_or(Err(LostReason::Timeout("connecting")))?))

@@ -1,8 +1,8 @@
 //! Long lists, read one document at a time.
 //!
 //! `rooms.get` for an account in 10,000 rooms returns some 10 MB, because each room contains its last message. As one
-//! tree of JSON values it would take several times as much memory. So one document is decoded at a time, and only the
-//! fields that are read.
+//! tree of JSON values it would take several times as much memory. So one document is decoded at a time, without
+//! long fields that are not read.
 
 use std::collections::HashMap;
 
@@ -14,57 +14,30 @@ use serde_json::value::RawValue;
 #[derive(Clone)]
 pub(super) struct Listing(Vec<u8>);
 
-/// The fields of a room or a subscription that are read; the others are skipped.
-const FIELDS: [&str; 15] = [
-    "_id",
-    "rid",
-    "t",
-    "name",
-    "fname",
-    "encrypted",
-    "archived",
-    "ro",
-    "muted",
-    "unmuted",
-    "joinCodeRequired",
-    "roles",
-    "ts",
-    "lm",
-    "_updatedAt",
-];
-
 /// The answers of `rooms.get`, `subscriptions.get` (`update`) and `channels.list` (`channels`, `total`).
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Answer<'a> {
-    #[serde(borrow, default)]
-    update: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    channels: Option<&'a RawValue>,
+    #[serde(borrow, alias = "channels")]
+    update: Vec<&'a RawValue>,
     #[serde(default)]
     total: Value,
-}
-
-impl<'a> Answer<'a> {
-    fn documents(&self) -> Option<Vec<&'a RawValue>> {
-        serde_json::from_str(self.update.or(self.channels)?.get()).ok()
-    }
 }
 
 impl Listing {
     /// `None` without a list. An answer of a gateway must not pass for an empty one.
     pub(super) fn new(answer: Vec<u8>) -> Option<Self> {
-        serde_json::from_slice::<Answer<'_>>(&answer).ok()?.documents()?;
-        Some(Self(answer))
+        let listing = Self(answer);
+        listing.answer().is_some().then_some(listing)
     }
 
     /// How many there are in total, if the server says so.
     pub(super) fn total(&self) -> Option<usize> {
-        self.answer().total.as_u64().and_then(|total| usize::try_from(total).ok())
+        usize::try_from(self.answer()?.total.as_u64()?).ok()
     }
 
-    /// Reads each document with `read`. Unreadable ones are omitted.
+    /// Reads each document with `read`, without `lastMessage`. Unreadable ones are omitted.
     pub(super) fn items<T>(&self, read: impl Fn(&Value) -> Option<T>) -> impl Iterator<Item = T> {
-        self.documents().filter_map(move |document| read(&pruned(document, &FIELDS).ok()?))
+        self.documents().filter_map(move |document| read(&quiet(document).ok()?))
     }
 
     /// The same with `lastMessage`, which `read` gets only if it can be decoded.
@@ -72,27 +45,33 @@ impl Listing {
         &self,
         read: impl Fn(&Value) -> Option<T>,
     ) -> impl Iterator<Item = T> {
-        let fields = [&FIELDS[..], &["lastMessage"]].concat();
-        self.documents().filter_map(move |document| {
-            let whole = pruned(document, &fields);
-            read(&whole.or_else(|_| pruned(document, &FIELDS)).ok()?)
-        })
+        self.documents()
+            .filter_map(move |document| read(&pruned(document, &[]).or_else(|_| quiet(document)).ok()?))
     }
 
     fn documents(&self) -> impl Iterator<Item = &str> {
-        self.answer().documents().unwrap_or_default().into_iter().map(RawValue::get)
+        self.answer().into_iter().flat_map(|answer| answer.update).map(RawValue::get)
     }
 
-    fn answer(&self) -> Answer<'_> {
-        serde_json::from_slice(&self.0).unwrap_or_default()
+    fn answer(&self) -> Option<Answer<'_>> {
+        serde_json::from_slice(&self.0).ok()
     }
 }
 
-/// A document without unused fields, which are not even decoded.
-pub(super) fn pruned(document: &str, fields: &[&str]) -> Result<Value, serde_json::Error> {
-    let whole: HashMap<String, &RawValue> = serde_json::from_str(document)?;
-    let kept = fields.iter().filter_map(|field| whole.get_key_value(*field));
-    let kept = kept.map(|(key, value)| Ok((key.clone(), serde_json::from_str(value.get())?)));
+/// The document of a room without its last message.
+fn quiet(document: &str) -> Result<Value, serde_json::Error> {
+    pruned(document, &["lastMessage"])
+}
+
+/// A document without these fields, which are not even decoded. Half of a surrogate pair, which is only found when a text is
+/// decoded, is repaired.
+pub(super) fn pruned(document: &str, without: &[&str]) -> Result<Value, serde_json::Error> {
+    let mut whole: HashMap<String, &RawValue> = serde_json::from_str(document)?;
+    whole.retain(|key, _| !without.contains(&key.as_str()));
+    let decoded = |value: &str| {
+        serde_json::from_str(value).or_else(|_| serde_json::from_str(&lenient_json::repair(value.as_bytes())))
+    };
+    let kept = whole.into_iter().map(|(key, value)| Ok((key, decoded(value.get())?)));
     kept.collect::<Result<_, _>>().map(Value::Object)
 }
 

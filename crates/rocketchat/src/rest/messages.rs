@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Call, RestClient, RestError};
+use super::{RestClient, RestError};
 use crate::{Message, MessageId, RoomId, wire};
 
 /// A message to send.
@@ -43,7 +43,7 @@ impl RestClient {
     /// See [`RestError`]. `Rejected` with the code `message-not-sent` if the server accepted the call but posted nothing.
     pub async fn send_message(&self, message: &OutgoingMessage) -> Result<(), RestError> {
         let body = json!({ "message": message });
-        let refusal = match self.call(Call::post("chat.sendMessage", &body)).await {
+        let refusal = match self.post("chat.sendMessage", &body).await {
             Ok(answer) if answer.pointer("/message/_id").is_some() => return Ok(()),
             Ok(_) => RestError::Rejected {
                 status: 200,
@@ -67,7 +67,7 @@ impl RestClient {
     /// See [`RestError`].
     pub async fn react(&self, message: &MessageId, emoji: &str) -> Result<(), RestError> {
         let body = json!({ "messageId": message, "emoji": emoji, "shouldReact": true });
-        self.call(Call::post("chat.react", &body)).await.map(drop)
+        self.post("chat.react", &body).await.map(drop)
     }
 
     /// Whether a message exists (`chat.getMessage`).
@@ -94,7 +94,7 @@ impl RestClient {
     }
 
     async fn message_document(&self, id: &MessageId) -> Result<Option<Value>, RestError> {
-        match self.call(Call::get("chat.getMessage", &[("msgId", id.to_string())])).await {
+        match self.get("chat.getMessage", &[("msgId", id.to_string())]).await {
             // Without it, the answer is a gateway's, which does not mean that the message was deleted.
             Ok(mut answer) => match answer.get_mut("message").map(Value::take) {
                 Some(Value::Null) => Ok(None),
@@ -116,7 +116,7 @@ impl RestClient {
     /// # Errors
     /// See [`RestError`].
     pub async fn direct_room(&self, username: &str) -> Result<RoomId, RestError> {
-        let answer = self.call(Call::post("im.create", &json!({ "username": username }))).await?;
+        let answer = self.post("im.create", &json!({ "username": username })).await?;
         let room = answer
             .get("room")
             .and_then(|room| wire::filled(room, "_id").or_else(|| wire::filled(room, "rid")));

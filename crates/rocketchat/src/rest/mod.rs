@@ -23,15 +23,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::account::{Login, authorized};
-use crate::http::MAX_BODY;
+use crate::account::Login;
+use crate::http::decoded;
 use crate::{Account, Identity, UserId, wire};
-
-/// Largest answer of a call that lists messages or rooms, in bytes.
-const MAX_LISTING: usize = 64 * 1024 * 1024;
 
 /// The REST API of one server, as one account. Cheap to clone; clones share the account and its limits.
 ///
@@ -72,7 +69,7 @@ impl RestClient {
     /// See [`RestError`].
     pub async fn server_version(&self) -> Result<Option<String>, RestError> {
         let http = &self.account.http;
-        let answer = http.exchange("info", http.info(), MAX_BODY).await?;
+        let answer = http.exchange("info", http.info()).await?;
         let version =
             wire::filled(&answer, "version").or_else(|| wire::filled(answer.get("info")?, "version"));
         Ok(version.map(str::to_owned))
@@ -83,7 +80,7 @@ impl RestClient {
     /// # Errors
     /// See [`RestError`].
     pub async fn me(&self) -> Result<Me, RestError> {
-        let answer = self.call(Call::get("me", &[])).await?;
+        let answer = self.get("me", &[]).await?;
         let id =
             wire::filled(&answer, "_id").ok_or_else(|| RestError::unavailable("an answer without _id"))?;
         let username = wire::filled(&answer, "username").unwrap_or(id);
@@ -99,7 +96,7 @@ impl RestClient {
     /// # Errors
     /// See [`RestError`].
     pub async fn log_out(&self) -> Result<(), RestError> {
-        self.call(Call::post("logout", &json!({}))).await.map(drop)
+        self.post("logout", &json!({})).await.map(drop)
     }
 
     /// The roles that have each permission, such as `message-impersonate` (`permissions.listAll`). Not every account may list
@@ -108,68 +105,48 @@ impl RestClient {
     /// # Errors
     /// See [`RestError`].
     pub async fn permissions(&self) -> Result<HashMap<String, Vec<String>>, RestError> {
-        let answer = self.call(Call::get("permissions.listAll", &[]).listing()).await?;
+        let answer = self.get("permissions.listAll", &[]).await?;
         let permissions = wire::items(&answer, "update").filter_map(|permission| {
             Some((wire::filled(permission, "_id")?.to_owned(), wire::texts(permission, "roles")))
         });
         Ok(permissions.collect())
     }
 
-    /// Makes a call. If the token is refused and there is a password, the token is renewed and the call made again, once:
-    /// a call refused for its token had no effect.
-    async fn call(&self, call: Call<'_>) -> Result<Value, RestError> {
-        let answer = self.call_raw(call).await?;
-        serde_json::from_slice(&answer).map_err(|_| RestError::unavailable("an answer that is no JSON"))
+    /// Calls `GET <route>`, and returns the JSON of the answer.
+    async fn get(&self, route: &'static str, query: &[(&str, String)]) -> Result<Value, RestError> {
+        decoded(&self.get_raw(route, query).await?)
     }
 
     /// The same call, with the JSON of its answer not decoded.
-    async fn call_raw(&self, call: Call<'_>) -> Result<Vec<u8>, RestError> {
+    async fn get_raw(&self, route: &'static str, query: &[(&str, String)]) -> Result<Vec<u8>, RestError> {
+        self.call(route, || self.account.http.request(Method::GET, route).query(query)).await
+    }
+
+    /// Calls `POST <route>`, and returns the JSON of the answer.
+    async fn post(&self, route: &'static str, body: &Value) -> Result<Value, RestError> {
+        let request = || self.account.http.request(Method::POST, route).json(body);
+        decoded(&self.call(route, request).await?)
+    }
+
+    /// Makes a call. If the token is refused and there is a password, the token is renewed and the call made again, once:
+    /// a call refused for its token had no effect.
+    async fn call(
+        &self,
+        route: &'static str,
+        request: impl Fn() -> RequestBuilder,
+    ) -> Result<Vec<u8>, RestError> {
+        let attempt = |login: &Login| self.account.http.exchange_raw(route, login.authorize(request()));
         let login = self.account.login().await?;
-        match self.attempt(&call, &login).await {
+        match attempt(&login).await {
             Err(RestError::Unauthorized { code, reason }) => {
                 let renewed = self.account.renew(&login).await?;
                 if Arc::ptr_eq(&renewed, &login) {
                     // The server accepts the token for other calls, so it refuses this call.
                     return Err(RestError::Rejected { status: 401, code, reason });
                 }
-                self.attempt(&call, &renewed).await
+                attempt(&renewed).await
             }
             outcome => outcome,
         }
-    }
-
-    async fn attempt(&self, call: &Call<'_>, login: &Login) -> Result<Vec<u8>, RestError> {
-        let http = &self.account.http;
-        let request = http.request(call.method.clone(), call.route).query(call.query);
-        let request = match call.body {
-            Some(body) => request.json(body),
-            None => request,
-        };
-        let request = authorized(request, &login.identity.user_id, &login.token);
-        http.exchange_raw(call.route, request, call.limit).await
-    }
-}
-
-/// One call, before it is made.
-struct Call<'a> {
-    method: Method,
-    route: &'static str,
-    query: &'a [(&'a str, String)],
-    body: Option<&'a Value>,
-    limit: usize,
-}
-
-impl<'a> Call<'a> {
-    fn get(route: &'static str, query: &'a [(&'a str, String)]) -> Self {
-        Self { method: Method::GET, route, query, body: None, limit: MAX_BODY }
-    }
-
-    fn post(route: &'static str, body: &'a Value) -> Self {
-        Self { method: Method::POST, route, query: &[], body: Some(body), limit: MAX_BODY }
-    }
-
-    /// Allows a long answer.
-    fn listing(self) -> Self {
-        Self { limit: MAX_LISTING, ..self }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::listing::Listing;
 use super::sync::iso;
-use super::{Call, RestClient, RestError};
+use super::{RestClient, RestError};
 use crate::{Message, Room, RoomId, RoomKind, ServerUrl, wire};
 
 /// A room, and the settings that decide whether the account can read and post there.
@@ -126,7 +126,7 @@ impl RestClient {
     /// # Errors
     /// See [`RestError`].
     pub async fn rooms(&self, updated_since: Option<Timestamp>) -> Result<RoomList, RestError> {
-        let listing = self.list(Call::get("rooms.get", &since(updated_since))).await?;
+        let listing = self.list("rooms.get", &since(updated_since)).await?;
         Ok(RoomList { listing, server: self.account().server().clone() })
     }
 
@@ -138,7 +138,7 @@ impl RestClient {
         &self,
         updated_since: Option<Timestamp>,
     ) -> Result<Vec<Subscription>, RestError> {
-        let listing = self.list(Call::get("subscriptions.get", &since(updated_since))).await?;
+        let listing = self.list("subscriptions.get", &since(updated_since)).await?;
         Ok(listing.items(Subscription::from_document).collect())
     }
 
@@ -159,7 +159,7 @@ impl RestClient {
     }
 
     async fn room(&self, by: (&str, String)) -> Result<RoomInfo, RestError> {
-        let answer = self.call(Call::get("rooms.info", &[by])).await?;
+        let answer = self.get("rooms.info", &[by]).await?;
         answer
             .get("room")
             .and_then(RoomInfo::from_document)
@@ -171,7 +171,7 @@ impl RestClient {
     /// # Errors
     /// See [`RestError`].
     pub async fn join_channel(&self, room: &RoomId) -> Result<(), RestError> {
-        self.call(Call::post("channels.join", &json!({ "roomId": room }))).await.map(drop)
+        self.post("channels.join", &json!({ "roomId": room })).await.map(drop)
     }
 
     /// One page of the public channels (`channels.list`), joined or not, last changed first, and the length of the whole list. A
@@ -185,14 +185,14 @@ impl RestClient {
             ("count", count.to_string()),
             ("sort", r#"{"_updatedAt":-1}"#.to_owned()),
         ];
-        let listing = self.list(Call::get("channels.list", &query)).await?;
+        let listing = self.list("channels.list", &query).await?;
         // Without a total, the list ends at the first empty page.
         let total = listing.total().unwrap_or(usize::MAX);
         Ok((listing.items(RoomInfo::from_document).collect(), total))
     }
 
-    async fn list(&self, call: Call<'_>) -> Result<Listing, RestError> {
-        let answer = self.call_raw(call.listing()).await?;
+    async fn list(&self, route: &'static str, query: &[(&str, String)]) -> Result<Listing, RestError> {
+        let answer = self.get_raw(route, query).await?;
         Listing::new(answer).ok_or_else(|| RestError::unavailable("an answer without a list"))
     }
 }

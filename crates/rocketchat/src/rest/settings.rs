@@ -3,7 +3,7 @@
 use serde_json::Value;
 use url::Url;
 
-use super::{Call, RestClient, RestError};
+use super::{RestClient, RestError};
 use crate::wire;
 
 const THREADS: &str = "Threads_enabled";
@@ -30,7 +30,7 @@ impl RestClient {
     /// See [`RestError`].
     pub async fn public_settings(&self) -> Result<PublicSettings, RestError> {
         let query = [("_id", [THREADS, LONGEST_MESSAGE, SITE_URL].join(",")), ("count", "0".to_owned())];
-        let answer = self.call(Call::get("settings.public", &query).listing()).await?;
+        let answer = self.get("settings.public", &query).await?;
         let value = |name: &str| {
             let is_named = |setting: &&Value| wire::filled(setting, "_id") == Some(name);
             wire::items(&answer, "settings").find(is_named)?.get("value")

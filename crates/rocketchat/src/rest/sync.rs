@@ -15,7 +15,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::listing::pruned;
-use super::{Call, RestClient, RestError};
+use super::{RestClient, RestError};
 use crate::{Message, MessageId, RoomId, ServerUrl, wire};
 
 /// Messages per page.
@@ -25,23 +25,8 @@ const LARGEST_PAGE: usize = 6_400;
 /// `_updatedAt` has whole milliseconds, and the server compares strictly.
 const OVERLAP: SignedDuration = SignedDuration::from_millis(1);
 
-/// The fields of a message that are read. The others are the larger part of a page: the parsed text, link previews, mentions.
-const FIELDS: [&str; 14] = [
-    "_id",
-    "rid",
-    "msg",
-    "u",
-    "ts",
-    "_updatedAt",
-    "editedAt",
-    "tmid",
-    "t",
-    "bot",
-    "attachments",
-    "blocks",
-    "file",
-    "files",
-];
+/// The fields of a message that are not read, and are the larger part of a page: the parsed text, link previews, mentions.
+const UNREAD: [&str; 5] = ["md", "urls", "mentions", "channels", "reactions"];
 
 /// One page of a room's changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,8 +57,8 @@ struct Answer<'a> {
 
 #[derive(Deserialize)]
 struct Changes<'a> {
-    #[serde(borrow, default)]
-    updated: Option<&'a RawValue>,
+    #[serde(borrow)]
+    updated: Vec<&'a RawValue>,
     #[serde(default)]
     cursor: Value,
 }
@@ -85,46 +70,36 @@ impl RestClient {
     /// See [`RestError`].
     pub async fn sync_messages(&self, room: &RoomId, since: Timestamp) -> Result<SyncPage, RestError> {
         let mut count = PAGE;
-        while !self.sync_is_unpaged.load(Ordering::Relaxed) && count <= LARGEST_PAGE {
-            match self.sync_page(room, since, count).await {
+        loop {
+            let is_paged = count <= LARGEST_PAGE && !self.sync_is_unpaged.load(Ordering::Relaxed);
+            let mut query = vec![("roomId", room.to_string())];
+            if is_paged {
+                query.push(("type", "UPDATED".to_owned()));
+                query.push(("next", since.as_millisecond().to_string()));
+                query.push(("count", count.to_string()));
+            } else {
+                query.push(("lastUpdate", iso(since)));
+            }
+            let answer = self.get_raw("chat.syncMessages", &query).await;
+            match answer.and_then(|answer| read(&answer, self.account.server())) {
+                Ok(page) if !is_paged => return Ok(SyncPage { next: None, ..page }),
                 // The whole page is of one millisecond, so only a larger page makes progress.
                 Ok(page) if page.next.is_some_and(|next| next <= since) => count *= 8,
-                Ok(page) => return Ok(page),
-                Err(error) if refuses_paging(&error) => self.sync_is_unpaged.store(true, Ordering::Relaxed),
-                Err(error) => return Err(error),
+                Err(error) if is_paged && refuses_paging(&error) => {
+                    self.sync_is_unpaged.store(true, Ordering::Relaxed);
+                }
+                outcome => return outcome,
             }
         }
-        self.sync_whole(room, since).await
-    }
-
-    async fn sync_page(&self, room: &RoomId, since: Timestamp, count: usize) -> Result<SyncPage, RestError> {
-        let query = [
-            ("roomId", room.to_string()),
-            ("type", "UPDATED".to_owned()),
-            ("next", since.as_millisecond().to_string()),
-            ("count", count.to_string()),
-        ];
-        let answer = self.call_raw(Call::get("chat.syncMessages", &query).listing()).await?;
-        read(&answer, self.account.server())
-    }
-
-    async fn sync_whole(&self, room: &RoomId, since: Timestamp) -> Result<SyncPage, RestError> {
-        let query = [("roomId", room.to_string()), ("lastUpdate", iso(since))];
-        let answer = self.call_raw(Call::get("chat.syncMessages", &query).listing()).await?;
-        Ok(SyncPage { next: None, ..read(&answer, self.account.server())? })
     }
 }
 
 /// Reads a page document by document, so that an unreadable one does not affect the others.
 pub(super) fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestError> {
     let Answer { result } =
-        serde_json::from_slice(answer).map_err(|_| RestError::unavailable("an answer without a result"))?;
-    let documents: Vec<&RawValue> = result
-        .updated
-        .and_then(|list| serde_json::from_str(list.get()).ok())
-        .ok_or_else(|| RestError::unavailable("an answer without messages"))?;
+        serde_json::from_slice(answer).map_err(|_| RestError::unavailable("an answer without messages"))?;
     let mut page = SyncPage::default();
-    for document in documents {
+    for document in result.updated {
         match read_message(document.get(), server) {
             Ok(message) => page.messages.push(message),
             Err(unreadable) => page.unreadable.push(unreadable),
@@ -141,20 +116,18 @@ pub(super) fn read(answer: &[u8], server: &ServerUrl) -> Result<SyncPage, RestEr
 }
 
 pub(super) fn read_message(document: &str, server: &ServerUrl) -> Result<Message, Unreadable> {
-    // Half of a surrogate pair is only found when a text is decoded.
-    let document = pruned(document, &FIELDS)
-        .or_else(|_| pruned(&lenient_json::repair(document.as_bytes()), &FIELDS))
-        .map_err(|error| Unreadable { id: id_in(document), reason: error.to_string() })?;
-    Message::from_document(&document, server)
-        .map_err(|error| Unreadable { id: id_of(&document), reason: error.to_string() })
+    let whole = pruned(document, &UNREAD).map_err(|error| error.to_string());
+    let message =
+        whole.and_then(|whole| Message::from_document(&whole, server).map_err(|error| error.to_string()));
+    message.map_err(|reason| Unreadable { id: id_in(document), reason })
 }
 
 fn id_in(document: &str) -> Option<MessageId> {
-    id_of(&pruned(document, &["_id"]).ok()?)
-}
-
-fn id_of(document: &Value) -> Option<MessageId> {
-    wire::filled(document, "_id").map(MessageId::new)
+    #[derive(Deserialize)]
+    struct Named {
+        _id: MessageId,
+    }
+    serde_json::from_str::<Named>(document).ok().map(|named| named._id)
 }
 
 /// Whether a server without paging refused the call: its schema has no such parameters, or wants `lastUpdate`.

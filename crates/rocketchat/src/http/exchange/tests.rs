@@ -4,16 +4,16 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-fn times<'a>(headers: &'a HeaderMap) -> RateLimitTimes<'a> {
-    RateLimitTimes { headers, date: date(headers), now: Timestamp::from_second(1_000).unwrap() }
-}
-
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
 }
 
+fn refusal(body: &Value) -> Option<Refusal> {
+    Refusal::of_body(body.to_string().as_bytes())
+}
+
 fn classified(status: u16, body: Value) -> RestError {
-    classify(status, Refusal::read(&body), &times(&HeaderMap::new()))
+    classify(status, refusal(&body), &HeaderMap::new())
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn the_code_is_found_wherever_the_server_puts_it() {
         (json!({"success": false, "error": "Cannot read properties of undefined"}), ""),
         (json!({"success": false}), ""),
     ] {
-        assert_eq!(Refusal::read(&body).unwrap().code, code, "{body}");
+        assert_eq!(refusal(&body).unwrap().code, code, "{body}");
     }
 }
 
@@ -96,9 +96,9 @@ fn the_reset_is_milliseconds_by_the_servers_clock() {
         ("x-ratelimit-reset", "1630000"),
         ("x-ratelimit-remaining", "0"),
     ]);
-    let until = Timestamp::from_second(1_030).unwrap();
-    assert_eq!(times(&headers).refused(""), until);
-    assert_eq!(times(&headers).exhausted(), Some(until));
+    let wait = Duration::from_secs(30);
+    assert_eq!(wait_after_refusal(&headers, ""), wait);
+    assert_eq!(wait_after_last(&headers), Some(wait));
 }
 
 #[test]
@@ -119,14 +119,15 @@ fn a_proxys_own_time_is_limited_by_the_end_of_the_servers_window() {
 
 #[test]
 fn without_a_reset_other_hints_count_and_then_a_minute() {
-    let at = |s| Timestamp::from_second(s).unwrap();
+    let seconds =
+        |pairs: &[(&'static str, &str)], reason| wait_after_refusal(&headers(pairs), reason).as_secs();
     let words = "Error, too many requests. You must wait 23 seconds before trying this endpoint again.";
-    assert_eq!(times(&HeaderMap::new()).refused(words), at(1_023));
-    assert_eq!(times(&headers(&[("retry-after", "7")])).refused(""), at(1_007));
-    assert_eq!(times(&HeaderMap::new()).refused(""), at(1_060));
-    assert_eq!(times(&headers(&[("x-ratelimit-reset", "5")])).refused(""), at(1_060), "in the past");
-    assert_eq!(times(&headers(&[("x-ratelimit-reset", "99999999999")])).refused(""), at(1_900), "far off");
-    assert_eq!(times(&HeaderMap::new()).exhausted(), None);
+    assert_eq!(seconds(&[], words), 23);
+    assert_eq!(seconds(&[("retry-after", "7")], ""), 7);
+    assert_eq!(seconds(&[], ""), 60);
+    assert_eq!(seconds(&[("x-ratelimit-reset", "5")], ""), 60, "in the past");
+    assert_eq!(seconds(&[("x-ratelimit-reset", "99999999999999")], ""), 900, "far off");
+    assert_eq!(wait_after_last(&HeaderMap::new()), None);
 }
 
 #[test]

@@ -36,45 +36,41 @@ fn password(username: &str) -> LoginRequest {
 
 #[test]
 fn every_sent_frame_has_the_form_that_ddp_requires() {
-    let id = || "7".to_owned();
     for (frame, json) in [
-        (ClientFrame::Connect, json!({"msg": "connect", "version": "1", "support": ["1"]})),
+        (connect(), json!({"msg": "connect", "version": "1", "support": ["1"]})),
         (
-            ClientFrame::Login { id: id(), login: resume("t0k3n") },
+            login("7", &resume("t0k3n")),
             json!({"msg": "method", "method": "login", "id": "7", "params": [{"resume": "t0k3n"}]}),
         ),
         (
-            ClientFrame::Login { id: id(), login: password("signl4.bot") },
+            login("7", &password("signl4.bot")),
             json!({"msg": "method", "method": "login", "id": "7", "params": [{
                 "user": {"username": "signl4.bot"}, "password": {"digest": "d1ge5t", "algorithm": "sha-256"},
             }]}),
         ),
         (
-            ClientFrame::Login { id: id(), login: password("bot@example.com") },
+            login("7", &password("bot@example.com")),
             json!({"msg": "method", "method": "login", "id": "7", "params": [{
                 "user": {"email": "bot@example.com"}, "password": {"digest": "d1ge5t", "algorithm": "sha-256"},
             }]}),
         ),
         (
-            ClientFrame::Sub { id: id(), stream: "stream-room-messages", event: "GENERAL".into() },
+            sub("7", "stream-room-messages", "GENERAL"),
             json!({"msg": "sub", "id": "7", "name": "stream-room-messages", "params": ["GENERAL", false]}),
         ),
-        (ClientFrame::Ping, json!({"msg": "ping"})),
-        (ClientFrame::Pong { id: None }, json!({"msg": "pong"})),
-        (ClientFrame::Pong { id: Some(id()) }, json!({"msg": "pong", "id": "7"})),
+        (ping(), json!({"msg": "ping"})),
+        (pong(None), json!({"msg": "pong"})),
+        (pong(Some("7".to_owned())), json!({"msg": "pong", "id": "7"})),
     ] {
-        assert_eq!(serde_json::from_str::<Value>(&frame.encode()).unwrap(), json, "{frame:?}");
+        assert_eq!(frame, json);
     }
 }
 
 #[test]
 fn debug_output_has_no_credentials() {
     for login in [resume("t0k3n"), password("signl4.bot")] {
-        let request = format!("{login:?}");
-        let frame = format!("{:?}", ClientFrame::Login { id: "1".into(), login });
-        for text in [&request, &frame] {
-            assert!(!text.contains("t0k3n") && !text.contains("d1ge5t"), "{text}");
-        }
+        let text = format!("{login:?}");
+        assert!(!text.contains("t0k3n") && !text.contains("d1ge5t"), "{text}");
     }
 }
 

@@ -86,8 +86,7 @@ impl Conversation {
 
     /// The frames sent since the last call.
     pub(super) fn sent(&mut self) -> Vec<Value> {
-        let sent = self.protocol.to_send.drain(..);
-        sent.map(|frame| serde_json::from_str(&frame.encode()).unwrap()).collect()
+        self.protocol.to_send.drain(..).collect()
     }
 
     /// The events emitted since the last call.
