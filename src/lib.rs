@@ -17,6 +17,8 @@
 //! | --- | --- | --- |
 //! | [`rocketchat`] (crate) | a client for Rocket.Chat's realtime (DDP) and REST APIs | alerts, SIGNL4 |
 //! | [`signl4`] (crate) | a client for SIGNL4: the event that is sent, its answer, the notifications that come back | rooms, threads |
+//! | `http-outcome` (crate) | for both clients: why an HTTP call failed, and whether the server may have executed it | either API |
+//! | `lenient-json` (crate) | for both clients: JSON that is compressed, differently encoded or slightly wrong | either API |
 //! | [`config`] | `bot.toml`, the environment and secret files, read into a checked [`config::Config`] | sockets, the database |
 //! | [`alerting`] | plain decisions: which trigger matches, what the alert says, which thread an event belongs to, what a reply says | sockets, files, the database |
 //! | [`store`] | SQLite or PostgreSQL: alerts, the outbox, SIGNL4's events, how far each room was read | servers |

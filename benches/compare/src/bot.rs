@@ -9,8 +9,8 @@ use tokio::process::Command;
 
 use crate::Failure;
 use crate::chat_server::{TOKEN, USER_ID};
+use crate::generated_frames::room_id;
 use crate::process::{Process, counted};
-use crate::recording::room_id;
 
 const SECRET: &str = "a-listener-secret-of-some-length";
 

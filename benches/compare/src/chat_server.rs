@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::Failure;
-use crate::recording::{room_id, room_name};
+use crate::generated_frames::{room_id, room_name};
 
 /// The account of every side.
 pub const USER_ID: &str = "user0000000000bot";

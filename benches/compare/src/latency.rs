@@ -12,8 +12,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::Failure;
 use crate::bot::{Bot, Build, Setting};
 use crate::chat_server::{ChatServer, Seen};
+use crate::generated_frames::matching;
 use crate::measure::{Bench, WARM_UP, now};
-use crate::recording::matching;
 
 /// The pause between two messages, or events, that are measured one at a time.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -68,7 +68,7 @@ impl Bench {
     ) -> Result<Latencies, Failure> {
         let (bot, mut server, ..) = self.warm_bot(build, setting).await?;
         let mut latencies = Latencies { fsync: fsync(bot.directory.path())?, ..Latencies::default() };
-        let recording = self.recording(setting.rooms)?;
+        let generated = self.frames_of(setting.rooms)?;
         let mut waiting: HashMap<usize, Instant> = HashMap::new();
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -80,8 +80,8 @@ impl Bench {
                 server.send(frame);
             } else {
                 let at = WARM_UP + number;
-                recording.set_time(at..at + 1, now());
-                server.send(recording.frames(at..at + 1).to_vec());
+                generated.set_time(at..at + 1, now());
+                server.send(generated.frames(at..at + 1).to_vec());
             }
             while let Some((at, seen)) = server.try_next() {
                 latencies.to_page.extend(arrived(&mut waiting, at, &seen)?);

@@ -5,11 +5,11 @@
 
 mod bot;
 mod chat_server;
+mod generated_frames;
 mod latency;
 mod measure;
 mod postgres;
 mod process;
-mod recording;
 mod reference;
 mod report;
 
@@ -23,9 +23,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use regex::Regex;
 
 use bot::Build;
+use generated_frames::GeneratedFrames;
 use measure::{Bench, WARM_UP};
 use postgres::Postgres;
-use recording::Recording;
 
 /// Why a measurement failed.
 type Failure = Box<dyn Error + Send + Sync>;
@@ -76,7 +76,7 @@ enum Part {
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 struct Effort {
-    /// Messages in a blast.
+    /// Messages in a burst.
     messages: usize,
     /// How often each side is started anew; the table has the median.
     repeats: usize,
@@ -119,13 +119,13 @@ async fn compare(args: &Args) -> Result<(), Failure> {
     let scratch = root.join("target/compare");
     std::fs::create_dir_all(&scratch)?;
     let effort = if args.quick { QUICK } else { FULL };
-    let recordings = report::ROOMS.map(|rooms| (rooms, Recording::new(WARM_UP + effort.messages, rooms)));
+    let frames = report::ROOMS.map(|rooms| (rooms, GeneratedFrames::new(WARM_UP + effort.messages, rooms)));
     let postgres = Postgres::start(&root, &scratch).await?;
     if postgres.is_none() {
         eprintln!("PostgreSQL is not measured: its programs are missing");
     }
-    let recordings = HashMap::from(recordings);
-    let mut bench = Bench { scratch, node, postgres, recordings, messages: effort.messages };
+    let frames = HashMap::from(frames);
+    let mut bench = Bench { scratch, node, postgres, frames, messages: effort.messages };
     let printed = match args.only {
         None => report::print(&mut bench, &bots, effort, !args.no_node).await,
         Some(Part::Memory) => report::print_memory(&mut bench, &bots, effort).await,

@@ -11,9 +11,9 @@ use tokio::process::Command;
 use crate::Failure;
 use crate::bot::{Bot, Build, Engine, Setting};
 use crate::chat_server::{ChatServer, Seen, TOKEN, USERNAME};
+use crate::generated_frames::{GeneratedFrames, matching};
 use crate::postgres::Postgres;
 use crate::process::{Process, Resident, counted, instructions};
-use crate::recording::{Recording, matching};
 
 /// Messages before a measurement starts, for the compilers of the Node sides, and what resident memory is read after.
 pub const WARM_UP: usize = 20_000;
@@ -40,9 +40,9 @@ pub struct Bench {
     pub node: PathBuf,
     /// `None` where its programs are missing.
     pub postgres: Option<Postgres>,
-    /// The recordings by their number of rooms.
-    pub recordings: HashMap<usize, Recording>,
-    /// How many messages a blast has.
+    /// The frames by their number of rooms.
+    pub frames: HashMap<usize, GeneratedFrames>,
+    /// How many messages a burst has.
     pub messages: usize,
 }
 
@@ -67,12 +67,12 @@ impl Bench {
         let process = Process::start(&mut command, &self.scratch.join("side.log"))?;
         subscribed(&mut server).await?;
         process.rest().await?;
-        let rooms = *self.recordings.keys().min().ok_or("no recording")?;
+        let rooms = *self.frames.keys().min().ok_or("no frames")?;
         let is_bare = side == Reference::Bare;
-        blast(&mut server, self.recording(rooms)?, 0..WARM_UP, is_bare, 1).await?;
+        burst(&mut server, self.frames_of(rooms)?, 0..WARM_UP, is_bare, 1).await?;
         let before = process.rest().await?;
         let measured = WARM_UP..WARM_UP + self.messages;
-        blast(&mut server, self.recording(rooms)?, measured, is_bare, 1).await?;
+        burst(&mut server, self.frames_of(rooms)?, measured, is_bare, 1).await?;
         per_message(process.rest().await? - before, self.messages)
     }
 
@@ -95,8 +95,8 @@ impl Bench {
         }
     }
 
-    pub fn recording(&mut self, rooms: usize) -> Result<&mut Recording, Failure> {
-        self.recordings.get_mut(&rooms).ok_or_else(|| "no such recording".into())
+    pub fn frames_of(&mut self, rooms: usize) -> Result<&mut GeneratedFrames, Failure> {
+        self.frames.get_mut(&rooms).ok_or_else(|| "no frames for so many rooms".into())
     }
 
     /// Starts a bot and feeds it the warm-up. Returns how long that took as well.
@@ -114,7 +114,7 @@ impl Bench {
         let subscribed = subscribed(&mut server).await? - bot.process.started;
         bot.process.rest().await?;
         let room = marker_room(setting);
-        let took = blast(&mut server, self.recording(setting.rooms)?, 0..WARM_UP, false, room).await?;
+        let took = burst(&mut server, self.frames_of(setting.rooms)?, 0..WARM_UP, false, room).await?;
         bot.process.rest().await?;
         Ok((bot, server, subscribed, took))
     }
@@ -128,7 +128,7 @@ impl Bench {
         let before = bot.process.rest().await?;
         let measured = WARM_UP..WARM_UP + messages;
         let room = marker_room(setting);
-        blast(&mut server, self.recording(setting.rooms)?, measured, false, room).await?;
+        burst(&mut server, self.frames_of(setting.rooms)?, measured, false, room).await?;
         let cpu = per_message(bot.process.rest().await? - before, messages)?;
         Ok(BotRun { cpu, resident, subscribed, is_slow })
     }
@@ -158,7 +158,7 @@ impl Bench {
             subscribed(&mut server).await?;
             process.rest().await?;
             let room = marker_room(setting);
-            blast(&mut server, self.recording(setting.rooms)?, 0..messages, false, room).await?;
+            burst(&mut server, self.frames_of(setting.rooms)?, 0..messages, false, room).await?;
             process.rest().await?;
             process.terminate().await?;
             totals.push(instructions(&counts)?);
@@ -183,15 +183,15 @@ async fn subscribed(server: &mut ChatServer) -> Result<Instant, Failure> {
 
 /// Sends these messages as fast as they are taken, and waits until the side has read them: until it has done what a last
 /// message, the marker, asks for. Returns how long that took.
-async fn blast(
+async fn burst(
     server: &mut ChatServer,
-    recording: &mut Recording,
+    generated: &mut GeneratedFrames,
     range: Range<usize>,
     is_bare: bool,
     room: usize,
 ) -> Result<Duration, Failure> {
-    recording.set_time(range.clone(), now());
-    let frames = recording.frames(range).to_vec();
+    generated.set_time(range.clone(), now());
+    let frames = generated.frames(range).to_vec();
     let (_, marker) = matching(room, "SIGNL4 this is the marker", now());
     let began = Instant::now();
     server.send(frames);

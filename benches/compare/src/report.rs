@@ -12,7 +12,7 @@ use crate::{Effort, Failure};
 
 const FEW: usize = 100;
 const MANY: usize = 10_000;
-/// The numbers of rooms that there are recordings for.
+/// The numbers of rooms that there are frames for.
 pub const ROOMS: [usize; 2] = [FEW, MANY];
 
 /// What people run.
@@ -79,7 +79,7 @@ pub async fn print_latency(bench: &mut Bench, bots: &[Build], effort: Effort) ->
     Ok(())
 }
 
-/// Counts and prints the instructions for a message alone.
+/// Counts and prints only the instructions per message.
 pub async fn print_instructions(bench: &mut Bench, bots: &[Build]) -> Result<(), Failure> {
     println!("{}: {}", Reference::Value.name(), bench.instructions(None, USUAL).await?);
     for build in bots {
@@ -234,10 +234,10 @@ fn rows(references: &[(Reference, Duration)], columns: &[Column]) -> Vec<Row> {
         rows.push(Row { what: what.to_owned(), cells, goal: goal.to_owned() });
     };
     for (side, cpu) in references {
-        row(&format!("CPU a message: {}", side.name()), "", &|_| microseconds(*cpu));
+        row(&format!("CPU per message: {}", side.name()), "", &|_| microseconds(*cpu));
     }
     for (number, (name, _)) in SETTINGS.iter().enumerate() {
-        row(&format!("CPU a message: the bot, {name}"), "", &|column| microseconds(column.cpu[number]));
+        row(&format!("CPU per message: the bot, {name}"), "", &|column| microseconds(column.cpu[number]));
     }
     for (side, of, goal) in
         [(Reference::Value, "`serde_json::Value`", "≤ 1"), (Reference::DdpClient, "`ddp-client`", "< 0.5")]
@@ -331,10 +331,10 @@ fn remarks(bench: &Bench, effort: Effort, took: Duration) -> String {
     let processor = first_value("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let size = bench.recordings.get(&FEW).map_or(0, |recording| recording.mean_size());
+    let size = bench.frames.get(&FEW).map_or(0, |frames| frames.mean_size());
     let Effort { messages, repeats, alerts, stream } = effort;
     format!(
-        "{cores} cores of {processor}, Linux {}, {size} bytes a message on average. {messages} messages a blast after \
+        "{cores} cores of {processor}, Linux {}, {size} bytes per message on average. {messages} messages per burst after \
          20000 to warm up, median of {repeats} runs; {alerts} alerts and events one at a time; {} alerts in a stream of \
          {stream} messages. Measured in {} s.",
         kernel.trim(),

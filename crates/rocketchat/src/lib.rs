@@ -6,7 +6,8 @@
 //!
 //! | module | what it does |
 //! | --- | --- |
-//! | `ids`, `server_url`, `wire`, `message` | values: identifiers, addresses, a message and how it is read from JSON |
+//! | `ids`, `server_url`, `wire`, `message` | values: identifiers, addresses, the fields of JSON, a message |
+//! | `readable`, `document` | a message read from JSON: the text that people see, and the rest |
 //! | `http` | [`Connector`] with TLS and proxies; one call, its rate limit, its answer or [`RestError`]; the server's clock |
 //! | `account` | [`Account`]: one login shared by REST and realtime, renewed when its token expires |
 //! | [`rest`] | [`RestClient`]: the calls |

@@ -1,4 +1,4 @@
-//! The frames that every side is fed: `changed` frames of `stream-room-messages` as Rocket.Chat 7 sends them, made once
+//! The frames that every side is fed: `changed` frames of `stream-room-messages` as Rocket.Chat 7 sends them, generated once
 //! from a fixed seed and kept as the bytes of WebSocket frames, so that sending them costs the feeder one copy.
 
 use std::fmt::Write;
@@ -22,26 +22,26 @@ const WORDS: &str = "the pump station reports pressure below four bar since this
     finished 2,318 files disk usage on host-017 at 81 % nothing to worry about lunch at twelve?";
 
 /// WebSocket frames of messages, in the order in which they are sent.
-pub struct Recording {
+pub struct GeneratedFrames {
     bytes: Vec<u8>,
     ends: Vec<usize>,
     times: Vec<Vec<usize>>,
 }
 
-impl Recording {
+impl GeneratedFrames {
     /// Makes `count` messages that match no trigger, spread over the rooms.
     pub fn new(count: usize, rooms: usize) -> Self {
         let mut random = StdRng::seed_from_u64(10);
         let words: Vec<&str> = WORDS.split_whitespace().collect();
-        let mut recording = Self { bytes: Vec::new(), ends: Vec::new(), times: Vec::new() };
+        let mut generated = Self { bytes: Vec::new(), ends: Vec::new(), times: Vec::new() };
         for _ in 0..count {
             // Room 0 has none of them: where it alone is watched, no message is.
             let room = random.random_range(1..rooms);
             let length = random.random_range(3..40);
             let text: Vec<&str> = (0..length).filter_map(|_| words.choose(&mut random).copied()).collect();
-            recording.push(&message(&mut random, room, &text.join(" ")));
+            generated.push(&message(&mut random, room, &text.join(" ")));
         }
-        recording
+        generated
     }
 
     fn push(&mut self, frame: &Value) {
