@@ -122,12 +122,10 @@ fn readiness(status: &Status) -> Markup {
     html! {
         div.banner data-tone=(tone) {
             h2 { (heading) }
-            @if readiness.state == State::Ready {
-                @if holds_up(status) {
-                    p { "The bot sees the messages of its rooms, and the store accepts writes. Some deliveries are delayed at the moment: see the outbox." }
-                } @else {
-                    p { "The bot sees the messages of its rooms, alerts get out, and the store accepts writes." }
-                }
+            @if readiness.state == State::Ready && status.stored.as_ref().is_ok_and(is_failing) {
+                p { "The bot sees the messages of its rooms, and the store accepts writes. Some deliveries are delayed at the moment: see the outbox." }
+            } @else if readiness.state == State::Ready {
+                p { "The bot sees the messages of its rooms, alerts get out, and the store accepts writes." }
             } @else if readiness.state == State::Standby {
                 p {
                     "Another replica is active" @if let Some(active) = &readiness.active { ": " b { (active) } }
@@ -149,9 +147,8 @@ fn readiness(status: &Status) -> Markup {
 }
 
 /// Whether a failed delivery is waiting. The state reports it a little later.
-fn holds_up(status: &Status) -> bool {
-    let waiting = status.stored.iter().flat_map(|stored| &stored.waiting);
-    waiting.into_iter().any(|(_, depth)| depth.last_error.is_some())
+fn is_failing(stored: &Stored) -> bool {
+    stored.waiting.iter().any(|(_, depth)| depth.last_error.is_some())
 }
 
 /// The tiles: connection, deliveries waiting, recent alerts and SIGNL4's events, or the store if it fails.
@@ -162,14 +159,14 @@ fn overview(status: &Status) -> Markup {
             (connection_tile(status))
             @match &status.stored {
                 Ok(stored) => { (waiting_tile(stored)) (alerts_tile(stored)) (events_tile(stored.callbacks)) }
-                Err(reason) => div.tile {
-                    h3 { "Store" }
-                    p.big { (badge(Tone::Bad, "no answer")) }
-                    p { (reason) }
-                },
+                Err(reason) => (tile("Store", html! { p.big { (badge(Tone::Bad, "no answer")) } p { (reason) } })),
             }
         }
     }
+}
+
+fn tile(title: &str, content: Markup) -> Markup {
+    html! { div.tile { h3 { (title) } (content) } }
 }
 
 fn connection_tile(status: &Status) -> Markup {
@@ -180,31 +177,29 @@ fn connection_tile(status: &Status) -> Markup {
         ConnectionState::Waiting { .. } => (Tone::Bad, "not connected"),
         ConnectionState::Stopped => (Tone::Bad, "stopped"),
     };
-    html! {
-        div.tile {
-            h3 { "Connection" }
-            p.big { (badge(tone, word)) }
-            p {
-                a href=(status.server) rel="noreferrer" { (status.server) }
-                @if let Some(user) = &status.user { " as " b { (user) } }
-            }
-            dl {
-                @if let Some(since) = status.offline_since { (fact("Offline since", &time_ago(since))) }
-                @match &status.connection {
-                    ConnectionState::Online { since } => {
-                        (fact("Since", &time_ago(*since)))
-                        (fact("Receives", &html! { "every room the bot is in or can see" }))
-                    }
-                    ConnectionState::Connecting { attempt } => (fact("Attempt", &html! { (attempt) })),
-                    ConnectionState::Waiting { reason, retry_at } => {
-                        (fact("Reason", &html! { (reason) }))
-                        (fact("Next attempt", &time_ago(*retry_at)))
-                    }
-                    ConnectionState::Stopped => {}
+    let content = html! {
+        p.big { (badge(tone, word)) }
+        p {
+            a href=(status.server) rel="noreferrer" { (status.server) }
+            @if let Some(user) = &status.user { " as " b { (user) } }
+        }
+        dl {
+            @if let Some(since) = status.offline_since { (fact("Offline since", &time_ago(since))) }
+            @match &status.connection {
+                ConnectionState::Online { since } => {
+                    (fact("Since", &time_ago(*since)))
+                    (fact("Receives", &html! { "every room the bot is in or can see" }))
                 }
+                ConnectionState::Connecting { attempt } => (fact("Attempt", &html! { (attempt) })),
+                ConnectionState::Waiting { reason, retry_at } => {
+                    (fact("Reason", &html! { (reason) }))
+                    (fact("Next attempt", &time_ago(*retry_at)))
+                }
+                ConnectionState::Stopped => {}
             }
         }
-    }
+    };
+    tile("Connection", content)
 }
 
 fn fact(name: &str, value: &Markup) -> Markup {
@@ -215,69 +210,60 @@ fn waiting_tile(stored: &Stored) -> Markup {
     let all: u64 = stored.waiting.iter().map(|(_, depth)| depth.waiting).sum::<u64>() + stored.inbox.waiting;
     let queues = stored.waiting.iter().map(|(_, depth)| depth.oldest);
     let oldest = queues.chain(stored.inbox.oldest).min();
-    let failing = stored.waiting.iter().any(|(_, depth)| depth.last_error.is_some());
     let tone = match all {
         0 => "quiet",
-        _ if failing => "bad",
+        _ if is_failing(stored) => "bad",
         _ => "waiting",
     };
-    html! {
-        div.tile {
-            h3 { "Waiting" }
-            p.number data-tone=(tone) { (all) }
-            @match oldest {
-                Some(oldest) => p { "the oldest since " (time_ago(oldest)) },
-                None => p { "Everything is delivered." },
-            }
+    let content = html! {
+        p.number data-tone=(tone) { (all) }
+        @match oldest {
+            Some(oldest) => p { "the oldest since " (time_ago(oldest)) },
+            None => p { "Everything is delivered." },
         }
-    }
+    };
+    tile("Waiting", content)
 }
 
 fn alerts_tile(stored: &Stored) -> Markup {
     let failed = stored.alerts.iter().filter(|story| story.tone == Tone::Bad).count();
-    html! {
-        div.tile {
-            h3 { "Recent alerts" }
-            p.number data-tone=(if failed > 0 { "bad" } else { "quiet" }) { (stored.alerts.len()) }
-            @match stored.alerts.first() {
-                Some(newest) => {
-                    p { "the newest " (time_ago(newest.queued_at)) }
-                    @if failed > 0 { p { (failed) " failed" } }
-                }
-                None => p { "None in seven days." },
+    let content = html! {
+        p.number data-tone=(if failed > 0 { "bad" } else { "quiet" }) { (stored.alerts.len()) }
+        @match stored.alerts.first() {
+            Some(newest) => {
+                p { "the newest " (time_ago(newest.queued_at)) }
+                @if failed > 0 { p { (failed) " failed" } }
             }
+            None => p { "None in seven days." },
         }
-    }
+    };
+    tile("Recent alerts", content)
 }
 
 fn events_tile(callbacks: Callbacks) -> Markup {
-    html! {
-        div.tile {
-            h3 { "Events from SIGNL4" }
-            @match callbacks {
-                Callbacks { last_event: Some(at), .. } => {
-                    p.big { (badge(Tone::Good, "received")) }
-                    p { "the last " (time_ago(at)) }
-                }
-                Callbacks { sent: 0, .. } => p { "None yet." },
-                Callbacks { sent, .. } => {
-                    p.big { (badge(Tone::Waiting, "none yet")) }
-                    p { "although SIGNL4 accepted " (count(sent, "alert")) }
-                }
-            }
-        }
-    }
+    let content = match callbacks {
+        Callbacks { last_event: Some(at), .. } => html! {
+            p.big { (badge(Tone::Good, "received")) }
+            p { "the last " (time_ago(at)) }
+        },
+        Callbacks { sent: 0, .. } => html! { p { "None yet." } },
+        Callbacks { sent, .. } => html! {
+            p.big { (badge(Tone::Waiting, "none yet")) }
+            p { "although SIGNL4 accepted " (count(sent, "alert")) }
+        },
+    };
+    tile("Events from SIGNL4", content)
 }
 
 fn alerts(status: &Status) -> Markup {
     html! {
         h2 { "Alerts" }
         @match &status.stored {
-            Ok(stored) if !stored.alerts.is_empty() => div.stories {
+            Ok(stored) => div.stories {
                 @let caption = "The most recent alerts, newest first. To read a message, open it in Rocket.Chat: this page shows no message text.";
-                (table(caption, &["Message", "State", "What happened"], &stored.alerts, alert))
+                @let nothing = "No alerts in seven days. Write a message that a trigger matches, and it appears here.";
+                (table(caption, &["Message", "State", "What happened"], &stored.alerts, alert, nothing))
             },
-            Ok(_) => p.nothing { "No alerts in seven days. Write a message that a trigger matches, and it appears here." },
             Err(_) => p.nothing { "The store does not answer, so the alerts cannot be shown." },
         }
     }
@@ -319,12 +305,9 @@ fn outbox(status: &Status) -> Markup {
         h2 { "Outbox" }
         @match &status.stored {
             Ok(stored) => {
-                @if stored.waiting.is_empty() {
-                    p.nothing { "Nothing is waiting: every alert and every reply has been delivered." }
-                } @else {
-                    @let caption = "Deliveries waiting, by destination. A destination never waits for another one.";
-                    (table(caption, &["To", "Waiting", "Oldest", "Why"], &stored.waiting, queue))
-                }
+                @let caption = "Deliveries waiting, by destination. A destination never waits for another one.";
+                @let nothing = "Nothing is waiting: every alert and every reply has been delivered.";
+                (table(caption, &["To", "Waiting", "Oldest", "Why"], &stored.waiting, queue, nothing))
                 @if let Some(oldest) = stored.inbox.oldest {
                     p.nothing {
                         (count(stored.inbox.waiting, "event")) " from SIGNL4 not processed yet, the oldest received " (time_ago(oldest)) "."
@@ -356,7 +339,7 @@ fn rooms(status: &Status) -> Markup {
     html! {
         h2 { "Watched rooms" }
         @let caption = "The rooms that each trigger watches, and the team it pages.";
-        (table(caption, &["Trigger", "Pages", "Rooms"], &status.watched, trigger_rooms))
+        (table(caption, &["Trigger", "Pages", "Rooms"], &status.watched, trigger_rooms, "There is no trigger."))
     }
 }
 
@@ -391,11 +374,8 @@ fn watched_room(WatchedRoom { room, joined }: &WatchedRoom) -> Markup {
 fn log(status: &Status) -> Markup {
     html! {
         h2 { "Last warnings and errors" }
-        @if status.log.is_empty() {
-            p.nothing { "None since the start." }
-        } @else {
-            (table("Newest first. The log has the rest.", &["When", "Level", "What"], &status.log, log_line))
-        }
+        @let caption = "Newest first. The log has the rest.";
+        (table(caption, &["When", "Level", "What"], &status.log, log_line, "None since the start."))
     }
 }
 
@@ -414,13 +394,23 @@ fn log_line(line: &Line) -> Markup {
     }
 }
 
-/// A table with a row for each item.
-fn table<T>(caption: &str, columns: &[&str], items: &[T], row: impl Fn(&T) -> Markup) -> Markup {
+/// A table with a row for each item, or the text `nothing`.
+fn table<T>(
+    caption: &str,
+    columns: &[&str],
+    items: &[T],
+    row: impl Fn(&T) -> Markup,
+    nothing: &str,
+) -> Markup {
     html! {
-        table {
-            caption { (caption) }
-            thead { tr { @for column in columns { th scope="col" { (column) } } } }
-            tbody { @for item in items { (row(item)) } }
+        @if items.is_empty() {
+            p.nothing { (nothing) }
+        } @else {
+            table {
+                caption { (caption) }
+                thead { tr { @for column in columns { th scope="col" { (column) } } } }
+                tbody { @for item in items { (row(item)) } }
+            }
         }
     }
 }

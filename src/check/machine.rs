@@ -23,7 +23,8 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     let relative = store.is_ok() && config.store.url.path().is_some_and(Path::is_relative);
     let mut findings = vec![Finding::new("store", store_remark(&config.store.url, store))];
     findings.extend(config.exposed_files.iter().map(|file| Finding::new("secrets", exposed(file))));
-    findings.extend(config.short_secrets().into_iter().map(|key| Finding::new("secrets", short(key))));
+    let short = config.short_secrets().into_iter().map(|text| Remark::of_error(&text).softened());
+    findings.extend(short.map(|remark| Finding::new("secrets", remark)));
     for (subject, key, bind) in
         [("listener", "listener.bind", config.listener.bind), ("admin", "admin.bind", config.admin.bind)]
     {
@@ -62,13 +63,6 @@ fn exposed(file: &Path) -> Remark {
     Remark::warning(
         format!("every user of this machine can read {file}, which contains a secret"),
         format!("chmod o-r {file}"),
-    )
-}
-
-fn short(key: &str) -> Remark {
-    Remark::warning(
-        format!("{key} has fewer than 16 characters and could be guessed"),
-        "create one, for example with: openssl rand -hex 24",
     )
 }
 

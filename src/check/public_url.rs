@@ -42,17 +42,13 @@ impl PublicUrl {
     pub fn as_str(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
-
-    fn is_tls_or_loopback(&self) -> bool {
-        self.0.scheme() == "https" || self.0.host_str().is_some_and(is_loopback)
-    }
 }
 
 /// Calls the listener at its public address, if that is given.
 pub(super) async fn probe(config: &Config, connector: &Connector, url: Option<&PublicUrl>) -> Vec<Finding> {
     let Some(url) = url else { return Vec::new() };
     let mut remarks = Vec::new();
-    if !url.is_tls_or_loopback() {
+    if url.0.scheme() != "https" && !url.0.host_str().is_some_and(is_loopback) {
         let text =
             format!("{} is http: the listener's secret crosses the internet unencrypted", url.as_str());
         remarks.push(Remark::warning(
@@ -118,17 +114,9 @@ fn answered(url: &PublicUrl, status: StatusCode, ours: bool) -> Remark {
                 "start the bot, and make the proxy forward calls to listener.bind",
             )
         }
-        status if status.is_redirection() => Remark::problem(
-            format!("{shown} redirects ({status}), which SIGNL4 may not follow"),
-            "give the address it redirects to",
-        ),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Remark::problem(
-            format!("{shown} asks for a login or rejects calls ({status})"),
-            "make the proxy forward POST /signl4/ without a login",
-        ),
         status => Remark::problem(
             format!("{shown} does not answer like the bot ({status})"),
-            "make the proxy forward POST /signl4/ to listener.bind",
+            "make the proxy forward POST /signl4/ to listener.bind, without a login and without a redirect",
         ),
     }
 }

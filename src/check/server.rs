@@ -237,18 +237,10 @@ async fn realtime(account: Arc<Account>) -> Remark {
         Ok(Some(Ok(()))) => Remark::fine("connected, logged in, and subscribed to every room"),
         Ok(Some(Err(reason))) => Remark::problem(
             format!("messages cannot be received: {reason}"),
-            match reason {
-                LostReason::Handshake(_) | LostReason::ClosedByServer(_) => {
-                    format!("make the proxy in front of Rocket.Chat forward WebSockets at {address}")
-                }
-                LostReason::Dns(_)
-                | LostReason::Refused(_)
-                | LostReason::Timeout(_)
-                | LostReason::Tls(_)
-                | LostReason::Proxy(_)
-                | LostReason::Network(_) => format!("check that this machine reaches {address}"),
-                _ => AGAIN.to_owned(),
-            },
+            format!(
+                "check that this machine reaches {address}, and that a proxy in front of Rocket.Chat forwards WebSockets there; \
+                 otherwise read Rocket.Chat's own log"
+            ),
         ),
         _ => Remark::problem("messages cannot be received: no session was established in time", AGAIN),
     }

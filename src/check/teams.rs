@@ -49,7 +49,6 @@ pub(super) async fn probe_team(client: &WebhookClient, team: TeamName, url: &Web
 /// Why a webhook URL is suspicious. Its secret is not repeated.
 fn doubted(doubt: Doubt, host: &str) -> Option<Remark> {
     const COPY: &str = "copy the team's webhook URL from the SIGNL4 portal: https://connect.signl4.com/webhook/{team-secret}";
-    let or_correct = || format!("{COPY}; if it is correct, ignore this");
     Some(match doubt {
         // A relay on this machine.
         Doubt::OtherHost if is_loopback(host) => return None,
@@ -64,12 +63,10 @@ fn doubted(doubt: Doubt, host: &str) -> Option<Remark> {
             "the URL belongs to SIGNL4's REST API, which accepts nothing without an API key",
             COPY,
         ),
-        Doubt::Path => {
-            Remark::warning("the path of the webhook URL is not /webhook/{team-secret}", or_correct())
-        }
-        Doubt::Secret => {
-            Remark::warning("the end of the webhook URL does not look like a team's secret", or_correct())
-        }
+        Doubt::Path | Doubt::Secret => Remark::warning(
+            "the path of the webhook URL is not /webhook/ and what looks like a team's secret",
+            format!("{COPY}; if it is correct, ignore this"),
+        ),
     })
 }
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::{
     Failure,
     send_test::{failed, send},
-    stand_in::{ANYBODY, MESSAGE_ID, ROOM_ID, author, author_of, message, readable, room_of},
+    stand_in::{STAND_INS, author, author_of, message, room_of},
 };
 use crate::{
     alerting::{Match, RoomPattern, TeamName, Trigger, TriggerSet, UserPattern, render_event, room_label},
@@ -41,14 +41,13 @@ pub async fn test(
     pages: bool,
 ) -> Result<(), Failure> {
     let config = Config::load(&Sources::of_process_or_service(path))?;
-    let text = &readable(text, &config.rocketchat.url);
     let own = match user {
         Some(_) => own_name(&config.rocketchat).await,
         None => None,
     };
     let mut report = report(&config, text, room, user, own.as_deref())?;
     if !pages {
-        let _ = writeln!(report.text, "\nThis was a dry run: nothing was sent.{}", stand_ins(&report.text));
+        let _ = writeln!(report.text, "\nThis was a dry run: nothing was sent. {STAND_INS}");
     }
     // The reader may have closed the pipe.
     let _ = io::stdout().write_all(report.text.as_bytes());
@@ -135,9 +134,13 @@ fn report(
             Some(room) => vec![room.clone()],
             None => trigger.rooms.iter().map(room_of).collect(),
         };
-        rooms.into_iter().map(move |room| Scene { message: message(text, &room, author.clone()), room })
+        rooms.into_iter().filter_map(move |room| {
+            let message = message(text, &room, &author, &config.rocketchat.url)?;
+            Some(Scene { message, room })
+        })
     };
     let scenes: Vec<Scene> = config.triggers.iter().flat_map(of_trigger).collect();
+    let text = scenes.first().map_or(text, |scene| &scene.message.text);
     let hit = scenes.iter().find(|scene| !scene.matches(&config.triggers).is_empty());
     let text = match hit {
         Some(scene) => matching(config, scene),
@@ -248,17 +251,4 @@ fn obstacle(trigger: &Trigger, text: &str, scenes: &[Scene]) -> String {
         return format!("the text matches, but the trigger watches only {}", rooms.join(", "));
     }
     "the text and the room match, but not the author (users, exclude_users)".to_owned()
-}
-
-/// Explains the placeholders in the report.
-fn stand_ins(report: &str) -> String {
-    let mut note = match (report.contains(ROOM_ID), report.contains(MESSAGE_ID)) {
-        (true, _) => format!(" {ROOM_ID} and {MESSAGE_ID} are placeholders."),
-        (false, true) => format!(" {MESSAGE_ID} is a placeholder."),
-        (false, false) => String::new(),
-    };
-    if report.contains(&format!("by @{ANYBODY}")) {
-        let _ = write!(note, " @{ANYBODY} is an example; --room and --user name another room and author.");
-    }
-    note
 }

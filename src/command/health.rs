@@ -1,10 +1,6 @@
 //! `health`: asks the running bot whether it is ready, for the health check of a container.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 
 use secrecy::ExposeSecret;
 
@@ -37,21 +33,11 @@ pub async fn health(path: Option<PathBuf>) -> Result<(), Failure> {
 async fn ask(admin: &Admin) -> Result<Readiness, String> {
     let reason = |error: reqwest::Error| error.without_url().to_string();
     let connector = Connector::new().map_err(|error| error.to_string())?;
-    // The bot runs on this machine, so no proxy is used.
+    // The bot runs on this machine, so no proxy is used. The system connects to it at 0.0.0.0 and [::] too.
     let client = connector.client_builder().no_proxy().timeout(TIMEOUT).build().map_err(reason)?;
-    let mut request = client.get(format!("http://{}/readyz", reachable(admin.bind)));
+    let mut request = client.get(format!("http://{}/readyz", admin.bind));
     if let Some(token) = &admin.token {
         request = request.bearer_auth(token.expose_secret());
     }
     request.send().await.map_err(reason)?.json().await.map_err(reason)
-}
-
-/// The loopback address for a bot that listens on all addresses.
-fn reachable(bind: SocketAddr) -> SocketAddr {
-    let ip = match bind.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, bind.port())
 }

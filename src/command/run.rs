@@ -30,13 +30,8 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     let hangups = listen(SignalKind::hangup())?;
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
     raise_descriptor_limit();
-    for insecure in unencrypted(&config) {
+    for insecure in unencrypted(&config).into_iter().chain(config.short_secrets()) {
         warn!("{insecure}");
-    }
-    for key in config.short_secrets() {
-        warn!(
-            "{key} has fewer than 16 characters and could be guessed; create one with: openssl rand -hex 24"
-        );
     }
     let bot = tokio::select! {
         // The start may wait for a locked store.

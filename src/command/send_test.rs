@@ -11,6 +11,7 @@ use std::{
 
 use jiff::Timestamp;
 use rand::Rng as _;
+use tempfile::TempDir;
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -107,48 +108,42 @@ pub(super) fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::Failed(format!("test --send: {error}"))
 }
 
-/// Where SIGNL4's events arrive.
-enum Callbacks {
-    /// On a listener of our own.
-    Listener { store: Store, _directory: tempfile::TempDir, _serving: AbortOnDropHandle<()> },
-    /// In the store of a running bot.
-    Bot { url: StoreUrl, since: Timestamp },
+/// The store in which SIGNL4's events arrive: that of a running bot, or a temporary one behind a listener of our own.
+struct Callbacks {
+    url: StoreUrl,
+    since: Timestamp,
+    _listener: Option<(TempDir, AbortOnDropHandle<()>)>,
 }
 
 impl Callbacks {
     async fn await_at(config: &Config) -> Result<Self, Failure> {
+        let since = Timestamp::now();
         let socket = match TcpListener::bind(config.listener.bind).await {
             Ok(socket) => socket,
             Err(error) if error.kind() == ErrorKind::AddrInUse => {
                 let url = config.store.url.clone();
-                let since = Timestamp::now();
                 // Tried first, so that nobody is paged if the event could not be received.
                 Store::received_events(&url, since).await.map_err(failed)?;
-                return Ok(Self::Bot { url, since });
+                return Ok(Self { url, since, _listener: None });
             }
             Err(error) => return Err(failed(format!("cannot listen on listener.bind: {error}"))),
         };
         let directory = tempfile::tempdir().map_err(failed)?;
-        let store = Store::open(&StoreUrl::sqlite(directory.path().join("test.db"))).await.map_err(failed)?;
+        let url = StoreUrl::sqlite(directory.path().join("test.db"));
+        let store = Store::open(&url).await.map_err(failed)?;
         let access = watch::Sender::new(Arc::new(Access::new(&config.listener).map_err(failed)?));
-        let serving = listener::serve(socket, access.subscribe(), store.clone(), CancellationToken::new());
+        let serving = listener::serve(socket, access.subscribe(), store, CancellationToken::new());
         let serving = tokio::spawn(async move {
             serving.await;
             drop(access);
         });
-        Ok(Self::Listener { store, _directory: directory, _serving: AbortOnDropHandle::new(serving) })
+        Ok(Self { url, since, _listener: Some((directory, AbortOnDropHandle::new(serving))) })
     }
 
     /// The next event that is the wanted one.
     async fn next(&self, is_wanted: impl Fn(&Notification) -> bool) -> Result<Notification, StoreError> {
         loop {
-            let bodies = match self {
-                Self::Listener { store, .. } => {
-                    let events = store.waiting_events(0, 1_000).await?;
-                    events.into_iter().map(|event| event.body).collect()
-                }
-                Self::Bot { url, since } => Store::received_events(url, *since).await?,
-            };
+            let bodies = Store::received_events(&self.url, self.since).await?;
             let mut events = bodies.iter().filter_map(|body| Notification::parse(body).ok());
             if let Some(event) = events.find(&is_wanted) {
                 return Ok(event);

@@ -4,14 +4,17 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::alerting::{RoomPattern, Trigger, UserPattern};
-use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, ServerUrl, UserId};
+use rocketchat::{Author, Message, Room, RoomId, RoomKind, ServerUrl, UserId};
 
 /// The author if any author will do.
-pub(super) const ANYBODY: &str = "alice";
+const ANYBODY: &str = "alice";
 /// The placeholder for the `_id` of a room of which only the name is known.
-pub(super) const ROOM_ID: &str = "ROOM-ID";
+const ROOM_ID: &str = "ROOM-ID";
 /// The placeholder for the `_id` of the message.
-pub(super) const MESSAGE_ID: &str = "MESSAGE-ID";
+const MESSAGE_ID: &str = "MESSAGE-ID";
+/// Explains them.
+pub(super) const STAND_INS: &str =
+    "ROOM-ID, MESSAGE-ID and @alice are placeholders; --room and --user name another room and author.";
 
 /// A room that this entry of `rooms` matches.
 pub(super) fn room_of(pattern: &RoomPattern) -> Room {
@@ -44,27 +47,12 @@ pub(super) fn author(pattern: &UserPattern) -> Author {
     Author { id: UserId::new(id), username: username.to_owned(), name }
 }
 
-/// How the bot reads a message that somebody types like this.
-pub(super) fn readable(typed: &str, server: &ServerUrl) -> String {
-    let document = json!({"_id": MESSAGE_ID, "rid": ROOM_ID, "u": {"_id": "USER-ID"}, "ts": 0, "msg": typed});
-    Message::from_document(&document, server).map_or_else(|_| typed.to_owned(), |message| message.text)
-}
-
-/// A message with this text, written now.
-pub(super) fn message(text: &str, room: &Room, author: Author) -> Message {
-    let now = Timestamp::now();
-    Message {
-        id: MessageId::new(MESSAGE_ID),
-        room: room.id.clone(),
-        thread: None,
-        text: text.to_owned(),
-        author,
-        kind: MessageKind::Plain,
-        from_integration: false,
-        sent_at: now,
-        edited_at: None,
-        updated_at: now,
-    }
+/// The message that the bot reads where somebody types this now. `None` if it could not read it.
+pub(super) fn message(typed: &str, room: &Room, author: &Author, server: &ServerUrl) -> Option<Message> {
+    let user = json!({"_id": author.id.as_str(), "username": author.username, "name": author.name});
+    let now = Timestamp::now().to_string();
+    let document = json!({"_id": MESSAGE_ID, "rid": room.id.as_str(), "u": user, "ts": now, "msg": typed});
+    Message::from_document(&document, server).ok()
 }
 
 fn channel(name: &str) -> Room {

@@ -40,14 +40,19 @@ pub struct Admin {
 }
 
 impl Config {
-    /// The keys of the listeners' secrets that are short enough to be guessed.
-    pub fn short_secrets(&self) -> Vec<&'static str> {
+    /// The listeners' secrets that are short enough to be guessed, each as a warning that ends in the remedy.
+    pub fn short_secrets(&self) -> Vec<String> {
         const LONG_ENOUGH: usize = 16;
         let secrets =
             [("listener.secret", Some(&self.listener.secret)), ("admin.token", self.admin.token.as_ref())];
         let is_short =
             |secret: Option<&SecretString>| secret.is_some_and(|it| it.expose_secret().len() < LONG_ENOUGH);
-        secrets.into_iter().filter(|(_, secret)| is_short(*secret)).map(|(key, _)| key).collect()
+        let warning = |(key, _)| {
+            format!(
+                "{key} has fewer than {LONG_ENOUGH} characters and could be guessed; create one with: openssl rand -hex 24"
+            )
+        };
+        secrets.into_iter().filter(|(_, secret)| is_short(*secret)).map(warning).collect()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The text of `bot.toml`: `bot.toml.example` with the answers filled in, so every key stays explained.
 
+use std::collections::BTreeMap;
+
 use secrecy::{ExposeSecret, SecretString};
 use toml::Value;
 
@@ -15,78 +17,58 @@ const HOLDS_SECRETS: &str = " It contains secrets: only the bot should be able t
 const NAMES_FILES: &str = " Its secrets are in the files that it names. Check it with";
 const HOW_TO_CHECK: &str = "\n#\n#     signl4-rocketchat check\n#\n";
 
-/// A changed line of the example.
-struct Change {
-    table: &'static str,
-    key: String,
-    /// `None` turns the line into a comment.
-    value: Option<Value>,
-}
+/// The changed lines of the example, by table and key. `None` turns a line into a comment.
+type Changes = BTreeMap<(&'static str, String), Option<Value>>;
 
 /// The complete file.
 pub(super) fn draft(answers: &Answers, secrets: &[Secret]) -> SecretString {
     let mut changes = changes(answers);
-    changes.extend(secrets.iter().flat_map(changes_for));
+    for secret in secrets {
+        let inline = secret.file.is_none().then(|| text(secret.value.expose_secret()));
+        changes.insert((secret.table, secret.key.to_owned()), inline);
+        if let Some(file) = &secret.file {
+            let path = text(&file.to_string_lossy());
+            changes.insert((secret.table, format!("{}_file", secret.key)), Some(path));
+        }
+    }
     let explained = EXAMPLE.find(EXPLANATIONS).map_or(EXAMPLE, |at| &EXAMPLE[at..]);
     let mut table = "";
     let all_in_files = secrets.iter().all(|secret| secret.file.is_some());
-    let mut text = [HEAD, if all_in_files { NAMES_FILES } else { HOLDS_SECRETS }, HOW_TO_CHECK].concat();
+    let mut output = [HEAD, if all_in_files { NAMES_FILES } else { HOLDS_SECRETS }, HOW_TO_CHECK].concat();
     for line in explained.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
         if bare.starts_with('[') {
             table = bare.split("  #").next().unwrap_or_default().trim().trim_matches(['[', ']']);
         }
-        let key = bare.split_once(" = ").map(|(key, _)| key);
-        let change = changes.iter().position(|change| change.table == table && Some(&*change.key) == key);
-        match change.map(|at| changes.swap_remove(at)) {
-            None => text.push_str(line),
-            Some(Change { key, value: Some(value), .. }) => text.push_str(&format!("{key} = {value}")),
-            Some(Change { key, value: None, .. }) => text.push_str(&format!("# {key} = \"…\"")),
+        let key = bare.split_once(" = ").map_or("", |(key, _)| key);
+        match changes.remove(&(table, key.to_owned())) {
+            None => output.push_str(line),
+            Some(Some(value)) => output.push_str(&format!("{key} = {value}")),
+            Some(None) => output.push_str(&format!("# {key} = \"…\"")),
         }
-        text.push('\n');
+        output.push('\n');
     }
-    SecretString::from(text)
+    SecretString::from(output)
 }
 
-fn changes(answers: &Answers) -> Vec<Change> {
-    let mut changes = vec![change("rocketchat", "url", text(&answers.url.to_string()))];
-    match &answers.account {
-        Credentials::Token { user_id, .. } => {
-            changes.push(change("rocketchat", "user_id", text(user_id.as_str())));
+fn changes(answers: &Answers) -> Changes {
+    let account = match &answers.account {
+        Credentials::Token { user_id, .. } => vec![("user_id", Some(text(user_id.as_str())))],
+        Credentials::Password { username, .. } => {
+            vec![("user_id", None), ("auth_token", None), ("username", Some(text(username)))]
         }
-        Credentials::Password { username, .. } => changes.extend([
-            change("rocketchat", "user_id", None),
-            change("rocketchat", "auth_token", None),
-            change("rocketchat", "username", text(username)),
-        ]),
-    }
-    if answers.logo {
-        changes.push(change("rocketchat", "avatar", text(LOGO)));
-    }
-    if !answers.rooms.is_empty() {
-        let rooms = answers.rooms.iter().cloned().map(Value::String).collect();
-        changes.push(change("trigger", "rooms", Some(Value::Array(rooms))));
-    }
-    changes
+    };
+    let url = ("url", Some(text(&answers.url.to_string())));
+    let logo = answers.logo.then(|| ("avatar", Some(text(LOGO))));
+    let rooms = answers.rooms.iter().cloned().map(Value::String).collect();
+    let rooms = (!answers.rooms.is_empty()).then_some(("trigger", "rooms", Some(Value::Array(rooms))));
+    let rocketchat = account.into_iter().chain([url]).chain(logo);
+    let rocketchat = rocketchat.map(|(key, value)| ("rocketchat", key, value));
+    rocketchat.chain(rooms).map(|(table, key, value)| ((table, key.to_owned()), value)).collect()
 }
 
-/// The changes for a secret: of its own key, and of the key that names its file.
-fn changes_for(secret: &Secret) -> Vec<Change> {
-    match &secret.file {
-        None => vec![change(secret.table, secret.key, text(secret.value.expose_secret()))],
-        Some(file) => vec![
-            change(secret.table, secret.key, None),
-            change(secret.table, &format!("{}_file", secret.key), text(&file.to_string_lossy())),
-        ],
-    }
-}
-
-fn change(table: &'static str, key: &str, value: Option<Value>) -> Change {
-    Change { table, key: key.to_owned(), value }
-}
-
-fn text(text: &str) -> Option<Value> {
-    Some(Value::String(text.to_owned()))
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
 }
 
 #[cfg(test)]
