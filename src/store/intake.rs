@@ -10,10 +10,12 @@ use super::{
     outbox,
     rows::{key, millis, text},
 };
-use rocketchat::RoomId;
+use rocketchat::{MessageId, RoomId};
 
 pub(super) const PAGED_WITHIN: &str = "SELECT 1 FROM alert WHERE trigger_name = $1 AND room_id = $2 \
     AND state IN ('queued', 'sent') AND created_at > $3 AND created_at <= $4 LIMIT 1";
+
+pub(super) const HAS_ALERT: &str = "SELECT 1 FROM alert WHERE message_id = $1 LIMIT 1";
 
 impl Store {
     /// Starts to settle messages. Every other write waits until it is committed or dropped, so nothing slow belongs
@@ -82,6 +84,15 @@ impl Intake<'_> {
         .fetch_optional(self.tx.run())
         .await?;
         Ok(row)
+    }
+
+    /// Whether any trigger asked for an alert of that message.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn has_alert(&mut self, message: &MessageId) -> Result<bool, StoreError> {
+        let alert = sqlx::query(HAS_ALERT).bind(key(message.as_str()));
+        Ok(alert.fetch_optional(self.tx.run()).await?.is_some())
     }
 
     /// Puts a row into the outbox.

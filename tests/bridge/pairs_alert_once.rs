@@ -117,6 +117,22 @@ async fn with_continue_two_triggers_alert_once_each() {
 }
 
 #[tokio::test]
+async fn a_trigger_that_is_renamed_before_a_restart_pages_nobody_again() {
+    let mut harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.say("SIGNL4 pump 3 is down");
+    harness.alert("SIGNL4 pump 3 is down").await;
+    harness.flush().await;
+    bot.stop().await;
+    harness.configure("[[trigger]]\nname = \"pumps\"\nwords = [\"SIGNL4\"]");
+    let missed = harness.say("SIGNL4 pump 4 is down");
+    let _bot = harness.start_bot().await;
+    harness.alert(&missed.text).await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["SIGNL4 pump 3 is down", "SIGNL4 pump 4 is down"]);
+}
+
+#[tokio::test]
 async fn a_cooldown_suppresses_further_pages_and_the_thread_says_so() {
     let mut harness = Harness::new().await;
     harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\ncooldown = \"1h\"");

@@ -68,6 +68,9 @@ struct Wanted<'a> {
     /// Whether a match was ignored because of its age. If it turns out that the server's clock was set back, the
     /// message is judged again.
     is_too_old: bool,
+    /// Whether an earlier run of the bot judged this text, if it knew the message. So if the message has an alert, it raises no other
+    /// one: a trigger that matches it now and did not then is new, or has another name.
+    was_judged: bool,
 }
 
 struct Raise<'a> {
@@ -92,8 +95,13 @@ impl Intake {
         let mut added = Vec::new();
         if wanted.iter().any(|wanted| !wanted.raises.is_empty()) {
             let mut transaction = self.store.intake().await?;
-            for raise in wanted.iter().flat_map(|wanted| &wanted.raises) {
-                added.extend(add(&mut transaction, raise).await?);
+            for Wanted { item, raises, was_judged, .. } in &wanted {
+                if *was_judged && !raises.is_empty() && transaction.has_alert(&item.message.id).await? {
+                    continue;
+                }
+                for raise in raises {
+                    added.extend(add(&mut transaction, raise).await?);
+                }
             }
             transaction.commit().await?;
         }
@@ -145,7 +153,9 @@ impl Intake {
         if sight == Sight::Same {
             return None;
         }
-        let mut wanted = Wanted { item, raises: vec![], is_too_old: false };
+        let is_newer = |since| message.edited_at.is_some_and(|edited| edited >= since);
+        let was_judged = sight == Sight::First && !self.cursors.judged_since().is_some_and(is_newer);
+        let mut wanted = Wanted { item, raises: vec![], is_too_old: false, was_judged };
         for found in config.triggers.matches(message, &known.room, known.joined) {
             match judge(&found, message, sight, oldest) {
                 Verdict::Page => {
