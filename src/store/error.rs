@@ -49,6 +49,11 @@ pub enum StoreError {
     /// PostgreSQL has no such database.
     #[error("{0}; create it, for example: createdb --owner=USER DATABASE")]
     NoDatabase(String),
+    /// The database of PostgreSQL cannot store every text, for example no emoji.
+    #[error(
+        "the database's encoding is {0}; create one with UTF8, for example: createdb --encoding=UTF8 --template=template0 DATABASE"
+    )]
+    Encoding(String),
     /// PostgreSQL takes no more connections. Trying again helps once others go.
     #[error("the database accepts no more connections ({0}); raise max_connections: a bot needs five")]
     TooManyConnections(String),

@@ -103,18 +103,24 @@ async fn is_alive(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
     within(CONNECT_LIMIT, connection.ping()).await.map(|()| true)
 }
 
-/// A connection to a server that is new enough.
+/// A connection to a server that is new enough, and to a database that can store every text.
 async fn connect(url: &PostgresUrl) -> Result<AnyConnection, StoreError> {
     for (name, path) in url.certificate_files() {
         if let Err(error) = std::fs::File::open(&path) {
             return Err(StoreError::Tls(format!("{name} {}: {error}", path.display())));
         }
     }
-    const VERSION: &str = "SELECT current_setting('server_version_num')::bigint";
+    const SERVER: &str =
+        "SELECT current_setting('server_version_num')::bigint, current_setting('server_encoding')";
     let mut connection = within(CONNECT_LIMIT, AnyConnection::connect_with(&url.options()?)).await?;
-    let version: i64 = within(CONNECT_LIMIT, sqlx::query_scalar(VERSION).fetch_one(&mut connection)).await?;
+    let server = sqlx::query_as(SERVER).fetch_one(&mut connection);
+    let (version, encoding): (i64, String) = within(CONNECT_LIMIT, server).await?;
     if version < OLDEST {
         return Err(StoreError::TooOld { found: version / 10_000, oldest: OLDEST / 10_000 });
+    }
+    // SQL_ASCII takes any bytes.
+    if encoding != "UTF8" && encoding != "SQL_ASCII" {
+        return Err(StoreError::Encoding(encoding));
     }
     Ok(connection)
 }

@@ -317,3 +317,18 @@ async fn the_servers_certificate_is_verified_as_sslmode_says() {
 fn long() -> String {
     (0..2_000).map(|_| format!("{:016x}", rand::random::<u64>())).collect()
 }
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL's programs"]
+async fn a_database_whose_encoding_lacks_characters_is_refused() {
+    const LATIN: &str =
+        "CREATE DATABASE bot OWNER bot ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+    let server = Server::start().await;
+    server.execute(&[CREATE[0], LATIN]).await;
+    let url: StoreUrl = server.url().parse().unwrap();
+    let refused = Store::open(&url).await.unwrap_err().to_string();
+    assert!(
+        refused.contains("encoding is LATIN1") && refused.contains("createdb --encoding=UTF8"),
+        "{refused}"
+    );
+}
