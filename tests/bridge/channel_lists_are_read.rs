@@ -76,6 +76,27 @@ async fn a_refused_list_or_lookup_skips_no_message() {
 }
 
 #[tokio::test]
+async fn a_room_that_is_newly_named_pages_no_old_message_also_if_the_list_is_always_refused() {
+    let mut harness = Harness::new().await.with_fast_tempo();
+    harness.watch(&["zzz-*"]);
+    harness.chat.faults().rest_always("channels.list", RestFault::forbidden());
+    // The room existed long before.
+    harness.chat.clock_forward(10 * MINUTE);
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    harness.say("SIGNL4 before the room was watched");
+    harness.chat.clock_forward(10 * MINUTE);
+    bot.kill().await;
+    harness.reconfigure("");
+    harness.watch(&["zzz-*", "operations"]);
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    harness.say("SIGNL4 now");
+    harness.alert("SIGNL4 now").await;
+    assert_eq!(harness.pages(), ["SIGNL4 now"]);
+}
+
+#[tokio::test]
 async fn a_server_clock_set_back_ends_no_list_too_early() {
     let harness = listening().await;
     let room = harness.channel("ops-1");

@@ -111,7 +111,8 @@ impl Backfill {
                     if intake.warns("unlisted") {
                         warn!(%error, "the public channels cannot be listed");
                     }
-                    (searched.is_complete, searched.is_answered) = (false, false);
+                    searched.is_complete = false;
+                    searched.is_answered &= error.code().is_some();
                     return;
                 }
             };
