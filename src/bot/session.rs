@@ -108,9 +108,10 @@ impl Session {
     }
 
     /// The time before which nothing raises an alert: `catch_up` before the start of the session. It does not change
-    /// during the session, so that nothing becomes too old because the store or the server was slow.
+    /// during the session, so that nothing becomes too old because the store or the server was slow; except that an alert of an
+    /// older message than `store.keep` may have been deleted.
     pub(super) fn horizon(&self) -> Timestamp {
-        self.begun() - self.catch_up()
+        (self.begun() - self.catch_up()).max(self.server_now() - self.settings.config.store.keep)
     }
 
     /// How old missed messages may be and still raise alerts; zero for never.

@@ -110,6 +110,9 @@ pub(super) const THREAD_MATE: &str = "SELECT (SELECT d.body FROM delivery d WHER
     ORDER BY d.id LIMIT 1) AS event \
     WHERE EXISTS (SELECT 1 FROM alert WHERE thread_id = $2 AND state <> 'suppressed' AND id <> $1)";
 
+pub(super) const NOT_SENT_SINCE: &str = "SELECT 1 FROM alert a JOIN delivery d ON d.alert_id = a.id \
+    WHERE a.id = $1 AND a.state IN ('not_sent', 'suppressed') AND d.queue = $2 AND d.id > $3 LIMIT 1";
+
 impl Store {
     /// Takes up what the last run left half done. An attempt that was under way when it ended will never be answered, so
     /// its row waits again, and its alert may have been raised. To be called before any worker starts, and by one process.
@@ -222,6 +225,15 @@ impl Store {
     pub async fn suppressed_behind(&self, alert: AlertId, limit: u32) -> Result<Vec<Alert>, StoreError> {
         let behind = sqlx::query_as(SUPPRESSED_BEHIND).bind(alert).bind(i64::from(limit));
         Ok(behind.fetch_all(self.reader()).await?)
+    }
+
+    /// Whether the thread is told in `queue`, in a later row than this one, that its alert was not sent.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn is_told_not_sent(&self, delivery: &Delivery, queue: &Queue) -> Result<bool, StoreError> {
+        let told = sqlx::query(NOT_SENT_SINCE).bind(delivery.alert).bind(queue).bind(delivery.id);
+        Ok(told.fetch_optional(self.reader()).await?.is_some())
     }
 
     /// The alert of that row.

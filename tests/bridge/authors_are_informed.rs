@@ -76,6 +76,25 @@ async fn a_message_suppressed_by_a_cooldown_learns_that_the_earlier_alert_failed
 }
 
 #[tokio::test]
+async fn a_confirmation_that_is_overtaken_by_the_failure_of_its_alert_is_not_posted() {
+    let mut harness = Harness::new().await.with_fast_tempo();
+    harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\ncooldown = \"1h\"");
+    let bot = harness.start_bot().await;
+    harness.say_while_signl4_is_down(&bot, "SIGNL4 pump 3 is down").await;
+    harness.chat.faults().rest_always("chat.sendMessage", RestFault::status(503));
+    let other = harness.say("SIGNL4 pump 4 is down");
+    bot.wait_for_log(&["message matched", "suppressed"]).await;
+    harness.signl4.faults().clear();
+    harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
+    bot.wait_for_log(&["given up"]).await;
+    harness.chat.faults().clear_rest();
+    let told = harness.chat.wait_for_reply(&other, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    told.await.unwrap();
+    bot.wait_for_log(&["a confirmation is not posted"]).await;
+    assert_eq!(harness.replies(&other).len(), 1, "{:?}", harness.replies(&other));
+}
+
+#[tokio::test]
 async fn without_the_right_to_impersonate_replies_come_under_the_bots_own_name() {
     let harness = Harness::new().await;
     harness.chat.deny(&harness.bot, "message-impersonate").unwrap();

@@ -10,6 +10,7 @@ use tracing::{field::display, info, warn};
 
 use super::{
     fallback::{Form, Step, is_decision, next_step},
+    queues,
     reply::{About, Reaction, Reply},
     worker::{Attempt, Destination, tried_long_enough},
 };
@@ -86,6 +87,13 @@ impl RocketChat {
 
     async fn try_reply(&self, delivery: &Delivery) -> Result<(), PostError> {
         let reply: Reply = read(delivery)?;
+        if !reply.is_late && self.is_overtaken(delivery).await {
+            info!(
+                alert = delivery.alert.map(display),
+                "a confirmation is not posted: its thread is told that nobody was paged"
+            );
+            return Ok(());
+        }
         let form =
             timeout(ATTEMPT_LIMIT, self.post(delivery, &reply)).await.map_err(|_| PostError::Timeout)??;
         let (alert, reply, room) = (delivery.alert.map(display), &reply.id, &reply.room);
@@ -96,6 +104,13 @@ impl RocketChat {
             }
         }
         Ok(())
+    }
+
+    /// Whether a confirmation would follow a reply that says the opposite: the two have different queues.
+    async fn is_overtaken(&self, delivery: &Delivery) -> bool {
+        let queue = queues::of_reply(ReplyKind::NotSent);
+        // If the store does not answer, a misleading reply is better than none.
+        self.context.store.is_told_not_sent(delivery, &queue).await.unwrap_or_default()
     }
 
     async fn try_reaction(&self, delivery: &Delivery) -> Result<(), PostError> {

@@ -82,7 +82,8 @@ impl Destination for Signl4Team {
         }
         let answer = self.client.raise(&self.url, &event).await;
         // Checked again, because the call may have taken so long that the delay was reported in the thread.
-        let alert = self.alert(delivery).await.ok().flatten().unwrap_or(alert);
+        let newest = timeout(ANSWER_WITHIN, self.alert(delivery)).await;
+        let alert = newest.ok().and_then(Result::ok).flatten().unwrap_or(alert);
         match answer {
             Ok(raised) => self.sent(&alert, raised),
             Err(error) => self.failed(&alert, delivery, error).await,

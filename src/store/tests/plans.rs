@@ -23,6 +23,8 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         outbox::UNDER_WAY,
         outbox::SUPPRESSED_BEHIND,
         outbox::THREAD_MATE,
+        outbox::NOT_SENT_SINCE,
+        intake::HAS_ALERT,
         outbox::UNANSWERED_WHEN_KILLED,
         outbox::WAITING_AGAIN,
         outbox::LATE,
