@@ -8,7 +8,7 @@
 use std::error::Error;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::{fmt, io, iter};
+use std::{io, iter};
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -126,30 +126,7 @@ pub fn number<T: FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
 }
 
 /// A callback for each failed call, for example to count them. It gets the status (`"503"`) or [`Failure::code`].
-#[derive(Clone, Default)]
-pub struct ErrorHook(Option<Arc<Hook>>);
-
-type Hook = dyn Fn(&str) + Send + Sync;
-
-impl ErrorHook {
-    /// Calls `hook` for each failed call.
-    pub fn new(hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(hook)))
-    }
-
-    /// Reports a failed call.
-    pub fn report(&self, code: &str) {
-        if let Some(hook) = &self.0 {
-            hook(code);
-        }
-    }
-}
-
-impl fmt::Debug for ErrorHook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "ErrorHook(set)" } else { "ErrorHook(unset)" })
-    }
-}
+pub type ErrorHook = Arc<dyn Fn(&str) + Send + Sync>;
 
 #[cfg(test)]
 mod tests {

@@ -11,9 +11,6 @@ use super::{Author, Message, MessageId, MessageKind, RoomId, RoomKind, ServerUrl
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MessageError {
-    /// It is not an object.
-    #[error("the document is not an object")]
-    NotAnObject,
     /// It lacks a required field.
     #[error("the document has no usable \"{0}\"")]
     Missing(&'static str),
@@ -35,9 +32,6 @@ impl Message {
     }
 
     fn read(document: &Value, server: &ServerUrl) -> Result<Self, MessageError> {
-        if !document.is_object() {
-            return Err(MessageError::NotAnObject);
-        }
         let id = required(document, "_id", "_id")?;
         let room = required(document, "rid", "rid")?;
         let user = document.get("u").unwrap_or(&Value::Null);
@@ -171,7 +165,7 @@ mod tests {
                 assert_eq!(error, MessageError::Missing(name), "{path} = {broken}");
             }
         }
-        assert_eq!(read(&json!([])), Err(MessageError::NotAnObject));
+        assert_eq!(read(&json!([])), Err(MessageError::Missing("_id")));
     }
 
     #[test]

@@ -21,7 +21,7 @@ const MAX_PARTS: usize = 200;
 pub(super) fn readable_text(document: &Value, server: &ServerUrl) -> String {
     let msg = wire::text(document, "msg").unwrap_or_default();
     let (links, _) = split_quote_links(msg);
-    let mut text = Text { server, links: &links, with_quotes: false, lines: String::new(), parts: 0 };
+    let mut text = Text { server, links: &links, with_quotes: false, lines: String::new(), parts: MAX_PARTS };
     text.add(typed_text(msg));
     text.add_blocks(document);
     text.add_attachments(document, 0);
@@ -70,15 +70,16 @@ struct Text<'a> {
     /// Whether the attachments that quote messages are read.
     with_quotes: bool,
     lines: String,
+    /// How many more parts are read.
     parts: usize,
 }
 
 impl Text<'_> {
     fn add_attachments(&mut self, holder: &Value, depth: usize) {
-        for attachment in wire::items(holder, "attachments") {
-            if depth >= MAX_DEPTH || !self.take_part() {
-                return;
-            }
+        if depth >= MAX_DEPTH {
+            return;
+        }
+        for attachment in self.take(wire::items(holder, "attachments")) {
             // What a quoted message quotes is never its own text.
             if !self.is_quote(attachment) || (self.with_quotes && depth == 0) {
                 self.add_attachment(attachment, depth);
@@ -111,10 +112,7 @@ impl Text<'_> {
     }
 
     fn add_fields(&mut self, attachment: &Value) {
-        for field in wire::items(attachment, "fields") {
-            if !self.take_part() {
-                return;
-            }
+        for field in self.take(wire::items(attachment, "fields")) {
             let title = wire::text(field, "title").unwrap_or_default().trim();
             let value = field.get("value").map(plain).unwrap_or_default();
             match (title, value.trim()) {
@@ -127,10 +125,7 @@ impl Text<'_> {
 
     /// The blocks of Rocket.Chat's UI kit: sections, headers, contexts, cards and so on. `msg` often repeats them.
     fn add_blocks(&mut self, holder: &Value) {
-        for block in wire::items(holder, "blocks") {
-            if !self.take_part() {
-                return;
-            }
+        for block in self.take(wire::items(holder, "blocks")) {
             self.add_block(block, 0);
         }
     }
@@ -147,10 +142,7 @@ impl Text<'_> {
         match part {
             Value::String(text) => self.add_once(text),
             Value::Array(parts) if depth < MAX_DEPTH => {
-                for part in parts {
-                    if !self.take_part() {
-                        return;
-                    }
+                for part in self.take(parts) {
                     self.add_block_part(part, depth + 1);
                 }
             }
@@ -164,19 +156,19 @@ impl Text<'_> {
 
     /// The names of files; usually an attachment has the same name as its title.
     fn add_files(&mut self, document: &Value) {
-        for file in document.get("file").into_iter().chain(wire::items(document, "files")) {
-            if !self.take_part() {
-                return;
-            }
+        let files = self.take(wire::items(document, "files"));
+        for file in document.get("file").into_iter().chain(files) {
             for key in ["name", "description"] {
                 self.add_once(wire::text(file, key).unwrap_or_default());
             }
         }
     }
 
-    fn take_part(&mut self) -> bool {
-        self.parts += 1;
-        self.parts <= MAX_PARTS
+    /// As many of these parts as may still be read.
+    fn take<'v>(&mut self, parts: &'v [Value]) -> &'v [Value] {
+        let taken = &parts[..parts.len().min(self.parts)];
+        self.parts -= taken.len();
+        taken
     }
 
     /// Adds a line unless it is there already.
@@ -211,11 +203,7 @@ impl Text<'_> {
 
 /// A field's value is a text, a number or a boolean.
 fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(_) | Value::Bool(_) => value.to_string(),
-        _ => String::new(),
-    }
+    if value.is_boolean() { value.to_string() } else { wire::code(value).unwrap_or_default() }
 }
 
 #[cfg(test)]

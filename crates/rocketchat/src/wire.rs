@@ -29,12 +29,12 @@ pub(super) fn code(value: &Value) -> Option<String> {
 
 /// The texts in a list; other items are skipped.
 pub(super) fn texts(document: &Value, key: &str) -> Vec<String> {
-    items(document, key).filter_map(|item| item.as_str().map(str::to_owned)).collect()
+    items(document, key).iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 /// The items of a list; none if it is anything else.
-pub(super) fn items<'a>(document: &'a Value, key: &str) -> std::slice::Iter<'a, Value> {
-    document.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter()
+pub(super) fn items<'a>(document: &'a Value, key: &str) -> &'a [Value] {
+    document.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A time: `{"$date": ms}` in DDP, ISO 8601 in REST, plain milliseconds in a few places.

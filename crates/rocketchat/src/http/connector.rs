@@ -37,7 +37,7 @@ pub struct Connector {
     pub(crate) http: reqwest::Client,
     /// `None` if no host needs a proxy.
     proxies: Option<Arc<Matcher>>,
-    pub(super) errors: ErrorHook,
+    pub(super) on_error: ErrorHook,
     user_agent: HeaderValue,
 }
 
@@ -92,7 +92,7 @@ impl Connector {
             tls: Arc::new(tls),
             http,
             proxies: proxies.map(Arc::new),
-            errors: ErrorHook::default(),
+            on_error: Arc::new(|_: &str| {}),
             user_agent,
         })
     }
@@ -101,7 +101,7 @@ impl Connector {
     /// if there was no answer.
     #[must_use]
     pub fn on_http_error(self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self { errors: ErrorHook::new(hook), ..self }
+        Self { on_error: Arc::new(hook), ..self }
     }
 
     /// A builder of an HTTP client with the same TLS roots, proxies and timeouts, for calls to other hosts.

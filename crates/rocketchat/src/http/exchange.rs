@@ -39,9 +39,9 @@ impl Http {
         if let Some(wait) = self.limits.closed_for(route) {
             return Err(RestError::RateLimited { wait });
         }
-        let errors = &self.connector.errors;
+        let on_error = &self.connector.on_error;
         let failed = |error: NoAnswer| {
-            errors.report(error.failure.code());
+            on_error(error.failure.code());
             no_answer(error)
         };
         let sent = Instant::now();
@@ -51,7 +51,7 @@ impl Http {
         let headers = response.headers().clone();
         let date = server_time(&headers);
         if response.status().is_redirection() {
-            errors.report(response.status().as_str());
+            on_error(response.status().as_str());
             return Err(redirected(&headers));
         }
         let body = read_body(response, MAX_BODY).await.map_err(failed)?.ok_or_else(|| too_large(status))?;
@@ -68,7 +68,7 @@ impl Http {
             }
             return Ok(body);
         }
-        errors.report(&status.to_string());
+        on_error(&status.to_string());
         let refusal = refusal.or_else(|| Refusal::plain(status, &headers, &body));
         let error = classify(status, refusal, &headers);
         if let RestError::RateLimited { wait } = &error {

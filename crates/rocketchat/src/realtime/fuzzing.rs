@@ -1,6 +1,6 @@
 //! What holds for any frames.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use secrecy::SecretString;
 use tokio::time::Instant;
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::frames::ServerFrame;
 use super::protocol::{End, Protocol};
 use super::stream::{self, ROOM_MESSAGES};
-use super::{FrameCounts, LostReason, MessageView, RealtimeEvent, Timing};
+use super::{LostReason, MessageView, Realtime, RealtimeEvent};
 use crate::account::LoginRequest;
 use crate::{Account, Connector, Credentials, MessageKind, UserId};
 
@@ -21,19 +21,13 @@ const HANDSHAKE: [&str; 3] = [
     r#"{"msg":"ready","subs":["2","3","4","5"]}"#,
 ];
 
-struct World {
-    account: Account,
-    timing: Timing,
-    counts: FrameCounts,
-}
-
 /// Made once, since reading the system's certificates is slow.
-static WORLD: LazyLock<World> = LazyLock::new(|| {
+static REALTIME: LazyLock<Realtime> = LazyLock::new(|| {
     let credentials = Credentials::Token { user_id: UserId::new("bot"), token: TOKEN.into() };
     #[expect(clippy::unwrap_used, reason = "constants")]
     let account =
         Account::new("http://chat.invalid".parse().unwrap(), credentials, Connector::new().unwrap());
-    World { account, timing: Timing::default(), counts: FrameCounts::default() }
+    Realtime::new(Arc::new(account))
 });
 
 /// One frame on each line.
@@ -53,7 +47,7 @@ pub(crate) fn frames(text: &str) {
 
 /// A filter sees the same as who reads the event afterwards.
 fn a_view_never_disagrees(frame: &str) {
-    let Some(view) = MessageView::of_frame(frame, WORLD.account.server()) else { return };
+    let Some(view) = MessageView::of_frame(frame, REALTIME.account.server()) else { return };
     let decoded = ServerFrame::decode(frame);
     let Ok(ServerFrame::Changed { stream, args, .. }) = decoded else {
         // The full decoder also needs the name of the event, without which there is no message.
@@ -61,7 +55,7 @@ fn a_view_never_disagrees(frame: &str) {
         return;
     };
     assert_eq!(stream, ROOM_MESSAGES);
-    let read = stream::messages(&args, WORLD.account.server());
+    let read = stream::messages(&args, REALTIME.account.server());
     let read: Vec<_> = read.into_iter().flatten().collect();
     // A document without a usable time is no message to the full decoder.
     let [read] = &read[..] else { return assert!(read.is_empty(), "{read:?}") };
@@ -79,13 +73,12 @@ fn a_view_never_disagrees(frame: &str) {
 /// Only frames that DDP defines to do so end a session, and each one is answered with few frames, none of which has the token
 /// but the login.
 fn a_session_survives<'f>(before: impl Iterator<Item = &'f str>, text: &'f str) {
-    let World { account, timing, counts } = &*WORLD;
-    let login = LoginRequest::Resume(std::sync::Arc::new(crate::account::Login {
+    let login = LoginRequest::Resume(Arc::new(crate::account::Login {
         identity: crate::Identity { user_id: UserId::new("bot"), username: "signl4.bot".into() },
         token: SecretString::from(TOKEN),
     }));
     let now = Instant::now();
-    let mut protocol = Protocol::new(account, timing, counts, 1, login, now);
+    let mut protocol = Protocol::new(&REALTIME, 1, login, now);
     for frame in before.chain(text.lines()) {
         if let Err(end) = protocol.receive(frame, now) {
             assert!(may_end(frame, &end), "{end:?} after {frame}");

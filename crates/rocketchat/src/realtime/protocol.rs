@@ -18,9 +18,9 @@ use tokio::time::Instant;
 use super::frames::{self, DdpError, ServerFrame, login_result};
 use super::room_changes::KnownRooms;
 use super::stream::{self, MY_MESSAGES, NOTIFY_USER, ROOM_MESSAGES};
-use super::{FrameCounts, LostReason, RealtimeEvent, Timing};
+use super::{LostReason, Realtime, RealtimeEvent};
 use crate::account::{self, LoginRequest};
-use crate::{Account, Fatal, Identity, LoginError, UserId};
+use crate::{Fatal, Identity, LoginError, UserId};
 
 /// Topics of [`NOTIFY_USER`].
 const FORCE_LOGOUT: &str = "force_logout";
@@ -74,9 +74,7 @@ enum Phase {
 
 /// One session.
 pub(super) struct Protocol<'a> {
-    account: &'a Account,
-    timing: &'a Timing,
-    counts: &'a FrameCounts,
+    realtime: &'a Realtime,
     session: u64,
     phase: Phase,
     login: LoginRequest,
@@ -93,24 +91,15 @@ pub(super) struct Protocol<'a> {
 }
 
 impl<'a> Protocol<'a> {
-    /// A new session of the account that `login` belongs to.
-    pub(super) fn new(
-        account: &'a Account,
-        timing: &'a Timing,
-        counts: &'a FrameCounts,
-        session: u64,
-        login: LoginRequest,
-        now: Instant,
-    ) -> Self {
+    /// A new session, with this login.
+    pub(super) fn new(realtime: &'a Realtime, session: u64, login: LoginRequest, now: Instant) -> Self {
         Self {
-            account,
-            timing,
-            counts,
+            realtime,
             session,
             phase: Phase::Connecting,
             login,
             identity: None,
-            deadline: Some((now + timing.step, "the answer to connect")),
+            deadline: Some((now + realtime.timing.step, "the answer to connect")),
             unanswered: Vec::new(),
             known: KnownRooms::default(),
             // The first frame, whatever the server sends before: a streamer closes the connection on any other.
@@ -136,11 +125,11 @@ impl<'a> Protocol<'a> {
 
     /// Handles a frame. An unreadable one is counted and skipped.
     pub(super) fn receive(&mut self, text: &str, now: Instant) -> Result<(), End> {
-        self.counts.count_received();
+        self.realtime.counts.count_received();
         match ServerFrame::decode(text) {
             Ok(frame) => self.handle(frame, now),
             Err(error) => {
-                self.counts.count_skipped();
+                self.realtime.counts.count_skipped();
                 tracing::debug!(%error, bytes = text.len(), "skipped a frame that cannot be read");
                 Ok(())
             }
@@ -183,7 +172,7 @@ impl<'a> Protocol<'a> {
 
     fn log_in(&mut self, now: Instant) {
         self.phase = Phase::LoggingIn;
-        self.deadline = Some((now + self.timing.step, "the login"));
+        self.deadline = Some((now + self.realtime.timing.step, "the login"));
         self.to_send.push_back(frames::login(LOGIN_ID, &self.login));
     }
 
@@ -191,7 +180,7 @@ impl<'a> Protocol<'a> {
         let result = outcome.map_err(|error| self.login_failed(error))?;
         let (user_id, token) = login_result(&result)
             .ok_or_else(|| LostReason::Protocol("a login was answered without a user".to_owned()))?;
-        let identity = self.account.accept(UserId::new(user_id), token).map_err(End::Fatal)?;
+        let identity = self.realtime.account.accept(UserId::new(user_id), token).map_err(End::Fatal)?;
         self.subscribe_to_all(&identity.user_id, now);
         self.identity = Some(identity);
         Ok(())
@@ -223,7 +212,7 @@ impl<'a> Protocol<'a> {
 
     fn subscribe_to_all(&mut self, user_id: &UserId, now: Instant) {
         self.phase = Phase::Subscribing;
-        self.deadline = Some((now + self.timing.step, "the answer to the subscriptions"));
+        self.deadline = Some((now + self.realtime.timing.step, "the answer to the subscriptions"));
         for (id, topic) in SUBSCRIPTIONS {
             self.unanswered.push(id);
             self.to_send.push_back(match topic {
@@ -288,11 +277,11 @@ impl<'a> Protocol<'a> {
     }
 
     fn messages(&mut self, args: &[Value]) {
-        for read in stream::messages(args, self.account.server()) {
+        for read in stream::messages(args, self.realtime.account.server()) {
             match read {
                 Ok(message) => self.emit(RealtimeEvent::Message(message)),
                 Err(error) => {
-                    self.counts.count_skipped();
+                    self.realtime.counts.count_skipped();
                     tracing::debug!(%error, "skipped a message that cannot be read");
                 }
             }

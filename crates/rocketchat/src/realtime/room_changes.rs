@@ -4,25 +4,25 @@
 //! reported form is remembered as a hash, so that only relevant changes are reported.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::RoomChange;
 use crate::rest::{RoomInfo, Subscription};
-use crate::{RoomId, wire};
+use crate::{Room, RoomId, wire};
 
-/// How many rooms are remembered before all are forgotten, which only repeats some reports.
+/// How many are remembered before all are forgotten, which only repeats some reports.
 const MAX_REMEMBERED: usize = 50_000;
 
-/// What was last reported of each room.
+/// What was last reported of each room and each subscription.
 #[derive(Debug, Default)]
 pub(super) struct KnownRooms {
+    /// Keyed at random at each start, so nobody can look for two forms with the same hash.
     hasher: RandomState,
-    rooms: HashMap<RoomId, u64>,
-    subscriptions: HashMap<RoomId, u64>,
-    /// The room of each subscription: a removed one may come without it.
-    by_subscription: HashMap<String, RoomId>,
+    /// By `_id`: the room, since a removed subscription may come without it, and the hash of the form.
+    reported: HashMap<String, (RoomId, u64)>,
 }
 
 impl KnownRooms {
@@ -30,28 +30,14 @@ impl KnownRooms {
     pub(super) fn subscription_changed(&mut self, args: &[Value]) -> Option<RoomChange> {
         let (action, document) = action(args)?;
         if action == "removed" {
-            return self.subscription_removed(document);
+            let known = wire::filled(document, "_id").and_then(|id| self.reported.remove(id));
+            let room = wire::filled(document, "rid").map(RoomId::new).or(known.map(|(room, _)| room))?;
+            return Some(RoomChange::Left(room));
         }
         let now = Subscription::from_document(document)?;
-        self.bound();
-        let room = now.room.id.clone();
-        if let Some(id) = &now.id {
-            self.by_subscription.insert(id.clone(), room.clone());
-        }
-        let hash = self.hash(&Subscription { updated_at: None, ..now.clone() });
-        let before = self.subscriptions.insert(room, hash);
-        if action == "inserted" {
-            return Some(RoomChange::Joined(now));
-        }
-        let Subscription { room, archived, updated_at, .. } = now;
-        (before != Some(hash)).then_some(RoomChange::Changed { room, archived, updated_at })
-    }
-
-    fn subscription_removed(&mut self, document: &Value) -> Option<RoomChange> {
-        let by_id = wire::filled(document, "_id").and_then(|id| self.by_subscription.remove(id));
-        let room = wire::filled(document, "rid").map(RoomId::new).or(by_id)?;
-        self.subscriptions.remove(&room);
-        Some(RoomChange::Left(room))
+        let id = now.id.as_deref().unwrap_or(now.room.id.as_str());
+        let change = self.changed(id, &now.room, now.archived, now.updated_at);
+        if action == "inserted" { Some(RoomChange::Joined(now)) } else { change }
     }
 
     /// Reads `rooms-changed`: `["inserted" | "updated" | "removed", document]`.
@@ -59,26 +45,27 @@ impl KnownRooms {
         let (action, document) = action(args)?;
         if action == "removed" {
             let room = RoomId::new(wire::filled(document, "_id")?);
-            self.rooms.remove(&room);
+            self.reported.remove(room.as_str());
             return Some(RoomChange::Deleted(room));
         }
         let now = RoomInfo::from_document(document)?;
-        self.bound();
-        let hash = self.hash(&RoomInfo { updated_at: None, last_message_at: None, ..now.clone() });
-        let before = self.rooms.insert(now.room.id.clone(), hash);
-        let RoomInfo { room, archived, updated_at, .. } = now;
-        (before != Some(hash)).then_some(RoomChange::Changed { room, archived, updated_at })
+        self.changed(now.room.id.as_str(), &now.room, now.archived, now.updated_at)
     }
 
-    /// Keyed at random at each start, so nobody can look for two forms with the same one.
-    fn hash(&self, form: &impl Hash) -> u64 {
-        self.hasher.hash_one(form)
-    }
-
-    fn bound(&mut self) {
-        if self.rooms.len() + self.by_subscription.len() >= MAX_REMEMBERED {
-            *self = Self::default();
+    /// The change, unless this form was the last one reported under `id`.
+    fn changed(
+        &mut self,
+        id: &str,
+        room: &Room,
+        archived: bool,
+        updated_at: Option<Timestamp>,
+    ) -> Option<RoomChange> {
+        if self.reported.len() >= MAX_REMEMBERED {
+            self.reported.clear();
         }
+        let form = (room.id.clone(), self.hasher.hash_one((room, archived)));
+        let before = self.reported.insert(id.to_owned(), form.clone());
+        (before != Some(form)).then(|| RoomChange::Changed { room: room.clone(), archived, updated_at })
     }
 }
 

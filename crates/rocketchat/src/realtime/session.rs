@@ -95,16 +95,10 @@ impl Session<'_> {
                 }
                 self.protocol.receive(&text, now)
             }
-            // DDP has only text frames, but any frame shows that the server is alive.
-            Some(Ok(WsMessage::Binary(_))) => {
-                self.liveness.received(now);
-                self.realtime.counts.count_received();
-                self.realtime.counts.count_skipped();
-                Ok(())
-            }
             Some(Ok(WsMessage::Close(frame))) => {
                 Err(LostReason::ClosedByServer(frame.map(|frame| frame.code.into())).into())
             }
+            // DDP has only text frames.
             Some(Ok(_)) => Ok(()),
             Some(Err(error)) => Err(broken(&error).into()),
             None => Err(LostReason::ClosedByServer(None).into()),

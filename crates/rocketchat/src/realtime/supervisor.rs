@@ -116,7 +116,7 @@ impl Realtime {
         let mut session = Session {
             realtime: self,
             socket,
-            protocol: Protocol::new(&self.account, &self.timing, &self.counts, number, login, now),
+            protocol: Protocol::new(self, number, login, now),
             liveness: Liveness::new(&self.timing, now),
             ready_at: None,
         };

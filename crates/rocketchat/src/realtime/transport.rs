@@ -9,7 +9,7 @@ use reqwest::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_W
 use reqwest::{StatusCode, Upgraded};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
@@ -73,11 +73,7 @@ pub(super) fn broken(error: &Error) -> LostReason {
         Error::ConnectionClosed
         | Error::AlreadyClosed
         | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => LostReason::ClosedByServer(None),
-        Error::Capacity(CapacityError::MessageTooLong { size, .. }) => {
-            LostReason::Protocol(format!("a frame of {size} bytes"))
-        }
         Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_) => LostReason::Protocol(error.to_string()),
-        Error::Io(error) => LostReason::Network(error.to_string()),
         other => LostReason::Network(other.to_string()),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::listing::Listing;
-use super::{RoomInfo, Subscription, sync};
+use super::{RoomInfo, RoomList, Subscription, sync};
 use crate::{Message, ServerUrl};
 
 /// A message between which anything may stand.
@@ -15,9 +15,8 @@ pub(crate) fn body(text: &str, server: &ServerUrl) {
     if let Some(listing) = Listing::new(text.as_bytes().to_vec()) {
         let _ = listing.total();
         let rooms = listing.items(RoomInfo::from_document).inspect(|info| is_named(info.room.id.as_str()));
-        let last = listing.items_with_last_message(|document| {
-            RoomInfo::with_last_message(document, server, jiff::Timestamp::UNIX_EPOCH)
-        });
+        let list = RoomList { listing: listing.clone(), server: server.clone() };
+        let last = list.with_last_messages(jiff::Timestamp::UNIX_EPOCH);
         // One more field neither hides nor invents a room.
         assert_eq!(rooms.count(), last.inspect(|info| is_named(info.room.id.as_str())).count());
         listing

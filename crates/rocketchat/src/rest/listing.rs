@@ -40,16 +40,8 @@ impl Listing {
         self.documents().filter_map(move |document| read(&quiet(document).ok()?))
     }
 
-    /// The same with `lastMessage`, which `read` gets only if it can be decoded.
-    pub(super) fn items_with_last_message<T>(
-        &self,
-        read: impl Fn(&Value) -> Option<T>,
-    ) -> impl Iterator<Item = T> {
-        self.documents()
-            .filter_map(move |document| read(&pruned(document, &[]).or_else(|_| quiet(document)).ok()?))
-    }
-
-    fn documents(&self) -> impl Iterator<Item = &str> {
+    /// The documents.
+    pub(super) fn documents(&self) -> impl Iterator<Item = &str> {
         self.answer().into_iter().flat_map(|answer| answer.update).map(RawValue::get)
     }
 
@@ -59,7 +51,7 @@ impl Listing {
 }
 
 /// The document of a room without its last message.
-fn quiet(document: &str) -> Result<Value, serde_json::Error> {
+pub(super) fn quiet(document: &str) -> Result<Value, serde_json::Error> {
     pruned(document, &["lastMessage"])
 }
 
@@ -80,7 +72,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::rest::{RoomInfo, Subscription};
+    use crate::rest::{RoomInfo, RoomList, Subscription};
 
     fn rooms(answer: &Value) -> Vec<String> {
         list(answer.to_string()).items(RoomInfo::from_document).map(|info| info.room.id.to_string()).collect()
@@ -115,8 +107,9 @@ mod tests {
         assert_eq!(rooms(&json!({"update": [7, null, {"t": "c"}, good, "x", []], "remove": 7})), ["r"]);
         for last in [r#"{"msg": "\ud83d"}"#.to_owned(), format!("{}1{}", "[".repeat(500), "]".repeat(500))] {
             let answer = format!(r#"{{"update": [{{"_id": "r", "t": "c", "lastMessage": {last}}}]}}"#);
-            let list = list(answer);
-            assert_eq!(list.items_with_last_message(RoomInfo::from_document).count(), 1, "{last}");
+            let (listing, server) = (list(answer), "https://chat.example.com".parse().unwrap());
+            let rooms = RoomList { listing, server };
+            assert_eq!(rooms.with_last_messages(jiff::Timestamp::UNIX_EPOCH).count(), 1, "{last}");
         }
     }
 

@@ -106,7 +106,7 @@ impl RestClient {
     /// See [`RestError`].
     pub async fn permissions(&self) -> Result<HashMap<String, Vec<String>>, RestError> {
         let answer = self.get("permissions.listAll", &[]).await?;
-        let permissions = wire::items(&answer, "update").filter_map(|permission| {
+        let permissions = wire::items(&answer, "update").iter().filter_map(|permission| {
             Some((wire::filled(permission, "_id")?.to_owned(), wire::texts(permission, "roles")))
         });
         Ok(permissions.collect())

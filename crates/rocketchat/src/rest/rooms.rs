@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::listing::Listing;
+use super::listing::{Listing, pruned, quiet};
 use super::sync::iso;
 use super::{RestClient, RestError};
 use crate::{Message, Room, RoomId, RoomKind, ServerUrl, wire};
@@ -55,7 +55,7 @@ impl RoomInfo {
     }
 
     /// The same with `lastMessage`, if the document has a readable one that is no older than that.
-    pub(super) fn with_last_message(document: &Value, server: &ServerUrl, from: Timestamp) -> Option<Self> {
+    fn with_last_message(document: &Value, server: &ServerUrl, from: Timestamp) -> Option<Self> {
         let info = Self::from_document(document)?;
         let last = document.get("lastMessage").and_then(|last| Message::from_document(last, server).ok());
         let last = last.filter(|last| last.room == info.room.id && last.updated_at >= from);
@@ -102,8 +102,8 @@ impl Subscription {
 /// A list of rooms as the server answers it, each decoded only when it is asked for.
 #[derive(Clone)]
 pub struct RoomList {
-    listing: Listing,
-    server: ServerUrl,
+    pub(super) listing: Listing,
+    pub(super) server: ServerUrl,
 }
 
 impl RoomList {
@@ -115,8 +115,10 @@ impl RoomList {
     /// The rooms, each with its last message, unless that is older than `from`: the list of many rooms is long, and most of them
     /// have been quiet.
     pub fn with_last_messages(&self, from: Timestamp) -> impl Iterator<Item = RoomInfo> {
-        let read = move |document: &Value| RoomInfo::with_last_message(document, &self.server, from);
-        self.listing.items_with_last_message(read)
+        self.listing.documents().filter_map(move |document| {
+            let document = pruned(document, &[]).or_else(|_| quiet(document)).ok()?;
+            RoomInfo::with_last_message(&document, &self.server, from)
+        })
     }
 }
 

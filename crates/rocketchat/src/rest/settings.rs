@@ -33,7 +33,7 @@ impl RestClient {
         let answer = self.get("settings.public", &query).await?;
         let value = |name: &str| {
             let is_named = |setting: &&Value| wire::filled(setting, "_id") == Some(name);
-            wire::items(&answer, "settings").find(is_named)?.get("value")
+            wire::items(&answer, "settings").iter().find(is_named)?.get("value")
         };
         Ok(PublicSettings {
             threads: value(THREADS).and_then(Value::as_bool),

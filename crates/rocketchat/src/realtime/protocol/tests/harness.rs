@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::account::Login;
-use crate::{Connector, Credentials, UserId};
+use crate::realtime::FrameCounts;
+use crate::{Account, Connector, Credentials, UserId};
 
 /// Shared, since reading the system's certificates is slow.
 static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| Connector::new().unwrap());
@@ -41,12 +42,11 @@ impl Conversation {
     fn with(credentials: Credentials, login: LoginRequest) -> Self {
         // Leaks a few hundred bytes per test.
         let server = "http://chat.invalid".parse().unwrap();
-        let account: &Account = Box::leak(Box::new(Account::new(server, credentials, CONNECTOR.clone())));
-        let counts: &FrameCounts = Box::leak(Box::default());
-        let timing: &Timing = Box::leak(Box::default());
+        let account = Account::new(server, credentials, CONNECTOR.clone());
+        let realtime: &Realtime = Box::leak(Box::new(Realtime::new(Arc::new(account))));
         let now = Instant::now();
-        let protocol = Protocol::new(account, timing, counts, 1, login, now);
-        Self { protocol, account, counts, now }
+        let protocol = Protocol::new(realtime, 1, login, now);
+        Self { protocol, account: &realtime.account, counts: &realtime.counts, now }
     }
 
     /// Logged in, with the subscriptions requested and not answered.

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::super::*;
 use super::harness::{Conversation, lost, message};
 use crate::UserId;
+use crate::realtime::Timing;
 
 #[test]
 fn the_session_is_online_once_every_subscription_is_confirmed_and_earlier_messages_follow() {
