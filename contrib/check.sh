@@ -25,11 +25,11 @@ if [ $# -gt 0 ]; then
     url=$1
 else
     # Created first: the loop may read it before the demo's redirection creates it.
-    : > "$work/told"
-    $demo > "$work/told" &
+    : > "$work/output"
+    $demo > "$work/output" &
     pid=$!
     tries=0
-    until url=$(sed -n 's|.*status page is \(http://[^ ]*/\)\.$|\1metrics|p' "$work/told") && [ -n "$url" ]; do
+    until url=$(sed -n 's|.*status page is \(http://[^ ]*/\)\.$|\1metrics|p' "$work/output") && [ -n "$url" ]; do
         tries=$((tries + 1))
         if [ "$tries" -gt 300 ] || ! kill -0 "$pid" 2>/dev/null; then
             echo "the demo did not print the address of the status page" >&2

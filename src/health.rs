@@ -445,10 +445,10 @@ mod tests {
             assessed(|facts| facts.lost_lease = lease).to_string()
         };
         assert_eq!(lost(1, Some("too many connections")), "ready");
-        let told = lost(4, Some("too many connections"));
+        let reported = lost(4, Some("too many connections"));
         assert!(
-            told.starts_with("not ready: Nothing is sent") && told.ends_with("too many connections"),
-            "{told}"
+            reported.starts_with("not ready: Nothing is sent") && reported.ends_with("too many connections"),
+            "{reported}"
         );
         assert!(lost(4, None).contains("holds the lock"));
         let standby = assessed(|facts| {
@@ -501,8 +501,8 @@ mod tests {
             let depth = team(minutes * 60, error, None).waiting.unwrap();
             let readiness = assessed(|facts| facts.replies = vec![("Rocket.Chat: replies".into(), depth)]);
             assert_eq!(readiness.state, state);
-            let told = "Rocket.Chat: replies are not getting out: 2 waiting: HTTP 500";
-            assert_eq!(readiness.to_string().contains(told), state == State::Degraded, "{readiness}");
+            let reported = "Rocket.Chat: replies are not getting out: 2 waiting: HTTP 500";
+            assert_eq!(readiness.to_string().contains(reported), state == State::Degraded, "{readiness}");
         }
     }
 

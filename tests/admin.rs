@@ -108,7 +108,7 @@ async fn readyz_says_what_is_missing_and_that_nothing_is() {
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(body["ready"], json!(false));
     assert!(body["missing"][0].as_str().unwrap().starts_with("Rocket.Chat is not connected"), "{body}");
-    assert_eq!(admin.text("/healthz").await, "ok\n", "alive all the same");
+    assert_eq!(admin.text("/healthz").await, "ok\n", "still alive");
 
     harness.chat.faults().set(|switches| switches.refuse_connections = false);
     bot.wait_until_ready().await;
@@ -367,8 +367,8 @@ async fn too_many_wrong_tokens_are_throttled_and_the_right_one_still_works() {
     assert!((1..=60).contains(&wait), "{wait}");
     assert_eq!(admin.get("/").await.status(), StatusCode::UNAUTHORIZED, "a browser is asked for it");
     assert_eq!(http().get(&page).bearer_auth(TOKEN).send().await.unwrap().status(), StatusCode::OK);
-    let told = bot.log().matches("with a wrong token were rejected").count();
-    assert!((1..=2).contains(&told), "once a minute, not {told} times");
+    let reported = bot.log().matches("with a wrong token were rejected").count();
+    assert!((1..=2).contains(&reported), "once a minute, not {reported} times");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! What strangers can do at both listeners. Each test attacks the real binary, prints what a good call meant meanwhile, and
-//! fails where people would not be paged. The table has the events taken, those sent again because the connection was closed,
-//! median and longest time, and the connections of the crowd that were closed. `cargo test --release --test attack -- --nocapture`
+//! What an untrusted client can do at both listeners. Each test attacks the real binary, prints how long valid calls took meanwhile, and
+//! fails if people would not be paged. The table has the events taken, those sent again because the connection was closed,
+//! median and longest time, and the connections of the flood that were closed. `cargo test --release --test attack -- --nocapture`
 //! prints it.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test")]
@@ -28,18 +28,18 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// One attack at a time: each takes the whole machine.
 static ALONE: Mutex<()> = Mutex::const_new(());
-/// Runs the crowds, in threads of their own: a good call does not queue behind them before it is even sent.
+/// Runs the floods in threads of their own: a valid call must not queue behind them before it is even sent.
 static ATTACKER: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 /// An address that is not SIGNL4's.
-const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-/// When a crowd opens its connections with TLS again. At once, if nothing is slow: unoptimized, cryptography takes all of the
+const OTHER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// When a flood opens its connections with TLS again. At once, if nothing is slow: unoptimized, cryptography takes all of the
 /// machine, attacker and bot alike.
 const HANDSHAKE_PAUSE: Duration =
     if cfg!(debug_assertions) { Duration::from_secs(5) } else { Duration::ZERO };
-/// How many callers send slow heads over TLS: for the same reason fewer, if nothing is optimized, but more than twice as many as the
-/// listener has slots.
-const TLS_CROWD: usize = if cfg!(debug_assertions) { 600 } else { 2_000 };
-/// How many events come in through each crowd. `cargo test` need not take as long as the run whose figures are published.
+/// How many callers send slow heads over TLS: for the same reason fewer, if nothing is optimized, but more than twice
+/// the connection limit.
+const TLS_CLIENTS: usize = if cfg!(debug_assertions) { 600 } else { 2_000 };
+/// How many events come in through each flood. `cargo test` need not take as long as the run whose figures are published.
 const EVENTS: usize = if cfg!(debug_assertions) { 40 } else { 60 };
 /// The descriptors that the bot starts with, as on most systems.
 const DESCRIPTORS: &str = "ulimit -Sn 1024; exec \"$0\" \"$@\"";
@@ -102,9 +102,9 @@ impl Target {
     }
 
     /// So many connections that do this, and do it again this long after they were closed.
-    fn crowd(&self, count: usize, send: Traffic, pause: Duration) -> Crowd {
+    fn flood(&self, count: usize, send: Traffic, pause: Duration) -> Flood {
         let (opened, closed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let members = (0..count).map(|_| {
+        let clients = (0..count).map(|_| {
             let (target, opened, closed) = (self.clone(), opened.clone(), closed.clone());
             AbortOnDropHandle::new(ATTACKER.spawn(async move {
                 loop {
@@ -117,11 +117,11 @@ impl Target {
                 }
             }))
         });
-        Crowd { members: members.collect(), opened, closed }
+        Flood { clients: clients.collect(), opened, closed }
     }
 }
 
-/// What each member of a crowd sends until its connection is closed.
+/// What each client of a flood sends until its connection is closed.
 #[derive(Clone, Copy)]
 enum Traffic {
     Nothing,
@@ -156,18 +156,18 @@ impl Traffic {
     }
 }
 
-struct Crowd {
-    members: Vec<AbortOnDropHandle<()>>,
+struct Flood {
+    clients: Vec<AbortOnDropHandle<()>>,
     /// Connections so far.
     opened: Arc<AtomicU64>,
     closed: Arc<AtomicU64>,
 }
 
-impl Crowd {
-    /// Waits until as many connections were opened as it has members.
+impl Flood {
+    /// Waits until as many connections were opened as it has clients.
     async fn wait_until_there(&self) {
         let all = async {
-            while self.opened.load(Ordering::Relaxed) < self.members.len() as u64 {
+            while self.opened.load(Ordering::Relaxed) < self.clients.len() as u64 {
                 sleep(Duration::from_millis(10)).await;
             }
         };
@@ -180,7 +180,7 @@ fn address(url: &str) -> SocketAddr {
 }
 
 /// Posts events one after the other, prints how long they took, and returns the median.
-async fn events(attack: &str, target: &Target, harness: &Harness, crowd: &Crowd) -> Duration {
+async fn events(attack: &str, target: &Target, harness: &Harness, flood: &Flood) -> Duration {
     let mut took = Vec::new();
     let mut again = 0;
     let begin = Instant::now();
@@ -202,14 +202,14 @@ async fn events(attack: &str, target: &Target, harness: &Harness, crowd: &Crowd)
     assert!(!took.is_empty(), "{attack}: no event came in");
     took.sort();
     let [median, most] = [took[took.len() / 2], took[took.len() - 1]];
-    let closed = crowd.closed.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64();
+    let closed = flood.closed.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64();
     println!(
         "| {attack} | {} of {EVENTS} | {again} | {:.1} ms | {:.1} ms | {closed:.0}/s |",
         took.len(),
         median.as_secs_f64() * 1000.0,
         most.as_secs_f64() * 1000.0,
     );
-    // At thousands of new connections a second one of ours may be displaced before it is read.
+    // At thousands of new connections a second one of ours may be evicted before it is read.
     assert!(took.len() == EVENTS && again <= EVENTS / 20, "{attack}: events are taken at the first attempt");
     median
 }
@@ -225,11 +225,11 @@ async fn idle_connections_of_the_admin_listener_take_no_descriptors_from_the_ale
     let harness = attacked().await;
     let bot = harness.start_bot().await;
     assert_eq!(bot.descriptor_limit(), getrlimit(Resource::Nofile).maximum.unwrap().to_string());
-    let _crowd = Target::admin(&harness).crowd(1_100, Traffic::Nothing, Duration::ZERO);
+    let _flood = Target::admin(&harness).flood(1_100, Traffic::Nothing, Duration::ZERO);
     bot.wait_for_log(&["too many connections", "admin"]).await;
     let begin = Instant::now();
-    harness.say("SIGNL4 in a crowd");
-    harness.wait_for_texts_within(&["SIGNL4 in a crowd"], Duration::from_secs(5)).await;
+    harness.say("SIGNL4 in a flood");
+    harness.wait_for_texts_within(&["SIGNL4 in a flood"], Duration::from_secs(5)).await;
     let alert = begin.elapsed();
     let begin = Instant::now();
     let alive = http().get(format!("{}/healthz", harness.admin_url())).timeout(Duration::from_secs(5)).send();
@@ -250,9 +250,9 @@ async fn events_are_accepted_during_a_flood() {
         ("100 callers with wrong secrets", 100, Traffic::WrongSecrets),
     ];
     for (attack, count, send) in attacks {
-        let crowd = target.crowd(count, send, Duration::ZERO);
-        crowd.wait_until_there().await;
-        let median = events(attack, &target, &harness, &crowd).await;
+        let flood = target.flood(count, send, Duration::ZERO);
+        flood.wait_until_there().await;
+        let median = events(attack, &target, &harness, &flood).await;
         assert!(median < Duration::from_millis(100), "{attack}: {median:?}");
     }
     assert_logged(&bot, "public");
@@ -275,16 +275,22 @@ async fn events_are_accepted_during_a_flood_over_tls() {
     let config = config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots);
     let tls = Some(TlsConnector::from(Arc::new(config.with_no_client_auth())));
     let (plain, encrypted) = (Target::public(&harness), Target { tls, ..Target::public(&harness) });
-    let elsewhere = Target { from: STRANGER, ..encrypted.clone() };
+    let elsewhere = Target { from: OTHER_ADDRESS, ..encrypted.clone() };
     let attacks = [
         ("TLS: 450 connections without a handshake", 450, Traffic::Nothing, &plain, Duration::ZERO),
-        ("TLS: slow heads", TLS_CROWD, Traffic::SlowHead, &elsewhere, HANDSHAKE_PAUSE),
-        ("TLS: slow heads from SIGNL4's address", TLS_CROWD, Traffic::SlowHead, &encrypted, HANDSHAKE_PAUSE),
+        ("TLS: slow heads", TLS_CLIENTS, Traffic::SlowHead, &elsewhere, HANDSHAKE_PAUSE),
+        (
+            "TLS: slow heads from SIGNL4's address",
+            TLS_CLIENTS,
+            Traffic::SlowHead,
+            &encrypted,
+            HANDSHAKE_PAUSE,
+        ),
     ];
     for (attack, count, send, from, pause) in attacks {
-        let crowd = from.crowd(count, send, pause);
-        crowd.wait_until_there().await;
-        let median = events(attack, &encrypted, &harness, &crowd).await;
+        let flood = from.flood(count, send, pause);
+        flood.wait_until_there().await;
+        let median = events(attack, &encrypted, &harness, &flood).await;
         assert!(median < Duration::from_millis(100), "{attack}: {median:?}");
     }
 }

@@ -240,8 +240,8 @@ fn the_demo_starts_without_system_certificates() {
         .spawn()
         .unwrap();
     // The lines end where the demo does.
-    let told = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let found = told.into_iter().any(|line| line.contains("http://127.0.0.1:"));
+    let reported = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let found = reported.into_iter().any(|line| line.contains("http://127.0.0.1:"));
     demo.kill().unwrap();
     demo.wait().unwrap();
     assert!(found, "the demo ended before it said where it is");
@@ -266,9 +266,12 @@ fn without_a_file_it_says_where_it_looked_and_how_to_make_one() {
     let program = env!("CARGO_BIN_EXE_signl4-rocketchat");
     let output = std::process::Command::new(program).arg("check").current_dir(&empty).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
-    let told = String::from_utf8(output.stderr).unwrap();
+    let reported = String::from_utf8(output.stderr).unwrap();
     let place = empty.path().canonicalize().unwrap().display().to_string();
-    assert!(told.contains(&place) && told.contains("init") && told.contains("--config"), "{told}");
+    assert!(
+        reported.contains(&place) && reported.contains("init") && reported.contains("--config"),
+        "{reported}"
+    );
 }
 
 #[test]
@@ -286,8 +289,8 @@ fn a_store_is_copied_and_its_urls_come_from_the_configuration_and_from_files_too
     let store = StoreUrl::sqlite(directory.path().join("bot.db"));
     runtime.block_on(async { Store::open(&store).await.unwrap().close().await });
     write("to", "sqlite://new.db\n");
-    let told = stdout(&run(&["store", "copy", "--to-file", "to"]));
-    assert!(told.contains("alert: 0 rows") && told.contains("are in sqlite://new.db"), "{told}");
+    let reported = stdout(&run(&["store", "copy", "--to-file", "to"]));
+    assert!(reported.contains("alert: 0 rows") && reported.contains("are in sqlite://new.db"), "{reported}");
     stdout(&run(&["store", "copy", "--from", "sqlite://new.db", "--to", "sqlite://third.db"]));
 
     write("secret", &format!("postgres://bot:{SECRET}@127.0.0.1:1/bot"));

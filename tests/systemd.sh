@@ -51,7 +51,7 @@ inside() {
   systemctl daemon-reload
   holds "it starts" systemctl enable --now $unit
   holds "it is active then" is ActiveState active
-  holds "the status tells of the connection" soon status_has "connected to Rocket.Chat since"
+  holds "the status shows the connection" soon status_has "connected to Rocket.Chat since"
   holds "the store is the bot's alone" \
     [ "$(stat --format %a /var/lib/private/$unit /var/lib/private/$unit/*.db | xargs)" = "700 600" ]
 
@@ -79,10 +79,10 @@ inside() {
 
   systemctl kill --signal STOP $unit
   say "SIGNL4 three"
-  holds "a bot that hangs starts anew" soon is NRestarts 1
+  holds "a bot that hangs is restarted" soon is NRestarts 1
   holds "what was written meanwhile pages" soon paged_once "SIGNL4 three"
   systemctl kill --signal KILL $unit
-  holds "a bot that is killed starts anew" soon is NRestarts 2
+  holds "a bot that is killed is restarted" soon is NRestarts 2
   from=$SECONDS
   systemctl stop $unit
   holds "it stops within 10 seconds" within 10 "$from"

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const COMMAND = "target/debug/signl4-rocketchat demo --port 0";
-/** How long the demo may take to say where it is, and to end when it is told to. */
+/** How long the demo may take to say where it is, and to end after a signal. */
 const TIMEOUT_MS = 60_000;
 
 /** Gives the URLs of the demo's page and of the bot's status page, and a function that ends the demo. */

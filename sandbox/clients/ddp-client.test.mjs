@@ -13,7 +13,7 @@ import { start } from './simulator.mjs';
 globalThis.WebSocket = WebSocket;
 const { DDPSDK } = (await import('@rocket.chat/ddp-client')).default;
 
-/** Ends a client. Its watch for silence, which each frame starts anew, would keep the process alive for a minute. */
+/** Ends a client. Its timer for silence, which each frame restarts, would keep the process alive for a minute. */
 async function end({ connection, timeoutControl }) {
   const closed = once(connection.ws, 'close');
   connection.close();
@@ -30,18 +30,18 @@ for (const habit of [undefined, 'streamer']) {
     const connect = () => DDPSDK.createAndConnect(chat.url, { retryCount: 0 });
     const logIn = async (sdk) => sdk.account.loginWithToken(await chat.logIn(chat.bot));
 
-    test('logs in with a token, hears all rooms and sends a message', async () => {
+    test('logs in with a token, receives the messages of all rooms and sends a message', async () => {
       const sdk = await connect();
       const login = await logIn(sdk);
       assert.equal(login.id, chat.bot.id);
       assert.equal(sdk.account.user.username, chat.bot.username);
 
-      const heard = new Promise((resolve) => {
+      const received = new Promise((resolve) => {
         sdk.ready = sdk.stream('room-messages', '__my_messages__', (message, meta) => resolve({ message, meta }));
       });
       await sdk.ready.ready();
       const posted = await chat.post(chat.alice, 'SIGNL4 pump 3 is down');
-      const { message, meta } = await heard;
+      const { message, meta } = await received;
       assert.equal(message._id, posted._id);
       assert.equal(new Date(message.ts.$date).toISOString(), posted.ts);
       assert.deepEqual(meta, { roomParticipant: true, roomType: 'c', roomName: chat.room.name });
@@ -52,16 +52,16 @@ for (const habit of [undefined, 'streamer']) {
       await end(sdk);
     });
 
-    test('hears one room until it stops listening', async () => {
+    test('receives the messages of one room until it unsubscribes', async () => {
       const sdk = await connect();
       await logIn(sdk);
       const texts = [];
-      let hear;
-      const heard = new Promise((resolve) => (hear = resolve));
-      const room = sdk.stream('room-messages', chat.room.id, ({ msg }) => hear(texts.push(msg)));
+      let receive;
+      const received = new Promise((resolve) => (receive = resolve));
+      const room = sdk.stream('room-messages', chat.room.id, ({ msg }) => receive(texts.push(msg)));
       await room.ready();
       await chat.post(chat.alice, 'first');
-      await heard;
+      await received;
       room.stop();
       // A call is answered after the end of the subscription, which was sent before it.
       await sdk.call('getRoomIdByNameOrId', chat.room.name);

@@ -28,14 +28,14 @@ for (const habit of [undefined, 'streamer']) {
       assert.equal(bot.currentLogin.userId, chat.bot.id);
     });
 
-    test('hears what is written in its rooms, and answers', async () => {
-      const heard = new Promise((resolve, reject) => {
+    test('receives the messages of its rooms, and answers', async () => {
+      const received = new Promise((resolve, reject) => {
         bot.reactToMessages((error, message) => (error ? reject(error) : resolve(message))).then(
           () => chat.post(chat.alice, 'SIGNL4 pump 3 is down'),
           reject,
         );
       });
-      const message = await heard;
+      const message = await received;
       assert.deepEqual([message.msg, message.rid], ['SIGNL4 pump 3 is down', chat.room.id]);
 
       const sent = await bot.sendMessage('Alert sent.', chat.room.id);
@@ -45,7 +45,7 @@ for (const habit of [undefined, 'streamer']) {
       assert.deepEqual(first.reactions, { ':rotating_light:': { usernames: [chat.bot.username] } });
     });
 
-    test('hears which message of a room is deleted', async () => {
+    test('receives the deletion of a message', async () => {
       const subscriptions = await bot.subscribeRoom(chat.room.id);
       assert.equal(subscriptions.length, 3);
       const deleted = new Promise((resolve) => {
@@ -64,7 +64,7 @@ for (const habit of [undefined, 'streamer']) {
       assert.ok(updated.some(({ _id }) => _id === posted._id));
     });
 
-    test('calls methods, and is told when there is none of that name', async () => {
+    test('calls methods, and gets an error for an unknown one', async () => {
       const socket = await bot.socket;
       assert.equal(await socket.methodCall('getRoomIdByNameOrId', chat.room.name), chat.room.id);
       await assert.rejects(socket.methodCall('no such method'), { error: 404 });

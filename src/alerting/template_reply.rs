@@ -214,8 +214,8 @@ mod tests {
         assert_eq!(which_alert(12, &"ü".repeat(41)), format!("alert 12: “{}…”", "ü".repeat(40)));
         assert_eq!(which_alert(12, " "), "alert 12");
         let words = ReplyWords { user: "Rene", which: Some("alert 1: “@all”"), ..ReplyWords::default() };
-        let told = said(ReplyKind::Closed, words).unwrap();
-        assert_eq!(told, "Rene: Alert closed.\n— alert 1: “@\u{200B}all”");
+        let reported = said(ReplyKind::Closed, words).unwrap();
+        assert_eq!(reported, "Rene: Alert closed.\n— alert 1: “@\u{200B}all”");
     }
 
     #[test]

@@ -77,14 +77,14 @@ mod tests {
 
     #[test]
     fn what_takes_no_alerts_is_a_problem_and_what_might_is_a_warning() {
-        let told = |url: &str| {
+        let reported = |url: &str| {
             let url = WebhookUrl::parse(url).unwrap();
             let remark = url.doubt().and_then(|doubt| doubted(doubt, url.host()));
             assert!(!format!("{remark:?}").contains("m5xk3"), "{remark:?}");
             remark.map(|remark| (remark.grade, remark.text))
         };
-        assert_eq!(told("https://connect.signl4.com/webhook/m5xk3qv7ty"), None);
-        assert_eq!(told("http://127.0.0.1:8080/m5xk3qv7ty"), None, "a relay on this machine");
+        assert_eq!(reported("https://connect.signl4.com/webhook/m5xk3qv7ty"), None);
+        assert_eq!(reported("http://127.0.0.1:8080/m5xk3qv7ty"), None, "a relay on this machine");
         for (url, grade, text) in [
             (
                 "https://relay.example.com/webhook/m5xk3qv7ty",
@@ -96,8 +96,8 @@ mod tests {
             ("https://account.signl4.com/manage/m5xk3", Grade::Problem, "web page at account.signl4.com"),
             ("https://connect.signl4.com/api/v2/events/m5xk3qv7ty", Grade::Problem, "REST API"),
         ] {
-            let (is, told) = told(url).unwrap();
-            assert!(is == grade && told.contains(text), "{url}: {told}");
+            let (is, reported) = reported(url).unwrap();
+            assert!(is == grade && reported.contains(text), "{url}: {reported}");
         }
     }
 }

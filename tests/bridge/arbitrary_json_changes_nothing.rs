@@ -53,12 +53,12 @@ fn frames(harness: &Harness) -> Vec<Vec<u8>> {
     });
     let kind = json!({"roomParticipant": true, "roomType": "c", "roomName": "operations"});
     let room = json!({"_id": harness.room.id, "t": "c", "name": "operations", "_updatedAt": {"$date": harness.chat.now()}});
-    let told = |collection: &str, event: &str, args: Value| json!({"msg": "changed", "collection": collection, "id": "id", "fields": {"eventName": event, "args": args}});
+    let reported = |collection: &str, event: &str, args: Value| json!({"msg": "changed", "collection": collection, "id": "id", "fields": {"eventName": event, "args": args}});
     let rooms = format!("{}/rooms-changed", harness.bot.id);
     let frames = [
-        told("stream-room-messages", "__my_messages__", json!([message, kind])),
-        told("stream-room-messages", "__my_messages__", json!([[message], kind])),
-        told("stream-notify-user", &rooms, json!(["updated", room])),
+        reported("stream-room-messages", "__my_messages__", json!([message, kind])),
+        reported("stream-room-messages", "__my_messages__", json!([[message], kind])),
+        reported("stream-notify-user", &rooms, json!(["updated", room])),
         json!({"msg": "added", "collection": "users", "id": harness.bot.id, "fields": {"emails": []}}),
         json!({"msg": "updated", "methods": ["99"]}),
         json!({"msg": "ready", "subs": ["99"]}),

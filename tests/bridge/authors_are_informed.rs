@@ -50,9 +50,10 @@ async fn a_rejected_alert_is_reported_in_its_thread_at_once() {
     let _bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
     let message = harness.say("SIGNL4 pump 3 is down");
-    let told = harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
-    let told = told.await.unwrap().text;
-    assert!(told.contains("secret") && told.contains("call somebody"), "{told}");
+    let reported =
+        harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    let reported = reported.await.unwrap().text;
+    assert!(reported.contains("secret") && reported.contains("call somebody"), "{reported}");
     harness.flush().await;
     assert!(harness.pages().is_empty(), "a rejected alert is not tried again");
     assert!(harness.chat.message(&message).unwrap().reactions.is_empty());
@@ -68,8 +69,9 @@ async fn a_message_suppressed_by_a_cooldown_learns_that_the_earlier_alert_failed
     harness.wait_for_reply(&other, "No new alert: one was raised here a short while ago.").await;
     harness.signl4.faults().clear();
     harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
-    let told = harness.chat.wait_for_reply(&other, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
-    told.await.unwrap();
+    let reported =
+        harness.chat.wait_for_reply(&other, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    reported.await.unwrap();
     let third = harness.say("SIGNL4 pump 5 is down");
     harness.alert("SIGNL4 pump 5 is down").await;
     assert!(harness.replies(&third).is_empty());
@@ -144,6 +146,6 @@ async fn a_delay_is_reported_before_its_end_even_if_the_thread_was_unavailable()
     tried(5).await.unwrap();
     harness.chat.faults().clear_rest();
     harness.wait_for_reply(&message, "Alert sent.").await;
-    let told = harness.replies(&message);
-    assert!(told.len() == 2 && told[1] == "Alert sent.", "{told:?}");
+    let reported = harness.replies(&message);
+    assert!(reported.len() == 2 && reported[1] == "Alert sent.", "{reported:?}");
 }

@@ -98,8 +98,8 @@ async fn what_is_older_than_catch_up_is_reported_once_and_does_not_alert() {
     bot.wait_for_log(&[TOLD]).await;
     harness.reconnect(&bot, || ()).await;
     harness.flush().await;
-    let told = (bot.count_in_log(&[TOLD, r#""rooms":2"#]), bot.count_in_log(&[TOLD]));
-    assert_eq!(told, (1, 1), "{}", bot.log());
+    let reported = (bot.count_in_log(&[TOLD, r#""rooms":2"#]), bot.count_in_log(&[TOLD]));
+    assert_eq!(reported, (1, 1), "{}", bot.log());
 }
 
 #[tokio::test]

@@ -34,10 +34,10 @@ async fn after_a_clock_set_back_seen_in_a_message_the_next_round_skips_nothing()
     harness.chat.clock_back(HOUR);
     harness.flush().await;
     harness.chat.faults().set(|switches| switches.withhold_messages = true);
-    harness.say("SIGNL4 not told of");
+    harness.say("SIGNL4 dropped by the stream");
     // Old enough that a round without news considers it settled.
     harness.chat.clock_forward(HOUR / 60);
-    harness.alert("SIGNL4 not told of").await;
+    harness.alert("SIGNL4 dropped by the stream").await;
 }
 
 #[tokio::test]
@@ -98,9 +98,9 @@ async fn setting_our_clock_and_the_servers_back_hides_no_message() {
     clock.set(-3600);
     harness.chat.clock_back(HOUR);
     harness.chat.faults().set(|switches| switches.withhold_messages = true);
-    harness.say("SIGNL4 not told of");
+    harness.say("SIGNL4 dropped by the stream");
     harness.reconnect(&bot, || ()).await;
-    harness.alert("SIGNL4 not told of").await;
+    harness.alert("SIGNL4 dropped by the stream").await;
     assert_eq!(bot.count_in_log(&["the server's clock was set back"]), 1, "{}", bot.log());
 }
 

@@ -47,7 +47,7 @@ impl Scene {
         scene
     }
 
-    /// A message raises its alert, and SIGNL4's event about it is told.
+    /// A message raises its alert, and SIGNL4's event about it is posted.
     async fn goes_on(&mut self) {
         let text = self.text();
         let message = self.harness.say(&text);
@@ -75,8 +75,8 @@ impl Scene {
         // It writes nothing, so it cannot find a full disk.
         let is_found = reason.split_whitespace().all(|word| check.contains(word));
         assert!(is_found || reason == "disk is full", "{reason:?} is not in {check}");
-        for told in [&self.readiness().await, &check, &self.bot.log()] {
-            assert!(!told.contains(PASSWORD));
+        for reported in [&self.readiness().await, &check, &self.bot.log()] {
+            assert!(!reported.contains(PASSWORD));
         }
         repaired(&mut self.server).await;
         self.harness.alert(&text).await;
@@ -105,12 +105,12 @@ impl Scene {
     /// What `/readyz` answers while the bot is down.
     async fn readiness(&self) -> String {
         let answer = http().get(format!("{}/readyz", self.harness.admin_url())).send().await.unwrap();
-        let told = format!("{} {}", answer.status(), answer.text().await.unwrap());
-        if told.starts_with("503") { told } else { String::new() }
+        let reported = format!("{} {}", answer.status(), answer.text().await.unwrap());
+        if reported.starts_with("503") { reported } else { String::new() }
     }
 }
 
-/// Sessions that are open go on, and so does the bot; what it cannot do is to connect anew.
+/// Sessions that are open go on, and so does the bot; but it cannot open a new connection.
 #[tokio::test]
 #[ignore = "needs PostgreSQL's programs"]
 async fn a_database_that_refuses_the_bot_is_reported_and_the_bot_recovers() {
@@ -293,12 +293,15 @@ async fn the_servers_certificate_is_verified_as_sslmode_says() {
         ("127.0.0.1", "sslmode=disable", Some("no encryption")),
     ] {
         let found = Store::inspect(&url(host, parameters)).await;
-        let told = found.as_ref().map_err(ToString::to_string);
+        let reported = found.as_ref().map_err(ToString::to_string);
         match refused {
-            None => assert_eq!(told, Ok(&Condition::New), "{parameters}"),
+            None => assert_eq!(reported, Ok(&Condition::New), "{parameters}"),
             Some(refused) => {
-                let told = told.unwrap_err();
-                assert!(told.contains(refused) && told.contains("sslmode"), "{parameters}: {told}");
+                let reported = reported.unwrap_err();
+                assert!(
+                    reported.contains(refused) && reported.contains("sslmode"),
+                    "{parameters}: {reported}"
+                );
             }
         }
     }

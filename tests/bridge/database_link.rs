@@ -13,7 +13,7 @@ use url::Url;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
     Up,
-    /// Nothing gets through, and nobody is told.
+    /// Nothing gets through, and neither side notices.
     Frozen,
     /// Every connection is closed, and no new one is accepted.
     Refused,

@@ -25,9 +25,10 @@ async fn an_alert_refused_as_invalid_is_reported_and_never_sent_again() {
     let _bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::Status(400), Times::Next(1));
     let message = harness.say("SIGNL4 pump 3 is down");
-    let told = harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
-    let told = told.await.unwrap().text;
-    assert!(told.contains("invalid (400"), "{told}");
+    let reported =
+        harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    let reported = reported.await.unwrap().text;
+    assert!(reported.contains("invalid (400"), "{reported}");
     harness.flush().await;
     assert!(harness.pages().is_empty(), "{:?}", harness.pages());
     assert_eq!(harness.replies(&message).len(), 1);
@@ -96,9 +97,10 @@ async fn an_alert_undelivered_for_too_long_is_given_up_and_reported() {
         .await;
     harness.signl4.refuse().await;
     let message = harness.say("SIGNL4 pump 3 is down");
-    let told = harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
-    let told = told.await.unwrap().text;
-    assert!(told.contains("cannot be reached") && told.contains("tried for 1s"), "{told}");
+    let reported =
+        harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    let reported = reported.await.unwrap().text;
+    assert!(reported.contains("cannot be reached") && reported.contains("tried for 1s"), "{reported}");
     harness.signl4.listen_again().await.unwrap();
     harness.flush().await;
     assert!(harness.pages().is_empty(), "{:?}", harness.pages());

@@ -49,7 +49,7 @@ async fn a_failing_backfill_is_reported_until_it_works_again() {
     let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     let faults = harness.chat.faults();
-    for (route, status, told) in [
+    for (route, status, reported) in [
         (
             "rooms.get",
             500,
@@ -60,7 +60,7 @@ async fn a_failing_backfill_is_reported_until_it_works_again() {
     ] {
         faults.rest_always(route, RestFault::status(status));
         harness.flush().await;
-        harness.wait_for_readiness(200, told).await;
+        harness.wait_for_readiness(200, reported).await;
         faults.clear_rest();
         harness.wait_for_readiness(200, READY).await;
     }

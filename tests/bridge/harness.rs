@@ -273,8 +273,9 @@ impl Harness {
 
     /// Every bot that is started from now on believes that its log goes to systemd's journal.
     pub fn with_journal(mut self) -> Self {
-        let told = "JOURNAL_STREAM=$(stat --dereference --format %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"";
-        self.through = ["sh", "-c", told].map(str::to_owned).to_vec();
+        let reported =
+            "JOURNAL_STREAM=$(stat --dereference --format %d:%i /proc/self/fd/2) exec \"$0\" \"$@\"";
+        self.through = ["sh", "-c", reported].map(str::to_owned).to_vec();
         self
     }
 
@@ -283,7 +284,7 @@ impl Harness {
         self.dir.path().join(name)
     }
 
-    /// Replaces the lines at the end of `bot.toml`, which running bots read again when they are told to.
+    /// Replaces the lines at the end of `bot.toml`, which a running bot reads again on SIGHUP.
     pub fn reconfigure(&mut self, toml: &str) {
         toml.clone_into(&mut self.more_config);
         self.write_config(&self.bot_toml());
@@ -347,14 +348,14 @@ impl Harness {
     pub async fn wait_for_readiness(&self, status: u16, words: &str) {
         let deadline = Instant::now() + SOON;
         loop {
-            let told = match http().get(format!("{}/readyz", self.admin_url())).send().await {
+            let reported = match http().get(format!("{}/readyz", self.admin_url())).send().await {
                 Ok(answer) => (answer.status().as_u16(), answer.text().await.unwrap()),
                 Err(error) => (0, error.to_string()),
             };
-            if told.0 == status && told.1.contains(words) {
+            if reported.0 == status && reported.1.contains(words) {
                 return;
             }
-            assert!(Instant::now() < deadline, "{told:?} instead of {status} {words}");
+            assert!(Instant::now() < deadline, "{reported:?} instead of {status} {words}");
             sleep(ASK).await;
         }
     }
@@ -730,7 +731,7 @@ impl Bot {
         let deadline = Instant::now() + SOON;
         loop {
             let log = self.log().split_off(before);
-            if ["configuration reloaded", "nothing changed"].iter().any(|told| log.contains(told)) {
+            if ["configuration reloaded", "nothing changed"].iter().any(|reported| log.contains(reported)) {
                 return log;
             }
             assert!(Instant::now() < deadline, "nothing came of it:\n{log}");

@@ -24,7 +24,7 @@ impl Harness {
 
     /// Starts the bot after something happened to its login: it logs in once more, raises the alert that waits, and uses the new login
     /// the next time.
-    async fn logs_in_anew_and_pages(&self) -> Bot {
+    async fn logs_in_again_and_pages(&self) -> Bot {
         let before = self.chat.calls_of("login").len();
         self.say(TWO);
         let bot = self.start_bot().await;
@@ -58,10 +58,10 @@ async fn ten_killed_bots_and_one_that_is_stopped_share_one_login() {
 async fn a_login_that_was_revoked_or_expired_while_the_bot_was_down_is_replaced() {
     let harness = Harness::killed_after_its_login().await;
     harness.chat.revoke_tokens(&harness.bot).unwrap();
-    harness.logs_in_anew_and_pages().await;
+    harness.logs_in_again_and_pages().await;
     let harness = Harness::killed_after_its_login().await;
     harness.chat.expire_tokens(&harness.bot).unwrap();
-    harness.logs_in_anew_and_pages().await;
+    harness.logs_in_again_and_pages().await;
 }
 
 /// So a real server does until it deletes the token.
@@ -72,7 +72,7 @@ async fn a_login_that_rest_accepts_although_it_has_expired_is_replaced() {
     let me = r#"{"_id":"b","username":"signl4.bot","success":true}"#.to_owned();
     let accepted = RestFault::Answer { status: 200, content_type: "application/json", body: me };
     harness.chat.faults().rest_always("me", accepted);
-    harness.logs_in_anew_and_pages().await;
+    harness.logs_in_again_and_pages().await;
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_login_that_was_revoked_is_replaced_although_rest_cannot_check_it() {
     let harness = Harness::killed_after_its_login().await;
     harness.chat.revoke_tokens(&harness.bot).unwrap();
     harness.chat.faults().rest_always("me", RestFault::proxy_unauthorized());
-    harness.logs_in_anew_and_pages().await;
+    harness.logs_in_again_and_pages().await;
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn another_password_does_not_open_the_login() {
     let mut harness = Harness::killed_after_its_login().await;
     harness.chat.set_password(&harness.bot, "another").unwrap();
     harness.set_variable("SIGNL4_BOT_ROCKETCHAT__PASSWORD", "another");
-    let bot = harness.logs_in_anew_and_pages().await;
+    let bot = harness.logs_in_again_and_pages().await;
     assert_eq!(bot.count_in_log(&["of another account or password"]), 0, "the new one is of this password");
 }
 
@@ -99,7 +99,7 @@ async fn a_damaged_login_is_replaced() {
     {
         let harness = Harness::killed_after_its_login().await;
         harness.alter_store(damage).await;
-        harness.logs_in_anew_and_pages().await;
+        harness.logs_in_again_and_pages().await;
     }
 }
 

@@ -16,20 +16,22 @@ impl Harness {
     }
 
     /// Waits until the reason of this name is in the log, and these words are on the status page.
-    async fn told(&self, bot: &Bot, name: &str, words: &str) {
+    async fn reported(&self, bot: &Bot, name: &str, words: &str) {
         self.named_in_log(bot, name).await;
         let page = async |path: &str| {
             let answer = http().get(format!("{}{path}", self.admin_url())).send().await.ok()?;
             answer.text().await.ok()
         };
-        let told = async {
+        let reported = async {
             while !(page("/").await.is_some_and(|page| page.contains(words))
                 && page("/readyz").await.is_some_and(|missing| missing.contains(words)))
             {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(Duration::from_secs(20), told).await.unwrap_or_else(|_| panic!("{words:?} is told nowhere"));
+        timeout(Duration::from_secs(20), reported)
+            .await
+            .unwrap_or_else(|_| panic!("{words:?} is reported nowhere"));
     }
 }
 
@@ -40,13 +42,13 @@ async fn a_server_that_accepts_and_closes_or_refuses_or_is_not_there() {
     let faults = harness.chat.faults();
     faults.set(|switches| switches.accept_then_close = true);
     faults.cut_connections();
-    harness.told(&bot, "closed_by_server", "the server closed the connection").await;
+    harness.reported(&bot, "closed_by_server", "the server closed the connection").await;
     faults.clear();
     faults.set(|switches| switches.refuse_connect = true);
-    harness.told(&bot, "connect_failed", "does not speak this version of DDP").await;
+    harness.reported(&bot, "connect_failed", "does not speak this version of DDP").await;
     faults.clear();
     harness.chat.stop().await;
-    harness.told(&bot, "refused", "refuses connections").await;
+    harness.reported(&bot, "refused", "refuses connections").await;
     harness.chat.restart().await.unwrap();
     harness.flush().await;
 }
@@ -57,7 +59,7 @@ async fn subscriptions_that_are_refused_while_the_server_starts() {
     let refusal = Refusal::meteor(404, "Subscription 'stream-room-messages' not found");
     harness.chat.faults().refuse_subscriptions(1_000, refusal);
     let bot = harness.spawn_bot();
-    harness.told(&bot, "nosub", "the server ended the subscription").await;
+    harness.reported(&bot, "nosub", "the server ended the subscription").await;
     harness.chat.faults().clear();
     harness.flush().await;
 }
@@ -82,7 +84,7 @@ async fn a_name_that_leads_nowhere() {
     let mut harness = Harness::new().await;
     harness.set_variable("SIGNL4_BOT_ROCKETCHAT__URL", "http://no-such-host.invalid");
     let bot = harness.spawn_bot();
-    harness.told(&bot, "dns", "cannot be resolved").await;
+    harness.reported(&bot, "dns", "cannot be resolved").await;
 }
 
 #[tokio::test]
@@ -97,7 +99,7 @@ async fn a_server_that_speaks_no_tls() {
         }
     });
     let bot = harness.spawn_bot();
-    harness.told(&bot, "tls", "TLS failed").await;
+    harness.reported(&bot, "tls", "TLS failed").await;
 }
 
 #[tokio::test]

@@ -164,14 +164,14 @@ async fn with_two_unanswered_alerts_no_thread_is_guessed_and_none_is_lost() {
     let (other, raised) = (harness.say(ONE), harness.say(OTHER));
     bot.wait_for_log(&["one of several alerts whose calls got no answer"]).await;
     harness.signl4.acknowledge(&harness.signl4.alerts()[0].id, "Rene").unwrap();
-    let told = harness.chat.wait_for(SOON, |chat| {
+    let reported = harness.chat.wait_for(SOON, |chat| {
         let all = chat.messages(&harness.room);
         all.into_iter()
             .find(|message| message.text.starts_with("Rene: Alert acknowledged.\nThis may be about "))
     });
-    let told = told.await.unwrap();
-    assert_eq!(told.thread_id, None, "a plain message in the room");
-    assert!(told.text.contains(&raised.id) && told.text.contains(&other.id), "{}", told.text);
+    let reported = reported.await.unwrap();
+    assert_eq!(reported.thread_id, None, "a plain message in the room");
+    assert!(reported.text.contains(&raised.id) && reported.text.contains(&other.id), "{}", reported.text);
     harness.wait_until_sent(&other).await;
     harness.wait_until_sent(&raised).await;
     assert!(harness.replies(&raised).is_empty() && harness.replies(&other).is_empty());

@@ -149,13 +149,13 @@ async fn replies_about_a_deleted_message_go_where_they_can_be_seen() {
     // The first message of a thread with replies still exists, marked as removed.
     harness.wait_for_reply(&parent, "Rene: Alert acknowledged.").await;
     let room = harness.room.clone();
-    let told = |chat: &sandbox::rocketchat::RocketChat| {
+    let reported = |chat: &sandbox::rocketchat::RocketChat| {
         let is_told = |message: &sandbox::rocketchat::Message| {
             message.thread_id.is_none() && message.text.starts_with("Rene: Alert acknowledged.")
         };
         chat.messages(&room).into_iter().any(|message| is_told(&message)).then_some(())
     };
-    harness.chat.wait_for(SOON, told).await.unwrap();
+    harness.chat.wait_for(SOON, reported).await.unwrap();
     harness.flush().await;
     assert_eq!(harness.pages().len(), 2, "a deleted message pages nobody again");
 }

@@ -62,8 +62,8 @@ async fn an_invalid_file_changes_nothing_and_every_problem_is_logged() {
     for (key, fix) in
         [("pattern", ""), ("titel", "did you mean \\\"title\\\"?"), ("replies.on_sent", "reaction")]
     {
-        let told = |line: &&&str| line.contains("bot.toml:") && line.contains(key) && line.contains(fix);
-        assert_eq!(errors.iter().filter(told).count(), 1, "{key}: {errors:#?}");
+        let reported = |line: &&&str| line.contains("bot.toml:") && line.contains(key) && line.contains(fix);
+        assert_eq!(errors.iter().filter(reported).count(), 1, "{key}: {errors:#?}");
     }
     assert_eq!(errors.len(), 4, "three problems, and that nothing changed: {errors:#?}");
     harness.say("SIGNL4 still the word");
@@ -188,10 +188,10 @@ async fn what_needs_a_restart_is_reported_and_the_rest_is_applied() {
     let bot = harness.start_bot().await;
     harness.reconfigure(&format!("[store]\nurl = \"sqlite://other.db\"\n{}", trigger("fire", "*", "")));
     let log = bot.reload().await;
-    let told: Vec<&str> =
+    let reported: Vec<&str> =
         log.lines().filter(|line| line.contains("takes effect at the next start")).collect();
-    assert_eq!(told.len(), 1, "{log}");
-    assert!(told[0].contains("\"key\":\"store.url\""), "{told:?}");
+    assert_eq!(reported.len(), 1, "{log}");
+    assert!(reported[0].contains("\"key\":\"store.url\""), "{reported:?}");
     harness.say("fire");
     harness.alert("fire").await;
 }
@@ -204,8 +204,11 @@ async fn a_reload_applies_tls_and_invalid_files_change_nothing() {
     harness.reconfigure_listener(&format!("tls_cert = {cert:?}\ntls_key = {key:?}"));
     harness.reconfigure(&trigger("fire", "*", ""));
     let log = bot.reload().await;
-    let told = log.lines().find(|line| line.contains("listener.tls_cert: ")).expect("the key is named");
-    assert!(told.contains("\"level\":\"ERROR\"") && told.contains("cert.pem cannot be read"), "{told}");
+    let reported = log.lines().find(|line| line.contains("listener.tls_cert: ")).expect("the key is named");
+    assert!(
+        reported.contains("\"level\":\"ERROR\"") && reported.contains("cert.pem cannot be read"),
+        "{reported}"
+    );
     harness.flush().await;
 
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();

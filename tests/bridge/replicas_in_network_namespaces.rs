@@ -134,7 +134,7 @@ impl Networks {
         format!("replica{replica}-{}", self.id)
     }
 
-    /// Pulls a cable of the first replica. Neither side is told: packets vanish.
+    /// Pulls a cable of the first replica. Neither side notices: packets vanish.
     fn unplug(&self, bridge: &str) {
         ip(&format!("link set dev {bridge}1n{} nomaster", self.id)).unwrap();
     }

@@ -1,5 +1,5 @@
 //! Promises 1 to 3 with replicas that share a PostgreSQL: one works, the others stand by, and whatever happens to the one that
-//! works, no alert is lost, doubled or told in the wrong thread.
+//! works, no alert is lost or doubled, and no reply is in the wrong thread.
 //!
 //! `tests/postgres.sh cargo test --test bridge -- --ignored replicas` starts the server that they need.
 

@@ -84,8 +84,8 @@ async fn no_secret_is_logged_at_any_level_and_no_text_at_info() {
     let quiet = log
         .lines()
         .filter(|line| !line.contains("\"level\":\"TRACE\"") && !line.contains("\"level\":\"DEBUG\""));
-    let told: Vec<&str> = quiet.filter(|line| line.contains(TEXT) || line.contains(NOTE)).collect();
-    assert!(told.is_empty(), "{told:#?}");
+    let reported: Vec<&str> = quiet.filter(|line| line.contains(TEXT) || line.contains(NOTE)).collect();
+    assert!(reported.is_empty(), "{reported:#?}");
 }
 
 #[tokio::test]

@@ -165,15 +165,15 @@ async fn while_the_store_takes_no_writes_the_bot_is_not_ready_and_the_metrics_sa
     assert!(admin("/metrics").await.1.contains("signl4_bot_ready 1"));
     let lock = harness.lock_store().await;
     // The page and the metrics accept an answer that is a few seconds old.
-    let told = async {
+    let reported = async {
         loop {
-            if let (503, told) = admin("/readyz").await {
-                return told;
+            if let (503, reported) = admin("/readyz").await {
+                return reported;
             }
         }
     };
-    let told = timeout(SOON, told).await.unwrap();
-    assert!(told.contains("store"), "{told}");
+    let reported = timeout(SOON, reported).await.unwrap();
+    assert!(reported.contains("store"), "{reported}");
     assert!(admin("/metrics").await.1.contains("signl4_bot_ready 0"));
     assert_eq!(admin("/healthz").await.0, 200, "it is alive");
     lock.release().await;

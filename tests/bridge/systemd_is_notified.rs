@@ -18,7 +18,7 @@ impl Systemd {
         Self(socket)
     }
 
-    async fn hear(&self) -> String {
+    async fn receive(&self) -> String {
         let mut message = [0; 4096];
         let length = timeout(SOON, self.0.recv(&mut message)).await.unwrap().unwrap();
         String::from_utf8(message[..length].to_vec()).unwrap()
@@ -27,7 +27,7 @@ impl Systemd {
     /// Waits for a notification that contains this; skips earlier ones.
     async fn wait_for(&self, part: &str) -> String {
         loop {
-            let message = self.hear().await;
+            let message = self.receive().await;
             if message.contains(part) {
                 return message;
             }
@@ -43,9 +43,9 @@ async fn systemd_is_notified_of_start_reload_and_stop() {
     systemd.wait_for("READY=1").await;
     systemd.wait_for("STATUS=connected to Rocket.Chat").await;
     bot.wait_until_ready().await;
-    for (config, told) in [("", "configuration reloaded"), ("[wrong", "nothing changed")] {
+    for (config, reported) in [("", "configuration reloaded"), ("[wrong", "nothing changed")] {
         harness.reconfigure(config);
-        assert!(bot.reload().await.contains(told));
+        assert!(bot.reload().await.contains(reported));
         let reloading = systemd.wait_for("RELOADING=1").await;
         assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
         systemd.wait_for("READY=1").await;

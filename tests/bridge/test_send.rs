@@ -21,7 +21,7 @@ async fn acknowledged(harness: &Harness) -> Output {
     output
 }
 
-fn told(output: &Output) -> String {
+fn reported(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
@@ -29,7 +29,11 @@ fn told(output: &Output) -> String {
 async fn without_a_running_bot_it_listens_itself() {
     let harness = Harness::new().await;
     let output = acknowledged(&harness).await;
-    assert!(output.status.success() && told(&output).contains("both directions work"), "{}", told(&output));
+    assert!(
+        output.status.success() && reported(&output).contains("both directions work"),
+        "{}",
+        reported(&output)
+    );
 }
 
 #[tokio::test]
@@ -37,7 +41,11 @@ async fn beside_a_running_bot_it_reads_that_bots_events_and_posts_nothing() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let output = acknowledged(&harness).await;
-    assert!(output.status.success() && told(&output).contains("both directions work"), "{}", told(&output));
+    assert!(
+        output.status.success() && reported(&output).contains("both directions work"),
+        "{}",
+        reported(&output)
+    );
     harness.flush().await;
     let posted = harness.chat.messages(&harness.room);
     assert_eq!(posted.len(), 1, "only the message of `flush`: {posted:?}");
@@ -48,9 +56,13 @@ async fn a_refusal_is_reported_and_fails_the_command() {
     let harness = Harness::new().await;
     harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
     let output = harness.command(&["test", TEXT, "--send"]).await;
-    assert!(!output.status.success() && told(&output).contains("NOT sent: "), "{}", told(&output));
+    assert!(!output.status.success() && reported(&output).contains("NOT sent: "), "{}", reported(&output));
     let output = harness.command(&["test", "nothing that pages", "--send"]).await;
-    assert!(!output.status.success() && told(&output).contains("No trigger matches"), "{}", told(&output));
+    assert!(
+        !output.status.success() && reported(&output).contains("No trigger matches"),
+        "{}",
+        reported(&output)
+    );
 }
 
 #[tokio::test]
@@ -58,6 +70,10 @@ async fn a_lost_answer_is_not_reported_as_not_sent_and_the_event_still_counts() 
     let harness = Harness::new().await;
     harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
     let output = acknowledged(&harness).await;
-    assert!(told(&output).contains("Unknown whether it was sent: "), "{}", told(&output));
-    assert!(output.status.success() && told(&output).contains("both directions work"), "{}", told(&output));
+    assert!(reported(&output).contains("Unknown whether it was sent: "), "{}", reported(&output));
+    assert!(
+        output.status.success() && reported(&output).contains("both directions work"),
+        "{}",
+        reported(&output)
+    );
 }

@@ -72,7 +72,7 @@ async fn with_page_deleted_a_deleted_message_still_pages() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_deleted_and_written_anew_within_the_cooldown_pages() {
+async fn a_message_deleted_and_written_again_within_the_cooldown_pages() {
     let mut harness = harness().await;
     harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\ncooldown = \"1h\"");
     let bot = harness.start_bot().await;

@@ -36,8 +36,8 @@ fn a_table_of_the_wrong_type_is_reported_once_without_its_missing_keys() {
 fn all_problems_of_a_trigger_are_reported_together() {
     let trigger = "[[trigger]]\nname = \"pumps\"\npattern = \"pump\"\ntitle = \"{{ titel }}\"\nfields = { Title = \"x\" }\n";
     let complaints = Setup::new(&format!("{SOUND}{trigger}")).complaints();
-    let told = |key: &str| complaints.iter().any(|complaint| complaint.contains(key));
-    assert!(told("title") && told("fields") && complaints.len() == 2, "{complaints:#?}");
+    let reported = |key: &str| complaints.iter().any(|complaint| complaint.contains(key));
+    assert!(reported("title") && reported("fields") && complaints.len() == 2, "{complaints:#?}");
 }
 
 #[test]

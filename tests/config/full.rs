@@ -66,7 +66,7 @@ pub fn complaint(table: &str, line: &str) -> String {
 }
 
 /// The path of a key as the program shows it.
-pub fn told(table: &str, key: &str) -> Vec<String> {
+pub fn reported(table: &str, key: &str) -> Vec<String> {
     let tables = match table {
         "trigger" => vec!["trigger \"pumps\"", "trigger[0]"],
         "signl4.team" => vec!["signl4.team \"network\"", "signl4.team[0]"],

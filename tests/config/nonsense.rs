@@ -2,7 +2,7 @@
 
 use super::{
     Setup,
-    full::{FULL, complaint, told, with},
+    full::{FULL, complaint, reported, with},
 };
 
 #[test]
@@ -219,7 +219,7 @@ fn an_invalid_value_is_reported_with_the_reason_and_a_fix() {
     for (table, line, why, fix) in cases {
         let complaint = complaint(table, line);
         let key = line.split(" = ").next().unwrap();
-        let named = told(table, key).iter().any(|path| complaint.contains(&format!(": {path}")));
+        let named = reported(table, key).iter().any(|path| complaint.contains(&format!(": {path}")));
         assert!(named, "{line}: {complaint}");
         assert!(complaint.contains(why) && complaint.contains(fix), "{line}: {complaint}");
     }

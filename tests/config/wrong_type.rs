@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::full::{complaint, told};
+use super::full::{complaint, reported};
 
 const TEXTS: [&str; 50] = [
     "rocketchat.url",
@@ -113,7 +113,7 @@ fn a_value_of_the_wrong_type_is_reported_in_one_line_for_every_key() {
             let (table, key) = path.rsplit_once('.').unwrap();
             for value in values {
                 let complaint = complaint(table, &format!("{key} = {value}"));
-                let named = told(table, key).iter().any(|path| complaint.contains(&format!(": {path}")));
+                let named = reported(table, key).iter().any(|path| complaint.contains(&format!(": {path}")));
                 assert!(named, "{path} = {value}: {complaint}");
                 // What is wrong, and what to do.
                 assert!(complaint.matches(": ").count() >= 3, "{complaint}");

@@ -75,10 +75,10 @@ async fn a_foreign_webhook_is_reported_by_its_host_without_its_secret() {
     let mut scene = Scene::set().await;
     scene.webhook_url = "https://relay.invalid/webhook/m5xk3qv7ty".to_owned();
     let (said, _) = check(&scene, &[]).await;
-    let told = found(&said, "[signl4]");
-    assert_eq!(told.len(), 2, "{said:#}");
+    let reported = found(&said, "[signl4]");
+    assert_eq!(reported.len(), 2, "{said:#}");
     for (finding, state, words) in
-        [(told[0], "problem", "cannot be reached"), (told[1], "warning", "is not SIGNL4")]
+        [(reported[0], "problem", "cannot be reached"), (reported[1], "warning", "is not SIGNL4")]
     {
         let what = finding["what"].as_str().unwrap();
         assert!(

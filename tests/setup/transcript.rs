@@ -1,4 +1,4 @@
-//! `docs/transcript.md` shows what really happens. To write it anew:
+//! `docs/transcript.md` shows what really happens. To write it again:
 //! `WRITE_TRANSCRIPT=1 cargo test --test setup transcript`
 
 use std::fs;
@@ -54,7 +54,7 @@ async fn the_transcript_shows_what_happens() {
     run.interrupt();
     assert_eq!(run.end().await, 0, "{}", run.shown());
 
-    let told = format!(
+    let reported = format!(
         "{INTRODUCTION}## Set up\n\n{}## Check\n\n{}## Run\n\n```console\n$ signl4-rocketchat run\n```\n\n\
          It logs in and listens. Now somebody writes in #operations, Rene's phone rings, and he acknowledges, writes a note and\n\
          closes. The chat then looks like this (the emoji is the bot's reaction: the alert was sent):\n\n{}",
@@ -63,7 +63,7 @@ async fn the_transcript_shows_what_happens() {
         shown(&scene, &message, &thread),
     );
     hold(&clean(
-        told,
+        reported,
         &scene,
         &[(&listener, "127.0.0.1:8080"), (&admin, "127.0.0.1:9090"), (&secret, "Zq3…")],
     ));
@@ -123,5 +123,5 @@ fn hold(text: &str) {
         fs::write(FILE, text).unwrap();
     }
     let kept = fs::read_to_string(FILE).unwrap_or_default();
-    assert_eq!(kept, text, "write it anew: WRITE_TRANSCRIPT=1 cargo test --test setup transcript");
+    assert_eq!(kept, text, "write it again: WRITE_TRANSCRIPT=1 cargo test --test setup transcript");
 }

@@ -312,7 +312,7 @@ impl Soak {
     }
 
     fn log(&self) -> String {
-        self.logs().join("\n--- started anew ---\n")
+        self.logs().join("\n--- restarted ---\n")
     }
 
     fn logs(&self) -> Vec<String> {

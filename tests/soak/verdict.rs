@@ -28,14 +28,16 @@ impl Soak {
         }
         let unasked: Vec<_> = pages.keys().filter(|text| !self.written.contains_key(*text)).collect();
         assert!(unasked.is_empty(), "nobody asked for {unasked:?}");
-        let (mut untold, mut indistinct) = (0, 0);
+        let (mut unconfirmed, mut indistinct) = (0, 0);
         for pair in pages.values().flat_map(|alerts| alerts.windows(2)) {
             let [first, second] = pair else { unreachable!("two by two") };
-            let Some(told) = self.told_at(first).filter(|told| *told < second.received.at) else {
-                untold += 1;
+            let Some(confirmed) =
+                self.confirmed_at(first).filter(|confirmed| *confirmed < second.received.at)
+            else {
+                unconfirmed += 1;
                 continue;
             };
-            if let Some(other) = self.may_be_of_another(first, told) {
+            if let Some(other) = self.may_be_of_another(first, confirmed) {
                 println!("DOUBLED: {:?}, of which the event may have been that of {other:?}", first.text);
                 indistinct += 1;
             } else {
@@ -43,7 +45,7 @@ impl Soak {
             }
         }
         println!(
-            "{} matches, {} alerts; doubled: {untold} of which no event told in time, {indistinct} that may have been another \
+            "{} matches, {} alerts; doubled: {unconfirmed} that no event confirmed in time, {indistinct} that may have been another \
              alert's; faults injected: {}",
             self.written.len(),
             self.harness.signl4.alerts().len(),
@@ -52,9 +54,9 @@ impl Soak {
     }
 
     /// When the event of type 200 that names the alert and its room reached the bot.
-    fn told_at(&self, alert: &Alert) -> Option<Timestamp> {
+    fn confirmed_at(&self, alert: &Alert) -> Option<Timestamp> {
         let sent = self.harness.signl4.notifications();
-        let told = sent.iter().filter(|sent| {
+        let confirmed = sent.iter().filter(|sent| {
             let names = &sent.body["alert"];
             sent.event_type == 200
                 && sent.alert_id.as_ref() == Some(&alert.id)
@@ -62,17 +64,17 @@ impl Soak {
                 && names["externalEventId"].is_string()
                 && matches!(sent.outcome, Outcome::Delivered(_))
         });
-        told.filter_map(|sent| sent.settled_at).min()
+        confirmed.filter_map(|sent| sent.settled_at).min()
     }
 
     /// Another alert of the same room whose event that of this alert may be. A call for that one had no answer with a name either,
-    /// and raised an alert of which no event told, or was under way at the same time, or was not the only one.
-    fn may_be_of_another(&self, alert: &Alert, told: Timestamp) -> Option<String> {
+    /// and raised an alert that no event confirmed, or was under way at the same time, or was not the only one.
+    fn may_be_of_another(&self, alert: &Alert, confirmed: Timestamp) -> Option<String> {
         let calls = self.harness.signl4.calls();
         let others =
             calls.iter().filter(|call| call.text != alert.text && call.external_id == alert.external_id);
         let mut unnamed: BTreeMap<&str, usize> = BTreeMap::new();
-        for call in others.filter(|call| call.at < told + PROCESSED_WITHIN) {
+        for call in others.filter(|call| call.at < confirmed + PROCESSED_WITHIN) {
             let count = unnamed.entry(&call.text).or_default();
             if is_unnamed(call) || self.was_interrupted(call) || self.was_answered_too_late(call) {
                 *count += 1;
@@ -83,18 +85,18 @@ impl Soak {
         }
         let raised = self.harness.signl4.alerts();
         let excuses = |text: &str, count: usize| {
-            let (told, untold): (Vec<_>, Vec<_>) = raised
-                .iter()
-                .filter(|other| other.text == text && other.received.at < told)
-                .partition(|other| self.told_at(other).is_some_and(|at| at < told + PROCESSED_WITHIN));
-            let before = untold.iter().any(|other| other.received.at < alert.received.at);
+            let (confirmed, unconfirmed): (Vec<_>, Vec<_>) =
+                raised.iter().filter(|other| other.text == text && other.received.at < confirmed).partition(
+                    |other| self.confirmed_at(other).is_some_and(|at| at < confirmed + PROCESSED_WITHIN),
+                );
+            let before = unconfirmed.iter().any(|other| other.received.at < alert.received.at);
             let together = calls.iter().any(|call| {
                 let apart = call.at.duration_since(alert.received.at).unsigned_abs();
                 call.text == text
                     && ((is_unnamed(call) || self.was_answered_too_late(call)) && apart < LONGEST_CALL
                         || self.was_interrupted(call) && apart < HELD_BACK + LONGEST_CALL)
             });
-            count > told.len() && (before || together || count > 1)
+            count > confirmed.len() && (before || together || count > 1)
         };
         unnamed.into_iter().find(|(text, count)| excuses(text, *count)).map(|(text, _)| text.to_owned())
     }
@@ -106,7 +108,9 @@ impl Soak {
             && raised
                 .filter(|alert| alert.text == call.text && alert.received.at >= call.at)
                 .min_by_key(|alert| alert.received.at)
-                .is_none_or(|alert| self.told_at(&alert).is_none_or(|told| told > call.at + SHORTEST_LIMIT))
+                .is_none_or(|alert| {
+                    self.confirmed_at(&alert).is_none_or(|confirmed| confirmed > call.at + SHORTEST_LIMIT)
+                })
     }
 
     /// Whether the bot or SIGNL4 may have stopped during a call.
@@ -134,7 +138,7 @@ impl Soak {
             .map(|sent| (sent.body["annotation"]["message"].as_str().unwrap().to_owned(), sent))
             .collect();
         for (note, sent) in &notes {
-            if self.must_be_told(sent) {
+            if self.must_be_posted(sent) {
                 let shown = |_: &RocketChat| Some(()).filter(|()| self.posted(note) > 0);
                 let waited = self.harness.chat.wait_for(REST, shown).await;
                 assert!(waited.is_ok(), "MISSING REPLY: {sent:?}\n{}", self.log());
@@ -142,14 +146,14 @@ impl Soak {
             assert!(self.posted(note) <= 1, "DOUBLE REPLY: {sent:?}\n{}", self.log());
             self.check_thread(note, sent);
         }
-        println!("{} notes, each told once", notes.len());
+        println!("{} notes, each posted once", notes.len());
         self.check_count("Alert acknowledged.", |sent| is_status(sent, 2)).await;
         self.check_count("Alert closed.", |sent| is_status(sent, 4)).await;
     }
 
     /// Whether the bot accepted the event and can know where it belongs: the event names the room, or an alert whose
     /// `eventId` the bot knows.
-    fn must_be_told(&self, sent: &Notification) -> bool {
+    fn must_be_posted(&self, sent: &Notification) -> bool {
         let alert = sent.alert_id.as_deref().and_then(|id| self.harness.signl4.alert(id));
         let named = sent.body["alert"]["eventId"].is_string()
             && alert.is_some_and(|alert| !self.was_unanswered(&alert));
@@ -158,12 +162,12 @@ impl Soak {
     }
 
     /// Steps with alerts look alike, so they are counted over all rooms. A step that was sent twice has the same `id`.
-    async fn check_count(&self, text: &str, tells: impl Fn(&Notification) -> bool) {
-        let told = self.harness.signl4.notifications().into_iter().filter(|sent| tells(sent));
+    async fn check_count(&self, text: &str, matches: impl Fn(&Notification) -> bool) {
+        let notifications = self.harness.signl4.notifications().into_iter().filter(|sent| matches(sent));
         let (mut all, mut taken) = (BTreeSet::new(), BTreeSet::new());
-        for sent in told {
+        for sent in notifications {
             let id = sent.body["id"].to_string();
-            if self.must_be_told(&sent) {
+            if self.must_be_posted(&sent) {
                 taken.insert(id.clone());
             }
             all.insert(id);

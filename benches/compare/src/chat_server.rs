@@ -178,7 +178,7 @@ async fn talk(shared: Arc<Shared>, mut socket: Socket) -> Result<(), tungstenite
                 Some(_) => {}
             },
             Some(order) = orders.recv() => match order {
-                // Past the library, which would frame each message anew.
+                // Past the library, which would frame each message again.
                 Order::Frames(frames) => socket.get_mut().write_all(&frames).await?,
                 Order::Ping => socket.send(Message::Ping(Bytes::from_static(b"seen?"))).await?,
             },

@@ -78,7 +78,7 @@ enum Part {
 struct Effort {
     /// Messages in a burst.
     messages: usize,
-    /// How often each side is started anew; the table has the median.
+    /// How often each side is started; the table has the median.
     repeats: usize,
     /// Alerts that are raised one at a time.
     alerts: usize,

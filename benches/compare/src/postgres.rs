@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::Failure;
 
-/// What runs beside the server: prints its URL, and then creates each database that it is told to.
+/// What runs beside the server: prints its URL, and then creates each database that it is asked for.
 const DATABASES: &str = r#"
     echo "$SIGNL4_TEST_POSTGRES"
     while read -r name; do createdb --maintenance-db "$SIGNL4_TEST_POSTGRES" "$name" && echo "$name"; done

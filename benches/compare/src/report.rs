@@ -173,7 +173,7 @@ async fn stored(
     Ok(Stored { engine, runs, idle, busy })
 }
 
-/// Starts the bot anew as often as the effort says, or once where it is slow.
+/// Starts the bot as often as the effort says, or once if it is slow.
 async fn runs(
     bench: &mut Bench,
     build: &Build,

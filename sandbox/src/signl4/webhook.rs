@@ -43,7 +43,7 @@ async fn receive(
     }
 }
 
-/// Takes a call for a team that is known, whichever way it was told.
+/// Takes a call for a known team, however the call named it.
 pub(super) async fn receive_for(
     core: &Arc<Core>,
     team: &Team,
@@ -120,7 +120,7 @@ async fn answer(
 
 fn failure(code: u16) -> Response {
     let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    rest::error(status, "The simulator was told to answer so.")
+    rest::error(status, "The simulator was set to give this answer.")
 }
 
 /// What became of a call that was accepted.

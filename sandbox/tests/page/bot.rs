@@ -12,8 +12,8 @@ use super::browser::Browser;
 
 /// A bot whose private listener answers as the test says, and the page that asks it.
 async fn with_bot(readyz: &str, metrics: &str) -> (Browser, impl Fn(&str, &str)) {
-    let told = Arc::new(Mutex::new((readyz.to_owned(), metrics.to_owned())));
-    let (ready, scraped) = (Arc::clone(&told), Arc::clone(&told));
+    let reported = Arc::new(Mutex::new((readyz.to_owned(), metrics.to_owned())));
+    let (ready, scraped) = (Arc::clone(&reported), Arc::clone(&reported));
     let routes = Router::new()
         .route("/readyz", get(move || async move { ready.lock().unwrap().0.clone() }))
         .route("/metrics", get(move || async move { scraped.lock().unwrap().1.clone() }));
@@ -22,7 +22,7 @@ async fn with_bot(readyz: &str, metrics: &str) -> (Browser, impl Fn(&str, &str))
     tokio::spawn(async move { axum::serve(listener, routes).await });
     let browser = Browser::with(PageOptions { bot_url, ..PageOptions::default() }).await;
     (browser, move |readyz: &str, metrics: &str| {
-        *told.lock().unwrap() = (readyz.to_owned(), metrics.to_owned());
+        *reported.lock().unwrap() = (readyz.to_owned(), metrics.to_owned());
     })
 }
 

@@ -11,7 +11,7 @@ use crate::wire::{Ddp, Office, Rest, SOON};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
-/// An office whose bot hears everything, with these switches on.
+/// An office whose bot receives everything, with these switches on.
 async fn listening(change: impl FnOnce(&mut Switches)) -> (Office, Ddp) {
     let office = Office::open().await;
     office.chat.faults().set(change);
@@ -102,11 +102,11 @@ async fn reverse_messages_emits_what_comes_together_in_reverse() {
         chat.post(&ops, &alice, text).unwrap();
     }
     ddp.send(json!({ "msg": "ping" })).await;
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     for _ in 0..3 {
-        heard.push(ddp.emitted().await[0]["msg"].clone());
+        received.push(ddp.emitted().await[0]["msg"].clone());
     }
-    assert_eq!(heard, ["third", "second", "first"]);
+    assert_eq!(received, ["third", "second", "first"]);
     assert_eq!(ddp.next().await, json!({ "msg": "pong" }), "what is no message keeps its place");
 }
 

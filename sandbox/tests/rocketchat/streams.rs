@@ -144,7 +144,7 @@ async fn a_kick_silently_ends_a_rooms_messages_and_a_new_membership_is_announced
     ddp.subscribe(NOTIFY_USER, &changed).await;
 
     chat.kick(&ops, &bot, &alice).unwrap();
-    assert_eq!(ddp.emitted().await[0]["t"], "ru", "the kick itself is the last message heard");
+    assert_eq!(ddp.emitted().await[0]["t"], "ru", "the kick itself is the last message received");
     let removed = ddp.emitted().await;
     assert_eq!((&removed[0], &removed[1]["rid"]), (&json!("removed"), &json!(ops.id)));
     chat.post(&ops, &alice, "is it gone?").unwrap();
@@ -295,10 +295,10 @@ async fn many_messages_arrive_complete_and_in_order() {
     ddp.hear_all().await;
     let posted: Vec<String> =
         (0..500).map(|n| chat.post(&ops, &alice, format!("message {n}")).unwrap().id).collect();
-    let mut heard = Vec::new();
-    while heard.len() < posted.len() {
-        heard.push(ddp.emitted().await[0]["_id"].as_str().unwrap().to_owned());
+    let mut received = Vec::new();
+    while received.len() < posted.len() {
+        received.push(ddp.emitted().await[0]["_id"].as_str().unwrap().to_owned());
     }
-    assert_eq!(heard, posted);
+    assert_eq!(received, posted);
     chat.wait_for(SOON, |chat| (chat.messages(&ops).len() == 500).then_some(())).await.unwrap();
 }

@@ -61,10 +61,7 @@ async fn a_server_that_accepts_and_closes_is_retried_with_growing_waits() {
     listener.ready().await;
     harness.chat.faults().cut_connections();
     let (_, wait) = listener.lost().await;
-    assert!(
-        wait >= Duration::from_millis(250),
-        "a session that stood for a moment starts nothing anew: {wait:?}"
-    );
+    assert!(wait >= Duration::from_millis(250), "a session of a moment does not reset the waits: {wait:?}");
 }
 
 #[tokio::test]

@@ -187,8 +187,9 @@ async fn a_bad_body_or_secret_is_rejected_for_good_and_says_which() {
         let RaiseError::Rejected(reason) = error else { panic!("{status}: {error:?}") };
         assert!(reason.contains(words), "{status}: {reason}");
     }
-    let told = ResponseTemplate::new(400).set_body_json(json!({"message": "Body is empty. ".repeat(100)}));
-    let RaiseError::Rejected(reason) = refused(told).await else { panic!() };
+    let reported =
+        ResponseTemplate::new(400).set_body_json(json!({"message": "Body is empty. ".repeat(100)}));
+    let RaiseError::Rejected(reason) = refused(reported).await else { panic!() };
     assert!(reason.contains("Body is empty") && reason.len() < 300, "{reason}");
 }
 
@@ -370,7 +371,7 @@ fn a_slash_after_the_secret_does_not_matter() {
 
 #[test]
 fn text_that_is_no_webhook_url_is_refused_with_the_reason() {
-    for (text, told) in [
+    for (text, reported) in [
         ("m5xk3qv7ty@mail.signl4.com", "e-mail"),
         ("m5xk3qv7ty", "API key"),
         ("aGVsbG8gd29ybGQ_-gd29ybGQ=", "API key"),
@@ -381,7 +382,7 @@ fn text_that_is_no_webhook_url_is_refused_with_the_reason() {
         ("https://connect.signl4.com/webhook/m5xk3 qv7ty", "a space"),
     ] {
         let error = WebhookUrl::parse(text).unwrap_err().to_string();
-        assert!(error.contains(told) && !error.contains("m5xk3"), "{text}: {error}");
+        assert!(error.contains(reported) && !error.contains("m5xk3"), "{text}: {error}");
     }
 }
 

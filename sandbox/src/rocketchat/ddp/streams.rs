@@ -135,12 +135,12 @@ fn notices(world: &World, change: &Change, session: &Session, sub: &Subscribed) 
     let mine = |what: &str| sub.stream == NOTIFY_USER && sub.event == format!("{user}/{what}");
     let (stream, args) = match change {
         Change::MessageDeleted { message_id, room_id } => {
-            let hears = sub.stream == NOTIFY_ROOM && sub.event == format!("{room_id}/deleteMessage");
-            (NOTIFY_ROOM, hears.then(|| json!([{ "_id": message_id }])))
+            let receives = sub.stream == NOTIFY_ROOM && sub.event == format!("{room_id}/deleteMessage");
+            (NOTIFY_ROOM, receives.then(|| json!([{ "_id": message_id }])))
         }
         Change::Room(room) => {
-            let hears = mine("rooms-changed") && room.members.contains(user);
-            (NOTIFY_USER, hears.then(|| json!([Action::Updated.word(), room.document()])))
+            let receives = mine("rooms-changed") && room.members.contains(user);
+            (NOTIFY_USER, receives.then(|| json!([Action::Updated.word(), room.document()])))
         }
         Change::Subscription { action, user_id, room_id } if user_id == user => {
             (NOTIFY_USER, membership(world, *action, user_id, room_id, &mine))

@@ -172,10 +172,10 @@ fn too_many_requests_say_how_long_to_wait_in_results_and_in_nosubs() {
     };
     let error =
         |details: Value| json!({"error": "too-many-requests", "reason": "slow down", "details": details});
-    let told = Some(Duration::from_millis(8_500));
+    let reported = Some(Duration::from_millis(8_500));
     let given = json!({"timeToReset": 8_500});
-    assert_eq!(wait(json!({"msg": "result", "id": "1", "error": error(given.clone())})), told);
-    assert_eq!(wait(json!({"msg": "nosub", "id": "1", "error": error(given)})), told);
+    assert_eq!(wait(json!({"msg": "result", "id": "1", "error": error(given.clone())})), reported);
+    assert_eq!(wait(json!({"msg": "nosub", "id": "1", "error": error(given)})), reported);
     for absurd in
         [json!({}), json!({"timeToReset": -1}), json!({"timeToReset": 1e300}), json!(null), json!("x")]
     {

@@ -104,7 +104,7 @@ async fn try_open(connector: &Connector, url: &str) -> Result<Socket, LostReason
     timeout(SOON, open(connector, &url.parse().unwrap())).await.unwrap()
 }
 
-/// Opens the WebSocket and hears the greeting.
+/// Opens the WebSocket and receives the greeting.
 async fn is_greeted(connector: &Connector, url: &str) {
     let mut socket = try_open(connector, url).await.unwrap();
     let greeting = timeout(SOON, socket.next()).await.unwrap().unwrap().unwrap();
