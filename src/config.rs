@@ -93,7 +93,6 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     let store = store::read(root.table("store"), catch_up.max(retry_for));
     let replies = replies::read(root.table("replies"));
     let triggers = trigger::read(&mut root, &team_names);
-    root.finish();
     Some(Config {
         rocketchat: rocketchat?,
         signl4: signl4?,

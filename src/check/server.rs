@@ -16,7 +16,7 @@ use super::tls_problem::TlsProblem;
 use super::trial::Clients;
 use crate::config::{self, Config};
 use crate::store::Store;
-use rocketchat::realtime::{LostReason, Realtime, RealtimeEvent};
+use rocketchat::realtime::{ConnectionState, LostReason, Realtime};
 use rocketchat::rest::{Me, PublicSettings, RestClient, RestError};
 use rocketchat::{Account, Credentials, LoginError, ServerUrl};
 
@@ -224,18 +224,22 @@ fn no_account(error: &RestError, realtime: Remark) -> Vec<Finding> {
 async fn realtime(account: Arc<Account>) -> Remark {
     let address = account.server().websocket();
     let realtime = Realtime::new(account);
-    let (sender, events) = mpsc::channel(64);
-    let cancel = CancellationToken::new();
-    let session = async {
-        let outcome = timeout(SESSION_TIMEOUT, first_outcome(events)).await;
-        cancel.cancel();
-        outcome
+    let mut states = realtime.state();
+    let first = async {
+        let is_known = |state: &ConnectionState| !matches!(state, ConnectionState::Connecting { .. });
+        timeout(SESSION_TIMEOUT, states.wait_for(is_known)).await.ok()?.ok().map(|state| state.clone())
     };
-    let ((), outcome) = tokio::join!(realtime.run(sender, cancel.clone()), session);
-    match outcome {
-        Ok(Some(Err(LostReason::Account(fatal)))) => Remark::of_error(&fatal),
-        Ok(Some(Ok(()))) => Remark::fine("connected, logged in, and subscribed to every room"),
-        Ok(Some(Err(reason))) => Remark::problem(
+    let (events, _unread) = mpsc::channel(64);
+    let state = tokio::select! {
+        () = realtime.run(events, CancellationToken::new()) => None,
+        state = first => state,
+    };
+    match state {
+        Some(ConnectionState::Online { .. }) => {
+            Remark::fine("connected, logged in, and subscribed to every room")
+        }
+        Some(ConnectionState::Waiting { reason: LostReason::Account(fatal), .. }) => Remark::of_error(&fatal),
+        Some(ConnectionState::Waiting { reason, .. }) => Remark::problem(
             format!("messages cannot be received: {reason}"),
             format!(
                 "check that this machine reaches {address}, and that a proxy in front of Rocket.Chat forwards WebSockets there; \
@@ -243,17 +247,6 @@ async fn realtime(account: Arc<Account>) -> Remark {
             ),
         ),
         _ => Remark::problem("messages cannot be received: no session was established in time", AGAIN),
-    }
-}
-
-/// The outcome of the first attempt at a session; `None` if there is none.
-async fn first_outcome(mut events: mpsc::Receiver<RealtimeEvent>) -> Option<Result<(), LostReason>> {
-    loop {
-        match events.recv().await? {
-            RealtimeEvent::Ready { .. } => return Some(Ok(())),
-            RealtimeEvent::Lost { reason, .. } => return Some(Err(reason)),
-            RealtimeEvent::Message(_) | RealtimeEvent::RoomsChanged(_) => {}
-        }
     }
 }
 

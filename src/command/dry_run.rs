@@ -141,17 +141,11 @@ fn report(
     };
     let scenes: Vec<Scene> = config.triggers.iter().flat_map(of_trigger).collect();
     let text = scenes.first().map_or(text, |scene| &scene.message.text);
-    let hit = scenes.iter().find(|scene| !scene.matches(&config.triggers).is_empty());
-    let text = match hit {
-        Some(scene) => matching(config, scene),
-        None => nothing(&config.triggers, text, room.is_some(), &scenes),
-    };
-    let first = hit.and_then(|scene| {
-        let found = scene.matches(&config.triggers).into_iter().next()?;
-        let (event, _) = render_event(&found, &scene.message, &scene.room, &config.rocketchat.url);
-        Some((found.trigger.team.clone(), event))
-    });
-    Ok(Report { text, first })
+    let matches = scenes.iter().map(|scene| (scene, scene.matches(&config.triggers)));
+    Ok(match matches.into_iter().find(|(_, found)| !found.is_empty()) {
+        Some((scene, found)) => matching(config, scene, &found),
+        None => Report { text: nothing(&config.triggers, text, room.is_some(), &scenes), first: None },
+    })
 }
 
 fn named(text: &str) -> Result<Room, Failure> {
@@ -166,10 +160,9 @@ fn named(text: &str) -> Result<Room, Failure> {
 }
 
 /// What a matching message would do.
-fn matching(config: &Config, scene: &Scene) -> String {
-    let found = scene.matches(&config.triggers);
-    let mut report = String::new();
-    for found in &found {
+fn matching(config: &Config, scene: &Scene, found: &[Match<'_>]) -> Report {
+    let (mut report, mut first) = (String::new(), None);
+    for found in found {
         let _ =
             writeln!(report, "Written {}, it matches the trigger \"{}\".", scene.label(), found.trigger.name);
         describe(&mut report, found);
@@ -178,6 +171,7 @@ fn matching(config: &Config, scene: &Scene) -> String {
             let _ = writeln!(report, "Note: {fault}; a default is used instead.");
         }
         let _ = writeln!(report, "\n{}\n", shown_event(&event.to_json()));
+        first.get_or_insert((found.trigger.team.clone(), event));
     }
     let after = config.triggers.iter().filter(|trigger| {
         scene.matches_alone(trigger) && found.iter().all(|found| found.trigger.name != trigger.name)
@@ -192,7 +186,7 @@ fn matching(config: &Config, scene: &Scene) -> String {
     }
     report.truncate(report.trim_end().len());
     report.push('\n');
-    report
+    Report { text: report, first }
 }
 
 fn describe(report: &mut String, found: &Match<'_>) {

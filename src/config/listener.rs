@@ -62,7 +62,6 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Listener> {
     let secret = section.secret("secret", "secret_file");
     let secret = secret.and_then(|secret| section.report.accept(&secret.location, url_safe(secret.value)));
     let tls = read_tls(&mut section);
-    section.finish();
     Some(Listener { bind: bind?, secret: secret?, tls })
 }
 
@@ -79,7 +78,6 @@ pub(super) fn read_admin(mut section: Section<'_>, listener: Option<SocketAddr>)
     } else if !has_token && bind.is_some_and(|bind| !bind.ip().is_loopback()) {
         section.missing("token", "\"…\" (create one with: openssl rand -hex 24), or bind to 127.0.0.1,");
     }
-    section.finish();
     Some(Admin { bind: bind?, token })
 }
 

@@ -9,7 +9,6 @@ use super::values::{compile, one_of};
 use crate::alerting::{OnSent, Replies, ReplyKind, ReplyWords, RoomPattern};
 
 pub(super) fn read(mut section: Section<'_>) -> Replies {
-    let on_sent = section.checked("on_sent", one_of);
     let reaction = section.checked("reaction", reaction).unwrap_or_else(|| ":rotating_light:".to_owned());
     let other_alerts_to = section.checked("other_alerts_to", single_room);
     let vocabulary = ReplyWords::vocabulary();
@@ -17,8 +16,8 @@ pub(super) fn read(mut section: Section<'_>) -> Replies {
         section.checked_or(kind.key(), kind.default_text(), |text| compile(text, &vocabulary))
     };
     let texts = ReplyKind::VARIANTS.iter().filter_map(|kind| Some((*kind, template(*kind)?))).collect();
-    section.finish();
-    Replies { on_sent: on_sent.unwrap_or(OnSent::Reaction), reaction, other_alerts_to, texts }
+    let on_sent = section.checked("on_sent", one_of).unwrap_or(OnSent::Reaction);
+    Replies { on_sent, reaction, other_alerts_to, texts }
 }
 
 fn single_room(text: &str) -> Result<RoomPattern, Fault> {

@@ -38,7 +38,6 @@ pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
     });
     let auto_join = section.flag("auto_join").unwrap_or(true);
     let catch_up = section.duration("catch_up").map_or(Duration::from_hours(24), |catch_up| catch_up.value);
-    section.finish();
     let alias = Some(alias).filter(|alias| !alias.trim().is_empty());
     Some(RocketChat { url: url?, account: account?, alias, avatar, auto_join, catch_up })
 }

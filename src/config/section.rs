@@ -1,6 +1,6 @@
 //! One table of the configuration, read key by key.
 //!
-//! A key exists if the code reads it. Keys that are left when the table is finished are reported as unknown, so there
+//! A key exists if the code reads it. Keys that are left when the table is dropped are reported as unknown, so there
 //! is no separate list of keys. (`serde` would stop at the first mistake, and does not know whether a value comes from
 //! a line of the file or from an environment variable.)
 
@@ -203,9 +203,19 @@ impl<'r> Section<'r> {
         Location { origin: origin.clone(), key: join(&self.names.path, key) }
     }
 
-    /// Reports the remaining keys as unknown, after every key was read.
-    pub(super) fn finish(self) {
-        for (name, node) in self.entries {
+    /// Takes a key, and registers that it exists.
+    fn find(&mut self, key: &'static str) -> Option<(Node, Location)> {
+        self.report.know(&join(&self.names.steps, key));
+        let location = self.location(key);
+        self.asked.push(key);
+        self.entries.remove(key).map(|node| (node, location))
+    }
+}
+
+/// Reports the remaining keys as unknown.
+impl Drop for Section<'_> {
+    fn drop(&mut self) {
+        for (name, node) in std::mem::take(&mut self.entries) {
             self.report.leftovers.borrow_mut().push(Leftover {
                 location: Location { origin: node.origin, key: join(&self.names.path, &name) },
                 name,
@@ -213,14 +223,6 @@ impl<'r> Section<'r> {
                 siblings: self.asked.clone(),
             });
         }
-    }
-
-    /// Takes a key, and registers that it exists.
-    pub(super) fn find(&mut self, key: &'static str) -> Option<(Node, Location)> {
-        self.report.know(&join(&self.names.steps, key));
-        let location = self.location(key);
-        self.asked.push(key);
-        self.entries.remove(key).map(|node| (node, location))
     }
 }
 

@@ -43,7 +43,6 @@ pub(super) fn read(mut section: Section<'_>) -> (Option<Signl4>, Vec<String>) {
         team.require(&["name"], "name", r#""network""#);
         let name = team.checked("name", |name| unique_name("team", name, &mut team_names));
         let webhook = webhook(&mut team);
-        team.finish();
         teams.extend(name.zip(webhook));
     }
     let api_key = section.secret("api_key", "api_key_file").map(|key| key.value);
@@ -52,7 +51,6 @@ pub(super) fn read(mut section: Section<'_>) -> (Option<Signl4>, Vec<String>) {
     if let Some(setting) = retry_for.as_ref().filter(|setting| setting.value.is_zero()) {
         section.report.note(&setting.location, Fault::new("is zero", r#"write, for example, "24h""#));
     }
-    section.finish();
     let signl4 = webhook_url.zip(api_url).map(|(webhook_url, api_url)| Signl4 {
         webhook_url,
         teams,

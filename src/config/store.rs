@@ -29,7 +29,6 @@ pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Store {
         let why = "is shorter than rocketchat.catch_up or signl4.retry_for: the bot would forget what it still works on";
         section.report.note(&keep.location, Fault::new(why, r#"write for example "90d""#));
     }
-    section.finish();
     Store {
         url: url.unwrap_or_else(|| StoreUrl::sqlite(DEFAULT_FILE)),
         keep: keep.map_or(Duration::from_hours(90 * 24), |keep| keep.value),

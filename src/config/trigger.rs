@@ -40,31 +40,22 @@ fn read_trigger(mut section: Section<'_>, names: &mut Vec<String>, team_names: &
     let patterns = patterns(&mut section);
     let unless = section.text("unless").and_then(|text| section.report.accept(&text.location, unless(&text)));
     let event = event(&mut section, patterns.as_deref());
-    let team = section.checked("team", |name| team(name, team_names));
-    let rooms = rooms(&mut section);
-    let only_users = users(&mut section, "users");
-    let exclude_users = users(&mut section, "exclude_users");
-    let bots = section.flag("bots").unwrap_or(true);
-    let threads = section.flag("threads").unwrap_or(true);
-    let run_on_edits = section.flag("run_on_edits").unwrap_or(true);
-    let page_deleted = section.flag("page_deleted").unwrap_or(false);
-    let cooldown = section.duration("cooldown").map_or(Duration::ZERO, |cooldown| cooldown.value);
-    let continue_matching = section.flag("continue").unwrap_or(false);
-    section.finish();
+    let cooldown = section.duration("cooldown");
     Some(Trigger {
+        unless,
+        team: section.checked("team", |name| team(name, team_names)).unwrap_or_default(),
+        rooms: rooms(&mut section),
+        users: users(&mut section, "users"),
+        exclude_users: users(&mut section, "exclude_users"),
+        bots: section.flag("bots").unwrap_or(true),
+        threads: section.flag("threads").unwrap_or(true),
+        run_on_edits: section.flag("run_on_edits").unwrap_or(true),
+        page_deleted: section.flag("page_deleted").unwrap_or(false),
+        cooldown: cooldown.map_or(Duration::ZERO, |cooldown| cooldown.value),
+        continue_matching: section.flag("continue").unwrap_or(false),
+        // Last, after every key was read.
         name: name?,
         patterns: patterns?,
-        unless,
-        rooms,
-        users: only_users,
-        exclude_users,
-        bots,
-        threads,
-        run_on_edits,
-        page_deleted,
-        cooldown,
-        continue_matching,
-        team: team.unwrap_or_default(),
         event: event?,
     })
 }
@@ -237,25 +228,20 @@ fn event(section: &mut Section<'_>, patterns: Option<&[Pattern]>) -> Option<Even
     let title = section.checked_or("title", DEFAULT_TITLE, template).flatten();
     let message = section.checked_or("message", "{{ text }}", template).flatten();
     let external_id = section.checked_or("external_id", "{{ room.id }}", template).flatten();
-    let service = section.checked("service", template).flatten();
-    let location = section.checked("location", |text| template(location(text)?)).flatten();
-    let alerting_scenario = section.checked("alerting_scenario", one_of);
-    let filtering = section.flag("filtering");
     let field = |(name, text): (String, Setting<String>)| {
         let template = field_name(&name).and_then(|()| template(&text.value));
         Some((name, section.report.accept(&text.location, template)??))
     };
-    // At once, so that every problem is found.
-    let fields = section.free_table("fields").into_iter().filter_map(field).collect();
     Some(EventTemplates {
+        service: section.checked("service", template).flatten(),
+        location: section.checked("location", |text| template(location(text)?)).flatten(),
+        alerting_scenario: section.checked("alerting_scenario", one_of),
+        filtering: section.flag("filtering"),
+        fields: section.free_table("fields").into_iter().filter_map(field).collect(),
+        // Last, after every key was read.
         title: title?,
         message: message?,
         external_id: external_id?,
-        service,
-        location,
-        alerting_scenario,
-        filtering,
-        fields,
     })
 }
 
