@@ -555,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn polling_takes_the_place_of_the_connection_and_says_so() {
+    fn polling_replaces_the_connection_and_is_reported() {
         let (connection, health) = (waiting(), Health::default());
         health.raise(Condition::Polling, "polling");
         let readiness = assessed(|facts| (facts.connection, facts.health) = (&connection, &health));

@@ -365,7 +365,7 @@ async fn servers_that_do_not_answer_are_named() {
 }
 
 #[tokio::test]
-async fn a_server_whose_realtime_api_is_shut_is_not_enough() {
+async fn a_server_without_its_realtime_api_is_a_problem() {
     let mut scene = Scene::set().await;
     scene.trigger(r##"["general"]"##);
     scene.chat.faults().set(|switches| switches.refuse_connect = true);

@@ -120,7 +120,7 @@ async fn alerts_are_listed_by_page_and_by_filter() {
 }
 
 #[tokio::test]
-async fn users_tell_who_is_on_duty() {
+async fn users_show_who_is_on_duty() {
     let api = Api::start(Options::default()).await;
     let (_, users) = api.get("/v2/users").await;
     let modes: Vec<_> =

@@ -137,7 +137,7 @@ async fn acknowledged_acts_on_one_alert_with_that_external_id() {
 }
 
 #[tokio::test]
-async fn the_eleventh_call_in_15_seconds_on_the_free_plan_is_told_when_to_come_back() {
+async fn the_eleventh_call_in_15_seconds_on_the_free_plan_gets_429_with_a_reset() {
     let signl4 = with_plan(Plan::Free).await;
     for nth in 1..=10 {
         let answer = page(&signl4, json!({"title": "x"})).await;

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_counts_where_it_stands_alone() {
+    fn a_word_matches_if_it_stands_alone() {
         for text in [
             "SIGNL4",
             "signl4 pump 3",
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_within_a_name_does_not_count() {
+    fn a_word_within_a_name_does_not_match() {
         for text in [
             "",
             "docs.signl4.com",
@@ -182,7 +182,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
         #[test]
-        fn words_are_found_by_the_same_rule_however_it_is_written(text in "[aAbä@./ _-]{0,12}", word in "[ab@.-]{1,2}") {
+        fn both_implementations_of_the_word_rule_agree(text in "[aAbä@./ _-]{0,12}", word in "[ab@.-]{1,2}") {
             let as_regex = Regex::new(&AS_REGEX.replace("WORD", &regex::escape(&word))).unwrap();
             let pattern = Pattern::word(&word).unwrap();
             prop_assert_eq!(pattern.is_match(&text), as_regex.is_match(&text));

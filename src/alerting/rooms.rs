@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_means_one_room_with_or_without_the_hash_and_whatever_the_case() {
+    fn a_name_matches_one_room_with_or_without_hash_in_any_case() {
         for pattern in ["general", "#general", " #General ", "GENERAL", "general "] {
             assert!(matches(pattern, &general()), "{pattern}");
         }
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_meant_by_the_name_that_people_see_or_by_that_in_its_address() {
+    fn a_room_matches_by_its_display_name_or_its_address() {
         let hall = Room { display_name: Some("Störung Halle 3".into()), ..channel("Stoerung-Halle-3") };
         for pattern in
             ["Störung Halle 3", "#störung halle 3", "stoerung-halle-3", "STÖRUNG*", "stoerung-*", "*halle ?"]
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_shown_by_the_name_that_people_see() {
+    fn a_room_is_shown_by_its_display_name() {
         assert_eq!(room_label(&general()), "#general");
         assert_eq!(room_label(&discussion("Pump 3")), "Pump 3");
         assert_eq!(room_label(&room(RoomKind::Direct, "d1", None)), "direct message d1");
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renamed_room_is_meant_by_the_entry_that_named_it_until_there_is_no_such_entry() {
+    fn a_renamed_room_matches_the_entry_with_its_old_name_while_there_is_one() {
         let mut named = NamedRooms::new();
         assert!(remember_names(&mut named, ["Ops", "night"].into_iter(), &channel("ops")).is_empty());
         assert_eq!(named, [("ops".to_owned(), RoomId::new("r1"))].into());
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_means_one_room_exactly() {
+    fn an_id_matches_exactly_one_room() {
         assert!(matches("id:GENERAL", &general()));
         assert!(matches("id: GENERAL", &general()));
         assert!(!matches("id:general", &general()));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_glob_means_every_name_that_fits() {
+    fn a_glob_matches_every_fitting_name() {
         for (glob, fitting, other) in [
             ("ops-*", "ops-1", "ops"),
             ("#ops-*", "OPS-", "dev-ops-1"),
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_means_every_room_the_bot_is_in_and_only_those() {
+    fn a_star_matches_every_room_the_bot_is_in_and_no_other() {
         let direct = room(RoomKind::Direct, "d1", None);
         for room in [general(), direct.clone()] {
             assert!(RoomPattern::parse("*").unwrap().matches(&room, true));

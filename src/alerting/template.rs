@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_tells_the_key_and_the_line_but_no_value() {
+    fn an_error_names_the_key_and_the_line_but_no_value() {
         let template = compiled("one\n{{ text + 1 }}");
         let error = template.render("message", &values("my password is hunter2")).unwrap_err();
         assert_eq!((error.what.as_str(), error.line), ("message", 2));
@@ -467,7 +467,7 @@ mod tests {
         }
 
         #[test]
-        fn a_value_comes_out_as_it_went_in(text in "\\PC*") {
+        fn a_value_is_rendered_unchanged(text in "\\PC*") {
             prop_assert_eq!(rendered("{{ text }}", &text), text);
         }
     }

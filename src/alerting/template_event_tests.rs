@@ -124,7 +124,7 @@ fn templates_make_every_part_of_the_alert() {
 }
 
 #[test]
-fn no_field_takes_the_place_of_what_every_alert_has() {
+fn no_field_replaces_a_standard_one() {
     let alert = alert(&with("pump", &[("User", "nobody"), ("LINK", "nowhere")]), "pump");
     assert_eq!(
         alert.fields,
@@ -133,7 +133,7 @@ fn no_field_takes_the_place_of_what_every_alert_has() {
 }
 
 #[test]
-fn markup_and_lines_come_out_as_they_went_in() {
+fn markup_and_line_breaks_are_rendered_unchanged() {
     let text = "**PROBLEM** <b>pump</b> & \"tank\"\n> quoted {{ room.id }}\n```\ncode\n```";
     assert_eq!(alert(&with("(?s)PROBLEM", &[]), text).message, text);
 }
@@ -164,7 +164,7 @@ fn a_failing_template_is_reported_and_the_alert_is_still_sent() {
 }
 
 #[test]
-fn a_location_that_is_none_is_left_out() {
+fn an_invalid_location_is_left_out() {
     for (text, is_one) in [
         ("52.39,13.06", true),
         ("-90, 180", true),
@@ -186,7 +186,7 @@ fn a_location_that_is_none_is_left_out() {
 }
 
 #[test]
-fn however_long_the_message_its_short_parts_stay_short() {
+fn a_long_message_does_not_lengthen_the_short_parts() {
     let parts = ["title", "external_id", "service", "Detail"].map(|key| (key, "{{ text }}"));
     let alert = alert(&with("ä", &parts), &"ä".repeat(20_000));
     let length = |text: &str| text.chars().count();
@@ -220,7 +220,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_written_makes_an_alert_with_a_title_and_an_id(
+    fn any_text_makes_an_alert_with_a_title_and_an_id(
         text in "\\PC{0,300}",
         name in "\\PC{0,30}",
         username in "\\PC{0,30}",

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_is_told_from_others_by_its_number_and_first_words() {
+    fn an_alert_is_distinguished_by_its_number_and_first_words() {
         assert_eq!(which_alert(12, "pump 3\nis down"), "alert 12: “pump 3 is down”");
         assert_eq!(which_alert(12, &"ü".repeat(41)), format!("alert 12: “{}…”", "ü".repeat(40)));
         assert_eq!(which_alert(12, " "), "alert 12");
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_text_says_nothing_and_so_does_one_that_comes_out_blank() {
+    fn an_empty_or_blank_text_posts_nothing() {
         assert_eq!(said(ReplyKind::Raised, ReplyWords { user: "Rene", ..ReplyWords::default() }), None);
         let replies = replies(&[(ReplyKind::Closed, "  {{ text }}\n"), (ReplyKind::Acknowledged, "")]);
         assert_eq!(replies.text(ReplyKind::Acknowledged, &ReplyWords::default()), Ok(None));

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn every_group_of_every_pattern_is_there_even_where_it_caught_nothing() {
+    fn every_group_of_every_pattern_is_defined_even_without_a_match() {
         let trigger = trigger("t", &[r"pump (?<pump>\d+)(?: in (?<hall>\w+))?", r"tank (?<tank>\d+)"]);
         let caught = |index, text| {
             let caught = trigger.captures(index, text);

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_the_bot_is_not_in_matches_only_where_it_is_named() {
+    fn a_room_that_the_bot_is_not_in_matches_only_by_name() {
         let mut named = trigger("named", &["."]);
         named.rooms = vec![RoomPattern::parse("general").unwrap()];
         let triggers = set([trigger("all", &["."]), named]);

@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_username_is_meant_with_or_without_the_at_and_whatever_its_case() {
+    fn a_username_matches_with_or_without_the_at_in_any_case() {
         for entry in ["anna", "@anna", " Anna ", "@ANNA"] {
             assert!(matches(entry, "anna"), "{entry}");
         }
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_federated_username_is_meant_as_people_see_it() {
+    fn a_federated_username_matches_as_it_is_displayed() {
         for entry in ["@anna:example.org", "anna:example.org", "@Anna:Example.org"] {
             assert!(matches(entry, "@anna:example.org"), "{entry}");
         }
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_meant_exactly_and_a_shown_name_whatever_its_case() {
+    fn an_id_matches_exactly_and_a_display_name_in_any_case() {
         for entry in ["id:aXb3", "id: aXb3", "aXb3", "name:Anna Ärger", "name: anna ÄRGER"] {
             assert!(matches(entry, "anna"), "{entry}");
         }
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_names_nobody_is_none() {
+    fn an_empty_entry_is_invalid() {
         for entry in ["", " ", "@", "id:", "name: "] {
             assert_eq!(UserPattern::parse(entry), None, "{entry:?}");
         }

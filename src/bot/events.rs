@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn former_alerts_whose_names_are_all_known_claim_no_other_unless_there_are_too_many_to_count() {
+    fn former_alerts_with_known_event_ids_claim_no_other_event_unless_too_many() {
         let is_former = |alerts: u32, former_names| {
             let former = (0..alerts).map(|_| (1, None, None)).collect();
             let found = store::Candidates { former, former_names, ..store::Candidates::default() };

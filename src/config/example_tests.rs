@@ -156,7 +156,7 @@ fn with_examples(_: &str, shown_as: &ShownAs) -> bool {
 }
 
 #[test]
-fn every_key_of_the_code_stands_in_the_example_and_no_other() {
+fn the_example_has_exactly_the_keys_of_the_code() {
     let report = Report::new("bot.toml");
     let tree = parse_file(&example(with_examples)).map_err(|(_, fault)| fault).unwrap();
     read(Section::root(&report, tree));
@@ -175,7 +175,7 @@ fn every_key_of_the_code_stands_in_the_example_and_no_other() {
 }
 
 #[test]
-fn as_it_stands_it_asks_for_what_has_to_be_filled_in_and_nothing_else() {
+fn unchanged_it_asks_only_for_what_must_be_filled_in() {
     let errors = load(EXAMPLE).unwrap_err();
     let keys: Vec<_> = errors.problems().iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(

@@ -12,7 +12,7 @@ const ONE: &str = "SIGNL4 pump 3 is down";
 const OTHER: &str = "SIGNL4 pump 4 is down";
 
 #[tokio::test]
-async fn after_a_gateways_web_page_the_alert_is_raised_once_and_its_author_is_told_of_the_delay() {
+async fn after_a_gateways_web_page_the_alert_is_raised_once_and_its_delay_reported() {
     let harness = Harness::new().await;
     let _bot = harness.start_in_process(Tempo { late_after: Duration::from_millis(200), ..fast() }).await;
     harness.signl4.faults().webhook(WebhookFault::WebPage, Times::Always);

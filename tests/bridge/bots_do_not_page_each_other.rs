@@ -72,7 +72,7 @@ async fn replies_of_two_bots_found_by_the_backfill_page_nobody() {
 }
 
 #[tokio::test]
-async fn a_reply_of_the_program_pages_nobody_whoever_posts_it() {
+async fn a_reply_of_the_bot_pages_nobody_from_any_account() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     let of_another = NewMessage::text("SIGNL4 of another bot").id("signl4-reply-abcdefghijkmnopqr");

@@ -46,7 +46,7 @@ async fn escalation_nobody_on_duty_and_failure_have_a_text_each() {
 }
 
 #[tokio::test]
-async fn a_note_typed_with_the_acknowledgement_stands_below_it() {
+async fn a_note_typed_with_the_acknowledgement_is_posted_below_it() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");
@@ -247,7 +247,7 @@ async fn events_without_a_user_or_an_external_id_and_with_unknown_fields_are_und
 }
 
 #[tokio::test]
-async fn an_event_of_an_alert_that_is_not_ours_is_never_put_into_a_thread() {
+async fn an_event_of_a_foreign_alert_is_never_posted_in_a_thread() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");

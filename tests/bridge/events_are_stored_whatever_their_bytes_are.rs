@@ -165,7 +165,7 @@ async fn an_event_about_an_alert_with_an_unknown_meaning_is_shown_to_the_operato
 }
 
 #[tokio::test]
-async fn an_event_arrives_also_at_a_path_with_more_slashes_or_needless_escapes() {
+async fn an_event_is_accepted_at_a_path_with_extra_slashes_or_escapes() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");

@@ -104,7 +104,7 @@ async fn a_damaged_login_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_store_that_cannot_save_the_login_is_reported_and_pages_go_on() {
+async fn a_store_that_cannot_save_the_login_is_reported_and_alerts_continue() {
     let harness = Harness::killed_after_its_login().await;
     harness.alter_store("DROP TABLE login").await;
     harness.say(TWO);

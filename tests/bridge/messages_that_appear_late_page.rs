@@ -24,7 +24,7 @@ fn import(harness: &Harness, minutes: i64, text: &str) -> Message {
 }
 
 #[tokio::test]
-async fn an_imported_message_pages_where_catch_up_reaches_it_and_the_room_was_watched() {
+async fn an_imported_message_pages_if_it_is_within_catch_up_and_the_watch() {
     let harness = Harness::new().await.with_catch_up("1h");
     let bot = harness.start_bot().await;
     harness.flush().await;
@@ -45,7 +45,7 @@ async fn an_imported_message_pages_where_catch_up_reaches_it_and_the_room_was_wa
 }
 
 #[tokio::test]
-async fn an_alert_that_a_reaction_brings_back_after_a_restart_pages_nobody_again() {
+async fn a_reaction_to_an_alert_after_a_restart_pages_nobody_again() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     harness.flush().await;
@@ -63,7 +63,7 @@ async fn an_alert_that_a_reaction_brings_back_after_a_restart_pages_nobody_again
 }
 
 #[tokio::test]
-async fn what_only_a_new_trigger_matches_pages_nobody_where_a_reaction_brings_it_back() {
+async fn an_old_message_that_only_a_new_trigger_matches_pages_nobody_after_a_reaction() {
     let mut harness = Harness::new().await;
     let bot = harness.start_bot().await;
     harness.flush().await;

@@ -59,7 +59,7 @@ async fn an_event_of_type_200_settles_an_alert_whose_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn the_events_of_an_alert_whose_answer_was_lost_stay_in_its_thread_when_another_one_is_lost() {
+async fn events_of_an_alert_with_a_lost_answer_stay_in_its_thread_when_another_is_lost() {
     let (harness, _bot) = harness().await;
     let first = harness.say_with_lost_answer(ONE).await;
     harness.wait_until_sent(&first).await;

@@ -210,7 +210,7 @@ async fn without_direct_messages_a_reply_that_the_room_refuses_is_given_up() {
 }
 
 #[tokio::test]
-async fn nobody_writes_to_an_integration() {
+async fn an_integration_gets_no_direct_message() {
     let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;
     let posted = NewMessage::text("SIGNL4 pump 3 is down").by_integration("zabbix");

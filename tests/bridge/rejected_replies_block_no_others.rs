@@ -161,7 +161,7 @@ async fn replies_about_a_deleted_message_go_where_they_can_be_seen() {
 }
 
 #[tokio::test]
-async fn mentions_from_signl4_are_shown_and_notify_nobody_whether_the_bot_may_or_not() {
+async fn mentions_from_signl4_are_shown_and_never_notify() {
     for may_mention in [false, true] {
         let harness = Harness::new().await;
         for right in ["mention-all", "mention-here"] {

@@ -126,7 +126,7 @@ async fn a_replica_that_takes_over_needs_no_login_of_its_own() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn a_replica_that_is_told_to_stop_hands_over_at_once() {
+async fn on_sigterm_a_replica_hands_over_at_once() {
     let replicas = Replicas::new().await;
     let (active, _standby) = replicas.start().await;
     assert!(active.stop().await.success());

@@ -134,7 +134,7 @@ async fn a_store_that_locks_between_signl4s_answer_and_our_commit_costs_no_secon
 }
 
 #[tokio::test]
-async fn while_one_part_of_the_store_is_broken_the_others_go_on_and_after_its_repair_nothing_is_missing() {
+async fn a_broken_part_of_the_store_does_not_stop_the_others_and_nothing_is_lost() {
     let harness = Harness::new().await;
     let mut bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");

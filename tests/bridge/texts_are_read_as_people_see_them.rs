@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::{Harness, http};
 
 #[tokio::test]
-async fn the_default_trigger_word_counts_where_it_stands_alone() {
+async fn the_default_trigger_word_matches_if_it_stands_alone() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     for text in [

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn one_time_stands_in_for_the_other_and_none_is_an_error() {
+    fn a_missing_time_is_replaced_by_the_other_one_and_without_both_it_is_an_error() {
         let mut document = over_ddp();
         document["ts"] = json!("yesterday");
         let message = read(&document).unwrap();

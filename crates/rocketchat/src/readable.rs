@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_left_out_only_where_it_is_a_line_already() {
+    fn a_text_is_left_out_only_if_it_already_is_a_line() {
         let text = |msg: &str, block: &str| readable_text(&json!({"msg": msg, "blocks": [{"text": block}]}));
         assert_eq!(text("see docs.signl4.com", "signl4"), "see docs.signl4.com\nsignl4");
         assert_eq!(text("a\nb\nc", "a\nb"), "a\nb\nc");

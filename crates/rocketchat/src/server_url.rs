@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn the_websockets_url_stands_for_its_server() {
+    fn a_websocket_url_is_accepted_as_its_servers_url() {
         assert_eq!(server("wss://example.com/chat/websocket"), server("https://example.com/chat"));
         assert_eq!(server("WS://example.com/websocket/"), server("http://example.com"));
     }

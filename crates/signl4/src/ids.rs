@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_the_documented_form_tell_which_is_newer() {
+    fn ids_of_the_documented_form_show_which_is_newer() {
         let name = |text: &str| EventId::new(text);
         let (of_2017, of_2020) = (name("2518981069381242800_2ab1b5e0"), name("2518088743722201372_4ee5617b"));
         assert!(of_2020.is_newer_than(&of_2017));

@@ -38,7 +38,7 @@ async fn signl4_can_throttle_and_stop_throttling() {
 }
 
 #[tokio::test]
-async fn rocket_chat_can_be_cut_off_while_people_go_on_writing() {
+async fn rocket_chat_can_be_cut_off_while_people_keep_writing() {
     let browser = Browser::start().await;
     let refused = async || {
         let call = browser.http.get(format!("{}/api/info", browser.world.chat_url())).timeout(SOON);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::browser::{Browser, SOON, message};
 
 #[tokio::test]
-async fn what_is_written_stands_in_the_room_and_its_reply_in_its_thread() {
+async fn a_message_is_posted_in_its_room_and_its_reply_in_its_thread() {
     let browser = Browser::start().await;
     let mut states = browser.stream().await;
     let first = browser.write("alice", "pump 3 <b>is</b> down").await;

@@ -27,7 +27,7 @@ async fn connect_is_answered_with_a_session() {
 }
 
 #[tokio::test]
-async fn the_prefix_stands_before_the_realtime_path_too() {
+async fn the_prefix_applies_to_the_realtime_path_too() {
     let chat =
         RocketChat::start_with(Options { prefix: "/chat".into(), ..Options::default() }).await.unwrap();
     assert!(chat.url().ends_with("/chat"));
@@ -64,7 +64,7 @@ async fn a_ping_is_answered_with_its_id_and_without_one_with_none() {
 }
 
 #[tokio::test]
-async fn the_monolith_answers_what_it_can_not_read_and_goes_on() {
+async fn the_monolith_answers_unreadable_frames_and_continues() {
     let chat = RocketChat::start().await.unwrap();
     let mut ddp = Ddp::connected(&chat).await;
     ddp.send_text("{").await;

@@ -56,7 +56,7 @@ async fn a_waiter_is_woken_by_the_reply_it_waits_for() {
 }
 
 #[tokio::test]
-async fn a_wait_in_vain_tells_what_the_thread_holds() {
+async fn a_wait_that_times_out_shows_the_threads_messages() {
     let chat = RocketChat::start().await.unwrap();
     let alice = chat.create_user("alice").unwrap();
     let room = chat.create_room("ops").unwrap();

@@ -13,7 +13,7 @@ fn message(office: &Office, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_answer_takes_the_place_of_the_call() {
+async fn an_injected_answer_replaces_the_call() {
     let office = Office::open().await;
     let (chat, rest) = (&office.chat, Rest::of(&office.chat, &office.bot));
     chat.faults().rest_next("chat.sendMessage", 1, RestFault::status(503));
@@ -130,7 +130,7 @@ async fn plans_are_used_oldest_first() {
 }
 
 #[tokio::test]
-async fn every_call_is_noted_with_who_made_it_and_how_it_ended() {
+async fn every_call_is_recorded_with_its_user_and_outcome() {
     let office = Office::open().await;
     let (chat, rest) = (&office.chat, Rest::of(&office.chat, &office.bot));
     let before = chat.now();

@@ -53,7 +53,7 @@ async fn the_whole_form_gives_what_changed_strictly_after_a_time() {
 }
 
 #[tokio::test]
-async fn the_paged_form_goes_on_from_its_cursor() {
+async fn the_paged_form_continues_from_its_cursor() {
     let office = Office::open().await;
     let [first, second, third] = three_messages(&office).await;
     let rest = Rest::of(&office.chat, &office.bot);
@@ -118,7 +118,7 @@ async fn unpaged_sync_makes_an_older_server_that_wants_last_update() {
 }
 
 #[tokio::test]
-async fn mistaken_questions_for_changes_are_refused() {
+async fn invalid_requests_for_changes_are_refused() {
     let Office { chat, alice, bot, ops } = Office::open().await;
     let hidden = chat.create_room(NewRoom::group("hidden").members([&alice])).unwrap();
     let rest = Rest::of(&chat, &bot);

@@ -121,7 +121,7 @@ async fn logging_out_spends_the_token() {
 }
 
 #[tokio::test]
-async fn the_version_is_told_without_a_login_and_in_full_to_those_who_may_see_statistics() {
+async fn the_version_is_shown_without_a_login_and_in_full_with_the_permission_for_statistics() {
     let Office { chat, alice, .. } = of_version("7.10.3").await;
     let rest = Rest::nobody(&chat);
     for answer in [rest.get("info", &[]).await, rest.get("../info", &[]).await] {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::wire::{Office, Rest};
 
 #[tokio::test]
-async fn a_message_is_sent_with_the_chosen_id_and_told_with_iso_dates() {
+async fn a_message_is_sent_with_the_chosen_id_and_returned_with_iso_dates() {
     let Office { chat, bot, ops, .. } = Office::open().await;
     let body =
         json!({ "message": { "_id": "mine", "rid": ops.id, "msg": "Alert sent.", "alias": "SIGNL4" } });

@@ -33,7 +33,7 @@ async fn one_subscription_carries_every_room_that_the_user_can_see() {
 }
 
 #[tokio::test]
-async fn a_room_joined_later_is_heard_without_another_subscription() {
+async fn messages_of_a_room_joined_later_need_no_other_subscription() {
     let Office { chat, alice, bot, .. } = Office::open().await;
     let mut ddp = Ddp::logged_in(&chat, &bot).await;
     ddp.hear_all().await;
@@ -124,7 +124,7 @@ async fn a_star_is_seen_by_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn a_deleted_message_is_told_to_those_who_listen_to_its_room() {
+async fn a_deletion_is_announced_to_the_subscribers_of_its_room() {
     let Office { chat, alice, bot, ops } = Office::open().await;
     let message = chat.post(&ops, &alice, "oops").unwrap();
     let mut ddp = Ddp::logged_in(&chat, &bot).await;
@@ -161,7 +161,7 @@ async fn a_kick_silently_ends_a_rooms_messages_and_a_new_membership_is_announced
 }
 
 #[tokio::test]
-async fn rooms_changed_tells_of_new_and_changed_rooms() {
+async fn rooms_changed_announces_new_and_changed_rooms() {
     let Office { chat, bot, ops, .. } = Office::open().await;
     let mut ddp = Ddp::logged_in(&chat, &bot).await;
     ddp.subscribe(NOTIFY_USER, &format!("{}/rooms-changed", bot.id)).await;

@@ -166,7 +166,7 @@ fn a_healthy_bot_says_so() {
 }
 
 #[test]
-fn a_bot_whose_deliveries_have_just_failed_does_not_say_that_alerts_get_out() {
+fn after_failed_deliveries_the_page_does_not_claim_that_alerts_are_sent() {
     let status = Status { readiness: ready(), ..troubled("the reason") };
     let banner = section(&status, "readiness");
     assert!(banner.contains("see the outbox") && !banner.contains("alerts get out"), "{banner}");

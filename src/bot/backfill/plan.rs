@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_is_read_where_it_changed_after_its_cursor_or_shortly_before() {
+    fn a_room_is_read_if_it_changed_after_its_cursor_or_shortly_before() {
         assert_eq!(joined(&told(true, Some(Some(2_000)))), Step::Read);
         assert_eq!(joined(&told(true, Some(Some(950)))), Step::Read, "another node's clock may be behind");
         assert_eq!(joined(&told(true, Some(Some(800)))), Step::Unchanged);
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_failed_is_read_again_and_one_that_was_refused_only_where_the_bot_is_in_it() {
+    fn a_failed_room_is_read_again_and_a_refused_one_only_if_the_bot_is_in_it() {
         let failed = Rounds { failed: HashSet::from([RoomId::new("r")]), ..Rounds::default() };
         assert_eq!(plan(&known(true), progress(1_000), &told(false, None), &failed), Step::Read);
         let refused = Rounds { refused: HashSet::from([RoomId::new("r")]), ..Rounds::default() };

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reply_has_an_id_of_its_own_that_tells_where_it_comes_from() {
+    fn every_reply_has_a_unique_id_that_shows_its_origin() {
         let draw = || Reply::in_room(RoomId::new("r"), String::new()).id;
         let (one, other) = (draw(), draw());
         assert_ne!(one, other);

@@ -166,7 +166,7 @@ fn a_problem_in_one_of_many_rooms_is_reported_once_and_as_a_warning() {
 }
 
 #[test]
-fn a_long_list_of_rooms_ends_in_how_many_more_there_are() {
+fn a_long_list_of_rooms_ends_with_the_number_of_others() {
     let rooms = (0..40).map(|n| joined(&format!("ops-{n:02}"), json!({ "archived": true })));
     let inventory = RoomInventory { joined: rooms.collect(), ..RoomInventory::default() };
     let found = findings(&inventory, &Rights::default(), &["ops-*"]);
@@ -225,7 +225,7 @@ fn a_permission_comes_from_a_role_on_the_server_or_in_the_room() {
 }
 
 #[test]
-fn a_permission_is_unknown_where_the_account_may_not_list_it_or_the_server_does_not_have_it() {
+fn a_permission_that_is_not_listed_is_unknown() {
     assert_eq!(rights_of(&["bot"], false).may(IMPERSONATE, &[]), None);
     assert_eq!(rights_of(&["bot"], true).may("unheard-of", &[]), None);
 }

@@ -59,7 +59,7 @@ async fn content(store: &Store) -> Vec<BTreeSet<String>> {
 }
 
 #[tokio::test]
-async fn a_copy_of_a_copy_has_all_rows_and_goes_on_counting() {
+async fn a_copy_of_a_copy_has_all_rows_and_continues_its_numbering() {
     let original = Fixture::on_sqlite().await;
     fill(&original).await;
     let expected = content(&original.store).await;
@@ -92,7 +92,7 @@ async fn copy(from: &StoreUrl, to: &StoreUrl) -> CopyError {
 }
 
 #[tokio::test]
-async fn a_store_in_use_or_with_rows_is_not_copied_to_and_one_that_is_not_there_not_from() {
+async fn a_store_is_copied_only_if_it_exists_and_only_into_an_empty_idle_one() {
     let (running, other) = (Fixture::new().await, Fixture::on_sqlite().await);
     fill(&running).await;
     let in_use = copy(&running.url, &other.url).await;

@@ -81,7 +81,7 @@ async fn a_notification_and_its_reply_are_settled_once_and_together() {
 }
 
 #[tokio::test]
-async fn a_notification_stays_where_its_reply_cannot_be_queued() {
+async fn a_notification_stays_if_its_reply_cannot_be_queued() {
     let fixture = Fixture::new().await;
     receive(&fixture, "n1").await;
     let event = fixture.next_event().await.unwrap();
@@ -128,7 +128,7 @@ async fn only_alerts_that_were_raised_or_may_have_been_are_candidates() {
 }
 
 #[tokio::test]
-async fn an_alert_that_was_settled_long_ago_claims_no_name_any_more() {
+async fn an_alert_settled_long_ago_claims_no_event_id() {
     let fixture = Fixture::new().await;
     let unnamed = fixture.alert("m1").await;
     fixture.sent(None).await;

@@ -16,7 +16,7 @@ async fn condition(url: &StoreUrl) -> Condition {
 }
 
 #[tokio::test]
-async fn a_store_that_is_not_there_stays_away() {
+async fn a_missing_store_is_not_created() {
     let directory = TempDir::new().unwrap();
     assert_eq!(condition(&url(&directory)).await, Condition::New);
     assert!(files(directory.path()).is_empty());

@@ -23,7 +23,7 @@ async fn backdate(fixture: &Fixture, alert: &Alert, by: Duration) {
 }
 
 #[tokio::test]
-async fn nothing_holds_of_a_message_whose_intake_is_dropped() {
+async fn a_dropped_intake_stores_nothing() {
     let fixture = Fixture::new().await;
     let mut intake = fixture.store.intake().await.unwrap();
     let alert = intake.add_alert(&new_alert("m1"), AlertState::Queued).await.unwrap().unwrap();
@@ -35,7 +35,7 @@ async fn nothing_holds_of_a_message_whose_intake_is_dropped() {
 }
 
 #[tokio::test]
-async fn all_of_a_message_holds_once_it_is_committed_and_the_workers_are_woken() {
+async fn a_committed_intake_stores_everything_and_wakes_the_workers() {
     let fixture = Fixture::new().await;
     let mut changes = fixture.store.changes();
     changes.mark_unchanged();
@@ -69,14 +69,14 @@ async fn a_message_alerts_once_for_each_trigger() {
 }
 
 #[tokio::test]
-async fn a_suppressed_alert_takes_the_place_of_its_message_too() {
+async fn a_suppressed_alert_also_occupies_the_key_of_its_message() {
     let fixture = Fixture::new().await;
     fixture.add(&new_alert("m1"), AlertState::Suppressed).await.unwrap();
     assert_eq!(fixture.add(&new_alert("m1"), AlertState::Queued).await, None);
 }
 
 #[tokio::test]
-async fn a_trigger_is_quiet_in_a_room_for_so_long_after_it_alerted_there() {
+async fn a_cooldown_applies_to_one_trigger_in_one_room() {
     let fixture = Fixture::new().await;
     assert!(!quiet_for(&fixture, HOUR, "signl4", ROOM).await);
     let alert = fixture.alert("m1").await;
@@ -89,7 +89,7 @@ async fn a_trigger_is_quiet_in_a_room_for_so_long_after_it_alerted_there() {
 }
 
 #[tokio::test]
-async fn alerts_that_paged_nobody_keep_no_trigger_quiet() {
+async fn alerts_that_paged_nobody_start_no_cooldown() {
     let fixture = Fixture::new().await;
     let paged = fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
@@ -103,7 +103,7 @@ async fn alerts_that_paged_nobody_keep_no_trigger_quiet() {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_set_back_keeps_no_trigger_quiet() {
+async fn a_clock_set_back_does_not_prolong_a_cooldown() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
     sqlx::query("UPDATE alert SET created_at = created_at + 7200000 WHERE id = $1")

@@ -178,7 +178,7 @@ async fn an_event_that_another_process_stores_wakes_this_one() {
 }
 
 #[tokio::test]
-async fn a_store_whose_connections_the_server_closes_goes_on() {
+async fn a_store_survives_closed_connections() {
     const CLOSE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
         WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let Some(_) = server() else { return };

@@ -16,7 +16,7 @@ fn long_ago() -> Timestamp {
 }
 
 #[tokio::test]
-async fn what_still_waits_is_never_removed_however_old() {
+async fn waiting_rows_are_never_deleted() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
     fixture.put(&reply("t1", "waits")).await;
@@ -26,7 +26,7 @@ async fn what_still_waits_is_never_removed_however_old() {
 }
 
 #[tokio::test]
-async fn what_is_settled_goes_once_it_is_old_enough_and_not_sooner() {
+async fn settled_rows_are_deleted_at_their_age_and_not_sooner() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;

@@ -43,7 +43,7 @@ async fn a_store_in_which_nothing_waits_has_no_depth() {
 }
 
 #[tokio::test]
-async fn each_queue_tells_how_much_waits_since_when_and_why() {
+async fn each_queue_shows_how_much_waits_since_when_and_why() {
     let fixture = Fixture::new().await;
     for message in ["m1", "m2", "m3"] {
         fixture.alert(message).await;
@@ -59,7 +59,7 @@ async fn each_queue_tells_how_much_waits_since_when_and_why() {
 }
 
 #[tokio::test]
-async fn the_inbox_tells_how_much_waits_and_since_when() {
+async fn the_inbox_shows_how_much_waits_and_since_when() {
     let fixture = Fixture::new().await;
     let before = Timestamp::now() - 1.second();
     for id in ["n1", "n2"] {

@@ -77,7 +77,7 @@ async fn an_outcome_that_the_disk_has_no_space_for_is_settled_whole_later() {
 }
 
 #[tokio::test]
-async fn reading_goes_on_while_the_disk_is_full() {
+async fn reading_continues_while_the_disk_is_full() {
     let fixture = Fixture::on_sqlite().await;
     fixture.alert("m1").await;
     fixture.fill_disk().await;

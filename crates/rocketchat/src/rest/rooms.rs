@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_message_is_read_where_it_is_readable_and_the_rooms_own() {
+    fn the_last_message_is_read_if_it_is_readable_and_of_that_room() {
         let last = |last: Value| {
             let server = "https://chat.example.com".parse().unwrap();
             let room = json!({"_id": "r1", "t": "c", "lastMessage": last});

@@ -220,7 +220,7 @@ mod tests {
         #![proptest_config(repeatable(2_000))]
 
         #[test]
-        fn whatever_one_document_is_the_others_are_read(at in any::<usize>(), with in any_json()) {
+        fn an_unreadable_document_does_not_affect_the_others(at in any::<usize>(), with in any_json()) {
             let bad = mutated(document("bad", 2), at, &with);
             let page = page(&json!({"result": {"updated": [document("a", 1), bad, document("b", 3)]}}).to_string());
             prop_assert!(ids(&page).contains(&"a") && ids(&page).contains(&"b"));

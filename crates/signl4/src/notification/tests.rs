@@ -126,7 +126,7 @@ fn any_event_may_carry_a_note() {
 }
 
 #[test]
-fn an_escalation_names_its_team_where_it_has_a_name() {
+fn an_escalation_names_its_team_if_the_team_has_a_name() {
     let team = |team: Value| parse(&json!({"eventType": 202, "team": team})).team;
     assert_eq!(team(json!({"id": "t", "name": "Network"})).as_deref(), Some("Network"));
     assert_eq!(team(json!({"id": "t"})), None);

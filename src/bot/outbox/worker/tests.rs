@@ -107,7 +107,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn a_row_that_makes_the_bot_panic_is_given_up_and_told_and_the_others_are_delivered() {
+async fn a_row_that_panics_is_given_up_and_reported_and_the_others_are_delivered() {
     let scene = Scene::with(&["panic", "one", "two"]).await;
     scene.wait_until_left(0).await;
     assert_eq!(scene.times("panic"), usize::try_from(MOST_PANICS).unwrap());
