@@ -59,7 +59,7 @@ pub struct Readiness {
     pub missing: Vec<String>,
     /// Why people may not be paged although the bot runs.
     pub warnings: Vec<Warning>,
-    /// The replica that is active; absent where the bot has no replicas.
+    /// The replica that is active; absent if the bot has no replicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<String>,
 }
@@ -206,7 +206,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) role: Role,
     /// Since how long this active replica has had no lease, and why.
     pub(crate) lost_lease: Option<(Duration, Option<String>)>,
-    /// The replica that is active, where there may be several.
+    /// The replica that is active, if there may be several.
     pub(crate) active: Option<String>,
     pub(crate) health: &'a Health,
     pub(crate) watched: Vec<Watched<'a>>,

@@ -239,7 +239,7 @@ fn the_demo_starts_without_system_certificates() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // The lines end where the demo does.
+    // The lines end when the demo does.
     let reported = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
     let found = reported.into_iter().any(|line| line.contains("http://127.0.0.1:"));
     demo.kill().unwrap();

@@ -52,7 +52,7 @@ fn no_panel_of_the_dashboard_lies_on_another_one() {
     }
 }
 
-/// /bin/kill, for one, is missing where Debian's procps is not installed.
+/// /bin/kill, for one, is missing if Debian's procps is not installed.
 #[test]
 fn the_unit_starts_nothing_but_the_bot_and_the_shell() {
     let commands = UNIT.lines().filter_map(|line| line.strip_prefix("Exec")?.split_once('='));

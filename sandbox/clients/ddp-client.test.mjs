@@ -84,7 +84,7 @@ for (const habit of [undefined, 'streamer']) {
       const sdk = await connect();
       const login = sdk.account.loginWithToken(chat.bot.token);
       if (habit === 'streamer') {
-        // A known weakness of the library: the streamer leaves `tokenExpires` out where there is none.
+        // A known weakness of the library: the streamer leaves `tokenExpires` out if there is none.
         await assert.rejects(login, TypeError);
       } else {
         assert.equal((await login).id, chat.bot.id);

@@ -592,7 +592,7 @@ pub fn fast_rounds() -> Tempo {
 pub struct FakeClock(PathBuf);
 
 impl FakeClock {
-    /// For every bot that is started from now on. `None` where `LIBFAKETIME` does not name `libfaketimeMT.so.1`.
+    /// For every bot that is started from now on. `None` if `LIBFAKETIME` does not name `libfaketimeMT.so.1`.
     pub fn of(harness: &mut Harness) -> Option<Self> {
         let library = std::env::var("LIBFAKETIME").ok()?;
         let file = harness.path("clock");
@@ -708,7 +708,7 @@ impl Bot {
         assert!(ended.is_none(), "{ended:?}:\n{}", self.log());
     }
 
-    /// How it ended, where it has.
+    /// How it ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }

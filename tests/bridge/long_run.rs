@@ -1,7 +1,7 @@
 //! Days of ordinary traffic, with daily restarts of everything: the bot's memory and its store must not grow, and every match
 //! pages once.
 //!
-//! Three days take 45 minutes where the clock of the whole test runs faster. Build it first, and let nothing else delay it: at
+//! Three days take 45 minutes if the clock of the whole test runs faster. Build it first, and let nothing else delay it: at
 //! this pace a tenth of a second counts as ten seconds.
 //!
 //! ```sh

@@ -79,7 +79,7 @@ struct Networks {
 }
 
 impl Networks {
-    /// `None` where this machine has no network namespaces for us.
+    /// `None` if this machine has no network namespaces for us.
     fn new() -> Option<Self> {
         let networks = Self { id: rand::random() };
         let id = networks.id;

@@ -128,7 +128,7 @@ impl Soak {
         self.rng.random_range(0..self.replicas.len())
     }
 
-    /// Notes that the answers of calls may be lost, where the replica makes any.
+    /// Notes that the answers of calls may be lost, if the replica makes any.
     fn interrupt(&mut self, replica: usize, calls_go_on: Duration) {
         if self.replicas[replica].was_active() {
             self.interruptions.push(Interruption { calls_go_on, ..Interruption::now() });

@@ -35,7 +35,7 @@ impl GeneratedFrames {
         let words: Vec<&str> = WORDS.split_whitespace().collect();
         let mut generated = Self { bytes: Vec::new(), ends: Vec::new(), times: Vec::new() };
         for _ in 0..count {
-            // Room 0 has none of them: where it alone is watched, no message is.
+            // Room 0 gets none of them: if only that room is watched, no message is.
             let room = random.random_range(1..rooms);
             let length = random.random_range(3..40);
             let text: Vec<&str> = (0..length).filter_map(|_| words.choose(&mut random).copied()).collect();

@@ -38,7 +38,7 @@ pub enum Reference {
 pub struct Bench {
     pub scratch: PathBuf,
     pub node: PathBuf,
-    /// `None` where its programs are missing.
+    /// `None` if its programs are missing.
     pub postgres: Option<Postgres>,
     /// The frames by their number of rooms.
     pub frames: HashMap<usize, GeneratedFrames>,
@@ -168,7 +168,7 @@ impl Bench {
     }
 }
 
-/// The room that the marker is written in: the only one that is watched where not all are.
+/// The room that the marker is written in: the only one that is watched, unless all are.
 fn marker_room(setting: Setting) -> usize {
     usize::from(setting.watches_all)
 }

@@ -28,7 +28,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts a server that syncs its commits and keeps its files below `scratch`. `None` where its programs are missing.
+    /// Starts a server that syncs its commits and keeps its files below `scratch`. `None` if its programs are missing.
     pub async fn start(root: &Path, scratch: &Path) -> Result<Option<Self>, Failure> {
         let mut command = Command::new(root.join("tests/postgres.sh"));
         command.arg("--durable").arg(scratch).args(["sh", "-c", DATABASES]);

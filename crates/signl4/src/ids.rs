@@ -33,15 +33,15 @@ macro_rules! text_id {
 }
 
 impl EventId {
-    /// Whether this name was made after the other one, by SIGNL4's clock. `false` where one of them does not tell.
+    /// Whether this ID was made after the other one, by SIGNL4's clock. `false` if one of them does not show it.
     ///
-    /// A name begins with a number that counts down, by the documented samples: 100 ns to the end of the year 9999. Nothing
-    /// documents it, so this may at most rule a guess out.
+    /// An ID begins with a number that counts down, by the documented samples: 100 ns to the end of the year 9999. Nothing
+    /// documents it, so use it at most to rule out a guess.
     pub fn is_newer_than(&self, other: &Self) -> bool {
         self.newer_by(other).is_some()
     }
 
-    /// How long after the other one this name was made. `None` where it was not, or where one of them does not tell.
+    /// How long after the other one this ID was made. `None` if it was not, or if one of them does not show it.
     pub fn newer_by(&self, other: &Self) -> Option<Duration> {
         let ticks = other.countdown()?.checked_sub(self.countdown()?).filter(|ticks| *ticks > 0)?;
         Some(Duration::from_micros(ticks / 10))

@@ -140,7 +140,7 @@ impl Notification {
         })
     }
 
-    /// The ID of what may be no notification: its top-level `id` where that can be read, or else a digest of the body.
+    /// The ID of what may be no notification: its top-level `id` if that can be read, or else a digest of the body.
     pub fn id_of(body: &[u8]) -> NotificationId {
         lenient_json::read(body).ok().and_then(|value| id_in(&value)).unwrap_or_else(|| digest(body))
     }

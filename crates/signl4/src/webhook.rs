@@ -126,7 +126,7 @@ impl WebhookUrl {
         self.0.scheme() == "https"
     }
 
-    /// Why it may not be the webhook of a team; `None` where nothing speaks against it. A relay has any path; SIGNL4 has one
+    /// Why it may not be the webhook of a team; `None` if nothing speaks against it. A relay has any path; SIGNL4 has one
     /// for webhooks.
     pub fn doubt(&self) -> Option<Doubt> {
         const WEBSITES: [&str; 5] = ["www", "account", "docs", "support", "mail"];
@@ -168,7 +168,7 @@ impl std::fmt::Debug for WebhookUrl {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RaiseError {
     /// 429: nothing was raised, and nothing will be for a while.
-    /// Wait this long: until `X-RateLimit-Reset`, or 15 s where the answer names no time.
+    /// Wait this long: until `X-RateLimit-Reset`, or 15 s if the answer names no time.
     #[error("SIGNL4 throttles for {} s", .0.as_secs())]
     Throttled(Duration),
     /// SIGNL4 refuses the call, and would refuse it again: 400, 404 and the rest of the 4xx.
@@ -225,8 +225,8 @@ impl WebhookClient {
         Ok(Self { http, on_error: Arc::new(|_: &str| {}) })
     }
 
-    /// Calls `hook` for each call that fails, with the status (`"503"`), `html` where a web page came with a status of
-    /// success, or `connect`, `timeout` or `broken` where no answer came.
+    /// Calls `hook` for each call that fails, with the status (`"503"`), `html` if a web page came with a status of
+    /// success, or `connect`, `timeout` or `broken` if no answer came.
     #[must_use]
     pub fn on_http_error(self, hook: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { on_error: Arc::new(hook), ..self }
@@ -338,7 +338,7 @@ fn refusal(status: StatusCode, wait: Duration, body: &[u8], url: &WebhookUrl) ->
     }
 }
 
-/// The error's own words (`{code,message,…}`), shortened; nothing where the body is no such object.
+/// The error's own words (`{code,message,…}`), shortened; nothing if the body is no such object.
 fn detail(body: &[u8], url: &WebhookUrl) -> String {
     let answer = lenient_json::read(body).unwrap_or_default();
     match lenient_json::text(lenient_json::field(&answer, "message")) {
@@ -361,7 +361,7 @@ fn pause_of(headers: &HeaderMap, now: Timestamp) -> Duration {
     }
 }
 
-/// How long to pause after a call that was accepted, where `X-RateLimit-Remaining` says that it was the last one. Not
+/// How long to pause after a call that was accepted, if `X-RateLimit-Remaining` says that it was the last one. Not
 /// longer than the limits per minute ask for: a 429 tells about the others. Where there is no limit nothing remains of
 /// it either.
 fn last_allowed(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {

@@ -104,7 +104,7 @@ impl BotWatch {
         self.status.borrow().clone()
     }
 
-    /// Waits for the next change; forever where there is no bot.
+    /// Waits for the next change; forever if there is no bot.
     pub(super) async fn changed(&mut self) {
         if self.status.changed().await.is_err() {
             std::future::pending::<()>().await;

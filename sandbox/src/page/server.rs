@@ -62,7 +62,7 @@ impl Page {
     /// Serves the page of these two simulators.
     ///
     /// # Errors
-    /// [`PageError::Bind`] where the address cannot be listened on.
+    /// [`PageError::Bind`] if the address cannot be listened on.
     pub async fn start(options: PageOptions, chat: RocketChat, signl4: Signl4) -> Result<Self, PageError> {
         let bind_error = |source| PageError::Bind { address: options.bind, source };
         let listener = TcpListener::bind(options.bind).await.map_err(bind_error)?;

@@ -55,7 +55,7 @@ const HANDLED: &[&str] = &[
 ];
 
 impl World {
-    /// Sends a client's message. `None` where a message with this `_id` exists: the server does nothing then, and answers
+    /// Sends a client's message. `None` if a message with this `_id` exists: the server does nothing then, and answers
     /// with nothing.
     pub(super) fn send(&mut self, user_id: &str, message: &Value) -> Result<Option<Message>, Refusal> {
         if self.system_kind(message) {

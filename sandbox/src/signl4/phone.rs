@@ -27,7 +27,7 @@ pub enum ActionError {
     },
 }
 
-/// Each step with an alert fails with an [`ActionError`] where its alert or its user does not exist, or where the alert's
+/// Each step with an alert fails with an [`ActionError`] if its alert or its user does not exist, or if the alert's
 /// state does not allow it.
 impl Signl4 {
     /// `user` takes the alert: event 201 with status 2.

@@ -79,7 +79,7 @@ impl Signl4 {
             listener.local_addr().map_err(|source| StartError::Bind { address: options.bind, source })?;
         // Another part of the process may have chosen a provider already; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // Only plain http on loopback is called. Looking for the system's authorities fails where there are none, as in an
+        // Only plain http on loopback is called. Looking for the system's authorities fails if there are none, as in an
         // empty container image.
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]);
         let http = http.build().map_err(StartError::Client)?;
