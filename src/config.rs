@@ -74,9 +74,8 @@ impl Config {
         if report.count() > 0 {
             sources.note_missing_file(&report);
         }
-        let exposed_files = report.exposed_files.take();
         match (report.into_errors(), config) {
-            (None, Some(config)) => Ok(Self { exposed_files, ..config }),
+            (None, Some(config)) => Ok(config),
             (errors, _) => Err(errors.unwrap_or_default()),
         }
     }
@@ -85,7 +84,8 @@ impl Config {
 /// A value that has a default is there even if it is invalid: every problem in the report makes the loading fail.
 fn read(mut root: Section<'_>) -> Option<Config> {
     let rocketchat = rocketchat::read(root.table("rocketchat"));
-    let (signl4, team_names) = signl4::read(root.table("signl4"));
+    let mut team_names = Vec::new();
+    let signl4 = signl4::read(root.table("signl4"), &mut team_names);
     let listener = listener::read(root.table("listener"));
     let admin = listener::read_admin(root.table("admin"), listener.as_ref().map(|listener| listener.bind));
     let catch_up = rocketchat.as_ref().map_or(Duration::ZERO, |rocketchat| rocketchat.catch_up);
@@ -101,6 +101,6 @@ fn read(mut root: Section<'_>) -> Option<Config> {
         store,
         replies,
         triggers: triggers?,
-        exposed_files: BTreeSet::new(),
+        exposed_files: root.report.exposed_files.take(),
     })
 }

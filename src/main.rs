@@ -1,12 +1,12 @@
 //! The command line: parses it, runs one command, and reports its error in one line.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use signl4_rocketchat::{
     bot::Tempo,
-    command::{self, CheckOptions, CopyOptions, Failure, InitOptions},
+    command::{self, CheckOptions, ConfigFile, CopyOptions, Failure, InitOptions, TestOptions},
     logging::{self, LogFormat},
 };
 
@@ -21,13 +21,6 @@ struct Arguments {
     command: Command,
 }
 
-#[derive(Debug, clap::Args)]
-struct ConfigFile {
-    /// The configuration file. By default ./bot.toml, if it exists. The environment overrides it.
-    #[arg(long, env = "SIGNL4_BOT_CONFIG", value_name = "bot.toml")]
-    config: Option<PathBuf>,
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Create a bot.toml: ask for what it needs, and try each answer.
@@ -35,28 +28,9 @@ enum Command {
     /// Run the bot.
     Run(ConfigFile),
     /// Try everything that `run` needs, without paging anybody, and say how to fix what does not work.
-    Check {
-        #[command(flatten)]
-        options: CheckOptions,
-        #[command(flatten)]
-        file: ConfigFile,
-    },
+    Check(CheckOptions),
     /// Show which trigger a text would match and what would be sent. Sends nothing without --send.
-    Test {
-        /// The text of the message.
-        text: String,
-        /// The message's room: a name as people see it, or id:…. By default any room that a trigger watches.
-        #[arg(long)]
-        room: Option<String>,
-        /// The author: a username, id:… or name:…. By default an author that the trigger accepts.
-        #[arg(long)]
-        user: Option<String>,
-        /// Page for real, with a text that says it is a test, and wait for SIGNL4 to call back.
-        #[arg(long)]
-        send: bool,
-        #[command(flatten)]
-        file: ConfigFile,
-    },
+    Test(TestOptions),
     /// Manage the store.
     Store {
         #[command(subcommand)]
@@ -85,12 +59,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum StoreCommand {
     /// Copy a store into an empty one, to move an installation between SQLite and PostgreSQL. No bot may run on either.
-    Copy {
-        #[command(flatten)]
-        options: CopyOptions,
-        #[command(flatten)]
-        file: ConfigFile,
-    },
+    Copy(CopyOptions),
 }
 
 // Two threads are plenty, and each one more of a large machine costs memory.
@@ -110,13 +79,9 @@ async fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Run(file) => command::run(file.config, Tempo::default()).await,
         Command::Init(options) => command::init(*options).await,
-        Command::Check { options, file } => command::check(file.config, &options).await,
-        Command::Test { text, room, user, send, file } => {
-            command::test(file.config, &text, room.as_deref(), user.as_deref(), send).await
-        }
-        Command::Store { command: StoreCommand::Copy { options, file } } => {
-            command::copy_store(file.config, options).await
-        }
+        Command::Check(options) => command::check(options).await,
+        Command::Test(options) => command::test(options).await,
+        Command::Store { command: StoreCommand::Copy(options) } => command::copy_store(options).await,
         Command::Health(file) => command::health(file.config).await,
         Command::Demo { port } => command::demo(port).await,
         Command::Completions { shell } => command::completions(Arguments::command(), shell),

@@ -1,14 +1,13 @@
 //! `check`: tries everything that `run` needs, without paging anybody.
 
 use std::io::{IsTerminal, stderr};
-use std::path::PathBuf;
 
-use super::Failure;
+use super::{ConfigFile, Failure};
 use crate::check::{Look, PublicUrl, examine, json, print};
 use crate::config::{Config, Sources};
 
 /// The options of `check`.
-#[derive(Clone, Debug, Default, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct CheckOptions {
     /// Print one JSON object instead of a table.
     #[arg(long)]
@@ -16,6 +15,8 @@ pub struct CheckOptions {
     /// The address at which SIGNL4 reaches the listener, without /signl4/…: also try whether the running bot answers there.
     #[arg(long, value_name = "https://bot.example.com", value_parser = PublicUrl::parse)]
     public_url: Option<PublicUrl>,
+    #[command(flatten)]
+    file: ConfigFile,
 }
 
 /// Prints the report.
@@ -23,8 +24,8 @@ pub struct CheckOptions {
 /// # Errors
 /// When the configuration is wrong, or [`Failure::Reported`] if the bot could not do everything that it asks for.
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "output of the command")]
-pub async fn check(path: Option<PathBuf>, options: &CheckOptions) -> Result<(), Failure> {
-    let config = Config::load(&Sources::of_process_or_service(path))?;
+pub async fn check(options: CheckOptions) -> Result<(), Failure> {
+    let config = Config::load(&Sources::of_process_or_service(options.file.config))?;
     if stderr().is_terminal() {
         eprintln!("Trying what the bot needs, without paging anybody. A slow server may take a minute.\n");
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
-    Failure,
+    ConfigFile, Failure,
     send_test::{failed, send},
     stand_in::{STAND_INS, author, author_of, message, room_of},
 };
@@ -28,24 +28,37 @@ const NAME_WITHIN: Duration = Duration::from_secs(5);
 /// The first keys of an event as shown. The others follow by name, with SIGNL4's control parameters last.
 const FIRST: [&str; 5] = ["title", "message", "user", "channel", "link"];
 
-/// Prints what a message with this text would do. With `pages`, the event is sent, marked as a test.
+/// The options of `test`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TestOptions {
+    /// The text of the message.
+    text: String,
+    /// The message's room: a name as people see it, or id:…. By default any room that a trigger watches.
+    #[arg(long)]
+    room: Option<String>,
+    /// The author: a username, id:… or name:…. By default an author that the trigger accepts.
+    #[arg(long)]
+    user: Option<String>,
+    /// Page for real, with a text that says it is a test, and wait for SIGNL4 to call back.
+    #[arg(long)]
+    send: bool,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// Prints what a message with this text would do. With `--send`, the event is sent, marked as a test.
 ///
 /// # Errors
-/// When the configuration or the room is invalid. With `pages`, also if no trigger matches, SIGNL4 does not accept the
+/// When the configuration or the room is invalid. With `--send`, also if no trigger matches, SIGNL4 does not accept the
 /// event, or it does not call back.
-pub async fn test(
-    path: Option<PathBuf>,
-    text: &str,
-    room: Option<&str>,
-    user: Option<&str>,
-    pages: bool,
-) -> Result<(), Failure> {
-    let config = Config::load(&Sources::of_process_or_service(path))?;
-    let own = match user {
+pub async fn test(options: TestOptions) -> Result<(), Failure> {
+    let TestOptions { text, room, user, send: pages, file } = options;
+    let config = Config::load(&Sources::of_process_or_service(file.config))?;
+    let own = match &user {
         Some(_) => own_name(&config.rocketchat).await,
         None => None,
     };
-    let mut report = report(&config, text, room, user, own.as_deref())?;
+    let mut report = report(&config, &text, room.as_deref(), user.as_deref(), own.as_deref())?;
     if !pages {
         let _ = writeln!(report.text, "\nThis was a dry run: nothing was sent. {STAND_INS}");
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::Failure;
+use super::{ConfigFile, Failure};
 use crate::{
     config::{Config, Sources, values},
     store::{Store, StoreUrl},
@@ -25,6 +25,8 @@ pub struct CopyOptions {
     /// A file with the URL of the store to copy to, so that a password in it is not visible.
     #[arg(long, value_name = "FILE")]
     to_file: Option<PathBuf>,
+    #[command(flatten)]
+    file: ConfigFile,
 }
 
 /// Copies a store that no bot runs on into an empty one.
@@ -32,10 +34,10 @@ pub struct CopyOptions {
 /// # Errors
 /// Why nothing was copied.
 #[expect(clippy::print_stdout, reason = "output of the command")]
-pub async fn copy_store(path: Option<PathBuf>, options: CopyOptions) -> Result<(), Failure> {
+pub async fn copy_store(options: CopyOptions) -> Result<(), Failure> {
     let from = match url("--from", options.from, options.from_file)? {
         Some(url) => url,
-        None => Config::load(&Sources::of_process_or_service(path))?.store.url,
+        None => Config::load(&Sources::of_process_or_service(options.file.config))?.store.url,
     };
     let to = url("--to", options.to, options.to_file)?;
     let to = to.ok_or_else(|| Failure::Usage("--to is missing".to_owned()))?;

@@ -127,15 +127,8 @@ pub(super) struct Leftover {
     pub(super) name: String,
     /// The path of its table with indices, as in `signl4.team.0`.
     pub(super) table: String,
-    /// The keys of its table, without their path.
-    pub(super) siblings: Vec<&'static str>,
-}
-
-impl Leftover {
     /// The similar key of the same table.
-    fn sibling(&self) -> Option<&'static str> {
-        closest(&self.name, self.siblings.iter().copied())
-    }
+    pub(super) sibling: Option<&'static str>,
 }
 
 impl Report {
@@ -180,8 +173,11 @@ impl Report {
     /// All problems, those of the file in its order; `None` if there are none.
     pub(super) fn into_errors(self) -> Option<ConfigErrors> {
         for leftover in self.leftovers.take() {
-            if let Some(meant) = leftover.sibling() {
-                self.forget_missing(&leftover.location, &leftover.name, meant);
+            // A misspelled key is reported once, as unknown, and not as missing too.
+            if let Some(meant) = leftover.sibling {
+                let table = leftover.location.key.strip_suffix(&leftover.name).unwrap_or_default();
+                let meant = format!("{table}{meant}");
+                self.found.borrow_mut().retain(|found| !found.missing.contains(&meant));
             }
             let fault = self.unknown_key(&leftover);
             self.note(&leftover.location, fault);
@@ -204,13 +200,6 @@ impl Report {
         };
         let problems: Vec<Problem> = found.into_iter().map(problem).collect();
         (!problems.is_empty()).then_some(ConfigErrors { problems })
-    }
-
-    /// A misspelled key is reported once, as unknown, and not as missing too.
-    fn forget_missing(&self, unknown: &Location, name: &str, meant: &str) {
-        let table = unknown.key.strip_suffix(name).unwrap_or_default();
-        let meant = format!("{table}{meant}");
-        self.found.borrow_mut().retain(|found| !found.missing.contains(&meant));
     }
 
     fn unknown_key(&self, unknown: &Leftover) -> Fault {
@@ -243,7 +232,7 @@ impl Report {
         if let Some(known) = known.iter().find(|known| flat(known) == path) {
             return Some(known.clone());
         }
-        if let Some(sibling) = unknown.sibling() {
+        if let Some(sibling) = unknown.sibling {
             return Some(join(&unknown.table, sibling));
         }
         let last = |path: &String| path.rsplit('.').next().unwrap_or_default().to_owned();

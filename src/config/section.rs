@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::report::{Fault, Leftover, Location, Report, fault, join, quoted, variable_of};
+use super::report::{Fault, Leftover, Location, Report, closest, fault, join, quoted, variable_of};
 use super::source::{Node, Origin, Table, Value, parse_inline};
 
 /// The longest duration, about ten years: a longer one is a typing error.
@@ -216,11 +216,12 @@ impl<'r> Section<'r> {
 impl Drop for Section<'_> {
     fn drop(&mut self) {
         for (name, node) in std::mem::take(&mut self.entries) {
+            let sibling = closest(&name, self.asked.iter().copied());
             self.report.leftovers.borrow_mut().push(Leftover {
                 location: Location { origin: node.origin, key: join(&self.names.path, &name) },
                 name,
                 table: self.names.steps.clone(),
-                siblings: self.asked.clone(),
+                sibling,
             });
         }
     }

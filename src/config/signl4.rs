@@ -35,13 +35,13 @@ impl Signl4 {
     }
 }
 
-/// Reads the table, and the names of all its teams, some of which may have other problems.
-pub(super) fn read(mut section: Section<'_>) -> (Option<Signl4>, Vec<String>) {
+/// Reads the table, and adds the names of all its teams, some of which may have other problems.
+pub(super) fn read(mut section: Section<'_>, team_names: &mut Vec<String>) -> Option<Signl4> {
     let webhook_url = webhook(&mut section);
-    let (mut team_names, mut teams) = (Vec::new(), BTreeMap::new());
+    let mut teams = BTreeMap::new();
     for mut team in section.tables("team").unwrap_or_default() {
         team.require(&["name"], "name", r#""network""#);
-        let name = team.checked("name", |name| unique_name("team", name, &mut team_names));
+        let name = team.checked("name", |name| unique_name("team", name, team_names));
         let webhook = webhook(&mut team);
         teams.extend(name.zip(webhook));
     }
@@ -51,14 +51,8 @@ pub(super) fn read(mut section: Section<'_>) -> (Option<Signl4>, Vec<String>) {
     if let Some(setting) = retry_for.as_ref().filter(|setting| setting.value.is_zero()) {
         section.report.note(&setting.location, Fault::new("is zero", r#"write, for example, "24h""#));
     }
-    let signl4 = webhook_url.zip(api_url).map(|(webhook_url, api_url)| Signl4 {
-        webhook_url,
-        teams,
-        api_key,
-        api_url,
-        retry_for: retry_for.map_or(Duration::from_hours(24), |setting| setting.value),
-    });
-    (signl4, team_names)
+    let retry_for = retry_for.map_or(Duration::from_hours(24), |setting| setting.value);
+    Some(Signl4 { webhook_url: webhook_url?, teams, api_key, api_url: api_url?, retry_for })
 }
 
 fn webhook(section: &mut Section<'_>) -> Option<WebhookUrl> {

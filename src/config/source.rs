@@ -167,8 +167,8 @@ pub(super) enum Value {
     /// The text of an environment variable, whose type depends on the key.
     Untyped(String),
     Bool(bool),
-    Number,
-    Date,
+    /// No key has a value of this type.
+    Other(&'static str),
     List(Vec<Node>),
     Table(Table),
 }
@@ -181,8 +181,7 @@ impl Value {
         match self {
             Self::Text(_) | Self::Untyped(_) => "text",
             Self::Bool(_) => "true or false",
-            Self::Number => "a number",
-            Self::Date => "a date",
+            Self::Other(name) => name,
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
         }
@@ -224,8 +223,8 @@ fn convert(value: Spanned<DeValue<'_>>, origin: &impl Fn(usize) -> Origin) -> No
     let value = match value.into_inner() {
         DeValue::String(text) => Value::Text(text.into_owned()),
         DeValue::Boolean(flag) => Value::Bool(flag),
-        DeValue::Integer(_) | DeValue::Float(_) => Value::Number,
-        DeValue::Datetime(_) => Value::Date,
+        DeValue::Integer(_) | DeValue::Float(_) => Value::Other("a number"),
+        DeValue::Datetime(_) => Value::Other("a date"),
         DeValue::Array(items) => Value::List(items.into_iter().map(|item| convert(item, origin)).collect()),
         DeValue::Table(table) => Value::Table(convert_table(table, origin)),
     };
