@@ -38,19 +38,19 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 /// `{% tag ... %}`.
-static TAG: LazyLock<Regex> = LazyLock::new(|| {
-    #[expect(clippy::unwrap_used, reason = "a constant that the tests compile")]
-    Regex::new(r"(?s)\{%[-+]?\s*(\w*)\s*(.*?)\s*[-+]?%\}").unwrap()
-});
+static TAG: LazyLock<Regex> = LazyLock::new(|| regex(r"(?s)\{%[-+]?\s*(\w*)\s*(.*?)\s*[-+]?%\}"));
 
 /// What `for` may iterate over: a variable or a slice of it, and filters with at most one literal argument.
 static ITERATED: LazyLock<Regex> = LazyLock::new(|| {
-    #[expect(clippy::unwrap_used, reason = "a constant that the tests compile")]
-    Regex::new(
+    regex(
         r#"^\w+(\s*,\s*\w+)*\s+in\s+[\w.]+(\[[\d:\s-]*\])?(\s*\|\s*\w+(\(\s*('[^']*'|"[^"]*"|\d{0,3})\s*\))?)*$"#,
     )
-    .unwrap()
 });
+
+#[expect(clippy::unwrap_used, reason = "constants that the tests compile")]
+fn regex(constant: &str) -> Regex {
+    Regex::new(constant).unwrap()
+}
 
 /// A text with variables, validated. It is compiled again when it is rendered, which is rare: the compiled form is large.
 #[derive(Clone, Debug)]

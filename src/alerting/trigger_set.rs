@@ -46,20 +46,19 @@ impl<'a> Unfound<'a> {
     ) -> Self {
         let mut unfound = Self::default();
         for pattern in patterns {
-            let is_none = |found: &dyn Fn(&Room) -> bool| !joined.clone().any(found);
+            let mut joined = joined.clone();
             match pattern {
                 RoomPattern::Any => {}
                 RoomPattern::Glob(..) => unfound.channels = true,
                 // A renamed room is known already, but another one may have its old name now.
-                RoomPattern::Name(name)
-                    if is_none(&|room| room.names().any(|other| same_name(other, name))) =>
-                {
-                    unfound.names.insert(name);
+                RoomPattern::Name(name) => {
+                    let is_found = joined.any(|room| room.names().any(|other| same_name(other, name)));
+                    unfound.names.extend((!is_found).then_some(name.as_str()));
                 }
-                RoomPattern::Id(id) if is_none(&|room| room.id == *id) => {
-                    unfound.ids.insert(id);
+                RoomPattern::Id(id) => {
+                    let is_found = joined.any(|room| room.id == *id);
+                    unfound.ids.extend((!is_found).then_some(id));
                 }
-                RoomPattern::Name(_) | RoomPattern::Id(_) => {}
             }
         }
         unfound

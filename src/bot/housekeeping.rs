@@ -6,14 +6,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::{
-    context::Context,
-    outbox::{Renderer, which},
-};
-use crate::{
-    alerting::{ReplyKind, ReplyWords},
-    store::StoreError,
-};
+use super::context::Context;
+use super::outbox::{Renderer, which};
+use crate::alerting::{ReplyKind, ReplyWords};
+use crate::store::StoreError;
 
 /// How often to look for late alerts, and for the time while it is in doubt.
 const LOOK: Duration = Duration::from_secs(5);

@@ -30,8 +30,8 @@ pub(super) struct Intake {
 }
 
 impl Intake {
-    pub(super) fn new(context: Context, seen: Arc<SeenTexts>, cursors: Cursors) -> Self {
-        let Context { store, rest, health, rooms, tempo, .. } = context;
+    pub(super) fn new(context: Context, cursors: Cursors) -> Self {
+        let Context { store, rest, health, rooms, seen, tempo, .. } = context;
         Self { store, rest, health, rooms, tempo, seen, cursors, warned: Mutex::default() }
     }
 

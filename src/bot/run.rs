@@ -2,40 +2,32 @@
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, watch},
-    task::{JoinError, JoinSet},
-    time::{sleep, timeout},
-};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{
-    context::Context,
-    events::Events,
-    housekeeping,
-    ingest::{Ingest, Rooms, SeenTexts, StreamFilter},
-    intake::Intake,
-    outbox::Outbox,
-    progress::Cursors,
-    saved_login::SavedLogin,
-    settings::{Current, Reloader},
-    view::view,
-};
-use crate::{
-    admin::{self, BotView},
-    config::Config,
-    health::{Condition, Health},
-    listener::{self, Access, CertificateError},
-    store::{BUSY_TIMEOUT, Store, StoreError},
-    telemetry,
-};
-use rocketchat::{
-    Account, Connector, ConnectorError, LoginError,
-    realtime::{ConnectionState, Realtime, Timing},
-    rest::RestClient,
-};
+use super::context::Context;
+use super::events::Events;
+use super::housekeeping;
+use super::ingest::{Ingest, Rooms, StreamFilter};
+use super::intake::Intake;
+use super::outbox::Outbox;
+use super::progress::Cursors;
+use super::saved_login::SavedLogin;
+use super::settings::{Current, Reloader};
+use super::view::view;
+use crate::admin::{self, BotView};
+use crate::config::Config;
+use crate::health::{Condition, Health};
+use crate::listener::{self, Access, CertificateError};
+use crate::store::{BUSY_TIMEOUT, Store, StoreError};
+use crate::telemetry;
+use rocketchat::realtime::{ConnectionState, Realtime, Timing};
+use rocketchat::rest::RestClient;
+use rocketchat::{Account, Connector, ConnectorError, LoginError};
 use signl4::WebhookClient;
 
 /// How long the parts have to finish their work when the bot is stopped.
@@ -155,7 +147,6 @@ pub struct Bot {
 struct Work {
     webhooks: WebhookClient,
     realtime: Realtime,
-    seen: Arc<SeenTexts>,
 }
 
 impl Bot {
@@ -180,10 +171,9 @@ impl Bot {
         let (admin_token, current) = (config.admin.token.clone(), Current::new(config));
         let rooms = Arc::new(Rooms::new(current.now()));
         let (rest, health) = (RestClient::new(account.clone()), Health::default());
-        let context = Context { store, current, rooms, rest, health, tempo };
-        let seen = Arc::new(SeenTexts::default());
-        let filter =
-            StreamFilter { context: context.clone(), seen: seen.clone(), looked_at: telemetry::start() };
+        let seen = Arc::default();
+        let context = Context { store, current, rooms, seen, rest, health, tempo };
+        let filter = StreamFilter { context: context.clone(), looked_at: telemetry::start() };
         let timing = context.tempo.realtime.clone();
         let realtime = Realtime::new(account).with_timing(timing).with_filter(Arc::new(filter));
         let mut bot = Self {
@@ -194,7 +184,7 @@ impl Bot {
             context,
             listener,
             admin,
-            work: Some(Work { webhooks, realtime, seen }),
+            work: Some(Work { webhooks, realtime }),
         };
         let (store, view) = (bot.context.store.clone(), bot.view.clone());
         bot.part("public listener", listener::serve(public, access.subscribe(), store, bot.cancel.clone()));
@@ -209,7 +199,7 @@ impl Bot {
 
     /// Starts what only the active replica does.
     async fn start_work(&mut self) -> Result<(), StoreError> {
-        let Some(Work { webhooks, realtime, seen }) = self.work.take() else { return Ok(()) };
+        let Some(Work { webhooks, realtime }) = self.work.take() else { return Ok(()) };
         let context = self.context.clone();
         context.store.recover().await?;
         // The directory and the intake begin with the same settings. A reload after this is a change for both.
@@ -226,7 +216,7 @@ impl Bot {
         self.abortable_part("housekeeping", housekeeping::run(context.clone()));
         let cursors = Cursors::load(context.store.clone()).await?;
         let (sender, events) = mpsc::channel(EVENTS);
-        let intake = Intake::new(context.clone(), seen, cursors);
+        let intake = Intake::new(context.clone(), cursors);
         self.abortable_part("intake of messages", Ingest::new(intake, (settings, changes)).run(events));
         let account =
             report_account(context.rest.account().clone(), realtime.state(), context.health.clone());

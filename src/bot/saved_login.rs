@@ -6,19 +6,15 @@
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use ring::{
-    aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey},
-    pbkdf2,
-};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+use ring::pbkdf2;
 use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::{
-    config,
-    store::{Store, StoreError},
-};
+use crate::config;
+use crate::store::{Store, StoreError};
 use rocketchat::{Account, Credentials, Identity, Login, UserId};
 
 /// What one guess of the password costs, for who has the store: OWASP's advice for PBKDF2 with HMAC-SHA-256.

@@ -31,19 +31,19 @@ pub(super) struct Session {
 
 impl Session {
     /// A session that began at `begun`. If the store was slow, that is earlier than the bot notices it.
-    pub(super) fn new(me: UserId, begun: Instant, account: Arc<Account>, settings: Arc<Settings>) -> Self {
-        Self { me, begun, settings, account, is_polling: false, listed: AtomicBool::new(false) }
-    }
-
-    /// The same as a session without a stream.
-    pub(super) fn polling(self) -> Self {
-        Self { is_polling: true, ..self }
+    pub(super) fn new(
+        me: UserId,
+        begun: Instant,
+        account: Arc<Account>,
+        settings: Arc<Settings>,
+        is_polling: bool,
+    ) -> Self {
+        Self { me, begun, settings, account, is_polling, listed: AtomicBool::new(false) }
     }
 
     /// The same session under other settings.
     pub(super) fn under(&self, settings: Arc<Settings>) -> Self {
-        let new = Self::new(self.me.clone(), self.begun, self.account.clone(), settings);
-        Self { is_polling: self.is_polling, ..new }
+        Self::new(self.me.clone(), self.begun, self.account.clone(), settings, self.is_polling)
     }
 
     /// Whether the server has answered yet, and so reported its time.

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
-use crate::{
-    config::Config,
-    listener::{Access, CertificateError},
-};
+use crate::config::Config;
+use crate::listener::{Access, CertificateError};
 
 /// A configuration, and from when it applies.
 #[derive(Debug)]

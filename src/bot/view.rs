@@ -4,17 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{
-    context::Context,
-    ingest::{Known, Rooms},
-    outbox::{labels, team_label},
-    settings::Current,
-};
-use crate::{
-    admin::{BotView, Directory, QueueLabel, WatchedBy, WatchedRoom},
-    alerting::{RoomPattern, Trigger},
-    logging,
-};
+use super::context::Context;
+use super::ingest::{Known, Rooms};
+use super::outbox::{labels, team_label};
+use super::settings::Current;
+use crate::admin::{BotView, Directory, QueueLabel, WatchedBy, WatchedRoom};
+use crate::alerting::{RoomPattern, Trigger};
+use crate::logging;
 use rocketchat::{Room, RoomId, realtime::Realtime};
 
 /// The view of a bot that is starting now.
@@ -44,7 +40,7 @@ impl Directory for Names {
     }
 
     fn watched(&self) -> Vec<WatchedBy> {
-        let (settings, rooms) = (self.current.now(), self.rooms.all());
+        let (settings, rooms) = (self.current.now(), self.rooms.select(|known| known.watched));
         settings.config.triggers.iter().map(|trigger| watched_by(trigger, &rooms)).collect()
     }
 
@@ -54,7 +50,7 @@ impl Directory for Names {
 }
 
 fn watched_by(trigger: &Trigger, rooms: &[Arc<Known>]) -> WatchedBy {
-    let watched = rooms.iter().filter(|known| known.watched && trigger.watches(&known.room, known.joined));
+    let watched = rooms.iter().filter(|known| trigger.watches(&known.room, known.joined));
     let mut rooms: Vec<WatchedRoom> =
         watched.map(|known| WatchedRoom { room: known.room.clone(), joined: known.joined }).collect();
     rooms.sort_by(|one, other| {

@@ -1,10 +1,8 @@
 //! Copies a store, from one engine to the other or between two stores of one.
 
 use futures_util::StreamExt;
-use sqlx::{
-    Column, Executor, Row, ValueRef,
-    any::{AnyRow, AnyTypeInfoKind},
-};
+use sqlx::any::{AnyRow, AnyTypeInfoKind};
+use sqlx::{Column, Executor, Row, ValueRef};
 
 use super::{Condition, Store, StoreError, StoreUrl, engine::Tx};
 

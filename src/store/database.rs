@@ -1,25 +1,19 @@
 //! Opening the database, one bot at a time, and keeping it in shape.
 
-use std::{
-    path::Path,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::path::Path;
+use std::sync::{Arc, atomic::Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use sqlx::{Any, AnyPool, any::AnyArguments, query::Query};
 use tokio::sync::watch;
 
-use super::{
-    DeliveryId, StoreError, StoreUrl,
-    engine::{Guard, Guarded, Tx},
-    postgres,
-    replica::Replica,
-    rooms::SET_FACT,
-    rows::millis,
-    sqlite,
-};
+use super::engine::{Guard, Guarded, Tx};
+use super::replica::Replica;
+use super::rooms::SET_FACT;
+use super::rows::millis;
+use super::{DeliveryId, StoreError, StoreUrl, postgres, sqlite};
 
 /// How long a statement waits for another process, and a task for a connection.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

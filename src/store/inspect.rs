@@ -4,18 +4,13 @@
 //! belonged to root would lock the bot out.
 
 use jiff::Timestamp;
-use sqlx::{
-    AnyConnection, Connection,
-    migrate::{MigrateError, Migrator},
-};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{AnyConnection, Connection};
 
-use super::{
-    Queue, Store, StoreError, StoreUrl, postgres,
-    rooms::named_rooms,
-    rows::millis,
-    sqlite,
-    status::{Callbacks, LAST_ALERT_OF, LastAlert, callbacks},
-};
+use super::rooms::named_rooms;
+use super::rows::millis;
+use super::status::{Callbacks, LAST_ALERT_OF, LastAlert, callbacks};
+use super::{Queue, Store, StoreError, StoreUrl, postgres, sqlite};
 use crate::alerting::NamedRooms;
 
 /// How a store was found.

@@ -4,12 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{
-    Alert, AlertState, NewAlert, NewDelivery, Store, StoreError,
-    engine::Tx,
-    outbox,
-    rows::{key, millis, text},
-};
+use super::engine::Tx;
+use super::rows::{key, millis, text};
+use super::{Alert, AlertState, NewAlert, NewDelivery, Store, StoreError, outbox};
 use rocketchat::{MessageId, RoomId};
 
 pub(super) const PAGED_WITHIN: &str = "SELECT 1 FROM alert WHERE trigger_name = $1 AND room_id = $2 \

@@ -2,16 +2,12 @@
 
 use std::{pin::pin, time::Duration};
 
-use sqlx::{
-    AnyConnection, AnyPool, Connection, Executor,
-    any::AnyPoolOptions,
-    migrate::Migrator,
-    postgres::{PgListener, PgPoolOptions},
-};
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
+use sqlx::any::AnyPoolOptions;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgListener, PgPoolOptions};
+use sqlx::{AnyConnection, AnyPool, Connection, Executor};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::{Condition, PostgresUrl, StoreError, database::Held, engine::within, replica::Replica};

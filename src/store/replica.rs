@@ -5,27 +5,20 @@
 //! to SIGNL4 begins later than [`LEASE`] after the last heartbeat that was answered. So a replica that is stopped, hangs or is cut off
 //! stops by itself before another one starts, whatever the clocks of the machines say.
 
-use std::{
-    sync::atomic::{AtomicBool, AtomicI64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use sqlx::{Connection, Executor, PgConnection, migrate::MigrateError};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout},
-};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use super::{
-    PostgresUrl, Store, StoreError,
-    engine::{Tx, no_answer, within},
-    postgres::{LOCK, MIGRATIONS, SETTINGS, STATEMENT_LIMIT, listen},
-    rows::millis,
-};
+use super::engine::{Tx, no_answer, within};
+use super::postgres::{LOCK, MIGRATIONS, SETTINGS, STATEMENT_LIMIT, listen};
+use super::rows::millis;
+use super::{PostgresUrl, Store, StoreError};
 
 /// How often the active replica sends a query, and looks for events that a standby stored and that no notification told of.
 const HEARTBEAT: Duration = Duration::from_secs(2);
@@ -61,14 +54,20 @@ pub(super) struct Replica {
     name: String,
     /// The session that holds the lock, or tries to take it.
     pub(super) session: tokio::sync::Mutex<Option<PgConnection>>,
+    standing: Mutex<Standing>,
+}
+
+/// What a replica knows of its role.
+#[derive(Debug, Default)]
+struct Standing {
+    /// The term in which this process is active; `None` until it is.
+    term: Option<i64>,
     /// Whether it could not take the lock when it tried last.
-    has_failed: AtomicBool,
-    /// The term in which this process is active; 0 until it is.
-    term: AtomicI64,
+    has_failed: bool,
     /// Until when calls may begin.
-    lease: Mutex<Option<Instant>>,
+    lease: Option<Instant>,
     /// Why the last heartbeat failed, until one succeeds.
-    lost_because: Mutex<Option<String>>,
+    lost_because: Option<String>,
 }
 
 impl Replica {
@@ -80,20 +79,12 @@ impl Replica {
             _listening: listening,
             name: name(),
             session: tokio::sync::Mutex::default(),
-            has_failed: AtomicBool::new(false),
-            term: AtomicI64::new(0),
-            lease: Mutex::default(),
-            lost_because: Mutex::default(),
+            standing: Mutex::default(),
         }
     }
 
     fn term(&self) -> Option<i64> {
-        Some(self.term.load(Ordering::Acquire)).filter(|term| *term != 0)
-    }
-
-    /// `asked` is when the question was asked whose answer says that the lock is held.
-    fn extend_lease(&self, asked: Instant) {
-        *self.lease.lock() = Some(asked + LEASE);
+        self.standing.lock().term
     }
 
     /// Fails where this process is not the active one any more. Until the transaction ends no other term begins.
@@ -106,24 +97,25 @@ impl Replica {
     /// Takes the lock, where it is free, and begins a term.
     async fn take_over(&self) -> Result<bool, StoreError> {
         let mut session = self.session.lock().await;
-        if self.has_failed.load(Ordering::Acquire) {
+        let has_failed = self.standing.lock().has_failed;
+        if has_failed {
             self.connected(&mut session).await?;
-            self.has_failed.store(false, Ordering::Release);
+            self.standing.lock().has_failed = false;
             sleep(AFTER_FAILURE).await;
         }
         let asked = Instant::now();
         let taken = self.begin_term(&mut session).await;
         match &taken {
             Ok(Some(term)) => {
-                self.extend_lease(asked);
-                self.term.store(*term, Ordering::Release);
+                let mut standing = self.standing.lock();
+                (standing.term, standing.lease) = (Some(*term), Some(asked + LEASE));
                 info!(term, "this replica is active");
             }
             Ok(None) => {}
             // It may be in any state; and the lock goes with it.
             Err(_) => {
                 *session = None;
-                self.has_failed.store(true, Ordering::Release);
+                self.standing.lock().has_failed = true;
             }
         }
         Ok(taken?.is_some())
@@ -159,24 +151,20 @@ impl Replica {
     async fn heartbeat(&self) -> Result<bool, StoreError> {
         let mut session = self.session.lock().await;
         let asked = Instant::now();
-        let is_new = session.is_none();
-        let held = self.holds_term(&mut session, is_new).await;
+        let held = self.holds_term(&mut session).await;
         match &held {
-            Ok(Some(true)) => self.extend_lease(asked),
-            Ok(Some(false)) => {}
-            Ok(None) | Err(_) => *session = None,
+            Ok((true, true)) => self.standing.lock().lease = Some(asked + LEASE),
+            Ok((false, _)) => {}
+            // Without the lock: the server still has the session that this process lost, or else another term is about to begin.
+            Ok((true, false)) | Err(_) => *session = None,
         }
-        // Without the lock: the server still has the session that this process lost, or else another term is about to begin.
-        Ok(held?.unwrap_or(true))
+        Ok(held?.0)
     }
 
-    /// Whether the term is still this replica's; `None` if it is, but the lock is not.
-    async fn holds_term(
-        &self,
-        session: &mut Option<PgConnection>,
-        is_new: bool,
-    ) -> Result<Option<bool>, StoreError> {
+    /// Whether the term is still this replica's, and whether it has the lock.
+    async fn holds_term(&self, session: &mut Option<PgConnection>) -> Result<(bool, bool), StoreError> {
         const TERM: &str = "SELECT number, EXISTS (SELECT 1 FROM event WHERE state = 'waiting') FROM term";
+        let is_new = session.is_none();
         let session = self.connected(session).await?;
         let has_lock = !is_new || try_lock(session).await?;
         let (current, events_wait): (i64, bool) =
@@ -185,8 +173,7 @@ impl Replica {
             // A standby may have stored them, and the notification may be lost.
             self.changes.send_replace(());
         }
-        let is_ours = self.term() == Some(current);
-        Ok((has_lock || !is_ours).then_some(is_ours))
+        Ok((self.term() == Some(current), has_lock))
     }
 
     /// Frees the lock at once: the server ends a session only some time after it was closed.
@@ -256,7 +243,7 @@ impl Store {
     pub async fn keep_active(&self) {
         let Some(replica) = self.replica() else { return std::future::pending().await };
         loop {
-            let is_lost = replica.lost_because.lock().is_some();
+            let is_lost = replica.standing.lock().lost_because.is_some();
             sleep(if is_lost { RETURN } else { HEARTBEAT }).await;
             if replica.term().is_none() {
                 continue;
@@ -266,7 +253,7 @@ impl Store {
                 Ok(false) => return,
                 Err(error) => Some(error.to_string()),
             };
-            let before = std::mem::replace(&mut *replica.lost_because.lock(), reason.clone());
+            let before = std::mem::replace(&mut replica.standing.lock().lost_because, reason.clone());
             match reason {
                 None if before.is_some() => info!("the database answers again"),
                 Some(error) if before.as_ref() != Some(&error) => {
@@ -281,16 +268,15 @@ impl Store {
     pub fn may_call(&self) -> bool {
         match self.replica() {
             None => true,
-            Some(replica) => replica.lease.lock().is_some_and(|until| Instant::now() < until),
+            Some(replica) => replica.standing.lock().lease.is_some_and(|until| Instant::now() < until),
         }
     }
 
     /// Since how long no call may begin, if this replica was active until then, and why its heartbeat fails.
     pub(crate) fn lost_lease(&self) -> Option<(Duration, Option<String>)> {
-        let replica = self.replica()?;
-        let until = (*replica.lease.lock())?;
-        let age = Instant::now().checked_duration_since(until)?;
-        Some((age, replica.lost_because.lock().clone()))
+        let standing = self.replica()?.standing.lock();
+        let age = Instant::now().checked_duration_since(standing.lease?)?;
+        Some((age, standing.lost_because.clone()))
     }
 
     /// The replica that is active, for people; `None` where there are no replicas.

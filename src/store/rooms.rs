@@ -4,10 +4,8 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::{
-    Store, StoreError,
-    rows::{Flag, Millis, key, millis, timestamp},
-};
+use super::rows::{Flag, Millis, key, millis, timestamp};
+use super::{Store, StoreError};
 use crate::alerting::NamedRooms;
 use rocketchat::RoomId;
 

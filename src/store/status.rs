@@ -6,10 +6,8 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::{
-    Alert, Queue, Store, StoreError,
-    rows::{Flag, Millis, millis, timestamp},
-};
+use super::rows::{Flag, Millis, millis, timestamp};
+use super::{Alert, Queue, Store, StoreError};
 
 /// Deliveries, and events, that are read for the alerts of one page.
 const TRAIL_LIMIT: i64 = 1_000;

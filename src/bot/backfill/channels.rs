@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use rocketchat::rest::{RestError, RoomInfo};
-use rocketchat::{Room, RoomId, RoomKind};
+use rocketchat::{RoomId, RoomKind};
 use tracing::warn;
 
 use super::{Backfill, TRIES};
@@ -33,17 +33,16 @@ impl Backfill {
     pub(super) async fn search(&mut self) -> Searched {
         const WHAT: &str = "a room cannot be looked up";
         let (intake, session) = (self.intake.clone(), self.session.clone());
-        let joined: Vec<Room> = intake.rooms.joined();
-        let unfound = session.settings.config.triggers.unfound(joined.iter());
+        let joined = intake.rooms.select(|known| known.joined);
+        let unfound = session.settings.config.triggers.unfound(joined.iter().map(|known| &known.room));
         let mut searched = Searched { found: vec![], is_complete: true, is_answered: true };
-        for id in unfound.ids {
-            let info = intake.tempo.retry(self.tries(), WHAT, || intake.rest.room_by_id(id)).await;
-            self.looked_up(info, id.as_str(), &mut searched).await;
-        }
-        // A room that an entry named before, and that has another name now.
-        for id in &intake.rooms.named_and_unknown() {
+        // Some entries named a room before that has another name now.
+        let renamed = intake.rooms.named_and_unknown();
+        for id in unfound.ids.into_iter().chain(&renamed) {
             match intake.tempo.retry(self.tries(), WHAT, || intake.rest.room_by_id(id)).await {
-                Err(error) if error.code() == Some(NO_SUCH_ROOM) => intake.rooms.remove(id),
+                Err(error) if error.code() == Some(NO_SUCH_ROOM) && renamed.contains(id) => {
+                    intake.rooms.remove(id);
+                }
                 info => self.looked_up(info, id.as_str(), &mut searched).await,
             }
         }
@@ -102,9 +101,8 @@ impl Backfill {
         let intake = self.intake.clone();
         let mut offset = 0;
         loop {
-            let page = intake
-                .tempo
-                .retry(self.tries(), "the channels cannot be listed", || intake.rest.channels(offset, PAGE));
+            let list = || intake.rest.channels(offset, PAGE);
+            let page = intake.tempo.retry(self.tries(), "the channels cannot be listed", list);
             let (channels, total) = match page.await {
                 Ok(page) => page,
                 Err(error) => {

@@ -29,9 +29,9 @@ use tracing::{debug, info, warn};
 
 pub(super) use self::channels::NO_SUCH_ROOM;
 use self::channels::Searched;
-use self::plan::{Changes, Rounds, Step, plan};
+use self::plan::{Changes, Last, Rounds, Step, plan};
 use self::poll::Poll;
-use self::reader::{Reader, Reading};
+use self::reader::Reader;
 use super::ingest::{Known, is_watched_from_outside};
 use super::intake::Intake;
 use super::progress::OVERLAP;
@@ -107,7 +107,7 @@ impl Backfill {
                 "the server's clock was set back: reading everything within rocketchat.catch_up again"
             );
             // Later changes have an earlier time than the last round, so the list does not contain them.
-            self.rounds.read.clear();
+            self.rounds.retain(|_, last| !matches!(last, Last::Read(_)));
             (changes, list) = self.list_rooms(None).await;
             begun = session.server_now();
         }
@@ -115,7 +115,7 @@ impl Backfill {
         let mut tally = Tally::default();
         let mut was_read = HashSet::new();
         // Messages missed in the bot's own rooms must not wait for a long list of channels.
-        let own: Vec<_> = intake.rooms.all_watched().into_iter().filter(|known| known.joined).collect();
+        let own = intake.rooms.select(|known| known.watched && known.joined);
         self.watch_renamed(&changes, since).await;
         self.watch_new(&own).await;
         // In a room that is behind, older messages are found when it is read.
@@ -133,19 +133,14 @@ impl Backfill {
             intake.note_named_rooms().await;
             intake.forget_unwatched(self.is_search_complete).await;
         }
-        let others: Vec<_> = intake
-            .rooms
-            .all_watched()
-            .into_iter()
-            .filter(|known| !was_read.contains(&known.room.id))
-            .collect();
+        let others = intake.rooms.select(|known| known.watched && !was_read.contains(&known.room.id));
         self.watch_new(&others).await;
         session.rooms_are_listed();
         self.read_all(&others, &changes, &mut was_read, &mut tally).await;
         intake.cursors.finish_round(begun, all_listed, |room| was_read.contains(room)).await;
         // The cursors show that older messages were read.
-        self.rounds.read.retain(|_, changed| *changed >= begun - OVERLAP);
-        self.rounds.read.shrink_to_fit();
+        self.rounds.retain(|_, last| !matches!(last, Last::Read(until) if *until < begun - OVERLAP));
+        self.rounds.shrink_to_fit();
         self.report(&changes, was_read.len(), &tally);
         match &tally.error {
             Some(error) => {
@@ -161,46 +156,39 @@ impl Backfill {
     /// Updates the directory of rooms, and returns which rooms changed. The server does not permanently refuse this
     /// call to any account, and without it the bot does not know what to read.
     async fn list_rooms(&self, since: Option<Timestamp>) -> (Changes, RoomList) {
+        let intake = &self.intake;
         let mut failures = 0;
         let list = loop {
-            match self.reader.list_rooms(since).await {
-                Ok(list) => {
-                    self.intake.clear_warning("unlisted rooms");
-                    self.intake.health.clear(&Condition::UnlistedRooms);
-                    break list;
-                }
-                Err(error) => {
-                    let what = format!("Missed messages are not found: the rooms cannot be listed: {error}");
-                    self.intake.health.raise_after(
-                        self.intake.tempo.stalled_after,
-                        Condition::UnlistedRooms,
-                        what,
-                    );
-                    if self.intake.warns("unlisted rooms") {
-                        warn!(%error, "the rooms cannot be listed; trying again");
-                    }
-                    sleep(self.intake.tempo.wait_after(&error, failures)).await;
-                    failures += 1;
-                }
+            let error = match self.reader.list_rooms(since).await {
+                Ok(list) => break list,
+                Err(error) => error,
+            };
+            let what = format!("Missed messages are not found: the rooms cannot be listed: {error}");
+            intake.health.raise_after(intake.tempo.stalled_after, Condition::UnlistedRooms, what);
+            if intake.warns("unlisted rooms") {
+                warn!(%error, "the rooms cannot be listed; trying again");
             }
+            sleep(intake.tempo.wait_after(&error, failures)).await;
+            failures += 1;
         };
+        intake.clear_warning("unlisted rooms");
+        intake.health.clear(&Condition::UnlistedRooms);
         let is_full = since.is_none();
         let mut changes = Changes { is_full, ..Changes::default() };
         for info in list.rooms() {
             let (id, changed, archived) = (info.room.id.clone(), info.changed_at(), info.archived);
-            let before = self.intake.rooms.get(&id);
-            let was_unwatched =
-                before.is_some_and(|before| before.joined && before.described && !before.watched);
-            if self.intake.rooms.learn(info.room, Some(true)).watched && was_unwatched {
+            let before = intake.rooms.get(&id);
+            let was_unwatched = before.is_some_and(|it| it.joined && it.described && !it.watched);
+            if intake.rooms.learn(info.room, Some(true)).watched && was_unwatched {
                 changes.renamed.insert(id.clone());
             }
-            self.intake.rooms.set_archived(&id, archived);
+            intake.rooms.set_archived(&id, archived);
             changes.rooms.insert(id, changed);
         }
         if is_full {
-            self.intake.rooms.keep_joined(|room| changes.rooms.contains_key(room));
+            intake.rooms.keep_joined(|room| changes.rooms.contains_key(room));
         }
-        self.intake.note_named_rooms().await;
+        intake.note_named_rooms().await;
         (changes, list)
     }
 
@@ -258,8 +246,8 @@ impl Backfill {
             }
             Err(error) => {
                 warn!(%error, "the server does not say when the bot joined its new rooms");
-                let own = self.intake.rooms.joined().into_iter();
-                own.map(|room| (room.id, listed + SKEW)).collect()
+                let own = self.intake.rooms.select(|known| known.joined).into_iter();
+                own.map(|known| (known.room.id.clone(), listed + SKEW)).collect()
             }
         }
     }
@@ -300,36 +288,30 @@ impl Backfill {
         // gets a second one.
         let readings = self.reader.read_each(due, Some(1)).await;
         let (failed, mut readings): (Vec<_>, Vec<_>) = readings.into_iter().partition(|(known, reading)| {
-            matches!(reading, Reading::Failed(_)) && !self.rounds.failed.contains(&known.room.id)
+            let has_failed = reading.as_ref().is_err_and(RestError::is_retryable);
+            has_failed && self.rounds.get(&known.room.id) != Some(&Last::Failed)
         });
-        let again = failed.into_iter().filter_map(|(known, _)| {
-            let progress = self.intake.cursors.of(&known.room.id)?;
-            Some((known, progress))
-        });
+        let again = failed.iter().filter_map(|(known, _)| self.reader.watched(&known.room.id));
         readings.extend(self.reader.read_each(again.collect(), Some(TRIES - 1)).await);
         for (known, reading) in readings {
             let id = &known.room.id;
-            self.rounds.failed.remove(id);
-            self.rounds.refused.remove(id);
+            self.rounds.remove(id);
             match reading {
-                Reading::Done { messages, alerts } => {
+                Ok((messages, alerts)) => {
                     tally.rooms += 1;
                     tally.messages += messages;
                     tally.alerts += alerts;
                     was_read.insert(id.clone());
                     if let Some(Some(changed)) = changes.rooms.get(id) {
-                        self.rounds.read.insert(id.clone(), *changed);
+                        self.rounds.insert(id.clone(), Last::Read(*changed));
                     }
                 }
-                Reading::Failed(error) => {
-                    tally.unread += 1;
-                    tally.error = Some(error);
-                    self.rounds.failed.insert(id.clone());
-                }
-                Reading::Refused(error) => {
-                    self.rounds.refused.insert(id.clone());
+                Err(error) => {
+                    let last = if error.is_retryable() { Last::Failed } else { Last::Refused };
                     // Not every channel can be read from outside.
-                    if known.joined {
+                    let may_be_refused = last == Last::Refused && !known.joined;
+                    self.rounds.insert(id.clone(), last);
+                    if !may_be_refused {
                         tally.unread += 1;
                         tally.error = Some(error);
                     }
@@ -340,13 +322,10 @@ impl Backfill {
 
     fn report(&self, changes: &Changes, watched: usize, tally: &Tally) {
         let Tally { rooms, messages, alerts, too_old, .. } = *tally;
-        if changes.is_full {
-            info!(rooms, messages, alerts, watched, "caught up");
-        } else {
-            debug!(rooms, messages, "looked for messages that the stream dropped");
-            if alerts > 0 {
-                info!(alerts, "found matching messages that the stream had not delivered");
-            }
+        match (changes.is_full, alerts) {
+            (true, _) => info!(rooms, messages, alerts, watched, "caught up"),
+            (false, 0) => debug!(rooms, messages, "looked for messages that the stream dropped"),
+            (false, _) => info!(alerts, "found matching messages that the stream had not delivered"),
         }
         if changes.is_full && too_old > 0 {
             let before = self.session.horizon();

@@ -21,16 +21,18 @@ pub(super) struct Changes {
     pub(super) renamed: HashSet<RoomId>,
 }
 
-/// The result of earlier rounds of this session.
-#[derive(Debug, Default)]
-pub(super) struct Rounds {
-    /// The change up to which each room was read.
-    pub(super) read: HashMap<RoomId, Timestamp>,
-    /// Rooms that the server did not answer for. They are read in any case.
-    pub(super) failed: HashSet<RoomId>,
-    /// Rooms that the server did not allow the bot to read. If the bot is not a member, this is tried once per
-    /// session.
-    pub(super) refused: HashSet<RoomId>,
+/// The results of earlier rounds of this session.
+pub(super) type Rounds = HashMap<RoomId, Last>;
+
+/// What came of reading a room last.
+#[derive(Debug, PartialEq)]
+pub(super) enum Last {
+    /// It was read up to this change.
+    Read(Timestamp),
+    /// The server did not answer. The room is read in any case.
+    Failed,
+    /// The server did not allow the bot to read it. If the bot is not a member, this is tried once per session.
+    Refused,
 }
 
 /// What a round does with a room.
@@ -46,22 +48,23 @@ pub(super) enum Step {
 
 /// Decides about one watched room.
 pub(super) fn plan(known: &Known, progress: RoomProgress, changes: &Changes, rounds: &Rounds) -> Step {
-    let id = &known.room.id;
-    if rounds.failed.contains(id) {
-        return Step::Read;
-    }
-    if rounds.refused.contains(id) {
-        return if known.joined { Step::Read } else { Step::Unknown };
-    }
-    match changes.rooms.get(id) {
+    match (rounds.get(&known.room.id), changes.rooms.get(&known.room.id)) {
+        (Some(Last::Failed), _) => Step::Read,
+        (Some(Last::Refused), _) => {
+            if known.joined {
+                Step::Read
+            } else {
+                Step::Unknown
+            }
+        }
         // The server reports a room at every change, so this change has been read.
-        Some(Some(changed)) if rounds.read.get(id) == Some(changed) => Step::Unchanged,
-        Some(Some(changed)) if *changed < progress.cursor - OVERLAP => Step::Unchanged,
-        Some(_) => Step::Read,
+        (Some(Last::Read(until)), Some(Some(changed))) if until == changed => Step::Unchanged,
+        (_, Some(Some(changed))) if *changed < progress.cursor - OVERLAP => Step::Unchanged,
+        (_, Some(_)) => Step::Read,
         // The server reports the bot's own rooms whenever they change.
-        None if known.joined && !changes.is_full && !progress.is_behind => Step::Unchanged,
-        None if changes.is_full || known.joined => Step::Read,
-        None => Step::Unknown,
+        (_, None) if known.joined && !changes.is_full && !progress.is_behind => Step::Unchanged,
+        (_, None) if changes.is_full || known.joined => Step::Read,
+        (_, None) => Step::Unknown,
     }
 }
 
@@ -104,8 +107,7 @@ mod tests {
 
     #[test]
     fn the_same_change_is_read_once() {
-        let mut rounds = Rounds::default();
-        rounds.read.insert(RoomId::new("r"), at(980));
+        let rounds = Rounds::from([(RoomId::new("r"), Last::Read(at(980)))]);
         let step = |changed| plan(&known(true), progress(1_000), &told(false, Some(Some(changed))), &rounds);
         assert_eq!(step(980), Step::Unchanged);
         assert_eq!((step(981), step(979)), (Step::Read, Step::Read), "any other change is news");
@@ -113,9 +115,9 @@ mod tests {
 
     #[test]
     fn a_failed_room_is_read_again_and_a_refused_one_only_if_the_bot_is_in_it() {
-        let failed = Rounds { failed: HashSet::from([RoomId::new("r")]), ..Rounds::default() };
+        let failed = Rounds::from([(RoomId::new("r"), Last::Failed)]);
         assert_eq!(plan(&known(true), progress(1_000), &told(false, None), &failed), Step::Read);
-        let refused = Rounds { refused: HashSet::from([RoomId::new("r")]), ..Rounds::default() };
+        let refused = Rounds::from([(RoomId::new("r"), Last::Refused)]);
         let step = |joined| plan(&known(joined), progress(1_000), &told(false, Some(Some(2_000))), &refused);
         assert_eq!((step(false), step(true)), (Step::Unknown, Step::Read));
     }

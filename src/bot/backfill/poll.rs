@@ -14,7 +14,7 @@ use rocketchat::rest::RoomInfo;
 use tokio::time::sleep;
 use tracing::{debug, info};
 
-use super::reader::{Reader, Reading};
+use super::reader::Reader;
 use crate::bot::ingest::SeenTexts;
 use crate::bot::progress::OVERLAP;
 
@@ -78,10 +78,10 @@ impl Poll {
         let due = due.iter().filter_map(|room| self.reader.watched(room)).collect();
         for (known, reading) in self.reader.read_each(due, None).await {
             match reading {
-                Reading::Done { alerts: found, .. } => alerts += found,
-                Reading::Failed(_) => drop(self.unread.insert(known.room.id.clone())),
+                Ok((_, found)) => alerts += found,
+                Err(error) if error.is_retryable() => drop(self.unread.insert(known.room.id.clone())),
                 // The round handles a refusal.
-                Reading::Refused(_) => {}
+                Err(_) => {}
             }
         }
         if alerts > 0 {

@@ -9,7 +9,7 @@ use rocketchat::rest::{RestError, RoomList, SyncPage};
 use rocketchat::{Message, RoomId};
 use tracing::warn;
 
-use crate::bot::ingest::{Item, Known, Oldest, oldest};
+use crate::bot::ingest::{Item, Known};
 use crate::bot::intake::Intake;
 use crate::bot::progress::OVERLAP;
 use crate::bot::session::Session;
@@ -32,17 +32,8 @@ pub(super) struct Reader {
     pub(super) session: Arc<Session>,
 }
 
-/// The result of reading a room.
-pub(super) enum Reading {
-    Done {
-        messages: usize,
-        alerts: usize,
-    },
-    /// The server did not answer.
-    Failed(RestError),
-    /// The server did not allow the bot to read it.
-    Refused(RestError),
-}
+/// How many messages were read in a room, and how many alerts they raised; or why the room could not be read.
+pub(super) type Reading = Result<(usize, usize), RestError>;
 
 impl Reader {
     /// Lists the rooms that changed; all of them without a time. Without a stream, nothing else shows whether the bot receives
@@ -52,14 +43,13 @@ impl Reader {
             late; check that proxies and firewalls allow WebSockets to the server";
         let Intake { rest, health, .. } = &*self.intake;
         let listed = rest.rooms(since.map(|since| since - OVERLAP)).await;
-        match &listed {
-            Ok(_) if self.session.is_polling => {
-                health.raise(Condition::Polling, POLLING);
+        if self.session.is_polling {
+            match &listed {
+                Ok(_) => _ = health.raise(Condition::Polling, POLLING),
+                // The rate limit was reached: the next list will come soon.
+                Err(RestError::RateLimited { .. }) => {}
+                Err(_) => health.clear(&Condition::Polling),
             }
-            // The rate limit was reached: the next list will come soon.
-            Err(RestError::RateLimited { .. }) => {}
-            Err(_) if self.session.is_polling => health.clear(&Condition::Polling),
-            _ => {}
         }
         listed
     }
@@ -81,7 +71,7 @@ impl Reader {
             let rooms: Vec<_> = batch.iter().map(|message| self.watched(&message.room)).collect();
             let items = batch.iter().zip(&rooms).filter_map(|(message, room)| {
                 let (known, progress) = room.as_ref()?;
-                Some(Item { message, known, oldest: self.oldest(*progress) })
+                Some(Item { message, known, progress: *progress })
             });
             let items: Vec<Item<'_>> = items.collect();
             alerts += self.intake.settle(&items, &self.session).await;
@@ -91,10 +81,6 @@ impl Reader {
     /// Whether to leave a message to the stream for now, which delivers messages in their order.
     pub(super) fn is_in_flight(&self, message: &Message) -> bool {
         !self.session.is_polling && message.updated_at + IN_FLIGHT > self.session.server_now()
-    }
-
-    fn oldest(&self, room: RoomProgress) -> Oldest {
-        oldest(room, self.session.horizon(), self.intake.cursors.judged_since())
     }
 
     /// The room, if it is watched and it is known from when.
@@ -122,7 +108,6 @@ impl Reader {
     /// Reads a room page by page, with this many tries for each page. `None` also does not wait for rate limits.
     async fn read(&self, known: &Known, from: RoomProgress, tries: Option<u32>) -> Reading {
         let id = &known.room.id;
-        let oldest = self.oldest(from);
         let mut next = Some(from.cursor.max(self.session.horizon()) - OVERLAP);
         let (mut messages, mut alerts) = (0, 0);
         while let Some(since) = next {
@@ -131,36 +116,27 @@ impl Reader {
                 Some(tries) => self.intake.tempo.retry(tries, "a room cannot be read", page).await,
                 None => page().await,
             };
-            match page {
-                Ok(page) => {
-                    messages += page.messages.len();
-                    alerts += self.take(known, oldest, &page).await;
-                    next = page.next;
+            let page = page.inspect_err(|error| {
+                let is_throttled = matches!(error, RestError::RateLimited { .. });
+                if !is_throttled && self.intake.warns(&format!("unread {id}")) {
+                    warn!(room = %id, %error, "a room cannot be read; trying again every round");
                 }
-                Err(error @ RestError::RateLimited { .. }) => return Reading::Failed(error),
-                Err(error) => {
-                    if self.intake.warns(&format!("unread {id}")) {
-                        warn!(room = %id, %error, "a room cannot be read; trying again every round");
-                    }
-                    return if error.is_retryable() {
-                        Reading::Failed(error)
-                    } else {
-                        Reading::Refused(error)
-                    };
-                }
-            }
+            })?;
+            messages += page.messages.len();
+            alerts += self.take(known, from, &page).await;
+            next = page.next;
         }
         self.intake.clear_warning(&format!("unread {id}"));
-        Reading::Done { messages, alerts }
+        Ok((messages, alerts))
     }
 
     /// Settles the messages of a page, then moves the cursor. Returns how many alerts they raised.
-    async fn take(&self, known: &Known, oldest: Oldest, page: &SyncPage) -> usize {
+    async fn take(&self, known: &Known, progress: RoomProgress, page: &SyncPage) -> usize {
         for unreadable in &page.unreadable {
             self.intake.skip_unreadable(&known.room.id, unreadable);
         }
         let items: Vec<Item<'_>> =
-            page.messages.iter().map(|message| Item { message, known, oldest }).collect();
+            page.messages.iter().map(|message| Item { message, known, progress }).collect();
         let alerts = self.intake.settle(&items, &self.session).await;
         // After the last page, the round moves the cursors of all rooms at once.
         if let Some(reached) = page.next {

@@ -4,13 +4,12 @@
 //! borrowed text, and one entry in memory. No query, no transaction, no wake-up of another task.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use metrics::Counter;
 use rocketchat::realtime::{MessageFilter, MessageView};
 
 use super::rooms::Known;
-use super::seen::{SeenTexts, Sight};
+use super::seen::Sight;
 use crate::bot::context::Context;
 use crate::bot::outbox::is_reply_id;
 
@@ -18,7 +17,6 @@ use crate::bot::outbox::is_reply_id;
 #[derive(Debug)]
 pub(in crate::bot) struct StreamFilter {
     pub(in crate::bot) context: Context,
-    pub(in crate::bot) seen: Arc<SeenTexts>,
     /// Counts the texts that were matched against the triggers, except the bot's own.
     pub(in crate::bot) looked_at: Counter,
 }
@@ -45,10 +43,11 @@ impl StreamFilter {
             Some(true) => {}
         }
         let Some(text) = message.text() else { return true };
+        let Context { seen, rest, .. } = &self.context;
         if settings.config.triggers.may_match(&text) {
-            return self.seen.sight(message.id, &text) != Sight::Same;
+            return seen.sight(message.id, &text) != Sight::Same;
         }
-        if self.seen.remember(message.id, &text) && !self.context.rest.account().is_own_id(message.author) {
+        if seen.remember(message.id, &text) && !rest.account().is_own_id(message.author) {
             self.looked_at.increment(1);
         }
         false

@@ -28,7 +28,7 @@ pub(super) use self::filter::StreamFilter;
 use self::pending::PendingMessages;
 pub(super) use self::rooms::{Known, Rooms, is_watched_from_outside};
 pub(super) use self::seen::SeenTexts;
-pub(super) use self::settle::{Item, Oldest, oldest};
+pub(super) use self::settle::Item;
 use super::backfill::{Backfill, NO_SUCH_ROOM};
 use super::intake::Intake;
 use super::session::Session;
@@ -118,7 +118,7 @@ impl Ingest {
                 self.stop_backfill().await;
                 // Not for a polling session, whose backfill reports it at every list.
                 self.intake.health.clear(&Condition::Polling);
-                self.start_session(self.session(identity.user_id, since)).await;
+                self.start_session(identity.user_id, since, false).await;
             }
             RealtimeEvent::RoomsChanged(change) => {
                 self.follow(change).await;
@@ -138,11 +138,9 @@ impl Ingest {
         }
     }
 
-    fn session(&self, me: UserId, since: Instant) -> Session {
-        Session::new(me, since, self.intake.rest.account().clone(), self.settings.clone())
-    }
-
-    async fn start_session(&mut self, session: Session) {
+    async fn start_session(&mut self, me: UserId, since: Instant, is_polling: bool) {
+        let account = self.intake.rest.account().clone();
+        let session = Session::new(me, since, account, self.settings.clone(), is_polling);
         self.poll_at = None;
         if session.knows_time() {
             self.intake.cursors.first_session(session.begun()).await;
@@ -157,7 +155,7 @@ impl Ingest {
         match login {
             Ok(Ok(identity)) => {
                 warn!("no realtime session; polling the rooms over REST until there is one");
-                self.start_session(self.session(identity.user_id, Instant::now()).polling()).await;
+                self.start_session(identity.user_id, Instant::now(), true).await;
             }
             _ => self.poll_at = Some(Instant::now() + self.intake.tempo.poll_after),
         }
@@ -207,23 +205,28 @@ impl Ingest {
             self.settle_all(resolved).await;
             self.adopt_settings().await;
         }
-        let found = match self.intake.rooms.complete(&message) {
-            Some(known) => Lookup::Found(known),
+        let known = match self.intake.rooms.complete(&message) {
+            Some(known) => known,
+            None if !self.pending.may_ask() => return self.pending.push(message),
             None => {
                 // The server may be slow; earlier messages need not wait for it.
                 self.settle_all(resolved).await;
-                self.look_up(&message).await
-            }
-        };
-        match found {
-            Lookup::Found(known) if known.watched => resolved.push((message.message, known)),
-            Lookup::Found(_) | Lookup::NoSuchRoom => {}
-            Lookup::NotNow => {
-                let room = message.message.room.clone();
-                if !self.pending.push(message) {
-                    warn!(%room, "the server does not describe a message's room; the backfill reads the message");
+                match self.look_up(&message).await {
+                    Ok(known) => known,
+                    Err(RestError::Rejected { reason, .. }) => {
+                        let room = &message.message.room;
+                        return warn!(%room, %reason, "skipped a message: the server does not describe its room");
+                    }
+                    Err(error) => {
+                        debug!(room = %message.message.room, %error, "the message's room is not known yet; asking again");
+                        self.pending.back_off(self.intake.tempo.wait_after(&error, 0));
+                        return self.pending.push(message);
+                    }
                 }
             }
+        };
+        if known.watched {
+            resolved.push((message.message, known));
         }
     }
 
@@ -244,13 +247,9 @@ impl Ingest {
         }
         let mut items = Vec::with_capacity(resolved.len());
         for (message, known) in resolved.iter() {
-            let room =
-                self.progress_of(&message.room, &session, session.heard_since(message.updated_at)).await;
-            items.push(Item {
-                message,
-                known,
-                oldest: oldest(room, session.horizon(), self.intake.cursors.judged_since()),
-            });
+            let heard_since = session.heard_since(message.updated_at);
+            let progress = self.progress_of(&message.room, &session, heard_since).await;
+            items.push(Item { message, known, progress });
         }
         self.intake.settle(&items, &session).await;
         drop(items);
@@ -267,27 +266,10 @@ impl Ingest {
     }
 
     /// Requests a message's room from the server, for no longer than other messages can wait.
-    async fn look_up(&mut self, message: &StreamedMessage) -> Lookup {
-        if !self.pending.may_ask() {
-            return Lookup::NotNow;
-        }
-        let id = &message.message.room;
-        let asking = timeout(ANSWER_WITHIN, self.intake.rest.room_by_id(id));
-        match asking.await.unwrap_or_else(|_| Err(RestError::unavailable("no answer in time"))) {
-            Ok(info) => {
-                let joined = message.participant.unwrap_or(true);
-                Lookup::Found(self.intake.rooms.learn(info.room, Some(joined)))
-            }
-            Err(RestError::Rejected { reason, .. }) => {
-                warn!(room = %id, %reason, "skipped a message: the server does not describe its room");
-                Lookup::NoSuchRoom
-            }
-            Err(error) => {
-                debug!(room = %id, %error, "the message's room is not known yet; asking again");
-                self.pending.back_off(self.intake.tempo.wait_after(&error, 0));
-                Lookup::NotNow
-            }
-        }
+    async fn look_up(&self, message: &StreamedMessage) -> Result<Arc<Known>, RestError> {
+        let asking = timeout(ANSWER_WITHIN, self.intake.rest.room_by_id(&message.message.room));
+        let info = asking.await.unwrap_or_else(|_| Err(RestError::unavailable("no answer in time")))?;
+        Ok(self.intake.rooms.learn(info.room, Some(message.participant.unwrap_or(true))))
     }
 
     /// How far a room was read. A room that was not watched counts from this time on. That is not recorded before the
@@ -373,13 +355,4 @@ impl Ingest {
             self.intake.cursors.forget(room).await;
         }
     }
-}
-
-/// What is known about a message's room.
-enum Lookup {
-    Found(Arc<Known>),
-    /// The server does not know the room.
-    NoSuchRoom,
-    /// The server did not describe the room when it was asked.
-    NotNow,
 }

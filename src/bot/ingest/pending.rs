@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rocketchat::realtime::StreamedMessage;
 use tokio::time::Instant;
+use tracing::warn;
 
 /// Maximum number of waiting messages. Further ones are left to the backfill, which reads every room that the bot is
 /// in.
@@ -30,11 +31,13 @@ impl PendingMessages {
         self.ask_at = Some(Instant::now() + wait);
     }
 
-    /// Queues a message. `false` if too many are waiting.
-    pub(super) fn push(&mut self, message: StreamedMessage) -> bool {
-        let has_space = self.messages.len() < CAPACITY;
-        self.messages.extend(has_space.then_some(message));
-        has_space
+    /// Queues a message, unless too many are waiting.
+    pub(super) fn push(&mut self, message: StreamedMessage) {
+        if self.messages.len() < CAPACITY {
+            return self.messages.push(message);
+        }
+        let room = message.message.room;
+        warn!(%room, "the server does not describe a message's room; the backfill reads the message");
     }
 
     /// The messages of the room whose message was queued first. Each room has its turn, even if another one has a problem.

@@ -27,12 +27,6 @@ pub(in crate::bot) struct Known {
 }
 
 impl Known {
-    pub(in crate::bot) fn new(room: Room, joined: bool, triggers: &TriggerSet) -> Self {
-        let mut known = Self { room, joined, watched: false, described: true, archived: false };
-        known.judge(triggers);
-        known
-    }
-
     /// Why a room that a trigger names is not watched as configured, for display.
     fn trouble(&self) -> Option<String> {
         let label = room_label(&self.room);
@@ -81,7 +75,9 @@ struct Directory {
 impl Directory {
     fn judged(&mut self, mut room: Room, joined: bool) -> Known {
         self.recall_names(&mut room);
-        Known::new(room, joined, &self.settings.config.triggers)
+        let mut known = Known { room, joined, watched: false, described: true, archived: false };
+        known.judge(&self.settings.config.triggers);
+        known
     }
 
     /// Adds to a room the names under which it was found before.
@@ -168,9 +164,9 @@ impl Rooms {
         self.0.read().known.get(id).cloned()
     }
 
-    /// Every room, watched or not.
-    pub(in crate::bot) fn all(&self) -> Vec<Arc<Known>> {
-        self.0.read().known.values().cloned().collect()
+    /// The rooms for which this holds.
+    pub(in crate::bot) fn select(&self, holds: impl Fn(&Known) -> bool) -> Vec<Arc<Known>> {
+        self.0.read().known.values().filter(|known| holds(known)).cloned().collect()
     }
 
     /// The room that matches the entry and that the bot is in.
@@ -178,16 +174,6 @@ impl Rooms {
         let directory = self.0.read();
         let mut joined = directory.known.values().filter(|known| known.joined);
         joined.find(|known| entry.matches(&known.room, true)).map(|known| known.room.id.clone())
-    }
-
-    /// Every watched room.
-    pub(in crate::bot) fn all_watched(&self) -> Vec<Arc<Known>> {
-        self.0.read().known.values().filter(|known| known.watched).cloned().collect()
-    }
-
-    /// The rooms that the bot is in.
-    pub(in crate::bot) fn joined(&self) -> Vec<Room> {
-        self.0.read().known.values().filter(|known| known.joined).map(|known| known.room.clone()).collect()
     }
 
     /// Stores the server's description of a room. If it does not say whether the bot is a member, the known value is

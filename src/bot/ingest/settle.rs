@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rocketchat::rest::Unreadable;
-use rocketchat::{Message, MessageKind, RoomId, UserId};
+use rocketchat::{Message, MessageKind, RoomId};
 use signl4::AlertEvent;
 use tracing::{error, info, warn};
 
@@ -17,7 +17,6 @@ use crate::bot::outbox::{Renderer, Reply, is_reply_id, of_team};
 use crate::bot::progress::OVERLAP;
 use crate::bot::retry::until_stored;
 use crate::bot::session::Session;
-use crate::config::Config;
 use crate::health::Condition;
 use crate::store::{
     Alert, AlertState, DeliveryKind, Intake as Transaction, NewAlert, NewDelivery, RoomProgress, StoreError,
@@ -30,7 +29,7 @@ const LATE: Duration = Duration::from_secs(300);
 
 /// How old a message may be, when it is first seen, to raise an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::bot) struct Oldest {
+struct Oldest {
     /// Any message. Older ones never raise an alert, unless their text was seen to change.
     any: Timestamp,
     /// An edited message whose first text is unknown.
@@ -41,11 +40,7 @@ pub(in crate::bot) struct Oldest {
 /// that sets its time. The bot does not remember every message, so it judges both in the same way. An earlier match is
 /// known by its pair. This applies back to the last change of the triggers: older messages that the new triggers match
 /// raised no alert then, and a reaction must not raise one now.
-pub(in crate::bot) fn oldest(
-    room: RoomProgress,
-    horizon: Timestamp,
-    judged_since: Option<Timestamp>,
-) -> Oldest {
+fn oldest(room: RoomProgress, horizon: Timestamp, judged_since: Option<Timestamp>) -> Oldest {
     let earliest = room.since.max(horizon);
     let was_read = room.cursor - LATE - OVERLAP;
     let unjudged = judged_since.map_or(was_read, |since| since.min(was_read));
@@ -57,8 +52,8 @@ pub(in crate::bot) fn oldest(
 pub(in crate::bot) struct Item<'a> {
     pub(in crate::bot) message: &'a Message,
     pub(in crate::bot) known: &'a Known,
-    /// See [`oldest`].
-    pub(in crate::bot) oldest: Oldest,
+    /// How far its room was read.
+    pub(in crate::bot) progress: RoomProgress,
 }
 
 /// The decisions about a message, made and rendered before the transaction begins.
@@ -89,9 +84,9 @@ impl Intake {
     }
 
     async fn try_settle(&self, items: &[Item<'_>], session: &Session) -> Result<usize, StoreError> {
-        let (config, me) = (&session.settings.config, &session.me);
+        let config = &session.settings.config;
         let wanted: Vec<Wanted<'_>> =
-            items.iter().filter_map(|item| self.decide_guarded(*item, config, me)).collect();
+            items.iter().filter_map(|item| self.decide_guarded(*item, session)).collect();
         let mut added = Vec::new();
         if wanted.iter().any(|wanted| !wanted.raises.is_empty()) {
             let mut transaction = self.store.intake().await?;
@@ -131,9 +126,9 @@ impl Intake {
         }
     }
 
-    fn decide_guarded<'a>(&self, item: Item<'a>, config: &'a Config, me: &UserId) -> Option<Wanted<'a>> {
+    fn decide_guarded<'a>(&self, item: Item<'a>, session: &'a Session) -> Option<Wanted<'a>> {
         let message = item.message;
-        guarded(message, || self.decide(item, config, me)).unwrap_or_else(|| {
+        guarded(message, || self.decide(item, session)).unwrap_or_else(|| {
             self.seen.remember(message.id.as_str(), &message.text);
             let (id, room) = (&message.id, &message.room);
             let what = format!(
@@ -144,8 +139,9 @@ impl Intake {
         })
     }
 
-    fn decide<'a>(&self, item: Item<'a>, config: &'a Config, me: &UserId) -> Option<Wanted<'a>> {
-        let Item { message, known, oldest } = item;
+    fn decide<'a>(&self, item: Item<'a>, session: &'a Session) -> Option<Wanted<'a>> {
+        let Item { message, known, progress } = item;
+        let config = &session.settings.config;
         if message.kind != MessageKind::Plain || is_reply_id(message.id.as_str()) {
             return None;
         }
@@ -157,6 +153,7 @@ impl Intake {
         let was_judged = sight == Sight::First && !self.cursors.judged_since().is_some_and(is_newer);
         let mut wanted = Wanted { item, raises: vec![], is_too_old: false, was_judged };
         for found in config.triggers.matches(message, &known.room, known.joined) {
+            let oldest = oldest(progress, session.horizon(), self.cursors.judged_since());
             match judge(&found, message, sight, oldest) {
                 Verdict::Page => {
                     let (event, faults) = render_event(&found, message, &known.room, &config.rocketchat.url);
@@ -171,7 +168,7 @@ impl Intake {
                 Verdict::OnlyEdited => {}
             }
         }
-        if message.author.id == *me {
+        if message.author.id == session.me {
             self.refuse_own_account(&wanted);
             return None;
         }

@@ -5,23 +5,22 @@
 
 use std::collections::BTreeSet;
 
+use strum::VariantArray;
 use unicode_segmentation::UnicodeSegmentation;
 use url::Url;
 
 use super::reply::Reply;
 use crate::alerting::without_mentions;
-use rocketchat::{
-    RoomId,
-    rest::{OutgoingMessage, RestError},
-};
+use rocketchat::RoomId;
+use rocketchat::rest::{OutgoingMessage, RestError};
 
 /// The maximum length of a reply if the server does not report its limit, in graphemes: below any sensible setting.
 const SHORT_REPLY: usize = 400;
 /// The status of a proxy that considers a call too large.
 const CONTENT_TOO_LARGE: u16 = 413;
 
-/// A way to post a reply that was rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A way to post a reply that was rejected, from the smallest change to the largest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::VariantArray)]
 pub(super) enum Step {
     /// Under the account's own name and picture.
     OwnName,
@@ -33,12 +32,6 @@ pub(super) enum Step {
     OutsideThread,
     /// As a direct message to the author of the message.
     Direct,
-}
-
-impl Step {
-    /// From the smallest change to the largest.
-    const ALL: [Self; 5] =
-        [Self::OwnName, Self::WithoutMentions, Self::Shortened, Self::OutsideThread, Self::Direct];
 }
 
 /// The step to try next; `None` if none is left. The refusal shows which one helps. If it does not, the smallest
@@ -64,7 +57,7 @@ pub(super) fn next_step(refusal: &RestError, tried: &BTreeSet<Step>) -> Option<S
         // Including a missing right to impersonate.
         _ => &[],
     };
-    open(first, tried).or_else(|| open(&Step::ALL, tried))
+    open(first, tried).or_else(|| open(Step::VARIANTS, tried))
 }
 
 fn open(steps: &[Step], tried: &BTreeSet<Step>) -> Option<Step> {
@@ -197,7 +190,7 @@ mod tests {
             refusal(400, "", "Not enough permission"),
             refusal(400, "", "Invalid href value provided"),
         ] {
-            assert_eq!(ladder(&refusal), Step::ALL);
+            assert_eq!(ladder(&refusal), Step::VARIANTS);
         }
     }
 
@@ -331,7 +324,7 @@ pub(crate) mod fuzzing {
             ..Form::default()
         };
         let link = "https://chat.example.com/channel/general?msg=m";
-        for steps in [&Step::ALL[..3], &Step::ALL[..4], &Step::ALL] {
+        for steps in [&Step::VARIANTS[..3], &Step::VARIANTS[..4], Step::VARIANTS] {
             let message = form(steps).message(&reply, Some(link));
             let most = longest.max(1) + if steps.contains(&Step::Direct) { 150 } else { 0 };
             assert!(length(&message.text) <= most, "{:?} has more than {most}", message.text);

@@ -20,19 +20,15 @@ use tracing::{error, info, warn};
 
 use self::{rocketchat::RocketChat, schedule::Schedule, signl4::Signl4Team, worker::Line};
 use super::{context::Context, settings::Settings};
-use crate::{
-    alerting::TeamName,
-    store::{DeliveryKind, Queue, StoreError},
-};
+use crate::alerting::TeamName;
+use crate::store::{DeliveryKind, Queue, StoreError};
 use ::signl4::{WebhookClient, WebhookUrl};
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use self::fallback::fuzzing;
 pub(crate) use self::queues::labels;
-pub(super) use self::{
-    queues::{of_team, team_label},
-    reply::{Renderer, Reply, is_reply_id, which},
-};
+pub(super) use self::queues::{of_team, team_label};
+pub(super) use self::reply::{Renderer, Reply, is_reply_id, which};
 
 /// How often to look for rows of removed queues. A message that is settled while the settings change may still be
 /// queued for a removed team.
@@ -101,22 +97,18 @@ impl Outbox {
         for (team, url) in settings.config.signl4.webhooks() {
             if running.get(&team).is_some_and(|(_, current)| current == url) {
                 self.teams.extend(running.remove_entry(&team));
-            } else {
-                self.start_team(team, url.clone());
+                continue;
             }
+            info!(%team, host = url.host(), "sending a team's alerts");
+            let (stop, url) = (self.cancel.child_token(), url.clone());
+            self.teams.insert(team.clone(), (stop.clone(), url.clone()));
+            let (client, context) = (self.webhooks.clone(), self.context.clone());
+            let to = Signl4Team { team, url, client, context, stop: stop.clone() };
+            self.start_worker(of_team(&to.team), DeliveryKind::Alert, to, stop);
         }
         for (stop, _) in running.into_values() {
             stop.cancel();
         }
-    }
-
-    fn start_team(&mut self, team: TeamName, url: WebhookUrl) {
-        info!(%team, host = url.host(), "sending a team's alerts");
-        let stop = self.cancel.child_token();
-        self.teams.insert(team.clone(), (stop.clone(), url.clone()));
-        let (client, context) = (self.webhooks.clone(), self.context.clone());
-        let to = Signl4Team { team, url, client, context, stop: stop.clone() };
-        self.start_worker(of_team(&to.team), DeliveryKind::Alert, to, stop);
     }
 
     /// The worker's result is its queue if it ended although nobody stopped it.

@@ -1,11 +1,16 @@
 //! The queues of the outbox: one for each SIGNL4 team, three for Rocket.Chat.
 
-use crate::{
-    admin::QueueLabel,
-    alerting::{ReplyKind, TeamName},
-    config::Signl4,
-    store::{DeliveryKind, Queue},
-};
+use crate::admin::QueueLabel;
+use crate::alerting::{ReplyKind, TeamName};
+use crate::config::Signl4;
+use crate::store::{DeliveryKind, Queue};
+
+/// Important replies: what people do with an alert, and that an alert was not sent.
+const REPLIES: &str = "rocketchat:reply";
+/// Informational replies. In a storm there are thousands, and an acknowledgement must not wait for them.
+pub(super) const CONFIRMATIONS: &str = "rocketchat:confirmation";
+/// Rocket.Chat limits each route of its REST API separately, so reactions have their own queue.
+pub(super) const REACTIONS: &str = "rocketchat:reaction";
 
 /// The queue of a team's alerts.
 pub(in crate::bot) fn of_team(team: &TeamName) -> Queue {
@@ -24,40 +29,21 @@ pub(in crate::bot) fn team_label(team: &TeamName) -> String {
 }
 
 pub(super) fn of_reply(kind: ReplyKind) -> Queue {
-    match kind {
+    Queue::new(match kind {
         // A delay is in the same queue as its end, or the end might be posted first.
-        ReplyKind::Sent | ReplyKind::Queued | ReplyKind::Delayed | ReplyKind::Suppressed => confirmations(),
-        _ => replies(),
-    }
-}
-
-/// Important replies: what people do with an alert, and that an alert was not sent.
-fn replies() -> Queue {
-    Queue::new("rocketchat:reply")
-}
-
-/// Informational replies. In a storm there are thousands, and an acknowledgement must not wait for them.
-fn confirmations() -> Queue {
-    Queue::new("rocketchat:confirmation")
-}
-
-/// Whether a queue contains informational replies.
-pub(super) fn is_confirmation(queue: &Queue) -> bool {
-    *queue == confirmations()
-}
-
-/// Rocket.Chat limits each route of its REST API separately, so reactions have their own queue.
-pub(super) fn of_reactions() -> Queue {
-    Queue::new("rocketchat:reaction")
+        ReplyKind::Sent | ReplyKind::Queued | ReplyKind::Delayed | ReplyKind::Suppressed => CONFIRMATIONS,
+        _ => REPLIES,
+    })
 }
 
 /// The queues for Rocket.Chat.
 pub(super) fn of_chat() -> [QueueLabel; 3] {
-    let label = |queue, name: &str, carries| QueueLabel { queue, name: name.to_owned(), carries };
+    let label =
+        |queue, name: &str, carries| QueueLabel { queue: Queue::new(queue), name: name.to_owned(), carries };
     [
-        label(replies(), "Rocket.Chat: replies", DeliveryKind::Reply),
-        label(confirmations(), "Rocket.Chat: confirmations", DeliveryKind::Reply),
-        label(of_reactions(), "Rocket.Chat: reactions", DeliveryKind::Reaction),
+        label(REPLIES, "Rocket.Chat: replies", DeliveryKind::Reply),
+        label(CONFIRMATIONS, "Rocket.Chat: confirmations", DeliveryKind::Reply),
+        label(REACTIONS, "Rocket.Chat: reactions", DeliveryKind::Reaction),
     ]
 }
 
@@ -75,8 +61,8 @@ pub(crate) fn labels(signl4: &Signl4) -> Vec<QueueLabel> {
 pub(super) fn adopting(kind: DeliveryKind) -> Queue {
     match kind {
         DeliveryKind::Alert => of_team(&TeamName::Default),
-        DeliveryKind::Reply => replies(),
-        DeliveryKind::Reaction => of_reactions(),
+        DeliveryKind::Reply => Queue::new(REPLIES),
+        DeliveryKind::Reaction => Queue::new(REACTIONS),
     }
 }
 

@@ -6,10 +6,8 @@ use serde_json::Value;
 use tracing::error;
 
 use super::queues;
-use crate::{
-    alerting::{OnSent, Replies, ReplyKind, ReplyWords, which_alert},
-    store::{Alert, AlertId, DeliveryKind, NewDelivery, Store},
-};
+use crate::alerting::{OnSent, Replies, ReplyKind, ReplyWords, which_alert};
+use crate::store::{Alert, AlertId, DeliveryKind, NewDelivery, Queue, Store};
 use rocketchat::{MessageId, RoomId};
 
 /// The length of Meteor's random IDs.
@@ -75,7 +73,7 @@ impl Reply {
     /// Its row. Replies in one thread keep their order. Those in different threads do not wait for each other.
     pub(in crate::bot) fn queued(mut self, kind: ReplyKind, alert: Option<AlertId>) -> NewDelivery {
         let queue = queues::of_reply(kind);
-        self.is_late = !queues::is_confirmation(&queue);
+        self.is_late = queue.as_str() != queues::CONFIRMATIONS;
         NewDelivery {
             queue,
             kind: DeliveryKind::Reply,
@@ -143,7 +141,7 @@ impl Renderer<'_> {
         let otherwise = text.map(|text| Reply::about(alert, text));
         let message = alert.message.clone();
         NewDelivery {
-            queue: queues::of_reactions(),
+            queue: Queue::new(queues::REACTIONS),
             kind: DeliveryKind::Reaction,
             ordering: message.to_string(),
             body: json(&Reaction { message, emoji: self.0.reaction.clone(), otherwise }),

@@ -8,18 +8,14 @@ use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use tracing::{field::display, info, warn};
 
-use super::{
-    fallback::{Form, Step, is_decision, next_step},
-    queues,
-    reply::{About, Reaction, Reply},
-    worker::{Attempt, Destination, tried_long_enough},
-};
-use crate::{
-    alerting::ReplyKind,
-    bot::{context::Context, settings::Settings},
-    store::{Delivery, DeliveryId, DeliveryKind, NewDelivery, Settlement},
-    telemetry,
-};
+use super::fallback::{Form, Step, is_decision, next_step};
+use super::queues;
+use super::reply::{About, Reaction, Reply};
+use super::worker::{Attempt, Destination, tried_long_enough};
+use crate::alerting::ReplyKind;
+use crate::bot::{context::Context, settings::Settings};
+use crate::store::{Delivery, DeliveryId, DeliveryKind, NewDelivery, Settlement};
+use crate::telemetry;
 use rocketchat::rest::{OutgoingMessage, RestError};
 
 /// Time limit for an attempt. Repeating a call posts nothing twice, and the bot has no more time than this to stop.
@@ -45,17 +41,22 @@ impl Destination for Arc<RocketChat> {
             DeliveryKind::Reaction => self.try_reaction(delivery).await,
             DeliveryKind::Alert => Err(PostError::Unreadable),
         };
-        match posted {
+        let (is_refused, reason) = match posted {
             Ok(()) => {
                 self.forms.lock().remove(&delivery.id);
                 telemetry::REPLIES.count(&[("kind", delivery.kind.name()), ("result", "posted")]);
-                Settlement::Delivered { event_id: None }.into()
+                return Settlement::Delivered { event_id: None }.into();
             }
             Err(PostError::Call(RestError::RateLimited { wait })) => {
-                Attempt { pause: Some(wait), ..Settlement::Retry { reason: None }.into() }
+                return Attempt { pause: Some(wait), ..Settlement::Retry { reason: None }.into() };
             }
-            Err(error) if self.is_final(&error, delivery) => self.give_up(delivery, error.to_string()).await,
-            Err(error) => Settlement::Retry { reason: Some(error.to_string()) }.into(),
+            Err(PostError::Call(error)) => (is_final(&error, delivery), error.to_string()),
+            Err(error) => (true, error.to_string()),
+        };
+        let retry_for = self.context.current.now().config.signl4.retry_for;
+        match is_refused || tried_long_enough(delivery, retry_for, Timestamp::now()) {
+            true => self.give_up(delivery, reason).await,
+            false => Settlement::Retry { reason: Some(reason) }.into(),
         }
     }
 
@@ -72,8 +73,6 @@ impl Destination for Arc<RocketChat> {
 enum PostError {
     #[error("its row in the store is damaged")]
     Unreadable,
-    #[error("Rocket.Chat did not answer in time")]
-    Timeout,
     #[error(transparent)]
     Call(#[from] RestError),
     #[error("rejected in every form: {0}")]
@@ -94,8 +93,7 @@ impl RocketChat {
             );
             return Ok(());
         }
-        let form =
-            timeout(ATTEMPT_LIMIT, self.post(delivery, &reply)).await.map_err(|_| PostError::Timeout)??;
+        let form = timeout(ATTEMPT_LIMIT, self.post(delivery, &reply)).await.map_err(|_| no_answer())??;
         let (alert, reply, room) = (delivery.alert.map(display), &reply.id, &reply.room);
         match form.steps.iter().all(|step| *step == Step::OwnName) {
             true => info!(alert, %reply, %room, "reply posted"),
@@ -116,7 +114,7 @@ impl RocketChat {
     async fn try_reaction(&self, delivery: &Delivery) -> Result<(), PostError> {
         let Reaction { message, emoji, .. } = read(delivery)?;
         let react = timeout(ATTEMPT_LIMIT, self.context.rest.react(&message, &emoji));
-        react.await.map_err(|_| PostError::Timeout)??;
+        react.await.map_err(|_| no_answer())??;
         info!(alert = delivery.alert.map(display), message_id = %message, "reaction added");
         Ok(())
     }
@@ -214,22 +212,15 @@ impl RocketChat {
             );
         }
     }
-
-    /// Whether a retry is pointless.
-    fn is_final(&self, error: &PostError, delivery: &Delivery) -> bool {
-        let is_refused = match error {
-            PostError::Unreadable | PostError::Refused(_) => true,
-            PostError::Timeout => false,
-            PostError::Call(error) => is_final(error, delivery),
-        };
-        let retry_for = self.context.current.now().config.signl4.retry_for;
-        is_refused || tried_long_enough(delivery, retry_for, Timestamp::now())
-    }
 }
 
 /// Whether the server will answer the same call in the same way. A refusal without a reason gets a few more attempts.
 fn is_final(error: &RestError, delivery: &Delivery) -> bool {
     !error.is_retryable() && (is_decision(error) || delivery.attempts >= ATTEMPTS_WITHOUT_REASON)
+}
+
+fn no_answer() -> RestError {
+    RestError::unavailable("no answer in time")
 }
 
 fn read<T: DeserializeOwned>(delivery: &Delivery) -> Result<T, PostError> {

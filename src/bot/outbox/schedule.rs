@@ -2,10 +2,9 @@
 //!
 //! A decision over plain data: the worker asks it what to do next, and reports the outcome of each attempt.
 
-use std::{
-    collections::{HashMap, HashSet, hash_map::Entry},
-    time::Duration,
-};
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -39,7 +38,7 @@ const MOST_HASTENED: u32 = 3;
 const FOR_EVENTS: Duration = Duration::from_secs(15);
 
 /// The state of one queue's worker. After a start it is empty, so all rows are due.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Schedule {
     /// How long a row that may have arrived waits for confirmation.
     sign_wait: Duration,
@@ -67,7 +66,7 @@ struct Doubt {
     until: Instant,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Row {
     state: RowState,
     external_id: Option<String>,
@@ -80,8 +79,9 @@ struct Row {
     held_since: Option<Instant>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum RowState {
+    #[default]
     UnderWay,
     Waiting {
         due: Instant,
@@ -92,17 +92,7 @@ enum RowState {
 
 impl Schedule {
     pub(super) fn new(sign_wait: Duration, unit: Duration) -> Self {
-        Self {
-            sign_wait,
-            unit,
-            rows: HashMap::new(),
-            doubts: HashMap::new(),
-            held: HashMap::new(),
-            newest_start: None,
-            paused_until: None,
-            failures: 0,
-            next_after_failure: None,
-        }
+        Self { sign_wait, unit, ..Self::default() }
     }
 
     /// When another row may be started; `None` while the maximum number is in progress.
@@ -142,7 +132,9 @@ impl Schedule {
     pub(super) fn take_up(&mut self, heads: &[Head], now: Instant) {
         for head in heads {
             let wait = match head {
-                Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => self.after_silence(*crashes),
+                Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => {
+                    nth(AFTER_SILENCE, crashes - 1, self.sign_wait)
+                }
                 Head { unanswered: 1.., .. } => self.sign_wait,
                 _ => continue,
             };
@@ -201,8 +193,7 @@ impl Schedule {
         }
         self.newest_start = Some(now);
         if self.failures > 0 {
-            self.next_after_failure =
-                Some(now + self.unit.mul_f64(factor(BETWEEN_FAILURES, self.failures - 1)));
+            self.next_after_failure = Some(now + nth(BETWEEN_FAILURES, self.failures - 1, self.unit));
         }
     }
 
@@ -220,8 +211,7 @@ impl Schedule {
         match settlement {
             Settlement::Delivered { .. } => self.succeeded(now),
             Settlement::Retry { reason: Some(_) } | Settlement::Unanswered { .. } => {
-                self.next_after_failure =
-                    Some(now + self.unit.mul_f64(factor(BETWEEN_FAILURES, self.failures)));
+                self.next_after_failure = Some(now + nth(BETWEEN_FAILURES, self.failures, self.unit));
                 self.failures = self.failures.saturating_add(1);
             }
             // The failure concerns only this row, or nobody.
@@ -244,11 +234,11 @@ impl Schedule {
             Settlement::Retry { reason: Some(_) } => {
                 row.refusals = row.refusals.saturating_add(1);
                 // An earlier attempt may have arrived, and that has not changed.
-                (self.unit.mul_f64(factor(AFTER_REFUSAL, row.refusals - 1)), Duration::ZERO)
+                (nth(AFTER_REFUSAL, row.refusals - 1, self.unit), Duration::ZERO)
             }
             Settlement::Unanswered { .. } | Settlement::Crashed { .. } => {
                 row.unanswered = row.unanswered.saturating_add(1);
-                (self.sign_wait.mul_f64(factor(AFTER_SILENCE, row.unanswered - 1)), self.sign_wait)
+                (nth(AFTER_SILENCE, row.unanswered - 1, self.sign_wait), self.sign_wait)
             }
         };
         row.state = RowState::Waiting { due: now + wait, earliest: now + earliest };
@@ -282,30 +272,18 @@ impl Schedule {
             }
         }
     }
-
-    fn after_silence(&self, times: u32) -> Duration {
-        self.sign_wait.mul_f64(factor(AFTER_SILENCE, times - 1))
-    }
 }
 
 impl Row {
     fn new(head: &Head) -> Self {
-        let external_id = head.external_id.clone();
-        Self {
-            state: RowState::UnderWay,
-            external_id,
-            refusals: 0,
-            unanswered: 0,
-            hastened: 0,
-            held_since: None,
-        }
+        Self { external_id: head.external_id.clone(), ..Self::default() }
     }
 }
 
-/// The entry for the `times`-th repetition, from 0; the last entry for all later ones.
-fn factor(table: &[f64], times: u32) -> f64 {
+/// The wait before the `times`-th repetition, from 0; that of the last entry for all later ones.
+fn nth(table: &[f64], times: u32, unit: Duration) -> Duration {
     let at = usize::try_from(times).unwrap_or(usize::MAX).min(table.len() - 1);
-    table[at]
+    unit.mul_f64(table[at])
 }
 
 #[cfg(test)]

@@ -8,15 +8,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::{
-    reply::{Renderer, which},
-    worker::{Attempt, Destination, age, tried_long_enough},
-};
-use crate::{
-    alerting::{ReplyKind, ReplyWords, TeamName, render_event},
-    bot::context::Context,
-    store::{Alert, Delivery, Settlement, StoreError},
-};
+use super::reply::{Renderer, which};
+use super::worker::{Attempt, Destination, age, tried_long_enough};
+use crate::alerting::{ReplyKind, ReplyWords, TeamName, render_event};
+use crate::bot::context::Context;
+use crate::store::{Alert, Delivery, Settlement, StoreError};
 use rocketchat::RestError;
 use signl4::{AlertEvent, RaiseError, Raised, WebhookClient, WebhookUrl};
 
@@ -85,7 +81,11 @@ impl Destination for Signl4Team {
         let newest = timeout(ANSWER_WITHIN, self.alert(delivery)).await;
         let alert = newest.ok().and_then(Result::ok).flatten().unwrap_or(alert);
         match answer {
-            Ok(raised) => self.sent(&alert, raised),
+            Ok(Raised { event_id, pause }) => {
+                let replies = &self.context.current.now().config.replies;
+                let then = Renderer(replies).sent(&alert, self.team.as_str());
+                Attempt { settlement: Settlement::Delivered { event_id }, pause, then }
+            }
             Err(error) => self.failed(&alert, delivery, error).await,
         }
     }
@@ -138,25 +138,11 @@ impl Signl4Team {
     /// Whether an alert is sent although its message was deleted. This is the case if its cooldown suppressed others:
     /// somebody who deletes a message and writes it again within the cooldown wants to page.
     async fn pages_deleted(&self, alert: &Alert) -> bool {
-        let settings = self.context.current.now();
+        let Context { current, store, .. } = &self.context;
+        let settings = current.now();
         let trigger = settings.config.triggers.get(&alert.trigger);
         trigger.is_some_and(|trigger| trigger.page_deleted)
-            || self
-                .context
-                .store
-                .suppressed_behind(alert.id, 1)
-                .await
-                .map_or(true, |behind| !behind.is_empty())
-    }
-
-    fn sent(&self, alert: &Alert, raised: Raised) -> Attempt {
-        let settings = self.context.current.now();
-        let confirmations = Renderer(&settings.config.replies).sent(alert, self.team.as_str());
-        Attempt {
-            settlement: Settlement::Delivered { event_id: raised.event_id },
-            pause: raised.pause,
-            then: confirmations,
-        }
+            || store.suppressed_behind(alert.id, 1).await.map_or(true, |behind| !behind.is_empty())
     }
 
     async fn failed(&self, alert: &Alert, delivery: &Delivery, error: RaiseError) -> Attempt {

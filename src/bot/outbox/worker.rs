@@ -11,16 +11,15 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use tokio::{
-    sync::watch,
-    task::{JoinError, JoinSet},
-    time::{Instant, sleep, sleep_until, timeout},
-};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, field::display, info, warn};
 
 use super::schedule::Schedule;
 use crate::{
+    bot::retry::until_stored,
     health::{Condition, Health},
     store::{AlertState, Delivery, DeliveryKind, Head, NewDelivery, Queue, Settlement, Store, StoreError},
     telemetry,
@@ -87,7 +86,9 @@ pub(super) async fn work<D: Destination>(line: Line<D>, schedule: Schedule, canc
             Ok(()) = worker.changes.changed(), if wake.on_changes => {}
         }
     }
-    while worker.attempts.join_next().await.is_some() {}
+    while let Some(done) = worker.attempts.join_next().await {
+        worker.finish(done);
+    }
 }
 
 /// When the worker next looks for rows.
@@ -154,7 +155,7 @@ impl<D: Destination> Worker<D> {
         match done {
             Ok((delivery, Attempt { settlement, pause, .. })) => {
                 let wait = self.schedule.finished(delivery.id, &settlement, pause, Instant::now());
-                self.line.log(&delivery, &settlement, pause, wait);
+                self.line.report(&delivery, &settlement, pause, wait);
                 true
             }
             Err(error) => {
@@ -181,23 +182,20 @@ impl<D: Destination> Line<D> {
             AssertUnwindSafe(timeout(ATTEMPT_LIMIT, self.to.attempt(&delivery))).catch_unwind().await;
         let mut attempt = match attempt {
             Ok(Ok(attempt)) => attempt,
-            Ok(Err(_)) => self.timed_out().into(),
+            Ok(Err(_)) => Settlement::Unanswered { reason: "no answer in time".into() }.into(),
             Err(_) => self.panicked(&delivery).await,
         };
-        self.settle(&delivery, &mut attempt).await;
-        if delivery.kind == DeliveryKind::Alert {
-            self.count_alert(&delivery, &attempt.settlement);
+        // A lost outcome would be a second page.
+        let what = format!("the outcome of a delivery cannot be stored (delivery {})", delivery.id);
+        while !until_stored(&what, || {
+            self.store.settle_delivery(&delivery, &attempt.settlement, &attempt.then)
+        })
+        .await
+        {
+            // Its cooldown suppressed another alert in the meantime.
+            attempt = Settlement::Retry { reason: None }.into();
         }
         (delivery, attempt)
-    }
-
-    /// Posts to Rocket.Chat can be repeated.
-    fn timed_out(&self) -> Settlement {
-        let reason = "no answer in time".to_owned();
-        match self.kind {
-            DeliveryKind::Alert => Settlement::Unanswered { reason },
-            DeliveryKind::Reply | DeliveryKind::Reaction => Settlement::Retry { reason: Some(reason) },
-        }
     }
 
     async fn panicked(&self, delivery: &Delivery) -> Attempt {
@@ -213,45 +211,25 @@ impl<D: Destination> Line<D> {
         given_up.unwrap_or_else(|_| Settlement::Failed { reason }.into())
     }
 
-    /// Stores the outcome of an attempt, and retries until that succeeds. A lost outcome would be a second page.
-    async fn settle(&self, delivery: &Delivery, attempt: &mut Attempt) {
-        loop {
-            match self.store.settle_delivery(delivery, &attempt.settlement, &attempt.then).await {
-                Ok(true) => return,
-                // Its cooldown suppressed another alert in the meantime.
-                Ok(false) => *attempt = Settlement::Retry { reason: None }.into(),
-                Err(error) => {
-                    error!(queue = %self.queue, delivery = %delivery.id, alert = delivery.alert.map(display), %error, "the outcome of a delivery cannot be stored; trying again");
-                    sleep(STORE_PAUSE).await;
-                }
-            }
-        }
-    }
-
-    /// Logs and counts the outcome of an alert after it is stored, because a crash before that would send the alert
+    /// Logs the outcome of an attempt, and counts that of an alert, after it is stored: a crash before that would send the alert
     /// again.
-    fn count_alert(&self, delivery: &Delivery, settlement: &Settlement) {
-        let state = match settlement {
-            Settlement::Delivered { .. } => AlertState::Sent,
-            Settlement::Failed { .. } => AlertState::NotSent,
-            Settlement::Withdrawn { .. } => AlertState::Withdrawn,
-            _ => return,
-        };
-        telemetry::ALERTS.count(&[("state", state.name())]);
-        let (alert, queue) = (delivery.alert.map(display), &self.queue);
-        if let Settlement::Delivered { event_id } = settlement {
-            telemetry::ALERT_DELIVERY.record(age(delivery, Timestamp::now()));
-            match event_id {
-                Some(event_id) => info!(alert, %event_id, %queue, "alert sent"),
-                None => warn!(alert, %queue, "alert sent, unconfirmed: SIGNL4's answer has no eventId"),
-            }
-        }
-    }
-
-    fn log(&self, row: &Delivery, settlement: &Settlement, pause: Option<Duration>, retry_in: Duration) {
+    fn report(&self, row: &Delivery, settlement: &Settlement, pause: Option<Duration>, retry_in: Duration) {
         let (queue, delivery, alert, attempts) = (&self.queue, row.id, row.alert.map(display), row.attempts);
-        match settlement {
-            Settlement::Delivered { .. } => {}
+        let is_alert = self.kind == DeliveryKind::Alert;
+        let state = match settlement {
+            Settlement::Delivered { event_id } => {
+                match event_id {
+                    Some(event_id) => info!(alert, %event_id, %queue, "alert sent"),
+                    None if is_alert => {
+                        warn!(alert, %queue, "alert sent, unconfirmed: SIGNL4's answer has no eventId")
+                    }
+                    None => {}
+                }
+                if is_alert {
+                    telemetry::ALERT_DELIVERY.record(age(row, Timestamp::now()));
+                }
+                AlertState::Sent
+            }
             Settlement::Failed { reason } => {
                 error!(%queue, %delivery, alert, %reason, "given up");
                 // For an alert, the store reports it. For a reaction, a reply is posted.
@@ -260,17 +238,24 @@ impl<D: Destination> Line<D> {
                         format!("A reply was not posted in Rocket.Chat (delivery {delivery}): {reason}");
                     self.health.note(Condition::Reply, what);
                 }
+                AlertState::NotSent
             }
-            Settlement::Withdrawn { reason } => info!(%queue, %delivery, alert, %reason, "not sent"),
+            Settlement::Withdrawn { reason } => {
+                info!(%queue, %delivery, alert, %reason, "not sent");
+                AlertState::Withdrawn
+            }
             Settlement::Retry { reason: None } => {
-                info!(%queue, %delivery, alert, ?pause, "paused: the limit is reached");
+                return info!(%queue, %delivery, alert, ?pause, "paused: the limit is reached");
             }
             Settlement::Retry { reason: Some(reason) } => {
-                info!(%queue, %delivery, alert, attempts, %reason, ?retry_in, "not delivered yet");
+                return info!(%queue, %delivery, alert, attempts, %reason, ?retry_in, "not delivered yet");
             }
             Settlement::Unanswered { reason } | Settlement::Crashed { reason } => {
-                warn!(%queue, %delivery, alert, attempts, %reason, ?retry_in, "unknown whether it was delivered");
+                return warn!(%queue, %delivery, alert, attempts, %reason, ?retry_in, "unknown whether it was delivered");
             }
+        };
+        if is_alert {
+            telemetry::ALERTS.count(&[("state", state.name())]);
         }
     }
 }

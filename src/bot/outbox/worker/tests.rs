@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::sleep};
 
 use super::*;
 use crate::{health::Health, store::DeliveryId};
