@@ -12,7 +12,7 @@ use rocketchat::{MessageId, RoomId};
 pub(super) const PAGED_WITHIN: &str = "SELECT 1 FROM alert WHERE trigger_name = $1 AND room_id = $2 \
     AND state IN ('queued', 'sent') AND created_at > $3 AND created_at <= $4 LIMIT 1";
 
-pub(super) const HAS_ALERT: &str = "SELECT 1 FROM alert WHERE message_id = $1 LIMIT 1";
+pub(super) const HAS_ALERT: &str = "SELECT 1 FROM alert WHERE message_id = $1 AND created_at < $2 LIMIT 1";
 
 impl Store {
     /// Starts to settle messages. Every other write waits until it is committed or dropped, so nothing slow belongs
@@ -83,12 +83,12 @@ impl Intake<'_> {
         Ok(row)
     }
 
-    /// Whether any trigger asked for an alert of that message.
+    /// Whether any trigger asked for an alert of that message before this time.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn has_alert(&mut self, message: &MessageId) -> Result<bool, StoreError> {
-        let alert = sqlx::query(HAS_ALERT).bind(key(message.as_str()));
+    pub async fn had_alert(&mut self, message: &MessageId, before: Timestamp) -> Result<bool, StoreError> {
+        let alert = sqlx::query(HAS_ALERT).bind(key(message.as_str())).bind(millis(before));
         Ok(alert.fetch_optional(self.tx.run()).await?.is_some())
     }
 

@@ -90,8 +90,14 @@ impl Intake {
         let mut added = Vec::new();
         if wanted.iter().any(|wanted| !wanted.raises.is_empty()) {
             let mut transaction = self.store.intake().await?;
+            // An alert of these settings is of the same message in a room whose name was not known yet, and tells nothing about
+            // the triggers that name the room.
+            let settings_since = Timestamp::now() - session.settings.since.elapsed();
             for Wanted { item, raises, was_judged, .. } in &wanted {
-                if *was_judged && !raises.is_empty() && transaction.has_alert(&item.message.id).await? {
+                if *was_judged
+                    && !raises.is_empty()
+                    && transaction.had_alert(&item.message.id, settings_since).await?
+                {
                     continue;
                 }
                 for raise in raises {
