@@ -123,13 +123,9 @@ async fn address(key: &str, bind: SocketAddr, running: bool, relative: bool) -> 
             format!("this user may not listen on {bind}"),
             format!("set {key} to port 1024 or higher, or give the service CAP_NET_BIND_SERVICE"),
         ),
-        ErrorKind::AddrNotAvailable => Remark::problem(
-            format!("{bind} is not an address of this machine"),
-            format!("set {key} to 0.0.0.0:{}, or to an address of this machine", bind.port()),
-        ),
         _ => Remark::problem(
             format!("cannot listen on {bind}: {error}"),
-            format!("set {key} to another address"),
+            format!("set {key} to 0.0.0.0:{}, or to an address of this machine", bind.port()),
         ),
     }
 }

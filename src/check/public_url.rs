@@ -14,7 +14,7 @@ use url::Url;
 
 use super::report::{Finding, Remark};
 use super::server::is_loopback;
-use super::tls_problem::TlsProblem;
+use super::tls_problem::tls_remedy;
 use crate::config::{Config, Fault, fault, values::base_url};
 use rocketchat::Connector;
 
@@ -86,10 +86,12 @@ async fn call(
 }
 
 fn unanswered(url: &PublicUrl, reason: &str) -> Remark {
-    match TlsProblem::of(reason) {
-        Some(problem) => Remark::problem(
+    match tls_remedy(reason) {
+        // A certificate that is only trusted here does not help.
+        Some(_) => Remark::problem(
             format!("{} cannot be trusted, so SIGNL4 would not call it: {reason}", url.as_str()),
-            problem.public_fix,
+            "give the proxy, or listener.tls_cert, a certificate of a public authority for this name, with the intermediate certificates, \
+             and an RSA, P-256, P-384 or Ed25519 key; if nothing there uses TLS, put a proxy with TLS there",
         ),
         None => Remark::warning(
             format!("{} cannot be tried from here: {reason}", url.as_str()),

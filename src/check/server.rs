@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::report::{Finding, Grade, Remark, RoomFinding};
 use super::room_inventory::{RoomInventory, wait_for_rate_limit};
 use super::rooms::{IMPERSONATE, NO_RATE_LIMIT, Rights, RoomCheck};
-use super::tls_problem::TlsProblem;
+use super::tls_problem::tls_remedy;
 use super::trial::Clients;
 use crate::config::{self, Config};
 use crate::store::Store;
@@ -173,8 +173,8 @@ fn unreachable(url: &ServerUrl, error: &RestError) -> Remark {
         RestError::Unavailable { reason, failure, .. } => (reason.clone(), failure.is_none()),
         other => (other.to_string(), true),
     };
-    if let Some(problem) = TlsProblem::of(&reason) {
-        return Remark::problem(format!("{url} cannot be trusted: {reason}"), problem.fix);
+    if let Some(remedy) = tls_remedy(&reason) {
+        return Remark::problem(format!("{url} cannot be trusted: {reason}"), remedy);
     }
     let text = match was_reached {
         true => format!("{url} does not answer like Rocket.Chat: {reason}"),

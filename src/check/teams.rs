@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::report::{Finding, Remark};
 use super::server::is_loopback;
-use super::tls_problem::TlsProblem;
+use super::tls_problem::tls_remedy;
 use crate::alerting::TeamName;
 use crate::config::Config;
 use signl4::{Doubt, WebhookClient, WebhookUrl};
@@ -34,7 +34,7 @@ pub(super) async fn probe_team(client: &WebhookClient, team: TeamName, url: &Web
         }
         Err(reason) => {
             let unreachable = "allow this machine to reach it, directly or through the proxy in HTTPS_PROXY";
-            let fix = TlsProblem::of(&reason).map_or(unreachable, |problem| problem.fix);
+            let fix = tls_remedy(&reason).unwrap_or(unreachable);
             Remark::problem(format!("{host}: {reason}"), fix)
         }
     }];

@@ -116,10 +116,6 @@ impl Scene {
     fn matches_alone(&self, trigger: &Trigger) -> bool {
         TriggerSet::new(vec![trigger.clone()]).is_ok_and(|alone| !self.matches(&alone).is_empty())
     }
-
-    fn label(&self) -> String {
-        format!("in {} by @{}", room_label(&self.room), self.message.author.username)
-    }
 }
 
 /// `own` is the bot's own username, if it is known.
@@ -176,8 +172,9 @@ fn named(text: &str) -> Result<Room, Failure> {
 fn matching(config: &Config, scene: &Scene, found: &[Match<'_>]) -> Report {
     let (mut report, mut first) = (String::new(), None);
     for found in found {
-        let _ =
-            writeln!(report, "Written {}, it matches the trigger \"{}\".", scene.label(), found.trigger.name);
+        let (room, author) = (room_label(&scene.room), &scene.message.author.username);
+        let trigger = &found.trigger.name;
+        let _ = writeln!(report, "Written in {room} by @{author}, it matches the trigger \"{trigger}\".");
         describe(&mut report, found);
         let (event, faults) = render_event(found, &scene.message, &scene.room, &config.rocketchat.url);
         for fault in faults {

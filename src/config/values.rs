@@ -178,22 +178,19 @@ pub(crate) fn secret_of_file(path: &Path) -> Result<SecretString, Fault> {
 
 /// A template that uses only the names of its vocabulary.
 pub(super) fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Template, Fault> {
-    Template::compile(text, vocabulary).map_err(|error| match error {
-        CompileError::Invalid { .. } => Fault::new(
-            format!("is not a template: {error}"),
-            "write variables as {{ text }}; the syntax is that of Jinja",
-        ),
-        CompileError::Tag(_) => Fault::new(
-            format!("is not a template: {error}"),
-            "use {% if … %}, and {% for … in … %} over a variable with filters",
-        ),
-        CompileError::UnknownName(ref name) => {
-            let fix = match closest(name, vocabulary.names()) {
-                Some(meant) => format!("did you mean {meant}?"),
-                None => format!("use one of: {}", vocabulary.names().collect::<Vec<_>>().join(", ")),
-            };
-            Fault::new(format!("uses the variable {}, which does not exist", quoted(name)), fix)
-        }
+    Template::compile(text, vocabulary).map_err(|error| {
+        let fix = match &error {
+            CompileError::Invalid { .. } => "write variables as {{ text }}; the syntax is that of Jinja",
+            CompileError::Tag(_) => "use {% if … %}, and {% for … in … %} over a variable with filters",
+            CompileError::UnknownName(name) => {
+                let fix = match closest(name, vocabulary.names()) {
+                    Some(meant) => format!("did you mean {meant}?"),
+                    None => format!("use one of: {}", vocabulary.names().collect::<Vec<_>>().join(", ")),
+                };
+                return Fault::new(format!("uses the variable {}, which does not exist", quoted(name)), fix);
+            }
+        };
+        Fault::new(format!("is not a template: {error}"), fix)
     })
 }
 
