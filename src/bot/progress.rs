@@ -128,8 +128,13 @@ impl Cursors {
         all_listed: bool,
         was_read: impl Fn(&RoomId) -> bool,
     ) {
-        let changed = finish_round(&mut self.progress.lock(), to, all_listed, was_read);
-        self.save(changed).await;
+        {
+            let mut progress = self.progress.lock();
+            let changed = finish_round(&mut progress, to, all_listed, was_read);
+            // Under the same lock: another task may save meanwhile, and must not save the round's time without these rooms.
+            self.unsaved.lock().extend(changed);
+        }
+        self.save(vec![]).await;
     }
 
     /// The one rule that repairs every jump of the server's clock; see [`leave_future`]. Returns how many rooms it
