@@ -90,13 +90,14 @@ impl Intake {
         let mut added = Vec::new();
         if wanted.iter().any(|wanted| !wanted.raises.is_empty()) {
             let mut transaction = self.store.intake().await?;
-            // An alert of these settings is of the same message in a room whose name was not known yet, and tells nothing about
-            // the triggers that name the room.
+            // An alert of the present triggers tells nothing about those that name a room whose name was not known yet.
             let settings_since = Timestamp::now() - session.settings.since.elapsed();
+            let judged_since = self.cursors.judged_since().map(|since| since + OVERLAP);
+            let earlier = judged_since.map_or(settings_since, |since| since.min(settings_since));
             for Wanted { item, raises, was_judged, .. } in &wanted {
                 if *was_judged
                     && !raises.is_empty()
-                    && transaction.had_alert(&item.message.id, settings_since).await?
+                    && transaction.had_alert(&item.message.id, earlier).await?
                 {
                     continue;
                 }
