@@ -37,46 +37,39 @@ pub(super) enum Step {
 /// The step to try next; `None` if none is left. The refusal shows which one helps. If it does not, the smallest
 /// change comes first. If the bot cannot post in the room or thread, a different text is useless.
 pub(super) fn next_step(refusal: &RestError, tried: &BTreeSet<Step>) -> Option<Step> {
+    use Step::{Direct, OutsideThread, OwnName, Shortened, WithoutMentions};
     let RestError::Rejected { status, code, reason } = refusal else { return None };
-    let room_is_closed = ["You can't send messages", "You have been muted"];
-    let first: &[Step] = match code.as_str() {
+    let steps: &[Step] = match code.as_str() {
         // Threads are disabled, the room is encrypted, or the bot may not post in it: the code does not say which.
-        "error-not-allowed" => return open(&[Step::OutsideThread, Step::Direct], tried),
+        "error-not-allowed" => &[OutsideThread, Direct],
         "error-invalid-room"
         | "error-room-not-found"
         | "error-room-archived"
         | "room_is_archived"
         | "room_is_blocked"
-        | "error-user-not-in-room" => return open(&[Step::Direct], tried),
-        _ if room_is_closed.iter().any(|closed| reason.starts_with(closed)) => {
-            return open(&[Step::Direct], tried);
+        | "error-user-not-in-room" => &[Direct],
+        _ if is_closed(reason) => &[Direct],
+        "error-action-not-allowed" => &[WithoutMentions, OwnName, Shortened, OutsideThread, Direct],
+        code if code == "error-message-size-exceeded" || *status == CONTENT_TOO_LARGE => {
+            &[Shortened, OwnName, WithoutMentions, OutsideThread, Direct]
         }
-        "error-message-size-exceeded" => &[Step::Shortened],
-        "error-action-not-allowed" => &[Step::WithoutMentions],
-        _ if *status == CONTENT_TOO_LARGE => &[Step::Shortened],
         // Including a missing right to impersonate.
-        _ => &[],
+        _ => Step::VARIANTS,
     };
-    open(first, tried).or_else(|| open(Step::VARIANTS, tried))
+    steps.iter().copied().find(|step| !tried.contains(step))
 }
 
-fn open(steps: &[Step], tried: &BTreeSet<Step>) -> Option<Step> {
-    steps.iter().copied().find(|step| !tried.contains(step))
+/// Whether nobody like the bot can post in the room. The server gives no code.
+fn is_closed(reason: &str) -> bool {
+    ["You can't send messages", "You have been muted"].iter().any(|closed| reason.starts_with(closed))
 }
 
 /// Whether the refusal is the server's decision. Without a code, the server may have a problem itself, for example
 /// with its database.
 pub(super) fn is_decision(refusal: &RestError) -> bool {
-    const KNOWN: [&str; 3] = ["You can't send messages", "You have been muted", "Invalid href value"];
-    match refusal {
-        RestError::Rejected { status, code, reason } => {
-            !code.is_empty()
-                || *status == CONTENT_TOO_LARGE
-                || refusal.is_missing_impersonation()
-                || KNOWN.iter().any(|known| reason.starts_with(known))
-        }
-        _ => false,
-    }
+    let RestError::Rejected { status, code, reason } = refusal else { return false };
+    let is_known = refusal.is_missing_impersonation() || refusal.is_invalid_avatar() || is_closed(reason);
+    !code.is_empty() || *status == CONTENT_TOO_LARGE || is_known
 }
 
 /// How a reply is posted: the steps taken so far, and their parameters.

@@ -208,17 +208,13 @@ impl Schedule {
         if let Some(pause) = pause {
             self.paused_until = self.paused_until.max(Some(now + pause));
         }
-        match settlement {
-            Settlement::Delivered { .. } => self.succeeded(now),
-            Settlement::Retry { reason: Some(_) } | Settlement::Unanswered { .. } => {
-                self.next_after_failure = Some(now + nth(BETWEEN_FAILURES, self.failures, self.unit));
-                self.failures = self.failures.saturating_add(1);
-            }
-            // The failure concerns only this row, or nobody.
-            Settlement::Failed { .. }
-            | Settlement::Withdrawn { .. }
-            | Settlement::Crashed { .. }
-            | Settlement::Retry { reason: None } => {}
+        if matches!(settlement, Settlement::Delivered { .. }) {
+            self.succeeded(now);
+        }
+        // Any other failure concerns only this row, or nobody.
+        if matches!(settlement, Settlement::Retry { reason: Some(_) } | Settlement::Unanswered { .. }) {
+            self.next_after_failure = Some(now + nth(BETWEEN_FAILURES, self.failures, self.unit));
+            self.failures = self.failures.saturating_add(1);
         }
         self.doubts.retain(|_, doubt| doubt.row != id);
         if matches!(settlement, Settlement::Unanswered { .. } | Settlement::Crashed { .. }) {
