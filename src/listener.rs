@@ -108,13 +108,6 @@ async fn reload_certificate(access: watch::Receiver<Arc<Access>>, every: Duratio
     }
 }
 
-impl AppState {
-    fn refuse(&self, Peer(from): Peer) -> Response {
-        let throttled = self.throttle.refuse(from, "calls without the right secret were rejected");
-        throttled.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
-    }
-}
-
 fn router(state: AppState) -> Router {
     Router::new()
         // Not a route: its pattern would be stricter than `secret_of`.
@@ -128,13 +121,17 @@ fn router(state: AppState) -> Router {
 
 async fn check_secret(
     State(state): State<AppState>,
-    Extension(from): Extension<Peer>,
+    Extension(Peer(from)): Extension<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
     let secret = secret_of(request.uri().path());
     let right = secret.is_some_and(|secret| is_secret(&state.access.borrow().secret, secret));
-    if right { next.run(request).await } else { state.refuse(from) }
+    if right {
+        return next.run(request).await;
+    }
+    let throttled = state.throttle.refuse(from, "calls without the right secret were rejected");
+    throttled.unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
 }
 
 /// The secret in a path `/signl4/{secret}`. Accepts what proxies and people make of this path: extra slashes, and characters

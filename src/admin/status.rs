@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     health::Readiness,
-    logging::Line,
+    logging::{self, Line},
     store::{Callbacks, InboxDepth, QueueDepth, StoreError},
 };
 use rocketchat::realtime::ConnectionState;
@@ -93,7 +93,7 @@ impl StatusCollector {
             offline_since: *self.offline_since.borrow(),
             watched: self.bot.directory.watched(),
             stored,
-            log: self.bot.log.lines(),
+            log: logging::recent().lines(),
         }
     }
 

@@ -7,7 +7,6 @@ use tokio::sync::watch;
 
 use crate::{
     health::Health,
-    logging::Recent,
     store::{DeliveryKind, Queue, Store},
 };
 use rocketchat::{
@@ -30,8 +29,6 @@ pub struct BotView {
     pub store: Store,
     /// The conditions that the parts reported.
     pub(crate) health: Health,
-    /// The last warnings and errors.
-    pub log: Recent,
     /// When the bot started.
     pub started_at: Timestamp,
 }

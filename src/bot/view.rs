@@ -10,7 +10,6 @@ use super::outbox::{labels, team_label};
 use super::settings::Current;
 use crate::admin::{BotView, Directory, QueueLabel, WatchedBy, WatchedRoom};
 use crate::alerting::{RoomPattern, Trigger};
-use crate::logging;
 use rocketchat::{Room, RoomId, realtime::Realtime};
 
 /// The view of a bot that is starting now.
@@ -22,7 +21,6 @@ pub(super) fn view(context: &Context, realtime: &Realtime) -> BotView {
         directory: Arc::new(Names { current: context.current.clone(), rooms: context.rooms.clone() }),
         store: context.store.clone(),
         health: context.health.clone(),
-        log: logging::recent(),
         started_at: Timestamp::now(),
     }
 }

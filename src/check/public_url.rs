@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use http_outcome::NoAnswer;
+use http_outcome::{NoAnswer, read_body};
 use reqwest::{StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -20,7 +20,7 @@ use rocketchat::Connector;
 
 /// Time limit for the call.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum number of bytes of the answer to read. The listener's has about fifty.
+/// Maximum number of bytes of the answer: a longer one is not the listener's, which has about fifty.
 const MAX_ANSWER: usize = 4096;
 
 /// The address at which SIGNL4 reaches the listener, without `/signl4/…`: `https://bot.example.com`, with a sub-path
@@ -73,14 +73,9 @@ async fn call(
     let client = connector.client_builder().redirect(redirect::Policy::none()).timeout(TIMEOUT);
     let client = client.build().map_err(reason)?;
     let address = format!("{}/signl4/{}", url.as_str(), secret.expose_secret());
-    let mut answer = client.post(address).send().await.map_err(reason)?;
+    let answer = client.post(address).send().await.map_err(reason)?;
     let status = answer.status();
-    let mut body = Vec::new();
-    while body.len() < MAX_ANSWER
-        && let Ok(Some(chunk)) = answer.chunk().await
-    {
-        body.extend_from_slice(&chunk);
-    }
+    let body = read_body(answer, MAX_ANSWER).await.ok().flatten().unwrap_or_default();
     let ours = serde_json::from_slice::<Value>(&body).is_ok_and(|body| body["error"].is_string());
     Ok((status, ours))
 }

@@ -11,7 +11,7 @@ use signl4::{Doubt, WebhookClient, WebhookUrl};
 
 /// Tries to reach the host of every team's webhook.
 pub(super) async fn probe(config: &Config, client: &WebhookClient) -> Vec<Finding> {
-    let probes = config.signl4.webhooks().map(|(team, url)| probe_team(client, team, url));
+    let probes = config.signl4.webhooks().map(|(team, url)| probe_team(client, team.to_string(), url));
     let mut findings = join_all(probes).await.concat();
     let unused = config.signl4.teams.keys().filter(|name| {
         !config.triggers.iter().any(|trigger| trigger.team == TeamName::Named((*name).clone()))
@@ -26,7 +26,7 @@ pub(super) async fn probe(config: &Config, client: &WebhookClient) -> Vec<Findin
 }
 
 /// What can be found out about a team's webhook without calling it.
-pub(super) async fn probe_team(client: &WebhookClient, team: TeamName, url: &WebhookUrl) -> Vec<Finding> {
+pub(super) async fn probe_team(client: &WebhookClient, team: String, url: &WebhookUrl) -> Vec<Finding> {
     let host = url.host();
     let mut remarks = vec![match client.reach(url).await {
         Ok(()) => {
@@ -43,7 +43,7 @@ pub(super) async fn probe_team(client: &WebhookClient, team: TeamName, url: &Web
         remarks.push(Remark::warning(text, "write https:// in the webhook URL"));
     }
     remarks.extend(url.doubt().and_then(|doubt| doubted(doubt, host)));
-    remarks.into_iter().map(|remark| Finding::new(team.to_string(), remark)).collect()
+    remarks.into_iter().map(|remark| Finding::new(&team, remark)).collect()
 }
 
 /// Why a webhook URL is suspicious. Its secret is not repeated.

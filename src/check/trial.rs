@@ -7,7 +7,7 @@ use super::report::{Finding, RoomFinding};
 use super::room_inventory::RoomInventory;
 use super::server::{self, Login};
 use super::teams;
-use crate::alerting::{RoomPattern, TeamName, room_label};
+use crate::alerting::{RoomPattern, room_label};
 use rocketchat::rest::RoomInfo;
 use rocketchat::{Account, Connector, Credentials, RoomKind, ServerUrl, UserId};
 use signl4::{WebhookClient, WebhookUrl};
@@ -66,8 +66,7 @@ impl Clients {
 
     /// Whether SIGNL4 can be reached. The secret is not tried: that would page.
     pub(crate) async fn webhook(&self, url: &WebhookUrl) -> Vec<Finding> {
-        let findings = teams::probe_team(&self.webhooks, TeamName::Default, url).await;
-        findings.into_iter().map(|finding| Finding { subject: "SIGNL4".to_owned(), ..finding }).collect()
+        teams::probe_team(&self.webhooks, "SIGNL4".to_owned(), url).await
     }
 }
 
