@@ -1,6 +1,7 @@
 //! The text of `bot.toml`: `bot.toml.example` with the answers filled in, so every key stays explained.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 use toml::Value;
@@ -20,21 +21,19 @@ const HOW_TO_CHECK: &str = "\n#\n#     signl4-rocketchat check\n#\n";
 /// The changed lines of the example, by table and key. `None` turns a line into a comment.
 type Changes = BTreeMap<(&'static str, String), Option<Value>>;
 
-/// The complete file.
-pub(super) fn draft(answers: &Answers, secrets: &[Secret]) -> SecretString {
+/// The complete file. With a directory, it names the files of the secrets there instead of containing them.
+pub(super) fn draft(answers: &Answers, secrets: &[Secret], directory: Option<&Path>) -> SecretString {
     let mut changes = changes(answers);
     for secret in secrets {
-        let inline = secret.file.is_none().then(|| text(secret.value.expose_secret()));
+        let file = directory.map(|directory| text(&directory.join(secret.file_name).to_string_lossy()));
+        let inline = file.is_none().then(|| text(secret.value.expose_secret()));
         changes.insert((secret.table, secret.key.to_owned()), inline);
-        if let Some(file) = &secret.file {
-            let path = text(&file.to_string_lossy());
-            changes.insert((secret.table, format!("{}_file", secret.key)), Some(path));
-        }
+        changes.extend(file.map(|file| ((secret.table, format!("{}_file", secret.key)), Some(file))));
     }
     let explained = EXAMPLE.find(EXPLANATIONS).map_or(EXAMPLE, |at| &EXAMPLE[at..]);
     let mut table = "";
-    let all_in_files = secrets.iter().all(|secret| secret.file.is_some());
-    let mut output = [HEAD, if all_in_files { NAMES_FILES } else { HOLDS_SECRETS }, HOW_TO_CHECK].concat();
+    let mut output =
+        [HEAD, if directory.is_some() { NAMES_FILES } else { HOLDS_SECRETS }, HOW_TO_CHECK].concat();
     for line in explained.lines() {
         let bare = line.strip_prefix("# ").unwrap_or(line);
         if bare.starts_with('[') {
@@ -89,7 +88,7 @@ mod tests {
             public_url: None,
             logo: true,
         };
-        let text = draft(&answers, &secrets(&answers)).expose_secret().to_owned();
+        let text = draft(&answers, &secrets(&answers), None).expose_secret().to_owned();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bot.toml");
         std::fs::write(&path, &text).unwrap();

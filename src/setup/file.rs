@@ -76,25 +76,26 @@ impl Target {
     /// # Errors
     /// When a file cannot be written or may not be replaced, or the configuration is invalid.
     pub(crate) fn write(&self, answers: &Answers) -> Result<Written, SetupError> {
-        let mut secrets = secrets(answers);
+        let secrets = secrets(answers);
         // Read while all secrets are still in one file.
-        let trial = self.temporary_config(&draft(answers, &secrets), PRIVATE)?;
+        let trial = self.temporary_config(&draft(answers, &secrets, None), PRIVATE)?;
         let config = Config::load(&Sources::of_process(Some(trial.path().to_owned())))?;
         let mut temporary = Vec::new();
         if let Some(directory) = &self.secrets {
-            for secret in &mut secrets {
-                secret.file = Some(directory.join(secret.file_name));
+            for secret in &secrets {
                 let line = SecretString::from(format!("{}\n", secret.value.expose_secret()));
                 let file = write_temporary(directory, &line, PRIVATE);
-                temporary.push(file.map_err(|why| unwritable(directory, why, SECRETS_DIR))?);
+                let file = file.map_err(|why| unwritable(directory, why, SECRETS_DIR))?;
+                temporary.push((file, directory.join(secret.file_name)));
             }
         }
-        let files: Vec<PathBuf> = secrets.iter().filter_map(|secret| secret.file.clone()).collect();
-        for (file, path) in temporary.into_iter().zip(&files) {
-            self.place(file, path, SECRETS_DIR)?;
+        let mut files = Vec::new();
+        for (file, path) in temporary {
+            self.place(file, &path, SECRETS_DIR)?;
+            files.push(path);
         }
-        let mode = if files.is_empty() { PRIVATE } else { PUBLIC };
-        let text = self.temporary_config(&draft(answers, &secrets), mode)?;
+        let mode = if self.secrets.is_none() { PRIVATE } else { PUBLIC };
+        let text = self.temporary_config(&draft(answers, &secrets, self.secrets.as_deref()), mode)?;
         self.place(text, &self.output, OUTPUT)?;
         Ok(Written { config, secrets: files })
     }

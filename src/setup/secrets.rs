@@ -1,8 +1,6 @@
 //! The secrets of `bot.toml`: inside it, or each in its own file, with the names that
 //! `contrib/signl4-rocketchat.service` and `compose.yaml` expect.
 
-use std::path::PathBuf;
-
 use rand::distr::{Alphanumeric, SampleString};
 use secrecy::SecretString;
 
@@ -19,7 +17,7 @@ const LISTENER_SECRET: &str = "listener-secret";
 /// All names of such files.
 pub(super) const FILE_NAMES: [&str; 4] = [TOKEN, PASSWORD, WEBHOOK_URL, LISTENER_SECRET];
 
-/// A secret, its key, and its file.
+/// A secret, its key, and the name of its file.
 #[derive(Clone, Debug)]
 pub(super) struct Secret {
     pub(super) table: &'static str,
@@ -28,13 +26,11 @@ pub(super) struct Secret {
     /// The name of that file.
     pub(super) file_name: &'static str,
     pub(super) value: SecretString,
-    /// The file; `None` if the secret is in `bot.toml` itself.
-    pub(super) file: Option<PathBuf>,
 }
 
 /// The secrets among the answers, and a new one for the listener.
 pub(super) fn secrets(answers: &Answers) -> Vec<Secret> {
-    let secret = |table, key, file_name, value| Secret { table, key, file_name, value, file: None };
+    let secret = |table, key, file_name, value| Secret { table, key, file_name, value };
     let account = match &answers.account {
         Credentials::Token { token, .. } => secret("rocketchat", "auth_token", TOKEN, token.clone()),
         Credentials::Password { password, .. } => {
