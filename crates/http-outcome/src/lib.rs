@@ -16,9 +16,9 @@ use reqwest::header::{DATE, HeaderMap};
 
 /// Longest text kept of an error, in bytes.
 const MAX_REASON: usize = 300;
-/// glibc returns every block to the system when it is freed that is longer than this. After a shorter one it keeps more free
-/// memory for itself, up to twice the block's length.
-const LARGE: usize = 32 * 1024 * 1024;
+/// Any other body gets a block of its limit's size, of which only what is written to takes memory. glibc returns every block of
+/// more than 32 MB to the system when it is freed. After a shorter one it keeps more free memory for itself, up to twice its length.
+const SHORT: u64 = 64 * 1024;
 
 /// A call that got no answer, or only the beginning of one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,11 +101,12 @@ fn no_connection(cause: &(dyn Error + 'static)) -> Option<Failure> {
 /// # Errors
 /// When the connection breaks, or the client's timeout ends, before the body does.
 pub async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Option<Vec<u8>>, NoAnswer> {
-    if response.content_length().is_some_and(|length| length > limit as u64) {
+    let announced = response.content_length();
+    if announced.is_some_and(|length| length > limit as u64) {
         return Ok(None);
     }
-    // What is not written to takes no memory.
-    let mut body = Vec::with_capacity(if limit > LARGE { limit } else { 0 });
+    let is_short = announced.is_some_and(|length| length <= SHORT);
+    let mut body = Vec::with_capacity(if is_short { 0 } else { limit });
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > limit {
             return Ok(None);

@@ -126,13 +126,9 @@ impl Text<'_> {
     /// The blocks of Rocket.Chat's UI kit: sections, headers, contexts, cards and so on. `msg` often repeats them.
     fn add_blocks(&mut self, holder: &Value) {
         for block in self.take(wire::items(holder, "blocks")) {
-            self.add_block(block, 0);
-        }
-    }
-
-    fn add_block(&mut self, block: &Value, depth: usize) {
-        for key in ["title", "text", "description", "fields", "elements", "rows"] {
-            self.add_block_part(block.get(key).unwrap_or(&Value::Null), depth);
+            for key in ["title", "text", "description", "fields", "elements", "rows"] {
+                self.add_block_part(block.get(key).unwrap_or(&Value::Null), 0);
+            }
         }
     }
 

@@ -77,6 +77,7 @@ impl FromStr for ServerUrl {
     type Err = ServerUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = |why: &str| Err(ServerUrlError(why.to_owned()));
         let text = text.trim();
         let http = match text.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => format!("http://{rest}"),
@@ -84,16 +85,14 @@ impl FromStr for ServerUrl {
             _ => text.to_owned(),
         };
         let mut base = Url::parse(&http).map_err(|error| ServerUrlError(format!("not a URL: {error}")))?;
-        let scheme = base.scheme();
-        if !matches!(scheme, "http" | "https") {
-            return Err(ServerUrlError(format!("the scheme \"{scheme}\" is neither http nor https")));
+        if !matches!(base.scheme(), "http" | "https") {
+            return refused(&format!("the scheme \"{}\" is neither http nor https", base.scheme()));
         }
         if base.host_str().is_none_or(str::is_empty) {
-            return Err(ServerUrlError("the URL has no host".to_owned()));
+            return refused("the URL has no host");
         }
         if !base.username().is_empty() || base.password().is_some() {
-            let why = "the URL contains a user name or password; set them separately";
-            return Err(ServerUrlError(why.to_owned()));
+            return refused("the URL contains a user name or password; set them separately");
         }
         base.set_query(None);
         base.set_fragment(None);

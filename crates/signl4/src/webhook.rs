@@ -331,9 +331,8 @@ fn refusal(status: StatusCode, wait: Duration, body: &[u8], url: &WebhookUrl) ->
         code @ 400..=499 => {
             RaiseError::Rejected(format!("SIGNL4 refuses the event ({code}{})", detail(body, url)))
         }
-        // The gateway did not reach the application, or the application does not take work.
-        502 | 503 => RaiseError::NotRaised(format!("SIGNL4 answered {status}")),
-        500.. => RaiseError::Unanswered(format!("SIGNL4 answered {status}")),
+        // With 502 and 503, the gateway did not reach the application, or the application does not take work.
+        500 | 501 | 504.. => RaiseError::Unanswered(format!("SIGNL4 answered {status}")),
         _ => RaiseError::NotRaised(format!("SIGNL4 answered {status}")),
     }
 }

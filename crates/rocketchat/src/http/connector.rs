@@ -43,11 +43,8 @@ pub struct Connector {
 
 /// The TLS library or the HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot set up {what}: {reason}")]
-pub struct ConnectorError {
-    what: &'static str,
-    reason: String,
-}
+#[error("cannot set up {0}: {1}")]
+pub struct ConnectorError(&'static str, String);
 
 impl Connector {
     /// Reads the system's certificates and the environment's proxies.
@@ -73,21 +70,18 @@ impl Connector {
         user_agent: &str,
     ) -> Result<Self, ConnectorError> {
         let user_agent = HeaderValue::from_str(user_agent)
-            .map_err(|error| ConnectorError { what: "the user agent", reason: error.to_string() })?;
+            .map_err(|error| ConnectorError("the user agent", error.to_string()))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| ConnectorError { what: "TLS", reason: error.to_string() })?
+            .map_err(|error| ConnectorError("TLS", error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let http = client_builder(&tls, &user_agent, proxies.is_some())
             // The token is in a custom header, which HTTP libraries keep when a redirect leads to another host.
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| ConnectorError {
-                what: "the HTTP client",
-                reason: error.without_url().to_string(),
-            })?;
+            .map_err(|error| ConnectorError("the HTTP client", error.without_url().to_string()))?;
         Ok(Self {
             tls: Arc::new(tls),
             http,
@@ -157,7 +151,7 @@ fn proxies(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Matcher>,
                 "{name} is not the URL of a proxy, as in http://user:password@proxy:3128; write special characters in \
                  its password as %23 for #, %2F for /, %3F for ?, %40 for @"
             );
-            return Err(ConnectorError { what: "the proxy", reason });
+            return Err(ConnectorError("the proxy", reason));
         }
     }
     Ok(Some(Matcher::from_env()))

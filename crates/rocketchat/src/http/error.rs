@@ -68,6 +68,10 @@ impl RestError {
         }
     }
 
+    pub(crate) fn rejected(status: u16, code: &str, reason: impl Into<String>) -> Self {
+        Self::Rejected { status, code: code.to_owned(), reason: reason.into() }
+    }
+
     /// Unavailable, with an answer that is no use.
     pub fn unavailable(reason: impl Into<String>) -> Self {
         Self::Unavailable { reason: reason.into(), failure: None }

@@ -55,9 +55,10 @@ impl Http {
             return Err(redirected(&headers));
         }
         let body = read_body(response, MAX_BODY).await.map_err(failed)?.ok_or_else(|| too_large(status))?;
-        let body = repaired(body);
-        let refusal = Refusal::of_body(&body);
-        let is_answer = (200..300).contains(&status) && refusal.is_none() && is_json(&body);
+        let (body, head) = read_head(body);
+        let is_json = head.is_some();
+        let refusal = head.and_then(Refusal::of);
+        let is_answer = (200..300).contains(&status) && is_json && refusal.is_none();
         // A proxy's own answer has the proxy's time.
         if let Some(date) = date.filter(|_| is_answer || refusal.is_some()) {
             self.clock.observe(date, sent, answered);
@@ -108,24 +109,24 @@ struct Head {
     message: Value,
 }
 
-fn is_json(body: &[u8]) -> bool {
-    std::str::from_utf8(body).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
-}
-
-/// The body, repaired if that makes it valid JSON: one damaged message must not hide a whole room.
-fn repaired(body: Vec<u8>) -> Vec<u8> {
-    if is_json(&body) {
-        return body;
+/// The body, and its head if it is JSON. If only a repair makes it so, it is repaired: one damaged message must not hide a whole
+/// room.
+fn read_head(body: Vec<u8>) -> (Vec<u8>, Option<Head>) {
+    let head = |body: &[u8]| serde_json::from_str(std::str::from_utf8(body).ok()?).ok();
+    if let Some(head) = head(&body) {
+        return (body, Some(head));
     }
     let repaired = lenient_json::repair(&body).into_bytes();
-    if is_json(&repaired) { repaired } else { body }
+    match head(&repaired) {
+        Some(head) => (repaired, Some(head)),
+        None => (body, None),
+    }
 }
 
 impl Refusal {
     /// `{success:false, error, errorType?, details?}`, or `{status:"error", error?, message?}` from the login and from 7.x
     /// and older. Anything else is not from Rocket.Chat's API but from a proxy in front of it.
-    fn of_body(body: &[u8]) -> Option<Self> {
-        let head: Head = serde_json::from_slice(body).ok()?;
+    fn of(head: Head) -> Option<Self> {
         if head.success != false && head.status != "error" {
             return None;
         }
@@ -143,8 +144,9 @@ impl Refusal {
     /// (`WWW-Authenticate`), or is a web page.
     fn plain(status: u16, headers: &HeaderMap, body: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?.trim();
-        let is_plain = !text.is_empty() && text.len() <= MAX_REASON && !text.contains('<') && !is_json(body);
-        (status == 401 && is_plain && !headers.contains_key(WWW_AUTHENTICATE))
+        let is_plain = !text.is_empty() && text.len() <= MAX_REASON && !text.contains('<');
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        (status == 401 && is_plain && !is_json && !headers.contains_key(WWW_AUTHENTICATE))
             .then(|| Self { code: String::new(), reason: text.to_owned() })
     }
 }
@@ -180,11 +182,11 @@ fn classify(status: u16, refusal: Option<Refusal>, headers: &HeaderMap) -> RestE
 fn not_from_rocketchat(status: u16, headers: &HeaderMap) -> RestError {
     match status {
         429 => RestError::RateLimited { wait: wait_after_refusal(headers, "") },
-        413 | 414 | 431 => RestError::Rejected {
-            status,
-            code: String::new(),
-            reason: format!("the call is too large for the proxy in front of Rocket.Chat (HTTP {status})"),
-        },
+        413 | 414 | 431 => {
+            let reason =
+                format!("the call is too large for the proxy in front of Rocket.Chat (HTTP {status})");
+            RestError::rejected(status, "", reason)
+        }
         400..500 => RestError::unavailable(format!(
             "HTTP {status}, not from Rocket.Chat but from a proxy in front of it"
         )),
@@ -247,11 +249,7 @@ fn redirected(headers: &HeaderMap) -> RestError {
 }
 
 fn too_large(status: u16) -> RestError {
-    RestError::Rejected {
-        status,
-        code: "answer-too-large".to_owned(),
-        reason: format!("the answer is larger than {MAX_BODY} bytes"),
-    }
+    RestError::rejected(status, "answer-too-large", format!("the answer is larger than {MAX_BODY} bytes"))
 }
 
 fn no_answer(error: NoAnswer) -> RestError {

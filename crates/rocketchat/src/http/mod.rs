@@ -44,11 +44,6 @@ impl Http {
         self.connector.http.request(method, self.server.api(route))
     }
 
-    /// A request to `/api/info`.
-    pub(crate) fn info(&self) -> RequestBuilder {
-        self.connector.http.get(self.server.info())
-    }
-
     /// Makes one call and returns the JSON of its answer. While `route` is rate limited, no call is made.
     pub(crate) async fn exchange(
         &self,
@@ -61,5 +56,5 @@ impl Http {
 
 /// The JSON of an answer.
 pub(crate) fn decoded(answer: &[u8]) -> Result<Value, RestError> {
-    serde_json::from_slice(answer).map_err(|_| RestError::unavailable("an answer that is no JSON"))
+    lenient_json::read(answer).map_err(|_| RestError::unavailable("an answer that is no JSON"))
 }

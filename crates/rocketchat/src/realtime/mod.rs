@@ -7,15 +7,14 @@
 //! | `view` | a message as the filter sees it, before its frame is decoded |
 //! | `stream`, `room_changes` | read messages and changes of rooms from the frames |
 //! | `protocol` | a session as a state machine without I/O |
-//! | `session` | runs the protocol over one socket, with `liveness` and `event_buffer` |
-//! | `supervisor` | keeps a session running, with `backoff` |
+//! | `session` | runs the protocol over one socket, with `liveness` |
+//! | `supervisor` | keeps a session running, with `backoff`, and delivers the events |
 //!
 //! A lost session may have missed messages. After each [`RealtimeEvent::Ready`], fetch what came since the last handled
 //! message with [`RestClient::sync_messages`](super::RestClient::sync_messages), and drop what comes twice by its `_id`.
 
 mod backoff;
 mod event;
-mod event_buffer;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;

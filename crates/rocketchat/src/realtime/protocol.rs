@@ -43,8 +43,6 @@ pub(super) enum End {
     TokenRefused(String),
     /// A person has to fix the account.
     Fatal(Fatal),
-    /// Nobody receives the events any more.
-    ReceiverDropped,
 }
 
 impl From<LostReason> for End {

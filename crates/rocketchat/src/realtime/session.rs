@@ -5,19 +5,22 @@ use std::time::Duration;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message as WsMessage};
 
-use super::event_buffer::EventBuffer;
 use super::frames;
 use super::liveness::{Due, Liveness};
 use super::protocol::{End, Protocol};
+use super::supervisor::CAPACITY;
 use super::transport::{Socket, broken};
 use super::{ConnectionState, LostReason, MessageView, Realtime, RealtimeEvent};
 
 /// One session over one socket.
 pub(super) struct Session<'a> {
     pub(super) realtime: &'a Realtime,
+    /// The events on their way to the receiver.
+    pub(super) queue: &'a mpsc::Sender<RealtimeEvent>,
     pub(super) socket: Socket,
     pub(super) protocol: Protocol<'a>,
     pub(super) liveness: Liveness<'a>,
@@ -31,26 +34,23 @@ const BURST: usize = 64;
 impl Session<'_> {
     /// Closes the WebSocket, if that is possible within a second.
     pub(super) async fn close(&mut self) {
-        let closing = async {
-            // The connection is given up anyway.
-            let _ = self.socket.close(None).await;
-        };
-        let _ = timeout(Duration::from_secs(1), closing).await;
+        // The connection is given up anyway.
+        let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
     }
 
     /// Runs until the session ends, and returns why.
-    pub(super) async fn run(&mut self, buffer: &mut EventBuffer) -> End {
+    pub(super) async fn run(&mut self) -> End {
         loop {
-            if let Err(end) = self.step(buffer).await {
+            if let Err(end) = self.step().await {
                 return end;
             }
         }
     }
 
-    async fn step(&mut self, buffer: &mut EventBuffer) -> Result<(), End> {
-        self.put_out(buffer).await?;
+    async fn step(&mut self) -> Result<(), End> {
+        self.put_out().await?;
         // Before it is online, a session emits nothing, so a queue filled by its predecessors must not stop the login.
-        let reading = buffer.has_room() || self.ready_at.is_none();
+        let reading = self.queue.capacity() > CAPACITY || self.ready_at.is_none();
         self.liveness.set_reading(reading, Instant::now());
         let due_at = self.protocol.next_tick().into_iter().fold(self.liveness.next().0, Instant::min);
         tokio::select! {
@@ -59,13 +59,14 @@ impl Session<'_> {
                 self.received(frame, now)?;
                 self.receive_burst(now)
             }
-            has_room = buffer.deliver() => has_room.ok_or(End::ReceiverDropped),
+            // Not before half of the events are delivered.
+            _ = self.queue.reserve_many(CAPACITY + CAPACITY / 2), if !reading => Ok(()),
             () = sleep_until(due_at) => {
                 let now = Instant::now();
                 self.protocol.tick(now)?;
                 match self.liveness.due(now) {
                     Some(Due::Dead) => Err(LostReason::HalfOpen.into()),
-                    Some(Due::Ping) => self.send(frames::ping(), buffer).await,
+                    Some(Due::Ping) => self.send(frames::ping()).await,
                     None => Ok(()),
                 }
             }
@@ -112,9 +113,9 @@ impl Session<'_> {
     }
 
     /// Sends the protocol's frames, and emits its events.
-    async fn put_out(&mut self, buffer: &mut EventBuffer) -> Result<(), End> {
+    async fn put_out(&mut self) -> Result<(), End> {
         while let Some(frame) = self.protocol.to_send.pop_front() {
-            self.send(frame, buffer).await?;
+            self.send(frame).await?;
         }
         for event in self.protocol.events() {
             if let RealtimeEvent::Ready { session, .. } = event {
@@ -122,21 +123,18 @@ impl Session<'_> {
                 self.ready_at.get_or_insert_with(Instant::now);
                 self.realtime.state.send_replace(ConnectionState::Online { since: Timestamp::now() });
             }
-            buffer.push(event);
+            // Fails if the receiver was dropped. Then this ends anyway.
+            let _ = self.queue.send(event).await;
         }
         Ok(())
     }
 
-    async fn send(&mut self, frame: Value, buffer: &mut EventBuffer) -> Result<(), End> {
+    async fn send(&mut self, frame: Value) -> Result<(), End> {
         // Not the whole frame: a login holds the token.
         tracing::trace!(msg = %frame["msg"], "sending");
-        let sending =
-            timeout(self.realtime.timing.send, self.socket.send(WsMessage::text(frame.to_string())));
-        match buffer.deliver_while(sending).await {
-            Some(Ok(Ok(()))) => Ok(()),
-            Some(Ok(Err(error))) => Err(broken(&error).into()),
-            Some(Err(_)) => Err(LostReason::Timeout("sending").into()),
-            None => Err(End::ReceiverDropped),
+        match timeout(self.realtime.timing.send, self.socket.send(WsMessage::text(frame.to_string()))).await {
+            Ok(sent) => sent.map_err(|error| broken(&error).into()),
+            Err(_) => Err(LostReason::Timeout("sending").into()),
         }
     }
 }

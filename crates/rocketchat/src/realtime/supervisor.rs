@@ -11,13 +11,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::MessageFilter;
 use super::backoff::Backoff;
-use super::event_buffer::EventBuffer;
 use super::liveness::Liveness;
 use super::protocol::{End, Protocol};
 use super::session::Session;
 use super::{ConnectionState, FrameCounts, LostReason, RealtimeEvent, Timing, transport};
 use crate::Account;
 use crate::account::LoginRequest;
+
+/// How many events may be queued before the socket is no longer read. The queue has room for as many others: those of a session
+/// that was not online yet, and the ends of sessions.
+pub(super) const CAPACITY: usize = 4_096;
 
 /// The realtime session of an account, kept running.
 #[derive(Debug)]
@@ -70,18 +73,22 @@ impl Realtime {
     ///
     /// If the receiver is slow, no event is lost and the connection stays alive.
     pub async fn run(&self, events: mpsc::Sender<RealtimeEvent>, cancel: CancellationToken) {
-        let mut buffer = EventBuffer::new(events);
-        cancel.run_until_cancelled(self.keep_running(&mut buffer)).await;
+        let (queue, queued) = mpsc::channel(2 * CAPACITY);
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => {}
+            () = self.keep_running(&queue) => {}
+            () = deliver(queued, events) => {}
+        }
         self.state.send_replace(ConnectionState::Stopped);
     }
 
-    async fn keep_running(&self, buffer: &mut EventBuffer) {
+    async fn keep_running(&self, queue: &mpsc::Sender<RealtimeEvent>) {
         let mut backoff = Backoff::new(&self.timing);
         loop {
             self.state.send_replace(ConnectionState::Connecting { attempt: backoff.attempt });
-            let (end, lived) = self.attempt(buffer).await;
+            let (end, lived) = self.attempt(queue).await;
             let reason = match end {
-                End::ReceiverDropped => return,
                 End::Fatal(fatal) => LostReason::Account(fatal),
                 End::TokenRefused(reason) if self.account.token_refused(&reason) => LostReason::TokenExpired,
                 End::TokenRefused(reason) => LostReason::Login(reason),
@@ -97,30 +104,29 @@ impl Realtime {
             tracing::warn!(%reason, name = reason.name(), retry_in = ?wait, "no realtime session");
             let retry_at = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
             self.state.send_replace(ConnectionState::Waiting { reason: reason.clone(), retry_at });
-            buffer.push(RealtimeEvent::Lost { reason, retry_in: wait });
-            if buffer.deliver_while(sleep(wait)).await.is_none() {
-                return;
-            }
+            // Fails if the receiver was dropped. Then this ends anyway.
+            let _ = queue.send(RealtimeEvent::Lost { reason, retry_in: wait }).await;
+            sleep(wait).await;
         }
     }
 
     /// One session, from the login to its end: why it ended, and how long it was online, if it was.
-    async fn attempt(&self, buffer: &mut EventBuffer) -> (End, Option<Duration>) {
-        let (login, socket) = match buffer.deliver_while(self.open()).await {
-            None => return (End::ReceiverDropped, None),
-            Some(Err(end)) => return (end, None),
-            Some(Ok(opened)) => opened,
+    async fn attempt(&self, queue: &mpsc::Sender<RealtimeEvent>) -> (End, Option<Duration>) {
+        let (login, socket) = match self.open().await {
+            Err(end) => return (end, None),
+            Ok(opened) => opened,
         };
         let now = Instant::now();
         let number = self.sessions.fetch_add(1, Ordering::Relaxed) + 1;
         let mut session = Session {
             realtime: self,
+            queue,
             socket,
             protocol: Protocol::new(self, number, login, now),
             liveness: Liveness::new(&self.timing, now),
             ready_at: None,
         };
-        let end = session.run(buffer).await;
+        let end = session.run().await;
         session.close().await;
         if let End::Fatal(fatal) = &end {
             self.account.refuse(fatal.clone().into());
@@ -134,5 +140,61 @@ impl Realtime {
         let opening = transport::open(&self.account.http.connector, self.account.server());
         let opened = timeout(self.timing.step, opening).await;
         Ok((login, opened.unwrap_or(Err(LostReason::Timeout("connecting")))?))
+    }
+}
+
+/// Delivers events to a receiver, which may be slow, until it is dropped.
+///
+/// Its channel is bounded. If a session waited for it, server pings would go unanswered and the connection would be lost. So events
+/// are queued, in order. When too many are, the session stops reading the socket, and sends pings of its own meanwhile; TCP
+/// backpressure then slows the server down. No event is dropped.
+async fn deliver(mut queued: mpsc::Receiver<RealtimeEvent>, events: mpsc::Sender<RealtimeEvent>) {
+    let delivering = async {
+        while let Some(event) = queued.recv().await
+            && events.send(event).await.is_ok()
+        {}
+    };
+    tokio::select! {
+        () = delivering => {}
+        () = events.closed() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(seconds: u64) -> RealtimeEvent {
+        RealtimeEvent::Lost { reason: LostReason::HalfOpen, retry_in: Duration::from_secs(seconds) }
+    }
+
+    #[tokio::test]
+    async fn events_for_a_slow_receiver_are_queued_in_order_and_none_is_dropped() {
+        let (queue, queued) = mpsc::channel(CAPACITY);
+        (0..CAPACITY as u64).for_each(|n| queue.try_send(event(n)).unwrap());
+        drop(queue);
+        let (sender, mut receiver) = mpsc::channel(1);
+        let receive = async {
+            for n in 0..CAPACITY as u64 {
+                assert_eq!(receiver.recv().await, Some(event(n)));
+            }
+            assert_eq!(receiver.recv().await, None);
+        };
+        tokio::join!(deliver(queued, sender), receive);
+    }
+
+    #[tokio::test]
+    async fn a_dropped_receiver_is_noticed_with_and_without_queued_events() {
+        for n in [0, 3] {
+            let (queue, queued) = mpsc::channel(CAPACITY);
+            (0..n).for_each(|n| queue.try_send(event(n)).unwrap());
+            let (sender, receiver) = mpsc::channel(1);
+            let dropped = async {
+                sleep(Duration::from_millis(10)).await;
+                drop(receiver);
+            };
+            let delivered = async { tokio::join!(deliver(queued, sender), dropped) };
+            timeout(Duration::from_secs(10), delivered).await.unwrap();
+        }
     }
 }

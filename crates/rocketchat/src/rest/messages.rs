@@ -45,12 +45,11 @@ impl RestClient {
         let body = json!({ "message": message });
         let refusal = match self.post("chat.sendMessage", &body).await {
             Ok(answer) if answer.pointer("/message/_id").is_some() => return Ok(()),
-            Ok(_) => RestError::Rejected {
-                status: 200,
-                code: "message-not-sent".to_owned(),
-                reason: "the server accepted the message but did not post it (an app may have suppressed it)"
-                    .to_owned(),
-            },
+            Ok(_) => RestError::rejected(
+                200,
+                "message-not-sent",
+                "the server accepted the message but did not post it (an app may have suppressed it)",
+            ),
             Err(error) if may_be_duplicate(&error) => error,
             Err(error) => return Err(error),
         };

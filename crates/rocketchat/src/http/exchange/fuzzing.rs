@@ -3,10 +3,11 @@
 use super::*;
 
 pub(crate) fn answer(status: u16, bytes: &[u8]) {
-    let body = repaired(bytes.to_vec());
-    assert!(body == bytes || is_json(&body));
-    let refusal = Refusal::of_body(&body);
-    if refusal.is_none() && is_json(&body) && (200..300).contains(&status) {
+    let (body, head) = read_head(bytes.to_vec());
+    let is_json = head.is_some();
+    assert!(body == bytes || is_json);
+    let refusal = head.and_then(Refusal::of);
+    if refusal.is_none() && is_json && (200..300).contains(&status) {
         return;
     }
     let headers = HeaderMap::new();

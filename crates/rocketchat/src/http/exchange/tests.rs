@@ -9,7 +9,7 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
 }
 
 fn refusal(body: &Value) -> Option<Refusal> {
-    Refusal::of_body(body.to_string().as_bytes())
+    read_head(body.to_string().into_bytes()).1.and_then(Refusal::of)
 }
 
 fn classified(status: u16, body: Value) -> RestError {
