@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use http_outcome::{Failure, NoAnswer, date, number, read_body};
 use jiff::{SignedDuration, Timestamp};
+use lenient_json::text;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, LOCATION, WWW_AUTHENTICATE};
 use serde::Deserialize;
@@ -16,7 +17,6 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{Http, RestError};
-use crate::wire;
 
 /// Largest body of an answer, in bytes: the list of 10,000 rooms has some 10 MB.
 pub(crate) const MAX_BODY: usize = 64 * 1024 * 1024;
@@ -130,10 +130,9 @@ impl Refusal {
         if head.success != false && head.status != "error" {
             return None;
         }
-        let filled = |value| Some(wire::code(value)?).filter(|text| !text.trim().is_empty());
-        let error = wire::code(&head.error).unwrap_or_default();
-        let message = filled(&head.message).unwrap_or_else(|| error.clone());
-        let code = filled(&head.error_type)
+        let error = text(&head.error).unwrap_or_default();
+        let message = text(&head.message).unwrap_or_else(|| error.clone());
+        let code = text(&head.error_type)
             .or_else(|| bracketed_code(&error).map(str::to_owned))
             .or_else(|| bracketed_code(&message).map(str::to_owned))
             .unwrap_or_else(|| if is_code(&error) { error.clone() } else { String::new() });
@@ -161,27 +160,21 @@ fn is_code(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
+/// Classifies an answer. Without a refusal it is one of a reverse proxy, or of the server before its API has started. That says
+/// nothing about the account or the call, so it is no reason to give up either.
 fn classify(status: u16, refusal: Option<Refusal>, headers: &HeaderMap) -> RestError {
-    let Some(Refusal { code, reason }) = refusal else { return not_from_rocketchat(status, headers) };
+    let is_refusal = refusal.is_some();
+    let Refusal { code, reason } = refusal.unwrap_or_default();
     if status == 429 || code.contains("too-many-requests") {
         return RestError::RateLimited { wait: wait_after_refusal(headers, &reason) };
     }
+    // Since 8.0, a missing permission may be a 401 too, with one of these codes; an invalid token has no code.
+    let is_forbidden = matches!(code.as_str(), "error-unauthorized" | "error-forbidden");
     match status {
-        // Since 8.0, a missing permission may be a 401 too, with one of these codes; an invalid token has no code.
-        401 if matches!(code.as_str(), "error-unauthorized" | "error-forbidden") => {
-            RestError::Rejected { status, code, reason }
+        401 if is_refusal && !is_forbidden => {
+            RestError::Unauthorized { code, reason: format!("{reason} (HTTP 401)") }
         }
-        401 => RestError::Unauthorized { code, reason: format!("{reason} (HTTP 401)") },
-        200..500 => RestError::Rejected { status, code, reason },
-        _ => RestError::unavailable(format!("HTTP {status}")),
-    }
-}
-
-/// Classifies an answer of a reverse proxy, or of the server before its API has started. It says nothing about the account
-/// or the call, so it is no reason to give up either.
-fn not_from_rocketchat(status: u16, headers: &HeaderMap) -> RestError {
-    match status {
-        429 => RestError::RateLimited { wait: wait_after_refusal(headers, "") },
+        200..500 if is_refusal => RestError::Rejected { status, code, reason },
         413 | 414 | 431 => {
             let reason =
                 format!("the call is too large for the proxy in front of Rocket.Chat (HTTP {status})");
@@ -201,9 +194,8 @@ fn not_from_rocketchat(status: u16, headers: &HeaderMap) -> RestError {
 /// window, which is never in the server's past. An account with `api-bypass-rate-limit` is told of no window.
 fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
     let date = date(headers)?;
-    let end = number(headers, "x-ratelimit-reset").and_then(|ms| Timestamp::from_millisecond(ms).ok());
     let is_ahead = |end: &Timestamp| *end < date && date.duration_since(*end) < LARGEST_DIFFERENCE;
-    Some(end.filter(is_ahead).unwrap_or(date))
+    Some(reset(headers).filter(is_ahead).unwrap_or(date))
 }
 
 /// How long to wait before a refused call may be repeated.
@@ -219,11 +211,15 @@ fn wait_after_last(headers: &HeaderMap) -> Option<Duration> {
     until_reset(headers).filter(|_| remaining <= 0).map(bounded_wait)
 }
 
-/// `X-RateLimit-Reset` is Unix time in milliseconds by the server's clock, whose time is in `Date`. Zero if it is past.
+/// How long until then; zero if it is past. The time is the server's, which is in `Date`.
 fn until_reset(headers: &HeaderMap) -> Option<Duration> {
-    let reset = Timestamp::from_millisecond(number(headers, "x-ratelimit-reset")?).ok()?;
-    let wait = reset.duration_since(server_time(headers).unwrap_or_else(Timestamp::now));
-    Some(wait.try_into().unwrap_or_default())
+    let now = server_time(headers).unwrap_or_else(Timestamp::now);
+    Some(reset(headers)?.duration_since(now).try_into().unwrap_or_default())
+}
+
+/// When the rate limit's window ends: `X-RateLimit-Reset` is Unix time in milliseconds by the server's clock.
+fn reset(headers: &HeaderMap) -> Option<Timestamp> {
+    Timestamp::from_millisecond(number(headers, "x-ratelimit-reset")?).ok()
 }
 
 /// "You must wait 23 seconds before trying this endpoint again."

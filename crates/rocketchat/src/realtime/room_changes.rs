@@ -69,14 +69,11 @@ impl KnownRooms {
     }
 }
 
-/// `[action, document]`, nested once or not.
+/// `[action, document]`, nested or not.
 fn action(args: &[Value]) -> Option<(&str, &Value)> {
     match args {
         [Value::String(action), document, ..] => Some((action, document)),
-        [Value::Array(inner), ..] => match inner.as_slice() {
-            [Value::String(action), document, ..] => Some((action, document)),
-            _ => None,
-        },
+        [Value::Array(inner), ..] => self::action(inner),
         _ => None,
     }
 }
