@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::count;
-use crate::store::{Callbacks, LastAlert, QueueDepth, Role};
+use crate::store::{Callbacks, LastAlert, QueueDepth, Role, StoreError};
 use rocketchat::{RoomId, realtime::ConnectionState};
 
 /// A team's alerts that have waited longer than this are reported.
@@ -104,6 +104,8 @@ impl fmt::Display for Warning {
 pub(crate) enum Condition {
     /// There is no realtime session, and messages are polled over REST.
     Polling,
+    /// The store fails at this, although it may answer otherwise.
+    Store(String),
     /// Rocket.Chat rejects the bot's login.
     Account,
     /// A room that a trigger names was renamed, archived or deleted, or the bot was removed from it.
@@ -122,7 +124,10 @@ pub(crate) enum Condition {
 
 /// The current conditions. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Health(watch::Sender<BTreeMap<Condition, Noted>>);
+pub(crate) struct Health {
+    conditions: watch::Sender<BTreeMap<Condition, Noted>>,
+    store_late: Duration,
+}
 
 #[derive(Clone, Debug)]
 struct Noted {
@@ -132,6 +137,20 @@ struct Noted {
 }
 
 impl Health {
+    /// No conditions. What the store fails at is reported once it has failed for `store_late`.
+    pub(crate) fn new(store_late: Duration) -> Self {
+        Self { store_late, ..Self::default() }
+    }
+
+    /// Reports what the store fails at until it succeeds. One failure is none: it may only be locked.
+    pub(crate) fn store_answered<T>(&self, what: &str, answer: &Result<T, StoreError>) {
+        let condition = Condition::Store(what.to_owned());
+        match answer {
+            Ok(_) => self.clear(&condition),
+            Err(error) => _ = self.raise_after(self.store_late, condition, format!("{what}: {error}")),
+        }
+    }
+
     /// Sets a condition until it is cleared. Returns whether that is news.
     pub(crate) fn raise(&self, condition: Condition, what: impl Into<String>) -> bool {
         self.raise_after(Duration::ZERO, condition, what)
@@ -150,12 +169,12 @@ impl Health {
 
     /// Clears a condition.
     pub(crate) fn clear(&self, condition: &Condition) {
-        self.0.send_if_modified(|all| all.remove(condition).is_some());
+        self.conditions.send_if_modified(|all| all.remove(condition).is_some());
     }
 
     /// Clears the conditions of all other rooms.
     pub(crate) fn keep_rooms(&self, is_troubled: impl Fn(&RoomId) -> bool) {
-        self.0.send_if_modified(|all| {
+        self.conditions.send_if_modified(|all| {
             let before = all.len();
             all.retain(|condition, _| !matches!(condition, Condition::Room(room) if !is_troubled(room)));
             all.len() != before
@@ -164,7 +183,7 @@ impl Health {
 
     /// Completes at the next change.
     pub(crate) fn changes(&self) -> impl Future<Output = ()> + use<> {
-        let mut changes = self.0.subscribe();
+        let mut changes = self.conditions.subscribe();
         async move {
             let _ = changes.changed().await;
         }
@@ -172,18 +191,22 @@ impl Health {
 
     /// Whether a condition is set.
     fn holds(&self, condition: &Condition) -> bool {
-        self.0.borrow().contains_key(condition)
+        self.conditions.borrow().contains_key(condition)
     }
 
-    fn warnings(&self) -> Vec<Warning> {
-        let is_current = |noted: &&Noted| {
-            noted.from <= Instant::now() && noted.until.is_none_or(|until| SystemTime::now() < until)
+    /// The reports about the store, or all others.
+    fn warnings(&self, of_the_store: bool) -> Vec<Warning> {
+        let is_current = |(condition, noted): &(&Condition, &Noted)| {
+            matches!(condition, Condition::Store(_)) == of_the_store
+                && noted.from <= Instant::now()
+                && noted.until.is_none_or(|until| SystemTime::now() < until)
         };
-        self.0.borrow().values().filter(is_current).map(|noted| noted.warning.clone()).collect()
+        let conditions = self.conditions.borrow();
+        conditions.iter().filter(is_current).map(|(_, noted)| noted.warning.clone()).collect()
     }
 
     fn insert(&self, condition: Condition, what: String, delay: Duration, until: Option<SystemTime>) -> bool {
-        self.0.send_if_modified(|all| {
+        self.conditions.send_if_modified(|all| {
             let before = all.get(&condition);
             if until.is_none() && before.is_some_and(|noted| noted.warning.what == what) {
                 return false;
@@ -241,21 +264,23 @@ pub(crate) struct Team {
 /// The bot is down if it cannot read Rocket.Chat's messages, use its store, or send anything. Any other problem degrades it.
 pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
     let active = facts.active.clone();
+    let failing = || facts.health.warnings(true).into_iter().map(|warning| warning.what).next();
+    let store = facts.store.clone().or_else(failing);
     if facts.role == Role::Standby {
-        let missing: Vec<String> = facts.store.iter().cloned().collect();
+        let missing = Vec::from_iter(store);
         let state = if missing.is_empty() { State::Standby } else { State::Down };
         return Readiness { ready: missing.is_empty(), state, missing, warnings: vec![], active };
     }
     let polling = facts.health.holds(&Condition::Polling);
     let connection = (!polling).then(|| not_connected(facts.connection, now)).flatten();
-    let store = facts.store.clone().or_else(|| without_lease(facts.lost_lease.as_ref()?));
+    let store = store.or_else(|| without_lease(facts.lost_lease.as_ref()?));
     let missing: Vec<String> = connection.into_iter().chain(store).collect();
     let mut warnings: Vec<Warning> =
         facts.teams.iter().filter_map(|team| not_getting_out(team, now)).collect();
     warnings.extend(facts.replies.iter().filter_map(|(name, depth)| not_posted(name, depth, now)));
     warnings.extend(unwatched(facts.connection, &facts.watched, now));
     warnings.extend(not_called_back(&facts.callbacks, now));
-    warnings.extend(facts.health.warnings());
+    warnings.extend(facts.health.warnings(false));
     let state = match (missing.is_empty(), warnings.is_empty()) {
         (false, _) => State::Down,
         (true, false) => State::Degraded,
@@ -569,21 +594,21 @@ mod tests {
     fn a_condition_that_may_pass_is_reported_if_it_lasts() {
         let health = Health::default();
         health.raise_after(Duration::from_hours(1), Condition::UnlistedRooms, "for now");
-        assert_eq!(health.warnings(), []);
+        assert_eq!(health.warnings(false), []);
         health.raise_after(Duration::ZERO, Condition::UnreadRooms, "for long");
-        assert_eq!(health.warnings().len(), 1);
+        assert_eq!(health.warnings(false).len(), 1);
         health.raise_after(Duration::from_hours(1), Condition::UnreadRooms, "still");
-        assert_eq!(health.warnings()[0].what, "still", "the delay counts from the first time");
+        assert_eq!(health.warnings(false)[0].what, "still", "the delay counts from the first time");
     }
 
     #[test]
     fn a_condition_is_reported_since_it_began() {
         let health = Health::default();
         health.raise(Condition::Account, "first");
-        let since = health.warnings()[0].since;
+        let since = health.warnings(false)[0].since;
         health.raise(Condition::Account, "second");
         health.note(Condition::Reply, "third");
-        let warnings = health.warnings();
+        let warnings = health.warnings(false);
         assert_eq!((warnings.len(), warnings[0].since, warnings[0].what.as_str()), (2, since, "second"));
     }
 }

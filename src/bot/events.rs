@@ -34,6 +34,8 @@ use signl4::{AlertRef, EventId, EventKind, Notification};
 const LONGEST_WAIT: Duration = Duration::from_secs(12);
 /// An alert that was settled longer ago is no candidate for an event with an unknown `eventId`.
 const CLAIMS_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// What is reported if the store fails.
+const INBOX: &str = "the inbox cannot be read or written";
 /// Number of events read at once.
 const PORTION: u32 = 100;
 /// How often to check the inbox even without a wake-up.
@@ -81,10 +83,12 @@ impl Events {
             // Armed before the query, so that both an event stored after the query and an answer to a call wake this
             // task.
             changes.mark_unchanged();
-            let rest = match self.handle_waiting().await {
+            let handled = self.handle_waiting().await;
+            self.context.health.store_answered(INBOX, &handled);
+            let rest = match handled {
                 Ok(rest) => rest,
                 Err(error) => {
-                    error!(%error, "the inbox cannot be read or written; trying again");
+                    error!(%error, "{INBOX}; trying again");
                     PAUSE
                 }
             };

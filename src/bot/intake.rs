@@ -39,7 +39,8 @@ impl Intake {
     pub(super) async fn note_named_rooms(&self) {
         if let Some(named) = self.rooms.unsaved_names() {
             let save = || self.store.save_named_rooms(&named);
-            until_stored("cannot store which rooms are named", save).await;
+            until_stored(&self.health, "cannot store which rooms are named", save).await;
+            self.rooms.names_are_saved(named);
         }
         let troubles = self.rooms.troubles();
         for (room, what) in &troubles {

@@ -13,6 +13,7 @@ use rocketchat::RoomId;
 
 use super::retry::until_stored;
 use super::session::SKEW;
+use crate::health::Health;
 use crate::store::{Progress, RoomProgress, Store, StoreError};
 
 /// How far apart the clocks of a server's nodes may be, plus the time until a written message can be read. Each room
@@ -23,6 +24,7 @@ pub(super) const OVERLAP: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub(super) struct Cursors {
     store: Store,
+    health: Health,
     progress: Mutex<Progress>,
     /// The rooms whose rows in the store differ from `progress`, because a backfill may be aborted while it writes
     /// them.
@@ -31,8 +33,9 @@ pub(super) struct Cursors {
 
 impl Cursors {
     /// Loads the state of the last run.
-    pub(super) async fn load(store: Store) -> Result<Self, StoreError> {
-        Ok(Self { progress: Mutex::new(store.progress().await?), unsaved: Mutex::default(), store })
+    pub(super) async fn load(store: Store, health: Health) -> Result<Self, StoreError> {
+        let (progress, unsaved) = (Mutex::new(store.progress().await?), Mutex::default());
+        Ok(Self { store, health, progress, unsaved })
     }
 
     /// How far a room was read; `None` if it is not watched.
@@ -107,7 +110,8 @@ impl Cursors {
     /// Forgets a room that is no longer watched.
     pub(super) async fn forget(&self, room: &RoomId) {
         if self.progress.lock().rooms.remove(room).is_some() {
-            until_stored("cannot delete a room's cursor", || self.store.forget_room(room)).await;
+            let forget = || self.store.forget_room(room);
+            until_stored(&self.health, "cannot store the cursors", forget).await;
         }
     }
 
@@ -156,7 +160,8 @@ impl Cursors {
             rows.extend(unsaved.iter().filter_map(|room| Some((room.clone(), *progress.rooms.get(room)?))));
             (rows, Progress { rooms: Default::default(), ..*progress })
         };
-        until_stored("cannot store the cursors", || self.store.save_progress(&rooms, &facts)).await;
+        let save = || self.store.save_progress(&rooms, &facts);
+        until_stored(&self.health, "cannot store the cursors", save).await;
         let (progress, mut unsaved) = (self.progress.lock(), self.unsaved.lock());
         for (room, saved) in &rooms {
             if progress.rooms.get(room) == Some(saved) {
@@ -281,13 +286,13 @@ mod tests {
         let directory = tempfile::TempDir::new().unwrap();
         let store =
             Store::open(&crate::store::StoreUrl::sqlite(directory.path().join("bot.db"))).await.unwrap();
-        let cursors = Cursors::load(store.clone()).await.unwrap();
+        let cursors = Cursors::load(store.clone(), Health::default()).await.unwrap();
         let lock = store.intake().await.unwrap();
         let new = room("r");
         assert!(cursors.watch(&new, at(5)).now_or_never().is_none(), "the store is busy");
         drop(lock);
         cursors.finish_round(at(100), true, |_| false).await;
-        let loaded = Cursors::load(store).await.unwrap();
+        let loaded = Cursors::load(store, Health::default()).await.unwrap();
         assert_eq!(loaded.of(&new), cursors.of(&new));
         assert!(loaded.of(&new).is_some() && cursors.unsaved.lock().is_empty());
     }
@@ -297,10 +302,10 @@ mod tests {
         let directory = tempfile::TempDir::new().unwrap();
         let store =
             Store::open(&crate::store::StoreUrl::sqlite(directory.path().join("bot.db"))).await.unwrap();
-        let cursors = Cursors::load(store.clone()).await.unwrap();
+        let cursors = Cursors::load(store.clone(), Health::default()).await.unwrap();
         cursors.watch(&room("a"), at(5)).await;
         cursors.watch_all([(room("a"), at(9)), (room("b"), at(9))]).await;
-        for cursors in [&cursors, &Cursors::load(store).await.unwrap()] {
+        for cursors in [&cursors, &Cursors::load(store, Health::default()).await.unwrap()] {
             let since = |id| cursors.of(&room(id)).unwrap().since;
             assert_eq!((since("a"), since("b")), (at(5), at(9)));
         }

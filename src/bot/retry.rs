@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use tracing::{error, warn};
 
 use super::run::Tempo;
+use crate::health::Health;
 use crate::store::StoreError;
 
 /// The wait after the store failed.
@@ -16,11 +17,14 @@ const CALL_WAIT: (u32, u32) = (2, 30);
 
 /// Repeats an operation of the store until it succeeds, because a message that is not settled must not be skipped.
 pub(super) async fn until_stored<T, F: Future<Output = Result<T, StoreError>>>(
+    health: &Health,
     what: &str,
     mut act: impl FnMut() -> F,
 ) -> T {
     loop {
-        match act().await {
+        let answer = act().await;
+        health.store_answered(what, &answer);
+        match answer {
             Ok(done) => return done,
             Err(error) => error!(%error, "{what}; trying again"),
         }

@@ -53,6 +53,8 @@ pub struct Tempo {
     pub realtime: Timing,
     /// How long a statement waits for a store that another process has locked.
     pub store_busy: Duration,
+    /// How long the store may fail at something, although it answers, before the bot is not ready.
+    pub store_late: Duration,
     /// How often to look for rooms that triggers name and that the bot is not in.
     pub search_again: Duration,
     /// How long missed messages may be impossible to find before the bot is degraded.
@@ -72,6 +74,7 @@ impl Default for Tempo {
             poll_after: Duration::from_secs(10),
             realtime: Timing::default(),
             store_busy: BUSY_TIMEOUT,
+            store_late: Duration::from_secs(15),
             search_again: Duration::from_secs(300),
             stalled_after: Duration::from_secs(300),
             sign_wait: Duration::from_secs(20),
@@ -170,7 +173,7 @@ impl Bot {
         let account = Arc::new(account.with_login_wait(tempo.retry_unit));
         let (admin_token, current) = (config.admin.token.clone(), Current::new(config));
         let rooms = Arc::new(Rooms::new(current.now()));
-        let (rest, health) = (RestClient::new(account.clone()), Health::default());
+        let (rest, health) = (RestClient::new(account.clone()), Health::new(tempo.store_late));
         let seen = Arc::default();
         let context = Context { store, current, rooms, seen, rest, health, tempo };
         let filter = StreamFilter { context: context.clone(), looked_at: telemetry::start() };
@@ -214,7 +217,7 @@ impl Bot {
         self.part("outbox", outbox.run());
         self.abortable_part("worker that handles SIGNL4's events", Events::new(context.clone()).run());
         self.abortable_part("housekeeping", housekeeping::run(context.clone()));
-        let cursors = Cursors::load(context.store.clone()).await?;
+        let cursors = Cursors::load(context.store.clone(), context.health.clone()).await?;
         let (sender, events) = mpsc::channel(EVENTS);
         let intake = Intake::new(context.clone(), cursors);
         self.abortable_part("intake of messages", Ingest::new(intake, (settings, changes)).run(events));
@@ -269,7 +272,7 @@ impl Bot {
                 biased;
                 () = self.cancel.cancelled() => return Ok(()),
                 ended = self.parts.join_next() => return early_end(ended),
-                taken_over = take_over(&self.context.store), if self.work.is_some() => taken_over?,
+                taken_over = take_over(&self.context), if self.work.is_some() => taken_over?,
             }
             if self.work.is_some() {
                 self.context.current.restart();
@@ -301,11 +304,13 @@ impl Bot {
 }
 
 /// Waits until the active replica is gone and this one has taken over.
-async fn take_over(store: &Store) -> Result<(), RunError> {
+async fn take_over(Context { store, health, .. }: &Context) -> Result<(), RunError> {
     let mut lost_because = None;
     loop {
         sleep(TAKE_OVER_EVERY).await;
-        match store.take_over().await {
+        let taken = store.take_over().await;
+        health.store_answered("this standby cannot take over", &taken);
+        match taken {
             Ok(true) => return Ok(()),
             Ok(false) => lost_because = None,
             Err(error @ StoreError::Migrate(_)) => return Err(RunError::TakeOver(error)),

@@ -1,9 +1,11 @@
 //! `/readyz` says so when alerts, events, replies or missed messages do not get through, and no longer once they do.
 
+use serde_json::json;
+
 use sandbox::rocketchat::{NewRoom, RestFault};
 use sandbox::signl4::{Times, WebhookFault};
 
-use crate::harness::{Harness, LISTENER_SECRET};
+use crate::harness::{Harness, LISTENER_SECRET, status_event};
 
 const READY: &str = r#""state":"ready""#;
 
@@ -95,5 +97,39 @@ async fn failing_replies_are_reported_until_they_work_again() {
     harness.wait_for_readiness(200, "Rocket.Chat: replies are not getting out: 1 waiting").await;
     harness.chat.faults().clear_rest();
     harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+    harness.wait_for_readiness(200, READY).await;
+}
+
+#[tokio::test]
+async fn what_the_store_fails_at_is_reported_until_it_works_again() {
+    let harness = Harness::new().await.with_fast_tempo();
+    let _bot = harness.start_bot().await;
+    for (at, broken, told) in [
+        (
+            1,
+            "CREATE TRIGGER broken BEFORE INSERT ON alert BEGIN SELECT RAISE(ABORT, 'broken'); END",
+            "cannot store the alerts of messages",
+        ),
+        (
+            2,
+            "CREATE TRIGGER broken BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'broken'); END",
+            "the inbox cannot be read or written",
+        ),
+        (
+            3,
+            "CREATE TRIGGER broken BEFORE UPDATE ON delivery BEGIN SELECT RAISE(ABORT, 'broken'); END",
+            "cannot be read or written",
+        ),
+    ] {
+        harness.wait_for_readiness(200, READY).await;
+        harness.alter_store(broken).await;
+        let text = format!("SIGNL4 pump {at} is down");
+        harness.say(&text);
+        let event = status_event(&format!("n{at}"), &json!({"eventId": "of another source"}), 2);
+        assert_eq!(harness.post_event(&event).await.0, 200);
+        harness.wait_for_readiness(503, told).await;
+        harness.alter_store("DROP TRIGGER broken").await;
+        harness.alert(&text).await;
+    }
     harness.wait_for_readiness(200, READY).await;
 }

@@ -556,6 +556,7 @@ pub fn fast() -> Tempo {
             ..Timing::default()
         },
         store_busy: Duration::from_secs(1),
+        store_late: Duration::from_secs(3),
         retry_unit: Duration::from_millis(100),
         sign_wait: Duration::from_secs(3),
         ..Tempo::default()

@@ -114,8 +114,9 @@ async fn a_channel_that_the_bot_is_not_in_stays_watched_when_it_is_renamed() {
 }
 
 #[tokio::test]
-async fn an_archived_left_or_deleted_room_is_reported_until_it_is_fixed() {
+async fn an_archived_encrypted_left_or_deleted_room_is_reported_until_it_is_fixed() {
     let (harness, night) = watching_night().await;
+    let harness = harness.with_fast_tempo();
     let bot = harness.start_bot().await;
     harness.pages_in(&night, "SIGNL4 before").await;
     bot.wait_for_log(&["caught up"]).await;
@@ -124,6 +125,12 @@ async fn an_archived_left_or_deleted_room_is_reported_until_it_is_fixed() {
     harness.wait_for_state("night is archived", true).await;
     harness.chat.set_archived(&night, false).unwrap();
     harness.wait_for_state("night is archived", false).await;
+    harness.chat.set_encrypted(&night, true).unwrap();
+    harness
+        .wait_for_state("Messages in night cannot be read, because it is end-to-end encrypted", true)
+        .await;
+    harness.chat.set_encrypted(&night, false).unwrap();
+    harness.wait_for_state("encrypted", false).await;
     harness.chat.kick(&night, &harness.bot, &harness.alice).unwrap();
     bot.wait_for_log(&["WARN", "The bot is no longer in night"]).await;
     harness.wait_for_state("The bot is no longer in night", true).await;

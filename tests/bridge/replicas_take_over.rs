@@ -126,6 +126,23 @@ async fn a_replica_that_takes_over_needs_no_login_of_its_own() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
+async fn a_standby_that_cannot_take_over_says_so() {
+    let replicas = Replicas::new().await;
+    let (active, _standby) = replicas.start().await;
+    let mut other_session = PgConnection::connect(replicas.url.as_str()).await.unwrap();
+    let mut lock = other_session.begin().await.unwrap();
+    lock.execute("SELECT * FROM term FOR SHARE").await.unwrap();
+    active.kill().await;
+    let harness = &replicas.other;
+    harness.say(ONE);
+    harness.wait_for_readiness(503, "this standby cannot take over").await;
+    lock.rollback().await.unwrap();
+    harness.alert(ONE).await;
+    harness.wait_for_readiness(200, r#""state":"ready""#).await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
 async fn on_sigterm_a_replica_hands_over_at_once() {
     let replicas = Replicas::new().await;
     let (active, _standby) = replicas.start().await;
@@ -281,7 +298,7 @@ async fn a_database_that_is_restarted_loses_nothing_and_changes_no_roles() {
     harness.alert(TWO).await;
     harness.say(THREE);
     harness.alert(THREE).await;
-    assert_eq!(state(&replicas.other).await, "standby");
+    replicas.other.wait_for_readiness(200, "standby").await;
     active.assert_runs();
     standby.assert_runs();
     harness.flush().await;

@@ -176,13 +176,14 @@ impl Backfill {
         let is_full = since.is_none();
         let mut changes = Changes { is_full, ..Changes::default() };
         for info in list.rooms() {
-            let (id, changed, archived) = (info.room.id.clone(), info.changed_at(), info.archived);
+            let (id, changed) = (info.room.id.clone(), info.changed_at());
+            let (archived, encrypted) = (info.archived, info.encrypted);
             let before = intake.rooms.get(&id);
             let was_unwatched = before.is_some_and(|it| it.joined && it.described && !it.watched);
             if intake.rooms.learn(info.room, Some(true)).watched && was_unwatched {
                 changes.renamed.insert(id.clone());
             }
-            intake.rooms.set_archived(&id, archived);
+            intake.rooms.set_state(&id, archived, Some(encrypted));
             changes.rooms.insert(id, changed);
         }
         if is_full {

@@ -80,7 +80,7 @@ mod tests {
 
     fn known(joined: bool) -> Known {
         let room = Room::new(RoomId::new("r"), Some("ops".into()), RoomKind::Channel);
-        Known { room, joined, watched: true, described: true, archived: false }
+        Known { room, joined, watched: true, described: true, archived: false, encrypted: false }
     }
 
     fn progress(cursor: i64) -> RoomProgress {

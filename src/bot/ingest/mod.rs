@@ -295,7 +295,7 @@ impl Ingest {
             RoomChange::Changed { room, archived, updated_at } => {
                 let (id, changed) = (room.id.clone(), self.newly_watched(&room, updated_at));
                 self.described(room, changed).await;
-                self.intake.rooms.set_archived(&id, archived);
+                self.intake.rooms.set_state(&id, archived, None);
             }
             RoomChange::Left(room) => {
                 let was_watched = self.intake.rooms.watched(&room);

@@ -24,6 +24,8 @@ pub(in crate::bot) struct Known {
     pub(in crate::bot) described: bool,
     /// Nobody can post there.
     pub(in crate::bot) archived: bool,
+    /// Its messages are end-to-end encrypted.
+    pub(in crate::bot) encrypted: bool,
 }
 
 impl Known {
@@ -33,6 +35,10 @@ impl Known {
         if self.archived {
             Some(format!(
                 "{label} is archived, so nobody can post there: unarchive it, or remove it from the triggers"
+            ))
+        } else if self.encrypted {
+            Some(format!(
+                "Messages in {label} cannot be read, because it is end-to-end encrypted: turn that off in its settings, or remove it from the triggers"
             ))
         } else if !self.joined && self.room.kind != RoomKind::Channel {
             Some(format!("The bot is no longer in {label} and does not watch it: invite it again"))
@@ -75,7 +81,8 @@ struct Directory {
 impl Directory {
     fn judged(&mut self, mut room: Room, joined: bool) -> Known {
         self.recall_names(&mut room);
-        let mut known = Known { room, joined, watched: false, described: true, archived: false };
+        let (archived, encrypted) = (false, false);
+        let mut known = Known { room, joined, watched: false, described: true, archived, encrypted };
         known.judge(&self.settings.config.triggers);
         known
     }
@@ -187,10 +194,11 @@ impl Rooms {
         let before = directory.known.get(&room.id);
         let (was_joined, was_described) =
             before.map_or((false, false), |known| (known.joined, known.described));
-        let archived = before.is_some_and(|known| known.archived);
+        let (archived, encrypted) = before.map_or((false, false), |known| (known.archived, known.encrypted));
         let known = Arc::new(Known {
             described: described || was_described,
             archived,
+            encrypted,
             ..directory.judged(room, joined.unwrap_or(was_joined))
         });
         directory.known.insert(known.room.id.clone(), known.clone());
@@ -238,20 +246,23 @@ impl Rooms {
         self.0.write().judged(room, false)
     }
 
-    /// Records whether posting in a room is impossible for everybody.
-    pub(in crate::bot) fn set_archived(&self, id: &RoomId, archived: bool) {
+    /// Records whether a room is archived, and whether it is encrypted if that is known.
+    pub(in crate::bot) fn set_state(&self, id: &RoomId, archived: bool, encrypted: Option<bool>) {
         if let Some(known) = self.0.write().known.get_mut(id).map(Arc::make_mut) {
             known.archived = archived;
+            known.encrypted = encrypted.unwrap_or(known.encrypted);
         }
     }
 
     /// The rooms that entries of `rooms` named, if that is not saved yet.
     pub(in crate::bot) fn unsaved_names(&self) -> Option<NamedRooms> {
-        let Directory { named, saved, .. } = &mut *self.0.write();
-        (named != saved).then(|| {
-            saved.clone_from(named);
-            named.clone()
-        })
+        let directory = self.0.read();
+        (directory.named != directory.saved).then(|| directory.named.clone())
+    }
+
+    /// Records that the store has these.
+    pub(in crate::bot) fn names_are_saved(&self, named: NamedRooms) {
+        self.0.write().saved = named;
     }
 
     /// Whether an entry of `rooms` names exactly this room.

@@ -80,7 +80,8 @@ impl Intake {
     /// Settles messages in one transaction, and retries until that succeeds. Returns how many alerts they raised. Repeating a
     /// message changes nothing.
     pub(in crate::bot) async fn settle(&self, items: &[Item<'_>], session: &Session) -> usize {
-        until_stored("cannot store the alerts of messages", || self.try_settle(items, session)).await
+        let settle = || self.try_settle(items, session);
+        until_stored(&self.health, "cannot store the alerts of messages", settle).await
     }
 
     async fn try_settle(&self, items: &[Item<'_>], session: &Session) -> Result<usize, StoreError> {

@@ -70,11 +70,14 @@ pub(super) trait Destination: Send + Sync + 'static {
 /// Returns earlier only because of a bug.
 pub(super) async fn work<D: Destination>(line: Line<D>, schedule: Schedule, cancel: CancellationToken) {
     let changes = line.store.changes();
+    let unreadable = format!("the outbox {} cannot be read or written", line.queue);
     let mut worker = Worker { line: Arc::new(line), changes, schedule, attempts: JoinSet::new() };
     loop {
         // Armed before the query, so that a row added after the query wakes the worker.
         worker.changes.mark_unchanged();
-        let wake = worker.start_next().await.unwrap_or_else(|error| {
+        let started = worker.start_next().await;
+        worker.line.health.store_answered(&unreadable, &started);
+        let wake = started.unwrap_or_else(|error| {
             error!(queue = %worker.line.queue, %error, "the outbox cannot be read or written; trying again");
             Wake { at: Instant::now() + STORE_PAUSE, on_changes: false }
         });
@@ -187,7 +190,7 @@ impl<D: Destination> Line<D> {
         };
         // A lost outcome would be a second page.
         let what = format!("the outcome of a delivery cannot be stored (delivery {})", delivery.id);
-        while !until_stored(&what, || {
+        while !until_stored(&self.health, &what, || {
             self.store.settle_delivery(&delivery, &attempt.settlement, &attempt.then)
         })
         .await
