@@ -200,12 +200,26 @@ async fn a_channel_renamed_into_a_pattern_is_watched_since_the_last_round() {
 async fn an_unreadable_channel_is_requested_once_per_session() {
     let harness = listening().await;
     let room = harness.channel("ops-1");
-    harness.chat.faults().rest_always_in(&room, "chat.syncMessages", RestFault::status(403));
+    harness.chat.faults().rest_always_in(&room, "chat.syncMessages", RestFault::forbidden());
     let _bot = harness.start_in_process(fast_rounds()).await;
     harness.write(&room, "good morning");
     harness.wait_for_lists(6).await;
     let refused = |call: &Call| call.status == Some(403);
     assert_eq!(harness.chat.calls().iter().filter(|call| refused(call)).count(), 1);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_refused_without_a_code_is_read_again() {
+    let harness = listening().await;
+    let room = harness.channel("ops-1");
+    let _bot = harness.start_in_process(fast_rounds()).await;
+    harness.flush().await;
+    harness.chat.faults().set(|switches| switches.withhold_messages = true);
+    harness.chat.faults().rest_always_in(&room, "chat.syncMessages", RestFault::status(400));
+    harness.write(&room, "SIGNL4 while the database fails");
+    harness.wait_for_lists(3).await;
+    harness.chat.faults().clear_rest();
+    harness.alert("SIGNL4 while the database fails").await;
 }
 
 #[tokio::test]

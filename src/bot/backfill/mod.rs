@@ -308,7 +308,7 @@ impl Backfill {
                     }
                 }
                 Err(error) => {
-                    let last = if error.is_retryable() { Last::Failed } else { Last::Refused };
+                    let last = if error.code().is_some() { Last::Refused } else { Last::Failed };
                     // Not every channel can be read from outside.
                     let may_be_refused = last == Last::Refused && !known.joined;
                     self.rounds.insert(id.clone(), last);

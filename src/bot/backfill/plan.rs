@@ -29,7 +29,7 @@ pub(super) type Rounds = HashMap<RoomId, Last>;
 pub(super) enum Last {
     /// It was read up to this change.
     Read(Timestamp),
-    /// The server did not answer. The room is read in any case.
+    /// The server did not answer, or refused without a code, as when its database fails. The room is read in any case.
     Failed,
     /// The server did not allow the bot to read it. If the bot is not a member, this is tried once per session.
     Refused,
