@@ -281,7 +281,7 @@ fn a_store_is_copied_and_its_urls_come_from_the_configuration_and_from_files_too
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
     write("bot.toml", &(SOUND.to_owned() + "[store]\nurl = \"sqlite://bot.db\"\n"));
     let line = complaint(&run(&["store", "copy", "--to", "sqlite://new.db"]), 1);
-    assert!(line.contains("sqlite://bot.db is no store yet"), "{line}");
+    assert!(line.contains("sqlite://bot.db is not a store yet"), "{line}");
     assert!(!directory.path().join("bot.db").exists());
 
     // An empty store is one too.

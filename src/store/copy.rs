@@ -6,25 +6,25 @@ use sqlx::{Column, Executor, Row, ValueRef};
 
 use super::{Condition, Store, StoreError, StoreUrl, engine::Tx};
 
-/// Every table, in an order that keeps the references.
+/// Every table, each after those that it references.
 pub(super) const TABLES: [&str; 8] =
-    ["alert", "claim", "delivery", "event", "room", "named_room", "login", "fact"];
+    ["alert", "learned_event_id", "delivery", "event", "room", "named_room", "login", "fact"];
 /// The tables whose rows have numbers, with the column.
 const NUMBERED: [(&str, &str); 3] = [("alert", "id"), ("delivery", "id"), ("event", "seq")];
 
 /// Why a store was not copied. Nothing is changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// The one to copy cannot be used.
+    /// The source cannot be used.
     #[error("from: {0}")]
     From(#[source] StoreError),
-    /// The one to copy to cannot be used.
+    /// The target cannot be used.
     #[error("to: {0}")]
     To(#[source] StoreError),
-    /// There is nothing to copy.
-    #[error("from: {0} is no store yet; name the one that the bot uses")]
+    /// The source does not exist.
+    #[error("from: {0} is not a store yet; name the one that the bot uses")]
     Missing(StoreUrl),
-    /// The one to copy to is in use already.
+    /// The target is not empty.
     #[error("to: {url} has rows in the table {table}; name a new store")]
     NotEmpty {
         /// The store.
@@ -35,8 +35,8 @@ pub enum CopyError {
 }
 
 impl Store {
-    /// Copies a whole store into an empty one, with all row numbers, in one transaction. No bot may run on either. Returns how many
-    /// rows each table has.
+    /// Copies a whole store into an empty one, with all row numbers, in one transaction. No bot may be running on
+    /// either. Returns the number of rows in each table.
     ///
     /// # Errors
     /// Why nothing was copied.
@@ -81,7 +81,7 @@ async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'st
     Ok(counts)
 }
 
-/// Lets a statement take as long as a large table does.
+/// Removes the time limits of statements, because a large table takes long.
 async fn take_long(store: &Store, tx: &mut Tx) -> Result<(), StoreError> {
     if store.replica().is_some() {
         const NO_LIMITS: &str =
@@ -91,7 +91,7 @@ async fn take_long(store: &Store, tx: &mut Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Returns how many rows there were.
+/// Returns the number of rows.
 async fn copy_table(table: &'static str, reading: &mut Tx, writing: &mut Tx) -> Result<u64, CopyError> {
     let all = sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"));
     let mut rows = sqlx::query(all).fetch(reading.run());
@@ -104,7 +104,7 @@ async fn copy_table(table: &'static str, reading: &mut Tx, writing: &mut Tx) -> 
     Ok(copied)
 }
 
-/// Inserts a row as it is. Columns without a value are left out: `Any` cannot tell of which type they are.
+/// Inserts a row unchanged. NULL columns are left out, because `Any` does not know their type.
 async fn insert(table: &'static str, row: &AnyRow, writing: &mut Tx) -> Result<(), StoreError> {
     let mut columns = Vec::new();
     for (at, column) in row.columns().iter().enumerate() {
@@ -127,7 +127,7 @@ async fn insert(table: &'static str, row: &AnyRow, writing: &mut Tx) -> Result<(
     writing.execute(insert).await.map(drop)
 }
 
-/// The last row number that was given out, also where its row is gone: people see alerts' numbers.
+/// The last row number that was assigned, even if its row was deleted: people see alerts' numbers.
 async fn last_number(store: &Store, tx: &mut Tx, table: &str, column: &str) -> Result<i64, StoreError> {
     let sql = match store.replica() {
         None => format!("SELECT seq FROM sqlite_sequence WHERE name = '{table}'"),

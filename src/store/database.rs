@@ -1,4 +1,4 @@
-//! Opening the database, one bot at a time, and keeping it in shape.
+//! Opens the database for one bot at a time, and purges and checkpoints it.
 
 use std::path::Path;
 use std::sync::{Arc, atomic::Ordering};
@@ -17,19 +17,19 @@ use super::{DeliveryId, StoreError, StoreUrl, postgres, sqlite};
 
 /// How long a statement waits for another process, and a task for a connection.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Rows that one statement of the purge removes; between two statements other writers have their turn.
+/// Rows that one purge statement deletes. Between two of them, other writers get their turn.
 const PURGED_AT_ONCE: u32 = 500;
 
 pub(super) const PURGE_DELIVERIES: &str =
     "DELETE FROM delivery WHERE id IN (SELECT id FROM delivery WHERE settled_at < $1 LIMIT $2)";
-/// An alert stays as long as anything that belongs to it.
+/// An alert is kept as long as it has deliveries.
 pub(super) const PURGE_ALERTS: &str = "DELETE FROM alert WHERE id IN (SELECT id FROM alert WHERE settled_at < $1 \
     AND NOT EXISTS (SELECT 1 FROM delivery WHERE delivery.alert_id = alert.id) LIMIT $2)";
 pub(super) const PURGE_EVENTS: &str =
     "DELETE FROM event WHERE seq IN (SELECT seq FROM event WHERE settled_at < $1 LIMIT $2)";
-/// The others go with their alerts.
-pub(super) const PURGE_CLAIMS: &str = "DELETE FROM claim WHERE event_id IN \
-    (SELECT event_id FROM claim WHERE alert_id IS NULL AND created_at < $1 LIMIT $2)";
+/// The others are deleted with their alerts.
+pub(super) const PURGE_LEARNED_IDS: &str = "DELETE FROM learned_event_id WHERE event_id IN \
+    (SELECT event_id FROM learned_event_id WHERE alert_id IS NULL AND created_at < $1 LIMIT $2)";
 
 /// The database. Clones share it; it stays locked for this process until the last one is dropped.
 ///
@@ -39,14 +39,14 @@ pub(super) const PURGE_CLAIMS: &str = "DELETE FROM claim WHERE event_id IN \
 pub struct Store {
     pub(super) writer: AnyPool,
     pub(super) readers: AnyPool,
-    /// Rows whose claim failed in the middle: it may hold, but nobody has them.
-    pub(super) doubtful: Arc<tokio::sync::Mutex<Vec<DeliveryId>>>,
+    /// Rows whose claim failed at its commit: it may be committed, but no worker has them.
+    pub(super) uncertain_claims: Arc<tokio::sync::Mutex<Vec<DeliveryId>>>,
     guard: Guard,
     changes: watch::Sender<()>,
     held: Arc<Held>,
 }
 
-/// What keeps the store for this process.
+/// What reserves the store for this process.
 #[derive(Debug)]
 pub(super) enum Held {
     Sqlite(sqlite::Lock),
@@ -54,25 +54,24 @@ pub(super) enum Held {
 }
 
 impl Store {
-    /// Opens the database for this process alone, creates the file where it is one and there is none, and brings it to the newest
-    /// form.
+    /// Opens the database for this process alone, and migrates it. A missing SQLite file is created.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] where another process holds it; otherwise why it cannot be used.
+    /// [`StoreError::InUse`] if another process uses it; otherwise why it cannot be used.
     pub async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
         let store = Self::open_as_replica(url, BUSY_TIMEOUT).await?;
         if store.take_over().await? { Ok(store) } else { Err(StoreError::InUse(url.to_string())) }
     }
 
-    /// Opens the database as [`Store::open`] does, but a PostgreSQL as a standby, until [`Store::take_over`]. `busy_timeout` is how long
-    /// a statement waits for a file that another process keeps locked.
+    /// Opens the database like [`Store::open`], but PostgreSQL only as a standby until [`Store::take_over`]. `busy_timeout` is how
+    /// long a statement waits while another process has the file locked.
     ///
     /// # Errors
-    /// Why it cannot be used; [`StoreError::InUse`] where another process holds the file.
+    /// Why it cannot be used; [`StoreError::InUse`] if another process uses the file.
     pub async fn open_as_replica(url: &StoreUrl, busy_timeout: Duration) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
         let changes = watch::Sender::new(());
-        // SQLite waits for the disk and for its busy timeout, and nothing else; a server may be cut off in the middle.
+        // SQLite waits only for the disk and for its busy timeout; the connection to a server may break at any time.
         let (limit, (writer, readers, held)) = match url {
             StoreUrl::Sqlite(path) => {
                 let opened = sqlite::open(path, busy_timeout).await;
@@ -84,14 +83,14 @@ impl Store {
         };
         let guard = Guard { limit, is_full: Arc::default() };
         let held = Arc::new(held);
-        let store = Self { writer, readers, doubtful: Arc::default(), guard, changes, held };
+        let store = Self { writer, readers, uncertain_claims: Arc::default(), guard, changes, held };
         if let StoreUrl::Sqlite(path) = url {
             store.check_writable().await.map_err(|error| of_file(path, error))?;
         }
         Ok(store)
     }
 
-    /// Tells when rows were added. Subscribe before asking for rows, so that none is missed.
+    /// Notifies when rows were added. Subscribe before querying, so that none is missed.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.changes.subscribe()
     }
@@ -100,12 +99,12 @@ impl Store {
         self.changes.send_replace(());
     }
 
-    /// Where single statements read.
+    /// Runs single statements that only read.
     pub(super) fn reader(&self) -> Guarded<&AnyPool> {
         Guarded { executor: &self.readers, guard: self.guard.clone() }
     }
 
-    /// This process as one of several replicas.
+    /// This process as one of several replicas; `None` for SQLite.
     pub(super) fn replica(&self) -> Option<&Replica> {
         match &*self.held {
             Held::Sqlite(_) => None,
@@ -113,7 +112,7 @@ impl Store {
         }
     }
 
-    /// Starts a transaction that writes. Fails where another replica is active.
+    /// Starts a transaction that writes. Fails unless this replica is active.
     pub(super) async fn write(&self) -> Result<Tx, StoreError> {
         let mut tx = self.write_in_any_role().await?;
         if let Some(replica) = self.replica() {
@@ -122,8 +121,8 @@ impl Store {
         Ok(tx)
     }
 
-    /// Starts a transaction that a standby makes too. SQLite takes the write lock at once: were it held by another process, a later
-    /// upgrade could fail half way.
+    /// Starts a write transaction that is also allowed on a standby. SQLite takes the write lock at once, because a later upgrade
+    /// can fail in the middle if another process holds the lock.
     pub(super) async fn write_in_any_role(&self) -> Result<Tx, StoreError> {
         let begin = match &*self.held {
             Held::Sqlite(lock) => lock.check_in_place().map(|()| "BEGIN IMMEDIATE")?,
@@ -140,7 +139,7 @@ impl Store {
         Ok(rows)
     }
 
-    /// Starts a transaction whose statements all see the same moment.
+    /// Starts a transaction whose statements all see the same snapshot.
     pub(super) async fn snapshot(&self) -> Result<Tx, StoreError> {
         let begin = match &*self.held {
             Held::Sqlite(_) => "BEGIN",
@@ -163,14 +162,14 @@ impl Store {
         }
     }
 
-    /// Once the disk was full: whether there is space again. Changing a row says nothing about it, for PostgreSQL finds room for that
-    /// in the pages of the table.
+    /// After the disk was full: whether there is space again. An update does not show that, because PostgreSQL finds room for it
+    /// in the table's existing pages.
     async fn try_space(&self) -> Result<(), StoreError> {
         if !self.guard.is_full.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mut tx = self.write_in_any_role().await?;
-        // Not compressible, and so large that it takes new pages.
+        // Incompressible, and large enough to need new pages.
         let body: Vec<u8> = (0_u32..2048).flat_map(|part| Sha256::digest(part.to_be_bytes())).collect();
         tx.execute(
             sqlx::query("INSERT INTO event (id, body, received_at) VALUES ('space', $1, 0)").bind(body),
@@ -187,10 +186,10 @@ impl Store {
         tx.commit().await
     }
 
-    /// Copies what is committed from SQLite's log into its file, while nobody waits for it. PostgreSQL does so by itself.
+    /// Copies committed changes from SQLite's log into its file while nobody waits for that. PostgreSQL does this itself.
     ///
     /// # Errors
-    /// When the store fails; nothing is copied into a file that is not the store's any more.
+    /// When the store fails, or if its file was replaced; then nothing is copied.
     pub async fn checkpoint(&self) -> Result<(), StoreError> {
         if let Held::Sqlite(lock) = &*self.held {
             lock.check_in_place()?;
@@ -199,8 +198,8 @@ impl Store {
         Ok(())
     }
 
-    /// Removes deliveries and events settled before `settled`, and alerts settled (and names learned) before `alerts`. Returns how
-    /// many rows it removed.
+    /// Deletes deliveries and events settled before `settled`, and alerts settled (and `eventId`s learned) before `alerts`. Returns
+    /// the number of deleted rows.
     ///
     /// # Errors
     /// When the store fails.
@@ -209,14 +208,14 @@ impl Store {
         for (statement, before) in [
             (PURGE_DELIVERIES, settled),
             (PURGE_ALERTS, alerts),
-            (PURGE_CLAIMS, alerts),
+            (PURGE_LEARNED_IDS, alerts),
             (PURGE_EVENTS, settled),
         ] {
-            let mut portion = u64::from(PURGED_AT_ONCE);
-            while portion == u64::from(PURGED_AT_ONCE) {
+            let mut batch = u64::from(PURGED_AT_ONCE);
+            while batch == u64::from(PURGED_AT_ONCE) {
                 let purge = sqlx::query(statement).bind(millis(before)).bind(i64::from(PURGED_AT_ONCE));
-                portion = self.execute(purge).await?;
-                removed += portion;
+                batch = self.execute(purge).await?;
+                removed += batch;
             }
         }
         Ok(removed)
@@ -232,7 +231,7 @@ impl Store {
     }
 }
 
-/// What went wrong with a file, told with its path.
+/// Adds the file's path to an error.
 fn of_file(path: &Path, error: StoreError) -> StoreError {
     match error {
         StoreError::Failed(error) => StoreError::Open { path: path.to_owned(), reason: error.to_string() },

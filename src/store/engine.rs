@@ -1,4 +1,4 @@
-//! Transactions and statements, on either database: a statement that takes too long fails.
+//! Transactions and statements for both databases. A statement that takes too long fails.
 //!
 //! Every statement is written once for both: with `$1` for parameters, columns that are BIGINT, TEXT or BYTEA, and no
 //! booleans, which SQLite does not have.
@@ -18,12 +18,12 @@ use sqlx::{Any, AnyConnection, AnyPool, Describe, Either, Error, Execute, Execut
 
 use super::StoreError;
 
-/// Watches over statements: they fail where the database does not answer in time.
+/// Makes statements fail if the database does not answer in time.
 #[derive(Clone, Debug)]
 pub(super) struct Guard {
     /// How long a statement may take.
     pub(super) limit: Duration,
-    /// Whether PostgreSQL had no space for a row when it was tried last.
+    /// Whether PostgreSQL reported a full disk; until a check finds space again.
     pub(super) is_full: Arc<AtomicBool>,
 }
 
@@ -61,7 +61,7 @@ impl Tx {
         Ok(statement.execute(self.run()).await?.rows_affected())
     }
 
-    /// Where its statements run.
+    /// The executor for its statements.
     pub(super) fn run(&mut self) -> Guarded<&mut AnyConnection> {
         Guarded { executor: &mut *self.tx, guard: self.guard.clone() }
     }
@@ -71,7 +71,7 @@ impl Tx {
     }
 }
 
-/// Runs guarded statements. The connection of one that gets no answer is closed.
+/// Runs guarded statements. If one gets no answer, its connection is closed.
 #[derive(Debug)]
 pub(super) struct Guarded<E> {
     pub(super) executor: E,

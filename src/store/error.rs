@@ -1,4 +1,4 @@
-//! Why the store could not do its part.
+//! The errors of the store.
 
 use std::path::PathBuf;
 
@@ -27,13 +27,13 @@ pub enum StoreError {
         "{0}: the store was removed or replaced while the bot runs; put the file back, or restart the bot to begin with the one that is there now"
     )]
     Replaced(PathBuf),
-    /// Another program, which is no bot, writes to the file and does not come to an end.
+    /// Another program, not a bot, keeps the file locked for too long.
     #[error(
         "another program has locked the store ({0}); close it, for example a database tool or a backup. New messages and events wait until then"
     )]
     Locked(#[source] sqlx::Error),
-    /// The file is no database, or a damaged one.
-    #[error("the store is damaged or no SQLite database ({0}); move the file away or restore a backup")]
+    /// The file is not a database, or it is damaged.
+    #[error("the store is damaged or not an SQLite database ({0}); move the file away or restore a backup")]
     Corrupt(#[source] sqlx::Error),
     /// The disk is full.
     #[error("the store's disk is full; free some space. Nothing is lost, but new alerts wait until then")]
@@ -54,45 +54,47 @@ pub enum StoreError {
         "the database's encoding is {0}; create one with UTF8, for example: createdb --encoding=UTF8 --template=template0 DATABASE"
     )]
     Encoding(String),
-    /// PostgreSQL takes no more connections. Trying again helps once others go.
+    /// PostgreSQL accepts no more connections. A retry helps once others are closed.
     #[error("the database accepts no more connections ({0}); raise max_connections: a bot needs five")]
     TooManyConnections(String),
-    /// PostgreSQL takes no writes.
+    /// PostgreSQL accepts no writes.
     #[error(
         "the database accepts no writes ({0}): it is a standby server, or set to read-only; name the primary server in store.url"
     )]
     ReadOnly(String),
-    /// The user has not the rights.
+    /// The user lacks a permission.
     #[error("the database denies permission ({0}); make the bot's user the owner of the database")]
     NotPermitted(String),
-    /// PostgreSQL starts or stops. Trying again helps.
+    /// PostgreSQL is starting or stopping. A retry helps.
     #[error("the database is starting or stopping ({0}); nothing is lost, the bot tries again")]
     Restarting(String),
-    /// There is no secure connection.
+    /// No secure connection can be established.
     #[error(
         "no secure connection to the database ({0}); check sslmode and sslrootcert in store.url, and the server's certificate"
     )]
     Tls(String),
-    /// The server does not answer. Trying again may help.
+    /// The server does not answer. A retry may help.
     #[error(
         "the database cannot be reached ({0}); check the host and the port in store.url, and whether the server is running"
     )]
     Unreachable(String),
-    /// There was no connection in time: the server makes none, or all are in use. Trying again helps.
-    #[error("the database gave no connection in time; /readyz and the status page say why if that persists")]
+    /// No connection was available in time: the server accepts none, or all are in use. A retry helps.
+    #[error(
+        "no connection to the database was available in time; /readyz and the status page say why if this persists"
+    )]
     NoConnection,
-    /// PostgreSQL lacks what the bot needs.
+    /// PostgreSQL is too old.
     #[error("PostgreSQL {found} is too old; use {oldest} or newer")]
     TooOld {
         /// The server's major version.
         found: i64,
-        /// The oldest that will do.
+        /// The oldest supported one.
         oldest: i64,
     },
     /// Another replica is active, or none is.
     #[error("this replica is not the active one")]
     NotActive,
-    /// Anything else; trying again may help.
+    /// Anything else; a retry may help.
     #[error("the store failed: {0}")]
     Failed(#[source] sqlx::Error),
 }
@@ -106,7 +108,7 @@ impl From<sqlx::Error> for StoreError {
                 None => of_sqlite(error),
             },
             sqlx::Error::Tls(_) => Self::Tls(text),
-            // So a failed handshake comes.
+            // A failed handshake is reported like this.
             sqlx::Error::Io(failed) if failed.get_ref().is_some_and(|cause| cause.is::<rustls::Error>()) => {
                 Self::Tls(text)
             }
@@ -117,7 +119,7 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// By PostgreSQL's SQLSTATE. `None` for what needs no word of its own.
+/// By PostgreSQL's SQLSTATE. `None` for codes without a variant of their own.
 fn of_postgres(code: &str, message: &str) -> Option<StoreError> {
     let text = message.to_owned();
     Some(match code {

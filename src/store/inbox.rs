@@ -1,4 +1,4 @@
-//! The inbox: SIGNL4's notifications, from the moment before they are answered until a reply is queued for each.
+//! The inbox: SIGNL4's notifications, from before they are answered until they are settled.
 
 use jiff::Timestamp;
 
@@ -13,9 +13,9 @@ use signl4::{AlertRef, EventId, NotificationId};
 pub(super) const WAITING: &str =
     "SELECT * FROM event WHERE state = 'waiting' AND seq > $1 ORDER BY seq LIMIT $2";
 pub(super) const BY_EVENT: &str = "SELECT * FROM alert WHERE event_id = $1 ORDER BY id DESC LIMIT 1";
-pub(super) const BY_CLAIM: &str =
-    "SELECT * FROM alert WHERE id = (SELECT alert_id FROM claim WHERE event_id = $1)";
-/// Only an alert that was raised, or may have been, can be meant.
+pub(super) const BY_LEARNED_ID: &str =
+    "SELECT * FROM alert WHERE id = (SELECT alert_id FROM learned_event_id WHERE event_id = $1)";
+/// An event can only be about an alert that was raised, or may have been.
 pub(super) const BY_EXTERNAL: &str = "SELECT * FROM alert WHERE external_id = $1 AND state <> 'suppressed' \
     AND (state = 'sent' OR unanswered > 0) ORDER BY id DESC LIMIT 2";
 pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = $1 AND unanswered > 0 \
@@ -23,12 +23,13 @@ pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = $1 
 pub(super) const FORMER: &str = "SELECT a.unanswered, a.event_id, (SELECT n.event_id FROM alert n WHERE n.external_id = a.external_id \
     AND n.id > a.id AND n.event_id IS NOT NULL AND n.state <> 'suppressed' ORDER BY n.id LIMIT 1) FROM alert a \
     WHERE a.external_id = $1 AND a.unanswered > 0 AND a.settled_at < $2 ORDER BY a.id DESC LIMIT $3";
-pub(super) const NAMES: &str = "SELECT count(*) FILTER (WHERE created_at < $2), count(*) FILTER (WHERE created_at >= $2) \
-    FROM claim WHERE external_id = $1 AND alert_id IS NULL";
-pub(super) const IS_UNCLAIMED: &str = "SELECT 1 FROM claim WHERE event_id = $1 AND alert_id IS NULL";
+pub(super) const UNASSIGNED_COUNTS: &str = "SELECT count(*) FILTER (WHERE created_at < $2), count(*) FILTER (WHERE created_at >= $2) \
+    FROM learned_event_id WHERE external_id = $1 AND alert_id IS NULL";
+pub(super) const IS_UNASSIGNED: &str =
+    "SELECT 1 FROM learned_event_id WHERE event_id = $1 AND alert_id IS NULL";
 const RECEIVED: &str =
     "INSERT INTO event (id, body, received_at) VALUES ($1, $2, $3) ON CONFLICT (id) DO NOTHING";
-const CLAIM: &str = "INSERT INTO claim (event_id, alert_id, external_id, created_at) VALUES ($1, $2, $3, $4) \
+const LEARN: &str = "INSERT INTO learned_event_id (event_id, alert_id, external_id, created_at) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (event_id) DO NOTHING";
 const ONE_ANSWERED: &str = "UPDATE alert SET unanswered = unanswered - 1 WHERE id = $1 AND unanswered > 0";
 const RAISED: &str =
@@ -48,7 +49,7 @@ pub struct StoredEvent {
     pub seq: i64,
     /// The body as SIGNL4 sent it, whether or not it can be read.
     pub body: Vec<u8>,
-    /// When it came.
+    /// When it arrived.
     #[sqlx(try_from = "Millis")]
     pub received_at: Timestamp,
 }
@@ -64,48 +65,48 @@ pub struct EventOutcome<'a> {
     pub event_kind: &'static str,
     /// Who did it.
     pub actor: Option<&'a str>,
-    /// A name of SIGNL4's that was not known before, with the external ID beside it. It becomes that of `alert`, whose
-    /// answer was lost; without `alert`, that of one of several.
+    /// An `eventId` that was not known before, with its external ID. It is assigned to `alert`, whose answer was lost;
+    /// without `alert`, it belongs to one of several.
     pub learned: Option<(&'a EventId, &'a str)>,
-    /// Alerts that this notification shows to be raised: they are not called for again.
+    /// Alerts that this notification proves to be raised: their calls are not repeated.
     pub raised: Vec<Raised>,
-    /// What is posted about it.
+    /// What to post about it.
     pub reply: Option<NewDelivery>,
 }
 
-/// An alert that SIGNL4 raised, as an event shows.
+/// An alert that SIGNL4 raised, according to an event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Raised {
     /// The alert.
     pub alert: AlertId,
-    /// How its thread is told, where it was not known to be sent before.
+    /// What to post in its thread, if it was not known to be sent before.
     pub confirmations: Vec<NewDelivery>,
 }
 
 /// The alerts a notification may be about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Candidates {
-    /// The alert that SIGNL4 named so when it took it, or that claimed the name since.
+    /// The alert that SIGNL4 answered this `eventId` for, or that it was assigned to later.
     pub by_event: Option<Alert>,
     /// Up to two alerts with that external ID that were raised or may have been, the newest first.
     pub by_external: Vec<Alert>,
-    /// The alerts with that external ID of which calls may have raised one under a name that is not known, the newest first.
+    /// The alerts with that external ID whose calls may have raised one with an unknown `eventId`, the newest first.
     pub unanswered: Vec<Alert>,
-    /// For each such alert that was settled too long ago to claim a name: the number of calls, the name that answered its own last
+    /// For each such alert that was settled before `since`: the number of unanswered calls, the `eventId` that answered its own last
     /// call, and the one that answered the call for the next alert. The newest [`MOST_FORMER`] of them.
     pub former: Vec<(i64, Option<String>, Option<String>)>,
-    /// How many names are known to belong to some of those.
+    /// How many `eventId`s are known to belong to some of those.
     pub former_names: i64,
-    /// How many names are known to belong to some of `unanswered`.
+    /// How many `eventId`s are known to belong to some of `unanswered`.
     pub unclaimed_names: i64,
-    /// Whether this name is known, however long, to belong to one of several alerts.
+    /// Whether this `eventId` is known, however long, to belong to one of several alerts.
     pub is_unclaimed_name: bool,
-    /// The calls for alerts with that external ID that are under way at this moment; all calls, where it has none.
+    /// The calls under way for alerts with that external ID; all calls if the notification has none.
     pub calls_under_way: Vec<DeliveryId>,
 }
 
 impl Store {
-    /// Stores a notification. `false` where it is there already.
+    /// Stores a notification. Returns `false` if it is already stored.
     ///
     /// # Errors
     /// When the store fails; then the notification must not be answered with 2xx.
@@ -118,7 +119,7 @@ impl Store {
         Ok(inserted == 1)
     }
 
-    /// The oldest `limit` notifications that wait, of those that came after the one of row `after`.
+    /// The oldest `limit` waiting notifications whose rows come after the row `after`.
     ///
     /// # Errors
     /// When the store fails.
@@ -126,23 +127,23 @@ impl Store {
         Ok(sqlx::query_as(WAITING).bind(after).bind(i64::from(limit)).fetch_all(self.reader()).await?)
     }
 
-    /// The alerts that `alert` may mean. An alert that was settled before `since` claims no name any more.
+    /// The alerts that `alert` may refer to. No new `eventId` is assigned to an alert that was settled before `since`.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn candidates(&self, alert: &AlertRef, since: Timestamp) -> Result<Candidates, StoreError> {
         let mut found = Candidates::default();
-        // One snapshot: were the answer to the call stored between two of these, it would be in none of them.
+        // One snapshot: if a call's answer was stored between two of these queries, neither would find it.
         let mut snapshot = self.snapshot().await?;
         if let Some(event_id) = &alert.event_id {
-            for statement in [BY_EVENT, BY_CLAIM] {
+            for statement in [BY_EVENT, BY_LEARNED_ID] {
                 if found.by_event.is_none() {
-                    let named = sqlx::query_as(statement).bind(key(event_id.as_str()));
-                    found.by_event = named.fetch_optional(snapshot.run()).await?;
+                    let alert = sqlx::query_as(statement).bind(key(event_id.as_str()));
+                    found.by_event = alert.fetch_optional(snapshot.run()).await?;
                 }
             }
-            let unclaimed = sqlx::query(IS_UNCLAIMED).bind(key(event_id.as_str()));
-            found.is_unclaimed_name = unclaimed.fetch_optional(snapshot.run()).await?.is_some();
+            let unassigned = sqlx::query(IS_UNASSIGNED).bind(key(event_id.as_str()));
+            found.is_unclaimed_name = unassigned.fetch_optional(snapshot.run()).await?.is_some();
         }
         let external_id = alert.external_id.as_deref().map(key);
         if let Some(external_id) = &external_id {
@@ -153,19 +154,19 @@ impl Store {
             let former =
                 sqlx::query_as(FORMER).bind(external_id).bind(millis(since)).bind(i64::from(MOST_FORMER));
             found.former = former.fetch_all(snapshot.run()).await?;
-            let names = sqlx::query_as(NAMES).bind(external_id).bind(millis(since));
-            (found.former_names, found.unclaimed_names) = names.fetch_one(snapshot.run()).await?;
+            let counts = sqlx::query_as(UNASSIGNED_COUNTS).bind(external_id).bind(millis(since));
+            (found.former_names, found.unclaimed_names) = counts.fetch_one(snapshot.run()).await?;
         }
         let under_way = sqlx::query_scalar(outbox::UNDER_WAY).bind(external_id);
         found.calls_under_way = under_way.fetch_all(snapshot.run()).await?;
         Ok(found)
     }
 
-    /// Settles a notification with all that follows from it: all or nothing. `false`, and nothing happens, where a call is
-    /// under way for an alert that it shows to be raised: what that call's answer says comes first.
+    /// Settles a notification and all its consequences in one transaction. Returns `false` without any change if a call is
+    /// under way for an alert that it proves to be raised: that call's answer has to be stored first.
     ///
     /// # Errors
-    /// When the store fails; then nothing holds.
+    /// When the store fails; then nothing is changed.
     pub async fn settle_event(
         &self,
         event: &StoredEvent,
@@ -204,11 +205,11 @@ impl Store {
     }
 }
 
-/// Keeps a name of SIGNL4's. A call raises one alert at the most, so one call without an answer has found its own.
+/// Stores an `eventId`. A call raises at most one alert, so the alert has one unanswered call fewer.
 async fn learn(tx: &mut Tx, outcome: &EventOutcome<'_>, now: Timestamp) -> Result<(), StoreError> {
-    let Some((name, external_id)) = outcome.learned else { return Ok(()) };
-    let claim = sqlx::query(CLAIM).bind(key(name.as_str())).bind(outcome.alert).bind(key(external_id));
-    if let (1, Some(alert)) = (tx.execute(claim.bind(millis(now))).await?, outcome.alert) {
+    let Some((event_id, external_id)) = outcome.learned else { return Ok(()) };
+    let learn = sqlx::query(LEARN).bind(key(event_id.as_str())).bind(outcome.alert).bind(key(external_id));
+    if let (1, Some(alert)) = (tx.execute(learn.bind(millis(now))).await?, outcome.alert) {
         tx.execute(sqlx::query(ONE_ANSWERED).bind(alert)).await?;
     }
     Ok(())

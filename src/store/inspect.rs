@@ -1,7 +1,7 @@
-//! Looks at a store without opening it: whether the bot could, were it started now.
+//! Inspects a store without opening it: whether the bot could use it now.
 //!
-//! Nothing is created, migrated or taken up, for who looks may be another user than the one the bot runs as: a file that
-//! belonged to root would lock the bot out.
+//! Nothing is created, migrated or recovered, because the inspecting user may not be the bot's user: a file that belongs to root
+//! would lock the bot out.
 
 use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -13,19 +13,19 @@ use super::status::{Callbacks, LAST_ALERT_OF, LastAlert, callbacks};
 use super::{Queue, Store, StoreError, StoreUrl, postgres, sqlite};
 use crate::alerting::NamedRooms;
 
-/// How a store was found.
+/// The condition of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// It is not there yet; it will be created.
+    /// It does not exist yet; it will be created.
     New,
-    /// It is there and can be used.
+    /// It exists and can be used.
     Usable,
-    /// A bot works on it at this moment.
+    /// A bot is using it.
     InUse,
 }
 
 impl Store {
-    /// Looks at a store. A running bot is not disturbed.
+    /// Inspects a store. A running bot is not disturbed.
     ///
     /// # Errors
     /// Why [`Store::open`] would fail.
@@ -37,10 +37,10 @@ impl Store {
         }
     }
 
-    /// Whether SIGNL4 calls back, and the alert of each queue that was settled last. A running bot is not disturbed.
+    /// Whether SIGNL4 calls back, and the last settled alert of each queue. A running bot is not disturbed.
     ///
     /// # Errors
-    /// When the store is not there or cannot be read.
+    /// When the store does not exist or cannot be read.
     pub async fn inspect_alerts(url: &StoreUrl) -> Result<(Callbacks, Vec<(Queue, LastAlert)>), StoreError> {
         const QUEUES: &str =
             "SELECT DISTINCT queue FROM delivery WHERE kind = 'alert' AND settled_at IS NOT NULL";
@@ -55,10 +55,10 @@ impl Store {
         Ok((callbacks, last))
     }
 
-    /// The bodies of the notifications that came since then, from the store of a bot that may run. It is not disturbed.
+    /// The bodies of the notifications received since then. A running bot is not disturbed.
     ///
     /// # Errors
-    /// When the store is not there or cannot be read.
+    /// When the store does not exist or cannot be read.
     pub async fn received_events(url: &StoreUrl, since: Timestamp) -> Result<Vec<Vec<u8>>, StoreError> {
         let mut database = connect_read_only(url).await?;
         let bodies =
@@ -70,10 +70,10 @@ impl Store {
         Ok(bodies)
     }
 
-    /// The rooms that the names in the configuration found last. A running bot is not disturbed.
+    /// The rooms that the names in the configuration last resolved to. A running bot is not disturbed.
     ///
     /// # Errors
-    /// When the store is not there or cannot be read.
+    /// When the store does not exist or cannot be read.
     pub async fn inspect_named_rooms(url: &StoreUrl) -> Result<NamedRooms, StoreError> {
         let mut database = connect_read_only(url).await?;
         let named = named_rooms(&mut database).await;
@@ -90,7 +90,7 @@ async fn connect_read_only(url: &StoreUrl) -> Result<AnyConnection, StoreError> 
     }
 }
 
-/// Whether this release knows every migration that the database has seen.
+/// Whether this release knows every migration that was applied to the database.
 pub(super) async fn check_version(
     database: &mut AnyConnection,
     migrations: &Migrator,

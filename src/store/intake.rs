@@ -1,4 +1,4 @@
-//! The transaction that settles messages: all that they ask for is committed together.
+//! The transaction that settles messages: their alerts and replies are committed together.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ pub(super) const PAGED_WITHIN: &str = "SELECT 1 FROM alert WHERE trigger_name = 
 pub(super) const HAS_ALERT: &str = "SELECT 1 FROM alert WHERE message_id = $1 AND created_at < $2 LIMIT 1";
 
 impl Store {
-    /// Starts to settle messages. Every other write waits until it is committed or dropped, so nothing slow belongs
-    /// in between, and no other write of the same task: it would wait for itself.
+    /// Starts to settle messages. Every other write waits until this is committed or dropped. So do nothing slow in
+    /// between, and no other write in the same task: it would wait for itself.
     ///
     /// # Errors
     /// When the store fails.
@@ -25,7 +25,7 @@ impl Store {
     }
 }
 
-/// Messages being settled. Nothing holds until [`Intake::commit`].
+/// Messages being settled. All of it takes effect on [`Intake::commit`].
 #[derive(Debug)]
 pub struct Intake<'a> {
     store: &'a Store,
@@ -35,7 +35,7 @@ pub struct Intake<'a> {
 
 impl Intake<'_> {
     /// Whether the trigger alerted in the room within `period`. Suppressed alerts do not count, or a steady flood would be
-    /// suppressed for ever; nor do those that were given up, for they paged nobody.
+    /// suppressed forever; nor do those that were given up, because they paged nobody.
     ///
     /// # Errors
     /// When the store fails.
@@ -53,7 +53,7 @@ impl Intake<'_> {
         Ok(paged.fetch_optional(self.tx.run()).await?.is_some())
     }
 
-    /// Adds an alert in the given state. `None` where the pair of message and trigger has one already.
+    /// Adds an alert in the given state. Returns `None` if the pair of message and trigger already has one.
     ///
     /// # Errors
     /// When the store fails.
@@ -63,7 +63,7 @@ impl Intake<'_> {
         state: AlertState,
     ) -> Result<Option<Alert>, StoreError> {
         let now = millis(self.now);
-        // Not ON CONFLICT: that uses up a number, which people see.
+        // Not ON CONFLICT, because that uses up a row number, which people see.
         let row = sqlx::query_as(
             "INSERT INTO alert (message_id, trigger_name, room_id, thread_id, author, external_id, state, created_at, settled_at) \
              SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
@@ -83,7 +83,7 @@ impl Intake<'_> {
         Ok(row)
     }
 
-    /// Whether any trigger asked for an alert of that message before this time.
+    /// Whether any trigger requested an alert for that message before this time.
     ///
     /// # Errors
     /// When the store fails.
@@ -92,7 +92,7 @@ impl Intake<'_> {
         Ok(alert.fetch_optional(self.tx.run()).await?.is_some())
     }
 
-    /// Puts a row into the outbox.
+    /// Adds a row to the outbox.
     ///
     /// # Errors
     /// When the store fails.
@@ -100,10 +100,10 @@ impl Intake<'_> {
         outbox::insert(&mut self.tx, delivery, self.now).await
     }
 
-    /// Makes it all hold, and wakes the workers.
+    /// Commits the transaction, and wakes the workers.
     ///
     /// # Errors
-    /// When the store fails; then nothing holds.
+    /// When the store fails; then nothing is changed.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.tx.commit().await?;
         self.store.changed();

@@ -1,4 +1,4 @@
-//! The login at Rocket.Chat, encrypted: here it is only bytes.
+//! The saved login at Rocket.Chat; encrypted, so only bytes here.
 
 use super::{Store, StoreError};
 

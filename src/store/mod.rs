@@ -1,8 +1,8 @@
 //! What must survive a crash: alerts, the outbox, the inbox, and how far each room was read.
 //!
-//! Everything the program promises rests on one rule: a fact is committed here before anybody outside is told of it.
-//! This part knows rows and transactions. It does not know why a message alerts or what a reply says, and it talks to
-//! no server but PostgreSQL's, where that keeps the rows: `engine`, `sqlite` and `postgres` hold all that differs.
+//! The program's promises rest on one rule: a fact is committed here before any other system is told of it.
+//! This module knows rows and transactions, not why a message raises an alert or what a reply says. It connects to no server
+//! except PostgreSQL, if that is the database. The code for only one of the databases is in `sqlite`, `postgres` and `replica`.
 
 mod copy;
 mod database;

@@ -1,7 +1,7 @@
-//! The outbox: rows that wait for their destination, queue by queue.
+//! The outbox: rows to deliver, in one queue per destination.
 //!
-//! What is owed is on disk; when it is tried is the worker's business. A row is `waiting`, then `under_way` for the time of
-//! an attempt, and stays until it is settled as delivered or failed.
+//! The store has the rows; their worker decides when to try them. A row is `waiting`, then `under_way` during an attempt, and is
+//! kept until it is settled as delivered or failed.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -13,12 +13,12 @@ use super::{
 };
 use signl4::EventId;
 
-/// A waiting row that no older one of its ordering holds back.
+/// A waiting row with no older open row of the same ordering.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Head {
     /// The row.
     pub id: DeliveryId,
-    /// Earlier calls that may have raised its alert; zero for what is no alert.
+    /// Earlier calls that may have raised its alert; zero if the row is not an alert.
     #[sqlx(try_from = "i64")]
     pub unanswered: u32,
     /// Attempts since the last outcome that ended in a panic or with the process.
@@ -27,34 +27,34 @@ pub struct Head {
     /// Attempts so far.
     #[sqlx(try_from = "i64")]
     pub attempts: u32,
-    /// The external ID of its alert; `None` for what is no alert.
+    /// The external ID of its alert; `None` if the row is not an alert.
     pub external_id: Option<String>,
     /// Starts of the bot since it may have arrived.
     #[sqlx(try_from = "i64")]
     pub starts: u32,
 }
 
-/// What came of an attempt. For a row of kind alert it is written to the alert too.
+/// The outcome of an attempt. For a row of kind alert, it is stored with the alert too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// It arrived.
     Delivered {
-        /// SIGNL4's name for the alert, where it answered with one.
+        /// The alert's `eventId`, if SIGNL4 answered with one.
         event_id: Option<EventId>,
     },
-    /// It never will.
+    /// It was given up.
     Failed {
         /// Why, for a person.
         reason: String,
     },
-    /// It is not to be delivered any more; nothing failed.
+    /// It need not be delivered any more; nothing failed.
     Withdrawn {
         /// Why, for a person.
         reason: String,
     },
     /// It did not arrive and waits again.
     Retry {
-        /// Why, for a person; `None` where only its turn has not come.
+        /// Why, for a person; `None` if it was only postponed.
         reason: Option<String>,
     },
     /// It may have arrived, and waits again.
@@ -75,8 +75,8 @@ pub(super) const HEADS: &str = "SELECT d.id, d.crashes, d.attempts, d.starts, co
     WHERE d.queue = $1 AND d.kind = $2 AND d.settled_at IS NULL AND d.state = 'waiting' AND NOT EXISTS \
     (SELECT 1 FROM delivery e WHERE e.queue = d.queue AND e.ordering = d.ordering AND e.settled_at IS NULL AND e.id < d.id) \
     ORDER BY d.id LIMIT $3";
-/// The claim: counted and committed before anything is sent. After a crash in the middle it tells that the alert may have
-/// been raised, and that the row may be what makes the process crash.
+/// Counted and committed before anything is sent. After a crash in the middle, it shows that the alert may have been
+/// raised, and that the row may have caused the crash.
 pub(super) const CLAIM: &str = "UPDATE delivery SET state = 'under_way', attempts = attempts + 1 \
     WHERE id = $1 AND state = 'waiting' RETURNING *";
 const RELEASE: &str =
@@ -114,8 +114,8 @@ pub(super) const NOT_SENT_SINCE: &str = "SELECT 1 FROM alert a JOIN delivery d O
     WHERE a.id = $1 AND a.state IN ('not_sent', 'suppressed') AND d.queue = $2 AND d.id > $3 LIMIT 1";
 
 impl Store {
-    /// Takes up what the last run left half done. An attempt that was under way when it ended will never be answered, so
-    /// its row waits again, and its alert may have been raised. To be called before any worker starts, and by one process.
+    /// Recovers the attempts that were under way when the last run ended. They will never be answered, so their rows wait
+    /// again, and their alerts may have been raised. Call this before any worker starts, in one process only.
     ///
     /// # Errors
     /// When the store fails; then nothing is changed.
@@ -127,7 +127,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// The oldest `limit` rows of that kind in a queue that wait and that no older one of their ordering holds back.
+    /// The oldest `limit` waiting rows of that kind in a queue that have no older open row of the same ordering.
     ///
     /// # Errors
     /// When the store fails.
@@ -137,16 +137,16 @@ impl Store {
         kind: DeliveryKind,
         limit: usize,
     ) -> Result<Vec<Head>, StoreError> {
-        self.release_doubtful().await?;
+        self.release_uncertain_claims().await?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         Ok(sqlx::query_as(HEADS).bind(queue).bind(kind.name()).bind(limit).fetch_all(self.reader()).await?)
     }
 
-    /// Lets rows wait again whose claim failed, where it holds all the same: PostgreSQL may lose the connection after it
-    /// committed. Nothing was sent for them.
-    async fn release_doubtful(&self) -> Result<(), StoreError> {
-        // Locked until they are released: no worker may read, claim and try one of them that another worker then releases.
-        let mut rows = self.doubtful.lock().await;
+    /// Lets rows wait again whose claim was committed although the commit seemed to fail: PostgreSQL may lose the connection
+    /// after it committed. Nothing was sent for them.
+    async fn release_uncertain_claims(&self) -> Result<(), StoreError> {
+        // Locked until they are released, so that no other worker reads, claims and tries one that is then released here.
+        let mut rows = self.uncertain_claims.lock().await;
         while let Some(row) = rows.last() {
             self.execute(sqlx::query(RELEASE).bind(*row)).await?;
             rows.pop();
@@ -154,27 +154,27 @@ impl Store {
         Ok(())
     }
 
-    /// Marks a row as under way and counts the attempt. `None` where it no longer waits.
+    /// Marks a row as under way and counts the attempt. Returns `None` if it no longer waits.
     ///
     /// # Errors
     /// When the store fails; then nothing may be sent.
     pub async fn claim(&self, row: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         let mut tx = self.write().await?;
-        // All rows: the first one arrives before the statement has ended.
+        // All rows, because the first one arrives before the statement has finished.
         let mut claimed: Vec<Delivery> = sqlx::query_as(CLAIM).bind(row).fetch_all(tx.run()).await?;
         let committed = tx.commit().await;
         if committed.is_err() {
-            self.doubtful.lock().await.push(row);
+            self.uncertain_claims.lock().await.push(row);
         }
         committed.map(|()| claimed.pop())
     }
 
-    /// Writes down what came of an attempt, for its alert too, and puts what follows from it into the outbox: all or
-    /// nothing. Nothing happens where the row is no longer under way. `false`, and nothing is written, where an alert is withdrawn
-    /// although others were suppressed by its cooldown meanwhile.
+    /// Stores the outcome of an attempt, for its alert too, and adds the deliveries `then` to the outbox, in one transaction. Does
+    /// nothing if the row is no longer under way. Returns `false` and stores nothing if an alert is to be withdrawn whose cooldown
+    /// has suppressed others meanwhile.
     ///
     /// # Errors
-    /// When the store fails; then nothing holds.
+    /// When the store fails; then nothing is changed.
     pub async fn settle_delivery(
         &self,
         delivery: &Delivery,
@@ -203,8 +203,8 @@ impl Store {
         Ok(true)
     }
 
-    /// What tells an alert from the others of its thread: the event that raised it, as far as it is still there. `None` where it is
-    /// the only one.
+    /// What distinguishes an alert from the others in its thread: the event that raised it, or JSON's null if that was deleted.
+    /// `None` if it is the only alert there.
     ///
     /// # Errors
     /// When the store fails.
@@ -217,8 +217,8 @@ impl Store {
         Ok(event.map(|event| event.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default()))
     }
 
-    /// The first `limit` alerts that were suppressed by the cooldown that an alert began: were it not sent either, nobody would be
-    /// paged for them.
+    /// The first `limit` alerts suppressed by the cooldown that an alert began: if that alert is not sent, nobody is paged for
+    /// them.
     ///
     /// # Errors
     /// When the store fails.
@@ -227,7 +227,7 @@ impl Store {
         Ok(behind.fetch_all(self.reader()).await?)
     }
 
-    /// Whether the thread is told in `queue`, in a later row than this one, that its alert was not sent.
+    /// Whether a later row of `queue` tells the thread that its alert was not sent.
     ///
     /// # Errors
     /// When the store fails.
@@ -244,7 +244,7 @@ impl Store {
         Ok(sqlx::query_as("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(self.reader()).await?)
     }
 
-    /// Alerts queued before `since` whose threads were not yet told that they are late; the oldest first.
+    /// Queued alerts created before `since` whose delay was not yet reported in their threads; the oldest first.
     ///
     /// # Errors
     /// When the store fails.
@@ -252,8 +252,8 @@ impl Store {
         Ok(sqlx::query_as(LATE).bind(millis(since)).fetch_all(self.reader()).await?)
     }
 
-    /// Notes that an alert's thread is told of the delay, and puts the reply, if there is one, into the outbox: once.
-    /// Nothing happens where the alert was sent meanwhile.
+    /// Records that an alert's delay is reported in its thread, and adds the reply, if there is one, to the outbox, only once.
+    /// Does nothing if the alert was settled meanwhile.
     ///
     /// # Errors
     /// When the store fails.
@@ -267,8 +267,8 @@ impl Store {
         Ok(())
     }
 
-    /// Why the queue of a queued alert does not move: the last error of its oldest row that has failed. `None` where nothing
-    /// is wrong but that it is not the alert's turn.
+    /// Why the queue of a queued alert is stuck: the last error of its oldest row with one. `None` if no row failed, so the
+    /// alert only waits for its turn.
     ///
     /// # Errors
     /// When the store fails.
@@ -276,8 +276,7 @@ impl Store {
         Ok(sqlx::query_scalar(WAITING_BECAUSE).bind(alert).fetch_optional(self.reader()).await?)
     }
 
-    /// Every queue in which something is not settled yet, with the kind of it; `None` for a kind that this release does not
-    /// know.
+    /// Every queue with open rows, and their kind; `None` for a kind that this release does not know.
     ///
     /// # Errors
     /// When the store fails.
@@ -318,7 +317,7 @@ pub(super) async fn insert(tx: &mut Tx, delivery: &NewDelivery, now: Timestamp) 
     tx.execute(insert).await.map(drop)
 }
 
-/// `false` where it is not under way any more.
+/// Returns `false` if the row is no longer under way.
 async fn settle(
     tx: &mut Tx,
     delivery: &Delivery,
@@ -351,7 +350,7 @@ async fn settle_alert(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let (state, event_id, may_be_raised) = match settlement {
-        // Accepted without a name: its events can only be recognized as those of a call without an answer can.
+        // Accepted without an `eventId`: its events are recognized like those of an unanswered call.
         Settlement::Delivered { event_id } => (Some(AlertState::Sent), event_id.as_ref(), event_id.is_none()),
         Settlement::Failed { .. } => (Some(AlertState::NotSent), None, false),
         Settlement::Withdrawn { .. } => (Some(AlertState::Withdrawn), None, false),

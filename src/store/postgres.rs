@@ -1,4 +1,4 @@
-//! PostgreSQL: a server, which may go away and come back.
+//! PostgreSQL: a server, which may become unreachable and come back.
 
 use std::{pin::pin, time::Duration};
 
@@ -14,34 +14,34 @@ use super::{Condition, PostgresUrl, StoreError, database::Held, engine::within, 
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
 
-/// Queries that are answered side by side.
+/// Queries that can run concurrently.
 const READERS: u32 = 3;
-/// What takes longer may wait for a connection.
+/// An operation that takes longer may be waiting for a connection.
 const SLOW: Duration = Duration::from_millis(500);
 /// How long connecting may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// How long a statement may take until its connection passes for dead. The server gives it up before, so that its error
-/// arrives where it can.
+/// How long a statement may take before its connection counts as dead. The server's own limit is shorter, so that its error
+/// can arrive.
 pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(15);
-/// What every connection is told. A commit must be on disk, not only in memory; a stronger setting stays. The server ends what
-/// is left by a process that was cut off.
+/// The settings of every connection. A commit must be on disk, not only in memory; a stronger setting is kept. The server ends
+/// what a disconnected process left behind.
 pub(super) const SETTINGS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '10s'; \
     SET idle_in_transaction_session_timeout = '10s'; \
     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') IN ('off', 'local')";
-/// The same for whoever only reads.
+/// Additional setting for connections that only read.
 const READ_ONLY: &str = "SET default_transaction_read_only = on";
 /// The advisory lock of the active process: "signl4" in ASCII.
 pub(super) const LOCK: i64 = 0x0073_6967_6e6c_3400;
-/// On which the trigger of the table `event` notifies.
+/// The channel that the trigger of the table `event` notifies.
 const CHANNEL: &str = "signl4_bot";
-/// How often the listening connection is asked whether it is still there, and how soon another one is made. Until then, the heartbeat
-/// of the active replica finds the events.
+/// How often the listening connection is checked, and how soon it is replaced. Until then, the heartbeat of the active replica
+/// finds the events.
 const LISTEN_AGAIN: Duration = Duration::from_secs(5);
-/// 14 has `idle_session_timeout`.
+/// Version 14 introduced `idle_session_timeout`.
 const OLDEST: i64 = 140_000;
 
-/// Does something with a pool, and tells why no connection can be made, where that is what it waits for: a pool tries again what
-/// may be over soon, and keeps the reason to itself.
+/// Runs an operation on a pool. If it takes long, a separate connection finds out whether the server is the reason, because a
+/// pool retries without reporting the error.
 pub(super) async fn or_why_not<T>(
     url: &PostgresUrl,
     work: impl Future<Output = Result<T, StoreError>>,
@@ -57,13 +57,14 @@ pub(super) async fn or_why_not<T>(
     work.await
 }
 
-/// Connects to the database, whose tables may be missing. The pools connect anew by themselves where the server was away.
+/// Connects to the database, whose tables may be missing. The pools reconnect by themselves after the server was
+/// unreachable.
 pub(super) async fn open(
     url: &PostgresUrl,
     acquire_timeout: Duration,
     changes: watch::Sender<()>,
 ) -> Result<(AnyPool, AnyPool, Held), StoreError> {
-    // Tried alone first: a pool tries again what fails.
+    // Tried without a pool first, because a pool retries.
     connect(url).await?.close().await?;
     // One connection writes.
     let writer = pool(1, acquire_timeout, "", url).await?;
@@ -90,7 +91,7 @@ async fn pool(
                 Ok(())
             })
         })
-        // A connection whose server was cut off would be waited for as long as the system retransmits.
+        // Otherwise a broken connection would only be noticed when the system stops retransmitting.
         .after_release(|connection, _| Box::pin(is_alive(connection)));
     Ok(pool.connect_with(url.options()?).await?)
 }
@@ -129,9 +130,9 @@ pub(super) async fn connect_read_only(url: &PostgresUrl) -> Result<AnyConnection
     Ok(connection)
 }
 
-/// How the database is found. Nothing is changed.
+/// The condition of the database. Nothing is changed.
 pub(super) async fn inspect(url: &PostgresUrl) -> Result<Condition, StoreError> {
-    // That it is read-only: as the session began, for this one is told to write nothing.
+    // `reset_val` is the value from before this connection was set to read-only.
     const FACTS: &str = "SELECT pg_is_in_recovery(), \
         EXISTS (SELECT 1 FROM pg_settings WHERE name = 'default_transaction_read_only' AND reset_val = 'on'), \
         EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted \
@@ -164,19 +165,19 @@ pub(super) async fn inspect(url: &PostgresUrl) -> Result<Condition, StoreError> 
     Ok(condition)
 }
 
-/// Wakes whoever waits for changes at each event that any replica stores.
+/// Wakes the tasks that wait for changes whenever a replica stores an event.
 pub(super) async fn listen(url: PostgresUrl, changes: watch::Sender<()>) {
     loop {
         if let Err(error) = follow(&url, &changes).await {
-            debug!(%error, "no notifications from the database");
+            debug!(%error, "the database sends no notifications");
         }
         sleep(LISTEN_AGAIN).await;
     }
 }
 
-/// Returns when the connection is lost, and perhaps a notification with it.
+/// Returns when the connection is lost; a notification may be lost with it.
 async fn follow(url: &PostgresUrl, changes: &watch::Sender<()>) -> Result<(), StoreError> {
-    // A pool of its own each time: the listener's last connection may hang.
+    // A new pool each time, because the listener's last connection may hang.
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT);
     let mut listener = PgListener::connect_with(&pool.connect_lazy_with(url.options()?)).await?;
     listener.eager_reconnect(false);

@@ -1,9 +1,9 @@
-//! Which of several replicas on one PostgreSQL is active. On SQLite, whoever has the file open is.
+//! Which of several replicas on one PostgreSQL database is active. On SQLite, it is the process that has the file locked.
 //!
 //! The active replica holds an advisory lock in a session of its own and sends a query in it every [`HEARTBEAT`]; the server
-//! ends a session that is idle for [`SILENCE`]. Each replica that gets the lock begins a new term, which every write checks, and no call
-//! to SIGNL4 begins later than [`LEASE`] after the last heartbeat that was answered. So a replica that is stopped, hangs or is cut off
-//! stops by itself before another one starts, whatever the clocks of the machines say.
+//! ends a session that is idle for [`SILENCE`]. Each replica that gets the lock begins a new term, which every write checks,
+//! and no call to SIGNL4 begins later than [`LEASE`] after the last answered heartbeat was sent. So a replica that is stopped,
+//! hangs or is disconnected stops by itself before another one starts, independent of the machines' clocks.
 
 use std::time::Duration;
 
@@ -20,27 +20,27 @@ use super::postgres::{LOCK, MIGRATIONS, SETTINGS, STATEMENT_LIMIT, listen};
 use super::rows::millis;
 use super::{PostgresUrl, Store, StoreError};
 
-/// How often the active replica sends a query, and looks for events that a standby stored and that no notification told of.
+/// How often the active replica sends a query, and checks for events of a standby whose notification was lost.
 const HEARTBEAT: Duration = Duration::from_secs(2);
-/// How long after its last heartbeat it may begin a call. Shorter than [`SILENCE`], for the server counts from when it answered.
+/// How long after its last heartbeat it may begin a call. Shorter than [`SILENCE`], which counts from the server's answer.
 const LEASE: Duration = Duration::from_secs(6);
-/// `idle_session_timeout`: after this the server ends its session.
+/// `idle_session_timeout`: the server then ends the session.
 const SILENCE: Duration = Duration::from_secs(9);
-/// How long one question may take, and connecting.
+/// How long one query may take, and connecting.
 const LIMIT: Duration = Duration::from_secs(3);
-/// How soon the active replica looks for a database that was away: before any standby does, so that the roles stay as they are.
+/// How soon the active replica retries an unreachable database: before any standby does, so that the roles do not change.
 const RETURN: Duration = Duration::from_millis(500);
-/// How long a replica that could not connect waits once it can: the one that was active comes first.
+/// How long a replica that could not connect waits once it can: the previously active one has priority.
 const AFTER_FAILURE: Duration = Duration::from_secs(4);
-/// How long bringing the tables to the newest form may take. Each statement has the limit of the session.
+/// How long the migrations may take in total. Each statement has the limit of the session.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(60);
 
-/// What a replica does.
+/// The role of a replica.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// It raises the alerts and posts the replies.
     Active,
-    /// Another one does; this one stores SIGNL4's events, and waits.
+    /// Another one does that. This one stores SIGNL4's events, and waits.
     Standby,
 }
 
@@ -48,11 +48,11 @@ pub enum Role {
 #[derive(Debug)]
 pub(super) struct Replica {
     pub(super) url: PostgresUrl,
-    /// Wakes whoever waits for changes.
+    /// Wakes the tasks that wait for changes.
     changes: watch::Sender<()>,
     _listening: AbortOnDropHandle<()>,
     name: String,
-    /// The session that holds the lock, or tries to take it.
+    /// The session that holds the lock, or tries to get it.
     pub(super) session: tokio::sync::Mutex<Option<PgConnection>>,
     standing: Mutex<Standing>,
 }
@@ -62,7 +62,7 @@ pub(super) struct Replica {
 struct Standing {
     /// The term in which this process is active; `None` until it is.
     term: Option<i64>,
-    /// Whether it could not take the lock when it tried last.
+    /// Whether its last try to take over failed with an error.
     has_failed: bool,
     /// Until when calls may begin.
     lease: Option<Instant>,
@@ -87,14 +87,14 @@ impl Replica {
         self.standing.lock().term
     }
 
-    /// Fails where this process is not the active one any more. Until the transaction ends no other term begins.
+    /// Fails unless this process is active. No other term begins until the transaction ends.
     pub(super) async fn check_term(&self, tx: &mut Tx) -> Result<(), StoreError> {
         let held =
             sqlx::query("SELECT 1 FROM term WHERE number = $1 FOR SHARE").bind(self.term().unwrap_or(-1));
         held.fetch_optional(tx.run()).await?.map(drop).ok_or(StoreError::NotActive)
     }
 
-    /// Takes the lock, where it is free, and begins a term.
+    /// Takes the lock if it is free, and begins a term.
     async fn take_over(&self) -> Result<bool, StoreError> {
         let mut session = self.session.lock().await;
         let has_failed = self.standing.lock().has_failed;
@@ -112,7 +112,7 @@ impl Replica {
                 info!(term, "this replica is active");
             }
             Ok(None) => {}
-            // It may be in any state; and the lock goes with it.
+            // It may be in any state. Closing it frees the lock.
             Err(_) => {
                 *session = None;
                 self.standing.lock().has_failed = true;
@@ -133,10 +133,10 @@ impl Replica {
         if within(LIMIT, session.fetch_optional(HAS_TABLES)).await?.is_none() {
             migrate(session).await?;
         }
-        // Before the tables change, so that the replica of the term before writes to no table that it does not know.
+        // Before the migrations, so that the previous replica does not write to tables that it does not know.
         let version = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
         let begin = sqlx::query_scalar(BEGIN).bind(&self.name).bind(millis(Timestamp::now())).bind(version);
-        // It waits for transactions of the term before.
+        // It waits for transactions of the previous term.
         let Some(number) = within(STATEMENT_LIMIT, begin.fetch_optional(&mut *session)).await? else {
             let newer = within(LIMIT, sqlx::query_scalar(IS_NEWER).fetch_one(session)).await?;
             return Err(MigrateError::VersionMissing(newer).into());
@@ -147,7 +147,7 @@ impl Replica {
         Ok(Some(number))
     }
 
-    /// Shows the server that this replica works. `false` if another term has begun.
+    /// Shows the server that this replica is alive. Returns `false` if another term has begun.
     async fn heartbeat(&self) -> Result<bool, StoreError> {
         let mut session = self.session.lock().await;
         let asked = Instant::now();
@@ -155,13 +155,13 @@ impl Replica {
         match &held {
             Ok((true, true)) => self.standing.lock().lease = Some(asked + LEASE),
             Ok((false, _)) => {}
-            // Without the lock: the server still has the session that this process lost, or else another term is about to begin.
+            // Without the lock: either the server has not ended the lost session yet, or another term is about to begin.
             Ok((true, false)) | Err(_) => *session = None,
         }
         Ok(held?.0)
     }
 
-    /// Whether the term is still this replica's, and whether it has the lock.
+    /// Whether this replica's term is the current one, and whether it has the lock.
     async fn holds_term(&self, session: &mut Option<PgConnection>) -> Result<(bool, bool), StoreError> {
         const TERM: &str = "SELECT number, EXISTS (SELECT 1 FROM event WHERE state = 'waiting') FROM term";
         let is_new = session.is_none();
@@ -176,7 +176,7 @@ impl Replica {
         Ok((self.term() == Some(current), has_lock))
     }
 
-    /// Frees the lock at once: the server ends a session only some time after it was closed.
+    /// Frees the lock at once, because the server may end a closed session only later.
     pub(super) async fn resign(&self) {
         if let Some(mut session) = self.session.lock().await.take() {
             let unlock = sqlx::query("SELECT pg_advisory_unlock_all()");
@@ -202,7 +202,7 @@ impl Replica {
     }
 }
 
-/// Brings the tables to the newest form.
+/// Migrates the tables.
 async fn migrate(session: &mut PgConnection) -> Result<(), StoreError> {
     let migrated = timeout(MIGRATION_LIMIT, MIGRATIONS.run_direct(None, session, false)).await;
     Ok(migrated.unwrap_or(Err(MigrateError::Execute(no_answer())))?)
@@ -213,14 +213,14 @@ async fn try_lock(session: &mut PgConnection) -> Result<bool, StoreError> {
     Ok(within(LIMIT, lock.fetch_one(session)).await?)
 }
 
-/// The name of this replica for people: its machine or container, and its process.
+/// The name of this replica, for people: its machine or container, and its process.
 fn name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{} (process {})", host.trim(), std::process::id())
 }
 
 impl Store {
-    /// What this process does.
+    /// The role of this process.
     pub fn role(&self) -> Role {
         match self.replica() {
             Some(replica) if replica.term().is_none() => Role::Standby,
@@ -228,10 +228,10 @@ impl Store {
         }
     }
 
-    /// Becomes active where no other replica is, and brings the tables to the newest form. `false` where another one is.
+    /// Becomes active if no other replica is, and migrates the tables. Returns `false` if another one is active.
     ///
     /// # Errors
-    /// When the store fails, and [`StoreError::Migrate`] where a newer release has changed the tables.
+    /// When the store fails; [`StoreError::Migrate`] if a newer release has changed the tables.
     pub async fn take_over(&self) -> Result<bool, StoreError> {
         match self.replica() {
             None => Ok(true),
@@ -239,7 +239,7 @@ impl Store {
         }
     }
 
-    /// Keeps the active role, from when this replica has it. Returns once another one has.
+    /// Keeps the active role once this replica has it. Returns when another one has it.
     pub async fn keep_active(&self) {
         let Some(replica) = self.replica() else { return std::future::pending().await };
         loop {
@@ -264,7 +264,7 @@ impl Store {
         }
     }
 
-    /// Whether a call to the outside may begin now. Asked right before it.
+    /// Whether a call to SIGNL4 may begin now. To be checked right before it.
     pub fn may_call(&self) -> bool {
         match self.replica() {
             None => true,
@@ -272,14 +272,14 @@ impl Store {
         }
     }
 
-    /// Since how long no call may begin, if this replica was active until then, and why its heartbeat fails.
+    /// How long ago this replica's lease expired, if it did, and why its heartbeat fails.
     pub(crate) fn lost_lease(&self) -> Option<(Duration, Option<String>)> {
         let standing = self.replica()?.standing.lock();
         let age = Instant::now().checked_duration_since(standing.lease?)?;
         Some((age, standing.lost_because.clone()))
     }
 
-    /// The replica that is active, for people; `None` where there are no replicas.
+    /// The name of the active replica, for people; `None` for SQLite.
     ///
     /// # Errors
     /// When the store fails.

@@ -18,7 +18,7 @@ pub struct RoomProgress {
     /// Read up to this `_updatedAt`.
     #[sqlx(try_from = "Millis")]
     pub cursor: Timestamp,
-    /// Whether the cursor stays where it is while [`Progress::read_until`] moves on: the room could not be read.
+    /// Whether the cursor stays while [`Progress::read_until`] advances, because the room could not be read.
     #[sqlx(try_from = "Flag")]
     pub is_behind: bool,
 }
@@ -30,27 +30,27 @@ struct Room {
     progress: RoomProgress,
 }
 
-/// How far everything was read. A room's own row is written only where it differs from the others.
+/// How far all rooms were read. A room's own row is only written if it differs from the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The watched rooms.
     pub rooms: HashMap<RoomId, RoomProgress>,
     /// Every room that is not behind was read up to here.
     pub read_until: Option<Timestamp>,
-    /// Every watched room that there was at this time is known.
+    /// Every watched room that existed at this time is known.
     pub listed_until: Option<Timestamp>,
     /// When the first session of this installation began.
     pub first_session: Option<Timestamp>,
     /// The fingerprint of the triggers that messages are judged by.
     pub triggers: Option<i64>,
-    /// Since when these triggers hold.
+    /// Since when these triggers apply.
     pub judged_since: Option<Timestamp>,
 }
 
 pub(super) const SET_FACT: &str =
     "INSERT INTO fact (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
-/// The names of the facts that go with the rooms.
+/// The names of the facts about reading rooms.
 const READ_UNTIL: &str = "read_until";
 const LISTED_UNTIL: &str = "listed_until";
 const FIRST_SESSION: &str = "first_session";
@@ -66,7 +66,7 @@ pub(super) async fn named_rooms(
 }
 
 impl Store {
-    /// How far everything was read.
+    /// How far all rooms were read.
     ///
     /// # Errors
     /// When the store fails.
@@ -122,7 +122,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// Forgets a room that is no longer watched, so that what is said there meanwhile never alerts.
+    /// Forgets a room that is no longer watched, so that messages written there meanwhile never raise alerts.
     ///
     /// # Errors
     /// When the store fails.
@@ -131,7 +131,7 @@ impl Store {
         self.execute(forget).await.map(drop)
     }
 
-    /// The rooms that the names in the configuration found last.
+    /// The rooms that the names in the configuration last resolved to.
     ///
     /// # Errors
     /// When the store fails.
@@ -139,7 +139,7 @@ impl Store {
         named_rooms(self.reader()).await
     }
 
-    /// Replaces the rooms that the names in the configuration found last.
+    /// Replaces the rooms that the names in the configuration last resolved to.
     ///
     /// # Errors
     /// When the store fails; then nothing is changed.

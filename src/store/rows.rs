@@ -14,7 +14,7 @@ use rocketchat::{MessageId, RoomId};
 pub(super) struct Millis(i64);
 
 impl From<Millis> for Timestamp {
-    /// The column is ours, so a number out of range means damage: the epoch is as good as any.
+    /// Only the bot writes the column, so a number out of range means damage, and any time will do.
     fn from(Millis(millis): Millis) -> Self {
         Self::from_millisecond(millis).unwrap_or(Self::UNIX_EPOCH)
     }
@@ -39,15 +39,15 @@ impl From<Flag> for bool {
     }
 }
 
-/// The longest text that is looked up, in bytes. An entry of PostgreSQL's indexes holds 2,700.
+/// The longest text that is looked up, in bytes. An index entry in PostgreSQL can have 2,700.
 const MAX_KEY: usize = 1_000;
 
-/// A text from outside as the store keeps it: PostgreSQL takes no NUL.
+/// A text from outside as the store keeps it: PostgreSQL does not accept NUL.
 pub(super) fn text(text: &str) -> String {
     text.replace('\0', "")
 }
 
-/// A text from outside that is looked up: one that is too long is known by its digest.
+/// A text from outside that is looked up. One that is too long is replaced with its digest.
 pub(super) fn key(key: &str) -> String {
     let key = text(key);
     if key.len() <= MAX_KEY {
@@ -56,7 +56,7 @@ pub(super) fn key(key: &str) -> String {
     Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Row number of an alert; also the id that follows it through the log.
+/// Row number of an alert; also its ID in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct AlertId(pub(super) i64);
@@ -101,15 +101,15 @@ impl fmt::Display for Queue {
     }
 }
 
-/// What a delivery delivers. A queue carries one kind.
+/// What is delivered. A queue has one kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum DeliveryKind {
-    /// A call of SIGNL4 that raises an alert.
+    /// A call to SIGNL4 that raises an alert.
     Alert,
     /// A message in Rocket.Chat.
     Reply,
-    /// A reaction on a message in Rocket.Chat.
+    /// A reaction to a message in Rocket.Chat.
     Reaction,
 }
 
@@ -128,19 +128,19 @@ impl TryFrom<String> for DeliveryKind {
     }
 }
 
-/// What has become of an alert.
+/// The state of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum AlertState {
     /// In the outbox.
     Queued,
-    /// SIGNL4 took it.
+    /// SIGNL4 accepted it.
     Sent,
     /// Given up: rejected, or too old.
     NotSent,
-    /// Never meant to be sent: its trigger's cooldown was running.
+    /// Not to be sent, because it matched during its trigger's cooldown.
     Suppressed,
-    /// Not sent any more: its message was deleted while it waited.
+    /// No longer to be sent, because its message was deleted while it waited.
     Withdrawn,
 }
 
@@ -159,10 +159,10 @@ impl TryFrom<String> for AlertState {
     }
 }
 
-/// An alert that a message asked for.
+/// An alert that a message requests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewAlert {
-    /// The message that asks.
+    /// The message that requests it.
     pub message: MessageId,
     /// The trigger it matched.
     pub trigger: String,
@@ -172,7 +172,7 @@ pub struct NewAlert {
     pub thread: MessageId,
     /// The username of who wrote the message; `None` for an integration, which reads nothing.
     pub author: Option<String>,
-    /// Our name for it at SIGNL4.
+    /// The external ID that SIGNL4 gets.
     pub external_id: String,
     /// The team's queue.
     pub queue: Queue,
@@ -180,12 +180,12 @@ pub struct NewAlert {
     pub event: Value,
 }
 
-/// An alert in its present state.
+/// A stored alert.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct Alert {
     /// Its row.
     pub id: AlertId,
-    /// The message that asked.
+    /// The message that requested it.
     #[sqlx(rename = "message_id", try_from = "String")]
     pub message: MessageId,
     /// The trigger it matched.
@@ -199,17 +199,17 @@ pub struct Alert {
     pub thread: MessageId,
     /// The username of who wrote the message; `None` for an integration, which reads nothing.
     pub author: Option<String>,
-    /// Our name for it at SIGNL4.
+    /// The external ID that SIGNL4 gets.
     pub external_id: String,
-    /// What has become of it.
+    /// Its state.
     #[sqlx(try_from = "String")]
     pub state: AlertState,
-    /// SIGNL4's name for it, by the answer to the last call. A name learned from an event is not here but in a claim.
+    /// The `eventId` in SIGNL4's answer to the last call. One learned from an event is in `learned_event_id` instead.
     pub event_id: Option<String>,
-    /// Calls that may have raised it under a name that is not known.
+    /// Calls that may have raised it with an unknown `eventId`.
     #[sqlx(try_from = "i64")]
     pub unanswered: u32,
-    /// Whether its thread was told that it is late.
+    /// Whether its delay was reported in its thread.
     #[sqlx(try_from = "Flag")]
     pub told_waiting: bool,
     /// When it was queued.
@@ -217,14 +217,14 @@ pub struct Alert {
     pub created_at: Timestamp,
 }
 
-/// Something to put into the outbox.
+/// A row to add to the outbox.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewDelivery {
     /// Where it goes.
     pub queue: Queue,
     /// What it is.
     pub kind: DeliveryKind,
-    /// Rows of a queue that share this are delivered one after the other.
+    /// Rows of a queue with the same value are delivered one after the other.
     pub ordering: String,
     /// What to deliver, as the queue's destination reads it.
     pub body: Value,
@@ -245,7 +245,7 @@ pub struct Delivery {
     /// The alert it belongs to.
     #[sqlx(rename = "alert_id")]
     pub alert: Option<AlertId>,
-    /// How often it was tried, this attempt included.
+    /// How often it was tried, including this attempt.
     #[sqlx(try_from = "i64")]
     pub attempts: u32,
     /// Attempts before this one, since the last outcome, that ended in a panic or with the process.

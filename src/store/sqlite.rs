@@ -1,4 +1,4 @@
-//! SQLite: a file, which one process works on.
+//! SQLite: a file, which one process uses.
 
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
@@ -17,36 +17,35 @@ use super::{Condition, StoreError, database::Held};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/sqlite");
 
-/// Queries that are answered side by side.
+/// Queries that can run concurrently.
 const READERS: u32 = 3;
 /// FULL: a commit survives a power failure, not only a crash of this process. Promise 3 depends on it. A connection keeps 512
-/// KiB of pages in memory: what is asked at every step lies on few pages.
+/// KiB of pages in memory, because the frequent queries read few pages.
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -512;";
 
 /// A commit that copies the log into the file syncs twice more while an alert waits, so `Store::checkpoint` copies it beforehand.
-/// This many pages of 4 KiB are the limit where that does not suffice.
+/// This many pages of 4 KiB are the limit if that is not enough.
 const LATE_CHECKPOINTS: &str = "PRAGMA wal_autocheckpoint = 10000;";
-/// How to read a file that nobody writes. SQLite then creates no file beside it.
+/// How to read a file that nobody writes. SQLite then creates no other file.
 const IMMUTABLE: &str = "mode=ro&immutable=1";
-/// Where a database file has its user version, a number that SQLite does not use itself.
+/// The offset of the user version in a database file, a number that SQLite does not use itself.
 const USER_VERSION: u64 = 60;
 
-/// Opens the file. SQLite knows one writer at a time: it has a connection of its own, for which
-/// tasks queue in order. None of them ever meets a locked database or waits behind a backoff, and whoever only reads never
-/// waits for whoever writes.
+/// Opens the file. SQLite allows one writer at a time, so one connection writes, and tasks queue for it in order. So none of them
+/// finds the database locked by another one or waits for a backoff, and readers never wait for the writer.
 pub(super) async fn open(
     path: &Path,
     busy_timeout: Duration,
 ) -> Result<(AnyPool, AnyPool, Held), StoreError> {
     let options = options(path, "mode=rwc")?;
     let is_new = !path.exists();
-    // Only for the bot's user: it has texts of messages. SQLite gives its own files the same mode.
+    // Only for the bot's user, because it has texts of messages. SQLite creates its other files with the same mode.
     let mut lock =
         hold(path, OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600))?;
     if is_new {
         warn!(path = %path.display(), "created a new store; if the bot ran before, its open alerts are in another store");
     }
-    // Tried alone first: a pool tries again what fails.
+    // Tried without a pool first, because a pool retries.
     let mut first = AnyConnection::connect_with(&options).await?;
     set_up(&mut first, busy_timeout, "").await?;
     MIGRATIONS.run(&mut first).await?;
@@ -57,7 +56,7 @@ pub(super) async fn open(
     Ok((writer, readers, Held::Sqlite(lock)))
 }
 
-/// A pool of connections that are kept for good: a file does not go away as a server does.
+/// A pool of connections that are never closed early: unlike a server, a file does not become unreachable.
 async fn pool(
     connections: u32,
     busy_timeout: Duration,
@@ -71,8 +70,8 @@ async fn pool(
         .idle_timeout(None)
         .max_lifetime(None)
         .after_connect(move |connection, _| Box::pin(set_up(connection, busy_timeout, more)))
-        // Where the disk is full SQLite rolls back by itself. The ROLLBACK that sqlx sends then fails, and sqlx takes the
-        // connection to be in a transaction for ever: it could begin no other one.
+        // If the disk is full, SQLite rolls back by itself. The ROLLBACK that sqlx sends then fails, and sqlx considers the
+        // connection to be in a transaction forever, so it could not begin another one.
         .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
         .connect_with(options)
         .await
@@ -91,13 +90,13 @@ async fn set_up(
 
 /// The database file, locked for as long as the process lives, so that two bots cannot page twice.
 ///
-/// The lock is one of flock(2), on the file itself: another name of it, or a file removed beside it, changes nothing. SQLite's own
-/// locks are of fcntl(2), and independent.
+/// The lock is that of flock(2) on the file itself: it works for every path to the file, and needs no lock file that could be
+/// removed. SQLite's own locks are those of fcntl(2), and independent.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
     file: File,
-    /// The mark of this process in the file's header. `None` where another program kept SQLite from writing it.
+    /// The mark of this process in the file's header. `None` if another program kept SQLite from writing it.
     mark: Option<[u8; 4]>,
 }
 
@@ -105,7 +104,7 @@ impl Lock {
     /// Marks the file with a new number, so that an older copy of it is recognized as another file.
     async fn mark(&mut self, database: &mut AnyConnection) -> Result<(), sqlx::Error> {
         let mark: i32 = rand::random();
-        // Until a checkpoint, it is only in the log.
+        // Before a checkpoint, it is only in the log.
         let set = format!("PRAGMA user_version = {mark}; PRAGMA wal_checkpoint");
         database.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(set))).await?;
         let mark = mark.to_be_bytes();
@@ -120,7 +119,7 @@ impl Lock {
         Ok(mark)
     }
 
-    /// Fails if the file was removed, replaced by another one or overwritten: what is written then is lost.
+    /// Fails if the file was removed, replaced or overwritten, because further writes would be lost.
     pub(super) fn check_in_place(&self) -> Result<(), StoreError> {
         let identity = |file: io::Result<Metadata>| file.ok().map(|file| (file.dev(), file.ino()));
         let is_marked = self.mark.is_none_or(|mark| self.header().is_ok_and(|header| header == mark));
@@ -145,10 +144,10 @@ fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
     StoreError::Open { path: path.to_owned(), reason: error.to_string() }
 }
 
-/// How sqlx's `Any` driver opens the file: by a URL.
+/// The URL by which sqlx's `Any` driver opens the file.
 fn options(path: &Path, mode: &str) -> Result<AnyConnectOptions, StoreError> {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
-    // `Url` would fold `..`, which is wrong after a symbolic link, and takes the first part for a host.
+    // `Url` would resolve `..`, which is wrong after a symbolic link, and parses the first part as a host.
     let directory = path.parent().filter(|directory| *directory != Path::new("")).unwrap_or(Path::new("."));
     let directory = directory.canonicalize().map_err(|error| cannot_open(path, &error))?;
     let full = directory.join(path.file_name().unwrap_or_default());
@@ -160,21 +159,21 @@ fn options(path: &Path, mode: &str) -> Result<AnyConnectOptions, StoreError> {
 pub(super) async fn connect_read_only(path: &Path) -> Result<AnyConnection, StoreError> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
-    // Immutable: SQLite then creates no file beside it. A log that is there has the newest rows.
+    // An existing log has the newest rows.
     let mode = if Path::new(&log).exists() { "mode=ro" } else { IMMUTABLE };
     Ok(AnyConnection::connect_with(&options(path, mode)?).await?)
 }
 
-/// How the file is found. Nothing is created or changed.
+/// The condition of the file. Nothing is created or changed.
 pub(super) async fn inspect(path: &Path) -> Result<Condition, StoreError> {
-    // Held until the end, so that no bot starts to write while we read.
+    // Held until the end, so that no bot starts to write meanwhile.
     let _lock = match hold(path, OpenOptions::new().read(true).write(true)) {
         Ok(lock) => Some(lock),
         Err(StoreError::InUse(_)) => return Ok(Condition::InUse),
         Err(_) if !path.exists() => None,
         Err(error) => return Err(error),
     };
-    // SQLite puts its journal beside the database, so an existing file is not enough.
+    // SQLite creates its journal in the same directory, so an existing file is not enough.
     try_directory(path).map_err(|error| cannot_open(path, &error))?;
     if !path.exists() {
         return Ok(Condition::New);
@@ -185,7 +184,7 @@ pub(super) async fn inspect(path: &Path) -> Result<Condition, StoreError> {
     known.map(|()| Condition::Usable)
 }
 
-/// Whether a file can be created beside the database.
+/// Whether a file can be created in the database's directory.
 fn try_directory(path: &Path) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".check-{}", std::process::id()));

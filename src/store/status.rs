@@ -1,6 +1,6 @@
-//! What the status page and the metrics ask: how much waits and why, and what became of the last alerts.
+//! Queries of the status page and the metrics: how much waits and why, and what happened to the last alerts.
 //!
-//! Asked again and again by whoever watches, so nothing here reads what was settled long ago, and nothing reads a body.
+//! They run often, so they read no rows that were settled long ago, and no bodies.
 
 use std::collections::HashMap;
 
@@ -9,17 +9,17 @@ use jiff::Timestamp;
 use super::rows::{Flag, Millis, millis, timestamp};
 use super::{Alert, Queue, Store, StoreError};
 
-/// Deliveries, and events, that are read for the alerts of one page.
+/// The maximum number of deliveries, and of events, that are read for the alerts of one page.
 const TRAIL_LIMIT: i64 = 1_000;
 
-/// The reason is that of the queue's oldest failed attempt: it is what the rows behind it wait for.
+/// The error is that of the queue's oldest row with one, because the rows behind it wait for that row.
 pub(super) const QUEUES: &str = "SELECT d.queue, d.created_at, d.attempts, \
     (SELECT count(*) FROM delivery c WHERE c.queue = d.queue AND c.settled_at IS NULL) AS waiting, \
     (SELECT f.last_error FROM delivery f WHERE f.queue = d.queue AND f.settled_at IS NULL AND f.last_error IS NOT NULL \
     ORDER BY f.id LIMIT 1) AS last_error \
     FROM delivery d WHERE d.id IN (SELECT min(id) FROM delivery WHERE settled_at IS NULL GROUP BY queue) ORDER BY d.queue";
 pub(super) const INBOX: &str = "SELECT count(*), min(received_at) FROM event WHERE state = 'waiting'";
-/// By row number: the newest are found without reading the others.
+/// By row number, which finds the newest without reading the others.
 pub(super) const LAST_ALERTS: &str =
     "SELECT * FROM alert WHERE id > (SELECT max(id) FROM alert) - $1 AND created_at >= $2 ORDER BY id DESC";
 pub(super) const DELIVERIES_OF: &str = "SELECT alert_id, queue, state, attempts, \
@@ -36,19 +36,19 @@ pub(super) const LAST_ALERT_OF: &str = "SELECT CASE state WHEN 'failed' THEN coa
     AND NOT EXISTS (SELECT 1 FROM event e WHERE e.alert_id = d.alert_id) THEN 1 ELSE 0 END AS unconfirmed \
     FROM delivery d WHERE queue = $1 AND kind = 'alert' AND settled_at IS NOT NULL \
     AND NOT EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.state = 'withdrawn') ORDER BY id DESC LIMIT 1";
-/// Only a few alerts are counted: whether there are any is what matters. An event may come up to a minute before the answer to the call
-/// for its alert.
+/// Only a few alerts are counted, because it only matters whether there are any. An event may arrive up to a minute before the
+/// answer to its alert's call.
 const CALLBACKS: &str = "SELECT (SELECT received_at FROM event WHERE seq = (SELECT max(seq) FROM event)), \
     count(*), min(settled_at) FROM (SELECT settled_at FROM alert WHERE state = 'sent' AND settled_at > \
     coalesce((SELECT received_at + 60000 FROM event WHERE seq = (SELECT max(seq) FROM event)), 0) \
     ORDER BY settled_at LIMIT 100) AS sent";
 
-/// The alert of a queue that was settled last.
+/// The last settled alert of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct LastAlert {
-    /// Why it was given up; `None` where it was sent.
+    /// Why it was given up; `None` if it was sent.
     pub failed: Option<String>,
-    /// Whether it was sent and SIGNL4 has not named it, in its answer or by an event.
+    /// Whether it was sent, but SIGNL4's answer had no `eventId`, and no event about it has arrived.
     #[sqlx(try_from = "Flag")]
     pub unconfirmed: bool,
     /// When.
@@ -59,11 +59,11 @@ pub struct LastAlert {
 /// Whether SIGNL4 calls back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Callbacks {
-    /// When the last event came.
+    /// When the last event arrived.
     pub last_event: Option<Timestamp>,
-    /// Alerts that SIGNL4 took since then; at most 100 are counted.
+    /// Alerts that SIGNL4 accepted since then; at most 100 are counted.
     pub sent: u64,
-    /// When it took the first of them.
+    /// When it accepted the first of them.
     pub first_sent: Option<Timestamp>,
 }
 
@@ -72,7 +72,7 @@ pub struct Callbacks {
 pub struct QueueDepth {
     /// The queue.
     pub queue: Queue,
-    /// How many rows are not settled; at least one.
+    /// The number of open rows; at least one.
     #[sqlx(try_from = "i64")]
     pub waiting: u64,
     /// When the oldest of them was queued.
@@ -81,49 +81,49 @@ pub struct QueueDepth {
     /// How often the oldest was tried.
     #[sqlx(try_from = "i64")]
     pub attempts: u32,
-    /// Why the queue does not move, in the words of its oldest failed attempt.
+    /// Why the queue is stuck: the last error of its oldest row with one.
     pub last_error: Option<String>,
 }
 
 /// What waits in the inbox.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InboxDepth {
-    /// How many notifications wait.
+    /// The number of waiting notifications.
     pub waiting: u64,
-    /// When the oldest of them came.
+    /// When the oldest of them arrived.
     pub oldest: Option<Timestamp>,
 }
 
-/// An alert with everything that was done for it and all that came back.
+/// An alert with its deliveries and notifications.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertTrail {
     /// The alert.
     pub alert: Alert,
     /// Its rows of the outbox, the oldest first.
     pub deliveries: Vec<DeliveryTrail>,
-    /// The notifications about it, in the order in which they came.
+    /// The notifications about it, in the order of their arrival.
     pub events: Vec<EventTrail>,
 }
 
-/// A row of the outbox without what it delivers.
+/// A row of the outbox without its body.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct DeliveryTrail {
     /// Where it goes.
     pub queue: Queue,
-    /// What has become of it.
+    /// Its state.
     #[sqlx(try_from = "String")]
     pub state: DeliveryState,
     /// How often it was tried.
     #[sqlx(try_from = "i64")]
     pub attempts: u32,
-    /// When it was settled; when it was queued, where it is not.
+    /// When it was settled; when it was queued, if it is not settled.
     #[sqlx(try_from = "Millis")]
     pub at: Timestamp,
-    /// Why the last attempt failed, where it did.
+    /// Why the last attempt failed, if it did.
     pub last_error: Option<String>,
 }
 
-/// What has become of a row of the outbox.
+/// The state of a row of the outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
 pub enum DeliveryState {
@@ -154,13 +154,13 @@ pub struct EventTrail {
     pub actor: Option<String>,
     /// How its alert was found, a short name.
     pub correlation: String,
-    /// When it came.
+    /// When it arrived.
     #[sqlx(try_from = "Millis")]
     pub received_at: Timestamp,
 }
 
 impl Store {
-    /// What waits in each queue in which something does.
+    /// What waits in each queue that is not empty.
     ///
     /// # Errors
     /// When the store fails.
@@ -177,7 +177,7 @@ impl Store {
         Ok(InboxDepth { waiting: waiting.unsigned_abs(), oldest: oldest.map(timestamp) })
     }
 
-    /// The alert of a queue that was settled last.
+    /// The last settled alert of a queue.
     ///
     /// # Errors
     /// When the store fails.
@@ -235,7 +235,7 @@ struct Of<T> {
     row: T,
 }
 
-/// Sorts rows that came newest first by their alerts, oldest first.
+/// Groups rows by alert, and reverses their order from newest first to oldest first.
 fn by_alert<T>(rows: Vec<Of<T>>) -> HashMap<i64, Vec<T>> {
     let mut sorted: HashMap<i64, Vec<T>> = HashMap::new();
     for Of { alert, row } in rows.into_iter().rev() {

@@ -1,4 +1,4 @@
-//! Where a store is: `store.url`, parsed once.
+//! The location of a store: `store.url`, parsed once.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,31 +9,31 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgSslMode;
 use url::{ParseError, Url};
 
-/// Parameters of PostgreSQL's URLs that are taken, beside `options[…]`.
+/// Supported parameters of PostgreSQL URLs, besides `options[…]`.
 const POSTGRES_PARAMETERS: &str = "host, port, user, password, sslmode, sslrootcert, sslcert, sslkey, application_name, options, statement-cache-capacity";
 /// Those of them that name files.
 const CERTIFICATE_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
 
-/// Parameters of SQLite's URLs that are taken. They change nothing: the bot creates the file, and shares no cache.
+/// Accepted parameters of SQLite URLs. They have no effect: the bot creates the file, and shares no cache.
 const SQLITE_PARAMETERS: [&str; 4] = ["mode=rwc", "mode=rw", "cache=private", "cache=shared"];
 
-/// The URL of a store. One of PostgreSQL may contain a password, so `Display` and `Debug` show host and database alone.
+/// The URL of a store. A PostgreSQL URL may contain a password, so `Display` and `Debug` only show host and database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreUrl {
     /// The SQLite file at that path.
     Sqlite(PathBuf),
-    /// A database of PostgreSQL.
+    /// A PostgreSQL database.
     Postgres(PostgresUrl),
 }
 
-/// The URL of a database of PostgreSQL.
+/// The URL of a PostgreSQL database.
 #[derive(Clone)]
 pub struct PostgresUrl {
     url: SecretString,
     shown: String,
 }
 
-/// Why a text is no URL of a store. It does not repeat the text.
+/// Why a text is not the URL of a store. It does not repeat the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StoreUrlError(pub(crate) String);
@@ -44,7 +44,7 @@ impl StoreUrl {
         Self::Sqlite(path.into())
     }
 
-    /// The file, where it is one.
+    /// The file; `None` for PostgreSQL.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Sqlite(path) => Some(path),
@@ -54,12 +54,12 @@ impl StoreUrl {
 }
 
 impl PostgresUrl {
-    /// The options for sqlx's driver: `Any`, or that of PostgreSQL.
+    /// The connection options for sqlx, for `Any` or for PostgreSQL.
     pub(super) fn options<T: FromStr<Err = sqlx::Error>>(&self) -> Result<T, sqlx::Error> {
         self.url.expose_secret().parse()
     }
 
-    /// The files of certificates and keys that the URL names, each with its parameter.
+    /// The certificate and key files in the URL, each with its parameter.
     pub(super) fn certificate_files(&self) -> Vec<(String, PathBuf)> {
         let Ok(url) = Url::parse(self.url.expose_secret()) else { return vec![] };
         let files = url.query_pairs().filter(|(name, _)| CERTIFICATE_FILES.contains(&&**name));
@@ -121,11 +121,11 @@ fn failed<T>(why: impl Into<String>) -> Result<T, StoreUrlError> {
 
 fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
     let url = Url::parse(text);
-    // As libpq writes it where the host is a parameter. That parameter overrides the host of the URL.
+    // libpq's form if the host is a parameter. That parameter overrides the host of the URL.
     let is_without_host = url == Err(ParseError::EmptyHost);
     let url = if is_without_host { Url::parse(&text.replacen("@/", "@localhost/", 1)) } else { url };
     let Ok(url) = url else {
-        return failed("is no URL; special characters in the password have to be percent-encoded");
+        return failed("is not a URL; special characters in the password have to be percent-encoded");
     };
     for (name, value) in url.query_pairs() {
         let is_option = name.starts_with("options[") && name.ends_with(']');
@@ -141,7 +141,7 @@ fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
     let has = |name| url.query_pairs().find(|(other, _)| other == name).map(|(_, value)| value.into_owned());
     let verifies = has("sslmode").is_some_and(|mode| mode.starts_with("verify-"));
     if has("sslrootcert").is_some() && !verifies {
-        return failed("has an sslrootcert, which is used with sslmode=verify-ca or verify-full alone");
+        return failed("has an sslrootcert, which is only used with sslmode=verify-ca or verify-full");
     }
     let database = url.path().trim_start_matches('/');
     if database.is_empty() {

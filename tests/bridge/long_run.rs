@@ -206,7 +206,7 @@ async fn rows(harness: &Harness) -> i64 {
     sqlx::any::install_default_drivers();
     let file = format!("sqlite://{}", harness.path("signl4-rocketchat.db").display());
     let mut store = AnyConnection::connect(&file).await.unwrap();
-    let count = "SELECT (SELECT count(*) FROM alert) + (SELECT count(*) FROM claim) + (SELECT count(*) FROM delivery) \
+    let count = "SELECT (SELECT count(*) FROM alert) + (SELECT count(*) FROM learned_event_id) + (SELECT count(*) FROM delivery) \
                  + (SELECT count(*) FROM event) + (SELECT count(*) FROM room) + (SELECT count(*) FROM fact)";
     let rows = sqlx::query_scalar(count).fetch_one(&mut store).await.unwrap();
     store.close().await.unwrap();

@@ -112,7 +112,7 @@ async fn a_file_that_is_no_database_is_not_touched() {
     fs::write(&path, &content).unwrap();
     let error = refused(&url(&directory)).await;
     assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
-    assert!(error.to_string().contains("no SQLite database"), "{error}");
+    assert!(error.to_string().contains("not an SQLite database"), "{error}");
     assert_eq!(fs::read_to_string(&path).unwrap(), content);
 }
 

@@ -62,7 +62,7 @@ async fn a_row_whose_claim_may_hold_is_read_by_no_worker_before_it_is_released()
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
     let row = fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 9).await.unwrap()[0].id;
-    fixture.store.doubtful.lock().await.push(row);
+    fixture.store.uncertain_claims.lock().await.push(row);
     let busy = fixture.store.intake().await.unwrap();
     let read = || async { fixture.store.heads(&alerts_queue(), DeliveryKind::Alert, 9).await.unwrap().len() };
     let (mut first, mut second) = (std::pin::pin!(read()), std::pin::pin!(read()));
