@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How often to check the state, because not every change sends a notification.
-const LOOK: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_secs(15);
 
 /// The bot is running; also after [`reloading`].
 pub fn ready() {
@@ -69,7 +69,7 @@ async fn report_status(bot: BotView, mut refusal: watch::Receiver<String>) {
             Ok(()) = connection.changed() => {}
             Ok(()) = refusal.changed() => {}
             () = changes => {}
-            () = sleep(LOOK) => {}
+            () = sleep(POLL) => {}
         }
     }
 }

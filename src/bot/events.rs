@@ -33,11 +33,11 @@ use signl4::{AlertRef, EventId, EventKind, Notification};
 /// How long an event may wait for the answer to the call that caused it: longer than the time limit of a call.
 const LONGEST_WAIT: Duration = Duration::from_secs(12);
 /// An alert that was settled longer ago is no candidate for an event with an unknown `eventId`.
-const CLAIMS_FOR: SignedDuration = SignedDuration::from_hours(1);
+const CANDIDATE_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// What is reported if the store fails.
 const INBOX: &str = "the inbox cannot be read or written";
 /// Number of events read at once.
-const PORTION: u32 = 100;
+const BATCH: u32 = 100;
 /// How often to check the inbox even without a wake-up.
 const POLL: Duration = Duration::from_secs(30);
 /// The wait after the store failed, or after processing an event panicked.
@@ -104,12 +104,12 @@ impl Events {
         // Later events of an alert do not overtake one that is waiting.
         let (mut after, mut held) = (0, HashSet::new());
         loop {
-            let events = self.context.store.waiting_events(after, PORTION).await?;
+            let events = self.context.store.waiting_events(after, BATCH).await?;
             for event in &events {
                 self.handle(event, &mut held).await?;
                 after = event.seq;
             }
-            if events.len() < PORTION as usize {
+            if events.len() < BATCH as usize {
                 break;
             }
         }
@@ -191,7 +191,8 @@ impl Events {
         let reference = notification.alert.as_ref().filter(|_| notification.event_kind == EventKind::Unknown);
         let is_ours = match reference {
             Some(reference) => {
-                let found = self.context.store.candidates(reference, Timestamp::now() - CLAIMS_FOR).await?;
+                let found =
+                    self.context.store.candidates(reference, Timestamp::now() - CANDIDATE_FOR).await?;
                 found.by_event.is_some() || !found.by_external.is_empty()
             }
             None => false,
@@ -236,7 +237,7 @@ impl Events {
         reference: &AlertRef,
     ) -> Result<bool, StoreError> {
         let now = Instant::now();
-        let found = self.context.store.candidates(reference, Timestamp::now() - CLAIMS_FOR).await?;
+        let found = self.context.store.candidates(reference, Timestamp::now() - CANDIDATE_FOR).await?;
         let wait = self
             .waits
             .entry(event.seq)
@@ -365,7 +366,7 @@ fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bo
     // This machine's clock may have jumped, so "long ago" is only certain if SIGNL4's clock says so too.
     let newer_by = |other: &Option<String>| name?.newer_by(&EventId::new(other.as_deref()?));
     let is_long_ago = |(_, own, next): &(i64, Option<String>, Option<String>)| {
-        newer_by(own).is_some() || newer_by(next).is_some_and(|by| by > CLAIMS_FOR.unsigned_abs())
+        newer_by(own).is_some() || newer_by(next).is_some_and(|by| by > CANDIDATE_FOR.unsigned_abs())
     };
     Candidates {
         is_room_id: found.by_external.iter().any(|alert| alert.external_id == alert.room.as_str()),

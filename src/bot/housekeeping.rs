@@ -11,8 +11,8 @@ use super::outbox::{Renderer, which};
 use crate::alerting::{ReplyKind, ReplyWords};
 use crate::store::StoreError;
 
-/// How often to look for late alerts, and for the time while it is in doubt.
-const LOOK: Duration = Duration::from_secs(5);
+/// How often to look for late alerts; also the wait if the clock is not plausible yet.
+const POLL: Duration = Duration::from_secs(5);
 /// How often to delete settled rows.
 const PURGE: Duration = Duration::from_secs(3600);
 /// How much longer a settled alert is kept than its message may reappear, because clocks differ.
@@ -20,16 +20,16 @@ const KEEP_LONGER: Duration = Duration::from_hours(24);
 
 /// Does the periodic work. It can be stopped at any point.
 pub(super) async fn run(context: Context) {
-    let mut look = tokio::time::interval(LOOK.min(context.tempo.late_after));
+    let mut poll = tokio::time::interval(POLL.min(context.tempo.late_after));
     let mut purging = tokio::time::interval(PURGE);
     let mut changes = context.store.changes();
     loop {
         let done = tokio::select! {
-            _ = look.tick() => look_around(&context, &mut changes).await,
+            _ = poll.tick() => look_around(&context, &mut changes).await,
             _ = purging.tick() => match is_clock_plausible(&context) {
                 true => purge(&context).await,
                 false => {
-                    purging.reset_after(LOOK);
+                    purging.reset_after(POLL);
                     Ok(())
                 }
             },
@@ -73,7 +73,7 @@ async fn tell_late(Context { store, current, tempo, .. }: &Context) -> Result<()
     Ok(())
 }
 
-/// Whether this machine's clock was compared with Rocket.Chat's, and agrees within a day. If it was set far ahead, everything
+/// Whether this machine's clock was compared with Rocket.Chat's, and agrees within a day. If it was far ahead, everything
 /// would seem old.
 fn is_clock_plausible(context: &Context) -> bool {
     context.rest.account().clock_offset().is_some_and(|offset| offset.unsigned_abs() < KEEP_LONGER)

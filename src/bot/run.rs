@@ -60,7 +60,7 @@ pub struct Tempo {
     /// How long missed messages may be impossible to find before the bot is degraded.
     pub stalled_after: Duration,
     /// How long an alert whose call got no answer waits for SIGNL4's event before the call is repeated.
-    pub sign_wait: Duration,
+    pub confirmation_wait: Duration,
     /// The unit of the waits between failed calls and deliveries: a second.
     pub retry_unit: Duration,
 }
@@ -77,7 +77,7 @@ impl Default for Tempo {
             store_late: Duration::from_secs(15),
             search_again: Duration::from_secs(300),
             stalled_after: Duration::from_secs(300),
-            sign_wait: Duration::from_secs(20),
+            confirmation_wait: Duration::from_secs(20),
             retry_unit: Duration::from_secs(1),
         }
     }

@@ -1,8 +1,8 @@
-//! Saves the login that a password gave, so that a restart or a take-over needs no other one: Rocket.Chat keeps only 50 of an
-//! account, and a killed process cannot log out.
+//! Saves the login with a password, so that a restart or a take-over reuses it: Rocket.Chat keeps only 50 logins of an account,
+//! and a killed process cannot log out.
 //!
-//! The store gets it encrypted (ChaCha20-Poly1305) with a key that is derived from the password (PBKDF2), for this account on this
-//! server alone. What cannot be decrypted or is not accepted any more is replaced by a new login.
+//! It is stored encrypted (ChaCha20-Poly1305) with a key derived from the password (PBKDF2), bound to this account on this server.
+//! A login that cannot be decrypted or is no longer accepted is replaced with a new one.
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -17,9 +17,9 @@ use crate::config;
 use crate::store::{Store, StoreError};
 use rocketchat::{Account, Credentials, Identity, Login, UserId};
 
-/// What one guess of the password costs, for who has the store: OWASP's advice for PBKDF2 with HMAC-SHA-256.
+/// Makes guessing the password from the store expensive: OWASP's number for PBKDF2 with HMAC-SHA-256.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(if cfg!(test) { 1000 } else { 600_000 }).unwrap();
-/// The key serves nothing else.
+/// Part of the salt, so that the key is used for nothing else.
 const PURPOSE: &[u8] = b"signl4-rocketchat: login at Rocket.Chat";
 const SALT_LENGTH: usize = 16;
 /// How long to wait before saving a login is tried again.
@@ -34,7 +34,7 @@ pub(super) struct SavedLogin {
 }
 
 impl SavedLogin {
-    /// Gives the account the login that was saved last. `None` for a personal access token, which needs no login.
+    /// Lets the account use the saved login. Returns `None` for a personal access token, which needs no login.
     pub(super) async fn resume(
         settings: &config::RocketChat,
         store: Store,
@@ -52,7 +52,7 @@ impl SavedLogin {
         Some(Self { store, account, seal, saved })
     }
 
-    /// Saves each new login. One that is there already is saved before this ends.
+    /// Saves each new login. A login that already exists when this is cancelled is still saved.
     pub(super) async fn run(mut self, cancel: CancellationToken) {
         loop {
             let login = tokio::select! {
@@ -88,7 +88,9 @@ async fn open_saved(store: &Store, seal: &Seal) -> Result<Option<Login>, StoreEr
     let seal = seal.clone();
     let login = spawn_blocking(move || seal.open(&sealed)).await.ok().flatten();
     if login.is_none() {
-        info!("the saved login at Rocket.Chat is of another account or password, logging in anew");
+        info!(
+            "the saved login at Rocket.Chat belongs to another account or password, logging in with the password"
+        );
     }
     Ok(login)
 }
@@ -139,7 +141,7 @@ impl Seal {
     }
 }
 
-/// Always the same: each salt makes a key of its own, which encrypts once.
+/// Always the same, because each salt results in a different key, which encrypts only once.
 fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; 12])
 }

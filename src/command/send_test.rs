@@ -32,7 +32,7 @@ use signl4::{AlertEvent, Notification, RaiseError};
 /// Time limit for SIGNL4's call.
 pub(super) const CALLBACK_WITHIN: Duration = Duration::from_secs(60);
 /// How often to read the store.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL: Duration = Duration::from_millis(200);
 /// The beginning of the alert's text.
 const NOTE: &str = "This is a test of the bridge from Rocket.Chat. Nothing has happened; please acknowledge.";
 
@@ -148,7 +148,7 @@ impl Callbacks {
             if let Some(event) = events.find(&is_wanted) {
                 return Ok(event);
             }
-            sleep(LOOK).await;
+            sleep(POLL).await;
         }
     }
 }

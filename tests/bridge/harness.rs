@@ -558,7 +558,7 @@ pub fn fast() -> Tempo {
         store_busy: Duration::from_secs(1),
         store_late: Duration::from_secs(3),
         retry_unit: Duration::from_millis(100),
-        sign_wait: Duration::from_secs(3),
+        confirmation_wait: Duration::from_secs(3),
         ..Tempo::default()
     }
 }

@@ -89,7 +89,7 @@ async fn another_password_does_not_open_the_login() {
     harness.chat.set_password(&harness.bot, "another").unwrap();
     harness.set_variable("SIGNL4_BOT_ROCKETCHAT__PASSWORD", "another");
     let bot = harness.logs_in_again_and_pages().await;
-    assert_eq!(bot.count_in_log(&["of another account or password"]), 0, "the new one is of this password");
+    assert_eq!(bot.count_in_log(&["another account or password"]), 0, "the new one is of this password");
 }
 
 #[tokio::test]

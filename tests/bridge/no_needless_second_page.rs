@@ -80,7 +80,7 @@ async fn an_unconfirmed_alert_is_retried_at_growing_intervals() {
     harness.wait_for_pages(ONE, 3).await;
     let distances = harness.distances(ONE);
     for (at, distance) in distances.iter().enumerate() {
-        assert!(*distance >= fast().sign_wait * u32::try_from(at + 1).unwrap(), "{distances:?}");
+        assert!(*distance >= fast().confirmation_wait * u32::try_from(at + 1).unwrap(), "{distances:?}");
     }
 }
 
@@ -93,7 +93,7 @@ async fn a_call_that_raised_no_alert_is_retried_soon() {
         harness.wait_until_sent(&message).await;
         let calls = harness.signl4.calls();
         let wait = calls[1].at.duration_since(calls[0].at);
-        assert!(Duration::try_from(wait).unwrap() < fast().sign_wait, "{status}: {wait}");
+        assert!(Duration::try_from(wait).unwrap() < fast().confirmation_wait, "{status}: {wait}");
         assert_eq!(harness.pages(), [ONE]);
     }
 }
@@ -111,8 +111,8 @@ async fn once_signl4_accepts_an_alert_waiting_alerts_are_retried() {
     let of =
         |text: &str| calls.iter().filter(|call| call.text == text).map(|call| call.at).collect::<Vec<_>>();
     let wait = Duration::try_from(of(ONE)[3].duration_since(of(ONE)[2])).unwrap();
-    assert!(wait >= fast().sign_wait, "not before the time for a sign: {wait:?}");
-    assert!(wait < fast().sign_wait * 2, "{wait:?}");
+    assert!(wait >= fast().confirmation_wait, "not before the time for confirmation: {wait:?}");
+    assert!(wait < fast().confirmation_wait * 2, "{wait:?}");
 }
 
 #[tokio::test]

@@ -266,7 +266,7 @@ async fn an_alert_whose_event_was_stored_while_the_active_replica_hung_is_not_re
             sleep(LOOK).await;
         }
         // Until it is due, and shorter than the replica remains active.
-        sleep_until(unanswered + fast().sign_wait).await;
+        sleep_until(unanswered + fast().confirmation_wait).await;
         active.signal("-CONT").await;
         harness.chat.wait_for_reaction(&message, ":rotating_light:", SOON).await.unwrap();
     }

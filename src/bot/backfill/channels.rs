@@ -11,7 +11,7 @@ use crate::alerting::RoomPattern;
 /// Channels per page of the list.
 const PAGE: usize = 100;
 /// How many of them the next page repeats. If a channel is deleted meanwhile, the others move up.
-const SEAM: usize = 5;
+const PAGE_OVERLAP: usize = 5;
 /// Rocket.Chat's code for a room that does not exist (`rooms.info` in `app/api/server/v1/rooms.ts`).
 pub(in crate::bot) const NO_SUCH_ROOM: &str = "error-room-not-found";
 /// Its code since 9.0 for a room that the account cannot see.
@@ -124,10 +124,10 @@ impl Backfill {
                     intake.rooms.learn(info.room, None);
                 }
             }
-            if next >= total || next <= offset + SEAM {
+            if next >= total || next <= offset + PAGE_OVERLAP {
                 return;
             }
-            offset = next - SEAM;
+            offset = next - PAGE_OVERLAP;
         }
     }
 

@@ -18,9 +18,9 @@ use super::reader::Reader;
 use crate::bot::ingest::SeenTexts;
 use crate::bot::progress::OVERLAP;
 
-/// How long after its last message a room may have changed because of it. A later change has another cause, such as a
+/// How long after its last message the change of a room may still be due to it. A later change has another cause, such as a
 /// reply in a thread.
-const AFTERMATH: Duration = Duration::from_secs(2);
+const LAST_MESSAGE_DELAY: Duration = Duration::from_secs(2);
 
 /// The polling of one session.
 pub(super) struct Poll {
@@ -94,7 +94,7 @@ impl Poll {
 /// next round.
 fn is_explained(info: &RoomInfo, seen: &SeenTexts) -> bool {
     let (Some(last), Some(changed)) = (&info.last_message, info.changed_at()) else { return false };
-    seen.knows(last.id.as_str(), &last.text) && changed <= last.updated_at + AFTERMATH
+    seen.knows(last.id.as_str(), &last.text) && changed <= last.updated_at + LAST_MESSAGE_DELAY
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use metrics::Counter;
 use rocketchat::realtime::{MessageFilter, MessageView};
 
 use super::rooms::Known;
-use super::seen::Sight;
+use super::seen::SeenState;
 use crate::bot::context::Context;
 use crate::bot::outbox::is_reply_id;
 
@@ -45,7 +45,7 @@ impl StreamFilter {
         let Some(text) = message.text() else { return true };
         let Context { seen, rest, .. } = &self.context;
         if settings.config.triggers.may_match(&text) {
-            return seen.sight(message.id, &text) != Sight::Same;
+            return seen.state(message.id, &text) != SeenState::Same;
         }
         if seen.remember(message.id, &text) && !rest.account().is_own_id(message.author) {
             self.looked_at.increment(1);

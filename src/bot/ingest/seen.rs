@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 /// Messages per generation: as many as fill a table of 32,768 places. Two generations are kept: 1 MB in total.
 const GENERATION: usize = 28_672;
 
-/// What is known about a message that arrives.
+/// Whether a message was processed before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
-    /// Nothing: it is new, or was forgotten.
+pub(super) enum SeenState {
+    /// It is new, or was forgotten.
     First,
     /// It was processed with the same text.
     Same,
@@ -44,20 +44,20 @@ struct Generations {
 type Texts = HashMap<u64, u64>;
 
 impl SeenTexts {
-    /// Whether the message was processed before.
-    pub(super) fn sight(&self, id: &str, text: &str) -> Sight {
+    /// Whether the message was processed before, and with which text.
+    pub(super) fn state(&self, id: &str, text: &str) -> SeenState {
         let (id, text) = self.hash(id, text);
         let generations = self.generations.lock();
         match generations.young.get(&id).or_else(|| generations.old.get(&id)) {
-            None => Sight::First,
-            Some(known) if *known == text => Sight::Same,
-            Some(_) => Sight::NewText,
+            None => SeenState::First,
+            Some(known) if *known == text => SeenState::Same,
+            Some(_) => SeenState::NewText,
         }
     }
 
     /// Whether the message was processed with this text.
     pub(in crate::bot) fn knows(&self, id: &str, text: &str) -> bool {
-        self.sight(id, text) == Sight::Same
+        self.state(id, text) == SeenState::Same
     }
 
     /// Records that the message was processed with this text. Returns whether that is new.
@@ -83,12 +83,12 @@ mod tests {
     #[test]
     fn texts_of_the_same_message_are_distinguished() {
         let seen = SeenTexts::default();
-        assert_eq!(seen.sight("m", "a"), Sight::First);
+        assert_eq!(seen.state("m", "a"), SeenState::First);
         assert!(seen.remember("m", "a"));
-        assert_eq!((seen.sight("m", "a"), seen.sight("m", "b")), (Sight::Same, Sight::NewText));
+        assert_eq!((seen.state("m", "a"), seen.state("m", "b")), (SeenState::Same, SeenState::NewText));
         assert!(!seen.remember("m", "a"));
         assert!(seen.remember("m", "b"));
-        assert_eq!((seen.sight("m", "b"), seen.sight("n", "b")), (Sight::Same, Sight::First));
+        assert_eq!((seen.state("m", "b"), seen.state("n", "b")), (SeenState::Same, SeenState::First));
     }
 
     #[test]
@@ -97,9 +97,9 @@ mod tests {
         for message in 0..3 * GENERATION {
             seen.remember(&message.to_string(), "text");
         }
-        let sight = |message: usize| seen.sight(&message.to_string(), "text");
-        assert_eq!(sight(0), Sight::First);
-        assert!((2 * GENERATION..3 * GENERATION).all(|message| sight(message) == Sight::Same));
+        let state = |message: usize| seen.state(&message.to_string(), "text");
+        assert_eq!(state(0), SeenState::First);
+        assert!((2 * GENERATION..3 * GENERATION).all(|message| state(message) == SeenState::Same));
         let generations = seen.generations.lock();
         assert!(generations.young.len() + generations.old.len() <= 2 * GENERATION);
     }

@@ -10,7 +10,7 @@ use signl4::AlertEvent;
 use tracing::{error, info, warn};
 
 use super::rooms::Known;
-use super::seen::Sight;
+use super::seen::SeenState;
 use crate::alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event};
 use crate::bot::intake::Intake;
 use crate::bot::outbox::{Renderer, Reply, is_reply_id, of_team};
@@ -153,16 +153,16 @@ impl Intake {
         if message.kind != MessageKind::Plain || is_reply_id(message.id.as_str()) {
             return None;
         }
-        let sight = self.seen.sight(message.id.as_str(), &message.text);
-        if sight == Sight::Same {
+        let seen = self.seen.state(message.id.as_str(), &message.text);
+        if seen == SeenState::Same {
             return None;
         }
         let is_newer = |since| message.edited_at.is_some_and(|edited| edited >= since);
-        let was_judged = sight == Sight::First && !self.cursors.judged_since().is_some_and(is_newer);
+        let was_judged = seen == SeenState::First && !self.cursors.judged_since().is_some_and(is_newer);
         let mut wanted = Wanted { item, raises: vec![], is_too_old: false, was_judged };
         for found in config.triggers.matches(message, &known.room, known.joined) {
             let oldest = oldest(progress, session.horizon(), self.cursors.judged_since());
-            match judge(&found, message, sight, oldest) {
+            match judge(&found, message, seen, oldest) {
                 Verdict::Page => {
                     let (event, faults) = render_event(&found, message, &known.room, &config.rocketchat.url);
                     let alert = new_alert(&found, message, &event);
@@ -253,14 +253,14 @@ enum Verdict {
 
 /// A message seen for the first time is judged by its age, because reactions, link previews and thread counters bring
 /// back messages of any age. A changed text counts if the trigger considers edits.
-fn judge(found: &Match<'_>, message: &Message, sight: Sight, oldest: Oldest) -> Verdict {
+fn judge(found: &Match<'_>, message: &Message, seen: SeenState, oldest: Oldest) -> Verdict {
     let on_edits = found.trigger.run_on_edits;
-    match sight {
-        Sight::NewText if on_edits => Verdict::Page,
-        Sight::Same => Verdict::OnlyEdited,
-        Sight::NewText if message.edited_at.is_some() => Verdict::OnlyEdited,
+    match seen {
+        SeenState::NewText if on_edits => Verdict::Page,
+        SeenState::Same => Verdict::OnlyEdited,
+        SeenState::NewText if message.edited_at.is_some() => Verdict::OnlyEdited,
         // The stream's filter runs ahead: it may have seen a later edit of the same message.
-        Sight::First | Sight::NewText => {
+        SeenState::First | SeenState::NewText => {
             let is_in_time = match message.edited_at {
                 Some(edited) if on_edits => message.sent_at.max(edited) >= oldest.any,
                 Some(_) => message.sent_at >= oldest.edited,
@@ -306,7 +306,7 @@ mod tests {
         let first = message("SIGNL4 pump 3");
         let edited = Message { edited_at: Some(first.sent_at), ..first.clone() };
         let oldest = Oldest { any: first.sent_at, edited: first.sent_at };
-        let verdict = |message| judge(&found, message, Sight::NewText, oldest);
+        let verdict = |message| judge(&found, message, SeenState::NewText, oldest);
         assert_eq!((verdict(&first), verdict(&edited)), (Verdict::Page, Verdict::OnlyEdited));
     }
 
@@ -338,7 +338,7 @@ mod tests {
         let plain = message("SIGNL4 pump 3");
         let old = Message { sent_at: at(5_000), ..plain };
         let edited = Message { edited_at: Some(at(9_999)), ..old.clone() };
-        let verdict = |message| judge(&found, message, Sight::First, oldest(room, at(0), Some(at(0))));
+        let verdict = |message| judge(&found, message, SeenState::First, oldest(room, at(0), Some(at(0))));
         assert_eq!((verdict(&old), verdict(&edited)), (Verdict::Page, Verdict::TooOld));
     }
 }

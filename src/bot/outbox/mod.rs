@@ -120,7 +120,7 @@ impl Outbox {
         stop: CancellationToken,
     ) {
         let Context { store, health, tempo, .. } = self.context.clone();
-        let schedule = Schedule::new(tempo.sign_wait, tempo.retry_unit);
+        let schedule = Schedule::new(tempo.confirmation_wait, tempo.retry_unit);
         let line = Line { queue: queue.clone(), kind, to, store, health };
         self.workers.spawn(async move {
             worker::work(line, schedule, stop.clone()).await;

@@ -1,6 +1,6 @@
 //! When to try the rows of one queue: waits, pauses and backoffs, by the monotonic clock and in memory.
 //!
-//! A decision over plain data: the worker asks it what to do next, and reports the outcome of each attempt.
+//! It decides on plain data: the worker asks it what to do next, and reports the outcome of each attempt.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -19,38 +19,38 @@ const SLOW: Duration = Duration::from_millis(500);
 const AFTER_REFUSAL: &[f64] = &[2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0];
 /// Time between two attempts of a queue whose recent attempts all failed, in the same units.
 const BETWEEN_FAILURES: &[f64] = &[0.5, 1.0, 2.0, 4.0, 8.0, 15.0];
-/// Waits of a row that may have arrived, in multiples of [`Schedule::sign_wait`]: with its 20 s that is 20 s, 40 s, then 1, 2,
-/// 5, 10 and 15 min.
-const AFTER_SILENCE: &[f64] = &[1.0, 2.0, 3.0, 6.0, 15.0, 30.0, 45.0];
-/// How long a row that may have arrived holds back others, and how long a row is held back at most before an attempt, in multiples
-/// of [`Schedule::sign_wait`]. The row's own next attempt comes first.
+/// Waits of a row that may have arrived, in multiples of [`Schedule::confirmation_wait`]: with its 20 s that is 20 s, 40 s, then
+/// 1, 2, 5, 10 and 15 min.
+const AFTER_NO_ANSWER: &[f64] = &[1.0, 2.0, 3.0, 6.0, 15.0, 30.0, 45.0];
+/// How long a row that may have arrived holds back others, and how long a row is held back at most, in multiples of
+/// [`Schedule::confirmation_wait`]. More than one, so that the row's own repetition comes first.
 const HOLDS_BACK: f64 = 1.5;
-/// A row that may have arrived holds back others over this many starts: if the process is restarted again and again, they would
-/// never be tried.
+/// A row that may have arrived holds back others for this many starts of the bot. Otherwise they would never be tried if the
+/// process is restarted again and again.
 const HOLDS_BACK_OVER_STARTS: u32 = 5;
 /// A row that was interrupted by the end of the process this many times in succession may have caused it, and is not
 /// tried immediately after a start.
 const SUSPECT_CRASHES: u32 = 3;
 /// How often a row is tried earlier because the destination accepted another one. A row that keeps failing has its own
 /// problem.
-const MOST_HASTENED: u32 = 3;
+const MOST_EXPEDITED: u32 = 3;
 /// How long a row that may have arrived waits for stored events to be handled. Longer than an event waits for a call's answer.
-const FOR_EVENTS: Duration = Duration::from_secs(15);
+const EVENTS_WAIT: Duration = Duration::from_secs(15);
 
 /// The state of one queue's worker. After a start it is empty, so all rows are due.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     /// How long a row that may have arrived waits for confirmation.
-    sign_wait: Duration,
+    confirmation_wait: Duration,
     /// The unit of the other waits: a second, except in tests.
     unit: Duration,
     /// The rows that are in progress or that failed before.
     rows: HashMap<DeliveryId, Row>,
-    /// For each external ID, the row that may have arrived last. Until it is known whether it did, others of that ID are held
-    /// back: if two may have arrived at once, SIGNL4's event does not tell which one did.
-    doubts: HashMap<String, Doubt>,
-    /// Until when the rows that are held back wait at most.
-    held: HashMap<DeliveryId, Instant>,
+    /// For each external ID, the last row that may have arrived. Until this is known, others with that ID are held back: if two
+    /// may have arrived, SIGNL4's event does not show which one did.
+    ambiguous: HashMap<String, Ambiguous>,
+    /// The rows that are held back, and until when at most.
+    held_back: HashMap<DeliveryId, Instant>,
     newest_start: Option<Instant>,
     /// The destination accepts nothing until then.
     paused_until: Option<Instant>,
@@ -61,7 +61,7 @@ pub(super) struct Schedule {
 }
 
 #[derive(Debug)]
-struct Doubt {
+struct Ambiguous {
     row: DeliveryId,
     until: Instant,
 }
@@ -74,9 +74,9 @@ struct Row {
     refusals: u32,
     /// Attempts that may have arrived.
     unanswered: u32,
-    hastened: u32,
-    /// Since when it waits for stored events, although it is due.
-    held_since: Option<Instant>,
+    expedited: u32,
+    /// Since when it is due, but waits for stored events.
+    waits_for_events_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -85,14 +85,14 @@ enum RowState {
     UnderWay,
     Waiting {
         due: Instant,
-        /// It is not tried earlier, even if the destination accepts other rows.
+        /// Not tried before this, even if the destination accepts other rows.
         earliest: Instant,
     },
 }
 
 impl Schedule {
-    pub(super) fn new(sign_wait: Duration, unit: Duration) -> Self {
-        Self { sign_wait, unit, ..Self::default() }
+    pub(super) fn new(confirmation_wait: Duration, unit: Duration) -> Self {
+        Self { confirmation_wait, unit, ..Self::default() }
     }
 
     /// When another row may be started; `None` while the maximum number is in progress.
@@ -103,16 +103,16 @@ impl Schedule {
         (under_way < MOST_UNDER_WAY).then(|| gates.into_iter().flatten().fold(now, Instant::max))
     }
 
-    /// Which of the rows that are due comes first: the oldest one, but while attempts fail the one with the fewest. Rows that
-    /// always fail would otherwise be tried in turn, and no other row ever.
+    /// Which of the due rows comes first (the lowest): the oldest one; while attempts fail, the one with the fewest attempts.
+    /// Otherwise only rows that always fail would be tried, in turn, and no other row.
     pub(super) fn precedence(&self, head: &Head) -> u32 {
         if self.failures > 0 { head.attempts } else { 0 }
     }
 
-    /// How many rows have their own waiting time.
+    /// How many rows have a waiting time of their own.
     pub(super) fn waiting(&self, now: Instant) -> usize {
-        let holds = self.doubts.values().any(|doubt| doubt.until > now);
-        let held = self.held.values().filter(|until| holds && **until > now).count();
+        let holds = self.ambiguous.values().any(|entry| entry.until > now);
+        let held = self.held_back.values().filter(|until| holds && **until > now).count();
         self.rows.values().filter(|row| row.state != RowState::UnderWay).count() + held
     }
 
@@ -122,27 +122,28 @@ impl Schedule {
             RowState::Waiting { due, .. } => Some(due),
             RowState::UnderWay => None,
         };
-        let doubts = self.doubts.values().map(|doubt| doubt.until).filter(|_| !self.held.is_empty());
-        let all = self.rows.values().filter_map(due).chain(doubts).chain(self.held.values().copied());
+        let ambiguous =
+            self.ambiguous.values().map(|entry| entry.until).filter(|_| !self.held_back.is_empty());
+        let all = self.rows.values().filter_map(due).chain(ambiguous).chain(self.held_back.values().copied());
         all.filter(|at| *at > now).min()
     }
 
-    /// Notes which of the waiting rows an earlier run of the bot may have delivered, or may have failed because of. To be called
+    /// Records which of the waiting rows an earlier run of the bot may have delivered, and which may have crashed it. Call this
     /// before [`Self::is_due`].
-    pub(super) fn take_up(&mut self, heads: &[Head], now: Instant) {
+    pub(super) fn resume(&mut self, heads: &[Head], now: Instant) {
         for head in heads {
             let wait = match head {
                 Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => {
-                    nth(AFTER_SILENCE, crashes - 1, self.sign_wait)
+                    nth(AFTER_NO_ANSWER, crashes - 1, self.confirmation_wait)
                 }
-                Head { unanswered: 1.., .. } => self.sign_wait,
+                Head { unanswered: 1.., .. } => self.confirmation_wait,
                 _ => continue,
             };
             if let Entry::Vacant(row) = self.rows.entry(head.id) {
                 let state = RowState::Waiting { due: now + wait, earliest: now + wait };
                 row.insert(Row { state, unanswered: head.unanswered, ..Row::new(head) });
                 if head.unanswered > 0 && head.starts <= HOLDS_BACK_OVER_STARTS {
-                    self.doubt(head.id, now);
+                    self.mark_ambiguous(head.id, now);
                 }
             }
         }
@@ -158,38 +159,40 @@ impl Schedule {
         is_due && !self.is_held_back(head, now)
     }
 
-    /// Whether another row of its external ID may just have arrived, and this one has not waited for long because of that.
+    /// Whether another row with its external ID may have just arrived, and this row was not held back for the maximum time yet.
     fn is_held_back(&mut self, head: &Head, now: Instant) -> bool {
-        let Some(doubt) = head.external_id.as_ref().and_then(|id| self.doubts.get(id)) else { return false };
-        if doubt.row == head.id || doubt.until <= now {
+        let Some(other) = head.external_id.as_ref().and_then(|id| self.ambiguous.get(id)) else {
+            return false;
+        };
+        if other.row == head.id || other.until <= now {
             return false;
         }
-        *self.held.entry(head.id).or_insert(now + self.sign_wait.mul_f64(HOLDS_BACK)) > now
+        *self.held_back.entry(head.id).or_insert(now + self.confirmation_wait.mul_f64(HOLDS_BACK)) > now
     }
 
-    /// A row may have arrived.
-    fn doubt(&mut self, id: DeliveryId, now: Instant) {
+    /// Records that a row may have arrived.
+    fn mark_ambiguous(&mut self, id: DeliveryId, now: Instant) {
         if let Some(external_id) = self.rows.get(&id).and_then(|row| row.external_id.clone()) {
-            let until = now + self.sign_wait.mul_f64(HOLDS_BACK);
-            self.doubts.insert(external_id, Doubt { row: id, until });
+            let until = now + self.confirmation_wait.mul_f64(HOLDS_BACK);
+            self.ambiguous.insert(external_id, Ambiguous { row: id, until });
         }
     }
 
-    /// Whether to let a due row wait although it is due, because events are stored that were not handled yet: one of them may say
-    /// that its alert was raised. An event that cannot be handled does not hold it up for ever.
+    /// Whether a due row has to wait because stored events were not handled yet: one of them may show that its alert was raised.
+    /// The wait is limited, because an event may be impossible to handle.
     pub(super) fn waits_for_events(&mut self, head: &Head, now: Instant) -> bool {
         let row = self.rows.get_mut(&head.id).filter(|_| head.unanswered > 0);
-        row.is_some_and(|row| now < *row.held_since.get_or_insert(now) + FOR_EVENTS)
+        row.is_some_and(|row| now < *row.waits_for_events_since.get_or_insert(now) + EVENTS_WAIT)
     }
 
     /// Records that a row is being tried.
     pub(super) fn started(&mut self, head: &Head, now: Instant) {
         let row = self.rows.entry(head.id).or_insert_with(|| Row::new(head));
-        (row.state, row.held_since) = (RowState::UnderWay, None);
+        (row.state, row.waits_for_events_since) = (RowState::UnderWay, None);
         let may_have_arrived = row.unanswered > 0;
-        self.held.remove(&head.id);
+        self.held_back.remove(&head.id);
         if may_have_arrived {
-            self.doubt(head.id, now);
+            self.mark_ambiguous(head.id, now);
         }
         self.newest_start = Some(now);
         if self.failures > 0 {
@@ -197,7 +200,7 @@ impl Schedule {
         }
     }
 
-    /// Records the outcome, and how long the destination then accepts nothing more. Returns how long the row waits.
+    /// Records the outcome, and how long the destination accepts nothing more. Returns how long the row waits.
     pub(super) fn finished(
         &mut self,
         id: DeliveryId,
@@ -216,9 +219,9 @@ impl Schedule {
             self.next_after_failure = Some(now + nth(BETWEEN_FAILURES, self.failures, self.unit));
             self.failures = self.failures.saturating_add(1);
         }
-        self.doubts.retain(|_, doubt| doubt.row != id);
+        self.ambiguous.retain(|_, entry| entry.row != id);
         if matches!(settlement, Settlement::Unanswered { .. } | Settlement::Crashed { .. }) {
-            self.doubt(id, now);
+            self.mark_ambiguous(id, now);
         }
         let Some(row) = self.rows.get_mut(&id) else { return Duration::ZERO };
         let (wait, earliest) = match settlement {
@@ -229,42 +232,42 @@ impl Schedule {
             Settlement::Retry { reason: None } => (Duration::ZERO, Duration::ZERO),
             Settlement::Retry { reason: Some(_) } => {
                 row.refusals = row.refusals.saturating_add(1);
-                // An earlier attempt may have arrived, and that has not changed.
+                // An earlier attempt may still have arrived, so `unanswered` stays.
                 (nth(AFTER_REFUSAL, row.refusals - 1, self.unit), Duration::ZERO)
             }
             Settlement::Unanswered { .. } | Settlement::Crashed { .. } => {
                 row.unanswered = row.unanswered.saturating_add(1);
-                (nth(AFTER_SILENCE, row.unanswered - 1, self.sign_wait), self.sign_wait)
+                (nth(AFTER_NO_ANSWER, row.unanswered - 1, self.confirmation_wait), self.confirmation_wait)
             }
         };
         row.state = RowState::Waiting { due: now + wait, earliest: now + earliest };
         wait
     }
 
-    /// The row was settled elsewhere.
+    /// Forgets a row that was settled elsewhere.
     pub(super) fn forget(&mut self, row: DeliveryId) {
         self.rows.remove(&row);
-        self.held.remove(&row);
-        self.doubts.retain(|_, doubt| doubt.row != row);
+        self.held_back.remove(&row);
+        self.ambiguous.retain(|_, entry| entry.row != row);
     }
 
     /// Forgets rows that are neither in progress nor among these, which are all waiting rows.
     pub(super) fn keep(&mut self, heads: &[Head]) {
         let there: HashSet<DeliveryId> = heads.iter().map(|head| head.id).collect();
         self.rows.retain(|id, row| row.state == RowState::UnderWay || there.contains(id));
-        self.held.retain(|id, _| there.contains(id));
-        self.doubts.retain(|_, doubt| self.rows.contains_key(&doubt.row));
+        self.held_back.retain(|id, _| there.contains(id));
+        self.ambiguous.retain(|_, entry| self.rows.contains_key(&entry.row));
     }
 
-    /// The destination accepts rows, so the rows that wait for it are due.
+    /// The destination accepts rows again, so the waiting rows are due.
     fn succeeded(&mut self, now: Instant) {
         (self.failures, self.next_after_failure) = (0, None);
-        for row in self.rows.values_mut().filter(|row| row.hastened < MOST_HASTENED) {
+        for row in self.rows.values_mut().filter(|row| row.expedited < MOST_EXPEDITED) {
             if let RowState::Waiting { due, earliest } = &mut row.state
                 && *due > now.max(*earliest)
             {
                 *due = now.max(*earliest);
-                row.hastened += 1;
+                row.expedited += 1;
             }
         }
     }
@@ -276,7 +279,7 @@ impl Row {
     }
 }
 
-/// The wait before the `times`-th repetition, from 0; that of the last entry for all later ones.
+/// The wait before the `times`-th repetition, counted from 0. The last entry also applies to all later ones.
 fn nth(table: &[f64], times: u32, unit: Duration) -> Duration {
     let at = usize::try_from(times).unwrap_or(usize::MAX).min(table.len() - 1);
     unit.mul_f64(table[at])
@@ -286,10 +289,10 @@ fn nth(table: &[f64], times: u32, unit: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    const SIGN: Duration = Duration::from_secs(20);
+    const CONFIRMATION: Duration = Duration::from_secs(20);
 
     fn schedule() -> (Schedule, Instant) {
-        (Schedule::new(SIGN, Duration::from_secs(1)), Instant::now())
+        (Schedule::new(CONFIRMATION, Duration::from_secs(1)), Instant::now())
     }
 
     fn head(row: i64) -> Head {
@@ -341,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_arrived_waits_for_a_sign_and_is_then_tried_at_growing_distances() {
+    fn what_may_have_arrived_waits_for_confirmation_and_is_then_tried_at_growing_intervals() {
         let (mut schedule, now) = schedule();
         let waits: Vec<f64> = (0..8).map(|_| attempt(&mut schedule, 1, &silent(), now)).collect();
         assert_eq!(waits, [20.0, 40.0, 60.0, 120.0, 300.0, 600.0, 900.0, 900.0]);
@@ -354,12 +357,12 @@ mod tests {
         let asked = Head { unanswered: 5, ..head(3) };
         let suspect = Head { crashes: 5, ..head(4) };
         let all = [head(1), killed_by_chance.clone(), asked.clone(), suspect.clone()];
-        schedule.take_up(&all, now);
+        schedule.resume(&all, now);
         assert!(schedule.is_due(&head(1), now) && schedule.is_due(&killed_by_chance, now));
         assert!(!schedule.is_due(&asked, now) && !schedule.is_due(&asked, now + seconds(19.9)));
-        assert!(schedule.is_due(&asked, now + SIGN));
+        assert!(schedule.is_due(&asked, now + CONFIRMATION));
         assert!(!schedule.is_due(&suspect, now) && !schedule.is_due(&suspect, now + seconds(299.0)));
-        assert!(schedule.is_due(&suspect, now + seconds(300.0)), "no crash loop comes of it");
+        assert!(schedule.is_due(&suspect, now + seconds(300.0)), "no crash loop");
     }
 
     #[test]
@@ -368,12 +371,12 @@ mod tests {
         attempt(&mut schedule, 1, &silent(), now);
         attempt(&mut schedule, 2, &refused(), now);
         let asked = Head { unanswered: 1, ..head(1) };
-        for due in [now + SIGN, now + seconds(100.0)] {
+        for due in [now + CONFIRMATION, now + seconds(100.0)] {
             assert!(!schedule.waits_for_events(&head(2), due), "it did not arrive");
             assert!(schedule.waits_for_events(&asked, due));
             assert!(schedule.waits_for_events(&asked, due + seconds(14.9)));
-            assert!(!schedule.waits_for_events(&asked, due + FOR_EVENTS));
-            attempt(&mut schedule, 1, &silent(), due + FOR_EVENTS);
+            assert!(!schedule.waits_for_events(&asked, due + EVENTS_WAIT));
+            attempt(&mut schedule, 1, &silent(), due + EVENTS_WAIT);
         }
     }
 
@@ -393,7 +396,8 @@ mod tests {
     }
 
     #[test]
-    fn once_the_destination_takes_something_all_that_waits_is_due_but_never_before_the_time_for_a_sign() {
+    fn once_the_destination_takes_something_all_that_waits_is_due_but_never_before_the_time_for_confirmation()
+    {
         let (mut schedule, now) = schedule();
         for _ in 0..5 {
             attempt(&mut schedule, 1, &refused(), now);
@@ -403,7 +407,7 @@ mod tests {
         attempt(&mut schedule, 3, &delivered(), at);
         assert!(schedule.is_due(&head(1), at));
         assert!(!schedule.is_due(&head(2), now + seconds(19.0)));
-        assert!(schedule.is_due(&head(2), now + SIGN));
+        assert!(schedule.is_due(&head(2), now + CONFIRMATION));
     }
 
     #[test]
@@ -411,8 +415,8 @@ mod tests {
         let (mut schedule, now) = schedule();
         attempt_at(&mut schedule, &of_room(1), &silent(), now);
         assert!(!schedule.is_due(&of_room(2), now) && schedule.is_due(&head(3), now));
-        assert_eq!((schedule.waiting(now), schedule.next_due(now)), (2, Some(now + SIGN)));
-        let due = now + SIGN;
+        assert_eq!((schedule.waiting(now), schedule.next_due(now)), (2, Some(now + CONFIRMATION)));
+        let due = now + CONFIRMATION;
         assert!(!schedule.is_due(&of_room(2), due) && schedule.is_due(&of_room(1), due), "its turn is first");
         schedule.started(&of_room(1), due);
         let at = due + seconds(9.0);
@@ -442,7 +446,7 @@ mod tests {
         for starts in 1..9 {
             let (mut schedule, now) = schedule();
             let (older, asked) = (of_room(1), Head { unanswered: 1, starts, ..of_room(2) });
-            schedule.take_up(&[older.clone(), asked], now);
+            schedule.resume(&[older.clone(), asked], now);
             assert_eq!(schedule.is_due(&older, now), starts > 5);
             assert!(schedule.is_due(&older, now + seconds(30.0)));
         }
@@ -494,7 +498,7 @@ mod tests {
         let crashed = Settlement::Crashed { reason: "a bug".into() };
         assert_eq!(attempt(&mut schedule, 1, &crashed, now), 20.0);
         assert_eq!(schedule.opens_at(now), Some(now));
-        assert_eq!((schedule.waiting(now), schedule.next_due(now)), (1, Some(now + SIGN)));
+        assert_eq!((schedule.waiting(now), schedule.next_due(now)), (1, Some(now + CONFIRMATION)));
         schedule.keep(&[head(2)]);
         assert_eq!(schedule.waiting(now), 0);
     }

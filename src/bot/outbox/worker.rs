@@ -120,16 +120,16 @@ impl<D: Destination> Worker<D> {
             Some(at) if at > now => return Ok(Wake { at, on_changes: false }),
             Some(_) => {}
         }
-        // Twice as many, so that few rounds reach the end of a queue that is held back.
+        // Twice as many, so that a few rounds reach the end of a queue whose rows are held back.
         let limit = 2 * self.schedule.waiting(now) + LOOK_AHEAD;
         let heads = self.line.store.heads(&self.line.queue, self.line.kind, limit).await?;
         let is_all = heads.len() < limit;
         if is_all {
             self.schedule.keep(&heads);
         }
-        self.schedule.take_up(&heads, now);
+        self.schedule.resume(&heads, now);
         let mut due: Vec<&Head> = heads.iter().filter(|head| self.schedule.is_due(head, now)).collect();
-        // Stored while this process hung, by another replica: were the call repeated, it would page twice.
+        // If another replica stored one while this process hung, repeating the call would page twice.
         let events_wait =
             due.iter().any(|head| head.unanswered > 0) && self.line.store.inbox_depth().await?.waiting > 0;
         due.sort_by_key(|head| self.schedule.precedence(head));
