@@ -30,12 +30,12 @@ pub(crate) struct Candidates<A> {
     pub(crate) unanswered: Vec<A>,
     /// The number of such calls for that external ID, including those that the `eventId` rules out.
     pub(crate) unanswered_calls: usize,
-    /// Whether it may also be about an alert that was settled so long ago that it claims no `eventId` any more.
-    pub(crate) former: bool,
+    /// Whether it may also be about an alert that was settled too long ago to be assigned an `eventId`.
+    pub(crate) may_be_expired: bool,
     /// The number of other `eventId`s that have arrived and belong to some of `unanswered`.
-    pub(crate) unclaimed_names: usize,
+    pub(crate) unassigned_event_ids: usize,
     /// Whether this `eventId` is one of those.
-    pub(crate) is_unclaimed_name: bool,
+    pub(crate) is_unassigned: bool,
     /// Whether a call is in progress whose answer may name the alert.
     pub(crate) call_under_way: bool,
 }
@@ -83,7 +83,7 @@ pub(crate) enum Name {
     /// It belongs to the target's alert, whose `eventId` was unknown until now.
     Learned,
     /// It belongs to one of several alerts.
-    Unclaimed,
+    Unassigned,
 }
 
 impl<A> ReplyTarget<A> {
@@ -111,7 +111,7 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
 ) -> Correlation<A> {
     let is_known = found.by_event_id.is_some();
     let is_new_name =
-        reference.event_id.is_some() && !is_known && !found.is_unclaimed_name && !found.call_under_way;
+        reference.event_id.is_some() && !is_known && !found.is_unassigned && !found.call_under_way;
     let in_thread = |alert: &A, by| {
         let learns = is_new_name && found.unanswered.contains(alert);
         Correlation {
@@ -137,7 +137,7 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
     }
     if let [alert] = &found.unanswered[..]
         && is_new_name
-        && !found.former
+        && !found.may_be_expired
     {
         return in_thread(alert, FoundBy::Unanswered);
     }
@@ -147,10 +147,11 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
     };
     let is_of_one = tells_raised && is_new_name && !found.unanswered.is_empty();
     // There is an `eventId` for each unanswered call. So all of them raised their alerts, whichever belongs to which.
-    let all_raised = is_of_one && !found.former && found.unclaimed_names + 1 >= found.unanswered_calls;
+    let all_raised =
+        is_of_one && !found.may_be_expired && found.unassigned_event_ids + 1 >= found.unanswered_calls;
     Correlation {
         target,
-        name: if is_of_one { Name::Unclaimed } else { Name::Settled },
+        name: if is_of_one { Name::Unassigned } else { Name::Settled },
         raised: if all_raised { found.unanswered } else { vec![] },
     }
 }
@@ -171,9 +172,9 @@ mod tests {
             is_room_id: true,
             unanswered: vec![],
             unanswered_calls: 0,
-            former: false,
-            unclaimed_names: 0,
-            is_unclaimed_name: false,
+            may_be_expired: false,
+            unassigned_event_ids: 0,
+            is_unassigned: false,
             call_under_way: false,
         }
     }
@@ -258,7 +259,7 @@ mod tests {
     #[test]
     fn between_several_unanswered_alerts_none_is_guessed() {
         let decided = decide(&new_name(), RAISED, unanswered(&["m2", "m1"]));
-        assert_eq!((decided.target, decided.name), (room(&["m2", "m1"]), Name::Unclaimed));
+        assert_eq!((decided.target, decided.name), (room(&["m2", "m1"]), Name::Unassigned));
         assert!(decided.raised.is_empty());
         let decided = decide(&new_name(), OTHER, unanswered(&["m2", "m1"]));
         assert_eq!((decided.target, decided.name), (room(&["m2", "m1"]), Name::Settled));
@@ -266,28 +267,28 @@ mod tests {
 
     #[test]
     fn with_a_name_for_each_call_without_an_answer_all_of_their_alerts_are_known_to_be_raised() {
-        let found = Candidates { unclaimed_names: 1, ..unanswered(&["m2", "m1"]) };
+        let found = Candidates { unassigned_event_ids: 1, ..unanswered(&["m2", "m1"]) };
         let decided = decide(&new_name(), RAISED, found.clone());
         assert_eq!((decided.target, decided.raised), (room(&["m2", "m1"]), vec!["m2", "m1"]));
         let twice = Candidates { unanswered_calls: 3, ..found.clone() };
         assert!(decide(&new_name(), RAISED, twice).raised.is_empty(), "one of them was called for twice");
-        let again = Candidates { is_unclaimed_name: true, ..found };
+        let again = Candidates { is_unassigned: true, ..found };
         assert!(decide(&new_name(), RAISED, again).raised.is_empty(), "a name counts once");
     }
 
     #[test]
     fn a_name_that_is_of_one_of_several_is_not_given_to_the_last_of_them() {
-        let found = Candidates { unclaimed_names: 1, is_unclaimed_name: true, ..unanswered(&["m2"]) };
+        let found = Candidates { unassigned_event_ids: 1, is_unassigned: true, ..unanswered(&["m2"]) };
         assert_eq!(target(&new_name(), OTHER, found), room(&["m2"]));
     }
 
     #[test]
     fn an_alert_of_long_ago_claims_no_name_but_keeps_others_from_guessing() {
-        let found = Candidates { former: true, ..unanswered(&["m2"]) };
+        let found = Candidates { may_be_expired: true, ..unanswered(&["m2"]) };
         let decided = decide(&new_name(), RAISED, found);
-        assert_eq!((decided.target, decided.name), (room(&["m2"]), Name::Unclaimed));
+        assert_eq!((decided.target, decided.name), (room(&["m2"]), Name::Unassigned));
         assert!(decided.raised.is_empty());
-        assert_eq!(target(&new_name(), OTHER, Candidates { former: true, ..nothing() }), room(&[]));
+        assert_eq!(target(&new_name(), OTHER, Candidates { may_be_expired: true, ..nothing() }), room(&[]));
     }
 
     #[test]
@@ -307,7 +308,8 @@ mod tests {
     fn an_event_that_has_waited_for_too_long_is_not_taken_for_another_alerts() {
         let too_long = |found| correlate(&new_name(), RAISED, found, false, |_| true);
         let one = Candidates { call_under_way: true, ..unanswered(&["m2"]) };
-        let several = Candidates { call_under_way: true, unclaimed_names: 1, ..unanswered(&["m2", "m1"]) };
+        let several =
+            Candidates { call_under_way: true, unassigned_event_ids: 1, ..unanswered(&["m2", "m1"]) };
         for (found, wanted) in [(one.clone(), room(&["m2"])), (several, room(&["m2", "m1"]))] {
             let decided = too_long(found);
             assert_eq!((decided.target, decided.name, decided.raised), (wanted, Name::Settled, vec![]));

@@ -22,7 +22,7 @@ use crate::{
     },
     health::Condition,
     store::{
-        self, Alert, AlertState, DeliveryId, EventOutcome, MOST_FORMER, NewDelivery, Raised, StoreError,
+        self, Alert, AlertState, DeliveryId, EventOutcome, MOST_EXPIRED, NewDelivery, Raised, StoreError,
         StoredEvent,
     },
     telemetry,
@@ -360,9 +360,9 @@ fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bo
     // Earlier `eventId`s may also belong to these calls, so all of them count.
     let unanswered_calls = found.unanswered.iter().map(|alert| alert.unanswered as usize).sum();
     let unanswered = found.unanswered.into_iter().filter(|alert| !is_ruled_out(alert)).collect();
-    let former_calls: i64 = found.former.iter().map(|(calls, ..)| calls).sum();
+    let expired_calls: i64 = found.expired.iter().map(|(calls, ..)| calls).sum();
     // Of so many, some were not even counted.
-    let is_unnamed = found.former.len() >= MOST_FORMER as usize || former_calls > found.former_names;
+    let is_unnamed = found.expired.len() >= MOST_EXPIRED as usize || expired_calls > found.expired_event_ids;
     // This machine's clock may have jumped, so "long ago" is only certain if SIGNL4's clock says so too.
     let newer_by = |other: &Option<String>| name?.newer_by(&EventId::new(other.as_deref()?));
     let is_long_ago = |(_, own, next): &(i64, Option<String>, Option<String>)| {
@@ -371,9 +371,9 @@ fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bo
     Candidates {
         is_room_id: found.by_external.iter().any(|alert| alert.external_id == alert.room.as_str()),
         unanswered_calls,
-        former: is_unnamed && !found.former.iter().all(is_long_ago),
-        unclaimed_names: usize::try_from(found.unclaimed_names).unwrap_or_default(),
-        is_unclaimed_name: found.is_unclaimed_name,
+        may_be_expired: is_unnamed && !found.expired.iter().all(is_long_ago),
+        unassigned_event_ids: usize::try_from(found.unassigned_event_ids).unwrap_or_default(),
+        is_unassigned: found.is_unassigned,
         by_event_id: found.by_event,
         by_external_id: found.by_external,
         unanswered,
@@ -472,13 +472,13 @@ mod tests {
 
     #[test]
     fn former_alerts_with_known_event_ids_claim_no_other_event_unless_too_many() {
-        let is_former = |alerts: u32, former_names| {
-            let former = (0..alerts).map(|_| (1, None, None)).collect();
-            let found = store::Candidates { former, former_names, ..store::Candidates::default() };
+        let may_be_expired = |alerts: u32, expired_event_ids| {
+            let expired = (0..alerts).map(|_| (1, None, None)).collect();
+            let found = store::Candidates { expired, expired_event_ids, ..store::Candidates::default() };
             let reference = AlertRef { event_id: Some(EventId::new("e")), external_id: None };
-            candidates(&reference, found, false).former
+            candidates(&reference, found, false).may_be_expired
         };
-        assert!(is_former(2, 1) && !is_former(2, 2));
-        assert!(is_former(MOST_FORMER, 1_000));
+        assert!(may_be_expired(2, 1) && !may_be_expired(2, 2));
+        assert!(may_be_expired(MOST_EXPIRED, 1_000));
     }
 }

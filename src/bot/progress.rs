@@ -172,7 +172,7 @@ impl Cursors {
     }
 }
 
-/// A room watched from now on. It is behind until it was read: what the others were read up to says nothing of this one.
+/// A room watched from now on. It is behind until it is read, because `read_until` does not apply to it yet.
 fn watched_from(since: Timestamp) -> RoomProgress {
     RoomProgress { since, cursor: since, is_behind: true }
 }

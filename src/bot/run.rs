@@ -333,7 +333,7 @@ async fn report_account(
     health: Health,
 ) {
     let mut refusals = account.refusal();
-    // How often the account was refused when it was said last.
+    // The number of refusals at the last report.
     let mut told = 0;
     loop {
         let refusal = refusals.borrow_and_update().clone();

@@ -20,7 +20,7 @@ pub(super) const BY_EXTERNAL: &str = "SELECT * FROM alert WHERE external_id = $1
     AND (state = 'sent' OR unanswered > 0) ORDER BY id DESC LIMIT 2";
 pub(super) const UNANSWERED: &str = "SELECT * FROM alert WHERE external_id = $1 AND unanswered > 0 \
     AND (settled_at IS NULL OR settled_at >= $2) ORDER BY id DESC";
-pub(super) const FORMER: &str = "SELECT a.unanswered, a.event_id, (SELECT n.event_id FROM alert n WHERE n.external_id = a.external_id \
+pub(super) const EXPIRED: &str = "SELECT a.unanswered, a.event_id, (SELECT n.event_id FROM alert n WHERE n.external_id = a.external_id \
     AND n.id > a.id AND n.event_id IS NOT NULL AND n.state <> 'suppressed' ORDER BY n.id LIMIT 1) FROM alert a \
     WHERE a.external_id = $1 AND a.unanswered > 0 AND a.settled_at < $2 ORDER BY a.id DESC LIMIT $3";
 pub(super) const UNASSIGNED_COUNTS: &str = "SELECT count(*) FILTER (WHERE created_at < $2), count(*) FILTER (WHERE created_at >= $2) \
@@ -39,8 +39,8 @@ const NO_MORE_CALLS: &str = "UPDATE delivery SET state = 'delivered', last_error
 const CALL_UNDER_WAY: &str =
     "SELECT 1 FROM delivery WHERE alert_id = $1 AND state = 'under_way' AND kind = 'alert' LIMIT 1";
 
-/// The store looks for this many [former](Candidates::former) alerts at most.
-pub const MOST_FORMER: u32 = 100;
+/// The store looks for this many [expired](Candidates::expired) alerts at most.
+pub const MOST_EXPIRED: u32 = 100;
 
 /// A notification that waits to be correlated.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
@@ -93,14 +93,14 @@ pub struct Candidates {
     /// The alerts with that external ID whose calls may have raised one with an unknown `eventId`, the newest first.
     pub unanswered: Vec<Alert>,
     /// For each such alert that was settled before `since`: the number of unanswered calls, the `eventId` that answered its own last
-    /// call, and the one that answered the call for the next alert. The newest [`MOST_FORMER`] of them.
-    pub former: Vec<(i64, Option<String>, Option<String>)>,
+    /// call, and the one that answered the call for the next alert. The newest [`MOST_EXPIRED`] of them.
+    pub expired: Vec<(i64, Option<String>, Option<String>)>,
     /// How many `eventId`s are known to belong to some of those.
-    pub former_names: i64,
+    pub expired_event_ids: i64,
     /// How many `eventId`s are known to belong to some of `unanswered`.
-    pub unclaimed_names: i64,
+    pub unassigned_event_ids: i64,
     /// Whether this `eventId` is known, however long, to belong to one of several alerts.
-    pub is_unclaimed_name: bool,
+    pub is_unassigned: bool,
     /// The calls under way for alerts with that external ID; all calls if the notification has none.
     pub calls_under_way: Vec<DeliveryId>,
 }
@@ -143,7 +143,7 @@ impl Store {
                 }
             }
             let unassigned = sqlx::query(IS_UNASSIGNED).bind(key(event_id.as_str()));
-            found.is_unclaimed_name = unassigned.fetch_optional(snapshot.run()).await?.is_some();
+            found.is_unassigned = unassigned.fetch_optional(snapshot.run()).await?.is_some();
         }
         let external_id = alert.external_id.as_deref().map(key);
         if let Some(external_id) = &external_id {
@@ -151,11 +151,11 @@ impl Store {
                 sqlx::query_as(BY_EXTERNAL).bind(external_id).fetch_all(snapshot.run()).await?;
             let unanswered = sqlx::query_as(UNANSWERED).bind(external_id).bind(millis(since));
             found.unanswered = unanswered.fetch_all(snapshot.run()).await?;
-            let former =
-                sqlx::query_as(FORMER).bind(external_id).bind(millis(since)).bind(i64::from(MOST_FORMER));
-            found.former = former.fetch_all(snapshot.run()).await?;
+            let expired =
+                sqlx::query_as(EXPIRED).bind(external_id).bind(millis(since)).bind(i64::from(MOST_EXPIRED));
+            found.expired = expired.fetch_all(snapshot.run()).await?;
             let counts = sqlx::query_as(UNASSIGNED_COUNTS).bind(external_id).bind(millis(since));
-            (found.former_names, found.unclaimed_names) = counts.fetch_one(snapshot.run()).await?;
+            (found.expired_event_ids, found.unassigned_event_ids) = counts.fetch_one(snapshot.run()).await?;
         }
         let under_way = sqlx::query_scalar(outbox::UNDER_WAY).bind(external_id);
         found.calls_under_way = under_way.fetch_all(snapshot.run()).await?;

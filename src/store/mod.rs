@@ -26,7 +26,7 @@ mod url;
 pub use copy::CopyError;
 pub use database::{BUSY_TIMEOUT, Store};
 pub use error::StoreError;
-pub use inbox::{Candidates, EventOutcome, MOST_FORMER, Raised, StoredEvent};
+pub use inbox::{Candidates, EventOutcome, MOST_EXPIRED, Raised, StoredEvent};
 pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{Head, Settlement};

@@ -24,7 +24,7 @@ pub(super) struct Changes {
 /// The results of earlier rounds of this session.
 pub(super) type Rounds = HashMap<RoomId, Last>;
 
-/// What came of reading a room last.
+/// The result of the last attempt to read a room.
 #[derive(Debug, PartialEq)]
 pub(super) enum Last {
     /// It was read up to this change.

@@ -290,7 +290,7 @@ mod tests {
     }
 }
 
-/// What holds for any text of a reply.
+/// Properties of every reply's text.
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing {
     use super::*;

@@ -27,7 +27,7 @@ use crate::{
 
 /// How often to look for rows even without a wake-up.
 const POLL: Duration = Duration::from_secs(30);
-/// How often to look whether the stored events are handled that a call waits for.
+/// How often to check whether the stored events that a call waits for have been handled.
 const EVENTS_POLL: Duration = Duration::from_millis(500);
 /// The wait after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(2);
@@ -129,7 +129,7 @@ impl<D: Destination> Worker<D> {
         }
         self.schedule.resume(&heads, now);
         let mut due: Vec<&Head> = heads.iter().filter(|head| self.schedule.is_due(head, now)).collect();
-        // If another replica stored one while this process hung, repeating the call would page twice.
+        // While this process hung, another replica may have stored an event about the call. Repeating it would page twice.
         let events_wait =
             due.iter().any(|head| head.unanswered > 0) && self.line.store.inbox_depth().await?.waiting > 0;
         due.sort_by_key(|head| self.schedule.precedence(head));
@@ -188,7 +188,7 @@ impl<D: Destination> Line<D> {
             Ok(Err(_)) => Settlement::Unanswered { reason: "no answer in time".into() }.into(),
             Err(_) => self.panicked(&delivery).await,
         };
-        // A lost outcome would be a second page.
+        // A lost outcome would cause a second page.
         let what = format!("the outcome of a delivery cannot be stored (delivery {})", delivery.id);
         while !until_stored(&self.health, &what, || {
             self.store.settle_delivery(&delivery, &attempt.settlement, &attempt.then)

@@ -1,4 +1,4 @@
-//! Copying a store: whole, with its numbers, and only where nobody works on it.
+//! Copying a store: whole, with its numbers, and only while no bot uses it.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ async fn fill(fixture: &Fixture) {
     sqlx::query("DELETE FROM alert WHERE message_id = 'm3'").execute(&store.writer).await.unwrap();
 }
 
-/// All rows of all tables but for when the store was opened.
+/// All rows of all tables, except when the store was opened.
 async fn content(store: &Store) -> Vec<BTreeSet<String>> {
     let mut content = Vec::new();
     for table in TABLES {
@@ -65,7 +65,7 @@ async fn a_copy_of_a_copy_has_all_rows_and_continues_its_numbering() {
     let expected = content(&original.store).await;
     assert!(expected.iter().all(|rows| !rows.is_empty()), "{expected:?}");
     let (from, _directory) = original.closed().await;
-    // To PostgreSQL, where there is one, and back.
+    // To PostgreSQL, if there is one, and back.
     let middle = Fixture::new().await.closed().await;
     let back = Fixture::on_sqlite().await.closed().await;
     for (from, to) in [(&from, &middle.0), (&middle.0, &back.0)] {

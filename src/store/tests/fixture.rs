@@ -85,14 +85,14 @@ impl Fixture {
         intake.commit().await.unwrap();
     }
 
-    /// Claims the oldest row of the queue that no other holds back; `None` where none waits.
+    /// Claims the oldest row of the queue that no other holds back; `None` if none waits.
     pub(super) async fn claim(&self, queue: &Queue) -> Option<Delivery> {
         let kind = if *queue == replies() { DeliveryKind::Reply } else { DeliveryKind::Alert };
         let head = self.store.heads(queue, kind, 1).await.unwrap().pop()?;
         self.store.claim(head.id).await.unwrap()
     }
 
-    /// The same where there must be one.
+    /// The same, but there must be one.
     pub(super) async fn claimed(&self, queue: &Queue) -> Delivery {
         self.claim(queue).await.unwrap_or_else(|| panic!("nothing waits in {queue}"))
     }
@@ -101,7 +101,7 @@ impl Fixture {
         self.store.settle_delivery(delivery, &settlement, &[]).await.unwrap();
     }
 
-    /// Delivers the next row of the alerts queue, to which SIGNL4 answers so.
+    /// Delivers the next row of the alerts queue, with this answer of SIGNL4.
     pub(super) async fn sent(&self, event_id: Option<&str>) {
         let delivery = self.claimed(&alerts_queue()).await;
         self.settle(&delivery, delivered(event_id)).await;
@@ -112,14 +112,14 @@ impl Fixture {
         self.store.waiting_events(0, 1).await.unwrap().pop()
     }
 
-    /// A notification that comes and is settled so.
+    /// A notification that arrives and is settled with this outcome.
     pub(super) async fn happened(&self, id: &str, outcome: EventOutcome<'_>) -> bool {
         self.store.receive_event(&NotificationId::new(id), b"{}").await.unwrap();
         let event = self.next_event().await.unwrap();
         self.store.settle_event(&event, &outcome).await.unwrap()
     }
 
-    /// The alert as it stands now.
+    /// The current alert.
     pub(super) async fn now(&self, alert: &Alert) -> Alert {
         self.store.alert(alert.id).await.unwrap().unwrap()
     }
@@ -140,7 +140,7 @@ pub(super) fn url(directory: &TempDir) -> StoreUrl {
     StoreUrl::sqlite(directory.path().join("bot.db"))
 }
 
-/// The URL of a PostgreSQL server for tests, where there is one: `tests/postgres.sh` starts it.
+/// The URL of a PostgreSQL server for tests, if there is one: `tests/postgres.sh` starts it.
 pub(super) fn server() -> Option<String> {
     std::env::var("SIGNL4_TEST_POSTGRES").ok()
 }
@@ -219,7 +219,7 @@ pub(super) fn unanswered() -> Settlement {
     Settlement::Unanswered { reason: "no answer in time".into() }
 }
 
-/// An event that was settled so.
+/// An event that was settled with this outcome.
 pub(super) fn outcome(correlation: &'static str) -> EventOutcome<'static> {
     EventOutcome { correlation, event_kind: "closed", ..EventOutcome::default() }
 }

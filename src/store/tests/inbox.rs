@@ -114,7 +114,7 @@ async fn only_alerts_that_were_raised_or_may_have_been_are_candidates() {
     let sent = fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
     let lost = lost(&fixture, "m2").await;
-    // Refused, and held back by a cooldown: neither can be meant.
+    // Refused, and suppressed by a cooldown: the event cannot be about either.
     fixture.alert("m3").await;
     fixture.claimed(&alerts_queue()).await;
     let refused = fixture.claimed(&alerts_queue()).await;
@@ -136,13 +136,13 @@ async fn an_alert_settled_long_ago_claims_no_event_id() {
     let found = async |since| fixture.store.candidates(&reference, since).await.unwrap();
     let now = Timestamp::now();
     let recent = found(now - SignedDuration::from_hours(1)).await;
-    assert_eq!((ids(&recent.unanswered), recent.former), (vec![unnamed.id], vec![]));
+    assert_eq!((ids(&recent.unanswered), recent.expired), (vec![unnamed.id], vec![]));
     let later = now + SignedDuration::from_secs(1);
-    let former = found(later).await;
-    assert_eq!((former.unanswered, former.former), (vec![], vec![(1, None, None)]));
+    let expired = found(later).await;
+    assert_eq!((expired.unanswered, expired.expired), (vec![], vec![(1, None, None)]));
     fixture.alert("m2").await;
     fixture.sent(Some("e2")).await;
-    assert_eq!(found(later).await.former, [(1, None, Some("e2".to_owned()))], "the next alert's");
+    assert_eq!(found(later).await.expired, [(1, None, Some("e2".to_owned()))], "the next alert's");
 }
 
 #[tokio::test]
@@ -201,14 +201,14 @@ async fn an_event_waits_for_a_call_under_way_for_the_alert_that_it_shows_to_be_r
 async fn a_name_of_one_of_several_alerts_counts_for_an_hour_but_is_never_new_again() {
     let fixture = Fixture::new().await;
     let name = EventId::new("e1");
-    let unclaimed = EventOutcome { learned: Some((&name, ROOM)), ..outcome("room") };
-    assert!(fixture.happened("n1", unclaimed.clone()).await && fixture.happened("n2", unclaimed).await);
+    let unassigned = EventOutcome { learned: Some((&name, ROOM)), ..outcome("room") };
+    assert!(fixture.happened("n1", unassigned.clone()).await && fixture.happened("n2", unassigned).await);
     let known = found(&fixture, Some("e1"), Some(ROOM)).await;
-    assert_eq!((known.by_event, known.unclaimed_names), (None, 1), "a name counts once");
+    assert_eq!((known.by_event, known.unassigned_event_ids), (None, 1), "a name counts once");
     let later = Timestamp::now() + SignedDuration::from_secs(1);
     for (name, is_known) in [("e1", true), ("e2", false)] {
         let found = fixture.store.candidates(&reference(Some(name), Some(ROOM)), later).await.unwrap();
-        assert_eq!((found.unclaimed_names, found.is_unclaimed_name), (0, is_known), "{name}");
+        assert_eq!((found.unassigned_event_ids, found.is_unassigned), (0, is_known), "{name}");
     }
 }
 

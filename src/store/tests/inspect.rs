@@ -1,4 +1,4 @@
-//! Looking at a store: the truth of it, and no trace.
+//! Inspecting a store: it reports the truth and changes nothing.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

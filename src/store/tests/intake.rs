@@ -1,4 +1,4 @@
-//! The intake: all that a burst of messages asks for holds together or not at all.
+//! The intake: the alerts and replies of a burst of messages are committed together or not at all.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Opening: one bot at a time, what the last run left, and files that are no store.
+//! Opening: one bot at a time, what the last run left, and files that are not a store.
 
 use std::{fs, os::unix::fs::PermissionsExt};
 

@@ -123,7 +123,7 @@ async fn an_alert_becomes_what_its_call_says() {
     let fixture = Fixture::new().await;
     let cases = [
         (delivered(Some("e")), AlertState::Sent, 0),
-        // Accepted without a name is as good as no answer, where its thread is to be found.
+        // To find its thread, an answer without an `eventId` is like no answer.
         (delivered(None), AlertState::Sent, 1),
         (Settlement::Failed { reason: "404".into() }, AlertState::NotSent, 0),
         (unanswered(), AlertState::Queued, 1),

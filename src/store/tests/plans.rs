@@ -36,7 +36,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         inbox::BY_LEARNED_ID,
         inbox::BY_EXTERNAL,
         inbox::UNANSWERED,
-        inbox::FORMER,
+        inbox::EXPIRED,
         inbox::UNASSIGNED_COUNTS,
         inbox::IS_UNASSIGNED,
         intake::PAGED_WITHIN,

@@ -167,7 +167,7 @@ async fn an_event_that_another_process_stores_wakes_this_one() {
     let fixture = Fixture::new().await;
     let mut changes = fixture.store.changes();
     let mut other = administrator(&fixture.url).await;
-    // Where it does not listen yet, it wakes when it does.
+    // If it does not listen yet, it wakes when it does.
     for id in 0..20 {
         changes.mark_unchanged();
         let insert = "INSERT INTO event (id, received_at, body) VALUES ($1, 0, '')";
@@ -282,7 +282,7 @@ async fn a_row_whose_claim_may_or_may_not_hold_is_offered_again() {
     sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&mut other).await.unwrap();
     claiming.await.unwrap().unwrap_err();
     other.execute("DROP TRIGGER late ON delivery").await.unwrap();
-    // Here the server rolled it back; that it holds all the same is what the bot must reckon with.
+    // Here the server rolled it back, but the bot must also expect that it was committed.
     other.execute("UPDATE delivery SET state = 'under_way', attempts = attempts + 1").await.unwrap();
     let delivery = fixture.claimed(&alerts_queue()).await;
     assert_eq!((delivery.id, delivery.attempts), (head.id, 1));

@@ -1,4 +1,4 @@
-//! What is forgotten, and what never is.
+//! What is deleted, and what never is.
 
 use jiff::{Timestamp, ToSpan};
 
@@ -47,7 +47,7 @@ async fn a_name_of_one_of_several_alerts_goes_with_the_alerts_of_its_age() {
     fixture.happened("n1", EventOutcome { learned: Some((&name, "r")), ..outcome("room") }).await;
     let is_kept = async || {
         let reference = AlertRef { event_id: Some(name.clone()), external_id: None };
-        fixture.store.candidates(&reference, long_ago()).await.unwrap().is_unclaimed_name
+        fixture.store.candidates(&reference, long_ago()).await.unwrap().is_unassigned
     };
     assert_eq!(fixture.store.purge(later(), long_ago()).await.unwrap(), 1, "its event");
     assert!(is_kept().await);

@@ -1,4 +1,4 @@
-//! What waits and why, and what became of the last alerts.
+//! What waits and why, and what happened to the last alerts.
 
 use jiff::{Timestamp, ToSpan};
 

@@ -1,4 +1,4 @@
-//! A disk that fills up: an error for each write, nothing half done, and work goes on once there is space again.
+//! A disk that fills up: an error for each write, nothing partial, and work continues once there is space again.
 
 use super::fixture::{Fixture, alerts_queue, delivered, new_alert, reply};
 use crate::store::{AlertState, StoreError};
