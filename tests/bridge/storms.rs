@@ -63,7 +63,10 @@ async fn a_thousand_messages_at_once_all_arrive_and_an_acknowledgement_does_not_
     harness.wait_for_reply(&first, "Rene: Alert acknowledged.").await;
     assert!(harness.texts().len() < STORM, "the storm is still going on");
     harness.signl4.wait_for_alerts(STORM, STORM_IS_OVER).await.unwrap();
-    assert_eq!(harness.texts(), texts);
+    // An attempt that takes longer than half a second, as on a busy machine, may be overtaken.
+    let mut raised = harness.texts();
+    raised.sort();
+    assert_eq!(raised, texts);
 }
 
 #[tokio::test]
