@@ -14,7 +14,7 @@ use rocketchat::RoomId;
 use super::retry::until_stored;
 use super::session::SKEW;
 use crate::health::Health;
-use crate::store::{Progress, RoomProgress, Store, StoreError};
+use crate::store::{AlertId, Progress, RoomProgress, Store, StoreError};
 
 /// How far apart the clocks of a server's nodes may be, plus the time until a written message can be read. Each room
 /// is read again from this long before its cursor.
@@ -69,14 +69,22 @@ impl Cursors {
     /// Records the triggers that messages are judged by. If they differ from the previous ones, they apply from
     /// `since`. `None` if missed messages are not judged at all.
     pub(super) async fn judged_by(&self, triggers: Option<i64>, since: Timestamp) {
+        if triggers.is_some() && self.progress.lock().triggers == triggers {
+            return;
+        }
+        let read = || self.store.newest_alert();
+        let newest = until_stored(&self.health, "cannot read the newest alert", read).await;
         {
             let mut progress = self.progress.lock();
-            if triggers.is_some() && progress.triggers == triggers {
-                return;
-            }
             (progress.triggers, progress.judged_since) = (triggers, Some(since));
+            progress.judged_after = newest;
         }
         self.save(vec![]).await;
+    }
+
+    /// The newest alert of the triggers before the current ones.
+    pub(super) fn judged_after(&self) -> Option<AlertId> {
+        self.progress.lock().judged_after
     }
 
     /// From when messages are judged by the current triggers.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rocketchat::RestError;
+use scopeguard::guard;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
@@ -21,6 +22,8 @@ pub(super) async fn until_stored<T, F: Future<Output = Result<T, StoreError>>>(
     what: &str,
     mut act: impl FnMut() -> F,
 ) -> T {
+    // Also if it is aborted: nothing else would clear the condition.
+    let _cleared = guard((), |()| health.store_answered(what, &Ok(())));
     loop {
         let answer = act().await;
         health.store_answered(what, &answer);

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use rocketchat::{Account, UserId};
 use tokio::time::Instant;
 
+use super::housekeeping::{KEEP_LONGER, keep_alerts};
 use super::settings::Settings;
 
 /// The precision of the server's time: HTTP sends whole seconds.
@@ -108,10 +109,11 @@ impl Session {
     }
 
     /// The time before which nothing raises an alert: `catch_up` before the start of the session. It does not change
-    /// during the session, so that nothing becomes too old because the store or the server was slow; except that an alert of an
-    /// older message than `store.keep` may have been deleted.
+    /// during the session, so that nothing becomes too old because the store or the server was slow; except that, in a long
+    /// session, an old message whose alert may have been deleted raises none.
     pub(super) fn horizon(&self) -> Timestamp {
-        (self.begun() - self.catch_up()).max(self.server_now() - self.settings.config.store.keep)
+        let kept = keep_alerts(&self.settings.config) - KEEP_LONGER;
+        (self.begun() - self.catch_up()).max(self.server_now() - kept)
     }
 
     /// How old missed messages may be and still raise alerts; zero for never.

@@ -48,14 +48,16 @@ impl Directory for Names {
 }
 
 fn watched_by(trigger: &Trigger, rooms: &[Arc<Known>]) -> WatchedBy {
-    let watched = rooms.iter().filter(|known| trigger.watches(&known.room, known.joined));
+    let watched: Vec<_> = rooms.iter().filter(|known| trigger.watches(&known.room, known.joined)).collect();
+    // The others cannot page anybody.
+    let readable = watched.iter().filter(|known| !known.encrypted && !known.archived);
     let mut rooms: Vec<WatchedRoom> =
-        watched.map(|known| WatchedRoom { room: known.room.clone(), joined: known.joined }).collect();
+        readable.map(|known| WatchedRoom { room: known.room.clone(), joined: known.joined }).collect();
     rooms.sort_by(|one, other| {
         (one.room.shown_name(), &one.room.id).cmp(&(other.room.shown_name(), &other.room.id))
     });
     let finds =
-        |pattern: &RoomPattern| rooms.iter().any(|watched| pattern.matches(&watched.room, watched.joined));
+        |pattern: &RoomPattern| watched.iter().any(|known| pattern.matches(&known.room, known.joined));
     let unfound = trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
     WatchedBy { trigger: trigger.name.clone(), team: team_label(&trigger.team), rooms, unfound }
 }

@@ -6,13 +6,13 @@ use jiff::Timestamp;
 
 use super::engine::Tx;
 use super::rows::{key, millis, text};
-use super::{Alert, AlertState, NewAlert, NewDelivery, Store, StoreError, outbox};
+use super::{Alert, AlertId, AlertState, NewAlert, NewDelivery, Store, StoreError, outbox};
 use rocketchat::{MessageId, RoomId};
 
 pub(super) const PAGED_WITHIN: &str = "SELECT 1 FROM alert WHERE trigger_name = $1 AND room_id = $2 \
     AND state IN ('queued', 'sent') AND created_at > $3 AND created_at <= $4 LIMIT 1";
 
-pub(super) const HAS_ALERT: &str = "SELECT 1 FROM alert WHERE message_id = $1 AND created_at < $2 LIMIT 1";
+pub(super) const HAD_ALERT: &str = "SELECT 1 FROM alert WHERE message_id = $1 AND id <= $2 LIMIT 1";
 
 impl Store {
     /// Starts to settle messages. Every other write waits until this is committed or dropped. So do nothing slow in
@@ -83,12 +83,12 @@ impl Intake<'_> {
         Ok(row)
     }
 
-    /// Whether any trigger requested an alert for that message before this time.
+    /// Whether there is an alert of that message that is not newer than this one.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn had_alert(&mut self, message: &MessageId, before: Timestamp) -> Result<bool, StoreError> {
-        let alert = sqlx::query(HAS_ALERT).bind(key(message.as_str())).bind(millis(before));
+    pub async fn had_alert(&mut self, message: &MessageId, until: AlertId) -> Result<bool, StoreError> {
+        let alert = sqlx::query(HAD_ALERT).bind(key(message.as_str())).bind(until);
         Ok(alert.fetch_optional(self.tx.run()).await?.is_some())
     }
 

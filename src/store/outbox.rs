@@ -244,6 +244,14 @@ impl Store {
         Ok(sqlx::query_as("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(self.reader()).await?)
     }
 
+    /// The newest alert.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn newest_alert(&self) -> Result<Option<AlertId>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT max(id) FROM alert").fetch_one(self.reader()).await?)
+    }
+
     /// Queued alerts created before `since` whose delay was not yet reported in their threads; the oldest first.
     ///
     /// # Errors

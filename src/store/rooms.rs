@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use super::rows::{Flag, Millis, key, millis, timestamp};
-use super::{Store, StoreError};
+use super::{AlertId, Store, StoreError};
 use crate::alerting::NamedRooms;
 use rocketchat::RoomId;
 
@@ -45,6 +45,8 @@ pub struct Progress {
     pub triggers: Option<i64>,
     /// Since when these triggers apply.
     pub judged_since: Option<Timestamp>,
+    /// The newest alert of the triggers before.
+    pub judged_after: Option<AlertId>,
 }
 
 pub(super) const SET_FACT: &str =
@@ -56,6 +58,7 @@ const LISTED_UNTIL: &str = "listed_until";
 const FIRST_SESSION: &str = "first_session";
 const TRIGGERS: &str = "triggers";
 const JUDGED_SINCE: &str = "judged_since";
+const JUDGED_AFTER: &str = "judged_after";
 
 pub(super) async fn named_rooms(
     database: impl sqlx::Executor<'_, Database = sqlx::Any>,
@@ -84,6 +87,7 @@ impl Store {
             first_session: fact(FIRST_SESSION),
             triggers: number(TRIGGERS),
             judged_since: fact(JUDGED_SINCE),
+            judged_after: number(JUDGED_AFTER).map(AlertId),
         })
     }
 
@@ -114,6 +118,7 @@ impl Store {
             (FIRST_SESSION, facts.first_session.map(millis)),
             (TRIGGERS, facts.triggers),
             (JUDGED_SINCE, facts.judged_since.map(millis)),
+            (JUDGED_AFTER, facts.judged_after.map(|alert| alert.0)),
         ] {
             if let Some(value) = value {
                 tx.execute(sqlx::query(SET_FACT).bind(name).bind(value)).await?;

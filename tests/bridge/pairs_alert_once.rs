@@ -133,6 +133,25 @@ async fn a_trigger_that_is_renamed_before_a_restart_pages_nobody_again() {
 }
 
 #[tokio::test]
+async fn an_edit_during_a_restart_with_other_triggers_pages_the_team_that_it_matches_first() {
+    let mut harness = Harness::new().await;
+    harness.configure("[[trigger]]\nname = \"routers\"\nwords = [\"router\"]");
+    harness.configure("[[trigger]]\nname = \"signl4\"\nwords = [\"SIGNL4\"]");
+    let bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 pump 3 is down");
+    harness.alert("SIGNL4 pump 3 is down").await;
+    harness.flush().await;
+    bot.stop().await;
+    harness.configure("[[trigger]]\nname = \"pumps\"\nwords = [\"pump\"]");
+    harness.chat.edit(&message, &harness.alice, "SIGNL4 pump 3 and its router are down").unwrap();
+    harness.say("nothing to see");
+    let _bot = harness.start_bot().await;
+    harness.alert("SIGNL4 pump 3 and its router are down").await;
+    harness.flush().await;
+    assert_eq!(harness.pages().len(), 2, "{:?}", harness.pages());
+}
+
+#[tokio::test]
 async fn a_cooldown_suppresses_further_pages_and_the_thread_says_so() {
     let mut harness = Harness::new().await;
     harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\ncooldown = \"1h\"");

@@ -42,9 +42,14 @@ struct Oldest {
 /// raised no alert then, and a reaction must not raise one now.
 fn oldest(room: RoomProgress, horizon: Timestamp, judged_since: Option<Timestamp>) -> Oldest {
     let earliest = room.since.max(horizon);
+    let was_read = unjudged(room, None);
+    Oldest { any: earliest.max(unjudged(room, judged_since)), edited: earliest.max(was_read) }
+}
+
+/// What was written before was surely read before, and judged by earlier triggers if they changed at `judged_since`.
+fn unjudged(room: RoomProgress, judged_since: Option<Timestamp>) -> Timestamp {
     let was_read = room.cursor - LATE - OVERLAP;
-    let unjudged = judged_since.map_or(was_read, |since| since.min(was_read));
-    Oldest { any: earliest.max(unjudged), edited: earliest.max(was_read) }
+    judged_since.map_or(was_read, |since| since.min(was_read))
 }
 
 /// A message to be settled, and what is known about it from elsewhere.
@@ -63,8 +68,8 @@ struct Wanted<'a> {
     /// Whether a match was ignored because of its age. If it turns out that the server's clock was set back, the
     /// message is judged again.
     is_too_old: bool,
-    /// Whether an earlier run of the bot judged this text, if it knew the message. So if the message has an alert, it raises no other
-    /// one: a trigger that matches it now and did not then is new, or has another name.
+    /// Whether earlier triggers judged this text, if the bot knew the message. So if they raised an alert, it raises no other one: a
+    /// trigger that matches it now and did not then is new, or has another name.
     was_judged: bool,
 }
 
@@ -92,14 +97,13 @@ impl Intake {
         if wanted.iter().any(|wanted| !wanted.raises.is_empty()) {
             let mut transaction = self.store.intake().await?;
             // An alert of the present triggers tells nothing about those that name a room whose name was not known yet.
-            let settings_since = Timestamp::now() - session.settings.since.elapsed();
-            let judged_since = self.cursors.judged_since().map(|since| since + OVERLAP);
-            let earlier = judged_since.map_or(settings_since, |since| since.min(settings_since));
+            let judged_after = self.cursors.judged_after();
             for Wanted { item, raises, was_judged, .. } in &wanted {
-                if *was_judged
-                    && !raises.is_empty()
-                    && transaction.had_alert(&item.message.id, earlier).await?
+                let id = &item.message.id;
+                if let Some(last) = judged_after.filter(|_| *was_judged && !raises.is_empty())
+                    && transaction.had_alert(id, last).await?
                 {
+                    info!(message_id = %id, "a message that alerted before matches a trigger that is new or renamed");
                     continue;
                 }
                 for raise in raises {
@@ -157,8 +161,8 @@ impl Intake {
         if seen == SeenState::Same {
             return None;
         }
-        let is_newer = |since| message.edited_at.is_some_and(|edited| edited >= since);
-        let was_judged = seen == SeenState::First && !self.cursors.judged_since().is_some_and(is_newer);
+        let unjudged = unjudged(progress, self.cursors.judged_since());
+        let was_judged = seen == SeenState::First && message.edited_at.is_none_or(|edited| edited < unjudged);
         let mut wanted = Wanted { item, raises: vec![], is_too_old: false, was_judged };
         for found in config.triggers.matches(message, &known.room, known.joined) {
             let oldest = oldest(progress, session.horizon(), self.cursors.judged_since());

@@ -37,7 +37,7 @@ const MOST_EXPEDITED: u32 = 3;
 /// How long a row that may have arrived waits for stored events to be handled. Longer than an event waits for a call's answer.
 const EVENTS_WAIT: Duration = Duration::from_secs(15);
 
-/// The state of one queue's worker. After a start it is empty, so all rows are due.
+/// The state of one queue's worker. After a start it is empty; [`Self::resume`] adds what an earlier run left unknown.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     /// How long a row that may have arrived waits for confirmation.

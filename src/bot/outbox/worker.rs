@@ -89,6 +89,8 @@ pub(super) async fn work<D: Destination>(line: Line<D>, schedule: Schedule, canc
             Ok(()) = worker.changes.changed(), if wake.on_changes => {}
         }
     }
+    // Nobody tries again, so nothing else would clear what it reported.
+    worker.line.health.store_answered(&unreadable, &Ok(()));
     while let Some(done) = worker.attempts.join_next().await {
         worker.finish(done);
     }
@@ -185,7 +187,7 @@ impl<D: Destination> Line<D> {
             AssertUnwindSafe(timeout(ATTEMPT_LIMIT, self.to.attempt(&delivery))).catch_unwind().await;
         let mut attempt = match attempt {
             Ok(Ok(attempt)) => attempt,
-            Ok(Err(_)) => Settlement::Unanswered { reason: "no answer in time".into() }.into(),
+            Ok(Err(_)) => self.timed_out().into(),
             Err(_) => self.panicked(&delivery).await,
         };
         // A lost outcome would cause a second page.
@@ -199,6 +201,15 @@ impl<D: Destination> Line<D> {
             attempt = Settlement::Retry { reason: None }.into();
         }
         (delivery, attempt)
+    }
+
+    /// Posts to Rocket.Chat can be repeated.
+    fn timed_out(&self) -> Settlement {
+        let reason = "no answer in time".to_owned();
+        match self.kind {
+            DeliveryKind::Alert => Settlement::Unanswered { reason },
+            DeliveryKind::Reply | DeliveryKind::Reaction => Settlement::Retry { reason: Some(reason) },
+        }
     }
 
     async fn panicked(&self, delivery: &Delivery) -> Attempt {

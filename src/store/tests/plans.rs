@@ -24,7 +24,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         outbox::SUPPRESSED_BEHIND,
         outbox::THREAD_MATE,
         outbox::NOT_SENT_SINCE,
-        intake::HAS_ALERT,
+        intake::HAD_ALERT,
         outbox::UNANSWERED_WHEN_KILLED,
         outbox::WAITING_AGAIN,
         outbox::LATE,

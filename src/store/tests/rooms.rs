@@ -3,7 +3,7 @@
 use jiff::{Timestamp, ToSpan};
 
 use super::fixture::Fixture;
-use crate::store::{Progress, RoomProgress};
+use crate::store::{AlertId, Progress, RoomProgress};
 use rocketchat::RoomId;
 
 fn at(second: i64) -> Timestamp {
@@ -25,6 +25,7 @@ async fn progress_survives_a_restart_to_the_millisecond() {
         first_session: Some(at(0)),
         triggers: Some(i64::MIN),
         judged_since: Some(at(5)),
+        judged_after: Some(AlertId(6)),
         ..Progress::default()
     };
     fixture.store.save_progress(&[(room("r"), row)], &facts).await.unwrap();

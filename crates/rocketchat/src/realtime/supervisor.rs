@@ -77,8 +77,9 @@ impl Realtime {
         tokio::select! {
             biased;
             () = cancel.cancelled() => {}
-            () = self.keep_running(&queue) => {}
+            // First: a session that always has something to read would use up the task's budget.
             () = deliver(queued, events) => {}
+            () = self.keep_running(&queue) => {}
         }
         self.state.send_replace(ConnectionState::Stopped);
     }

@@ -50,9 +50,9 @@ impl Listing {
     }
 }
 
-/// The document of a room without its last message.
+/// The document of a room without its last message, and without custom fields, which may be nested too deeply to be decoded.
 pub(super) fn quiet(document: &str) -> Result<Value, serde_json::Error> {
-    pruned(document, &["lastMessage"])
+    pruned(document, &["lastMessage", "customFields"])
 }
 
 /// A document without these fields, which are not even decoded. Half of a surrogate pair, which is only found when a text is

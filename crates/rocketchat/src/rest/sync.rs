@@ -25,8 +25,9 @@ const LARGEST_PAGE: usize = 6_400;
 /// `_updatedAt` has whole milliseconds, and the server compares strictly.
 const OVERLAP: SignedDuration = SignedDuration::from_millis(1);
 
-/// The fields of a message that are not read, and are the larger part of a page: the parsed text, link previews, mentions.
-const UNREAD: [&str; 5] = ["md", "urls", "mentions", "channels", "reactions"];
+/// The fields of a message that are not read, and are the larger part of a page: the parsed text, link previews, mentions. An
+/// integration may nest its custom fields so deeply that they cannot be decoded.
+const UNREAD: [&str; 6] = ["md", "urls", "mentions", "channels", "reactions", "customFields"];
 
 /// One page of a room's changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
