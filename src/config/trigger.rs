@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::report::{Fault, closest, fault, quoted};
 use super::section::{Section, Setting};
 use super::source::parse_file;
-use super::values::{bare, compile, one_of, unique_name};
+use super::values::{compile, one_of, unique_name};
 use crate::alerting::{
     DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, RoomPatternError, TeamName, Trigger, TriggerSet,
     UserPattern, is_location,
@@ -166,7 +166,9 @@ fn between_slashes(text: &str) -> Option<(&str, &str)> {
 
 /// Docker's environment files keep quotes, so the message would have to contain them too.
 fn refuse_quotes(text: &Setting<String>) -> Result<(), Fault> {
-    if text.location.is_env() && bare(&text.value).is_err() {
+    let value = text.value.trim();
+    let is_in = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
+    if text.location.is_env() && (is_in('"') || is_in('\'')) {
         return fault(
             "is in quotes, which would have to be in the message",
             "leave them out: an environment file keeps them",

@@ -308,4 +308,9 @@ fn quotes_are_refused_in_variables_and_accepted_in_the_file() {
     }
     let setup = Setup::new(&format!("{SOUND}[[trigger]]\nname = \"json\"\npattern = '\"critical\"'\n"));
     assert_eq!(patterns(&setup.loaded()), [["\"critical\""]]);
+    // No environment file is written with these: they belong to the message.
+    for pattern in ["`ALERT`", "“ALERT”", "‘ALERT’"] {
+        let list = format!("[{{name=\"x\", patterns=[\"{pattern}\"]}}]");
+        assert_eq!(patterns(&Setup::new(SOUND).set("TRIGGER", &list).loaded()), [[pattern]]);
+    }
 }
