@@ -56,15 +56,23 @@ impl Target {
             files.try_for_each(|file| refuse_existing(&file, SECRETS_DIR))?;
         }
         if let Some(directory) = &target.secrets {
-            let tried = target.create(directory).and_then(|()| try_writing(directory));
+            let tried = target.try_writing(directory);
             tried.map_err(|why| unwritable(directory, why, SECRETS_DIR))?;
         }
         let tried = match target.output.is_dir() {
             true => Err(io::ErrorKind::IsADirectory.into()),
-            false => try_writing(parent(&target.output)),
+            false => target.try_writing(parent(&target.output)),
         };
         tried.map_err(|why| unwritable(&target.output, why, OUTPUT))?;
         Ok(target)
+    }
+
+    /// Writes and deletes an empty file. The directory of the secrets may be created later, in its parent.
+    fn try_writing(&self, directory: &Path) -> io::Result<()> {
+        let directory = absolute(directory)?;
+        let is_created = !directory.exists() && self.secrets.as_ref() == Some(&directory);
+        let tried = if is_created { parent(&directory) } else { &directory };
+        write_temporary(tried, &SecretString::default(), PRIVATE).map(drop)
     }
 
     pub(crate) fn output(&self) -> &Path {
@@ -77,6 +85,9 @@ impl Target {
     /// When a file cannot be written or may not be replaced, or the configuration is invalid.
     pub(crate) fn write(&self, answers: &Answers) -> Result<Written, SetupError> {
         let secrets = secrets(answers);
+        if let Some(directory) = &self.secrets {
+            self.create(directory).map_err(|why| unwritable(directory, why, SECRETS_DIR))?;
+        }
         // Read while all secrets are still in one file.
         let trial = self.temporary_config(&draft(answers, &secrets, None), PRIVATE)?;
         let config = Config::load(&Sources::of_process(Some(trial.path().to_owned())))?;
@@ -136,11 +147,6 @@ fn exists(path: &Path, flag: &str) -> SetupError {
     SetupError::Usage(format!(
         "{path} already exists: choose another place with {flag}, or replace it with --force"
     ))
-}
-
-/// Writes and deletes an empty file.
-fn try_writing(directory: &Path) -> io::Result<()> {
-    write_temporary(directory, &SecretString::default(), PRIVATE).map(drop)
 }
 
 /// The usual reasons without the name of the temporary file.

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rocketchat::Credentials;
+use sandbox::rocketchat::RestFault;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use signl4_rocketchat::config::{Config, Sources};
@@ -149,6 +150,22 @@ async fn no_existing_secret_is_overwritten() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(mode(&scene.path("secrets/listener-secret")), 0o600);
     load(scene.path("bot.toml"), Vec::new());
+}
+
+#[tokio::test]
+async fn without_answers_no_directory_is_left_and_one_that_is_also_of_bot_toml_is_created() {
+    let scene = Scene::set().await;
+    let both = ["--secrets-dir", "new", "--output", "new/bot.toml"].map(str::to_owned);
+    let flags = [scene.flags(), both.to_vec()].concat();
+    scene.chat.faults().rest_always("me", RestFault::status(503));
+    let output = scene.run(&flags).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(!scene.path("new").exists());
+
+    scene.chat.faults().clear_rest();
+    let output = scene.run(&flags).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    load(scene.path("new/bot.toml"), Vec::new());
 }
 
 #[tokio::test]
