@@ -14,7 +14,7 @@ use url::Url;
 
 use super::report::{Finding, Remark};
 use super::server::is_loopback;
-use super::tls_problem::tls_remedy;
+use super::tls_problem::{OUTDATED, tls_remedy};
 use crate::config::{Config, Fault, fault, values::base_url};
 use rocketchat::Connector;
 
@@ -82,11 +82,16 @@ async fn call(
 
 fn unanswered(url: &PublicUrl, reason: &str) -> Remark {
     match tls_remedy(reason) {
-        // A certificate that is only trusted here does not help.
-        Some(_) => Remark::problem(
+        Some(remedy) => Remark::problem(
             format!("{} cannot be trusted, so SIGNL4 would not call it: {reason}", url.as_str()),
-            "give the proxy, or listener.tls_cert, a certificate of a public authority for this name, with the intermediate certificates, \
-             and an RSA, P-256, P-384 or Ed25519 key; if nothing there uses TLS, put a proxy with TLS there",
+            match remedy {
+                OUTDATED => "renew the certificate of the proxy, or of listener.tls_cert",
+                // A certificate that is only trusted here does not help.
+                _ => {
+                    "give the proxy, or listener.tls_cert, a certificate of a public authority for this name, with the intermediate certificates, \
+                     and an RSA, P-256, P-384 or Ed25519 key; if nothing there uses TLS, put a proxy with TLS there"
+                }
+            },
         ),
         None => Remark::warning(
             format!("{} cannot be tried from here: {reason}", url.as_str()),
@@ -111,9 +116,27 @@ fn answered(url: &PublicUrl, status: StatusCode, ours: bool) -> Remark {
                 "start the bot, and make the proxy forward calls to listener.bind",
             )
         }
+        status if status.is_redirection() => Remark::problem(
+            format!("{shown} redirects ({status}), which SIGNL4 may not follow"),
+            "give the address it redirects to",
+        ),
         status => Remark::problem(
             format!("{shown} does not answer like the bot ({status})"),
-            "make the proxy forward POST /signl4/ to listener.bind, without a login and without a redirect",
+            "make the proxy forward POST /signl4/ to listener.bind, without a login",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_certificate_has_to_be_renewed() {
+        let url = PublicUrl::parse("https://bot.example.com").unwrap();
+        let fix = |reason: &str| unanswered(&url, reason).fix.unwrap();
+        let expired = fix("TLS failed: invalid peer certificate: certificate expired: verification time 2");
+        assert_eq!(expired, "renew the certificate of the proxy, or of listener.tls_cert");
+        assert!(fix("TLS failed: invalid peer certificate: UnknownIssuer").contains("public authority"));
     }
 }

@@ -241,10 +241,18 @@ async fn realtime(account: Arc<Account>) -> Remark {
         Some(ConnectionState::Waiting { reason: LostReason::Account(fatal), .. }) => Remark::of_error(&fatal),
         Some(ConnectionState::Waiting { reason, .. }) => Remark::problem(
             format!("messages cannot be received: {reason}"),
-            format!(
-                "check that this machine reaches {address}, and that a proxy in front of Rocket.Chat forwards WebSockets there; \
-                 otherwise read Rocket.Chat's own log"
-            ),
+            match reason {
+                LostReason::Handshake(_) | LostReason::ClosedByServer(_) => {
+                    format!("make the proxy in front of Rocket.Chat forward WebSockets at {address}")
+                }
+                LostReason::Dns(_)
+                | LostReason::Refused(_)
+                | LostReason::Timeout(_)
+                | LostReason::Tls(_)
+                | LostReason::Proxy(_)
+                | LostReason::Network(_) => format!("check that this machine reaches {address}"),
+                _ => AGAIN.to_owned(),
+            },
         ),
         _ => Remark::problem("messages cannot be received: no session was established in time", AGAIN),
     }

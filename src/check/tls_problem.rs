@@ -2,7 +2,7 @@
 //! TLS library's wording, which a test verifies.
 
 /// The certificate has expired, or is not valid yet.
-const OUTDATED: &str = "renew its certificate; if it is valid, correct this machine's clock";
+pub(super) const OUTDATED: &str = "renew its certificate; if it is valid, correct this machine's clock";
 
 /// The certificate is for another name.
 const OTHER_NAME: &str = "use the name that its certificate is for, or give it a certificate for this name";

@@ -119,6 +119,22 @@ async fn a_public_url_that_leads_elsewhere_is_a_problem_with_a_fix() {
 }
 
 #[tokio::test]
+async fn a_public_url_that_redirects_is_a_problem() {
+    let scene = Scene::set().await;
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", socket.local_addr().unwrap());
+    let redirect = || async { (StatusCode::PERMANENT_REDIRECT, [("location", "https://bot.example.com")]) };
+    let proxy = Router::new().route("/signl4/{secret}", post(redirect));
+    tokio::spawn(async move { axum::serve(socket, proxy).await });
+    let (said, _) = check(&scene, &["--public-url", &url]).await;
+    let finding = found(&said, "public URL")[0];
+    assert_eq!(
+        (&finding["state"], &finding["fix"]),
+        (&"problem".into(), &"give the address it redirects to".into())
+    );
+}
+
+#[tokio::test]
 async fn a_public_url_that_cannot_be_called_from_here_is_only_a_warning() {
     let scene = Scene::set().await;
     // Bound, so that nobody else can use the port, but not listening.
