@@ -83,14 +83,20 @@ impl Scene {
     }
 
     async fn check_with(&self, config: &str) -> Said {
+        self.run(config, &[], &[]).await
+    }
+
+    async fn run(&self, config: &str, more: &[&str], variables: &[(&str, &str)]) -> Said {
         let file = self.dir.path().join("bot.toml");
         fs::write(&file, config).unwrap();
         fs::set_permissions(&file, Permissions::from_mode(self.mode)).unwrap();
         let run = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))
             .args(["check", "--config"])
             .arg(&file)
+            .args(more)
             .current_dir(self.dir.path())
             .env("NO_PROXY", "127.0.0.1")
+            .envs(variables.iter().copied())
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .kill_on_drop(true)
@@ -365,6 +371,28 @@ async fn servers_that_do_not_answer_are_named() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_cannot_be_used_is_reported_with_what_is_found_without_a_network() {
+    let scene = Scene::set().await;
+    let config = scene.config("127.0.0.1:0");
+    let said = scene.run(&config, &["--json"], &[("HTTPS_PROXY", "http://u:p#w@proxy:3128")]).await;
+    assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
+    let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(json["works"], false, "{json:#}");
+    let found = |subject: &str| {
+        let mut findings = json["findings"].as_array().unwrap().iter();
+        findings
+            .find(|finding| finding["subject"] == subject)
+            .unwrap_or_else(|| panic!("{subject}: {json:#}"))
+    };
+    let network = found("network");
+    assert_eq!(network["state"], "problem", "{network}");
+    assert!(network["what"].as_str().unwrap().contains("HTTPS_PROXY is not the URL of a proxy"), "{network}");
+    assert!(network["fix"].as_str().unwrap().starts_with("write special characters"), "{network}");
+    assert_eq!(found("store")["state"], "fine");
+    assert!(!said.stdout.contains("p#w") && !said.stdout.contains("certificates"), "{json:#}");
+}
+
+#[tokio::test]
 async fn a_server_without_its_realtime_api_is_a_problem() {
     let mut scene = Scene::set().await;
     scene.trigger(r##"["general"]"##);
@@ -372,7 +400,7 @@ async fn a_server_without_its_realtime_api_is_a_problem() {
     let said = scene.check().await;
     said.fails();
     said.has('✓', &["account", "@signl4.bot"]);
-    said.has('✗', &["realtime", "messages cannot be received"]);
+    said.has('✗', &["realtime", "messages cannot be received", "→ run this check again"]);
     said.has('✓', &["#general", "may post"]);
 }
 

@@ -35,11 +35,17 @@ pub(crate) use trial::{Clients, Session};
 /// Probes everything that `run` needs. Pages nobody, posts nothing, joins nothing, leaves no file behind, and does not
 /// disturb a running bot; with a public address, that bot logs one rejected call. Takes as long as the slowest server, a few
 /// minutes at most.
-///
-/// # Errors
-/// The reason why outgoing connections cannot be prepared.
-pub async fn examine(config: &Config, public: Option<&PublicUrl>) -> Result<Report, String> {
-    let clients = Clients::new()?;
+pub async fn examine(config: &Config, public: Option<&PublicUrl>) -> Report {
+    let webhook = format!("{}/signl4/<listener.secret>", webhook_base(config, public));
+    let of_machine = |findings| Section { title: "This machine", findings };
+    let clients = match Clients::new() {
+        Ok(clients) => clients,
+        Err(why) => {
+            let mut findings = vec![Finding::new("network", Remark::of_error(&why))];
+            findings.extend(machine::probe(config).await);
+            return Report { sections: vec![of_machine(findings)], rooms: None, webhook };
+        }
+    };
     let ((server, rooms), teams, mut machine, public_url) = tokio::join!(
         server::probe(config, &clients),
         teams::probe(config, &clients.webhooks),
@@ -50,8 +56,7 @@ pub async fn examine(config: &Config, public: Option<&PublicUrl>) -> Result<Repo
     let sections = vec![
         Section { title: "Rocket.Chat", findings: server },
         Section { title: "SIGNL4", findings: teams },
-        Section { title: "This machine", findings: machine },
+        of_machine(machine),
     ];
-    let webhook = format!("{}/signl4/<listener.secret>", webhook_base(config, public));
-    Ok(Report { sections, rooms, webhook })
+    Report { sections, rooms, webhook }
 }

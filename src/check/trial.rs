@@ -3,7 +3,7 @@
 use std::mem::take;
 use std::sync::Arc;
 
-use super::report::{Finding, RoomFinding};
+use super::report::{Finding, Grade};
 use super::room_inventory::RoomInventory;
 use super::server::{self, Login};
 use super::teams;
@@ -20,14 +20,14 @@ pub(crate) struct Clients {
 
 impl Clients {
     /// # Errors
-    /// The reason why outgoing connections cannot be prepared, and what to do.
+    /// The reason why outgoing connections cannot be prepared, and after a semicolon what to do.
     pub(crate) fn new() -> Result<Self, String> {
-        let failed = |why: &dyn std::fmt::Display| {
-            format!("cannot prepare outgoing connections ({why}): check the system's certificates")
-        };
+        let failed = |why: &dyn std::fmt::Display| format!("cannot prepare outgoing connections: {why}");
         let connector = Connector::with_user_agent(crate::USER_AGENT).map_err(|error| failed(&error))?;
-        let webhooks = WebhookClient::new(connector.client_builder());
-        Ok(Self { webhooks: webhooks.map_err(|error| failed(&error.without_url()))?, connector })
+        let webhooks = WebhookClient::new(connector.client_builder()).map_err(|error| {
+            failed(&format_args!("{}; check the system's certificates", error.without_url()))
+        });
+        Ok(Self { webhooks: webhooks?, connector })
     }
 
     /// An account that is not logged in yet.
@@ -51,17 +51,18 @@ impl Clients {
         let account = self.account_at(url, credentials.clone());
         let (mut findings, login) = server::log_in(account, credentials).await;
         let Some(login) = login else { return (findings, None) };
-        match RoomInventory::joined(&login.rest).await {
+        let rooms = match RoomInventory::joined(&login.rest).await {
             Ok(mut rooms) => {
                 rooms.list_channels(&login.rest).await;
-                (findings, Some(Session { login, rooms }))
+                rooms
             }
+            // The account works, and the rooms are requested again.
             Err(error) => {
-                login.end().await;
-                findings.push(Finding::new("rooms", server::call_failed(&error)));
-                (findings, None)
+                findings.push(Finding::new("rooms", server::call_failed(&error).softened()));
+                RoomInventory::default()
             }
-        }
+        };
+        (findings, Some(Session { login, rooms }))
     }
 
     /// Whether SIGNL4 can be reached. The secret is not tried: that would page.
@@ -90,16 +91,25 @@ impl Session {
             || self.rooms.channels.iter().any(|info| pattern.matches(&info.room, false))
     }
 
-    /// What these entries of a trigger's rooms match now, as `check` reports it.
-    pub(crate) async fn try_rooms(&mut self, patterns: &[RoomPattern]) -> Vec<RoomFinding> {
+    /// What these entries of a trigger's rooms match now, as `check` reports it, and whether each matches a room that can be
+    /// watched.
+    pub(crate) async fn try_rooms(&mut self, patterns: &[RoomPattern]) -> (Vec<Finding>, bool) {
         let rooms = &mut self.rooms;
         // Somebody may have invited the bot meanwhile.
-        if let Ok(joined) = RoomInventory::joined(&self.login.rest).await {
-            let (channels, channels_missing) = (take(&mut rooms.channels), rooms.channels_missing.take());
-            *rooms = RoomInventory { channels, channels_missing, ..joined };
+        match RoomInventory::joined(&self.login.rest).await {
+            Ok(joined) => {
+                let (channels, channels_missing) = (take(&mut rooms.channels), rooms.channels_missing.take());
+                *rooms = RoomInventory { channels, channels_missing, ..joined };
+            }
+            Err(error) if rooms.joined.is_empty() => {
+                return (vec![Finding::new("rooms", server::call_failed(&error))], false);
+            }
+            Err(_) => {}
         }
         rooms.look_up(&self.login.rest, patterns.iter()).await;
-        self.login.room_check(rooms, true).check_entries(patterns)
+        let found = self.login.room_check(rooms, true).check_entries(patterns);
+        let matched = found.iter().all(|room| room.is_part || room.remark.grade == Grade::Fine);
+        (found.into_iter().map(|room| Finding::new(room.rooms, room.remark)).collect(), matched)
     }
 
     /// Logs out if a password was used.

@@ -30,7 +30,6 @@ pub async fn check(options: CheckOptions) -> Result<(), Failure> {
         eprintln!("Trying what the bot needs, without paging anybody. A slow server may take a minute.\n");
     }
     let report = examine(&config, options.public_url.as_ref()).await;
-    let report = report.map_err(|why| Failure::Failed(format!("check: {why}")))?;
     match options.json {
         true => println!("{:#}", json(&report)),
         false => print!("{}", print(&report, Look::of_stdout())),

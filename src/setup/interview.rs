@@ -161,10 +161,8 @@ impl Interview {
             };
             let patterns: Result<Vec<_>, _> = rooms.iter().map(|room| config::room_pattern(room)).collect();
             let Some(patterns) = self.valid("--room", patterns)? else { continue };
-            let found = session.try_rooms(&patterns).await;
-            let matched = found.iter().all(|room| room.is_part || room.remark.grade == Grade::Fine);
-            let findings = found.into_iter().map(|room| Finding::new(room.rooms, room.remark));
-            self.report(&findings.collect::<Vec<_>>())?;
+            let (findings, matched) = session.try_rooms(&patterns).await;
+            self.report(&findings)?;
             if matched || self.agrees("Watch these rooms anyway? (y/n)", 'n', 'y')? {
                 return Ok(rooms);
             }

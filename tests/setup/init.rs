@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use rocketchat::Credentials;
-use sandbox::rocketchat::{NewMessage, NewRoom};
+use sandbox::rocketchat::{NewMessage, NewRoom, RestFault};
 use secrecy::ExposeSecret;
 use signl4_rocketchat::config::{Config, Sources};
 
@@ -179,6 +179,31 @@ async fn an_unknown_room_is_reported_with_the_similar_one() {
         1,
     );
     assert!(line.contains("no such room") && line.contains("did you mean #operations"), "{line}");
+}
+
+#[tokio::test]
+async fn an_account_whose_rooms_cannot_be_listed_is_still_accepted() {
+    let scene = Scene::set().await;
+    scene.chat.faults().rest_always("rooms.get", RestFault::status(502));
+    let room = ["--room".to_owned(), "#operations".to_owned()];
+    let line = text(&scene.run(&[scene.flags(), room.to_vec()].concat()).await.stderr);
+    assert!(line.contains("rooms: ") && line.contains("502") && !line.contains("invite"), "{line}");
+    assert!(!scene.path("bot.toml").exists());
+
+    let flags: Vec<String> = scene.flags().into_iter().skip(1).collect();
+    let arguments: Vec<&str> = ["init"].into_iter().chain(flags.iter().map(String::as_str)).collect();
+    let terminal = Terminal::open(scene.dir(), &arguments, &[]);
+    terminal.answer("Rooms to watch", "#operations").await;
+    terminal.answer("Watch these rooms anyway?", "").await;
+    terminal.answer("Rooms to watch", "#operations").await;
+    terminal.answer("Watch these rooms anyway?", "y").await;
+    terminal.wait_for("address at which SIGNL4").await;
+    drop(terminal);
+
+    let output = scene.run(&scene.flags()).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).contains("! rooms: "), "{output:?}");
+    config(&scene);
 }
 
 #[tokio::test]

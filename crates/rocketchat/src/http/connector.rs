@@ -26,6 +26,9 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// The default `User-Agent`.
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
+/// The remedy if TLS or the HTTP client cannot be set up.
+const CERTIFICATES: &str = "; check the system's certificates";
+
 /// Opens connections: holds the TLS configuration, the HTTP client and the proxies of the environment.
 ///
 /// Build one and share it: reading the system's certificates is slow, and the HTTP client pools connections. Trusted roots
@@ -41,7 +44,7 @@ pub struct Connector {
     user_agent: HeaderValue,
 }
 
-/// The TLS library or the HTTP client could not be set up.
+/// The TLS library, the HTTP client or the proxy of the environment could not be set up. The text ends in the remedy.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up {0}: {1}")]
 pub struct ConnectorError(&'static str, String);
@@ -74,14 +77,16 @@ impl Connector {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| ConnectorError("TLS", error.to_string()))?
+            .map_err(|error| ConnectorError("TLS", format!("{error}{CERTIFICATES}")))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let http = client_builder(&tls, &user_agent, proxies.is_some())
             // The token is in a custom header, which HTTP libraries keep when a redirect leads to another host.
             .redirect(reqwest::redirect::Policy::none())
             .build()
-            .map_err(|error| ConnectorError("the HTTP client", error.without_url().to_string()))?;
+            .map_err(|error| {
+                ConnectorError("the HTTP client", format!("{}{CERTIFICATES}", error.without_url()))
+            })?;
         Ok(Self {
             tls: Arc::new(tls),
             http,
