@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sandbox::rocketchat::{Message, RocketChat};
 use sandbox::signl4::{Alert, Notification, Outcome, WebhookCall, WebhookFault};
 
+use super::replicas::Interruption;
 use super::{REST, Soak};
 
 /// Longer than the time limit of a call.
@@ -15,6 +16,8 @@ const LONGEST_CALL: Duration = Duration::from_secs(9);
 const SHORTEST_LIMIT: Duration = Duration::from_secs(7);
 /// How long an alert is held back because of another one of its room, at most.
 const HELD_BACK: Duration = Duration::from_secs(30);
+/// Over how many starts that is so.
+const HOLDS_BACK_OVER_STARTS: usize = 5;
 /// The maximum time between the delivery of an event and its processing: it waits for the answers to calls, and for the store.
 const PROCESSED_WITHIN: Duration = Duration::from_secs(20);
 
@@ -92,8 +95,12 @@ impl Soak {
             let before = unconfirmed.iter().any(|other| other.received.at < alert.received.at);
             let together = calls.iter().any(|call| {
                 let apart = call.at.duration_since(alert.received.at).unsigned_abs();
+                // Over so many starts, a call without an answer holds back no other.
+                let between = |gone: &&Interruption| call.at <= gone.at && gone.at <= alert.received.at;
+                let is_forgotten = self.interruptions.iter().filter(between).count() > HOLDS_BACK_OVER_STARTS;
                 call.text == text
-                    && ((is_unnamed(call) || self.was_answered_too_late(call)) && apart < LONGEST_CALL
+                    && ((is_unnamed(call) || self.was_answered_too_late(call))
+                        && (apart < LONGEST_CALL || is_forgotten)
                         || self.was_interrupted(call) && apart < HELD_BACK + LONGEST_CALL)
             });
             count > confirmed.len() && (before || together || count > 1)
