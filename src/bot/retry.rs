@@ -22,15 +22,15 @@ pub(super) async fn until_stored<T, F: Future<Output = Result<T, StoreError>>>(
     what: &str,
     mut act: impl FnMut() -> F,
 ) -> T {
-    // Also if it is aborted: nothing else would clear the condition.
+    // After success, and also if it is aborted: nothing else would clear the condition.
     let _cleared = guard((), |()| health.store_answered(what, &Ok(())));
     loop {
-        let answer = act().await;
-        health.store_answered(what, &answer);
-        match answer {
+        let error = match act().await {
             Ok(done) => return done,
-            Err(error) => error!(%error, "{what}; trying again"),
-        }
+            Err(error) => error,
+        };
+        error!(%error, "{what}; trying again");
+        health.store_answered::<()>(what, &Err(error));
         sleep(STORE_WAIT).await;
     }
 }

@@ -103,6 +103,19 @@ mod tests {
     }
 
     #[test]
+    fn a_room_whose_messages_cannot_be_read_is_found_but_not_watched() {
+        for (archived, encrypted) in [(true, false), (false, true)] {
+            let names = names("[[trigger]]\nname = \"t\"\npattern = \"x\"\nrooms = [\"#ops\"]\n");
+            let id = RoomId::new("1");
+            names.rooms.learn(Room::new(id.clone(), Some("ops".into()), RoomKind::Channel), Some(true));
+            assert_eq!(names.watched()[0].rooms.len(), 1);
+            names.rooms.set_state(&id, archived, Some(encrypted));
+            let [watched] = &names.watched()[..] else { panic!("one trigger") };
+            assert!(watched.rooms.is_empty() && watched.unfound.is_empty());
+        }
+    }
+
+    #[test]
     fn every_queue_has_a_name() {
         let names = names(
             "[[signl4.team]]\nname = \"night\"\nwebhook_url = \"https://connect.signl4.com/webhook/another-secret-of-some-length\"\n",

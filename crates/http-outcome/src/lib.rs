@@ -106,7 +106,9 @@ pub async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<
         return Ok(None);
     }
     let is_short = announced.is_some_and(|length| length <= SHORT);
-    let mut body = Vec::with_capacity(if is_short { 0 } else { limit });
+    let mut body = Vec::new();
+    // A system that gives no more address space than it has memory may refuse; then the body grows as it comes.
+    let _ = body.try_reserve_exact(if is_short { 0 } else { limit });
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > limit {
             return Ok(None);
