@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 
 use super::frames::ServerFrame;
-use super::protocol::{End, Protocol};
+use super::protocol::Protocol;
 use super::stream::{self, ROOM_MESSAGES};
 use super::{LostReason, MessageView, Realtime, RealtimeEvent};
 use crate::account::LoginRequest;
@@ -100,19 +100,14 @@ fn a_session_survives<'f>(before: impl Iterator<Item = &'f str>, text: &'f str) 
     }
 }
 
-fn may_end(frame: &str, end: &End) -> bool {
+fn may_end(frame: &str, end: &LostReason) -> bool {
     match (ServerFrame::decode(frame), end) {
-        (Ok(ServerFrame::Failed), End::Lost(LostReason::ConnectFailed)) => true,
-        (Ok(ServerFrame::Result { .. }), End::Fatal(_) | End::TokenRefused(_)) => true,
-        (Ok(ServerFrame::Result { .. }), End::Lost(reason)) => {
-            matches!(reason.name(), "rate_limited" | "login" | "protocol")
+        (Ok(ServerFrame::Failed), LostReason::ConnectFailed) => true,
+        (Ok(ServerFrame::Result { .. }), reason) => {
+            matches!(reason.name(), "account" | "rate_limited" | "login" | "protocol")
         }
-        (Ok(ServerFrame::Nosub { .. }), End::Lost(reason)) => {
-            matches!(reason.name(), "rate_limited" | "nosub")
-        }
-        (Ok(ServerFrame::Changed { event, .. }), End::Lost(LostReason::ForcedLogout)) => {
-            event == "bot/force_logout"
-        }
+        (Ok(ServerFrame::Nosub { .. }), reason) => matches!(reason.name(), "rate_limited" | "nosub"),
+        (Ok(ServerFrame::Changed { event, .. }), LostReason::ForcedLogout) => event == "bot/force_logout",
         _ => false,
     }
 }

@@ -7,7 +7,7 @@
 //! | `view` | a message as the filter sees it, before its frame is decoded |
 //! | `stream`, `room_changes` | read messages and changes of rooms from the frames |
 //! | `protocol` | a session as a state machine without I/O |
-//! | `session` | runs the protocol over one socket, with `liveness` |
+//! | `session` | runs the protocol over one socket |
 //! | `supervisor` | keeps a session running, with `backoff`, and delivers the events |
 //!
 //! A lost session may have missed messages. After each [`RealtimeEvent::Ready`], fetch what came since the last handled
@@ -18,7 +18,6 @@ mod event;
 mod frames;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod liveness;
 mod protocol;
 mod reason;
 mod room_changes;

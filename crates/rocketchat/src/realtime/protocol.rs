@@ -20,7 +20,7 @@ use super::room_changes::KnownRooms;
 use super::stream::{self, MY_MESSAGES, NOTIFY_USER, ROOM_MESSAGES};
 use super::{LostReason, Realtime, RealtimeEvent};
 use crate::account::{self, LoginRequest};
-use crate::{Fatal, Identity, LoginError, UserId};
+use crate::{Fatal, Identity, UserId};
 
 /// Topics of [`NOTIFY_USER`].
 const FORCE_LOGOUT: &str = "force_logout";
@@ -33,33 +33,6 @@ const SUBSCRIPTIONS: [(&str, &str); 4] =
 /// How many events from before the session is online are kept. Later ones are dropped: the client fetches what it missed
 /// after `Ready`.
 const MAX_EARLY: usize = 4_096;
-
-/// Why a session is over.
-#[derive(Debug)]
-pub(super) enum End {
-    /// Reconnect.
-    Lost(LostReason),
-    /// The server refused the token; the account decides whether to get another.
-    TokenRefused(String),
-    /// A person has to fix the account.
-    Fatal(Fatal),
-}
-
-impl From<LostReason> for End {
-    fn from(reason: LostReason) -> Self {
-        Self::Lost(reason)
-    }
-}
-
-impl From<LoginError> for End {
-    fn from(error: LoginError) -> Self {
-        match error {
-            LoginError::Fatal(fatal) => Self::Fatal(fatal),
-            LoginError::RestDisabled(reason) => Self::Lost(LostReason::Login(reason)),
-            LoginError::NotNow(error) => Self::Lost(error.into()),
-        }
-    }
-}
 
 /// The state.
 #[derive(Debug)]
@@ -78,7 +51,7 @@ pub(super) struct Protocol<'a> {
     login: LoginRequest,
     identity: Option<Identity>,
     /// The deadline of the next answer, and its name.
-    deadline: Option<(Instant, &'static str)>,
+    pub(super) deadline: Option<(Instant, &'static str)>,
     /// The subscriptions that are not answered yet, by id.
     unanswered: Vec<&'static str>,
     known: KnownRooms,
@@ -122,7 +95,7 @@ impl<'a> Protocol<'a> {
     }
 
     /// Handles a frame. An unreadable one is counted and skipped.
-    pub(super) fn receive(&mut self, text: &str, now: Instant) -> Result<(), End> {
+    pub(super) fn receive(&mut self, text: &str, now: Instant) -> Result<(), LostReason> {
         self.realtime.counts.count_received();
         match ServerFrame::decode(text) {
             Ok(frame) => self.handle(frame, now),
@@ -134,24 +107,19 @@ impl<'a> Protocol<'a> {
         }
     }
 
-    /// When [`tick`](Self::tick) is due.
-    pub(super) fn next_tick(&self) -> Option<Instant> {
-        self.deadline.map(|(at, _)| at)
-    }
-
     /// Ends the session if an answer is overdue.
-    pub(super) fn tick(&self, now: Instant) -> Result<(), End> {
+    pub(super) fn tick(&self, now: Instant) -> Result<(), LostReason> {
         match self.deadline {
-            Some((at, what)) if at <= now => Err(LostReason::Timeout(what).into()),
+            Some((at, what)) if at <= now => Err(LostReason::Timeout(what)),
             _ => Ok(()),
         }
     }
 
-    fn handle(&mut self, frame: ServerFrame, now: Instant) -> Result<(), End> {
+    fn handle(&mut self, frame: ServerFrame, now: Instant) -> Result<(), LostReason> {
         match (frame, &self.phase) {
             (ServerFrame::Ping { id }, _) => self.to_send.push_back(frames::pong(id)),
             (ServerFrame::Connected, Phase::Connecting) => self.log_in(now),
-            (ServerFrame::Failed, Phase::Connecting) => return Err(LostReason::ConnectFailed.into()),
+            (ServerFrame::Failed, Phase::Connecting) => return Err(LostReason::ConnectFailed),
             (ServerFrame::Result { id, outcome }, Phase::LoggingIn) if id == LOGIN_ID => {
                 return self.logged_in(outcome, now);
             }
@@ -174,19 +142,20 @@ impl<'a> Protocol<'a> {
         self.to_send.push_back(frames::login(LOGIN_ID, &self.login));
     }
 
-    fn logged_in(&mut self, outcome: Result<Value, DdpError>, now: Instant) -> Result<(), End> {
+    fn logged_in(&mut self, outcome: Result<Value, DdpError>, now: Instant) -> Result<(), LostReason> {
         let result = outcome.map_err(|error| self.login_failed(error))?;
         let (user_id, token) = login_result(&result)
             .ok_or_else(|| LostReason::Protocol("a login was answered without a user".to_owned()))?;
-        let identity = self.realtime.account.accept(UserId::new(user_id), token).map_err(End::Fatal)?;
+        let identity =
+            self.realtime.account.accept(UserId::new(user_id), token).map_err(LostReason::Account)?;
         self.subscribe_to_all(&identity.user_id, now);
         self.identity = Some(identity);
         Ok(())
     }
 
-    fn login_failed(&self, error: DdpError) -> End {
+    fn login_failed(&self, error: DdpError) -> LostReason {
         if error.is_rate_limit() {
-            return LostReason::RateLimited { wait: error.time_to_reset }.into();
+            return LostReason::RateLimited { wait: error.time_to_reset };
         }
         if let Some(refused) = account::refused_alike(&error.code, &error.reason) {
             return refused.into();
@@ -200,11 +169,11 @@ impl<'a> Protocol<'a> {
                      name, password and that the account needs no second factor"
                         .to_owned(),
                 )
-                .into()
             }
-            "403" | "401" if by_password => End::Fatal(Fatal::Refused(error.reason)),
-            "403" | "401" => End::TokenRefused(error.reason),
-            _ => LostReason::Login(error.to_string()).into(),
+            "403" | "401" if by_password => LostReason::Account(Fatal::Refused(error.reason)),
+            "403" | "401" if self.realtime.account.token_refused(&error.reason) => LostReason::TokenExpired,
+            "403" | "401" => LostReason::Login(error.reason),
+            _ => LostReason::Login(error.to_string()),
         }
     }
 
@@ -222,19 +191,19 @@ impl<'a> Protocol<'a> {
 
     /// Goes on without changes of the account that are not allowed. Any other error, such as the 404 of a starting server,
     /// ends the session.
-    fn nosub(&mut self, id: &str, error: Option<DdpError>) -> Result<(), End> {
+    fn nosub(&mut self, id: &str, error: Option<DdpError>) -> Result<(), LostReason> {
         let Some((_, topic)) = SUBSCRIPTIONS.iter().find(|(known, _)| *known == id) else { return Ok(()) };
         match error {
             Some(error) if error.is_rate_limit() => {
-                Err(LostReason::RateLimited { wait: error.time_to_reset }.into())
+                Err(LostReason::RateLimited { wait: error.time_to_reset })
             }
             Some(error) if *topic != MY_MESSAGES && error.is_refusal() => {
                 tracing::warn!(%error, topic, "the server refuses the subscription to changes of the account");
                 self.answered(id);
                 Ok(())
             }
-            Some(error) => Err(LostReason::Nosub(error.to_string()).into()),
-            None => Err(LostReason::Nosub("without a reason".to_owned()).into()),
+            Some(error) => Err(LostReason::Nosub(error.to_string())),
+            None => Err(LostReason::Nosub("without a reason".to_owned())),
         }
     }
 
@@ -249,12 +218,12 @@ impl<'a> Protocol<'a> {
         self.events.push_front(ready);
     }
 
-    fn changed(&mut self, stream: &str, event: &str, args: &[Value]) -> Result<(), End> {
+    fn changed(&mut self, stream: &str, event: &str, args: &[Value]) -> Result<(), LostReason> {
         match stream {
             ROOM_MESSAGES => self.messages(args),
             NOTIFY_USER => {
                 let change = match self.own_topic(event) {
-                    Some(FORCE_LOGOUT) => return Err(LostReason::ForcedLogout.into()),
+                    Some(FORCE_LOGOUT) => return Err(LostReason::ForcedLogout),
                     Some(SUBSCRIPTIONS_CHANGED) => self.known.subscription_changed(args),
                     Some(ROOMS_CHANGED) => self.known.room_changed(args),
                     _ => None,

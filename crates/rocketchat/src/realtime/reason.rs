@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::Fatal;
 use crate::rest::{Failure, RestError};
+use crate::{Fatal, LoginError};
 
 /// Why a session or an attempt ended. Each is followed by another attempt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
@@ -73,6 +73,16 @@ impl LostReason {
     /// A short stable name for logs and metrics.
     pub fn name(&self) -> &'static str {
         self.into()
+    }
+}
+
+impl From<LoginError> for LostReason {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Fatal(fatal) => Self::Account(fatal),
+            LoginError::RestDisabled(reason) => Self::Login(reason),
+            LoginError::NotNow(error) => error.into(),
+        }
     }
 }
 

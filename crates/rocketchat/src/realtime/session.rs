@@ -10,11 +10,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message as WsMessage};
 
 use super::frames;
-use super::liveness::{Due, Liveness};
-use super::protocol::{End, Protocol};
+use super::protocol::Protocol;
 use super::supervisor::CAPACITY;
 use super::transport::{Socket, broken};
-use super::{ConnectionState, LostReason, MessageView, Realtime, RealtimeEvent};
+use super::{ConnectionState, LostReason, MessageView, Realtime, RealtimeEvent, Timing};
 
 /// One session over one socket.
 pub(super) struct Session<'a> {
@@ -23,7 +22,11 @@ pub(super) struct Session<'a> {
     pub(super) queue: &'a mpsc::Sender<RealtimeEvent>,
     pub(super) socket: Socket,
     pub(super) protocol: Protocol<'a>,
-    pub(super) liveness: Liveness<'a>,
+    /// When the last frame arrived. On a half-open connection sending works long after the peer is gone, so only received frames
+    /// show that the connection is alive.
+    pub(super) received_at: Instant,
+    /// When the last ping was sent.
+    pub(super) pinged_at: Instant,
     /// Since when the session is online.
     pub(super) ready_at: Option<Instant>,
 }
@@ -39,20 +42,31 @@ impl Session<'_> {
     }
 
     /// Runs until the session ends, and returns why.
-    pub(super) async fn run(&mut self) -> End {
+    pub(super) async fn run(&mut self) -> LostReason {
         loop {
-            if let Err(end) = self.step().await {
-                return end;
+            if let Err(reason) = self.step().await {
+                return reason;
             }
         }
     }
 
-    async fn step(&mut self) -> Result<(), End> {
+    async fn step(&mut self) -> Result<(), LostReason> {
         self.put_out().await?;
         // Before it is online, a session emits nothing, so a queue filled by its predecessors must not stop the login.
         let reading = self.queue.capacity() > CAPACITY || self.ready_at.is_none();
-        self.liveness.set_reading(reading, Instant::now());
-        let due_at = self.protocol.next_tick().into_iter().fold(self.liveness.next().0, Instant::min);
+        if !reading {
+            // Silence means nothing then.
+            self.received_at = Instant::now();
+        }
+        let is_unanswered = self.pinged_at > self.received_at;
+        let Timing { ping_after, dead_after, .. } = self.realtime.timing;
+        let silent_until = match is_unanswered {
+            true => self.pinged_at + dead_after.saturating_sub(ping_after),
+            false if reading => self.received_at + ping_after,
+            // The server's pings go unread, so more frequent ones keep it from closing (a monolith expects a frame every 15 s).
+            false => self.received_at + ping_after / 3,
+        };
+        let due_at = self.protocol.deadline.map_or(silent_until, |(at, _)| at.min(silent_until));
         tokio::select! {
             frame = self.socket.next(), if reading => {
                 let now = Instant::now();
@@ -64,17 +78,17 @@ impl Session<'_> {
             () = sleep_until(due_at) => {
                 let now = Instant::now();
                 self.protocol.tick(now)?;
-                match self.liveness.due(now) {
-                    Some(Due::Dead) => Err(LostReason::HalfOpen.into()),
-                    Some(Due::Ping) => self.send(frames::ping()).await,
-                    None => Ok(()),
+                if is_unanswered {
+                    return Err(LostReason::HalfOpen);
                 }
+                self.pinged_at = now;
+                self.send(frames::ping()).await
             }
         }
     }
 
     /// Handles frames that have already arrived. Waiting for each separately costs more CPU than handling most of them.
-    fn receive_burst(&mut self, now: Instant) -> Result<(), End> {
+    fn receive_burst(&mut self, now: Instant) -> Result<(), LostReason> {
         for _ in 1..BURST {
             // Pongs and events go out first.
             if self.protocol.has_output() {
@@ -86,10 +100,11 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn received(&mut self, frame: Option<Result<WsMessage, Error>>, now: Instant) -> Result<(), End> {
+    fn received(&mut self, frame: Option<Result<WsMessage, Error>>, now: Instant) -> Result<(), LostReason> {
         match frame {
             Some(Ok(WsMessage::Text(text))) => {
-                self.liveness.received(now);
+                // Even if it cannot be read. A WebSocket ping does not count: a proxy may send it for a server that is gone.
+                self.received_at = now;
                 if self.is_unwanted(&text) {
                     self.realtime.counts.count_received();
                     return Ok(());
@@ -97,12 +112,12 @@ impl Session<'_> {
                 self.protocol.receive(&text, now)
             }
             Some(Ok(WsMessage::Close(frame))) => {
-                Err(LostReason::ClosedByServer(frame.map(|frame| frame.code.into())).into())
+                Err(LostReason::ClosedByServer(frame.map(|frame| frame.code.into())))
             }
             // DDP has only text frames.
             Some(Ok(_)) => Ok(()),
-            Some(Err(error)) => Err(broken(&error).into()),
-            None => Err(LostReason::ClosedByServer(None).into()),
+            Some(Err(error)) => Err(broken(&error)),
+            None => Err(LostReason::ClosedByServer(None)),
         }
     }
 
@@ -113,7 +128,7 @@ impl Session<'_> {
     }
 
     /// Sends the protocol's frames, and emits its events.
-    async fn put_out(&mut self) -> Result<(), End> {
+    async fn put_out(&mut self) -> Result<(), LostReason> {
         while let Some(frame) = self.protocol.to_send.pop_front() {
             self.send(frame).await?;
         }
@@ -129,12 +144,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    async fn send(&mut self, frame: Value) -> Result<(), End> {
+    async fn send(&mut self, frame: Value) -> Result<(), LostReason> {
         // Not the whole frame: a login holds the token.
         tracing::trace!(msg = %frame["msg"], "sending");
         match timeout(self.realtime.timing.send, self.socket.send(WsMessage::text(frame.to_string()))).await {
-            Ok(sent) => sent.map_err(|error| broken(&error).into()),
-            Err(_) => Err(LostReason::Timeout("sending").into()),
+            Ok(sent) => sent.map_err(|error| broken(&error)),
+            Err(_) => Err(LostReason::Timeout("sending")),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What ends a session, and that the next one follows.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocketchat::realtime::{ConnectionState, LostReason, Realtime, RealtimeEvent, Timing};
-use sandbox::rocketchat::{Refusal, RestFault};
+use sandbox::rocketchat::{Heartbeat, Options, Refusal, RestFault};
 use serde_json::json;
 
 use crate::listener::{Harness, Listener, SOON, timing, until};
@@ -164,6 +164,35 @@ async fn a_slow_receiver_loses_neither_an_event_nor_the_connection() {
     .await;
     // Each message is a frame, and so is the change of its room.
     assert!(last < 9_000, "no more is read than may wait: {last}");
+    for n in 0..MESSAGES {
+        assert_eq!(listener.message().await.text, n.to_string());
+    }
+    harness.say("and one more");
+    assert_eq!(listener.message().await.text, "and one more");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_not_read_for_long_is_kept_alive_by_pings() {
+    const MESSAGES: usize = 6_000;
+    // Nothing but its pings keeps the server from closing.
+    let heartbeat = Heartbeat { interval: Duration::from_secs(2), timeout: Duration::from_secs(1) };
+    let harness = Harness::with(Options { heartbeat, ..Options::default() }).await;
+    let impatient =
+        Timing { ping_after: Duration::from_millis(600), dead_after: Duration::from_secs(1), ..timing() };
+    let mut listener = Listener::start(&harness, harness.token(), impatient, 1);
+    listener.ready().await;
+    for n in 0..MESSAGES {
+        harness.say(n.to_string());
+    }
+    let counts = listener.counts.clone();
+    let (mut last, mut since) = (0, Instant::now());
+    until(|| {
+        if last != counts.received() {
+            (last, since) = (counts.received(), Instant::now());
+        }
+        last >= 4_000 && since.elapsed() > Duration::from_secs(4)
+    })
+    .await;
     for n in 0..MESSAGES {
         assert_eq!(listener.message().await.text, n.to_string());
     }

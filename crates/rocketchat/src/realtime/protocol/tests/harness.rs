@@ -67,7 +67,7 @@ impl Conversation {
         conversation
     }
 
-    pub(super) fn try_receive(&mut self, frame: &str) -> Result<(), End> {
+    pub(super) fn try_receive(&mut self, frame: &str) -> Result<(), LostReason> {
         self.protocol.receive(frame, self.now)
     }
 
@@ -75,11 +75,11 @@ impl Conversation {
         self.try_receive(&frame.to_string()).unwrap_or_else(|end| panic!("{end:?} after {frame}"));
     }
 
-    pub(super) fn end(&mut self, frame: Value) -> End {
+    pub(super) fn end(&mut self, frame: Value) -> LostReason {
         self.try_receive(&frame.to_string()).unwrap_err()
     }
 
-    pub(super) fn advance(&mut self, time: Duration) -> Result<(), End> {
+    pub(super) fn advance(&mut self, time: Duration) -> Result<(), LostReason> {
         self.now += time;
         self.protocol.tick(self.now)
     }
@@ -125,9 +125,4 @@ pub(super) fn changed(stream: &str, event: &str, args: Value) -> Value {
 
 pub(super) fn of_user(topic: &str, args: Value) -> Value {
     changed("stream-notify-user", &format!("bot/{topic}"), args)
-}
-
-pub(super) fn lost(end: End) -> LostReason {
-    let End::Lost(reason) = end else { panic!("{end:?}") };
-    reason
 }

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::super::*;
-use super::harness::{Conversation, lost};
+use super::harness::Conversation;
 use crate::UserId;
 
 #[test]
@@ -97,10 +97,7 @@ fn results_with_other_ids_are_not_the_logins() {
 #[test]
 fn only_the_answer_to_connect_can_be_failed() {
     let mut conversation = Conversation::new();
-    assert_eq!(
-        lost(conversation.end(json!({"msg": "failed", "version": "pre2"}))),
-        LostReason::ConnectFailed
-    );
+    assert_eq!(conversation.end(json!({"msg": "failed", "version": "pre2"})), LostReason::ConnectFailed);
     for mut conversation in [Conversation::subscribing(), Conversation::online()] {
         conversation.receive(json!({"msg": "failed", "version": "1"}));
     }
@@ -114,7 +111,7 @@ fn a_refused_token_is_left_to_the_account() {
         let reason = "You've been logged out by the server. Please log in again.";
         let end =
             conversation.end(json!({"msg": "result", "id": "1", "error": {"error": code, "reason": reason}}));
-        assert!(matches!(end, End::TokenRefused(words) if words == reason));
+        assert!(matches!(end, LostReason::Login(words) if words == reason));
     }
 }
 
@@ -130,34 +127,37 @@ fn every_refused_login_is_classified_by_what_to_do() {
         ["Incorrect password", "User not found", "Something went wrong. Please check your credentials."]
     {
         let end = refused(json!({"error": 403, "reason": reason}));
-        assert!(matches!(&end, End::Fatal(Fatal::Refused(words)) if words == reason), "{end:?}");
+        assert!(matches!(&end, LostReason::Account(Fatal::Refused(words)) if words == reason), "{end:?}");
     }
     for code in ["error-user-is-not-activated", "error-app-user-is-not-allowed-to-login"] {
         for conversation in [Conversation::new(), Conversation::with_password()] {
             let end = end(conversation, json!({"error": code, "reason": "No"}));
-            assert!(matches!(end, End::Fatal(Fatal::Refused(_))), "{code}: {end:?}");
+            assert!(matches!(end, LostReason::Account(Fatal::Refused(_))), "{code}: {end:?}");
         }
     }
     for code in ["totp-required", "totp-invalid", "TOTP Required"] {
-        assert!(matches!(refused(json!({"error": code})), End::Fatal(Fatal::SecondFactor)), "{code}");
+        assert!(
+            matches!(refused(json!({"error": code})), LostReason::Account(Fatal::SecondFactor)),
+            "{code}"
+        );
     }
     // A streamer that accepts no passwords answers this to a valid one too.
     let streamer =
         refused(json!({"error": 403, "reason": "You've been logged out by the server. Please log in again"}));
-    assert_eq!(lost(streamer).name(), "login");
+    assert_eq!(streamer.name(), "login");
     for code in ["error-login-blocked-for-user", "error-login-blocked-for-ip"] {
         let wait = Some(Duration::from_secs(60));
-        assert_eq!(lost(refused(json!({"error": code}))), LostReason::RateLimited { wait });
+        assert_eq!(refused(json!({"error": code})), LostReason::RateLimited { wait });
     }
     for conversation in [Conversation::new(), Conversation::with_password()] {
         let error = json!({"error": "too-many-requests", "details": {"timeToReset": 7_250}});
         let wait = Some(Duration::from_millis(7_250));
-        assert_eq!(lost(end(conversation, error)), LostReason::RateLimited { wait });
+        assert_eq!(end(conversation, error), LostReason::RateLimited { wait });
     }
     for error in [json!({"error": 500, "reason": "Internal server error"}), json!({"error": 400}), json!({})]
     {
         for conversation in [Conversation::new(), Conversation::with_password()] {
-            assert_eq!(lost(end(conversation, error.clone())).name(), "login", "{error}");
+            assert_eq!(end(conversation, error.clone()).name(), "login", "{error}");
         }
     }
 }
@@ -166,7 +166,7 @@ fn every_refused_login_is_classified_by_what_to_do() {
 fn a_login_result_without_a_user_violates_the_protocol() {
     let mut conversation = Conversation::new();
     conversation.receive(json!({"msg": "connected"}));
-    assert_eq!(lost(conversation.end(json!({"msg": "result", "id": "1"}))).name(), "protocol");
+    assert_eq!(conversation.end(json!({"msg": "result", "id": "1"})).name(), "protocol");
 }
 
 #[test]
@@ -175,7 +175,9 @@ fn a_token_of_somebody_else_is_fatal() {
     conversation.receive(json!({"msg": "connected"}));
     let end =
         conversation.end(json!({"msg": "result", "id": "1", "result": {"id": "alice", "token": "t0k3n"}}));
-    assert!(matches!(end, End::Fatal(Fatal::WrongUser { actual, .. }) if actual == UserId::new("alice")));
+    assert!(
+        matches!(end, LostReason::Account(Fatal::WrongUser { actual, .. }) if actual == UserId::new("alice"))
+    );
 }
 
 #[test]

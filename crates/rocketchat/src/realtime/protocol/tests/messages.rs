@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::*;
-use super::harness::{Conversation, changed, document, lost, message, of_user};
+use super::harness::{Conversation, changed, document, message, of_user};
 use crate::realtime::{RoomChange, StreamedMessage};
 
 #[test]
@@ -47,10 +47,7 @@ fn streams_are_distinguished_by_collection_and_event() {
 
 #[test]
 fn a_forced_logout_ends_the_session() {
-    assert_eq!(
-        lost(Conversation::online().end(of_user("force_logout", json!([])))),
-        LostReason::ForcedLogout
-    );
+    assert_eq!(Conversation::online().end(of_user("force_logout", json!([]))), LostReason::ForcedLogout);
 }
 
 #[test]

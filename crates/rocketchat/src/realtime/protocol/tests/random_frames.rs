@@ -55,16 +55,15 @@ fn frame() -> impl Strategy<Value = String> {
 }
 
 /// Whether this frame may end a session in this way.
-fn may_end(frame: &str, end: &End) -> bool {
+fn may_end(frame: &str, end: &LostReason) -> bool {
     let Ok(frame) = serde_json::from_str::<Value>(frame) else { return false };
     match (frame["msg"].as_str(), end) {
-        (Some("failed"), End::Lost(LostReason::ConnectFailed)) => true,
-        (Some("result"), End::Fatal(_) | End::TokenRefused(_)) => true,
-        (Some("result"), End::Lost(reason)) => matches!(reason.name(), "rate_limited" | "login" | "protocol"),
-        (Some("nosub"), End::Lost(reason)) => matches!(reason.name(), "rate_limited" | "nosub"),
-        (Some("changed"), End::Lost(LostReason::ForcedLogout)) => {
-            frame["fields"]["eventName"] == "bot/force_logout"
+        (Some("failed"), LostReason::ConnectFailed) => true,
+        (Some("result"), reason) => {
+            matches!(reason.name(), "account" | "rate_limited" | "login" | "protocol")
         }
+        (Some("nosub"), reason) => matches!(reason.name(), "rate_limited" | "nosub"),
+        (Some("changed"), LostReason::ForcedLogout) => frame["fields"]["eventName"] == "bot/force_logout",
         _ => false,
     }
 }

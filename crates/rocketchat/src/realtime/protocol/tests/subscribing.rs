@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::super::*;
-use super::harness::{Conversation, lost, message};
+use super::harness::{Conversation, message};
 use crate::UserId;
 use crate::realtime::Timing;
 
@@ -56,7 +56,7 @@ fn a_starting_server_is_retried() {
             let mut frame = frame.clone();
             frame["msg"] = json!("nosub");
             frame["id"] = json!(conversation.sub_ids()[sub]);
-            assert_eq!(lost(conversation.end(frame.clone())).name(), "nosub", "{frame}");
+            assert_eq!(conversation.end(frame.clone()).name(), "nosub", "{frame}");
         }
     }
 }
@@ -67,7 +67,7 @@ fn a_rate_limited_subscription_is_retried_after_the_time_the_server_names() {
     let id = conversation.sub_ids().remove(0);
     let error = json!({"error": "too-many-requests", "details": {"timeToReset": 4_000}});
     let end = conversation.end(json!({"msg": "nosub", "id": id, "error": error}));
-    assert_eq!(lost(end), LostReason::RateLimited { wait: Some(Duration::from_secs(4)) });
+    assert_eq!(end, LostReason::RateLimited { wait: Some(Duration::from_secs(4)) });
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_session_without_messages_ends() {
     let mut conversation = Conversation::subscribing();
     let id = conversation.sub_ids().remove(0);
     let refused = json!({"msg": "nosub", "id": id, "error": {"error": "not-allowed"}});
-    assert_eq!(lost(conversation.end(refused)).name(), "nosub");
+    assert_eq!(conversation.end(refused).name(), "nosub");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_subscription_ended_by_the_server_ends_the_session() {
     let mut conversation = Conversation::subscribing();
     let ids = conversation.sub_ids();
     conversation.receive(json!({"msg": "ready", "subs": ids}));
-    assert_eq!(lost(conversation.end(json!({"msg": "nosub", "id": ids[0]}))).name(), "nosub");
+    assert_eq!(conversation.end(json!({"msg": "nosub", "id": ids[0]})).name(), "nosub");
 }
 
 #[test]
@@ -102,8 +102,7 @@ fn every_answer_before_online_has_a_deadline_and_an_online_session_has_none() {
     let step = Timing::default().step;
     let timed_out = |mut conversation: Conversation| {
         assert!(conversation.advance(step - Duration::from_millis(1)).is_ok());
-        let LostReason::Timeout(what) = lost(conversation.advance(Duration::from_millis(1)).unwrap_err())
-        else {
+        let LostReason::Timeout(what) = conversation.advance(Duration::from_millis(1)).unwrap_err() else {
             panic!()
         };
         what
@@ -115,6 +114,6 @@ fn every_answer_before_online_has_a_deadline_and_an_online_session_has_none() {
     assert_eq!(timed_out(Conversation::subscribing()), "the answer to the subscriptions");
 
     let mut online = Conversation::online();
-    assert_eq!(online.protocol.next_tick(), None);
+    assert_eq!(online.protocol.deadline, None);
     online.advance(Duration::from_secs(86_400)).unwrap();
 }
