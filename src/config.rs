@@ -74,10 +74,8 @@ impl Config {
         if report.count() > 0 {
             sources.note_missing_file(&report);
         }
-        match (report.into_errors(), config) {
-            (None, Some(config)) => Ok(config),
-            (errors, _) => Err(errors.unwrap_or_default()),
-        }
+        let errors = report.into_errors();
+        config.filter(|_| errors.problems().is_empty()).ok_or(errors)
     }
 }
 

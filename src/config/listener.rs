@@ -43,24 +43,23 @@ impl Config {
     /// The listeners' secrets that are short enough to be guessed, each as a warning that ends in the remedy.
     pub fn short_secrets(&self) -> Vec<String> {
         const LONG_ENOUGH: usize = 16;
+        let listener = ("listener.secret", &self.listener.secret);
         let secrets =
-            [("listener.secret", Some(&self.listener.secret)), ("admin.token", self.admin.token.as_ref())];
-        let is_short =
-            |secret: Option<&SecretString>| secret.is_some_and(|it| it.expose_secret().len() < LONG_ENOUGH);
+            [listener].into_iter().chain(self.admin.token.iter().map(|token| ("admin.token", token)));
+        let short = secrets.filter(|(_, secret)| secret.expose_secret().len() < LONG_ENOUGH);
         let warning = |(key, _)| {
             format!(
                 "{key} has fewer than {LONG_ENOUGH} characters and could be guessed; create one with: openssl rand -hex 24"
             )
         };
-        secrets.into_iter().filter(|(_, secret)| is_short(*secret)).map(warning).collect()
+        short.map(warning).collect()
     }
 }
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Listener> {
     let bind = bind(&mut section, "0.0.0.0:8080");
-    section.require(&["secret", "secret_file"], "secret", "\"…\" (create one with: openssl rand -hex 24)");
-    let secret = section.secret("secret", "secret_file");
-    let secret = secret.and_then(|secret| section.report.accept(&secret.location, url_safe(secret.value)));
+    section.require(&["secret", "secret_file"], "\"…\" (create one with: openssl rand -hex 24)");
+    let secret = section.secret("secret", "secret_file", url_safe);
     let tls = read_tls(&mut section);
     Some(Listener { bind: bind?, secret: secret?, tls })
 }
@@ -68,16 +67,14 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Listener> {
 pub(super) fn read_admin(mut section: Section<'_>, listener: Option<SocketAddr>) -> Option<Admin> {
     let location = section.location("bind");
     let bind = bind(&mut section, "127.0.0.1:9090");
-    let has_token = section.has(&["token", "token_file"]);
-    let token = section.secret("token", "token_file");
-    let token = token.and_then(|token| section.report.accept(&token.location, url_safe(token.value)));
     if bind.zip(listener).is_some_and(|(bind, listener)| collide(bind, listener)) {
-        section
-            .report
-            .note(&location, Fault::new("is also the address of [listener]", "use two different ports"));
-    } else if !has_token && bind.is_some_and(|bind| !bind.ip().is_loopback()) {
-        section.missing("token", "\"…\" (create one with: openssl rand -hex 24), or bind to 127.0.0.1,");
+        let fault = Fault::new("is also the address of [listener]", "use two different ports");
+        section.report.note(&location, fault);
+    } else if bind.is_some_and(|bind| !bind.ip().is_loopback()) {
+        let example = "\"…\" (create one with: openssl rand -hex 24), or bind to 127.0.0.1,";
+        section.require(&["token", "token_file"], example);
     }
+    let token = section.secret("token", "token_file", url_safe);
     Some(Admin { bind: bind?, token })
 }
 
@@ -96,13 +93,11 @@ fn read_tls(section: &mut Section<'_>) -> Option<TlsFiles> {
         "" => fault("is empty", "name the PEM file, or leave the key out"),
         path => Ok(PathBuf::from(path)),
     };
-    let (has_cert, has_key) = (section.has(&["tls_cert"]), section.has(&["tls_key"]));
+    if section.has(&["tls_cert", "tls_key"]) {
+        section.require(&["tls_key"], "\"key.pem\" beside tls_cert");
+        section.require(&["tls_cert"], "\"cert.pem\" beside tls_key");
+    }
     let cert = section.checked("tls_cert", path);
     let key = section.checked("tls_key", path);
-    match (has_cert, has_key) {
-        (true, false) => section.missing("tls_key", "\"key.pem\" beside tls_cert"),
-        (false, true) => section.missing("tls_cert", "\"cert.pem\" beside tls_key"),
-        _ => (),
-    }
     cert.zip(key).map(|(cert, key)| TlsFiles { cert, key })
 }

@@ -12,7 +12,7 @@ use super::source::Origin;
 use crate::logging::is_unsafe;
 
 /// All problems of a configuration. Displayed, one line each.
-#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct ConfigErrors {
     problems: Vec<Problem>,
 }
@@ -127,8 +127,6 @@ pub(super) struct Leftover {
     pub(super) name: String,
     /// The path of its table with indices, as in `signl4.team.0`.
     pub(super) table: String,
-    /// The similar key of the same table.
-    pub(super) sibling: Option<&'static str>,
 }
 
 impl Report {
@@ -170,11 +168,11 @@ impl Report {
         self.known.borrow_mut().insert(without_indices(path));
     }
 
-    /// All problems, those of the file in its order; `None` if there are none.
-    pub(super) fn into_errors(self) -> Option<ConfigErrors> {
+    /// All problems, those of the file in its order.
+    pub(super) fn into_errors(self) -> ConfigErrors {
         for leftover in self.leftovers.take() {
             // A misspelled key is reported once, as unknown, and not as missing too.
-            if let Some(meant) = leftover.sibling {
+            if let Some(meant) = self.sibling(&leftover) {
                 let table = leftover.location.key.strip_suffix(&leftover.name).unwrap_or_default();
                 let meant = format!("{table}{meant}");
                 self.found.borrow_mut().retain(|found| !found.missing.contains(&meant));
@@ -198,8 +196,7 @@ impl Report {
             };
             Problem { source, key: location.key, why, fix }
         };
-        let problems: Vec<Problem> = found.into_iter().map(problem).collect();
-        (!problems.is_empty()).then_some(ConfigErrors { problems })
+        ConfigErrors { problems: found.into_iter().map(problem).collect() }
     }
 
     fn unknown_key(&self, unknown: &Leftover) -> Fault {
@@ -224,6 +221,14 @@ impl Report {
         Fault::new(why, fix)
     }
 
+    /// The similar key of the same table.
+    fn sibling(&self, unknown: &Leftover) -> Option<String> {
+        let known = self.known.borrow();
+        let table = join(&without_indices(&unknown.table), "");
+        let keys = known.iter().filter_map(|path| path.strip_prefix(&table)).filter(|key| !key.contains('.'));
+        closest(&unknown.name, keys).map(str::to_owned)
+    }
+
     /// The path of the intended key: another table's key written as one word, a key of the same table, or of any table.
     fn meant(&self, unknown: &Leftover) -> Option<String> {
         let known = self.known.borrow();
@@ -232,8 +237,8 @@ impl Report {
         if let Some(known) = known.iter().find(|known| flat(known) == path) {
             return Some(known.clone());
         }
-        if let Some(sibling) = unknown.sibling {
-            return Some(join(&unknown.table, sibling));
+        if let Some(sibling) = self.sibling(unknown) {
+            return Some(join(&unknown.table, &sibling));
         }
         let last = |path: &String| path.rsplit('.').next().unwrap_or_default().to_owned();
         let names: Vec<String> = known.iter().map(last).collect();

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::report::{Fault, fault};
 use super::section::Section;
-use super::values::{bare, base_url, web_url};
+use super::values::{bare, base_url, duration, web_url};
 use rocketchat::{Credentials, ServerUrl, ServerUrlError, UserId};
 
 /// `[rocketchat]`
@@ -26,10 +26,8 @@ pub struct RocketChat {
     pub catch_up: Duration,
 }
 
-const URL: &str = r#""https://chat.example.com""#;
-
 pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
-    section.require(&["url"], "url", URL);
+    section.require(&["url"], r#""https://chat.example.com""#);
     let url = section.checked("url", server_url);
     let account = read_account(&mut section);
     let alias = section.text("alias").map_or_else(|| "SIGNL4".to_owned(), |alias| alias.value);
@@ -37,9 +35,9 @@ pub(super) fn read(mut section: Section<'_>) -> Option<RocketChat> {
         web_url(text, r#"write, for example, avatar = "https://example.com/signl4.png""#)
     });
     let auto_join = section.flag("auto_join").unwrap_or(true);
-    let catch_up = section.duration("catch_up").map_or(Duration::from_hours(24), |catch_up| catch_up.value);
+    let catch_up = section.checked_or("catch_up", "24h", duration);
     let alias = Some(alias).filter(|alias| !alias.trim().is_empty());
-    Some(RocketChat { url: url?, account: account?, alias, avatar, auto_join, catch_up })
+    Some(RocketChat { url: url?, account: account?, alias, avatar, auto_join, catch_up: catch_up? })
 }
 
 pub(crate) fn server_url(text: &str) -> Result<ServerUrl, Fault> {
@@ -64,29 +62,26 @@ fn read_account(section: &mut Section<'_>) -> Option<Credentials> {
             section.report.note(&second, Fault::new("configures a second account", fix));
         }
         (true, false) => {
-            section.require(&["user_id"], "user_id", r#""…""#);
+            section.require(&["user_id"], r#""…""#);
             let example = r#""…", a personal access token (or auth_token_file = "…"),"#;
-            section.require(&["auth_token", "auth_token_file"], "auth_token", example);
+            section.require(&["auth_token", "auth_token_file"], example);
         }
         (false, true) => {
-            section.require(&["username"], "username", r#""…""#);
-            section.require(&["password", "password_file"], "password", r#""…" (or password_file = "…")"#);
+            section.require(&["username"], r#""…""#);
+            section.require(&["password", "password_file"], r#""…" (or password_file = "…")"#);
         }
-        (false, false) => section.missing(
-            "user_id",
-            r#""…" and auth_token = "…" (a personal access token), or username and password,"#,
-        ),
+        (false, false) => {
+            let example = r#""…" and auth_token = "…" (a personal access token), or username and password,"#;
+            section.require(&["user_id"], example);
+        }
     }
     let user_id = section.checked("user_id", account_name);
-    let auth_token = section.secret("auth_token", "auth_token_file");
+    let token = section.secret("auth_token", "auth_token_file", Ok);
     let username = section.checked("username", account_name);
-    let password = section.secret("password", "password_file");
-    match (by_token, by_password) {
-        (true, false) => {
-            Some(Credentials::Token { user_id: UserId::new(user_id?), token: auth_token?.value })
-        }
-        (false, true) => Some(Credentials::Password { username: username?, password: password?.value }),
-        _ => None,
+    let password = section.secret("password", "password_file", Ok);
+    match by_token {
+        true => Some(Credentials::Token { user_id: UserId::new(user_id?), token: token? }),
+        false => Some(Credentials::Password { username: username?, password: password? }),
     }
 }
 

@@ -4,18 +4,13 @@
 //! is no separate list of keys. (`serde` would stop at the first mistake, and does not know whether a value comes from
 //! a line of the file or from an environment variable.)
 
-use std::time::Duration;
-
-use super::report::{Fault, Leftover, Location, Report, closest, fault, join, quoted, variable_of};
+use super::report::{Fault, Leftover, Location, Report, fault, join, quoted, variable_of};
 use super::source::{Node, Origin, Table, Value, parse_inline};
 
-/// The longest duration, about ten years: a longer one is a typing error.
-const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
-
-/// A value with its location, for later checks.
+/// A text with its location.
 #[derive(Clone, Debug)]
-pub(super) struct Setting<T> {
-    pub(super) value: T,
+pub(super) struct Text {
+    pub(super) value: String,
     pub(super) location: Location,
 }
 
@@ -50,7 +45,6 @@ pub(super) struct Section<'r> {
     origin: Origin,
     names: Names,
     entries: Table,
-    asked: Vec<&'static str>,
     /// Whether the value is not a table, which was reported. Then no key is reported as missing.
     broken: bool,
 }
@@ -64,7 +58,7 @@ impl<'r> Section<'r> {
     /// `entries` is `None` if the value is not a table.
     fn new(report: &'r Report, origin: Origin, names: Names, entries: Option<Table>) -> Self {
         let broken = entries.is_none();
-        Self { report, origin, names, entries: entries.unwrap_or_default(), asked: Vec::new(), broken }
+        Self { report, origin, names, entries: entries.unwrap_or_default(), broken }
     }
 
     /// The table of this name; an empty one if it is absent.
@@ -99,10 +93,10 @@ impl<'r> Section<'r> {
     }
 
     /// A text.
-    pub(super) fn text(&mut self, key: &'static str) -> Option<Setting<String>> {
+    pub(super) fn text(&mut self, key: &'static str) -> Option<Text> {
         let (node, location) = self.find(key)?;
-        let value = self.report.accept(&location, as_text(node, key))?;
-        Some(Setting { value, location })
+        let value = self.report.accept(&location, as_text(node.value, key))?;
+        Some(Text { value, location })
     }
 
     /// A text, or a default for the missing key, checked.
@@ -113,7 +107,7 @@ impl<'r> Section<'r> {
         check: impl FnOnce(&str) -> Result<T, Fault>,
     ) -> Option<T> {
         let location = self.location(key);
-        let text = self.text(key).unwrap_or_else(|| Setting { value: default.to_owned(), location });
+        let text = self.text(key).unwrap_or_else(|| Text { value: default.to_owned(), location });
         self.report.accept(&text.location, check(&text.value))
     }
 
@@ -133,59 +127,44 @@ impl<'r> Section<'r> {
         self.report.accept(&location, as_flag(&node.value, key))
     }
 
-    /// A duration.
-    pub(super) fn duration(&mut self, key: &'static str) -> Option<Setting<Duration>> {
+    /// A list of texts that pass a check; `None` if one of them does not.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        check: impl Fn(&Text) -> Result<T, Fault>,
+    ) -> Option<Vec<T>> {
         let (node, location) = self.find(key)?;
-        let value = as_text(node, key).and_then(|text| as_duration(&text));
-        Some(Setting { value: self.report.accept(&location, value)?, location })
+        let example = format!("{key} = [\"…\"]");
+        let items = self.report.accept(&location, as_list(node.value, &location, &example))?;
+        let checked = |(index, Node { origin, value }): (usize, Node)| {
+            let location = Location { origin, key: format!("{}[{index}]", location.key) };
+            let value = self.report.accept(&location, as_text(value, key))?;
+            let text = Text { value, location };
+            self.report.accept(&text.location, check(&text))
+        };
+        let items: Vec<_> = items.into_iter().enumerate().map(checked).collect();
+        items.into_iter().collect()
     }
 
-    /// A list of texts, each with its location; `None` if one of them is not a text.
-    pub(super) fn list(&mut self, key: &'static str) -> Option<Setting<Vec<Setting<String>>>> {
-        let (node, location) = self.find(key)?;
-        let items =
-            self.report.accept(&location, as_list(node.value, &location, &format!("{key} = [\"…\"]")))?;
-        let text = |(index, node): (usize, Node)| {
-            let location =
-                Location { origin: node.origin.clone(), key: format!("{}[{index}]", location.key) };
-            let value = self.report.accept(&location, as_text(node, key))?;
-            Some(Setting { value, location })
-        };
-        let texts: Vec<_> = items.into_iter().enumerate().map(text).collect();
-        Some(Setting { value: texts.into_iter().collect::<Option<_>>()?, location })
-    }
-
-    /// A table with free keys and text values.
-    pub(super) fn free_table(&mut self, key: &'static str) -> Vec<(String, Setting<String>)> {
-        let Some((node, location)) = self.find(key) else {
-            return Vec::new();
-        };
+    /// A table with free keys, and texts that pass a check.
+    pub(super) fn free_table<T>(
+        &mut self,
+        key: &'static str,
+        check: impl Fn(&str, &str) -> Result<T, Fault>,
+    ) -> Vec<(String, T)> {
+        let Some((node, location)) = self.find(key) else { return Vec::new() };
         let entries = self.report.accept(&location, as_table(node.value, &location, key)).unwrap_or_default();
-        let text = |(name, node): (String, Node)| {
-            let location = Location { origin: node.origin.clone(), key: join(&location.key, &name) };
-            let value = self.report.accept(&location, as_text(node, &name))?;
-            Some((name, Setting { value, location }))
+        let checked = |(name, Node { origin, value }): (String, Node)| {
+            let location = Location { origin, key: join(&location.key, &name) };
+            let value = as_text(value, &name).and_then(|text| check(&name, &text));
+            Some((name, self.report.accept(&location, value)?))
         };
-        entries.into_iter().filter_map(text).collect()
+        entries.into_iter().filter_map(checked).collect()
     }
 
-    /// Reports `key` as missing if none of these keys is given.
-    pub(super) fn require(&self, keys: &[&str], key: &'static str, value: &str) {
-        if !self.has(keys) {
-            self.missing_all(keys, key, value);
-        }
-    }
-
-    /// Reports a missing key. `value` is an example in TOML.
-    pub(super) fn missing(&self, key: &'static str, value: &str) {
-        self.missing_all(&[key], key, value);
-    }
-
-    /// Reports `key` as missing, if any of these keys could replace it.
-    fn missing_all(&self, keys: &[&str], key: &str, value: &str) {
-        if self.broken {
-            return;
-        }
+    /// Reports the first of these keys as missing if none of them is given. `value` is an example in TOML.
+    pub(super) fn require(&self, keys: &[&str], value: &str) {
+        let Some(key) = keys.first().filter(|_| !self.broken && !self.has(keys)) else { return };
         let under = match self.names.path == self.names.steps {
             true => format!("under [{}]", self.names.path),
             false => "there".to_owned(),
@@ -207,7 +186,6 @@ impl<'r> Section<'r> {
     fn find(&mut self, key: &'static str) -> Option<(Node, Location)> {
         self.report.know(&join(&self.names.steps, key));
         let location = self.location(key);
-        self.asked.push(key);
         self.entries.remove(key).map(|node| (node, location))
     }
 }
@@ -216,12 +194,10 @@ impl<'r> Section<'r> {
 impl Drop for Section<'_> {
     fn drop(&mut self) {
         for (name, node) in std::mem::take(&mut self.entries) {
-            let sibling = closest(&name, self.asked.iter().copied());
             self.report.leftovers.borrow_mut().push(Leftover {
                 location: Location { origin: node.origin, key: join(&self.names.path, &name) },
                 name,
                 table: self.names.steps.clone(),
-                sibling,
             });
         }
     }
@@ -258,8 +234,8 @@ fn as_list(value: Value, location: &Location, example: &str) -> Result<Vec<Node>
     }
 }
 
-fn as_text(node: Node, key: &str) -> Result<String, Fault> {
-    match node.value {
+fn as_text(value: Value, key: &str) -> Result<String, Fault> {
+    match value {
         Value::Text(text) | Value::Untyped(text) => Ok(text),
         other => {
             fault(format!("is {}, not text", other.type_name()), format!("write {key} = \"…\", in quotes"))
@@ -279,14 +255,5 @@ fn as_flag(value: &Value, key: &str) -> Result<bool, Fault> {
             format!("is {}, not true or false", other.type_name()),
             format!("write {key} = true or {key} = false, without quotes"),
         ),
-    }
-}
-
-fn as_duration(text: &str) -> Result<Duration, Fault> {
-    const FIX: &str = r#"write, for example, "30s", "5m", "24h" or "90d""#;
-    match humantime::parse_duration(text) {
-        Ok(duration) if duration <= MAX_DURATION => Ok(duration),
-        Ok(_) => fault(format!("is longer than ten years ({})", quoted(text)), FIX),
-        Err(_) => fault(format!("is not a duration ({})", quoted(text)), FIX),
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
-use super::report::Fault;
+use super::report::fault;
 use super::section::Section;
-use super::values::{base_url, unique_name, webhook_url};
+use super::values::{base_url, duration, unique_name, webhook_url};
 use crate::alerting::TeamName;
 use signl4::WebhookUrl;
 
@@ -40,26 +40,24 @@ pub(super) fn read(mut section: Section<'_>, team_names: &mut Vec<String>) -> Op
     let webhook_url = webhook(&mut section);
     let mut teams = BTreeMap::new();
     for mut team in section.tables("team").unwrap_or_default() {
-        team.require(&["name"], "name", r#""network""#);
+        team.require(&["name"], r#""network""#);
         let name = team.checked("name", |name| unique_name("team", name, team_names));
         let webhook = webhook(&mut team);
         teams.extend(name.zip(webhook));
     }
-    let api_key = section.secret("api_key", "api_key_file").map(|key| key.value);
+    let api_key = section.secret("api_key", "api_key_file", Ok);
     let api_url = api_url(&mut section);
-    let retry_for = section.duration("retry_for");
-    if let Some(setting) = retry_for.as_ref().filter(|setting| setting.value.is_zero()) {
-        section.report.note(&setting.location, Fault::new("is zero", r#"write, for example, "24h""#));
-    }
-    let retry_for = retry_for.map_or(Duration::from_hours(24), |setting| setting.value);
-    Some(Signl4 { webhook_url: webhook_url?, teams, api_key, api_url: api_url?, retry_for })
+    let retry_for = section.checked_or("retry_for", "24h", |text| match duration(text)? {
+        Duration::ZERO => fault("is zero", r#"write, for example, "24h""#),
+        retry_for => Ok(retry_for),
+    });
+    Some(Signl4 { webhook_url: webhook_url?, teams, api_key, api_url: api_url?, retry_for: retry_for? })
 }
 
 fn webhook(section: &mut Section<'_>) -> Option<WebhookUrl> {
     let example = r#""https://connect.signl4.com/webhook/{team-secret}""#;
-    section.require(&["webhook_url", "webhook_url_file"], "webhook_url", example);
-    let secret = section.secret("webhook_url", "webhook_url_file")?;
-    section.report.accept(&secret.location, webhook_url(&secret.value))
+    section.require(&["webhook_url", "webhook_url_file"], example);
+    section.secret("webhook_url", "webhook_url_file", |secret| webhook_url(&secret))
 }
 
 fn api_url(section: &mut Section<'_>) -> Option<Url> {

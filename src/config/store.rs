@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 
-use super::report::Fault;
+use super::report::{Fault, fault};
 use super::section::Section;
+use super::values::duration;
 use crate::store::{StoreUrl, StoreUrlError};
 
 /// `[store]`
@@ -21,17 +22,17 @@ const DEFAULT_FILE: &str = "signl4-rocketchat.db";
 
 /// `at_least` is how far back the bot may read: a message forgotten sooner would alert again.
 pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Store {
-    let url = section.secret("url", "url_file");
-    let url =
-        url.and_then(|url| section.report.accept(&url.location, database_url(url.value.expose_secret())));
-    let keep = section.duration("keep");
-    if let Some(keep) = keep.as_ref().filter(|keep| keep.value < at_least) {
-        let why = "is shorter than rocketchat.catch_up or signl4.retry_for: the bot would forget what it still works on";
-        section.report.note(&keep.location, Fault::new(why, r#"write for example "90d""#));
-    }
+    let url = section.secret("url", "url_file", |url| database_url(url.expose_secret()));
+    let keep = section.checked("keep", |text| match duration(text)? {
+        keep if keep < at_least => fault(
+            "is shorter than rocketchat.catch_up or signl4.retry_for: the bot would forget what it still works on",
+            r#"write for example "90d""#,
+        ),
+        keep => Ok(keep),
+    });
     Store {
         url: url.unwrap_or_else(|| StoreUrl::sqlite(DEFAULT_FILE)),
-        keep: keep.map_or(Duration::from_hours(90 * 24), |keep| keep.value),
+        keep: keep.unwrap_or(Duration::from_hours(90 * 24)),
     }
 }
 

@@ -1,11 +1,9 @@
 //! `[[trigger]]`: which messages raise an alert.
 
-use std::time::Duration;
-
 use super::report::{Fault, closest, fault, quoted};
-use super::section::{Section, Setting};
+use super::section::{Section, Text};
 use super::source::parse_file;
-use super::values::{compile, one_of, unique_name};
+use super::values::{compile, duration, one_of, unique_name};
 use crate::alerting::{
     DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, RoomPatternError, TeamName, Trigger, TriggerSet,
     UserPattern, is_location,
@@ -35,12 +33,12 @@ pub(super) fn read(root: &mut Section<'_>, team_names: &[String]) -> Option<Trig
 }
 
 fn read_trigger(mut section: Section<'_>, names: &mut Vec<String>, team_names: &[String]) -> Option<Trigger> {
-    section.require(&["name"], "name", r#""pumps""#);
+    section.require(&["name"], r#""pumps""#);
     let name = section.checked("name", |name| unique_name("trigger", name, names));
     let patterns = patterns(&mut section);
     let unless = section.text("unless").and_then(|text| section.report.accept(&text.location, unless(&text)));
     let event = event(&mut section, patterns.as_deref());
-    let cooldown = section.duration("cooldown");
+    let cooldown = section.checked_or("cooldown", "0s", duration);
     Some(Trigger {
         unless,
         team: section.checked("team", |name| team(name, team_names)).unwrap_or_default(),
@@ -51,9 +49,9 @@ fn read_trigger(mut section: Section<'_>, names: &mut Vec<String>, team_names: &
         threads: section.flag("threads").unwrap_or(true),
         run_on_edits: section.flag("run_on_edits").unwrap_or(true),
         page_deleted: section.flag("page_deleted").unwrap_or(false),
-        cooldown: cooldown.map_or(Duration::ZERO, |cooldown| cooldown.value),
         continue_matching: section.flag("continue").unwrap_or(false),
         // Last, after every key was read.
+        cooldown: cooldown?,
         name: name?,
         patterns: patterns?,
         event: event?,
@@ -74,15 +72,11 @@ fn team(name: &str, team_names: &[String]) -> Result<TeamName, Fault> {
 /// `words`, `pattern` and `patterns`; `None` if any of them is invalid.
 fn patterns(section: &mut Section<'_>) -> Option<Vec<Pattern>> {
     let before = section.report.count();
-    section.require(&["words", "pattern", "patterns"], "words", r#"["SIGNL4"]"#);
-    let location = section.location("words");
-    let mut texts: Vec<Setting<String>> = section.text("pattern").into_iter().collect();
-    texts.extend(section.list("patterns").into_iter().flat_map(|list| list.value));
-    let words = section.list("words").map(|list| list.value).unwrap_or_default();
-    let report = section.report;
-    let mut compiled: Vec<Pattern> =
-        texts.iter().filter_map(|text| report.accept(&text.location, pattern(text))).collect();
-    compiled.extend(words.iter().filter_map(|text| report.accept(&text.location, word(text))));
+    section.require(&["words", "pattern", "patterns"], r#"["SIGNL4"]"#);
+    let (report, location) = (section.report, section.location("words"));
+    let one = section.text("pattern").and_then(|text| report.accept(&text.location, pattern(&text)));
+    let lists = [section.list("patterns", pattern), section.list("words", word)];
+    let compiled: Vec<Pattern> = one.into_iter().chain(lists.into_iter().flatten().flatten()).collect();
     if compiled.is_empty() && report.count() == before {
         report.note(&location, Fault::new("is empty", "write at least one trigger word"));
     }
@@ -90,7 +84,7 @@ fn patterns(section: &mut Section<'_>) -> Option<Vec<Pattern>> {
 }
 
 /// A trigger word.
-fn word(text: &Setting<String>) -> Result<Pattern, Fault> {
+fn word(text: &Text) -> Result<Pattern, Fault> {
     let word = text.value.trim();
     if word.is_empty() {
         return fault("is empty", r#"write words such as ["SIGNL4"]"#);
@@ -110,7 +104,7 @@ fn word(text: &Setting<String>) -> Result<Pattern, Fault> {
 }
 
 /// A regular expression that fires a trigger.
-fn pattern(text: &Setting<String>) -> Result<Pattern, Fault> {
+fn pattern(text: &Text) -> Result<Pattern, Fault> {
     let pattern = expression(text, "would match every message", "write '.*' to match every message")?;
     let taken = pattern.groups().find(|group| EventTemplates::is_taken(group)).map(str::to_owned);
     match taken {
@@ -122,12 +116,12 @@ fn pattern(text: &Setting<String>) -> Result<Pattern, Fault> {
     }
 }
 
-fn unless(text: &Setting<String>) -> Result<Pattern, Fault> {
+fn unless(text: &Text) -> Result<Pattern, Fault> {
     expression(text, "would exclude every message", "leave the key out to exclude no message")
 }
 
 /// A plausible regular expression. Rejects expressions that compile but would never match what their author expects.
-fn expression(text: &Setting<String>, if_empty: &str, empty_fix: &str) -> Result<Pattern, Fault> {
+fn expression(text: &Text, if_empty: &str, empty_fix: &str) -> Result<Pattern, Fault> {
     const FIX: &str = r"correct it, or test it at https://regex101.com (flavour Rust); write it in single quotes, as '\bpump\b'";
     const UNLESS: &str = r"describe in the key unless what must not match, as in unless = '\bRESOLVED\b'";
     let source = text.value.as_str();
@@ -165,7 +159,7 @@ fn between_slashes(text: &str) -> Option<(&str, &str)> {
 }
 
 /// Docker's environment files keep quotes, so the message would have to contain them too.
-fn refuse_quotes(text: &Setting<String>) -> Result<(), Fault> {
+fn refuse_quotes(text: &Text) -> Result<(), Fault> {
     let value = text.value.trim();
     let is_in = |quote| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
     if text.location.is_env() && (is_in('"') || is_in('\'')) {
@@ -190,14 +184,13 @@ fn reason(error: &regex::Error) -> String {
 }
 
 fn rooms(section: &mut Section<'_>) -> Vec<RoomPattern> {
-    let Some(list) = section.list("rooms") else { return vec![RoomPattern::Any] };
-    let report = section.report;
-    if list.value.is_empty() {
+    let location = section.location("rooms");
+    let rooms = section.list("rooms", |room| room_pattern(&room.value));
+    if rooms.as_ref().is_some_and(Vec::is_empty) {
         let fix = r##"write rooms = ["*"] or ["#ops"]"##;
-        report.note(&list.location, Fault::new("is empty, so it watches nothing", fix));
+        section.report.note(&location, Fault::new("is empty, so it watches nothing", fix));
     }
-    let room = |room: &Setting<String>| report.accept(&room.location, room_pattern(&room.value));
-    list.value.iter().filter_map(room).collect()
+    rooms.unwrap_or_else(|| vec![RoomPattern::Any])
 }
 
 pub(crate) fn room_pattern(text: &str) -> Result<RoomPattern, Fault> {
@@ -212,12 +205,8 @@ pub(crate) fn room_pattern(text: &str) -> Result<RoomPattern, Fault> {
 
 fn users(section: &mut Section<'_>, key: &'static str) -> Vec<UserPattern> {
     const FIX: &str = r#"write usernames, as in ["anna", "id:rocketcat", "name:Anna Berg"]"#;
-    let report = section.report;
-    let user = |user: Setting<String>| {
-        let pattern = UserPattern::parse(&user.value).ok_or_else(|| Fault::new("names nobody", FIX));
-        report.accept(&user.location, pattern)
-    };
-    section.list(key).into_iter().flat_map(|list| list.value).filter_map(user).collect()
+    let user = |user: &Text| UserPattern::parse(&user.value).ok_or_else(|| Fault::new("names nobody", FIX));
+    section.list(key, user).unwrap_or_default()
 }
 
 /// The event's templates. Without valid patterns the names of their groups are unknown, and no template is validated.
@@ -228,16 +217,13 @@ fn event(section: &mut Section<'_>, patterns: Option<&[Pattern]>) -> Option<Even
     let title = section.checked_or("title", DEFAULT_TITLE, template).flatten();
     let message = section.checked_or("message", "{{ text }}", template).flatten();
     let external_id = section.checked_or("external_id", "{{ room.id }}", template).flatten();
-    let field = |(name, text): (String, Setting<String>)| {
-        let template = field_name(&name).and_then(|()| template(&text.value));
-        Some((name, section.report.accept(&text.location, template)??))
-    };
+    let fields = section.free_table("fields", |name, text| field_name(name).and_then(|()| template(text)));
     Some(EventTemplates {
         service: section.checked("service", template).flatten(),
         location: section.checked("location", |text| template(location(text)?)).flatten(),
         alerting_scenario: section.checked("alerting_scenario", one_of),
         filtering: section.flag("filtering"),
-        fields: section.free_table("fields").into_iter().filter_map(field).collect(),
+        fields: fields.into_iter().filter_map(|(name, template)| Some((name, template?))).collect(),
         // Last, after every key was read.
         title: title?,
         message: message?,

@@ -3,19 +3,22 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use strum::VariantNames;
 use url::Url;
 
 use super::report::{Fault, closest, fault, quoted};
-use super::section::{Section, Setting};
+use super::section::Section;
 use super::source::read_bounded;
 use crate::alerting::{CompileError, Template, Vocabulary};
 use signl4::WebhookUrl;
 
 /// Maximum size of a secret file in bytes. Real secrets have a few hundred at most.
 const MAX_SECRET_FILE: u64 = 64 << 10;
+/// The longest duration, about ten years: a longer one is a typing error.
+const MAX_DURATION: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 
 /// The text without what copying and saving add around it: spaces, line ends, byte order marks. Quotes around it are
 /// an error, because an environment file keeps them while a shell or TOML removes them. The inside is not changed.
@@ -88,14 +91,25 @@ pub(super) fn socket_address(text: &str, fix: &str) -> Result<SocketAddr, Fault>
     text.parse().map_err(|_| Fault::new(format!("is not an IP address with a port ({})", quoted(text)), fix))
 }
 
+/// A duration with its unit.
+pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
+    const FIX: &str = r#"write, for example, "30s", "5m", "24h" or "90d""#;
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration <= MAX_DURATION => Ok(duration),
+        Ok(_) => fault(format!("is longer than ten years ({})", quoted(text)), FIX),
+        Err(_) => fault(format!("is not a duration ({})", quoted(text)), FIX),
+    }
+}
+
 impl Section<'_> {
-    /// A secret: `key`, or the content of the file that `file_key` (`<key>_file`) names. The environment overrides the
-    /// file, even if the two use different keys.
-    pub(super) fn secret(
+    /// A secret that passes a check: `key`, or the content of the file that `file_key` (`<key>_file`) names. The environment
+    /// overrides the file, even if the two use different keys.
+    pub(super) fn secret<T>(
         &mut self,
         key: &'static str,
         file_key: &'static str,
-    ) -> Option<Setting<SecretString>> {
+        check: impl FnOnce(SecretString) -> Result<T, Fault>,
+    ) -> Option<T> {
         let (inline, path) = (self.text(key), self.text(file_key));
         if let (Some(inline), Some(path)) = (&inline, &path)
             && inline.location.is_env() == path.location.is_env()
@@ -104,33 +118,32 @@ impl Section<'_> {
             self.report.note(&path.location, Fault::new(why, "keep one of the two"));
             return None;
         }
-        let (text, location) = match (inline, path) {
+        let (secret, location) = match (inline, path) {
             (Some(inline), path) if path.is_none() || inline.location.is_env() => {
                 if !inline.location.is_env() {
                     self.report.note_secret_file(None);
                 }
-                (inline.value, inline.location)
+                (secret(&inline.value), inline.location)
             }
             (_, path) => {
                 let path = path?;
                 self.report.note_secret_file(Some(&path.value));
-                (self.report.accept(&path.location, read_secret(&path.value))?, path.location)
+                (secret_of_file(Path::new(&path.value)), path.location)
             }
         };
-        let value = self.report.accept(&location, secret(&text))?;
-        Some(Setting { value, location })
+        self.report.accept(&location, secret.and_then(check))
     }
 }
 
-/// Reads a secret file.
-fn read_secret(path: &str) -> Result<String, Fault> {
-    let why = match read_bounded(Path::new(path), MAX_SECRET_FILE).map(String::from_utf8) {
-        Ok(Ok(text)) => return Ok(text),
+/// A secret from a file.
+pub(crate) fn secret_of_file(path: &Path) -> Result<SecretString, Fault> {
+    let why = match read_bounded(path, MAX_SECRET_FILE).map(String::from_utf8) {
+        Ok(Ok(text)) => return secret(&text),
         Ok(Err(_)) => "which is not UTF-8 text".to_owned(),
         Err(error) => format!("which cannot be read ({error})"),
     };
     let fix = "name a file that contains only the secret and is readable by the bot's user";
-    fault(format!("names {}, {why}", display(path)), fix)
+    fault(format!("names {}, {why}", display(&path.to_string_lossy())), fix)
 }
 
 /// The path for display. A text that does not look like a path may be the secret itself under the wrong key.
@@ -169,11 +182,6 @@ pub(super) fn url_safe(secret: SecretString) -> Result<SecretString, Fault> {
             "create one, for example with: openssl rand -hex 24",
         ),
     }
-}
-
-/// A secret from a file.
-pub(crate) fn secret_of_file(path: &Path) -> Result<SecretString, Fault> {
-    read_secret(&path.to_string_lossy()).and_then(|text| secret(&text))
 }
 
 /// A template that uses only the names of its vocabulary.
