@@ -28,7 +28,7 @@ use crate::config::Config;
 pub(crate) use machine::webhook_base;
 pub use print::{Look, print};
 pub use public_url::PublicUrl;
-pub use report::{Finding, Grade, Remark, Report, RoomFinding, Section, json};
+pub use report::{Finding, Grade, Remark, Report, Section, TriggerRooms, json};
 pub(crate) use server::is_loopback;
 pub(crate) use trial::{Clients, Session};
 

@@ -4,7 +4,7 @@ use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
 
 use crate::count;
 
-use super::report::{Finding, Grade, Remark, Report, RoomFinding};
+use super::report::{Finding, Grade, Remark, Report, TriggerRooms};
 
 /// The width without a terminal, in columns.
 const DEFAULT_WIDTH: u16 = 100;
@@ -60,18 +60,19 @@ impl Look {
         self.table(&[(2, 1), (0, 0), (0, 1), (0, 0)], rows)
     }
 
-    fn rooms(self, rooms_found: &[RoomFinding]) -> String {
+    fn rooms(self, triggers: &[TriggerRooms]) -> String {
         let head = ["", "TRIGGER", "PAGES", "ROOMS", "", ""];
-        let head = head.map(|title| Cell::new(title).add_attribute(Attribute::Dim)).to_vec();
-        let mut before: Option<&RoomFinding> = None;
-        let body = rooms_found.iter().flat_map(|room| {
+        let mut table = vec![head.map(|title| Cell::new(title).add_attribute(Attribute::Dim)).to_vec()];
+        for TriggerRooms { trigger, team, findings } in triggers {
             // A trigger is named once, above all its rooms.
-            let again = before.replace(room).is_some_and(|before| before.trigger == room.trigger);
-            let (trigger, team) = if again { ("", "") } else { (room.trigger.as_str(), room.team.as_str()) };
-            let part = if room.is_part { PART } else { "" };
-            rows(vec![text(trigger), text(team), text(&format!("{part}{}", room.rooms))], &room.remark)
-        });
-        self.table(&[(2, 1), (0, 2), (0, 2), (0, 0), (0, 1), (0, 0)], std::iter::once(head).chain(body))
+            let names = std::iter::once([trigger.as_str(), team]).chain(std::iter::repeat(["", ""]));
+            for (Finding { subject, is_part, remark }, [trigger, team]) in findings.iter().zip(names) {
+                let part = if *is_part { PART } else { "" };
+                table
+                    .extend(rows(vec![text(trigger), text(team), text(&format!("{part}{subject}"))], remark));
+            }
+        }
+        self.table(&[(2, 1), (0, 2), (0, 2), (0, 0), (0, 1), (0, 0)], table)
     }
 }
 

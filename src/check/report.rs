@@ -61,8 +61,10 @@ impl Remark {
 /// A subject that was probed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is, in a word or two.
+    /// What it is, in a word or two; or an entry of a trigger's `rooms` as it was understood, or one of its rooms.
     pub subject: String,
+    /// Whether it is one of the rooms that the entry above matches.
+    pub is_part: bool,
     /// What was found.
     pub remark: Remark,
 }
@@ -70,7 +72,7 @@ pub struct Finding {
 impl Finding {
     /// A remark on a subject.
     pub fn new(subject: impl Into<String>, remark: Remark) -> Self {
-        Self { subject: subject.into(), remark }
+        Self { subject: subject.into(), is_part: false, remark }
     }
 }
 
@@ -83,19 +85,15 @@ pub struct Section {
     pub findings: Vec<Finding>,
 }
 
-/// What was found about one entry of a trigger's `rooms`.
+/// What was found about a trigger's `rooms`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomFinding {
+pub struct TriggerRooms {
     /// The trigger.
     pub trigger: String,
     /// The team it pages.
     pub team: String,
-    /// The entry as it was understood, or one of its rooms.
-    pub rooms: String,
-    /// Whether it is one of the rooms that the entry above matches.
-    pub is_part: bool,
-    /// What was found.
-    pub remark: Remark,
+    /// The findings, entry by entry.
+    pub findings: Vec<Finding>,
 }
 
 /// Everything that was found.
@@ -104,7 +102,7 @@ pub struct Report {
     /// Everything but the rooms.
     pub sections: Vec<Section>,
     /// The rooms of the triggers; `None` if they could not be probed.
-    pub rooms: Option<Vec<RoomFinding>>,
+    pub rooms: Option<Vec<TriggerRooms>>,
     /// The URL that SIGNL4 has to call, without its secret.
     pub webhook: String,
 }
@@ -112,9 +110,9 @@ pub struct Report {
 impl Report {
     /// How many remarks have this grade.
     pub fn count(&self, grade: Grade) -> usize {
-        let found = self.sections.iter().flat_map(|section| &section.findings).map(|finding| &finding.remark);
-        let rooms = self.rooms.iter().flatten().map(|room| &room.remark);
-        found.chain(rooms).filter(|remark| remark.grade == grade).count()
+        let rooms = self.rooms.iter().flatten().flat_map(|trigger| &trigger.findings);
+        let findings = self.sections.iter().flat_map(|section| &section.findings).chain(rooms);
+        findings.filter(|finding| finding.remark.grade == grade).count()
     }
 
     /// Whether `run` would do what `bot.toml` asks for.
@@ -127,20 +125,22 @@ impl Report {
 /// (`fine`, `warning` or `problem`), `what` and `fix`; those of rooms also with `trigger` and `team`. A public contract:
 /// fields may be added, not changed or removed.
 pub fn json(report: &Report) -> Value {
-    let entry = |section: &str, subject: &str, remark: &Remark| {
+    let entry = |section: &str, Finding { subject, remark, .. }: &Finding| {
         let Remark { grade, text, fix } = remark;
         // `mend` is the former name of `fix`, kept for programs that read it.
         json!({ "section": section, "subject": subject, "state": grade, "what": text, "fix": fix, "mend": fix })
     };
-    let sections = report.sections.iter().flat_map(|section| {
-        section.findings.iter().map(move |finding| entry(section.title, &finding.subject, &finding.remark))
-    });
-    let rooms = report.rooms.iter().flatten().map(|room| {
-        let mut entry = entry("Triggers and rooms", &room.rooms, &room.remark);
-        entry["trigger"] = json!(room.trigger);
-        entry["team"] = json!(room.team);
-        entry
-    });
-    let findings: Vec<Value> = sections.chain(rooms).collect();
+    let mut findings = Vec::new();
+    for Section { title, findings: of_section } in &report.sections {
+        findings.extend(of_section.iter().map(|finding| entry(title, finding)));
+    }
+    for TriggerRooms { trigger, team, findings: of_trigger } in report.rooms.iter().flatten() {
+        for finding in of_trigger {
+            let mut entry = entry("Triggers and rooms", finding);
+            entry["trigger"] = json!(trigger);
+            entry["team"] = json!(team);
+            findings.push(entry);
+        }
+    }
     json!({ "works": report.works(), "webhook": report.webhook, "findings": findings })
 }

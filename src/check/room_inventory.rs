@@ -1,7 +1,7 @@
 //! Asks Rocket.Chat for the rooms that triggers may match: the bot's own, and if necessary public channels and single
 //! rooms.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -18,18 +18,18 @@ const MAX_PAGES: usize = 30;
 /// The longest rate limit to wait for. Rocket.Chat's own window is a minute.
 const MAX_WAIT: Duration = Duration::from_secs(65);
 
-/// A room that the bot is in.
-#[derive(Clone, Debug)]
-pub(super) struct JoinedRoom {
+/// A room that the account can see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SeenRoom {
     pub(super) info: RoomInfo,
-    /// The bot's roles in it.
-    pub(super) roles: Vec<String>,
+    /// The bot's roles in it; `None` if it is not a member.
+    pub(super) roles: Option<Vec<String>>,
 }
 
 /// The outcome of looking up a room that the bot is not in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Lookup {
-    Found(RoomInfo),
+    Found(Box<SeenRoom>),
     /// It exists, but the account is not allowed to see it.
     Hidden,
     /// It exists and is archived; nothing else is known.
@@ -42,13 +42,13 @@ pub(super) enum Lookup {
 /// The rooms as far as the account can see them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RoomInventory {
-    pub(super) joined: Vec<JoinedRoom>,
+    pub(super) joined: Vec<SeenRoom>,
     /// Public channels that the bot is not in; empty if they were not needed.
-    pub(super) channels: Vec<RoomInfo>,
+    pub(super) channels: Vec<SeenRoom>,
     /// Why `channels` may be incomplete.
     pub(super) channels_missing: Option<String>,
-    pub(super) by_name: BTreeMap<String, Lookup>,
-    pub(super) by_id: BTreeMap<RoomId, Lookup>,
+    /// The lookups, by the entry of `rooms` as displayed.
+    pub(super) looked_up: HashMap<String, Lookup>,
 }
 
 impl RoomInventory {
@@ -62,7 +62,7 @@ impl RoomInventory {
         mut named: NamedRooms,
     ) -> Result<Self, RestError> {
         let mut inventory = Self::joined(rest).await?;
-        for JoinedRoom { info, .. } in &mut inventory.joined {
+        for SeenRoom { info, .. } in &mut inventory.joined {
             info.room.former_names = remember_names(&mut named, triggers.room_names(), &info.room);
         }
         inventory.look_up(rest, triggers.room_patterns().map(|(_, pattern)| pattern)).await;
@@ -79,8 +79,8 @@ impl RoomInventory {
         let roles = subscriptions.into_iter().map(|subscription| (subscription.room.id, subscription.roles));
         let mut roles: HashMap<RoomId, Vec<String>> = roles.collect();
         let joined = rooms.rooms().map(|info| {
-            let roles = roles.remove(&info.room.id).unwrap_or_default();
-            JoinedRoom { info, roles }
+            let roles = Some(roles.remove(&info.room.id).unwrap_or_default());
+            SeenRoom { info, roles }
         });
         Ok(Self { joined: joined.collect(), ..Self::default() })
     }
@@ -91,25 +91,17 @@ impl RoomInventory {
         let unfound = Unfound::among(patterns, rooms.iter());
         for id in &unfound.ids {
             let found = wait_for_rate_limit(|| rest.room_by_id(id)).await;
-            self.by_id.insert((*id).clone(), Lookup::of(found));
+            self.looked_up.insert(RoomPattern::Id((*id).clone()).to_string(), Lookup::of(found));
         }
+        let mut needs_channels = unfound.channels;
         for name in &unfound.names {
-            let found = wait_for_rate_limit(|| rest.room_by_name(name)).await;
-            self.by_name.insert((*name).to_owned(), Lookup::of(found));
+            let found = Lookup::of(wait_for_rate_limit(|| rest.room_by_name(name)).await);
+            // Similar names are proposed for a missing one, and another room may be shown under the name.
+            needs_channels |= matches!(found, Lookup::Missing | Lookup::Hidden);
+            self.looked_up.insert(RoomPattern::Name((*name).to_owned()).to_string(), found);
         }
-        // Similar names are proposed for a missing one, and another room may be shown under the name.
-        let is_unseen = |found: &Lookup| matches!(found, Lookup::Missing | Lookup::Hidden);
-        if unfound.channels || self.by_name.values().any(is_unseen) {
+        if needs_channels {
             self.list_channels(rest).await;
-        }
-    }
-
-    /// The lookup of the one room that this entry names.
-    pub(super) fn lookup(&self, pattern: &RoomPattern) -> Option<&Lookup> {
-        match pattern {
-            RoomPattern::Name(name) => self.by_name.get(name),
-            RoomPattern::Id(id) => self.by_id.get(id),
-            RoomPattern::Any | RoomPattern::Glob(..) => None,
         }
     }
 
@@ -130,7 +122,8 @@ impl RoomInventory {
             offset += channels.len();
             let last = channels.is_empty() || offset >= total;
             let is_joined = |id: &RoomId| self.joined.iter().any(|joined| joined.info.room.id == *id);
-            let new: Vec<_> = channels.into_iter().filter(|info| !is_joined(&info.room.id)).collect();
+            let new = channels.into_iter().filter(|info| !is_joined(&info.room.id));
+            let new: Vec<_> = new.map(|info| SeenRoom { info, roles: None }).collect();
             self.channels.extend(new);
             if last {
                 return;
@@ -144,7 +137,7 @@ impl Lookup {
     /// Source of the codes: `rooms.info` and `findRoomByIdOrName` in Rocket.Chat's `app/api/server/v1/rooms.ts`.
     fn of(found: Result<RoomInfo, RestError>) -> Self {
         let (code, reason) = match found {
-            Ok(info) => return Self::Found(info),
+            Ok(info) => return Self::Found(Box::new(SeenRoom { info, roles: None })),
             Err(RestError::Rejected { code, reason, .. }) => (code.to_lowercase(), reason.to_lowercase()),
             Err(error) => return Self::Unknown(error.to_string()),
         };

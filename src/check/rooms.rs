@@ -3,8 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::report::{Grade, Remark, RoomFinding};
-use super::room_inventory::{JoinedRoom, Lookup, RoomInventory};
+use super::report::{Finding, Grade, Remark, TriggerRooms};
+use super::room_inventory::{Lookup, RoomInventory, SeenRoom};
 use crate::alerting::{RoomPattern, Trigger, TriggerSet, room_label};
 use crate::config::similar;
 use crate::count;
@@ -55,87 +55,71 @@ pub(super) struct RoomCheck<'a> {
     pub(super) auto_join: bool,
 }
 
-/// A room, and the bot's roles in it if it is a member.
-#[derive(Clone, Copy)]
-struct Candidate<'a> {
-    info: &'a RoomInfo,
-    roles: Option<&'a [String]>,
-}
-
 impl<'a> RoomCheck<'a> {
     /// The findings, trigger by trigger.
-    pub(super) fn check(&self, triggers: &TriggerSet) -> Vec<RoomFinding> {
+    pub(super) fn check(&self, triggers: &TriggerSet) -> Vec<TriggerRooms> {
         let mut reported = HashSet::new();
-        let entry = |(Trigger { name, team, .. }, pattern): (&Trigger, &RoomPattern)| {
-            self.entry(name, &team.to_string(), pattern, &mut reported)
+        let of_trigger = |Trigger { name, team, rooms, .. }: &Trigger| TriggerRooms {
+            trigger: name.clone(),
+            team: team.to_string(),
+            findings: self.entries(rooms, &mut reported),
         };
-        triggers.room_patterns().flat_map(entry).collect()
+        triggers.iter().map(of_trigger).collect()
     }
 
-    /// The findings of entries that no trigger has yet.
-    pub(super) fn check_entries(&self, patterns: &[RoomPattern]) -> Vec<RoomFinding> {
-        let mut reported = HashSet::new();
-        patterns.iter().flat_map(|pattern| self.entry("", "", pattern, &mut reported)).collect()
-    }
-
-    fn entry(
+    /// The findings of these entries. `reported` has the rooms that need no further mention below an entry.
+    pub(super) fn entries(
         &self,
-        trigger: &str,
-        team: &str,
-        pattern: &RoomPattern,
+        patterns: &[RoomPattern],
         reported: &mut HashSet<&'a RoomId>,
-    ) -> Vec<RoomFinding> {
-        let finding = |remark| RoomFinding {
-            trigger: trigger.to_owned(),
-            team: team.to_owned(),
-            rooms: pattern.to_string(),
-            is_part: false,
-            remark,
-        };
+    ) -> Vec<Finding> {
+        patterns.iter().flat_map(|pattern| self.entry(pattern, reported)).collect()
+    }
+
+    fn entry(&self, pattern: &RoomPattern, reported: &mut HashSet<&'a RoomId>) -> Vec<Finding> {
         let candidates = self.candidates(pattern);
-        match (pattern, &candidates[..]) {
-            (RoomPattern::Name(_) | RoomPattern::Id(_), []) => vec![finding(self.not_visible(pattern))],
-            (RoomPattern::Name(_) | RoomPattern::Id(_), [room]) => {
-                let remark = self.room(*room);
-                let text = match pattern {
-                    RoomPattern::Name(name) if is_former(name, &room.info.room) => {
-                        return vec![finding(renamed(&room.info.room, remark))];
-                    }
-                    RoomPattern::Id(_) => format!("{}: {}", room_label(&room.info.room), remark.text),
-                    _ => remark.text,
-                };
-                vec![finding(Remark { text, ..remark })]
+        let mut parts = Vec::new();
+        let remark = match (pattern, &candidates[..]) {
+            (RoomPattern::Name(_) | RoomPattern::Id(_), []) => self.not_visible(pattern),
+            (RoomPattern::Name(name), [room]) if is_former(name, &room.info.room) => {
+                renamed(&room.info.room, self.room(room))
+            }
+            (RoomPattern::Name(_), [room]) => self.room(room),
+            (RoomPattern::Id(_), [room]) => {
+                let remark = self.room(room);
+                Remark { text: format!("{}: {}", room_label(&room.info.room), remark.text), ..remark }
             }
             _ => {
-                let head = finding(self.summary(pattern, &candidates));
-                let part = |(rooms, remark)| RoomFinding { rooms, is_part: true, remark, ..head.clone() };
-                let parts: Vec<_> = self.parts(&candidates, reported).into_iter().map(part).collect();
-                std::iter::once(head).chain(parts).collect()
+                parts = self.parts(&candidates, reported);
+                self.summary(pattern, &candidates)
             }
-        }
+        };
+        parts.insert(0, Finding::new(pattern.to_string(), remark));
+        parts
     }
 
     /// The rooms that an entry matches, by the same rule as in the running bot.
-    fn candidates(&self, pattern: &RoomPattern) -> Vec<Candidate<'a>> {
-        let joined = self.inventory.joined.iter();
-        let joined =
-            joined.map(|JoinedRoom { info, roles }| Candidate { info, roles: Some(roles.as_slice()) });
-        let mut candidates: Vec<Candidate<'a>> =
-            joined.filter(|room| pattern.matches(&room.info.room, true)).collect();
-        if let Some(Lookup::Found(info)) = self.inventory.lookup(pattern) {
-            candidates.push(Candidate { info, roles: None });
+    fn candidates(&self, pattern: &RoomPattern) -> Vec<&'a SeenRoom> {
+        let joined = self.inventory.joined.iter().filter(|room| pattern.matches(&room.info.room, true));
+        let mut candidates: Vec<_> = joined.collect();
+        if let Some(Lookup::Found(room)) = self.lookup(pattern) {
+            candidates.push(room);
         } else {
             // The server only finds a room by the exact name in its address. The list has all names.
-            let channels = self.inventory.channels.iter().map(|info| Candidate { info, roles: None });
+            let channels = self.inventory.channels.iter();
             candidates.extend(channels.filter(|room| pattern.matches(&room.info.room, false)));
         }
         candidates
     }
 
+    fn lookup(&self, pattern: &RoomPattern) -> Option<&'a Lookup> {
+        self.inventory.looked_up.get(&pattern.to_string())
+    }
+
     /// An entry that names one room, which the bot cannot see.
     fn not_visible(&self, pattern: &RoomPattern) -> Remark {
         let invite = self.invite();
-        match self.inventory.lookup(pattern) {
+        match self.lookup(pattern) {
             Some(Lookup::Hidden) => {
                 Remark::problem("the bot is not in it, and is not allowed to see it", invite)
             }
@@ -156,13 +140,13 @@ impl<'a> RoomCheck<'a> {
 
     fn similar_names(&self, pattern: &RoomPattern) -> Vec<String> {
         let RoomPattern::Name(name) = pattern else { return Vec::new() };
-        let joined = self.inventory.joined.iter().map(|joined| &joined.info);
-        let names = joined.chain(&self.inventory.channels).flat_map(|info| info.room.names());
+        let seen = self.inventory.joined.iter().chain(&self.inventory.channels);
+        let names = seen.flat_map(|seen| seen.info.room.names());
         similar(name, names).into_iter().take(MAX_SIMILAR).map(|name| format!("#{name}")).collect()
     }
 
     /// An entry that may match many rooms: how many there are.
-    fn summary(&self, pattern: &RoomPattern, candidates: &[Candidate<'_>]) -> Remark {
+    fn summary(&self, pattern: &RoomPattern, candidates: &[&SeenRoom]) -> Remark {
         let missing =
             self.inventory.channels_missing.as_ref().filter(|_| matches!(pattern, RoomPattern::Glob(..)));
         if let Some(reason) = missing {
@@ -187,29 +171,24 @@ impl<'a> RoomCheck<'a> {
     }
 
     /// The rooms of an entry that have problems not reported yet. At most warnings: the entry works in the other rooms.
-    fn parts(
-        &self,
-        candidates: &[Candidate<'a>],
-        reported: &mut HashSet<&'a RoomId>,
-    ) -> Vec<(String, Remark)> {
+    fn parts(&self, candidates: &[&'a SeenRoom], reported: &mut HashSet<&'a RoomId>) -> Vec<Finding> {
+        let part = |subject, remark| Finding { subject, is_part: true, remark };
         let new = candidates.iter().filter(|room| reported.insert(&room.info.room.id));
-        let remarks = new.map(|room| (room_label(&room.info.room), self.room(*room).softened()));
-        let mut parts: Vec<_> = remarks.filter(|(_, remark)| remark.grade > Grade::Fine).collect();
-        parts.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let findings = new.map(|room| part(room_label(&room.info.room), self.room(room).softened()));
+        let mut parts: Vec<_> = findings.filter(|part| part.remark.grade > Grade::Fine).collect();
+        parts.sort_by(|one, other| one.subject.cmp(&other.subject));
         let more = parts.len().saturating_sub(MAX_PARTS);
         parts.truncate(MAX_PARTS);
         if more > 0 {
+            let text = format!("{} with problems", count(more as u64, "more room"));
             let fix = "fix those above, then run this check again";
-            parts.push((
-                "…".to_owned(),
-                Remark::warning(format!("{} with problems", count(more as u64, "more room")), fix),
-            ));
+            parts.push(part("…".to_owned(), Remark::warning(text, fix)));
         }
         parts
     }
 
-    fn room(&self, room: Candidate<'_>) -> Remark {
-        let Candidate { info, roles } = room;
+    fn room(&self, room: &SeenRoom) -> Remark {
+        let SeenRoom { info, roles } = room;
         if info.archived {
             return archived();
         }
@@ -265,7 +244,7 @@ impl<'a> RoomCheck<'a> {
     }
 
     /// Whether the bot can answer in a room.
-    fn may_post(&self, Candidate { info, roles }: Candidate<'_>) -> Result<&'static str, Remark> {
+    fn may_post(&self, SeenRoom { info, roles }: &SeenRoom) -> Result<&'static str, Remark> {
         let me = self.username;
         if info.muted.iter().any(|muted| muted == me) {
             return Err(Remark::problem(
@@ -277,7 +256,7 @@ impl<'a> RoomCheck<'a> {
             return Ok("may post");
         }
         let fix = format!("make @{me} a moderator of it");
-        match self.rights.may(POST_READONLY, roles.unwrap_or_default()) {
+        match self.rights.may(POST_READONLY, roles.as_deref().unwrap_or_default()) {
             Some(true) => Ok("may post, though it is read-only"),
             Some(false) => {
                 Err(Remark::problem("is read-only, and the bot may not post there, so it cannot reply", fix))

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::report::{Finding, Grade, Remark, RoomFinding};
+use super::report::{Finding, Grade, Remark, TriggerRooms};
 use super::room_inventory::{RoomInventory, wait_for_rate_limit};
 use super::rooms::{IMPERSONATE, NO_RATE_LIMIT, Rights, RoomCheck};
 use super::tls_problem::tls_remedy;
@@ -35,7 +35,7 @@ const ADMIN: &str = "admin";
 const AGAIN: &str = "run this check again; if it fails again, read Rocket.Chat's own log";
 
 /// The findings about Rocket.Chat, and about the rooms if these could be probed.
-pub(super) type Found = (Vec<Finding>, Option<Vec<RoomFinding>>);
+pub(super) type Found = (Vec<Finding>, Option<Vec<TriggerRooms>>);
 
 /// Probes everything on the server that can be probed without an effect, step by step; a failed step may prevent the next one.
 pub(super) async fn probe(config: &Config, clients: &Clients) -> Found {

@@ -1,14 +1,14 @@
 //! The clients of both services, and single probes for `init`, which has no configuration yet.
 
+use std::collections::HashSet;
 use std::mem::take;
 use std::sync::Arc;
 
 use super::report::{Finding, Grade};
-use super::room_inventory::RoomInventory;
+use super::room_inventory::{RoomInventory, SeenRoom};
 use super::server::{self, Login};
 use super::teams;
 use crate::alerting::{RoomPattern, room_label};
-use rocketchat::rest::RoomInfo;
 use rocketchat::{Account, Connector, Credentials, RoomKind, ServerUrl, UserId};
 use signl4::{WebhookClient, WebhookUrl};
 
@@ -81,14 +81,13 @@ impl Session {
     /// The labels of the rooms that the bot is in, without direct messages, and of the public channels that it can join, in
     /// alphabetical order.
     pub(crate) fn rooms_in_sight(&self) -> (Vec<String>, Vec<String>) {
-        let joined = self.rooms.joined.iter().map(|joined| &joined.info);
-        (labels(joined), labels(self.rooms.channels.iter()))
+        (labels(&self.rooms.joined), labels(&self.rooms.channels))
     }
 
     /// Whether one of the visible rooms matches.
     pub(crate) fn sees(&self, pattern: &RoomPattern) -> bool {
-        self.rooms.joined.iter().any(|joined| pattern.matches(&joined.info.room, true))
-            || self.rooms.channels.iter().any(|info| pattern.matches(&info.room, false))
+        let mut seen = self.rooms.joined.iter().chain(&self.rooms.channels);
+        seen.any(|room| pattern.matches(&room.info.room, room.roles.is_some()))
     }
 
     /// What these entries of a trigger's rooms match now, as `check` reports it, and whether each matches a room that can be
@@ -107,9 +106,9 @@ impl Session {
             Err(_) => {}
         }
         rooms.look_up(&self.login.rest, patterns.iter()).await;
-        let found = self.login.room_check(rooms, true).check_entries(patterns);
-        let matched = found.iter().all(|room| room.is_part || room.remark.grade == Grade::Fine);
-        (found.into_iter().map(|room| Finding::new(room.rooms, room.remark)).collect(), matched)
+        let found = self.login.room_check(rooms, true).entries(patterns, &mut HashSet::new());
+        let matched = found.iter().all(|finding| finding.is_part || finding.remark.grade == Grade::Fine);
+        (found, matched)
     }
 
     /// Logs out if a password was used.
@@ -118,7 +117,8 @@ impl Session {
     }
 }
 
-fn labels<'a>(rooms: impl Iterator<Item = &'a RoomInfo>) -> Vec<String> {
+fn labels(rooms: &[SeenRoom]) -> Vec<String> {
+    let rooms = rooms.iter().map(|room| &room.info);
     let named = rooms.filter(|info| !info.archived && info.room.kind != RoomKind::Direct);
     let mut labels: Vec<String> = named.map(|info| room_label(&info.room)).collect();
     labels.sort_by_cached_key(|label| label.to_lowercase());

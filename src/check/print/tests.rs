@@ -65,8 +65,8 @@ SIGNL4's outbound webhook
 bot.toml asks for.
 "#;
 
-fn room(trigger: &str, team: &str, rooms: &str, is_part: bool, remark: Remark) -> RoomFinding {
-    RoomFinding { trigger: trigger.into(), team: team.into(), rooms: rooms.into(), is_part, remark }
+fn rooms(trigger: &str, team: &str, findings: Vec<Finding>) -> TriggerRooms {
+    TriggerRooms { trigger: trigger.into(), team: team.into(), findings }
 }
 
 fn report() -> Report {
@@ -91,30 +91,34 @@ fn report() -> Report {
             },
         ],
         rooms: Some(vec![
-            room("pumps", "[signl4]", "#general", false, Remark::fine("the bot is in it and may post")),
-            room(
+            rooms(
                 "pumps",
                 "[signl4]",
-                "#pumsp",
-                false,
-                Remark::problem(
-                    "there is no such room",
-                    "did you mean #pumps? If it is private, type /invite @pager in it",
-                ),
+                vec![
+                    Finding::new("#general", Remark::fine("the bot is in it and may post")),
+                    Finding::new(
+                        "#pumsp",
+                        Remark::problem(
+                            "there is no such room",
+                            "did you mean #pumps? If it is private, type /invite @pager in it",
+                        ),
+                    ),
+                ],
             ),
-            room(
+            rooms(
                 "the network",
                 "network",
-                "#net-*",
-                false,
-                Remark::fine("3 rooms, 1 of which the bot will join"),
-            ),
-            room(
-                "the network",
-                "network",
-                "#net-old",
-                true,
-                Remark::warning("is archived: nobody can post there", "unarchive it, or take it out"),
+                vec![
+                    Finding::new("#net-*", Remark::fine("3 rooms, 1 of which the bot will join")),
+                    Finding {
+                        subject: "#net-old".into(),
+                        is_part: true,
+                        remark: Remark::warning(
+                            "is archived: nobody can post there",
+                            "unarchive it, or take it out",
+                        ),
+                    },
+                ],
             ),
         ]),
         webhook: "http://<this machine>:8080/signl4/<listener.secret>".into(),
@@ -156,8 +160,8 @@ fn the_last_line_says_whether_the_bot_can_run() {
         "1 problem, 2 warnings: the bot would not do everything that bot.toml asks for."
     );
     assert!(!report.works());
-    for room in report.rooms.iter_mut().flatten() {
-        room.remark = room.remark.clone().softened();
+    for finding in report.rooms.iter_mut().flatten().flat_map(|trigger| &mut trigger.findings) {
+        finding.remark = finding.remark.clone().softened();
     }
     assert_eq!(last(&report), "3 warnings; the bot can run.");
     assert!(report.works());
@@ -191,7 +195,8 @@ fn no_line_is_wider_than_the_terminal_however_long_the_cells() {
     let name = "a-room-with-a-name-that-is-far-too-long-for-any-table-of-this-world";
     for width in [60, 80, 100, 120] {
         let mut report = report();
-        report.rooms = Some(vec![room(name, name, name, true, Remark::problem(&*long, &*long))]);
+        let part = Finding { subject: name.into(), is_part: true, remark: Remark::problem(&*long, &*long) };
+        report.rooms = Some(vec![rooms(name, name, vec![part])]);
         for line in print(&report, Look { width, colour: false }).lines() {
             assert!(line.chars().count() <= width.into(), "{width}: {line}");
         }

@@ -28,8 +28,8 @@ fn room(name: &str, more: Value) -> RoomInfo {
     RoomInfo::from_document(&document).unwrap()
 }
 
-fn joined(name: &str, more: Value) -> JoinedRoom {
-    JoinedRoom { info: room(name, more), roles: vec![] }
+fn joined(name: &str, more: Value) -> SeenRoom {
+    SeenRoom { info: room(name, more), roles: Some(vec![]) }
 }
 
 fn rights(roles: &[&str], permissions: &[(&str, &[&str])]) -> Rights {
@@ -38,8 +38,9 @@ fn rights(roles: &[&str], permissions: &[(&str, &[&str])]) -> Rights {
     Rights { roles: owned(roles), holders: Some(holders) }
 }
 
-fn findings(inventory: &RoomInventory, rights: &Rights, rooms: &[&str]) -> Vec<RoomFinding> {
-    RoomCheck { inventory, rights, username: "signl4.bot", auto_join: true }.check(&triggers(rooms))
+fn findings(inventory: &RoomInventory, rights: &Rights, rooms: &[&str]) -> Vec<Finding> {
+    let check = RoomCheck { inventory, rights, username: "signl4.bot", auto_join: true };
+    check.check(&triggers(rooms)).remove(0).findings
 }
 
 /// The one finding of one entry.
@@ -81,7 +82,7 @@ fn in_a_read_only_room_it_depends_on_the_bots_permissions() {
     let read_only = |roles: &[&str], more: Value| {
         let mut room = joined("news", json!({ "ro": true }));
         room.info.unmuted = RoomInfo::from_document(&json!({ "_id": "x", "unmuted": more })).unwrap().unmuted;
-        room.roles = roles.iter().map(|role| (*role).to_owned()).collect();
+        room.roles = Some(roles.iter().map(|role| (*role).to_owned()).collect());
         RoomInventory { joined: vec![room], ..RoomInventory::default() }
     };
     let bot = rights(&["bot"], &[owners]);
@@ -111,9 +112,9 @@ fn a_bot_without_permission_to_read_receives_nothing_even_as_a_member() {
 #[test]
 fn a_channel_with_a_join_code_needs_a_permission() {
     let closed = room("closed", json!({ "joinCodeRequired": true }));
-    let found = Lookup::Found(closed);
+    let found = Lookup::Found(Box::new(SeenRoom { info: closed, roles: None }));
     let inventory =
-        RoomInventory { by_name: [("closed".to_owned(), found)].into(), ..RoomInventory::default() };
+        RoomInventory { looked_up: [("#closed".to_owned(), found)].into(), ..RoomInventory::default() };
     let user = rights(&["user"], &[(JOIN_WITHOUT_CODE, &["bot"])]);
     assert_is(&only(&inventory, &user, "closed"), Grade::Problem, &["join code", "/invite @signl4.bot"]);
     let bot = rights(&["bot"], &[(JOIN_WITHOUT_CODE, &["bot"])]);
@@ -123,7 +124,7 @@ fn a_channel_with_a_join_code_needs_a_permission() {
 #[test]
 fn a_failed_lookup_does_not_mean_that_the_room_is_missing() {
     let inventory = RoomInventory {
-        by_name: [("ops".to_owned(), Lookup::Unknown("HTTP 502".into()))].into(),
+        looked_up: [("#ops".to_owned(), Lookup::Unknown("HTTP 502".into()))].into(),
         ..RoomInventory::default()
     };
     assert_is(&only(&inventory, &Rights::default(), "ops"), Grade::Problem, &["HTTP 502", "again"]);
@@ -133,8 +134,8 @@ fn a_failed_lookup_does_not_mean_that_the_room_is_missing() {
 fn similar_names_are_proposed_the_most_similar_first() {
     let inventory = RoomInventory {
         joined: vec![joined("pumps-night", json!({})), joined("general", json!({}))],
-        channels: vec![room("pumps", json!({}))],
-        by_name: [("pumsp".to_owned(), Lookup::Missing)].into(),
+        channels: vec![SeenRoom { info: room("pumps", json!({})), roles: None }],
+        looked_up: [("#pumsp".to_owned(), Lookup::Missing)].into(),
         ..RoomInventory::default()
     };
     let remark = only(&inventory, &Rights::default(), "#pumsp");
@@ -152,7 +153,8 @@ fn a_problem_in_one_of_many_rooms_is_reported_once_and_as_a_warning() {
         ..RoomInventory::default()
     };
     let found = findings(&inventory, &Rights::default(), &["ops-*", "*", "#ops-2"]);
-    let shown: Vec<_> = found.iter().map(|row| (row.rooms.as_str(), row.is_part, row.remark.grade)).collect();
+    let shown: Vec<_> =
+        found.iter().map(|row| (row.subject.as_str(), row.is_part, row.remark.grade)).collect();
     assert_eq!(
         shown,
         [
@@ -189,11 +191,11 @@ fn a_glob_says_when_not_all_channels_were_listed() {
 fn a_direct_message_has_no_name_and_is_shown_by_its_id() {
     let direct = RoomInfo::from_document(&json!({ "_id": "d1", "t": "d", "encrypted": true })).unwrap();
     let inventory = RoomInventory {
-        joined: vec![JoinedRoom { info: direct, roles: vec![] }],
+        joined: vec![SeenRoom { info: direct, roles: Some(vec![]) }],
         ..RoomInventory::default()
     };
     let found = findings(&inventory, &Rights::default(), &["*"]);
-    assert_eq!(found[1].rooms, "direct message d1");
+    assert_eq!(found[1].subject, "direct message d1");
 }
 
 #[test]
