@@ -27,7 +27,6 @@
 //! | [`admin`] | the private HTTP listener: health, readiness, metrics, the status page | message texts |
 //! | `http_server`, `auth_throttle`, `rate_limited_log` | for both listeners: bound connections, throttle wrong secrets, and keep both from filling the log | what the secret protects |
 //! | [`check`] | tries everything that the bot needs, without paging anybody | the running bot |
-//! | [`setup`] | creates `bot.toml` by asking | the running bot |
 //! | [`command`] | the commands: `init`, `check`, `run`, `test`, `health`, `demo` and others | |
 //! | [`health`] | whether people can be paged: one state with its reasons | how the parts work |
 //! | [`systemd`] | notifications to systemd: readiness, status, watchdog | |
@@ -51,7 +50,6 @@ mod http_server;
 pub mod listener;
 pub mod logging;
 mod rate_limited_log;
-pub mod setup;
 pub mod store;
 pub mod systemd;
 pub mod telemetry;

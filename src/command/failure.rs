@@ -3,7 +3,6 @@
 use crate::{
     bot::{RunError, StartError},
     config::ConfigErrors,
-    setup::SetupError,
     store::CopyError,
 };
 
@@ -25,9 +24,6 @@ pub enum Failure {
     /// The store was not copied.
     #[error("store copy: {0}")]
     Copy(#[from] CopyError),
-    /// No `bot.toml` was written.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
     /// Something else failed.
     #[error("{0}")]
     Failed(String),
@@ -41,7 +37,6 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) | Self::Usage(_) | Self::Start(StartError::Certificate(_)) => 2,
-            Self::Setup(SetupError::Usage(_) | SetupError::Config(_)) => 2,
             _ => 1,
         }
     }

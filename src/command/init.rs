@@ -1,6 +1,24 @@
 //! `init`: creates a `bot.toml` by asking, tries every answer, and says what to do next.
+//!
+//! | file | subject |
+//! | --- | --- |
+//! | `answers` | what was given, and the complete answers |
+//! | `interview` | asks for missing values, and tries each answer |
+//! | `terminal` | questions to a person |
+//! | `rooms_answer` | the rooms in an answer |
+//! | `draft` | the text of the file, made from `bot.toml.example` |
+//! | `secrets` | the secrets in it, or the files that contain them instead |
+//! | `file` | writes all files, readable only as far as needed, completely or not at all |
 
 #![expect(clippy::print_stdout, reason = "output of the command")]
+
+mod answers;
+mod draft;
+mod file;
+mod interview;
+mod rooms_answer;
+mod secrets;
+mod terminal;
 
 use std::io::{IsTerminal, stdout};
 use std::os::unix::process::CommandExt;
@@ -9,9 +27,12 @@ use std::process::Command;
 
 use secrecy::ExposeSecret;
 
+use self::answers::Given;
+use self::file::{Target, Written};
+use self::interview::interview;
+use self::terminal::Terminal;
 use super::{Failure, dry_run::page};
 use crate::check::{PublicUrl, webhook_base};
-use crate::setup::{Given, Target, Terminal, Written, interview};
 
 /// The options of `init`.
 #[derive(Clone, Debug, clap::Args)]
@@ -39,7 +60,7 @@ pub struct InitOptions {
 /// Writes the file. Secrets are readable by this user only.
 ///
 /// # Errors
-/// [`Failure::Setup`]; then no `bot.toml` was written. [`Failure::Reported`] if the test failed.
+/// Why no `bot.toml` was written. [`Failure::Reported`] if the test failed.
 pub async fn init(options: InitOptions) -> Result<(), Failure> {
     let target = Target::new(options.output, options.secrets_dir, options.force)?;
     let terminal = if options.yes { None } else { Terminal::of_process() };
@@ -89,10 +110,10 @@ fn offer_run(person: Terminal, output: &Path) -> Result<(), Failure> {
     println!(
         "\nCtrl+C stops the bot. To keep it running, set it up as a service or in a container (docs/operations.md, \"Running\").\n"
     );
-    let program = std::env::current_exe()
-        .map_err(|why| Failure::Usage(format!("init: cannot start the bot: {why}")))?;
-    let why = Command::new(program).arg("run").arg("--config").arg(output).exec();
-    Err(Failure::Usage(format!("init: cannot start the bot: {why}")))
+    let started = std::env::current_exe()
+        .map(|program| Command::new(program).arg("run").arg("--config").arg(output).exec());
+    let why = started.unwrap_or_else(|why| why);
+    Err(wrong_usage(format!("cannot start the bot: {why}")))
 }
 
 /// The only place that shows a secret, and only on a terminal.
@@ -128,4 +149,19 @@ fn say_what_is_next(output: &Path, by_hand: bool) {
         true => println!("  signl4-rocketchat run{named}"),
         false => println!("\nThen start the service or the container (docs/operations.md, \"Running\")."),
     }
+}
+
+/// The command line is wrong, or names a file that must not be overwritten.
+fn wrong_usage(why: String) -> Failure {
+    Failure::Usage(format!("init: {why}"))
+}
+
+/// An answer was tried and does not work, or a file cannot be written.
+fn failed(why: String) -> Failure {
+    Failure::Failed(format!("init: {why}"))
+}
+
+/// The input ended.
+fn stopped() -> Failure {
+    failed("stopped; nothing was written".to_owned())
 }

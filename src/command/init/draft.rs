@@ -6,11 +6,14 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 use toml::Value;
 
+use super::answers::Answers;
 use super::secrets::Secret;
-use super::{Answers, LOGO};
 use rocketchat::Credentials;
 
-const EXAMPLE: &str = include_str!("../../bot.toml.example");
+const EXAMPLE: &str = include_str!("../../../bot.toml.example");
+/// SIGNL4's logo, at the address that its recipe for Rocket.Chat gives.
+/// Source: <https://docs.signl4.com/integrations/rocketchat/rocketchat.html>.
+const LOGO: &str = "https://raw.githubusercontent.com/signl4/signl4-logo/refs/heads/main/signl4.png";
 /// The example's text before this explains how to fill it in.
 const EXPLANATIONS: &str = "# A line such as";
 const HEAD: &str = "# signl4-rocketchat: written by `signl4-rocketchat init`.";

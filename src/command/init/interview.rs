@@ -1,15 +1,15 @@
 //! Asks for missing values and tries each answer. A wrong answer is asked for again on a terminal, and is an error
 //! otherwise.
 
-use std::fmt::Display;
-
 use secrecy::{ExposeSecret, SecretString};
 
+use super::answers::{Answers, Given};
 use super::rooms_answer::rooms_in;
 use super::terminal::{Terminal, print};
-use super::{Answers, Given, SetupError};
+use super::{failed, stopped, wrong_usage};
 use crate::check::{Clients, Finding, Grade, PublicUrl, Session};
-use crate::config::{self, values};
+use crate::command::Failure;
+use crate::config::{self, Fault, values};
 use crate::count;
 use rocketchat::{Credentials, ServerUrl, UserId};
 
@@ -32,14 +32,14 @@ const MAX_LISTED: usize = 20;
 ///
 /// # Errors
 /// When an answer is missing or wrong and there is no terminal, or the input ends.
-pub(crate) async fn interview(mut given: Given, terminal: Option<Terminal>) -> Result<Answers, SetupError> {
+pub(super) async fn interview(mut given: Given, terminal: Option<Terminal>) -> Result<Answers, Failure> {
     given.read_secrets()?;
     let missing = given.missing();
     if terminal.is_none() && !missing.is_empty() {
         let missing = missing.join(", ");
-        return Err(SetupError::Usage(format!("there is no terminal to ask on: also give {missing}")));
+        return Err(wrong_usage(format!("there is no terminal to ask on: also give {missing}")));
     }
-    let interview = Interview { terminal, clients: Clients::new().map_err(SetupError::Failed)? };
+    let interview = Interview { terminal, clients: Clients::new().map_err(failed)? };
     if terminal.is_some() {
         WELCOME.into_iter().for_each(print);
     }
@@ -61,14 +61,10 @@ struct Interview {
 
 impl Interview {
     /// The first address that the text may mean and that Rocket.Chat answers at.
-    async fn url(&self, mut given: Option<String>) -> Result<ServerUrl, SetupError> {
+    async fn url(&self, mut given: Option<String>) -> Result<ServerUrl, Failure> {
+        const QUESTION: &str = "Rocket.Chat's address, as people open it in the browser";
         loop {
-            let text = match given.take() {
-                Some(text) => text,
-                None => {
-                    self.person()?.ask("Rocket.Chat's address, as people open it in the browser", None)?
-                }
-            };
+            let text = given.take().map_or_else(|| self.person()?.ask(QUESTION, None), Ok)?;
             let mut first = None;
             for address in server_addresses(&text) {
                 let Some(url) = self.valid("--url", config::server_url(&address))? else { break };
@@ -83,7 +79,7 @@ impl Interview {
         }
     }
 
-    async fn account(&self, url: &ServerUrl, given: &Given) -> Result<(Credentials, Session), SetupError> {
+    async fn account(&self, url: &ServerUrl, given: &Given) -> Result<(Credentials, Session), Failure> {
         let mut given = given.clone();
         loop {
             let account = self.ask_account(std::mem::take(&mut given))?;
@@ -100,7 +96,7 @@ impl Interview {
         }
     }
 
-    fn ask_account(&self, given: Given) -> Result<Credentials, SetupError> {
+    fn ask_account(&self, given: Given) -> Result<Credentials, Failure> {
         let by_password = match &given {
             Given { username: None, password: None, user_id: None, auth_token: None, .. } => {
                 const QUESTION: &str =
@@ -120,7 +116,7 @@ impl Interview {
         Ok(Credentials::Token { user_id, token })
     }
 
-    async fn webhook_url(&self, mut given: Option<SecretString>) -> Result<SecretString, SetupError> {
+    async fn webhook_url(&self, mut given: Option<SecretString>) -> Result<SecretString, Failure> {
         loop {
             let secret = self.secret("The team's webhook URL, from the SIGNL4 portal", given.take())?;
             let secret = match secret.expose_secret() {
@@ -138,7 +134,7 @@ impl Interview {
     }
 
     /// Empty for every room that the bot is in.
-    async fn rooms(&self, session: &mut Session, given: Vec<String>) -> Result<Vec<String>, SetupError> {
+    async fn rooms(&self, session: &mut Session, given: Vec<String>) -> Result<Vec<String>, Failure> {
         let mut given = Some(given).filter(|rooms| !rooms.is_empty());
         if self.terminal.is_some() && given.is_none() {
             list_rooms(session);
@@ -170,55 +166,56 @@ impl Interview {
     }
 
     /// Whether the person answers `y`. Without a person, the answer is yes.
-    fn agrees(&self, question: &str, default: char, other: char) -> Result<bool, SetupError> {
+    fn agrees(&self, question: &str, default: char, other: char) -> Result<bool, Failure> {
         self.terminal.map_or(Ok(true), |person| Ok(person.choose(question, default, other)? == 'y'))
     }
 
-    fn public_url(&self, given: Option<PublicUrl>) -> Result<Option<PublicUrl>, SetupError> {
-        let Some(person) = self.terminal.filter(|_| given.is_none()) else { return Ok(given) };
+    fn public_url(&self, given: Option<PublicUrl>) -> Result<Option<PublicUrl>, Failure> {
+        if given.is_some() || self.terminal.is_none() {
+            return Ok(given);
+        }
+        let ask = |person: Terminal| person.ask(PUBLIC_URL, Some(""));
+        self.answer("--public-url", None, ask, |text| match text {
+            "" => Ok(None),
+            text => PublicUrl::parse(&with_scheme(text)).map(Some),
+        })
+    }
+
+    fn name(&self, flag: &str, question: &str, given: Option<String>) -> Result<String, Failure> {
+        self.answer(flag, given, |person| person.ask(question, None), config::account_name)
+    }
+
+    fn secret(&self, question: &str, given: Option<SecretString>) -> Result<SecretString, Failure> {
+        let ask = |person: Terminal| person.ask_secret(question);
+        given.map_or_else(|| self.answer(question, None, ask, values::secret), Ok)
+    }
+
+    /// The given answer, or what the person enters until it is valid.
+    fn answer<T>(
+        &self,
+        what: &str,
+        mut given: Option<String>,
+        ask: impl Fn(Terminal) -> Result<String, Failure>,
+        parse: impl Fn(&str) -> Result<T, Fault>,
+    ) -> Result<T, Failure> {
         loop {
-            let text = person.ask(PUBLIC_URL, Some(""))?;
-            if text.is_empty() {
-                return Ok(None);
-            }
-            if let Some(url) = self.valid("--public-url", PublicUrl::parse(&with_scheme(&text)))? {
-                return Ok(Some(url));
+            let text = given.take().map_or_else(|| ask(self.person()?), Ok)?;
+            if let Some(value) = self.valid(what, parse(&text))? {
+                return Ok(value);
             }
         }
     }
 
-    fn name(&self, flag: &str, question: &str, mut given: Option<String>) -> Result<String, SetupError> {
-        loop {
-            let text = given.take().map_or_else(|| self.person()?.ask(question, None), Ok)?;
-            if let Some(name) = self.valid(flag, config::account_name(&text))? {
-                return Ok(name);
-            }
-        }
-    }
-
-    fn secret(&self, question: &str, given: Option<SecretString>) -> Result<SecretString, SetupError> {
-        if let Some(secret) = given {
-            return Ok(secret);
-        }
-        loop {
-            if let Some(secret) =
-                self.valid(question, values::secret(&self.person()?.ask_secret(question)?))?
-            {
-                return Ok(secret);
-            }
-        }
-    }
-
-    fn person(&self) -> Result<Terminal, SetupError> {
+    fn person(&self) -> Result<Terminal, Failure> {
         // Without a terminal, missing answers were reported before anything was tried.
-        self.terminal.ok_or_else(SetupError::stopped)
+        self.terminal.ok_or_else(stopped)
     }
 
     /// The value; `None` if it has to be asked for again.
-    fn valid<T>(&self, what: &str, value: Result<T, impl Display>) -> Result<Option<T>, SetupError> {
+    fn valid<T>(&self, what: &str, value: Result<T, Fault>) -> Result<Option<T>, Failure> {
         match value {
             Ok(value) => Ok(Some(value)),
-            Err(why) if self.terminal.is_none() => Err(SetupError::Usage(format!("{what}: {why}"))),
+            Err(why) if self.terminal.is_none() => Err(wrong_usage(format!("{what}: {why}"))),
             Err(why) => {
                 // The reasons begin with a verb: in bot.toml they follow the key.
                 print(&format!("  ✗ this {why}"));
@@ -228,11 +225,11 @@ impl Interview {
     }
 
     /// Prints the findings of a trial. Returns whether there is no problem.
-    fn report(&self, findings: &[Finding]) -> Result<bool, SetupError> {
+    fn report(&self, findings: &[Finding]) -> Result<bool, Failure> {
         let problem = findings.iter().find(|finding| finding.remark.grade == Grade::Problem);
         if let (None, Some(problem)) = (self.terminal, problem) {
             let remedy = problem.remark.fix.as_ref().map_or_else(String::new, |fix| format!(": {fix}"));
-            return Err(SetupError::Failed(format!("{}: {}{remedy}", problem.subject, problem.remark.text)));
+            return Err(failed(format!("{}: {}{remedy}", problem.subject, problem.remark.text)));
         }
         for finding in findings {
             let mark = match finding.remark.grade {

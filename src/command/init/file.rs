@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf, absolute};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::NamedTempFile;
 
+use super::answers::Answers;
 use super::draft::draft;
 use super::secrets::{FILE_NAMES, secrets};
-use super::{Answers, SetupError};
+use super::{failed, wrong_usage};
+use crate::command::Failure;
 use crate::config::{Config, Sources};
 
 const OUTPUT: &str = "--output";
@@ -22,7 +24,7 @@ const PUBLIC: u32 = 0o644;
 
 /// Where the files are written.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub(super) struct Target {
     output: PathBuf,
     /// The directory of the secrets; `None` if they go into `bot.toml`.
     secrets: Option<PathBuf>,
@@ -30,11 +32,11 @@ pub(crate) struct Target {
 }
 
 /// What was written.
-pub(crate) struct Written {
+pub(super) struct Written {
     /// The new configuration, together with the environment.
-    pub(crate) config: Config,
+    pub(super) config: Config,
     /// The files with the secrets; none if they are in `bot.toml`.
-    pub(crate) secrets: Vec<PathBuf>,
+    pub(super) secrets: Vec<PathBuf>,
 }
 
 impl Target {
@@ -42,11 +44,11 @@ impl Target {
     ///
     /// # Errors
     /// When a path is invalid or cannot be written, or a file exists that may not be replaced.
-    pub(crate) fn new(output: PathBuf, secrets: Option<PathBuf>, replace: bool) -> Result<Self, SetupError> {
+    pub(super) fn new(output: PathBuf, secrets: Option<PathBuf>, replace: bool) -> Result<Self, Failure> {
         // The bot may be started in another directory.
         let secrets = secrets.map(|directory| match absolute(&directory) {
             Ok(path) if path.to_str().is_some() => Ok(path),
-            _ => Err(SetupError::Usage(format!("{SECRETS_DIR}: is not a path that bot.toml can contain"))),
+            _ => Err(wrong_usage(format!("{SECRETS_DIR}: is not a path that bot.toml can contain"))),
         });
         let target = Self { output, secrets: secrets.transpose()?, replace };
         if !replace {
@@ -75,7 +77,7 @@ impl Target {
         write_temporary(tried, &SecretString::default(), PRIVATE).map(drop)
     }
 
-    pub(crate) fn output(&self) -> &Path {
+    pub(super) fn output(&self) -> &Path {
         &self.output
     }
 
@@ -83,7 +85,7 @@ impl Target {
     ///
     /// # Errors
     /// When a file cannot be written or may not be replaced, or the configuration is invalid.
-    pub(crate) fn write(&self, answers: &Answers) -> Result<Written, SetupError> {
+    pub(super) fn write(&self, answers: &Answers) -> Result<Written, Failure> {
         let secrets = secrets(answers);
         if let Some(directory) = &self.secrets {
             self.create(directory).map_err(|why| unwritable(directory, why, SECRETS_DIR))?;
@@ -120,11 +122,11 @@ impl Target {
         DirBuilder::new().mode(if shared { 0o755 } else { 0o700 }).create(directory)
     }
 
-    fn temporary_config(&self, text: &SecretString, mode: u32) -> Result<NamedTempFile, SetupError> {
+    fn temporary_config(&self, text: &SecretString, mode: u32) -> Result<NamedTempFile, Failure> {
         write_temporary(parent(&self.output), text, mode).map_err(|why| unwritable(&self.output, why, OUTPUT))
     }
 
-    fn place(&self, file: NamedTempFile, path: &Path, flag: &str) -> Result<(), SetupError> {
+    fn place(&self, file: NamedTempFile, path: &Path, flag: &str) -> Result<(), Failure> {
         let placed = if self.replace { file.persist(path) } else { file.persist_noclobber(path) };
         placed.map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => exists(path, flag),
@@ -135,22 +137,22 @@ impl Target {
     }
 }
 
-fn refuse_existing(path: &Path, flag: &str) -> Result<(), SetupError> {
+fn refuse_existing(path: &Path, flag: &str) -> Result<(), Failure> {
     match path.symlink_metadata() {
         Ok(_) => Err(exists(path, flag)),
         Err(_) => Ok(()),
     }
 }
 
-fn exists(path: &Path, flag: &str) -> SetupError {
+fn exists(path: &Path, flag: &str) -> Failure {
     let path = path.display();
-    SetupError::Usage(format!(
+    wrong_usage(format!(
         "{path} already exists: choose another place with {flag}, or replace it with --force"
     ))
 }
 
 /// The usual reasons without the name of the temporary file.
-fn unwritable(path: &Path, why: io::Error, flag: &str) -> SetupError {
+fn unwritable(path: &Path, why: io::Error, flag: &str) -> Failure {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
     let why = match why.kind() {
         NotFound => io::Error::other("its directory does not exist"),
@@ -158,9 +160,7 @@ fn unwritable(path: &Path, why: io::Error, flag: &str) -> SetupError {
         _ => why,
     };
     let path = path.display();
-    SetupError::Failed(format!(
-        "{path} cannot be written ({why}): choose a place that you may write to with {flag}"
-    ))
+    failed(format!("{path} cannot be written ({why}): choose a place that you may write to with {flag}"))
 }
 
 fn parent(path: &Path) -> &Path {

@@ -4,7 +4,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use tokio::task::block_in_place;
 
-use super::SetupError;
+use super::stopped;
+use crate::command::Failure;
 
 /// What is said to an empty line without a default.
 const NOTHING: &str = "  ✗ nothing was entered";
@@ -17,11 +18,11 @@ pub(super) fn print(text: &str) {
 
 /// A person at a terminal: standard input and output.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Terminal(());
+pub(super) struct Terminal(());
 
 impl Terminal {
     /// `None` if standard input or output is not a terminal.
-    pub(crate) fn of_process() -> Option<Self> {
+    pub(super) fn of_process() -> Option<Self> {
         (io::stdin().is_terminal() && io::stdout().is_terminal()).then_some(Self(()))
     }
 
@@ -29,7 +30,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When the input ends.
-    pub(crate) fn ask(self, question: &str, default: Option<&str>) -> Result<String, SetupError> {
+    pub(super) fn ask(self, question: &str, default: Option<&str>) -> Result<String, Failure> {
         let hint =
             default.filter(|text| !text.is_empty()).map_or_else(String::new, |text| format!(" [{text}]"));
         loop {
@@ -45,7 +46,7 @@ impl Terminal {
             });
             let line = line.map_err(|_: io::Error| {
                 print("");
-                SetupError::stopped()
+                stopped()
             })?;
             match (line.trim(), default) {
                 ("", None) => print(NOTHING),
@@ -59,7 +60,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When the input ends.
-    pub(crate) fn choose(self, question: &str, default: char, other: char) -> Result<char, SetupError> {
+    pub(super) fn choose(self, question: &str, default: char, other: char) -> Result<char, Failure> {
         loop {
             let answer = self.ask(question, Some(&default.to_string()))?.to_lowercase();
             match [default, other].into_iter().find(|letter| answer.starts_with(*letter)) {
@@ -73,11 +74,11 @@ impl Terminal {
     ///
     /// # Errors
     /// When the input ends.
-    pub(super) fn ask_secret(self, question: &str) -> Result<String, SetupError> {
+    pub(super) fn ask_secret(self, question: &str) -> Result<String, Failure> {
         loop {
             let prompt = format!("{question} (not shown): ");
             let answer = block_in_place(|| rpassword::prompt_password(prompt));
-            match answer.map_err(|_| SetupError::stopped())?.trim() {
+            match answer.map_err(|_| stopped())?.trim() {
                 "" => print(NOTHING),
                 text => return Ok(text.to_owned()),
             }

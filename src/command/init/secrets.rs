@@ -4,7 +4,7 @@
 use rand::distr::{Alphanumeric, SampleString};
 use secrecy::SecretString;
 
-use super::Answers;
+use super::answers::Answers;
 use rocketchat::Credentials;
 
 /// Characters of the listener's secret: 190 bits.
