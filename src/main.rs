@@ -32,10 +32,8 @@ enum Command {
     /// Show which trigger a text would match and what would be sent. Sends nothing without --send.
     Test(TestOptions),
     /// Manage the store.
-    Store {
-        #[command(subcommand)]
-        command: StoreCommand,
-    },
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Ask the running bot whether it is ready, for container health checks.
     Health(ConfigFile),
     /// Run the bot between a simulated Rocket.Chat and a simulated SIGNL4, with a web page to try it.
@@ -81,7 +79,7 @@ async fn main() -> ExitCode {
         Command::Init(options) => command::init(*options).await,
         Command::Check(options) => command::check(options).await,
         Command::Test(options) => command::test(options).await,
-        Command::Store { command: StoreCommand::Copy(options) } => command::copy_store(options).await,
+        Command::Store(StoreCommand::Copy(options)) => command::copy_store(options).await,
         Command::Health(file) => command::health(file.config).await,
         Command::Demo { port } => command::demo(port).await,
         Command::Completions { shell } => command::completions(Arguments::command(), shell),

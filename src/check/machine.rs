@@ -131,10 +131,8 @@ async fn address(key: &str, bind: SocketAddr, running: bool, relative: bool) -> 
 }
 
 fn certificate(files: &TlsFiles) -> Remark {
-    match Certificate::load(files) {
-        Ok(_) => Remark::fine(format!("{} is a valid certificate with its key", files.cert.display())),
-        Err(error) => Remark::of_error(&error),
-    }
+    let valid = |_| Remark::fine(format!("{} is a valid certificate with its key", files.cert.display()));
+    Certificate::load(files).map_or_else(|error| Remark::of_error(&error), valid)
 }
 
 #[cfg(test)]

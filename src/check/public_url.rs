@@ -102,29 +102,28 @@ fn unanswered(url: &PublicUrl, reason: &str) -> Remark {
 
 fn answered(url: &PublicUrl, status: StatusCode, ours: bool) -> Remark {
     let shown = url.as_str();
-    match status {
+    let (text, fix) = match status {
         StatusCode::BAD_REQUEST if ours => {
-            Remark::fine(format!("{shown} leads to the bot, and the secret is correct"))
+            return Remark::fine(format!("{shown} leads to the bot, and the secret is correct"));
         }
-        StatusCode::NOT_FOUND => Remark::problem(
+        StatusCode::NOT_FOUND => (
             format!("{shown} answers, but not like a bot with this secret (404)"),
             "start the bot; make the proxy forward /signl4/ with the whole path; restart a bot whose secret has changed",
         ),
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-            Remark::problem(
-                format!("{shown} is a proxy that does not reach the bot ({status})"),
-                "start the bot, and make the proxy forward calls to listener.bind",
-            )
-        }
-        status if status.is_redirection() => Remark::problem(
-            format!("{shown} redirects ({status}), which SIGNL4 may not follow"),
-            "give the address it redirects to",
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => (
+            format!("{shown} is a proxy that does not reach the bot ({status})"),
+            "start the bot, and make the proxy forward calls to listener.bind",
         ),
-        status => Remark::problem(
+        status if status.is_redirection() => {
+            let text = format!("{shown} redirects ({status}), which SIGNL4 may not follow");
+            (text, "give the address it redirects to")
+        }
+        status => (
             format!("{shown} does not answer like the bot ({status})"),
             "make the proxy forward POST /signl4/ to listener.bind, without a login",
         ),
-    }
+    };
+    Remark::problem(text, fix)
 }
 
 #[cfg(test)]

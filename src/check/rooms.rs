@@ -188,31 +188,27 @@ impl<'a> RoomCheck<'a> {
     }
 
     fn room(&self, room: &SeenRoom) -> Remark {
-        let SeenRoom { info, roles } = room;
+        self.usable(room).unwrap_or_else(|remark| remark)
+    }
+
+    /// What the bot can do in a room, or what prevents it.
+    fn usable(&self, room: &SeenRoom) -> Result<Remark, Remark> {
+        let info = &room.info;
         if info.archived {
-            return archived();
+            return Err(archived());
         }
         if info.encrypted {
-            return Remark::problem(
+            return Err(Remark::problem(
                 "is end-to-end encrypted: no bot can read or write there",
                 "turn encryption off in the room's settings, or watch another room",
-            );
+            ));
         }
-        let membership = match roles {
-            Some(_) if self.may_not_read(info.room.kind) => {
-                let fix = format!("give @{} the role bot, or a role that has {VIEW_JOINED}", self.username);
-                return Remark::problem("the bot is in it, but has no permission to read it", fix);
-            }
-            Some(_) => "the bot is in it",
-            None => match self.outside(info) {
-                Ok(membership) => membership,
-                Err(remark) => return remark,
-            },
-        };
-        match self.may_post(room) {
-            Ok(post) => Remark::fine(format!("{membership} and {post}")),
-            Err(remark) => remark,
+        if room.roles.is_some() && self.may_not_read(info.room.kind) {
+            let fix = format!("give @{} the role bot, or a role that has {VIEW_JOINED}", self.username);
+            return Err(Remark::problem("the bot is in it, but has no permission to read it", fix));
         }
+        let membership = if room.roles.is_some() { "the bot is in it" } else { self.outside(info)? };
+        Ok(Remark::fine(format!("{membership} and {}", self.may_post(room)?)))
     }
 
     /// Whether the bot is known to lack the permission to read its rooms of this type.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::Failure;
 use super::run::stop_on_signals;
 use crate::bot::{Bot, Tempo};
-use crate::config::{Config, Sources};
+use crate::config::{Config, ConfigErrors, Sources};
 
 /// Length of the listener's secret.
 const SECRET_LENGTH: usize = 32;
@@ -56,23 +56,21 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     Ok(bot.run().await?)
 }
 
-/// The configuration for the simulated servers, in the same format as a person's.
-fn config(world: &DemoWorld, secret: &str, dir: &Path) -> Result<Config, Failure> {
-    let store = format!("sqlite://{}", dir.join(STORE).display());
-    let text = format!(
-        "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n\n\
-         [signl4]\nwebhook_url = {:?}\n\n\
-         [listener]\nbind = \"127.0.0.1:0\"\nsecret = {secret:?}\n\n\
-         [admin]\nbind = \"127.0.0.1:0\"\n\n\
-         [store]\nurl = {store:?}\n",
-        world.chat_url(),
-        world.bot_user_id(),
-        world.bot_token(),
-        world.webhook_url(),
-    );
-    let file = dir.join("bot.toml");
-    std::fs::write(&file, text).map_err(failure)?;
-    Ok(Config::load(&Sources { path: Some(file), env: Vec::new() })?)
+/// The configuration for the simulated servers, from variables like those of a container.
+fn config(world: &DemoWorld, secret: &str, dir: &Path) -> Result<Config, ConfigErrors> {
+    let settings = [
+        ("ROCKETCHAT__URL", world.chat_url()),
+        ("ROCKETCHAT__USER_ID", world.bot_user_id().to_owned()),
+        ("ROCKETCHAT__AUTH_TOKEN", world.bot_token().to_owned()),
+        ("SIGNL4__WEBHOOK_URL", world.webhook_url()),
+        ("LISTENER__BIND", "127.0.0.1:0".to_owned()),
+        ("LISTENER__SECRET", secret.to_owned()),
+        ("ADMIN__BIND", "127.0.0.1:0".to_owned()),
+        ("STORE__URL", format!("sqlite://{}", dir.join(STORE).display())),
+    ];
+    let env = settings.map(|(key, value)| (format!("SIGNL4_BOT_{key}"), value)).into();
+    // An empty file, because a bot.toml in the working directory is not meant.
+    Config::load(&Sources { path: Some("/dev/null".into()), env })
 }
 
 fn failure(error: impl std::error::Error) -> Failure {

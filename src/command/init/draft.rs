@@ -21,17 +21,17 @@ const HOLDS_SECRETS: &str = " It contains secrets: only the bot should be able t
 const NAMES_FILES: &str = " Its secrets are in the files that it names. Check it with";
 const HOW_TO_CHECK: &str = "\n#\n#     signl4-rocketchat check\n#\n";
 
-/// The changed lines of the example, by table and key. `None` turns a line into a comment.
-type Changes = BTreeMap<(&'static str, String), Option<Value>>;
+/// The changed lines of the example, by the key with its table. `None` turns a line into a comment.
+type Changes = BTreeMap<String, Option<Value>>;
 
 /// The complete file. With a directory, it names the files of the secrets there instead of containing them.
 pub(super) fn draft(answers: &Answers, secrets: &[Secret], directory: Option<&Path>) -> SecretString {
     let mut changes = changes(answers);
-    for secret in secrets {
-        let file = directory.map(|directory| text(&directory.join(secret.file_name).to_string_lossy()));
-        let inline = file.is_none().then(|| text(secret.value.expose_secret()));
-        changes.insert((secret.table, secret.key.to_owned()), inline);
-        changes.extend(file.map(|file| ((secret.table, format!("{}_file", secret.key)), Some(file))));
+    for Secret { key, file_name, value } in secrets {
+        let file = directory.map(|directory| text(&directory.join(file_name).to_string_lossy()));
+        let inline = file.is_none().then(|| text(value.expose_secret()));
+        changes.insert((*key).to_owned(), inline);
+        changes.extend(file.map(|file| (format!("{key}_file"), Some(file))));
     }
     let explained = EXAMPLE.find(EXPLANATIONS).map_or(EXAMPLE, |at| &EXAMPLE[at..]);
     let mut table = "";
@@ -43,7 +43,7 @@ pub(super) fn draft(answers: &Answers, secrets: &[Secret], directory: Option<&Pa
             table = bare.split("  #").next().unwrap_or_default().trim().trim_matches(['[', ']']);
         }
         let key = bare.split_once(" = ").map_or("", |(key, _)| key);
-        match changes.remove(&(table, key.to_owned())) {
+        match changes.remove(&format!("{table}.{key}")) {
             None => output.push_str(line),
             Some(Some(value)) => output.push_str(&format!("{key} = {value}")),
             Some(None) => output.push_str(&format!("# {key} = \"…\"")),
@@ -54,19 +54,19 @@ pub(super) fn draft(answers: &Answers, secrets: &[Secret], directory: Option<&Pa
 }
 
 fn changes(answers: &Answers) -> Changes {
-    let account = match &answers.account {
-        Credentials::Token { user_id, .. } => vec![("user_id", Some(text(user_id.as_str())))],
-        Credentials::Password { username, .. } => {
-            vec![("user_id", None), ("auth_token", None), ("username", Some(text(username)))]
-        }
+    let mut changes = match &answers.account {
+        Credentials::Token { user_id, .. } => vec![("rocketchat.user_id", Some(text(user_id.as_str())))],
+        Credentials::Password { username, .. } => vec![
+            ("rocketchat.user_id", None),
+            ("rocketchat.auth_token", None),
+            ("rocketchat.username", Some(text(username))),
+        ],
     };
-    let url = ("url", Some(text(&answers.url.to_string())));
-    let logo = answers.logo.then(|| ("avatar", Some(text(LOGO))));
-    let rooms = answers.rooms.iter().cloned().map(Value::String).collect();
-    let rooms = (!answers.rooms.is_empty()).then_some(("trigger", "rooms", Some(Value::Array(rooms))));
-    let rocketchat = account.into_iter().chain([url]).chain(logo);
-    let rocketchat = rocketchat.map(|(key, value)| ("rocketchat", key, value));
-    rocketchat.chain(rooms).map(|(table, key, value)| ((table, key.to_owned()), value)).collect()
+    changes.push(("rocketchat.url", Some(text(&answers.url.to_string()))));
+    changes.extend(answers.logo.then(|| ("rocketchat.avatar", Some(text(LOGO)))));
+    let rooms = Some(&answers.rooms).filter(|rooms| !rooms.is_empty());
+    changes.extend(rooms.map(|rooms| ("trigger.rooms", Some(Value::from(rooms.clone())))));
+    changes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 fn text(text: &str) -> Value {

@@ -20,8 +20,7 @@ pub(super) const FILE_NAMES: [&str; 4] = [TOKEN, PASSWORD, WEBHOOK_URL, LISTENER
 /// A secret, its key, and the name of its file.
 #[derive(Clone, Debug)]
 pub(super) struct Secret {
-    pub(super) table: &'static str,
-    /// Its key. The key that names a file instead is the same with `_file` behind it.
+    /// Its key with its table. The key that names a file instead is the same with `_file` behind it.
     pub(super) key: &'static str,
     /// The name of that file.
     pub(super) file_name: &'static str,
@@ -30,18 +29,16 @@ pub(super) struct Secret {
 
 /// The secrets among the answers, and a new one for the listener.
 pub(super) fn secrets(answers: &Answers) -> Vec<Secret> {
-    let secret = |table, key, file_name, value| Secret { table, key, file_name, value };
+    let secret = |key, file_name, value| Secret { key, file_name, value };
     let account = match &answers.account {
-        Credentials::Token { token, .. } => secret("rocketchat", "auth_token", TOKEN, token.clone()),
-        Credentials::Password { password, .. } => {
-            secret("rocketchat", "password", PASSWORD, password.clone())
-        }
+        Credentials::Token { token, .. } => secret("rocketchat.auth_token", TOKEN, token.clone()),
+        Credentials::Password { password, .. } => secret("rocketchat.password", PASSWORD, password.clone()),
     };
     let listener = Alphanumeric.sample_string(&mut rand::rng(), LISTENER_SECRET_LENGTH);
     vec![
         account,
-        secret("signl4", "webhook_url", WEBHOOK_URL, answers.webhook_url.clone()),
-        secret("listener", "secret", LISTENER_SECRET, listener.into()),
+        secret("signl4.webhook_url", WEBHOOK_URL, answers.webhook_url.clone()),
+        secret("listener.secret", LISTENER_SECRET, listener.into()),
     ]
 }
 
