@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{DEFAULT_TITLE, EventTemplates, Pattern, RoomPattern, TeamName, Template, Trigger};
 use jiff::Timestamp;
-use rocketchat::{Author, Message, MessageId, MessageKind, Room, RoomId, RoomKind, UserId};
+use rocketchat::{Author, Message, MessageId, Room, RoomId, RoomKind, UserId};
 
 /// A message by Anna in `#general`, written at noon on 2026-01-02.
 pub(crate) fn message(text: &str) -> Message {
@@ -16,7 +16,7 @@ pub(crate) fn message(text: &str) -> Message {
         thread: None,
         text: text.to_owned(),
         author: Author { id: UserId::new("u1"), username: "anna".into(), name: Some("Anna Berg".into()) },
-        kind: MessageKind::Plain,
+        has_type: false,
         from_integration: false,
         sent_at: noon,
         edited_at: None,

@@ -354,7 +354,7 @@ fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bo
     let name = reference.event_id.as_ref();
     // An `eventId` that is newer than the answer to the alert's last call belongs to none of its calls.
     let is_ruled_out = |alert: &Alert| match (name, &alert.event_id) {
-        (Some(name), Some(answered)) => name.is_newer_than(&EventId::new(answered.as_str())),
+        (Some(name), Some(answered)) => name.newer_by(&EventId::new(answered.as_str())).is_some(),
         _ => false,
     };
     // Earlier `eventId`s may also belong to these calls, so all of them count.

@@ -164,7 +164,7 @@ impl Bot {
         let is_active = store.take_over().await?;
         let (public, listener) = bind("listener.bind", config.listener.bind).await?;
         let (private, admin) = bind("admin.bind", config.admin.bind).await?;
-        let connector = Connector::with_user_agent(crate::USER_AGENT)?
+        let connector = Connector::new(crate::USER_AGENT)?
             .on_http_error(|code| telemetry::HTTP_ERRORS.count(&[("peer", "rocketchat"), ("code", code)]));
         let webhooks = WebhookClient::new(connector.client_builder())?
             .on_http_error(|code| telemetry::HTTP_ERRORS.count(&[("peer", "signl4"), ("code", code)]));

@@ -23,7 +23,7 @@ impl Clients {
     /// The reason why outgoing connections cannot be prepared, and after a semicolon what to do.
     pub(crate) fn new() -> Result<Self, String> {
         let failed = |why: &dyn std::fmt::Display| format!("cannot prepare outgoing connections: {why}");
-        let connector = Connector::with_user_agent(crate::USER_AGENT).map_err(|error| failed(&error))?;
+        let connector = Connector::new(crate::USER_AGENT).map_err(|error| failed(&error))?;
         let webhooks = WebhookClient::new(connector.client_builder()).map_err(|error| {
             failed(&format_args!("{}; check the system's certificates", error.without_url()))
         });

@@ -95,7 +95,7 @@ async fn own_name(settings: &config::RocketChat) -> Option<String> {
     if let Credentials::Password { username, .. } = &settings.account {
         return Some(username.clone());
     }
-    let connector = Connector::with_user_agent(crate::USER_AGENT).ok()?;
+    let connector = Connector::new(crate::USER_AGENT).ok()?;
     let account = Account::new(settings.url.clone(), settings.account.clone(), connector);
     let me = timeout(NAME_WITHIN, RestClient::new(Arc::new(account)).me()).await.ok()?.ok()?;
     Some(me.identity.username)

@@ -32,7 +32,7 @@ pub async fn health(path: Option<PathBuf>) -> Result<(), Failure> {
 
 async fn ask(admin: &Admin) -> Result<Readiness, String> {
     let reason = |error: reqwest::Error| error.without_url().to_string();
-    let connector = Connector::new().map_err(|error| error.to_string())?;
+    let connector = Connector::new(crate::USER_AGENT).map_err(|error| error.to_string())?;
     // The bot runs on this machine, so no proxy is used. The system connects to it at 0.0.0.0 and [::] too.
     let client = connector.client_builder().no_proxy().timeout(TIMEOUT).build().map_err(reason)?;
     let mut request = client.get(format!("http://{}/readyz", admin.bind));

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [url, username, password] = args.try_into().map_err(|_| "usage: listen URL USERNAME PASSWORD")?;
     let credentials = Credentials::Password { username, password: password.into() };
-    let account = Account::new(url.parse()?, credentials, Connector::new()?);
+    let account = Account::new(url.parse()?, credentials, Connector::new("my-bot/1.0")?);
     let (sender, mut events) = tokio::sync::mpsc::channel(64);
     let realtime = Realtime::new(Arc::new(account));
     tokio::spawn(async move { realtime.run(sender, Default::default()).await });

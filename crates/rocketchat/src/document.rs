@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::Value;
 
 use super::readable::readable_text;
-use super::{Author, Message, MessageId, MessageKind, RoomId, RoomKind, ServerUrl, UserId, wire};
+use super::{Author, Message, MessageId, RoomId, RoomKind, ServerUrl, UserId, wire};
 
 /// Why a document is not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +49,7 @@ impl Message {
                 username: wire::filled(user, "username").unwrap_or(author_id).to_owned(),
                 name: wire::filled(user, "name").map(str::to_owned),
             },
-            kind: kind(wire::text(document, "t")),
+            has_type: wire::text(document, "t").is_some_and(|t| !t.is_empty()),
             // An object (`{"i": integration}`) for posts of an integration, else `null`, `false` or missing.
             from_integration: document
                 .get("bot")
@@ -76,14 +76,6 @@ impl RoomKind {
 
 fn required<'a>(document: &'a Value, key: &str, name: &'static str) -> Result<&'a str, MessageError> {
     wire::filled(document, key).ok_or(MessageError::Missing(name))
-}
-
-fn kind(t: Option<&str>) -> MessageKind {
-    match t {
-        None | Some("") => MessageKind::Plain,
-        Some("e2e") => MessageKind::Encrypted,
-        Some(other) => MessageKind::System(other.to_owned()),
-    }
 }
 
 #[cfg(test)]
@@ -118,7 +110,7 @@ mod tests {
                 thread: None,
                 text: "SIGNL4 pump 3 is down".into(),
                 author: Author { id: UserId::new("u1"), username: "rene".into(), name: Some("René".into()) },
-                kind: MessageKind::Plain,
+                has_type: false,
                 from_integration: false,
                 sent_at: Timestamp::from_millisecond(1_696_417_505_309).unwrap(),
                 edited_at: None,
@@ -146,12 +138,12 @@ mod tests {
         assert_eq!(message.thread, Some(MessageId::new("parent")));
         assert_eq!(message.edited_at, Timestamp::from_millisecond(1_696_417_506_000).ok());
         assert!(message.from_integration);
-        assert_eq!(message.kind, MessageKind::System("uj".into()));
+        assert!(message.has_type);
 
         document["t"] = json!("e2e");
         document["bot"] = json!(null);
         let message = read(&document).unwrap();
-        assert_eq!(message.kind, MessageKind::Encrypted);
+        assert!(message.has_type);
         assert!(!message.from_integration);
     }
 

@@ -41,6 +41,6 @@ pub use account::{Account, Credentials, Fatal, Identity, Login, LoginError, Refu
 pub use document::MessageError;
 pub use http::{Connector, ConnectorError, RestError};
 pub use ids::{MessageId, RoomId, UserId};
-pub use message::{Author, Message, MessageKind, Room, RoomKind};
+pub use message::{Author, Message, Room, RoomKind};
 pub use rest::RestClient;
 pub use server_url::{ServerUrl, ServerUrlError};

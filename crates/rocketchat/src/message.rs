@@ -17,8 +17,9 @@ pub struct Message {
     pub text: String,
     /// `u`: its author.
     pub author: Author,
-    /// Plain, system or encrypted.
-    pub kind: MessageKind,
+    /// Whether it has a `t`: a system message (joined, topic changed, removed, …) or ciphertext. What people and integrations write
+    /// has none.
+    pub has_type: bool,
     /// `bot`: whether an integration posted it. Posts of scripts or bot users with a password are not marked.
     pub from_integration: bool,
     /// `ts`: when it was written, by the server's clock.
@@ -38,17 +39,6 @@ pub struct Author {
     pub username: String,
     /// `u.name`: the display name, if the server sends one.
     pub name: Option<String>,
-}
-
-/// The kind of a message, from its `t`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum MessageKind {
-    /// Written by a user or an integration: no `t`.
-    Plain,
-    /// `t: "e2e"`: end-to-end encrypted.
-    Encrypted,
-    /// Any other `t`: joined, left, topic changed, removed.
-    System(String),
 }
 
 /// A room.

@@ -33,15 +33,10 @@ macro_rules! text_id {
 }
 
 impl EventId {
-    /// Whether this ID was made after the other one, by SIGNL4's clock. `false` if one of them does not show it.
+    /// How long after the other one this ID was made, by SIGNL4's clock. `None` if it was not, or if one of them does not show it.
     ///
     /// An ID begins with a number that counts down, by the documented samples: 100 ns to the end of the year 9999. Nothing
     /// documents it, so use it at most to rule out a guess.
-    pub fn is_newer_than(&self, other: &Self) -> bool {
-        self.newer_by(other).is_some()
-    }
-
-    /// How long after the other one this ID was made. `None` if it was not, or if one of them does not show it.
     pub fn newer_by(&self, other: &Self) -> Option<Duration> {
         let ticks = other.countdown()?.checked_sub(self.countdown()?).filter(|ticks| *ticks > 0)?;
         Some(Duration::from_micros(ticks / 10))
@@ -65,11 +60,14 @@ mod tests {
     fn ids_of_the_documented_form_show_which_is_newer() {
         let name = |text: &str| EventId::new(text);
         let (of_2017, of_2020) = (name("2518981069381242800_2ab1b5e0"), name("2518088743722201372_4ee5617b"));
-        assert!(of_2020.is_newer_than(&of_2017));
-        assert!(!of_2017.is_newer_than(&of_2020) && !of_2017.is_newer_than(&of_2017));
+        assert!(of_2020.newer_by(&of_2017).is_some());
+        assert!(of_2017.newer_by(&of_2020).is_none() && of_2017.newer_by(&of_2017).is_none());
         assert_eq!(of_2020.newer_by(&of_2017).unwrap().as_secs(), 89_232_565);
         for other in ["", "e1", "1_2", "25180887437222013721_4ee5617b", "4ee5617b-2518088743722201372"] {
-            assert!(!of_2020.is_newer_than(&name(other)) && !name(other).is_newer_than(&of_2017), "{other}");
+            assert!(
+                of_2020.newer_by(&name(other)).is_none() && name(other).newer_by(&of_2017).is_none(),
+                "{other}"
+            );
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rocketchat::rest::Unreadable;
-use rocketchat::{Message, MessageKind, RoomId};
+use rocketchat::{Message, RoomId};
 use signl4::AlertEvent;
 use tracing::{error, info, warn};
 
@@ -154,7 +154,7 @@ impl Intake {
     fn decide<'a>(&self, item: Item<'a>, session: &'a Session) -> Option<Wanted<'a>> {
         let Item { message, known, progress } = item;
         let config = &session.settings.config;
-        if message.kind != MessageKind::Plain || is_reply_id(message.id.as_str()) {
+        if message.has_type || is_reply_id(message.id.as_str()) {
             return None;
         }
         let seen = self.seen.state(message.id.as_str(), &message.text);

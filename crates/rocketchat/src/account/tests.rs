@@ -10,7 +10,7 @@ const PASSWORD: &str = "pa55word";
 const DIGEST: &str = "4c1b9bb3405f53cf46731af89f07b01d1ffe974f944d81085cb962abc45ee9c3";
 
 fn account(server: &MockServer, credentials: Credentials) -> Account {
-    let account = Account::new(server.uri().parse().unwrap(), credentials, Connector::new().unwrap());
+    let account = Account::new(server.uri().parse().unwrap(), credentials, Connector::new("test").unwrap());
     account.with_login_wait(Duration::ZERO)
 }
 

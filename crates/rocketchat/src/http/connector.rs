@@ -23,8 +23,6 @@ const POOL_IDLE: Duration = Duration::from_secs(5);
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 /// How often the system checks an open connection without data, to keep it open or to detect that it is dead.
 const KEEPALIVE: Duration = Duration::from_secs(10);
-/// The default `User-Agent`.
-const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// The remedy if TLS or the HTTP client cannot be set up.
 const CERTIFICATES: &str = "; check the system's certificates";
@@ -50,19 +48,11 @@ pub struct Connector {
 pub struct ConnectorError(&'static str, String);
 
 impl Connector {
-    /// Reads the system's certificates and the environment's proxies.
-    ///
-    /// # Errors
-    /// If TLS or the HTTP client cannot be set up.
-    pub fn new() -> Result<Self, ConnectorError> {
-        Self::with_user_agent(USER_AGENT)
-    }
-
-    /// The same, with this `User-Agent` in place of the crate's own.
+    /// Reads the system's certificates and the environment's proxies. Every call has this `User-Agent`.
     ///
     /// # Errors
     /// If TLS or the HTTP client cannot be set up, or `user_agent` cannot be sent in a header.
-    pub fn with_user_agent(user_agent: &str) -> Result<Self, ConnectorError> {
+    pub fn new(user_agent: &str) -> Result<Self, ConnectorError> {
         Self::with(trusted_roots(), proxies(|name| env::var(name).ok())?, user_agent)
     }
 

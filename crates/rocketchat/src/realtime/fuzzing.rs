@@ -10,7 +10,7 @@ use super::protocol::Protocol;
 use super::stream::{self, ROOM_MESSAGES};
 use super::{LostReason, MessageView, Realtime, RealtimeEvent};
 use crate::account::LoginRequest;
-use crate::{Account, Connector, Credentials, MessageKind, UserId};
+use crate::{Account, Connector, Credentials, UserId};
 
 const TOKEN: &str = "t0k3n";
 
@@ -26,7 +26,7 @@ static REALTIME: LazyLock<Realtime> = LazyLock::new(|| {
     let credentials = Credentials::Token { user_id: UserId::new("bot"), token: TOKEN.into() };
     #[expect(clippy::unwrap_used, reason = "constants")]
     let account =
-        Account::new("http://chat.invalid".parse().unwrap(), credentials, Connector::new().unwrap());
+        Account::new("http://chat.invalid".parse().unwrap(), credentials, Connector::new("test").unwrap());
     Realtime::new(Arc::new(account))
 });
 
@@ -63,7 +63,7 @@ fn a_view_never_disagrees(frame: &str) {
     assert_eq!(view.id, message.id.as_str());
     assert_eq!(view.room, message.room.as_str());
     assert_eq!(view.author, message.author.id.as_str());
-    assert_eq!(view.has_type, message.kind != MessageKind::Plain);
+    assert_eq!(view.has_type, message.has_type);
     assert_eq!(view.text().as_deref(), Some(message.text.as_str()));
     assert_eq!(view.participant, read.participant);
     assert_eq!(view.room_kind, read.room_kind);

@@ -260,7 +260,7 @@ mod tests {
                     prop_assert_eq!(view.id, read.message.id.as_str());
                     prop_assert_eq!(view.room, read.message.room.as_str());
                     prop_assert_eq!(view.author, read.message.author.id.as_str());
-                    prop_assert_eq!(view.has_type, read.message.kind != crate::MessageKind::Plain);
+                    prop_assert_eq!(view.has_type, read.message.has_type);
                     prop_assert_eq!(view.text().unwrap(), read.message.text.as_str());
                     prop_assert_eq!(view.participant, read.participant);
                     prop_assert_eq!(view.room_kind, read.room_kind);

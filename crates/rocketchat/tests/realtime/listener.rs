@@ -54,7 +54,7 @@ impl Harness {
 
     pub fn account(&self, credentials: Credentials) -> Arc<Account> {
         let server = self.chat.url().parse().unwrap();
-        let account = Account::new(server, credentials, Connector::new().unwrap());
+        let account = Account::new(server, credentials, Connector::new("test").unwrap());
         Arc::new(account.with_login_wait(Duration::from_millis(10)))
     }
 

@@ -155,7 +155,7 @@ async fn each_failed_call_is_reported_to_the_hook() {
     let codes = Arc::new(Mutex::new(Vec::new()));
     let hook = Arc::clone(&codes);
     let connector =
-        Connector::new().unwrap().on_http_error(move |code| hook.lock().unwrap().push(code.to_owned()));
+        Connector::new("test").unwrap().on_http_error(move |code| hook.lock().unwrap().push(code.to_owned()));
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(503)).mount(&server).await;
     client_with(&server.uri(), connector.clone()).server_version().await.unwrap_err();

@@ -54,7 +54,7 @@ impl Chat {
 }
 
 pub(super) fn client(url: &str) -> RestClient {
-    client_with(url, Connector::new().unwrap())
+    client_with(url, Connector::new("test").unwrap())
 }
 
 pub(super) fn client_with(url: &str, connector: Connector) -> RestClient {

@@ -12,7 +12,7 @@ use crate::realtime::FrameCounts;
 use crate::{Account, Connector, Credentials, UserId};
 
 /// Shared, since reading the system's certificates is slow.
-static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| Connector::new().unwrap());
+static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| Connector::new("test").unwrap());
 
 /// A protocol under test, with what it has sent and emitted.
 pub(super) struct Conversation {
