@@ -49,8 +49,6 @@ pub(crate) enum ReplyTarget<A> {
     Room(RoomId, Vec<A>),
     /// Nowhere: the alert is unknown.
     Nowhere,
-    /// Not known yet: a call is in progress whose answer may name the alert.
-    Later,
 }
 
 /// How an alert was found.
@@ -69,21 +67,10 @@ pub(crate) enum FoundBy {
 pub(crate) struct Correlation<A> {
     /// Where the reply goes.
     pub(crate) target: ReplyTarget<A>,
-    /// What the `eventId` means.
-    pub(crate) name: Name,
+    /// Whether the `eventId` was unknown until now, and belongs to the target's alert; without a thread, to one of several.
+    pub(crate) learns: bool,
     /// The alerts that the notification proves to be raised.
     pub(crate) raised: Vec<A>,
-}
-
-/// What the `eventId` of a notification means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
-    /// It is known, missing, or belongs to an alert that the bot did not raise.
-    Settled,
-    /// It belongs to the target's alert, whose `eventId` was unknown until now.
-    Learned,
-    /// It belongs to one of several alerts.
-    Unassigned,
 }
 
 impl<A> ReplyTarget<A> {
@@ -95,40 +82,35 @@ impl<A> ReplyTarget<A> {
             Self::Thread(_, FoundBy::Unanswered) => "unanswered",
             Self::Room(..) => "room",
             Self::Nowhere => "nowhere",
-            Self::Later => "later",
         }
     }
 }
 
-/// Applies the rules above. `tells_raised`: the notification is an event of type 200. `may_wait` is false once it has
-/// waited long enough.
+/// Applies the rules above. `None` if the notification has to wait. `tells_raised`: it is an event of type 200. `may_wait`
+/// is false once it has waited long enough.
 pub(crate) fn correlate<A: Clone + PartialEq>(
     reference: &AlertRef,
     tells_raised: bool,
     found: Candidates<A>,
     may_wait: bool,
     is_watched: impl Fn(&RoomId) -> bool,
-) -> Correlation<A> {
+) -> Option<Correlation<A>> {
     let is_known = found.by_event_id.is_some();
     let is_new_name =
         reference.event_id.is_some() && !is_known && !found.is_unassigned && !found.call_under_way;
+    let proves_raised = tells_raised && (is_known || !found.call_under_way);
     let in_thread = |alert: &A, by| {
-        let learns = is_new_name && found.unanswered.contains(alert);
-        Correlation {
+        Some(Correlation {
             target: ReplyTarget::Thread(alert.clone(), by),
-            name: if learns { Name::Learned } else { Name::Settled },
-            raised: if tells_raised && (is_known || !found.call_under_way) {
-                vec![alert.clone()]
-            } else {
-                vec![]
-            },
-        }
+            learns: is_new_name && found.unanswered.contains(alert),
+            raised: if proves_raised { vec![alert.clone()] } else { vec![] },
+        })
     };
     if let Some(alert) = &found.by_event_id {
         return in_thread(alert, FoundBy::EventId);
     }
     if found.call_under_way && may_wait {
-        return Correlation { target: ReplyTarget::Later, name: Name::Settled, raised: vec![] };
+        return None;
     }
     if let [alert] = &found.by_external_id[..]
         && (!found.is_room_id || reference.event_id.is_none())
@@ -149,11 +131,8 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
     // There is an `eventId` for each unanswered call. So all of them raised their alerts, whichever belongs to which.
     let all_raised =
         is_of_one && !found.may_be_expired && found.unassigned_event_ids + 1 >= found.unanswered_calls;
-    Correlation {
-        target,
-        name: if is_of_one { Name::Unassigned } else { Name::Settled },
-        raised: if all_raised { found.unanswered } else { vec![] },
-    }
+    let raised = if all_raised { found.unanswered } else { vec![] };
+    Some(Correlation { target, learns: is_of_one, raised })
 }
 
 #[cfg(test)]
@@ -198,7 +177,7 @@ mod tests {
         tells_raised: bool,
         found: Candidates<&'static str>,
     ) -> Correlation<&'static str> {
-        correlate(reference, tells_raised, found, true, |room| room.as_str() == ROOM)
+        correlate(reference, tells_raised, found, true, |room| room.as_str() == ROOM).unwrap()
     }
 
     fn target(
@@ -240,11 +219,7 @@ mod tests {
         let found = Candidates { by_external_id: vec!["m2", "m1"], ..unanswered(&["m2"]) };
         let decided = decide(&new_name(), OTHER, found.clone());
         assert_eq!(decided.target, ReplyTarget::Thread("m2", FoundBy::Unanswered));
-        assert_eq!(
-            (decided.name, decided.raised.len()),
-            (Name::Learned, 0),
-            "only 200 tells that it was raised"
-        );
+        assert_eq!((decided.learns, decided.raised.len()), (true, 0), "only 200 tells that it was raised");
         assert_eq!(decide(&new_name(), RAISED, found).raised, ["m2"]);
     }
 
@@ -252,17 +227,17 @@ mod tests {
     fn an_event_without_a_name_claims_nothing() {
         let found = Candidates { by_external_id: vec!["m2", "m1"], ..unanswered(&["m2"]) };
         let decided = decide(&reference(None, Some(ROOM)), RAISED, found);
-        assert_eq!((decided.target, decided.name), (room(&["m2"]), Name::Settled));
+        assert_eq!((decided.target, decided.learns), (room(&["m2"]), false));
         assert!(decided.raised.is_empty());
     }
 
     #[test]
     fn between_several_unanswered_alerts_none_is_guessed() {
         let decided = decide(&new_name(), RAISED, unanswered(&["m2", "m1"]));
-        assert_eq!((decided.target, decided.name), (room(&["m2", "m1"]), Name::Unassigned));
+        assert_eq!((decided.target, decided.learns), (room(&["m2", "m1"]), true));
         assert!(decided.raised.is_empty());
         let decided = decide(&new_name(), OTHER, unanswered(&["m2", "m1"]));
-        assert_eq!((decided.target, decided.name), (room(&["m2", "m1"]), Name::Settled));
+        assert_eq!((decided.target, decided.learns), (room(&["m2", "m1"]), false));
     }
 
     #[test]
@@ -286,7 +261,7 @@ mod tests {
     fn an_alert_of_long_ago_claims_no_name_but_keeps_others_from_guessing() {
         let found = Candidates { may_be_expired: true, ..unanswered(&["m2"]) };
         let decided = decide(&new_name(), RAISED, found);
-        assert_eq!((decided.target, decided.name), (room(&["m2"]), Name::Unassigned));
+        assert_eq!((decided.target, decided.learns), (room(&["m2"]), true));
         assert!(decided.raised.is_empty());
         assert_eq!(target(&new_name(), OTHER, Candidates { may_be_expired: true, ..nothing() }), room(&[]));
     }
@@ -294,29 +269,27 @@ mod tests {
     #[test]
     fn an_event_that_overtook_the_answer_waits_for_it_for_a_limited_time() {
         let found = Candidates { call_under_way: true, ..nothing() };
-        assert_eq!(target(&new_name(), OTHER, found.clone()), ReplyTarget::Later);
-        assert_eq!(correlate(&new_name(), OTHER, found, false, |_| true).target, room(&[]));
+        let waits =
+            |reference: &AlertRef, found| correlate(reference, OTHER, found, true, |_| true).is_none();
+        assert!(waits(&new_name(), found.clone()));
+        assert_eq!(correlate(&new_name(), OTHER, found, false, |_| true).unwrap().target, room(&[]));
         let found = Candidates { by_external_id: vec!["m1"], call_under_way: true, ..nothing() };
-        assert_eq!(
-            target(&reference(None, Some(ROOM)), OTHER, found),
-            ReplyTarget::Later,
-            "or of another one"
-        );
+        assert!(waits(&reference(None, Some(ROOM)), found), "or of another one");
     }
 
     #[test]
     fn an_event_that_has_waited_for_too_long_is_not_taken_for_another_alerts() {
-        let too_long = |found| correlate(&new_name(), RAISED, found, false, |_| true);
+        let too_long = |found| correlate(&new_name(), RAISED, found, false, |_| true).unwrap();
         let one = Candidates { call_under_way: true, ..unanswered(&["m2"]) };
         let several =
             Candidates { call_under_way: true, unassigned_event_ids: 1, ..unanswered(&["m2", "m1"]) };
         for (found, wanted) in [(one.clone(), room(&["m2"])), (several, room(&["m2", "m1"]))] {
             let decided = too_long(found);
-            assert_eq!((decided.target, decided.name, decided.raised), (wanted, Name::Settled, vec![]));
+            assert_eq!((decided.target, decided.learns, decided.raised), (wanted, false, vec![]));
         }
         let decided = too_long(Candidates { is_room_id: false, ..one.clone() });
         assert_eq!(decided.target, ReplyTarget::Thread("m2", FoundBy::ExternalId));
-        assert_eq!((decided.name, decided.raised), (Name::Settled, vec![]));
+        assert_eq!((decided.learns, decided.raised), (false, vec![]));
         let decided = too_long(Candidates { by_event_id: Some("m2"), ..one });
         assert_eq!(decided.raised, ["m2"], "its own name");
     }

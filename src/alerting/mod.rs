@@ -20,7 +20,7 @@ mod trigger;
 mod trigger_set;
 mod users;
 
-pub(crate) use correlation::{Candidates, Correlation, FoundBy, Name, ReplyTarget, correlate};
+pub(crate) use correlation::{Candidates, Correlation, FoundBy, ReplyTarget, correlate};
 pub use pattern::Pattern;
 pub(crate) use rooms::remember_names;
 pub use rooms::{NamedRooms, RoomPattern, RoomPatternError, room_label};

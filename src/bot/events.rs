@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     alerting::{
-        Candidates, Correlation, FoundBy, Name, ReplyKind, ReplyTarget, ReplyWords, correlate, which_alert,
+        Candidates, Correlation, FoundBy, ReplyKind, ReplyTarget, ReplyWords, correlate, which_alert,
     },
     health::Condition,
     store::{
@@ -149,13 +149,16 @@ impl Events {
         let outcome = EventOutcome { correlation: "panic", ..EventOutcome::default() };
         let is_settled = self.context.store.settle_event(event, &outcome).await?;
         if is_settled {
-            let row = event.seq;
-            let what = format!(
-                "an event from SIGNL4 had no effect because of a bug in the bot; it is kept in the store's table event, row {row}"
-            );
-            self.context.health.note(Condition::UnreadableEvent, what);
+            self.report(event, "had no effect because of a bug in the bot");
         }
         Ok(is_settled)
+    }
+
+    /// Shows the operator an event that had no effect.
+    fn report(&self, event: &StoredEvent, what: &str) {
+        let row = event.seq;
+        let what = format!("an event from SIGNL4 {what}; it is kept in the store's table event, row {row}");
+        self.context.health.note(Condition::UnreadableEvent, what);
     }
 
     /// Settles an event; `false` if it waits.
@@ -201,10 +204,9 @@ impl Events {
         let (id, event_type, row) = (&notification.id, notification.event_type, event.seq);
         if is_settled && is_ours {
             warn!(event = %id, event_type, row, "an event from SIGNL4 about an alert has an unknown meaning; it is kept in the store's table event");
-            let what = format!(
-                "an event from SIGNL4 about an alert has an unknown meaning and had no effect (eventType {event_type}); it is kept in the store's table event, row {row}"
-            );
-            self.context.health.note(Condition::UnreadableEvent, what);
+            let what =
+                format!("about an alert has an unknown meaning and had no effect (eventType {event_type})");
+            self.report(event, &what);
         } else {
             info!(event = %id, kind = notification.event_kind.name(), "event without a reply");
         }
@@ -220,10 +222,7 @@ impl Events {
         if is_settled {
             let (row, bytes) = (event.seq, event.body.len());
             error!(row, bytes, "an event from SIGNL4 cannot be read; it is kept in the store's table event");
-            let what = format!(
-                "an event from SIGNL4 could not be read and had no effect; it is kept in the store's table event, row {row}"
-            );
-            self.context.health.note(Condition::UnreadableEvent, what);
+            self.report(event, "could not be read and had no effect");
         }
         Ok(is_settled)
     }
@@ -257,20 +256,19 @@ impl Events {
         let tells_raised = notification.event_kind == EventKind::Raised;
         let candidates = candidates(reference, found, call_under_way);
         let correlation = correlate(reference, tells_raised, candidates, may_wait, is_watched);
+        let Some(correlation) = correlation else { return Ok(false) };
         let other_room = settings.config.replies.other_alerts_to.as_ref();
         // After a start the rooms are not known until they have been listed.
         let room_is_unknown = other_room.is_some_and(|room| self.context.rooms.find(room).is_none());
-        match &correlation.target {
-            ReplyTarget::Later => return Ok(false),
-            ReplyTarget::Nowhere if room_is_unknown && may_wait => return Ok(false),
-            _ => {}
+        if correlation.target == ReplyTarget::Nowhere && room_is_unknown && may_wait {
+            return Ok(false);
         }
         let outcome = EventOutcome {
             alert: match &correlation.target {
                 ReplyTarget::Thread(alert, _) => Some(alert.id),
                 _ => None,
             },
-            learned: learned(reference, correlation.name),
+            learned: ids(reference).filter(|_| correlation.learns),
             raised: self.raised(&correlation, &settings),
             reply: self.reply(notification, kind, &correlation.target, &settings).await,
             ..outcome_of(notification, correlation.target.name())
@@ -339,7 +337,6 @@ impl Events {
                 let text = text(notification, kind, renderer, which.as_deref())?;
                 Some(Reply::in_room(room, text).queued(kind, None))
             }
-            ReplyTarget::Later => None,
         }
     }
 }
@@ -381,9 +378,9 @@ fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bo
     }
 }
 
-fn learned(reference: &AlertRef, name: Name) -> Option<(&EventId, &str)> {
-    let named = (reference.event_id.as_ref()?, reference.external_id.as_deref()?);
-    (name != Name::Settled).then_some(named)
+/// The `eventId` and the external ID, if there are both.
+fn ids(reference: &AlertRef) -> Option<(&EventId, &str)> {
+    Some((reference.event_id.as_ref()?, reference.external_id.as_deref()?))
 }
 
 /// The reply to an event; `None` if nothing is posted.
@@ -442,7 +439,7 @@ fn log(notification: &Notification, correlation: &Correlation<Alert>) {
             warn!(%event, kind, by, %room, "event of an alert that is not ours; posted in its room");
         }
         // As usual in a team that other sources page too.
-        ReplyTarget::Nowhere | ReplyTarget::Later => {
+        ReplyTarget::Nowhere => {
             info!(%event, kind, by, "event of an alert that is not ours; not posted");
         }
     }
