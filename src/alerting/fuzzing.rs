@@ -14,7 +14,7 @@ const MOST: usize = 256 << 10;
 pub fn template(bytes: &[u8]) {
     let input = String::from_utf8_lossy(bytes);
     let (source, text) = input.split_once('§').unwrap_or((&input, "some text"));
-    let vocabulary = Vocabulary::new(["text", "room.id", "room.name", "pump"]);
+    let vocabulary = Vocabulary::from(["text", "room.id", "room.name", "pump"].map(String::from));
     let values = context! { text, pump => "", room => context! { id => "GENERAL", name => "general" } };
     match Template::compile(source, &vocabulary) {
         Ok(template) => match template.render("title", &values) {

@@ -59,10 +59,7 @@ pub struct Template {
 }
 
 /// The names that a template may use, including dotted ones such as `room.name`.
-#[derive(Clone, Debug)]
-pub struct Vocabulary {
-    names: BTreeSet<String>,
-}
+pub type Vocabulary = BTreeSet<String>;
 
 /// Why a template is rejected.
 #[derive(Debug, thiserror::Error)]
@@ -95,30 +92,18 @@ pub struct RenderError {
     pub line: usize,
 }
 
-impl Vocabulary {
-    /// Creates a vocabulary of these names.
-    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Self {
-        Self { names: names.into_iter().map(Into::into).collect() }
-    }
-
-    /// The names, sorted.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
-    }
-
-    /// A value for every name. It is a digit, which works both as a text and as a number.
-    fn sample(&self) -> Value {
-        let mut plain: Vec<(&str, Value)> = Vec::new();
-        let mut nested: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
-        for name in self.names() {
-            match name.split_once('.') {
-                Some((object, field)) => nested.entry(object).or_default().push((field, "1")),
-                None => plain.push((name, Value::from("1"))),
-            }
+/// A value for every name. It is a digit, which works both as a text and as a number.
+fn sample(vocabulary: &Vocabulary) -> Value {
+    let mut plain: Vec<(&str, Value)> = Vec::new();
+    let mut nested: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for name in vocabulary {
+        match name.split_once('.') {
+            Some((object, field)) => nested.entry(object).or_default().push((field, "1")),
+            None => plain.push((name, Value::from("1"))),
         }
-        plain.extend(nested.into_iter().map(|(object, fields)| (object, Value::from_pairs(fields))));
-        Value::from_pairs(plain)
     }
+    plain.extend(nested.into_iter().map(|(object, fields)| (object, Value::from_pairs(fields))));
+    Value::from_pairs(plain)
 }
 
 impl Template {
@@ -183,14 +168,14 @@ impl Template {
         let template = ENVIRONMENT.template_from_str(&self.source).map_err(|error| invalid(&error))?;
         let built_in: BTreeSet<&str> = ENVIRONMENT.globals().map(|(name, _)| name).collect();
         let used: BTreeSet<String> = template.undeclared_variables(true).into_iter().collect();
-        let known = |name: &String| vocabulary.names.contains(name) || built_in.contains(name.as_str());
+        let known = |name: &String| vocabulary.contains(name) || built_in.contains(name.as_str());
         let unknown = used.into_iter().find(|name| !known(name));
         unknown.map_or(Ok(()), |name| Err(CompileError::UnknownName(name)))
     }
 
     /// Renders it once. Only reports mistakes that no other value could avoid.
     fn try_out(&self, vocabulary: &Vocabulary) -> Result<(), CompileError> {
-        match self.run(&vocabulary.sample()) {
+        match self.run(&sample(vocabulary)) {
             Err(error) if is_hopeless(error.kind()) => Err(invalid(&error)),
             _ => Ok(()),
         }
@@ -235,7 +220,7 @@ mod tests {
     use super::*;
 
     fn vocabulary() -> Vocabulary {
-        Vocabulary::new(["text", "room.id", "room.name", "pump"])
+        ["text", "room.id", "room.name", "pump"].map(String::from).into()
     }
 
     fn compiled(source: &str) -> Template {

@@ -61,7 +61,7 @@ pub struct EventTemplates {
 impl EventTemplates {
     /// The names that these templates may use if the trigger's patterns have these named groups.
     pub fn vocabulary<'a>(groups: impl IntoIterator<Item = &'a str>) -> Vocabulary {
-        Vocabulary::new(VARIABLES.into_iter().chain(groups))
+        VARIABLES.into_iter().chain(groups).map(str::to_owned).collect()
     }
 
     /// Whether a group's name has another meaning in a template: it would hide a variable, or be hidden.

@@ -125,7 +125,7 @@ pub(crate) fn which_alert(number: impl std::fmt::Display, text: &str) -> String 
 impl ReplyWords<'_> {
     /// The names that a reply's template may use.
     pub fn vocabulary() -> Vocabulary {
-        Vocabulary::new(["user", "text", "reason", "team", "trigger"])
+        ["user", "text", "reason", "team", "trigger"].map(String::from).into()
     }
 }
 

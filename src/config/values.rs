@@ -191,9 +191,12 @@ pub(super) fn compile(text: &str, vocabulary: &Vocabulary) -> Result<Template, F
             CompileError::Invalid { .. } => "write variables as {{ text }}; the syntax is that of Jinja",
             CompileError::Tag(_) => "use {% if … %}, and {% for … in … %} over a variable with filters",
             CompileError::UnknownName(name) => {
-                let fix = match closest(name, vocabulary.names()) {
+                let fix = match closest(name, vocabulary.iter().map(String::as_str)) {
                     Some(meant) => format!("did you mean {meant}?"),
-                    None => format!("use one of: {}", vocabulary.names().collect::<Vec<_>>().join(", ")),
+                    None => format!(
+                        "use one of: {}",
+                        vocabulary.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+                    ),
                 };
                 return Fault::new(format!("uses the variable {}, which does not exist", quoted(name)), fix);
             }
