@@ -9,12 +9,11 @@
 //! | `run` | starts, monitors and stops the parts |
 //! | `ingest` | settles the messages of the stream, and keeps the directory of rooms |
 //! | `backfill` | reads the messages that the stream did not deliver, and polls without a stream |
-//! | `intake` | what these two share: rooms, and the settling of messages |
 //! | `progress` | the cursors: how far each room was read |
 //! | `outbox` | the workers that deliver alerts, replies and reactions |
 //! | `events` | turns SIGNL4's events into replies |
 //! | `housekeeping` | reports late alerts, and deletes old rows |
-//! | `session` | one session, realtime or polling: the bot's user, and the server's time |
+//! | `session` | one session, realtime or polling: the bot's user, its settings, and the server's time |
 //! | `saved_login` | keeps the login of a password over restarts |
 //! | `settings` | the current configuration, replaced by a reload |
 //! | `context` | what all parts share |
@@ -26,7 +25,6 @@ mod context;
 mod events;
 mod housekeeping;
 mod ingest;
-mod intake;
 mod outbox;
 mod progress;
 mod retry;

@@ -32,10 +32,15 @@ pub(super) struct Cursors {
 }
 
 impl Cursors {
+    /// Without any room until the state is loaded.
+    pub(super) fn new(store: Store, health: Health) -> Self {
+        Self { store, health, progress: Mutex::default(), unsaved: Mutex::default() }
+    }
+
     /// Loads the state of the last run.
-    pub(super) async fn load(store: Store, health: Health) -> Result<Self, StoreError> {
-        let (progress, unsaved) = (Mutex::new(store.progress().await?), Mutex::default());
-        Ok(Self { store, health, progress, unsaved })
+    pub(super) async fn load(&self) -> Result<(), StoreError> {
+        *self.progress.lock() = self.store.progress().await?;
+        Ok(())
     }
 
     /// How far a room was read; `None` if it is not watched.
@@ -181,7 +186,7 @@ impl Cursors {
 }
 
 /// A room watched from now on. It is behind until it is read, because `read_until` does not apply to it yet.
-fn watched_from(since: Timestamp) -> RoomProgress {
+pub(super) fn watched_from(since: Timestamp) -> RoomProgress {
     RoomProgress { since, cursor: since, is_behind: true }
 }
 
@@ -289,18 +294,24 @@ mod tests {
         effective(progress, &room(id)).unwrap().cursor
     }
 
+    async fn loaded(store: Store) -> Cursors {
+        let cursors = Cursors::new(store, Health::default());
+        cursors.load().await.unwrap();
+        cursors
+    }
+
     #[tokio::test]
     async fn what_an_aborted_backfill_was_about_to_write_is_written_with_the_next() {
         let directory = tempfile::TempDir::new().unwrap();
         let store =
             Store::open(&crate::store::StoreUrl::sqlite(directory.path().join("bot.db"))).await.unwrap();
-        let cursors = Cursors::load(store.clone(), Health::default()).await.unwrap();
+        let cursors = loaded(store.clone()).await;
         let lock = store.intake().await.unwrap();
         let new = room("r");
         assert!(cursors.watch(&new, at(5)).now_or_never().is_none(), "the store is busy");
         drop(lock);
         cursors.finish_round(at(100), true, |_| false).await;
-        let loaded = Cursors::load(store, Health::default()).await.unwrap();
+        let loaded = loaded(store).await;
         assert_eq!(loaded.of(&new), cursors.of(&new));
         assert!(loaded.of(&new).is_some() && cursors.unsaved.lock().is_empty());
     }
@@ -310,10 +321,10 @@ mod tests {
         let directory = tempfile::TempDir::new().unwrap();
         let store =
             Store::open(&crate::store::StoreUrl::sqlite(directory.path().join("bot.db"))).await.unwrap();
-        let cursors = Cursors::load(store.clone(), Health::default()).await.unwrap();
+        let cursors = loaded(store.clone()).await;
         cursors.watch(&room("a"), at(5)).await;
         cursors.watch_all([(room("a"), at(9)), (room("b"), at(9))]).await;
-        for cursors in [&cursors, &Cursors::load(store, Health::default()).await.unwrap()] {
+        for cursors in [&cursors, &loaded(store).await] {
             let since = |id| cursors.of(&room(id)).unwrap().since;
             assert_eq!((since("a"), since("b")), (at(5), at(9)));
         }

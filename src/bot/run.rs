@@ -13,7 +13,6 @@ use super::context::Context;
 use super::events::Events;
 use super::housekeeping;
 use super::ingest::{Ingest, Rooms, StreamFilter};
-use super::intake::Intake;
 use super::outbox::Outbox;
 use super::progress::Cursors;
 use super::saved_login::SavedLogin;
@@ -174,8 +173,9 @@ impl Bot {
         let (admin_token, current) = (config.admin.token.clone(), Current::new(config));
         let rooms = Arc::new(Rooms::new(current.now()));
         let (rest, health) = (RestClient::new(account.clone()), Health::new(tempo.store_late));
-        let seen = Arc::default();
-        let context = Context { store, current, rooms, seen, rest, health, tempo };
+        let cursors = Arc::new(Cursors::new(store.clone(), health.clone()));
+        let (seen, warned) = Default::default();
+        let context = Context { store, current, rooms, seen, cursors, rest, health, tempo, warned };
         let filter = StreamFilter { context: context.clone(), looked_at: telemetry::start() };
         let timing = context.tempo.realtime.clone();
         let realtime = Realtime::new(account).with_timing(timing).with_filter(Arc::new(filter));
@@ -209,6 +209,7 @@ impl Bot {
         let mut changes = context.current.changes();
         let settings = changes.borrow_and_update().clone();
         context.rooms.restore(settings.clone(), context.store.named_rooms().await?);
+        context.cursors.load().await?;
         let (store, account) = (context.store.clone(), context.rest.account().clone());
         if let Some(login) = SavedLogin::resume(&settings.config.rocketchat, store, account).await {
             self.part("worker that saves the login", login.run(self.cancel.clone()));
@@ -217,12 +218,10 @@ impl Bot {
         self.part("outbox", outbox.run());
         self.abortable_part("worker that handles SIGNL4's events", Events::new(context.clone()).run());
         self.abortable_part("housekeeping", housekeeping::run(context.clone()));
-        let cursors = Cursors::load(context.store.clone(), context.health.clone()).await?;
         let (sender, events) = mpsc::channel(EVENTS);
-        let intake = Intake::new(context.clone(), cursors);
-        self.abortable_part("intake of messages", Ingest::new(intake, (settings, changes)).run(events));
         let account =
             report_account(context.rest.account().clone(), realtime.state(), context.health.clone());
+        self.abortable_part("intake of messages", Ingest::new(context, (settings, changes)).run(events));
         let cancel = self.cancel.clone();
         self.part("connection to Rocket.Chat", async move {
             tokio::select! {

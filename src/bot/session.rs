@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rocketchat::{Account, UserId};
+use rocketchat::UserId;
 use tokio::time::Instant;
 
+use super::context::Context;
 use super::housekeeping::{KEEP_LONGER, keep_alerts};
 use super::settings::Settings;
 
@@ -16,14 +17,14 @@ pub(super) const SKEW: Duration = Duration::from_secs(2);
 /// How long a message may be in transit.
 const TRAVEL: Duration = Duration::from_secs(60);
 
-/// One session, from `Ready` until the connection is lost; or one without a stream, until the next `Ready`.
+/// One session, and what its parts share: from `Ready` until the connection is lost; or one without a stream, until the next `Ready`.
 #[derive(Debug)]
 pub(super) struct Session {
+    pub(super) context: Context,
     pub(super) me: UserId,
     begun: Instant,
     /// The settings that messages are judged by.
     pub(super) settings: Arc<Settings>,
-    account: Arc<Account>,
     /// Whether there is no stream, so that messages only arrive over REST.
     pub(super) is_polling: bool,
     /// Whether the watched rooms were listed and recorded.
@@ -33,29 +34,29 @@ pub(super) struct Session {
 impl Session {
     /// A session that began at `begun`. If the store was slow, that is earlier than the bot notices it.
     pub(super) fn new(
+        context: Context,
         me: UserId,
         begun: Instant,
-        account: Arc<Account>,
         settings: Arc<Settings>,
         is_polling: bool,
     ) -> Self {
-        Self { me, begun, settings, account, is_polling, listed: AtomicBool::new(false) }
+        Self { context, me, begun, settings, is_polling, listed: AtomicBool::new(false) }
     }
 
     /// The same session under other settings.
     pub(super) fn under(&self, settings: Arc<Settings>) -> Self {
-        Self::new(self.me.clone(), self.begun, self.account.clone(), settings, self.is_polling)
+        Self::new(self.context.clone(), self.me.clone(), self.begun, settings, self.is_polling)
     }
 
     /// Whether the server has answered yet, and so reported its time.
     pub(super) fn knows_time(&self) -> bool {
-        self.account.server_now().is_some()
+        self.context.rest.account().server_now().is_some()
     }
 
     /// The current time by the server's clock: the `Date` of its last answer plus the monotonic time since then.
     /// Before the first answer, this machine's clock.
     pub(super) fn server_now(&self) -> Timestamp {
-        self.account.server_now().unwrap_or_else(Timestamp::now)
+        self.context.rest.account().server_now().unwrap_or_else(Timestamp::now)
     }
 
     /// A moment by the server's current clock; a little too early rather than too late.

@@ -32,23 +32,24 @@ impl Backfill {
     /// Looks up the rooms that triggers name and that the bot is not in, and joins those that it may join.
     pub(super) async fn search(&mut self) -> Searched {
         const WHAT: &str = "a room cannot be looked up";
-        let (intake, session) = (self.intake.clone(), self.session.clone());
-        let joined = intake.rooms.select(|known| known.joined);
+        let session = self.session.clone();
+        let context = &session.context;
+        let joined = context.rooms.select(|known| known.joined);
         let unfound = session.settings.config.triggers.unfound(joined.iter().map(|known| &known.room));
         let mut searched = Searched { found: vec![], is_complete: true, is_answered: true };
         // Some entries named a room before that has another name now.
-        let renamed = intake.rooms.named_and_unknown();
+        let renamed = context.rooms.named_and_unknown();
         for id in unfound.ids.into_iter().chain(&renamed) {
-            match intake.tempo.retry(self.tries(), WHAT, || intake.rest.room_by_id(id)).await {
+            match context.tempo.retry(self.tries(), WHAT, || context.rest.room_by_id(id)).await {
                 Err(error) if error.code() == Some(NO_SUCH_ROOM) && renamed.contains(id) => {
-                    intake.rooms.remove(id);
+                    context.rooms.remove(id);
                 }
                 info => self.looked_up(info, id.as_str(), &mut searched).await,
             }
         }
         let mut missing = Vec::new();
         for name in unfound.names {
-            let info = intake.tempo.retry(self.tries(), WHAT, || intake.rest.room_by_name(name)).await;
+            let info = context.tempo.retry(self.tries(), WHAT, || context.rest.room_by_name(name)).await;
             match info {
                 Err(error) if matches!(error.code(), Some(NO_SUCH_ROOM | FORBIDDEN)) => {
                     missing.push((name, error));
@@ -57,13 +58,13 @@ impl Backfill {
             }
         }
         // The server only finds a room by the exact name in its address. The list has the display names.
-        missing.retain(|(name, _)| !intake.rooms.has(&RoomPattern::Name((*name).to_owned())));
+        missing.retain(|(name, _)| !context.rooms.has(&RoomPattern::Name((*name).to_owned())));
         if unfound.channels || !missing.is_empty() {
             self.list_channels(&mut searched).await;
         }
         for (name, error) in missing {
-            match intake.rooms.has(&RoomPattern::Name(name.to_owned())) {
-                true => intake.clear_warning(&format!("unfound {name}")),
+            match context.rooms.has(&RoomPattern::Name(name.to_owned())) {
+                true => context.clear_warning(&format!("unfound {name}")),
                 false => self.warn_of_unfound(name, &error),
             }
         }
@@ -78,7 +79,7 @@ impl Backfill {
     async fn looked_up(&mut self, info: Result<RoomInfo, RestError>, wanted: &str, searched: &mut Searched) {
         match info {
             Ok(info) => {
-                self.intake.clear_warning(&format!("unfound {wanted}"));
+                self.session.context.clear_warning(&format!("unfound {wanted}"));
                 self.found(info, searched).await;
             }
             Err(error) => {
@@ -90,7 +91,7 @@ impl Backfill {
     }
 
     fn warn_of_unfound(&self, wanted: &str, error: &RestError) {
-        if self.intake.warns(&format!("unfound {wanted}")) {
+        if self.session.context.warns(&format!("unfound {wanted}")) {
             warn!(room = wanted, %error, "a watched room cannot be found; is the bot in it?");
         }
     }
@@ -98,15 +99,15 @@ impl Backfill {
     /// Reads the list of public channels, the most recently changed first. A channel that changes meanwhile may move
     /// from a later page to the first one, which was already read. The next search then finds it.
     async fn list_channels(&mut self, searched: &mut Searched) {
-        let intake = self.intake.clone();
+        let context = self.session.context.clone();
         let mut offset = 0;
         loop {
-            let list = || intake.rest.channels(offset, PAGE);
-            let page = intake.tempo.retry(self.tries(), "the channels cannot be listed", list);
+            let list = || context.rest.channels(offset, PAGE);
+            let page = context.tempo.retry(self.tries(), "the channels cannot be listed", list);
             let (channels, total) = match page.await {
                 Ok(page) => page,
                 Err(error) => {
-                    if intake.warns("unlisted") {
+                    if context.warns("unlisted") {
                         warn!(%error, "the public channels cannot be listed");
                     }
                     searched.is_complete = false;
@@ -114,14 +115,14 @@ impl Backfill {
                     return;
                 }
             };
-            intake.clear_warning("unlisted");
+            context.clear_warning("unlisted");
             let next = offset + channels.len();
             for info in channels {
-                if intake.rooms.judged(info.room.clone()).watched {
+                if context.rooms.judged(info.room.clone()).watched {
                     self.found(info, searched).await;
-                } else if intake.rooms.get(&info.room.id).is_some_and(|known| !known.joined) {
+                } else if context.rooms.get(&info.room.id).is_some_and(|known| !known.joined) {
                     // It may have been renamed.
-                    intake.rooms.learn(info.room, None);
+                    context.rooms.learn(info.room, None);
                 }
             }
             if next >= total || next <= offset + PAGE_OVERLAP {
@@ -135,30 +136,30 @@ impl Backfill {
     async fn found(&mut self, info: RoomInfo, searched: &mut Searched) {
         let id = info.room.id.clone();
         if info.archived {
-            if self.intake.warns(&format!("archived {id}")) {
+            if self.session.context.warns(&format!("archived {id}")) {
                 warn!(room = %id, "a watched room is archived");
             }
             return;
         }
-        self.intake.clear_warning(&format!("archived {id}"));
-        let before = self.intake.rooms.get(&id);
+        self.session.context.clear_warning(&format!("archived {id}"));
+        let before = self.session.context.rooms.get(&id);
         if before.as_ref().is_some_and(|before| before.joined) {
             return;
         }
-        let known = self.intake.rooms.judged(info.room.clone());
-        if known.watched && self.intake.cursors.of(&id).is_none() {
+        let known = self.session.context.rooms.judged(info.room.clone());
+        if known.watched && self.session.context.cursors.of(&id).is_none() {
             // Recorded before the room is known. Otherwise another task could believe that it was watched all the
             // time.
             // A room that was described but not watched has been renamed. Its creation time is then irrelevant.
             let was_there = before.is_some_and(|before| before.described && !before.watched);
             let appeared = info.created_at.filter(|_| !was_there);
             let since = self.watched_since(appeared).await;
-            self.intake.cursors.watch(&id, since).await;
+            self.session.context.cursors.watch(&id, since).await;
         }
         searched.found.push((id, info.changed_at()));
-        let known = self.intake.rooms.learn(info.room, None);
+        let known = self.session.context.rooms.learn(info.room, None);
         if self.session.settings.config.rocketchat.auto_join && known.room.kind == RoomKind::Channel {
-            self.intake.join(&known).await;
+            self.session.context.join(&known).await;
         }
     }
 }

@@ -2,7 +2,7 @@
 //! every minute whatever the stream may have dropped.
 //!
 //! The session subscribes before this starts, so the stream delivers everything that is posted meanwhile. Both use the
-//! same [`Intake`], which accepts each message once. Only messages that are read here move a cursor, so a message that
+//! same [`Session::settle`], which accepts each message once. Only messages that are read here move a cursor, so a message that
 //! the stream drops is not lost.
 //!
 //! [`Backfill::round`] is the only algorithm: list the rooms that changed, [`plan`] which of them to read, read them,
@@ -31,9 +31,7 @@ pub(super) use self::channels::NO_SUCH_ROOM;
 use self::channels::Searched;
 use self::plan::{Changes, Last, Rounds, Step, plan};
 use self::poll::Poll;
-use self::reader::Reader;
 use super::ingest::{Known, is_watched_from_outside};
-use super::intake::Intake;
 use super::progress::OVERLAP;
 use super::session::{SKEW, Session};
 use crate::count;
@@ -44,10 +42,8 @@ const TRIES: u32 = 4;
 
 /// The backfill of one session.
 pub(super) struct Backfill {
-    intake: Arc<Intake>,
     /// If the settings change, another backfill takes over.
     session: Arc<Session>,
-    reader: Reader,
     rounds: Rounds,
     /// Whether the server answered the last search for rooms.
     is_search_complete: bool,
@@ -67,15 +63,14 @@ struct Tally {
 }
 
 impl Backfill {
-    pub(super) fn new(intake: Arc<Intake>, session: Arc<Session>) -> Self {
-        let reader = Reader { intake: intake.clone(), session: session.clone() };
-        Self { intake, session, reader, rounds: Rounds::default(), is_search_complete: true }
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        Self { session, rounds: Rounds::default(), is_search_complete: true }
     }
 
     /// Runs forever. It can be aborted at any point without losing anything, because the next one starts from the
     /// cursors.
     pub(super) async fn run(self) {
-        let poll = Poll::new(self.reader.clone());
+        let poll = Poll::new(self.session.clone());
         tokio::join!(self.run_rounds(), poll.run());
     }
 
@@ -84,12 +79,12 @@ impl Backfill {
         loop {
             let search = since.is_none()
                 || !self.is_search_complete
-                || searched.elapsed() >= self.intake.tempo.search_again;
+                || searched.elapsed() >= self.session.context.tempo.search_again;
             if search {
                 searched = Instant::now();
             }
             since = Some(self.round(since, search).await);
-            sleep(self.intake.tempo.look_again).await;
+            sleep(self.session.context.tempo.look_again).await;
         }
     }
 
@@ -99,8 +94,9 @@ impl Backfill {
         let (mut changes, mut list) = self.list_rooms(since).await;
         // The call has measured the server's clock.
         let mut begun = self.session.server_now();
-        let (intake, session) = (self.intake.clone(), self.session.clone());
-        let moved = intake.cursors.leave_future(begun, session.horizon()).await;
+        let session = self.session.clone();
+        let context = &session.context;
+        let moved = context.cursors.leave_future(begun, session.horizon()).await;
         if moved > 0 {
             warn!(
                 rooms = moved,
@@ -111,17 +107,16 @@ impl Backfill {
             (changes, list) = self.list_rooms(None).await;
             begun = session.server_now();
         }
-        intake.cursors.first_session(session.begun()).await;
+        context.cursors.first_session(session.begun()).await;
         let mut tally = Tally::default();
         let mut was_read = HashSet::new();
         // Messages missed in the bot's own rooms must not wait for a long list of channels.
-        let own = intake.rooms.select(|known| known.watched && known.joined);
-        self.watch_renamed(&changes, since).await;
+        let own = context.rooms.select(|known| known.watched && known.joined);
         self.watch_new(&own).await;
         // In a room that is behind, older messages are found when it is read.
-        let known_until = intake.cursors.listed_until().unwrap_or_else(|| session.begun());
+        let known_until = context.cursors.listed_until().unwrap_or_else(|| session.begun());
         let unread = list.with_last_messages(known_until.max(session.horizon()) - OVERLAP);
-        tally.alerts += self.reader.settle_last(unread.filter_map(|info| info.last_message)).await;
+        tally.alerts += self.session.settle_last(unread.filter_map(|info| info.last_message)).await;
         drop(list);
         self.read_all(&own, &changes, &mut was_read, &mut tally).await;
         let mut all_listed = false;
@@ -130,14 +125,14 @@ impl Backfill {
             all_listed = is_answered;
             self.is_search_complete = is_complete;
             changes.rooms.extend(found);
-            intake.note_named_rooms().await;
-            intake.forget_unwatched(self.is_search_complete).await;
+            context.note_named_rooms().await;
+            context.forget_unwatched(self.is_search_complete).await;
         }
-        let others = intake.rooms.select(|known| known.watched && !was_read.contains(&known.room.id));
+        let others = context.rooms.select(|known| known.watched && !was_read.contains(&known.room.id));
         self.watch_new(&others).await;
         session.rooms_are_listed();
         self.read_all(&others, &changes, &mut was_read, &mut tally).await;
-        intake.cursors.finish_round(begun, all_listed, |room| was_read.contains(room)).await;
+        context.cursors.finish_round(begun, all_listed, |room| was_read.contains(room)).await;
         // The cursors show that older messages were read.
         self.rounds.retain(|_, last| !matches!(last, Last::Read(until) if *until < begun - OVERLAP));
         self.rounds.shrink_to_fit();
@@ -146,68 +141,65 @@ impl Backfill {
             Some(error) => {
                 let rooms = count(tally.unread as u64, "room");
                 let what = format!("Missed messages are not found: {rooms} cannot be read: {error}");
-                intake.health.raise_after(intake.tempo.stalled_after, Condition::UnreadRooms, what);
+                context.health.raise_after(context.tempo.stalled_after, Condition::UnreadRooms, what);
             }
-            None => intake.health.clear(&Condition::UnreadRooms),
+            None => context.health.clear(&Condition::UnreadRooms),
         }
         begun
     }
 
-    /// Updates the directory of rooms, and returns which rooms changed. The server does not permanently refuse this
+    /// Updates the directory of rooms, starts to watch those that became watched because of a change since the last round, and
+    /// returns which rooms changed. The server does not permanently refuse this
     /// call to any account, and without it the bot does not know what to read.
     async fn list_rooms(&self, since: Option<Timestamp>) -> (Changes, RoomList) {
-        let intake = &self.intake;
+        let context = &self.session.context;
         let mut failures = 0;
         let list = loop {
-            let error = match self.reader.list_rooms(since).await {
+            let error = match self.session.list_rooms(since).await {
                 Ok(list) => break list,
                 Err(error) => error,
             };
             let what = format!("Missed messages are not found: the rooms cannot be listed: {error}");
-            intake.health.raise_after(intake.tempo.stalled_after, Condition::UnlistedRooms, what);
-            if intake.warns("unlisted rooms") {
+            context.health.raise_after(context.tempo.stalled_after, Condition::UnlistedRooms, what);
+            if context.warns("unlisted rooms") {
                 warn!(%error, "the rooms cannot be listed; trying again");
             }
-            sleep(intake.tempo.wait_after(&error, failures)).await;
+            sleep(context.tempo.wait_after(&error, failures)).await;
             failures += 1;
         };
-        intake.clear_warning("unlisted rooms");
-        intake.health.clear(&Condition::UnlistedRooms);
+        context.clear_warning("unlisted rooms");
+        context.health.clear(&Condition::UnlistedRooms);
         let is_full = since.is_none();
-        let mut changes = Changes { is_full, ..Changes::default() };
+        let mut changes = Changes { is_full, rooms: HashMap::new() };
+        let last_round = since.map_or_else(|| self.session.begun(), |last| last - SKEW);
+        let mut renamed = Vec::new();
         for info in list.rooms() {
             let (id, changed) = (info.room.id.clone(), info.changed_at());
             let (archived, encrypted) = (info.archived, info.encrypted);
-            let before = intake.rooms.get(&id);
+            let before = context.rooms.get(&id);
             let was_unwatched = before.is_some_and(|it| it.joined && it.described && !it.watched);
-            if intake.rooms.learn(info.room, Some(true)).watched && was_unwatched {
-                changes.renamed.insert(id.clone());
+            if context.rooms.learn(info.room, Some(true)).watched && was_unwatched {
+                renamed.push((id.clone(), last_round));
             }
-            intake.rooms.set_state(&id, archived, Some(encrypted));
+            context.rooms.set_state(&id, archived, Some(encrypted));
             changes.rooms.insert(id, changed);
         }
         if is_full {
-            intake.rooms.keep_joined(|room| changes.rooms.contains_key(room));
+            context.rooms.keep_joined(|room| changes.rooms.contains_key(room));
         }
-        intake.note_named_rooms().await;
+        context.cursors.watch_all(renamed).await;
+        context.note_named_rooms().await;
         (changes, list)
-    }
-
-    /// Starts to watch the rooms that became watched because of a change after the last round.
-    async fn watch_renamed(&self, changes: &Changes, last_round: Option<Timestamp>) {
-        let since = last_round.map_or_else(|| self.session.begun(), |last| last - SKEW);
-        let renamed = changes.renamed.iter().map(|room| (room.clone(), since));
-        self.intake.cursors.watch_all(renamed).await;
     }
 
     /// Starts to watch those of the bot's rooms that were not watched before.
     async fn watch_new(&self, rooms: &[Arc<Known>]) {
         let new: Vec<&Arc<Known>> =
-            rooms.iter().filter(|known| self.intake.cursors.of(&known.room.id).is_none()).collect();
+            rooms.iter().filter(|known| self.session.context.cursors.of(&known.room.id).is_none()).collect();
         if new.is_empty() {
             return;
         }
-        let listed = self.intake.cursors.listed_until();
+        let listed = self.session.context.cursors.listed_until();
         let joined = match listed {
             Some(listed) if new.iter().any(|known| known.joined) => self.joined_since(listed).await,
             _ => HashMap::new(),
@@ -224,12 +216,12 @@ impl Backfill {
             };
             noted.push((known.room.id.clone(), self.watched_since(appeared).await));
         }
-        self.intake.cursors.watch_all(noted).await;
+        self.session.context.cursors.watch_all(noted).await;
     }
 
     /// From when a newly watched room counts: from now, or earlier for messages that arrived unnoticed.
     async fn watched_since(&self, appeared: Option<Timestamp>) -> Timestamp {
-        let (cursors, begun) = (&self.intake.cursors, self.session.begun());
+        let (cursors, begun) = (&self.session.context.cursors, self.session.begun());
         let (listed, first_session) = (cursors.listed_until(), cursors.first_session(begun).await);
         // A room that existed before and is only watched by new settings is watched from when they took effect.
         let from_now_on = begun.max(self.session.settings_since());
@@ -239,15 +231,15 @@ impl Backfill {
     /// When the bot joined rooms after `listed`. If the server does not say, `listed`, because too early is better
     /// than too late.
     async fn joined_since(&self, listed: Timestamp) -> HashMap<RoomId, Timestamp> {
-        let reading = || self.intake.rest.subscriptions(Some(listed - OVERLAP));
-        match self.intake.tempo.retry(TRIES, "the subscriptions cannot be read", reading).await {
+        let reading = || self.session.context.rest.subscriptions(Some(listed - OVERLAP));
+        match self.session.context.tempo.retry(TRIES, "the subscriptions cannot be read", reading).await {
             Ok(subscriptions) => {
                 let joined = subscriptions.into_iter();
                 joined.filter_map(|one| Some((one.room.id, one.joined_at?))).collect()
             }
             Err(error) => {
                 warn!(%error, "the server does not say when the bot joined its new rooms");
-                let own = self.intake.rooms.select(|known| known.joined).into_iter();
+                let own = self.session.context.rooms.select(|known| known.joined).into_iter();
                 own.map(|known| (known.room.id.clone(), listed + SKEW)).collect()
             }
         }
@@ -255,8 +247,8 @@ impl Backfill {
 
     /// When a channel was created that is watched even if the bot is not in it. Joining it does not matter.
     async fn created_after(&self, known: &Known, listed: Timestamp) -> Option<Timestamp> {
-        let reading = || self.intake.rest.room_by_id(&known.room.id);
-        match self.intake.tempo.retry(TRIES, "a room cannot be looked up", reading).await {
+        let reading = || self.session.context.rest.room_by_id(&known.room.id);
+        match self.session.context.tempo.retry(TRIES, "a room cannot be looked up", reading).await {
             Ok(info) => info.created_at,
             Err(error) => error.is_retryable().then_some(listed + SKEW),
         }
@@ -273,7 +265,7 @@ impl Backfill {
         let mut due = Vec::with_capacity(rooms.len());
         for known in rooms {
             let id = &known.room.id;
-            let Some(progress) = self.intake.cursors.of(id) else { continue };
+            let Some(progress) = self.session.context.cursors.of(id) else { continue };
             match plan(known, progress, changes, &self.rounds) {
                 Step::Read if self.session.looks_back() => {
                     tally.too_old += usize::from(progress.cursor < self.session.horizon());
@@ -287,13 +279,13 @@ impl Backfill {
         }
         // A room that the server does not answer for must not delay the others. So each room gets one try before any
         // gets a second one.
-        let readings = self.reader.read_each(due, Some(1)).await;
+        let readings = self.session.read_each(due, Some(1)).await;
         let (failed, mut readings): (Vec<_>, Vec<_>) = readings.into_iter().partition(|(known, reading)| {
             let has_failed = reading.as_ref().is_err_and(RestError::is_retryable);
             has_failed && self.rounds.get(&known.room.id) != Some(&Last::Failed)
         });
-        let again = failed.iter().filter_map(|(known, _)| self.reader.watched(&known.room.id));
-        readings.extend(self.reader.read_each(again.collect(), Some(TRIES - 1)).await);
+        let again = failed.iter().filter_map(|(known, _)| self.session.watched(&known.room.id));
+        readings.extend(self.session.read_each(again.collect(), Some(TRIES - 1)).await);
         for (known, reading) in readings {
             let id = &known.room.id;
             self.rounds.remove(id);

@@ -1,6 +1,6 @@
 //! Decides which rooms a round reads.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 use rocketchat::RoomId;
@@ -17,8 +17,6 @@ pub(super) struct Changes {
     pub(super) is_full: bool,
     /// The reported rooms. `None` if the server does not say when.
     pub(super) rooms: HashMap<RoomId, Option<Timestamp>>,
-    /// Rooms that were known, and that are watched only since they changed, for example because of a new name.
-    pub(super) renamed: HashSet<RoomId>,
 }
 
 /// The results of earlier rounds of this session.
@@ -50,13 +48,8 @@ pub(super) enum Step {
 pub(super) fn plan(known: &Known, progress: RoomProgress, changes: &Changes, rounds: &Rounds) -> Step {
     match (rounds.get(&known.room.id), changes.rooms.get(&known.room.id)) {
         (Some(Last::Failed), _) => Step::Read,
-        (Some(Last::Refused), _) => {
-            if known.joined {
-                Step::Read
-            } else {
-                Step::Unknown
-            }
-        }
+        (Some(Last::Refused), _) if known.joined => Step::Read,
+        (Some(Last::Refused), _) => Step::Unknown,
         // The server reports a room at every change, so this change has been read.
         (Some(Last::Read(until)), Some(Some(changed))) if until == changed => Step::Unchanged,
         (_, Some(Some(changed))) if *changed < progress.cursor - OVERLAP => Step::Unchanged,
@@ -89,7 +82,7 @@ mod tests {
 
     fn told(is_full: bool, changed: Option<Option<i64>>) -> Changes {
         let rooms = changed.map(|at_second| (RoomId::new("r"), at_second.map(at)));
-        Changes { is_full, rooms: rooms.into_iter().collect(), ..Changes::default() }
+        Changes { is_full, rooms: rooms.into_iter().collect() }
     }
 
     fn joined(changes: &Changes) -> Step {

@@ -6,6 +6,7 @@
 //! misses, a round finds.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,9 +15,9 @@ use rocketchat::rest::RoomInfo;
 use tokio::time::sleep;
 use tracing::{debug, info};
 
-use super::reader::Reader;
 use crate::bot::ingest::SeenTexts;
 use crate::bot::progress::OVERLAP;
+use crate::bot::session::Session;
 
 /// How long after its last message the change of a room may still be due to it. A later change has another cause, such as a
 /// reply in a thread.
@@ -24,7 +25,7 @@ const LAST_MESSAGE_DELAY: Duration = Duration::from_secs(2);
 
 /// The polling of one session.
 pub(super) struct Poll {
-    reader: Reader,
+    session: Arc<Session>,
     /// When the rooms were last listed.
     since: Timestamp,
     /// The change up to which each room of the last list was read.
@@ -34,36 +35,35 @@ pub(super) struct Poll {
 }
 
 impl Poll {
-    pub(super) fn new(reader: Reader) -> Self {
-        Self { since: reader.session.begun(), reader, read: HashMap::new(), unread: HashSet::new() }
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        Self { since: session.begun(), session, read: HashMap::new(), unread: HashSet::new() }
     }
 
     pub(super) async fn run(mut self) {
         loop {
-            sleep(self.reader.intake.tempo.poll_every).await;
+            sleep(self.session.context.tempo.poll_every).await;
             self.look().await;
         }
     }
 
     async fn look(&mut self) {
-        let intake = self.reader.intake.clone();
         let from = self.since - OVERLAP;
-        let list = match self.reader.list_rooms(Some(self.since)).await {
+        let list = match self.session.list_rooms(Some(self.since)).await {
             Ok(list) => list,
             Err(error) => return debug!(%error, "the rooms that changed cannot be listed"),
         };
-        self.since = self.reader.session.server_now();
-        if !self.reader.session.looks_back() {
+        self.since = self.session.server_now();
+        if !self.session.looks_back() {
             return;
         }
         let (mut last, mut read, mut due) = (Vec::new(), HashMap::new(), HashSet::new());
         // Rooms that are skipped here appear in the next list again.
         let is_over =
-            |info: &RoomInfo| !info.last_message.as_ref().is_some_and(|last| self.reader.is_in_flight(last));
+            |info: &RoomInfo| !info.last_message.as_ref().is_some_and(|last| self.session.is_in_flight(last));
         for mut info in list.with_last_messages(from).filter(is_over) {
             let (id, changed) = (info.room.id.clone(), info.changed_at());
             let is_read = changed.is_some() && self.read.get(&id).copied() == changed;
-            if !is_read && !is_explained(&info, &intake.seen) {
+            if !is_read && !is_explained(&info, &self.session.context.seen) {
                 due.insert(id.clone());
             }
             if let Some(changed) = changed {
@@ -73,10 +73,10 @@ impl Poll {
         }
         self.read = read;
         due.extend(self.unread.drain());
-        let mut alerts = self.reader.settle_last(last.into_iter()).await;
+        let mut alerts = self.session.settle_last(last.into_iter()).await;
         // Before it is known from when a room is watched, a round has to find that out.
-        let due = due.iter().filter_map(|room| self.reader.watched(room)).collect();
-        for (known, reading) in self.reader.read_each(due, None).await {
+        let due = due.iter().filter_map(|room| self.session.watched(room)).collect();
+        for (known, reading) in self.session.read_each(due, None).await {
             match reading {
                 Ok((_, found)) => alerts += found,
                 Err(error) if error.is_retryable() => drop(self.unread.insert(known.room.id.clone())),

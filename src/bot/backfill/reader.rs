@@ -9,8 +9,8 @@ use rocketchat::rest::{RestError, RoomList, SyncPage};
 use rocketchat::{Message, RoomId};
 use tracing::warn;
 
+use crate::bot::context::Context;
 use crate::bot::ingest::{Item, Known};
-use crate::bot::intake::Intake;
 use crate::bot::progress::OVERLAP;
 use crate::bot::session::Session;
 use crate::health::Condition;
@@ -25,25 +25,18 @@ const AT_ONCE: usize = 4;
 /// How long the stream may take to deliver a message.
 pub(super) const IN_FLIGHT: Duration = Duration::from_secs(3);
 
-/// Reads rooms for one session.
-#[derive(Clone)]
-pub(super) struct Reader {
-    pub(super) intake: Arc<Intake>,
-    pub(super) session: Arc<Session>,
-}
-
 /// How many messages were read in a room, and how many alerts they raised; or why the room could not be read.
 pub(super) type Reading = Result<(usize, usize), RestError>;
 
-impl Reader {
+impl Session {
     /// Lists the rooms that changed; all of them without a time. Without a stream, nothing else shows whether the bot receives
     /// messages, so whether it succeeds is reported.
     pub(super) async fn list_rooms(&self, since: Option<Timestamp>) -> Result<RoomList, RestError> {
         const POLLING: &str = "No realtime connection to Rocket.Chat: the bot polls the rooms over REST, so alerts are some seconds \
             late; check that proxies and firewalls allow WebSockets to the server";
-        let Intake { rest, health, .. } = &*self.intake;
+        let Context { rest, health, .. } = &self.context;
         let listed = rest.rooms(since.map(|since| since - OVERLAP)).await;
-        if self.session.is_polling {
+        if self.is_polling {
             match &listed {
                 Ok(_) => _ = health.raise(Condition::Polling, POLLING),
                 // The rate limit was reached: the next list will come soon.
@@ -59,7 +52,7 @@ impl Reader {
     /// before them. Returns how many alerts they raised.
     pub(super) async fn settle_last(&self, messages: impl Iterator<Item = Box<Message>>) -> usize {
         let mut alerts = 0;
-        if !self.session.looks_back() {
+        if !self.looks_back() {
             return alerts;
         }
         let mut over = messages.filter(|message| !self.is_in_flight(message));
@@ -74,19 +67,19 @@ impl Reader {
                 Some(Item { message, known, progress: *progress })
             });
             let items: Vec<Item<'_>> = items.collect();
-            alerts += self.intake.settle(&items, &self.session).await;
+            alerts += self.settle(&items).await;
         }
     }
 
     /// Whether to leave a message to the stream for now, which delivers messages in their order.
     pub(super) fn is_in_flight(&self, message: &Message) -> bool {
-        !self.session.is_polling && message.updated_at + IN_FLIGHT > self.session.server_now()
+        !self.is_polling && message.updated_at + IN_FLIGHT > self.server_now()
     }
 
     /// The room, if it is watched and it is known from when.
     pub(super) fn watched(&self, room: &RoomId) -> Option<(Arc<Known>, RoomProgress)> {
-        let known = self.intake.rooms.get(room).filter(|known| known.watched)?;
-        Some((known, self.intake.cursors.of(room)?))
+        let known = self.context.rooms.get(room).filter(|known| known.watched)?;
+        Some((known, self.context.cursors.of(room)?))
     }
 
     /// Reads rooms concurrently; see [`Self::read`].
@@ -108,17 +101,17 @@ impl Reader {
     /// Reads a room page by page, with this many tries for each page. `None` also does not wait for rate limits.
     async fn read(&self, known: &Known, from: RoomProgress, tries: Option<u32>) -> Reading {
         let id = &known.room.id;
-        let mut next = Some(from.cursor.max(self.session.horizon()) - OVERLAP);
+        let mut next = Some(from.cursor.max(self.horizon()) - OVERLAP);
         let (mut messages, mut alerts) = (0, 0);
         while let Some(since) = next {
-            let page = || self.intake.rest.sync_messages(id, since);
+            let page = || self.context.rest.sync_messages(id, since);
             let page = match tries {
-                Some(tries) => self.intake.tempo.retry(tries, "a room cannot be read", page).await,
+                Some(tries) => self.context.tempo.retry(tries, "a room cannot be read", page).await,
                 None => page().await,
             };
             let page = page.inspect_err(|error| {
                 let is_throttled = matches!(error, RestError::RateLimited { .. });
-                if !is_throttled && self.intake.warns(&format!("unread {id}")) {
+                if !is_throttled && self.context.warns(&format!("unread {id}")) {
                     warn!(room = %id, %error, "a room cannot be read; trying again every round");
                 }
             })?;
@@ -126,22 +119,22 @@ impl Reader {
             alerts += self.take(known, from, &page).await;
             next = page.next;
         }
-        self.intake.clear_warning(&format!("unread {id}"));
+        self.context.clear_warning(&format!("unread {id}"));
         Ok((messages, alerts))
     }
 
     /// Settles the messages of a page, then moves the cursor. Returns how many alerts they raised.
     async fn take(&self, known: &Known, progress: RoomProgress, page: &SyncPage) -> usize {
         for unreadable in &page.unreadable {
-            self.intake.skip_unreadable(&known.room.id, unreadable);
+            self.skip_unreadable(&known.room.id, unreadable);
         }
         let items: Vec<Item<'_>> =
             page.messages.iter().map(|message| Item { message, known, progress }).collect();
-        let alerts = self.intake.settle(&items, &self.session).await;
+        let alerts = self.settle(&items).await;
         // After the last page, the round moves the cursors of all rooms at once.
         if let Some(reached) = page.next {
             // A message written while the server's clock was ahead must not move the cursor to that time.
-            self.intake.cursors.advance(&known.room.id, reached.min(self.session.server_now())).await;
+            self.context.cursors.advance(&known.room.id, reached.min(self.server_now())).await;
         }
         alerts
     }

@@ -30,7 +30,8 @@ pub(super) use self::rooms::{Known, Rooms, is_watched_from_outside};
 pub(super) use self::seen::SeenTexts;
 pub(super) use self::settle::Item;
 use super::backfill::{Backfill, NO_SUCH_ROOM};
-use super::intake::Intake;
+use super::context::Context;
+use super::progress::watched_from;
 use super::session::Session;
 use super::settings::Settings;
 use crate::health::Condition;
@@ -44,7 +45,7 @@ const BURST: usize = 256;
 
 /// The consumer of realtime events.
 pub(super) struct Ingest {
-    intake: Arc<Intake>,
+    context: Context,
     /// The settings that messages are judged by.
     settings: Arc<Settings>,
     changes: watch::Receiver<Arc<Settings>>,
@@ -63,12 +64,12 @@ type WithRoom = (Box<Message>, Arc<Known>);
 
 impl Ingest {
     pub(super) fn new(
-        intake: Intake,
+        context: Context,
         (settings, changes): (Arc<Settings>, watch::Receiver<Arc<Settings>>),
     ) -> Self {
         Self {
-            poll_at: Some(Instant::now() + intake.tempo.poll_after),
-            intake: Arc::new(intake),
+            poll_at: Some(Instant::now() + context.tempo.poll_after),
+            context,
             settings,
             changes,
             session: None,
@@ -117,19 +118,19 @@ impl Ingest {
                 info!(session, user = identity.username, "connected; reading missed messages");
                 self.stop_backfill().await;
                 // Not for a polling session, whose backfill reports it at every list.
-                self.intake.health.clear(&Condition::Polling);
+                self.context.health.clear(&Condition::Polling);
                 self.start_session(identity.user_id, since, false).await;
             }
             RealtimeEvent::RoomsChanged(change) => {
                 self.follow(change).await;
-                self.intake.note_named_rooms().await;
+                self.context.note_named_rooms().await;
             }
             RealtimeEvent::Lost { reason, retry_in } => {
                 if self.session.as_ref().is_some_and(|session| !session.is_polling) {
                     self.session = None;
                     self.backfill = None;
                     self.pending.clear();
-                    self.poll_at = Some(Instant::now() + self.intake.tempo.poll_after);
+                    self.poll_at = Some(Instant::now() + self.context.tempo.poll_after);
                 }
                 telemetry::RECONNECTS.count(&[("reason", reason.name())]);
                 debug!(reason = reason.name(), ?retry_in, "not listening");
@@ -139,11 +140,10 @@ impl Ingest {
     }
 
     async fn start_session(&mut self, me: UserId, since: Instant, is_polling: bool) {
-        let account = self.intake.rest.account().clone();
-        let session = Session::new(me, since, account, self.settings.clone(), is_polling);
+        let session = Session::new(self.context.clone(), me, since, self.settings.clone(), is_polling);
         self.poll_at = None;
         if session.knows_time() {
-            self.intake.cursors.first_session(session.begun()).await;
+            self.context.cursors.first_session(session.begun()).await;
         }
         self.start_backfill(Arc::new(session)).await;
     }
@@ -151,22 +151,22 @@ impl Ingest {
     /// Starts a session without a stream, because REST may work for hours while no WebSocket can be opened. It lasts
     /// until there is a realtime session.
     async fn start_polling(&mut self) {
-        let login = timeout(ANSWER_WITHIN, self.intake.rest.account().log_in()).await;
+        let login = timeout(ANSWER_WITHIN, self.context.rest.account().log_in()).await;
         match login {
             Ok(Ok(identity)) => {
                 warn!("no realtime session; polling the rooms over REST until there is one");
                 self.start_session(identity.user_id, Instant::now(), true).await;
             }
-            _ => self.poll_at = Some(Instant::now() + self.intake.tempo.poll_after),
+            _ => self.poll_at = Some(Instant::now() + self.context.tempo.poll_after),
         }
     }
 
     async fn start_backfill(&mut self, session: Arc<Session>) {
         let triggers = session.looks_back().then(|| self.settings.config.triggers.fingerprint());
-        self.intake.cursors.judged_by(triggers, session.settings_since()).await;
+        self.context.cursors.judged_by(triggers, session.settings_since()).await;
         self.session = Some(session.clone());
         self.asked_to_join.clear();
-        let backfill = Backfill::new(self.intake.clone(), session);
+        let backfill = Backfill::new(session);
         self.backfill = Some(AbortOnDropHandle::new(tokio::spawn(backfill.run())));
     }
 
@@ -184,13 +184,13 @@ impl Ingest {
         // It uses the old settings, and must not do so after rooms are forgotten.
         self.stop_backfill().await;
         self.settings = self.changes.borrow_and_update().clone();
-        let new = self.intake.rooms.adopt(self.settings.clone());
-        self.intake.forget_unwatched(false).await;
-        self.intake.note_named_rooms().await;
+        let new = self.context.rooms.adopt(self.settings.clone());
+        self.context.forget_unwatched(false).await;
+        self.context.note_named_rooms().await;
         if let Some(session) = self.session.take() {
             let session = Arc::new(session.under(self.settings.clone()));
             let since = session.settings_since();
-            self.intake.cursors.watch_all(new.into_iter().map(|room| (room, since))).await;
+            self.context.cursors.watch_all(new.into_iter().map(|room| (room, since))).await;
             self.start_backfill(session).await;
         }
     }
@@ -205,7 +205,7 @@ impl Ingest {
             self.settle_all(resolved).await;
             self.adopt_settings().await;
         }
-        let known = match self.intake.rooms.complete(&message) {
+        let known = match self.context.rooms.complete(&message) {
             Some(known) => known,
             None if !self.pending.may_ask() => return self.pending.push(message),
             None => {
@@ -219,7 +219,7 @@ impl Ingest {
                     }
                     Err(error) => {
                         debug!(room = %message.message.room, %error, "the message's room is not known yet; asking again");
-                        self.pending.back_off(self.intake.tempo.wait_after(&error, 0));
+                        self.pending.back_off(self.context.tempo.wait_after(&error, 0));
                         return self.pending.push(message);
                     }
                 }
@@ -251,14 +251,14 @@ impl Ingest {
             let progress = self.progress_of(&message.room, &session, heard_since).await;
             items.push(Item { message, known, progress });
         }
-        self.intake.settle(&items, &session).await;
+        session.settle(&items).await;
         drop(items);
         for (_, known) in resolved.drain(..) {
             // Only once: a channel that cannot be joined must not delay each of its messages.
             let may_join = !known.joined && self.settings.config.rocketchat.auto_join;
             if may_join && self.asked_to_join.insert(known.room.id.clone()) {
                 let room = &known.room.id;
-                if timeout(ANSWER_WITHIN, self.intake.join(&known)).await.is_err() {
+                if timeout(ANSWER_WITHIN, self.context.join(&known)).await.is_err() {
                     warn!(%room, "joining a watched channel was not answered in time; invite the bot");
                 }
             }
@@ -267,21 +267,19 @@ impl Ingest {
 
     /// Requests a message's room from the server, for no longer than other messages can wait.
     async fn look_up(&self, message: &StreamedMessage) -> Result<Arc<Known>, RestError> {
-        let asking = timeout(ANSWER_WITHIN, self.intake.rest.room_by_id(&message.message.room));
+        let asking = timeout(ANSWER_WITHIN, self.context.rest.room_by_id(&message.message.room));
         let info = asking.await.unwrap_or_else(|_| Err(RestError::unavailable("no answer in time")))?;
-        Ok(self.intake.rooms.learn(info.room, Some(message.participant.unwrap_or(true))))
+        Ok(self.context.rooms.learn(info.room, Some(message.participant.unwrap_or(true))))
     }
 
     /// How far a room was read. A room that was not watched counts from this time on. That is not recorded before the
     /// rooms are listed, because a room that was joined while the bot was away counts from an earlier time, and is
     /// recorded then.
     async fn progress_of(&self, room: &RoomId, session: &Session, from: Timestamp) -> RoomProgress {
-        match self.intake.cursors.of(room) {
+        match self.context.cursors.of(room) {
             Some(known) => known,
-            None if !session.has_listed_rooms() => {
-                RoomProgress { since: from, cursor: from, is_behind: true }
-            }
-            None => self.intake.cursors.watch(room, from).await,
+            None if !session.has_listed_rooms() => watched_from(from),
+            None => self.context.cursors.watch(room, from).await,
         }
     }
 
@@ -295,14 +293,14 @@ impl Ingest {
             RoomChange::Changed { room, archived, updated_at } => {
                 let (id, changed) = (room.id.clone(), self.newly_watched(&room, updated_at));
                 self.described(room, changed).await;
-                self.intake.rooms.set_state(&id, archived, None);
+                self.context.rooms.set_state(&id, archived, None);
             }
             RoomChange::Left(room) => {
-                let was_watched = self.intake.rooms.watched(&room);
-                if self.intake.rooms.is_named(&room) && self.is_gone(&room).await {
+                let was_watched = self.context.rooms.watched(&room);
+                if self.context.rooms.is_named(&room) && self.is_gone(&room).await {
                     return self.deleted(&room).await;
                 }
-                self.intake.rooms.keep_joined(|other| *other != room);
+                self.context.rooms.keep_joined(|other| *other != room);
                 if was_watched {
                     warn!(%room, "the bot was removed from a watched room");
                 }
@@ -314,33 +312,33 @@ impl Ingest {
 
     /// Whether the server says that the room does not exist. It removes the members of a room before it deletes it.
     async fn is_gone(&self, room: &RoomId) -> bool {
-        let found = timeout(ANSWER_WITHIN, self.intake.rest.room_by_id(room)).await;
+        let found = timeout(ANSWER_WITHIN, self.context.rest.room_by_id(room)).await;
         matches!(found, Ok(Err(error)) if error.code() == Some(NO_SUCH_ROOM))
     }
 
     async fn deleted(&self, room: &RoomId) {
-        if self.intake.rooms.watched(room) || self.intake.rooms.is_named(room) {
+        if self.context.rooms.watched(room) || self.context.rooms.is_named(room) {
             warn!(%room, "a watched room was deleted");
         }
-        self.intake.rooms.remove(room);
+        self.context.rooms.remove(room);
         self.dropped(room).await;
     }
 
     /// When a change of a room caused it to be watched. A room that was never described, or was watched before, has
     /// existed all the time: the server then reports it because of a message, which may arrive later.
     fn newly_watched(&self, room: &Room, changed: Option<Timestamp>) -> Option<Timestamp> {
-        let before = self.intake.rooms.get(&room.id);
+        let before = self.context.rooms.get(&room.id);
         changed.filter(|_| before.is_some_and(|before| before.described && !before.watched))
     }
 
     /// One of the bot's rooms, which may have become watched or unwatched. `changed` says when.
     async fn described(&mut self, room: Room, changed: Option<Timestamp>) {
-        let known = self.intake.rooms.learn(room, Some(true));
+        let known = self.context.rooms.learn(room, Some(true));
         let room = &known.room.id;
         match (known.watched, &self.session) {
             (true, Some(session)) => {
                 let watched = match changed {
-                    Some(changed) => self.intake.cursors.watch(room, session.changed_at(changed)).await,
+                    Some(changed) => self.context.cursors.watch(room, session.changed_at(changed)).await,
                     None => self.progress_of(room, session, session.begun()).await,
                 };
                 debug!(%room, since = %watched.since, "watching a room");
@@ -351,8 +349,8 @@ impl Ingest {
     }
 
     async fn dropped(&self, room: &RoomId) {
-        if !self.intake.rooms.watched(room) {
-            self.intake.cursors.forget(room).await;
+        if !self.context.rooms.watched(room) {
+            self.context.cursors.forget(room).await;
         }
     }
 }

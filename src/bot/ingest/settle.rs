@@ -12,7 +12,6 @@ use tracing::{error, info, warn};
 use super::rooms::Known;
 use super::seen::SeenState;
 use crate::alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event};
-use crate::bot::intake::Intake;
 use crate::bot::outbox::{Renderer, Reply, is_reply_id, of_team};
 use crate::bot::progress::OVERLAP;
 use crate::bot::retry::until_stored;
@@ -81,23 +80,22 @@ struct Raise<'a> {
     if_suppressed: Option<String>,
 }
 
-impl Intake {
+impl Session {
     /// Settles messages in one transaction, and retries until that succeeds. Returns how many alerts they raised. Repeating a
     /// message changes nothing.
-    pub(in crate::bot) async fn settle(&self, items: &[Item<'_>], session: &Session) -> usize {
-        let settle = || self.try_settle(items, session);
-        until_stored(&self.health, "cannot store the alerts of messages", settle).await
+    pub(in crate::bot) async fn settle(&self, items: &[Item<'_>]) -> usize {
+        let settle = || self.try_settle(items);
+        until_stored(&self.context.health, "cannot store the alerts of messages", settle).await
     }
 
-    async fn try_settle(&self, items: &[Item<'_>], session: &Session) -> Result<usize, StoreError> {
-        let config = &session.settings.config;
-        let wanted: Vec<Wanted<'_>> =
-            items.iter().filter_map(|item| self.decide_guarded(*item, session)).collect();
+    async fn try_settle(&self, items: &[Item<'_>]) -> Result<usize, StoreError> {
+        let config = &self.settings.config;
+        let wanted: Vec<Wanted<'_>> = items.iter().filter_map(|item| self.decide_guarded(*item)).collect();
         let mut added = Vec::new();
         if wanted.iter().any(|wanted| !wanted.raises.is_empty()) {
-            let mut transaction = self.store.intake().await?;
+            let mut transaction = self.context.store.intake().await?;
             // An alert of the present triggers tells nothing about those that name a room whose name was not known yet.
-            let judged_after = self.cursors.judged_after();
+            let judged_after = self.context.cursors.judged_after();
             for Wanted { item, raises, was_judged, .. } in &wanted {
                 let id = &item.message.id;
                 if let Some(last) = judged_after.filter(|_| *was_judged && !raises.is_empty())
@@ -116,7 +114,7 @@ impl Intake {
             let text = &item.message.text;
             // Until a room's shown name is known, it is unknown which triggers name the room.
             let is_judged = item.known.described || !config.triggers.name_rooms();
-            if is_judged && !is_too_old && self.seen.remember(item.message.id.as_str(), text) {
+            if is_judged && !is_too_old && self.context.seen.remember(item.message.id.as_str(), text) {
                 telemetry::MESSAGES_SEEN.count(&[]);
             }
         }
@@ -131,41 +129,41 @@ impl Intake {
     /// Reports a document that is not a message. Every round that covers its time reads it again.
     pub(in crate::bot) fn skip_unreadable(&self, room: &RoomId, unreadable: &Unreadable) {
         let Unreadable { id, reason } = unreadable;
-        if id.as_ref().is_none_or(|id| self.seen.remember(id.as_str(), reason)) {
+        if id.as_ref().is_none_or(|id| self.context.seen.remember(id.as_str(), reason)) {
             let id = id.as_ref().map(ToString::to_string);
             warn!(message_id = id, %room, reason, "a message cannot be read and is skipped");
             telemetry::MESSAGES_UNREADABLE.count(&[]);
         }
     }
 
-    fn decide_guarded<'a>(&self, item: Item<'a>, session: &'a Session) -> Option<Wanted<'a>> {
+    fn decide_guarded<'a>(&'a self, item: Item<'a>) -> Option<Wanted<'a>> {
         let message = item.message;
-        guarded(message, || self.decide(item, session)).unwrap_or_else(|| {
-            self.seen.remember(message.id.as_str(), &message.text);
+        guarded(message, || self.decide(item)).unwrap_or_else(|| {
+            self.context.seen.remember(message.id.as_str(), &message.text);
             let (id, room) = (&message.id, &message.room);
             let what = format!(
                 "message {id} in room {room} was skipped and paged nobody because of a bug in the bot: see its log"
             );
-            self.health.note(Condition::SkippedMessage, what);
+            self.context.health.note(Condition::SkippedMessage, what);
             None
         })
     }
 
-    fn decide<'a>(&self, item: Item<'a>, session: &'a Session) -> Option<Wanted<'a>> {
+    fn decide<'a>(&'a self, item: Item<'a>) -> Option<Wanted<'a>> {
         let Item { message, known, progress } = item;
-        let config = &session.settings.config;
+        let config = &self.settings.config;
         if message.has_type || is_reply_id(message.id.as_str()) {
             return None;
         }
-        let seen = self.seen.state(message.id.as_str(), &message.text);
+        let seen = self.context.seen.state(message.id.as_str(), &message.text);
         if seen == SeenState::Same {
             return None;
         }
-        let unjudged = unjudged(progress, self.cursors.judged_since());
+        let unjudged = unjudged(progress, self.context.cursors.judged_since());
         let was_judged = seen == SeenState::First && message.edited_at.is_none_or(|edited| edited < unjudged);
         let mut wanted = Wanted { item, raises: vec![], is_too_old: false, was_judged };
         for found in config.triggers.matches(message, &known.room, known.joined) {
-            let oldest = oldest(progress, session.horizon(), self.cursors.judged_since());
+            let oldest = oldest(progress, self.horizon(), self.context.cursors.judged_since());
             match judge(&found, message, seen, oldest) {
                 Verdict::Page => {
                     let (event, faults) = render_event(&found, message, &known.room, &config.rocketchat.url);
@@ -180,25 +178,21 @@ impl Intake {
                 Verdict::OnlyEdited => {}
             }
         }
-        if message.author.id == session.me {
-            self.refuse_own_account(&wanted);
-            return None;
+        if message.author.id != self.me {
+            return Some(wanted);
         }
-        Some(wanted)
-    }
-
-    /// Messages of the bot's own account raise nothing, even if something else posts with it. Reported once, when one
-    /// matches.
-    fn refuse_own_account(&self, wanted: &Wanted<'_>) {
-        let Some(Raise { found, alert, .. }) = wanted.raises.first() else { return };
-        if self.warns("own account") {
+        // Messages of the bot's own account raise nothing, even if something else posts with it. Reported once, when one matches.
+        if let Some(Raise { found, .. }) = wanted.raises.first()
+            && self.context.warns("own account")
+        {
             warn!(
-                message_id = %alert.message,
-                room = %alert.room,
+                message_id = %message.id,
+                room = %message.room,
                 trigger = found.trigger.name,
                 "something else posts with the bot's account, and such messages never page: give the integration its own account"
             );
         }
+        None
     }
 }
 

@@ -36,11 +36,15 @@ pub(super) struct RocketChat {
 
 impl Destination for Arc<RocketChat> {
     async fn attempt(&self, delivery: &Delivery) -> Attempt {
-        let posted = match delivery.kind {
-            DeliveryKind::Reply => self.try_reply(delivery).await,
-            DeliveryKind::Reaction => self.try_reaction(delivery).await,
-            DeliveryKind::Alert => Err(PostError::Unreadable),
+        let post = async {
+            match delivery.kind {
+                DeliveryKind::Reply => self.try_reply(delivery).await,
+                DeliveryKind::Reaction => self.try_reaction(delivery).await,
+                DeliveryKind::Alert => Err(PostError::Unreadable),
+            }
         };
+        let no_answer = |_| Err(RestError::unavailable("no answer in time").into());
+        let posted = timeout(ATTEMPT_LIMIT, post).await.unwrap_or_else(no_answer);
         let (is_refused, reason) = match posted {
             Ok(()) => {
                 self.forms.lock().remove(&delivery.id);
@@ -93,7 +97,7 @@ impl RocketChat {
             );
             return Ok(());
         }
-        let form = timeout(ATTEMPT_LIMIT, self.post(delivery, &reply)).await.map_err(|_| no_answer())??;
+        let form = self.post(delivery, &reply).await?;
         let (alert, reply, room) = (delivery.alert.map(display), &reply.id, &reply.room);
         match form.steps.iter().all(|step| *step == Step::OwnName) {
             true => info!(alert, %reply, %room, "reply posted"),
@@ -113,8 +117,7 @@ impl RocketChat {
 
     async fn try_reaction(&self, delivery: &Delivery) -> Result<(), PostError> {
         let Reaction { message, emoji, .. } = read(delivery)?;
-        let react = timeout(ATTEMPT_LIMIT, self.context.rest.react(&message, &emoji));
-        react.await.map_err(|_| no_answer())??;
+        self.context.rest.react(&message, &emoji).await?;
         info!(alert = delivery.alert.map(display), message_id = %message, "reaction added");
         Ok(())
     }
@@ -217,10 +220,6 @@ impl RocketChat {
 /// Whether the server will answer the same call in the same way. A refusal without a reason gets a few more attempts.
 fn is_final(error: &RestError, delivery: &Delivery) -> bool {
     !error.is_retryable() && (is_decision(error) || delivery.attempts >= ATTEMPTS_WITHOUT_REASON)
-}
-
-fn no_answer() -> RestError {
-    RestError::unavailable("no answer in time")
 }
 
 fn read<T: DeserializeOwned>(delivery: &Delivery) -> Result<T, PostError> {
