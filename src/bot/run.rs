@@ -210,8 +210,7 @@ impl Bot {
         let settings = changes.borrow_and_update().clone();
         context.rooms.restore(settings.clone(), context.store.named_rooms().await?);
         context.cursors.load().await?;
-        let (store, account) = (context.store.clone(), context.rest.account().clone());
-        if let Some(login) = SavedLogin::resume(&settings.config.rocketchat, store, account).await {
+        if let Some(login) = SavedLogin::resume(context.clone()).await {
             self.part("worker that saves the login", login.run(self.cancel.clone()));
         }
         let outbox = Outbox::start(context.clone(), webhooks, self.cancel.clone()).await?;
@@ -219,8 +218,7 @@ impl Bot {
         self.abortable_part("worker that handles SIGNL4's events", Events::new(context.clone()).run());
         self.abortable_part("housekeeping", housekeeping::run(context.clone()));
         let (sender, events) = mpsc::channel(EVENTS);
-        let account =
-            report_account(context.rest.account().clone(), realtime.state(), context.health.clone());
+        let account = report_account(context.clone(), realtime.state());
         self.abortable_part("intake of messages", Ingest::new(context, (settings, changes)).run(events));
         let cancel = self.cancel.clone();
         self.part("connection to Rocket.Chat", async move {
@@ -327,11 +325,10 @@ async fn take_over(Context { store, health, .. }: &Context) -> Result<(), RunErr
 /// Reports that the account is rejected although the connection continues, because some servers keep it open when a
 /// token is revoked. Without a connection, the rejection is the reason for that.
 async fn report_account(
-    account: Arc<Account>,
+    Context { rest, health, .. }: Context,
     mut connection: watch::Receiver<ConnectionState>,
-    health: Health,
 ) {
-    let mut refusals = account.refusal();
+    let mut refusals = rest.account().refusal();
     // The number of refusals at the last report.
     let mut told = 0;
     loop {

@@ -13,9 +13,10 @@ use tokio::{task::spawn_blocking, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::context::Context;
 use crate::config;
 use crate::store::{Store, StoreError};
-use rocketchat::{Account, Credentials, Identity, Login, UserId};
+use rocketchat::{Credentials, Identity, Login, UserId};
 
 /// Makes guessing the password from the store expensive: OWASP's number for PBKDF2 with HMAC-SHA-256.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(if cfg!(test) { 1000 } else { 600_000 }).unwrap();
@@ -27,29 +28,24 @@ const RETRY: Duration = Duration::from_secs(60);
 
 /// Keeps the saved login up to date.
 pub(super) struct SavedLogin {
-    store: Store,
-    account: Arc<Account>,
+    context: Context,
     seal: Seal,
     saved: Option<SecretString>,
 }
 
 impl SavedLogin {
     /// Lets the account use the saved login. Returns `None` for a personal access token, which needs no login.
-    pub(super) async fn resume(
-        settings: &config::RocketChat,
-        store: Store,
-        account: Arc<Account>,
-    ) -> Option<Self> {
-        let seal = Seal::new(settings)?;
-        let login = open_saved(&store, &seal).await.unwrap_or_else(|error| {
+    pub(super) async fn resume(context: Context) -> Option<Self> {
+        let seal = Seal::new(&context.current.now().config.rocketchat)?;
+        let login = open_saved(&context.store, &seal).await.unwrap_or_else(|error| {
             warn!(%error, "the saved login at Rocket.Chat cannot be read, logging in with the password");
             None
         });
         let saved = login.as_ref().map(|login| login.token.clone());
         if let Some(login) = login {
-            account.resume(login);
+            context.rest.account().resume(login);
         }
-        Some(Self { store, account, seal, saved })
+        Some(Self { context, seal, saved })
     }
 
     /// Saves each new login. A login that already exists when this is cancelled is still saved.
@@ -57,7 +53,7 @@ impl SavedLogin {
         loop {
             let login = tokio::select! {
                 biased;
-                login = self.account.login_other_than(self.saved.as_ref()) => login,
+                login = self.context.rest.account().login_other_than(self.saved.as_ref()) => login,
                 () = cancel.cancelled() => return,
             };
             match self.save(login.clone()).await {
@@ -79,7 +75,7 @@ impl SavedLogin {
         let seal = self.seal.clone();
         let sealed = spawn_blocking(move || seal.close(&login)).await.ok().flatten();
         let sealed = sealed.ok_or("it cannot be encrypted")?;
-        self.store.save_login(&sealed).await.map_err(|error| error.to_string())
+        self.context.store.save_login(&sealed).await.map_err(|error| error.to_string())
     }
 }
 

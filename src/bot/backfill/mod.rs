@@ -2,8 +2,8 @@
 //! every minute whatever the stream may have dropped.
 //!
 //! The session subscribes before this starts, so the stream delivers everything that is posted meanwhile. Both use the
-//! same [`Session::settle`], which accepts each message once. Only messages that are read here move a cursor, so a message that
-//! the stream drops is not lost.
+//! same [`Session::settle`], which accepts each message once. Only messages that are read here move a cursor, so a
+//! message that the stream drops is not lost.
 //!
 //! [`Backfill::round`] is the only algorithm: list the rooms that changed, [`plan`] which of them to read, read them,
 //! and move the cursors. The number of calls is proportional to the number of rooms with new messages. [`poll`] runs
@@ -30,7 +30,7 @@ use tracing::{debug, info, warn};
 pub(super) use self::channels::NO_SUCH_ROOM;
 use self::channels::Searched;
 use self::plan::{Changes, Last, Rounds, Step, plan};
-use self::poll::Poll;
+use self::poll::poll;
 use super::ingest::{Known, is_watched_from_outside};
 use super::progress::OVERLAP;
 use super::session::{SKEW, Session};
@@ -70,8 +70,8 @@ impl Backfill {
     /// Runs forever. It can be aborted at any point without losing anything, because the next one starts from the
     /// cursors.
     pub(super) async fn run(self) {
-        let poll = Poll::new(self.session.clone());
-        tokio::join!(self.run_rounds(), poll.run());
+        let session = self.session.clone();
+        tokio::join!(self.run_rounds(), poll(&session));
     }
 
     async fn run_rounds(mut self) {
@@ -149,8 +149,8 @@ impl Backfill {
     }
 
     /// Updates the directory of rooms, starts to watch those that became watched because of a change since the last round, and
-    /// returns which rooms changed. The server does not permanently refuse this
-    /// call to any account, and without it the bot does not know what to read.
+    /// returns which rooms changed. The server does not permanently refuse this call to any account, and without it the bot does
+    /// not know what to read.
     async fn list_rooms(&self, since: Option<Timestamp>) -> (Changes, RoomList) {
         let context = &self.session.context;
         let mut failures = 0;

@@ -6,10 +6,8 @@
 //! misses, a round finds.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rocketchat::RoomId;
 use rocketchat::rest::RoomInfo;
 use tokio::time::sleep;
@@ -23,47 +21,37 @@ use crate::bot::session::Session;
 /// reply in a thread.
 const LAST_MESSAGE_DELAY: Duration = Duration::from_secs(2);
 
-/// The polling of one session.
-pub(super) struct Poll {
-    session: Arc<Session>,
-    /// When the rooms were last listed.
-    since: Timestamp,
-    /// The change up to which each room of the last list was read.
-    read: HashMap<RoomId, Timestamp>,
-    /// Rooms that changed and that the server did not answer for.
-    unread: HashSet<RoomId>,
-}
-
-impl Poll {
-    pub(super) fn new(session: Arc<Session>) -> Self {
-        Self { since: session.begun(), session, read: HashMap::new(), unread: HashSet::new() }
-    }
-
-    pub(super) async fn run(mut self) {
-        loop {
-            sleep(self.session.context.tempo.poll_every).await;
-            self.look().await;
-        }
-    }
-
-    async fn look(&mut self) {
-        let from = self.since - OVERLAP;
-        let list = match self.session.list_rooms(Some(self.since)).await {
+/// Polls for one session. Never ends.
+pub(super) async fn poll(session: &Session) {
+    // When the rooms were last listed.
+    let mut since = session.begun();
+    // The change up to which each room of the last list was read.
+    let mut read = HashMap::new();
+    // Rooms to read: those that changed, and those that the server did not answer for.
+    let mut due = HashSet::new();
+    loop {
+        sleep(session.context.tempo.poll_every).await;
+        let from = since - OVERLAP;
+        let list = match session.list_rooms(Some(since)).await {
             Ok(list) => list,
-            Err(error) => return debug!(%error, "the rooms that changed cannot be listed"),
+            Err(error) => {
+                debug!(%error, "the rooms that changed cannot be listed");
+                continue;
+            }
         };
-        self.since = self.session.server_now();
-        if !self.session.looks_back() {
-            return;
+        since = session.server_now();
+        if !session.looks_back() {
+            continue;
         }
-        let (mut last, mut read, mut due) = (Vec::new(), HashMap::new(), HashSet::new());
+        let mut last = Vec::new();
+        let read_before = std::mem::take(&mut read);
         // Rooms that are skipped here appear in the next list again.
         let is_over =
-            |info: &RoomInfo| !info.last_message.as_ref().is_some_and(|last| self.session.is_in_flight(last));
+            |info: &RoomInfo| !info.last_message.as_ref().is_some_and(|last| session.is_in_flight(last));
         for mut info in list.with_last_messages(from).filter(is_over) {
             let (id, changed) = (info.room.id.clone(), info.changed_at());
-            let is_read = changed.is_some() && self.read.get(&id).copied() == changed;
-            if !is_read && !is_explained(&info, &self.session.context.seen) {
+            let is_read = changed.is_some() && read_before.get(&id).copied() == changed;
+            if !is_read && !is_explained(&info, &session.context.seen) {
                 due.insert(id.clone());
             }
             if let Some(changed) = changed {
@@ -71,15 +59,13 @@ impl Poll {
             }
             last.extend(info.last_message.take());
         }
-        self.read = read;
-        due.extend(self.unread.drain());
-        let mut alerts = self.session.settle_last(last.into_iter()).await;
+        let mut alerts = session.settle_last(last.into_iter()).await;
         // Before it is known from when a room is watched, a round has to find that out.
-        let due = due.iter().filter_map(|room| self.session.watched(room)).collect();
-        for (known, reading) in self.session.read_each(due, None).await {
+        let rooms = due.drain().filter_map(|room: RoomId| session.watched(&room)).collect();
+        for (known, reading) in session.read_each(rooms, None).await {
             match reading {
                 Ok((_, found)) => alerts += found,
-                Err(error) if error.is_retryable() => drop(self.unread.insert(known.room.id.clone())),
+                Err(error) if error.is_retryable() => _ = due.insert(known.room.id.clone()),
                 // The round handles a refusal.
                 Err(_) => {}
             }

@@ -91,13 +91,6 @@ impl Directory {
     fn recall_names(&mut self, room: &mut Room) {
         room.former_names = remember_names(&mut self.named, self.settings.config.triggers.room_names(), room);
     }
-
-    /// Forgets the rooms of entries that are no longer in the configuration.
-    fn forget_entries(&mut self) {
-        let entries: HashSet<String> =
-            self.settings.config.triggers.room_names().map(str::to_lowercase).collect();
-        self.named.retain(|(entry, _)| entries.contains(entry));
-    }
 }
 
 impl Rooms {
@@ -109,10 +102,11 @@ impl Rooms {
 
     /// Starts with these settings, and with what the last run knew about the rooms that they name.
     pub(in crate::bot) fn restore(&self, settings: Arc<Settings>, named: NamedRooms) {
-        let mut directory = self.0.write();
-        directory.settings = settings;
-        (directory.saved, directory.named) = (named.clone(), named);
-        directory.forget_entries();
+        {
+            let mut directory = self.0.write();
+            (directory.saved, directory.named) = (named.clone(), named);
+        }
+        self.adopt(settings);
     }
 
     /// The URL of a message.
@@ -125,8 +119,9 @@ impl Rooms {
     /// Judges every room by these settings from now on. Returns the rooms that only they watch.
     pub(in crate::bot) fn adopt(&self, settings: Arc<Settings>) -> Vec<RoomId> {
         let mut directory = self.0.write();
+        let entries: HashSet<String> = settings.config.triggers.room_names().map(str::to_lowercase).collect();
+        directory.named.retain(|(entry, _)| entries.contains(entry));
         directory.settings = settings;
-        directory.forget_entries();
         let mut known = std::mem::take(&mut directory.known);
         let mut new = Vec::new();
         for known in known.values_mut().map(Arc::make_mut) {
