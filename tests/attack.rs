@@ -1,6 +1,6 @@
 //! What an untrusted client can do at both listeners. Each test attacks the real binary, prints how long valid calls took meanwhile, and
 //! fails if people would not be paged. The table has the events taken, those sent again because the connection was closed,
-//! median and longest time, and the connections of the flood that were closed. `cargo test --release --test attack -- --nocapture`
+//! median and longest time, and the connections of the flood that were closed. `cargo test --profile dist --test attack -- --nocapture`
 //! prints it.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test")]

@@ -40,7 +40,7 @@ pub struct Store {
     pub(super) writer: AnyPool,
     pub(super) readers: AnyPool,
     /// Rows whose claim failed at its commit: it may be committed, but no worker has them.
-    pub(super) uncertain_claims: Arc<tokio::sync::Mutex<Vec<DeliveryId>>>,
+    pub(super) uncertain_claims: Arc<tokio::sync::Mutex<Vec<(DeliveryId, u32)>>>,
     guard: Guard,
     changes: watch::Sender<()>,
     held: Arc<Held>,

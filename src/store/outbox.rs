@@ -46,6 +46,8 @@ pub enum Settlement {
     Failed {
         /// Why, for a person.
         reason: String,
+        /// Whether the last attempt may have arrived.
+        may_have_arrived: bool,
     },
     /// It need not be delivered any more; nothing failed.
     Withdrawn {
@@ -79,8 +81,8 @@ pub(super) const HEADS: &str = "SELECT d.id, d.crashes, d.attempts, d.starts, co
 /// raised, and that the row may have caused the crash.
 pub(super) const CLAIM: &str = "UPDATE delivery SET state = 'under_way', attempts = attempts + 1 \
     WHERE id = $1 AND state = 'waiting' RETURNING *";
-const RELEASE: &str =
-    "UPDATE delivery SET state = 'waiting', attempts = attempts - 1 WHERE id = $1 AND state = 'under_way'";
+const RELEASE: &str = "UPDATE delivery SET state = 'waiting', attempts = attempts - 1 \
+    WHERE id = $1 AND attempts = $2 AND state = 'under_way'";
 pub(super) const UNDER_WAY: &str = "SELECT d.id FROM delivery d JOIN alert a ON a.id = d.alert_id \
     WHERE d.state = 'under_way' AND d.kind = 'alert' AND ($1 IS NULL OR a.external_id = $1)";
 pub(super) const UNANSWERED_WHEN_KILLED: &str = "UPDATE alert SET unanswered = unanswered + 1 WHERE id IN \
@@ -147,8 +149,8 @@ impl Store {
     async fn release_uncertain_claims(&self) -> Result<(), StoreError> {
         // Locked until they are released, so that no other worker reads, claims and tries one that is then released here.
         let mut rows = self.uncertain_claims.lock().await;
-        while let Some(row) = rows.last() {
-            self.execute(sqlx::query(RELEASE).bind(*row)).await?;
+        while let Some((row, attempts)) = rows.last() {
+            self.execute(sqlx::query(RELEASE).bind(*row).bind(i64::from(*attempts))).await?;
             rows.pop();
         }
         Ok(())
@@ -162,15 +164,16 @@ impl Store {
         let mut tx = self.write().await?;
         // All rows, because the first one arrives before the statement has finished.
         let mut claimed: Vec<Delivery> = sqlx::query_as(CLAIM).bind(row).fetch_all(tx.run()).await?;
+        let claimed = claimed.pop();
         let committed = tx.commit().await;
-        if committed.is_err() {
-            self.uncertain_claims.lock().await.push(row);
+        if let (Err(_), Some(Delivery { attempts, .. })) = (&committed, &claimed) {
+            self.uncertain_claims.lock().await.push((row, *attempts));
         }
-        committed.map(|()| claimed.pop())
+        committed.map(|()| claimed)
     }
 
     /// Stores the outcome of an attempt, for its alert too, and adds the deliveries `then` to the outbox, in one transaction. Does
-    /// nothing if the row is no longer under way. Returns `false` and stores nothing if an alert is to be withdrawn whose cooldown
+    /// nothing if this attempt is no longer under way. Returns `false` and stores nothing if an alert is to be withdrawn whose cooldown
     /// has suppressed others meanwhile.
     ///
     /// # Errors
@@ -325,7 +328,7 @@ pub(super) async fn insert(tx: &mut Tx, delivery: &NewDelivery, now: Timestamp) 
     tx.execute(insert).await.map(drop)
 }
 
-/// Returns `false` if the row is no longer under way.
+/// Returns `false` if this attempt is no longer under way.
 async fn settle(
     tx: &mut Tx,
     delivery: &Delivery,
@@ -334,20 +337,21 @@ async fn settle(
 ) -> Result<bool, StoreError> {
     let (state, crashes, reason) = match settlement {
         Settlement::Delivered { .. } => ("delivered", 0, None),
-        Settlement::Failed { reason } | Settlement::Withdrawn { reason } => ("failed", 0, Some(reason)),
+        Settlement::Failed { reason, .. } | Settlement::Withdrawn { reason } => ("failed", 0, Some(reason)),
         Settlement::Retry { reason } => ("waiting", 0, reason.as_ref()),
         Settlement::Unanswered { reason } => ("waiting", 0, Some(reason)),
         Settlement::Crashed { reason } => ("waiting", delivery.crashes + 1, Some(reason)),
     };
     let settle = sqlx::query(
         "UPDATE delivery SET state = $1, crashes = $2, last_error = $3, settled_at = $4 \
-         WHERE id = $5 AND state = 'under_way'",
+         WHERE id = $5 AND attempts = $6 AND state = 'under_way'",
     )
     .bind(state)
     .bind(i64::from(crashes))
     .bind(reason.map(|reason| text(reason)))
     .bind((state != "waiting").then_some(millis(now)))
-    .bind(delivery.id);
+    .bind(delivery.id)
+    .bind(i64::from(delivery.attempts));
     Ok(tx.execute(settle).await? == 1)
 }
 
@@ -360,7 +364,7 @@ async fn settle_alert(
     let (state, event_id, may_be_raised) = match settlement {
         // Accepted without an `eventId`: its events are recognized like those of an unanswered call.
         Settlement::Delivered { event_id } => (Some(AlertState::Sent), event_id.as_ref(), event_id.is_none()),
-        Settlement::Failed { .. } => (Some(AlertState::NotSent), None, false),
+        Settlement::Failed { may_have_arrived, .. } => (Some(AlertState::NotSent), None, *may_have_arrived),
         Settlement::Withdrawn { .. } => (Some(AlertState::Withdrawn), None, false),
         Settlement::Unanswered { .. } | Settlement::Crashed { .. } => (None, None, true),
         Settlement::Retry { .. } => return Ok(()),

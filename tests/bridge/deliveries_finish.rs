@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sandbox::rocketchat::RestFault;
-use sandbox::signl4::{Times, WebhookFault};
+use sandbox::signl4::{OutboundFault, Times, WebhookFault};
 use signl4_rocketchat::bot::Tempo;
 use tokio::time::Instant;
 
@@ -35,8 +35,10 @@ async fn an_alert_refused_as_invalid_is_reported_and_never_sent_again() {
 }
 
 #[tokio::test]
-async fn a_hanging_call_delays_no_other_alert() {
-    let harness = Harness::new().await;
+async fn a_hanging_call_delays_no_alert_of_another_external_id() {
+    let mut harness = Harness::new().await;
+    harness.watch(&["*"]);
+    harness.configure("external_id = '{{ message.id }}'");
     let _bot = harness.start_bot().await;
     harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Next(1));
     harness.say("SIGNL4 hangs");
@@ -87,6 +89,24 @@ async fn signl4_is_not_called_before_the_time_it_names_while_throttling() {
     // The header has whole seconds, rounded down.
     assert!(tokio::time::Instant::now() > named - Duration::from_millis(1_500));
     assert_eq!(harness.texts(), ["SIGNL4 one", "SIGNL4 two"]);
+}
+
+#[tokio::test]
+async fn an_event_of_an_alert_given_up_after_an_unanswered_call_appears_in_its_thread() {
+    let harness = Harness::new().await;
+    let _bot = harness
+        .start_in_process_with(Tempo::default(), |config| config.signl4.retry_for = Duration::from_secs(1))
+        .await;
+    harness.signl4.faults().webhook(WebhookFault::Status(503), Times::Next(1));
+    harness.signl4.faults().webhook(WebhookFault::RaiseThenStatus(504), Times::Next(1));
+    harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_secs(1)), Times::Next(1));
+    let message = harness.say("SIGNL4 pump 3 is down");
+    let reported =
+        harness.chat.wait_for_reply(&message, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    reported.await.unwrap();
+    let alert = harness.alert("SIGNL4 pump 3 is down").await;
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
 }
 
 #[tokio::test]

@@ -71,6 +71,23 @@ async fn events_of_an_alert_with_a_lost_answer_stay_in_its_thread_when_another_i
     assert_eq!(harness.pages(), [ONE, OTHER]);
 }
 
+/// The first call raises an alert and hangs. If the second one hung too and raised none, SIGNL4's event would not show which of them
+/// it is about.
+#[tokio::test]
+async fn alerts_of_a_room_wait_for_each_other_while_a_call_hangs() {
+    let (harness, bot) = harness().await;
+    harness.signl4.faults().webhook(WebhookFault::Slow(Duration::from_secs(60)), Times::Next(1));
+    harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Next(1));
+    harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_secs(2)), Times::Next(1));
+    let first = harness.say(ONE);
+    harness.alert(ONE).await;
+    let second = harness.say(OTHER);
+    bot.wait_for_log(&["unknown whether it was delivered"]).await;
+    harness.wait_until_sent(&first).await;
+    harness.wait_until_sent(&second).await;
+    assert_eq!(harness.pages(), [ONE, OTHER]);
+}
+
 #[tokio::test]
 async fn an_unconfirmed_alert_is_retried_at_growing_intervals() {
     let (harness, _bot) = harness().await;
@@ -100,7 +117,10 @@ async fn a_call_that_raised_no_alert_is_retried_soon() {
 
 #[tokio::test]
 async fn once_signl4_accepts_an_alert_waiting_alerts_are_retried() {
-    let (harness, bot) = harness().await;
+    let mut harness = Harness::new().await.with_fast_tempo();
+    harness.watch(&["*"]);
+    harness.configure("external_id = '{{ message.id }}'");
+    let bot = harness.start_bot().await;
     // After the third one the alert would wait 9 s more.
     harness.signl4.faults().webhook(WebhookFault::Status(500), Times::Next(3));
     let message = harness.say(ONE);
@@ -156,12 +176,24 @@ async fn after_a_kill_during_a_call_the_bot_retries_if_no_event_comes() {
 
 #[tokio::test]
 async fn with_two_unanswered_alerts_no_thread_is_guessed_and_none_is_lost() {
-    let (harness, bot) = harness().await;
+    let mut options = sandbox::signl4::Options::default();
+    options.teams.push(sandbox::signl4::Team::new("network"));
+    let harness = Harness::with_options(sandbox::rocketchat::Options::default(), options).await;
+    let mut harness = harness.with_fast_tempo();
+    // Alerts of two teams do not wait for each other.
+    let network = harness.signl4.webhook_url("network");
+    harness.configure(&format!(
+        "[[signl4.team]]\nname = \"network\"\nwebhook_url = {network:?}\n\
+         [[trigger]]\nname = \"network\"\npattern = 'pump 4'\nteam = \"network\"\n"
+    ));
+    harness.watch(&["*"]);
+    let bot = harness.start_bot().await;
     harness.signl4.faults().outbound(OutboundFault::Delay(Duration::from_millis(1_500)), Times::Next(1));
-    // The first call hangs, so the second one does not wait for its outcome.
     harness.signl4.faults().webhook(WebhookFault::NeverAnswer, Times::Next(1));
     harness.signl4.faults().webhook(WebhookFault::LoseAnswer, Times::Next(1));
-    let (other, raised) = (harness.say(ONE), harness.say(OTHER));
+    let other = harness.say(ONE);
+    harness.signl4.wait_until(SOON, |_, _| !harness.signl4.calls().is_empty()).await.unwrap();
+    let raised = harness.say(OTHER);
     bot.wait_for_log(&["one of several alerts whose calls got no answer"]).await;
     harness.signl4.acknowledge(&harness.signl4.alerts()[0].id, "Rene").unwrap();
     let reported = harness.chat.wait_for(SOON, |chat| {

@@ -68,7 +68,7 @@ impl Destination for Arc<RocketChat> {
         self.forms.lock().remove(&delivery.id);
         telemetry::REPLIES.count(&[("kind", delivery.kind.name()), ("result", "failed")]);
         let then = stand_in(delivery).into_iter().collect();
-        Attempt { settlement: Settlement::Failed { reason }, pause: None, then }
+        Attempt { settlement: Settlement::Failed { reason, may_have_arrived: false }, pause: None, then }
     }
 }
 

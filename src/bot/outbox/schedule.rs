@@ -22,9 +22,10 @@ const BETWEEN_FAILURES: &[f64] = &[0.5, 1.0, 2.0, 4.0, 8.0, 15.0];
 /// Waits of a row that may have arrived, in multiples of [`Schedule::confirmation_wait`]: with its 20 s that is 20 s, 40 s, then
 /// 1, 2, 5, 10 and 15 min.
 const AFTER_NO_ANSWER: &[f64] = &[1.0, 2.0, 3.0, 6.0, 15.0, 30.0, 45.0];
-/// How long a row that may have arrived holds back others, and how long a row is held back at most, in multiples of
-/// [`Schedule::confirmation_wait`]. More than one, so that the row's own repetition comes first.
-const HOLDS_BACK: f64 = 1.5;
+/// How long a row whose first call is in progress holds back others with its external ID: longer than a call. If all calls are slow,
+/// the alerts of a room are not delayed more and more. A row that may have arrived holds them back for the
+/// [`Schedule::confirmation_wait`] more, so that its own repetition comes first.
+const HOLDS_BACK: Duration = Duration::from_secs(10);
 /// A row that may have arrived holds back others for this many starts of the bot. Otherwise they would never be tried if the
 /// process is restarted again and again.
 const HOLDS_BACK_OVER_STARTS: u32 = 5;
@@ -46,10 +47,10 @@ pub(super) struct Schedule {
     unit: Duration,
     /// The rows that are in progress or that failed before.
     rows: HashMap<DeliveryId, Row>,
-    /// For each external ID, the last row that may have arrived. Until this is known, others with that ID are held back: if two
-    /// may have arrived, SIGNL4's event does not show which one did.
-    ambiguous: HashMap<String, Ambiguous>,
-    /// The rows that are held back, and until when at most.
+    /// The rows that are in progress or may have arrived. Until the outcome is known, others with the same external ID are held
+    /// back: if two may have arrived, SIGNL4's event does not show which one did.
+    ambiguous: HashMap<DeliveryId, Ambiguous>,
+    /// The rows that are held back, and since when.
     held_back: HashMap<DeliveryId, Instant>,
     newest_start: Option<Instant>,
     /// The destination accepts nothing until then.
@@ -62,7 +63,7 @@ pub(super) struct Schedule {
 
 #[derive(Debug)]
 struct Ambiguous {
-    row: DeliveryId,
+    external_id: String,
     until: Instant,
 }
 
@@ -111,8 +112,9 @@ impl Schedule {
 
     /// How many rows have a waiting time of their own.
     pub(super) fn waiting(&self, now: Instant) -> usize {
+        let longest = HOLDS_BACK + self.confirmation_wait;
         let holds = self.ambiguous.values().any(|entry| entry.until > now);
-        let held = self.held_back.values().filter(|until| holds && **until > now).count();
+        let held = self.held_back.values().filter(|since| holds && **since + longest > now).count();
         self.rows.values().filter(|row| row.state != RowState::UnderWay).count() + held
     }
 
@@ -124,13 +126,16 @@ impl Schedule {
         };
         let ambiguous =
             self.ambiguous.values().map(|entry| entry.until).filter(|_| !self.held_back.is_empty());
-        let all = self.rows.values().filter_map(due).chain(ambiguous).chain(self.held_back.values().copied());
+        let limits = [HOLDS_BACK, HOLDS_BACK + self.confirmation_wait];
+        let held = self.held_back.values().flat_map(|since| limits.map(|limit| *since + limit));
+        let all = self.rows.values().filter_map(due).chain(ambiguous).chain(held);
         all.filter(|at| *at > now).min()
     }
 
     /// Records which of the waiting rows an earlier run of the bot may have delivered, and which may have crashed it. Call this
     /// before [`Self::is_due`].
     pub(super) fn resume(&mut self, heads: &[Head], now: Instant) {
+        self.ambiguous.retain(|_, entry| entry.until > now);
         for head in heads {
             let wait = match head {
                 Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => {
@@ -159,22 +164,26 @@ impl Schedule {
         is_due && !self.is_held_back(head, now)
     }
 
-    /// Whether another row with its external ID may have just arrived, and this row was not held back for the maximum time yet.
+    /// Whether another row with its external ID is in progress or may have just arrived, and this row was not held back for the
+    /// maximum time yet. Of several that may have arrived, the oldest is repeated first.
     fn is_held_back(&mut self, head: &Head, now: Instant) -> bool {
-        let Some(other) = head.external_id.as_ref().and_then(|id| self.ambiguous.get(id)) else {
-            return false;
-        };
-        if other.row == head.id || other.until <= now {
-            return false;
-        }
-        *self.held_back.entry(head.id).or_insert(now + self.confirmation_wait.mul_f64(HOLDS_BACK)) > now
+        let Some(external_id) = &head.external_id else { return false };
+        let is_ambiguous = self.ambiguous.contains_key(&head.id);
+        let limits = self.ambiguous.iter().filter_map(|(id, other)| {
+            let row = self.rows.get(id)?;
+            let is_first = is_ambiguous && head.id < *id && row.state != RowState::UnderWay;
+            let holds = *id != head.id && other.external_id == *external_id && other.until > now && !is_first;
+            holds.then_some(if row.unanswered > 0 { HOLDS_BACK + self.confirmation_wait } else { HOLDS_BACK })
+        });
+        let Some(limit) = limits.max() else { return false };
+        *self.held_back.entry(head.id).or_insert(now) + limit > now
     }
 
-    /// Records that a row may have arrived.
+    /// Records that a row may arrive now, or may have arrived.
     fn mark_ambiguous(&mut self, id: DeliveryId, now: Instant) {
         if let Some(external_id) = self.rows.get(&id).and_then(|row| row.external_id.clone()) {
-            let until = now + self.confirmation_wait.mul_f64(HOLDS_BACK);
-            self.ambiguous.insert(external_id, Ambiguous { row: id, until });
+            let until = now + HOLDS_BACK + self.confirmation_wait;
+            self.ambiguous.insert(id, Ambiguous { external_id, until });
         }
     }
 
@@ -189,11 +198,8 @@ impl Schedule {
     pub(super) fn started(&mut self, head: &Head, now: Instant) {
         let row = self.rows.entry(head.id).or_insert_with(|| Row::new(head));
         (row.state, row.waits_for_events_since) = (RowState::UnderWay, None);
-        let may_have_arrived = row.unanswered > 0;
         self.held_back.remove(&head.id);
-        if may_have_arrived {
-            self.mark_ambiguous(head.id, now);
-        }
+        self.mark_ambiguous(head.id, now);
         self.newest_start = Some(now);
         if self.failures > 0 {
             self.next_after_failure = Some(now + nth(BETWEEN_FAILURES, self.failures - 1, self.unit));
@@ -219,7 +225,7 @@ impl Schedule {
             self.next_after_failure = Some(now + nth(BETWEEN_FAILURES, self.failures, self.unit));
             self.failures = self.failures.saturating_add(1);
         }
-        self.ambiguous.retain(|_, entry| entry.row != id);
+        self.ambiguous.remove(&id);
         if matches!(settlement, Settlement::Unanswered { .. } | Settlement::Crashed { .. }) {
             self.mark_ambiguous(id, now);
         }
@@ -248,15 +254,16 @@ impl Schedule {
     pub(super) fn forget(&mut self, row: DeliveryId) {
         self.rows.remove(&row);
         self.held_back.remove(&row);
-        self.ambiguous.retain(|_, entry| entry.row != row);
+        self.ambiguous.remove(&row);
     }
 
-    /// Forgets rows that are neither in progress nor among these, which are all waiting rows.
-    pub(super) fn keep(&mut self, heads: &[Head]) {
+    /// Forgets rows that are neither in progress nor among these, which are the waiting rows up to `last`, or all of them.
+    pub(super) fn keep(&mut self, heads: &[Head], last: Option<DeliveryId>) {
         let there: HashSet<DeliveryId> = heads.iter().map(|head| head.id).collect();
-        self.rows.retain(|id, row| row.state == RowState::UnderWay || there.contains(id));
-        self.held_back.retain(|id, _| there.contains(id));
-        self.ambiguous.retain(|_, entry| self.rows.contains_key(&entry.row));
+        let is_there = |id: &DeliveryId| there.contains(id) || last.is_some_and(|last| *id > last);
+        self.rows.retain(|id, row| row.state == RowState::UnderWay || is_there(id));
+        self.held_back.retain(|id, _| is_there(id));
+        self.ambiguous.retain(|id, _| self.rows.contains_key(id));
     }
 
     /// The destination accepts rows again, so the waiting rows are due.
@@ -415,8 +422,9 @@ mod tests {
         let (mut schedule, now) = schedule();
         attempt_at(&mut schedule, &of_room(1), &silent(), now);
         assert!(!schedule.is_due(&of_room(2), now) && schedule.is_due(&head(3), now));
-        assert_eq!((schedule.waiting(now), schedule.next_due(now)), (2, Some(now + CONFIRMATION)));
+        assert_eq!(schedule.waiting(now), 2);
         let due = now + CONFIRMATION;
+        assert_eq!(schedule.next_due(now + CONFIRMATION / 2), Some(due));
         assert!(!schedule.is_due(&of_room(2), due) && schedule.is_due(&of_room(1), due), "its turn is first");
         schedule.started(&of_room(1), due);
         let at = due + seconds(9.0);
@@ -428,11 +436,64 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_an_external_id_are_tried_one_at_a_time_even_if_a_call_hangs() {
+        let (mut schedule, now) = schedule();
+        schedule.started(&of_room(1), now);
+        let at = now + seconds(8.0);
+        assert!(!schedule.is_due(&of_room(2), at) && schedule.is_due(&head(3), at));
+        schedule.finished(DeliveryId::of(1), &refused(), None, at);
+        assert!(schedule.is_due(&of_room(2), at), "the first one surely did not arrive");
+    }
+
+    #[test]
+    fn while_calls_are_slow_no_row_is_held_back_for_long() {
+        let (mut schedule, now) = schedule();
+        for row in 1..9 {
+            let at = now + seconds(2.0) * u32::try_from(row).unwrap();
+            schedule.started(&of_room(row), at);
+            assert_eq!(schedule.is_due(&of_room(20), at), row > 5, "{row}");
+            schedule.finished(DeliveryId::of(row), &delivered(), None, at + seconds(2.0));
+        }
+    }
+
+    #[test]
+    fn of_several_rows_that_may_have_arrived_the_oldest_is_repeated_first() {
+        let (mut schedule, now) = schedule();
+        let asked = [1, 2, 3].map(|row| Head { unanswered: 1, ..of_room(row) });
+        schedule.resume(&asked, now);
+        let due = now + CONFIRMATION;
+        assert!(!schedule.is_due(&of_room(0), due), "it was never tried");
+        assert_eq!(asked.each_ref().map(|head| schedule.is_due(head, due)), [true, false, false]);
+        schedule.started(&asked[0], due);
+        schedule.finished(asked[0].id, &delivered(), None, due);
+        assert_eq!([&asked[1], &asked[2]].map(|head| schedule.is_due(head, due)), [true, false]);
+    }
+
+    #[test]
+    fn rows_beyond_those_that_were_read_are_not_forgotten() {
+        let (mut schedule, now) = schedule();
+        for row in [1, 2, 9] {
+            attempt_at(&mut schedule, &of_room(row), &silent(), now);
+        }
+        schedule.keep(&[head(4)], Some(DeliveryId::of(4)));
+        assert_eq!(schedule.waiting(now), 1, "the other two were settled");
+        assert!(!schedule.is_due(&of_room(10), now), "the last one is still in doubt");
+    }
+
+    #[test]
+    fn a_delivered_row_does_not_end_the_doubt_about_another_one() {
+        let (mut schedule, now) = schedule();
+        attempt_at(&mut schedule, &of_room(1), &silent(), now);
+        attempt_at(&mut schedule, &of_room(2), &delivered(), now);
+        assert!(!schedule.is_due(&of_room(3), now));
+    }
+
+    #[test]
     fn none_is_held_back_once_an_event_has_told_or_half_a_minute_is_over() {
         let (mut schedule, mut now) = schedule();
         attempt_at(&mut schedule, &of_room(1), &silent(), now);
         assert!(!schedule.is_due(&of_room(2), now));
-        schedule.keep(&[of_room(2)]);
+        schedule.keep(&[of_room(2)], None);
         assert!(schedule.is_due(&of_room(2), now), "the first one was settled");
         for row in 3..9 {
             attempt_at(&mut schedule, &of_room(row), &silent(), now);
@@ -499,7 +560,7 @@ mod tests {
         assert_eq!(attempt(&mut schedule, 1, &crashed, now), 20.0);
         assert_eq!(schedule.opens_at(now), Some(now));
         assert_eq!((schedule.waiting(now), schedule.next_due(now)), (1, Some(now + CONFIRMATION)));
-        schedule.keep(&[head(2)]);
+        schedule.keep(&[head(2)], None);
         assert_eq!(schedule.waiting(now), 0);
     }
 }

@@ -53,7 +53,8 @@ impl Destination for Signl4Team {
         let alert = match self.alert(delivery).await {
             Ok(Some(alert)) => alert,
             Ok(None) => {
-                return Settlement::Failed { reason: "its alert is no longer in the store".into() }.into();
+                let reason = "its alert is no longer in the store".into();
+                return Settlement::Failed { reason, may_have_arrived: false }.into();
             }
             Err(error) => return Settlement::Retry { reason: Some(error.to_string()) }.into(),
         };
@@ -93,7 +94,7 @@ impl Destination for Signl4Team {
     async fn give_up(&self, delivery: &Delivery, reason: String) -> Attempt {
         match self.alert(delivery).await {
             Ok(Some(alert)) => self.not_sent(&alert, reason).await,
-            Ok(None) | Err(_) => Settlement::Failed { reason }.into(),
+            Ok(None) | Err(_) => Settlement::Failed { reason, may_have_arrived: false }.into(),
         }
     }
 }
@@ -162,7 +163,12 @@ impl Signl4Team {
         let retry_for = self.context.current.now().config.signl4.retry_for;
         if tried_long_enough(delivery, retry_for, Timestamp::now()) {
             let tried = humantime::format_duration(retry_for);
-            return self.not_sent(alert, format!("{why}; tried for {tried}")).await;
+            let given_up = self.not_sent(alert, format!("{why}; tried for {tried}")).await;
+            return if matches!(settlement, Settlement::Unanswered { .. }) {
+                given_up.that_may_have_arrived()
+            } else {
+                given_up
+            };
         }
         settlement.into()
     }
@@ -182,7 +188,7 @@ impl Signl4Team {
         let words = ReplyWords { which: None, ..words };
         let others = behind.iter().filter_map(|other| renderer.in_thread(other, ReplyKind::NotSent, &words));
         let then = told.into_iter().chain(others).collect();
-        Attempt { settlement: Settlement::Failed { reason }, pause: None, then }
+        Attempt { settlement: Settlement::Failed { reason, may_have_arrived: false }, pause: None, then }
     }
 }
 

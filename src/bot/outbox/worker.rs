@@ -31,6 +31,8 @@ const POLL: Duration = Duration::from_secs(30);
 const EVENTS_POLL: Duration = Duration::from_millis(500);
 /// The wait after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(2);
+/// A queue with more rows that all wait is not read again at each change of the store, which would take a whole core.
+const LONG_QUEUE: usize = 256;
 /// How many rows to read, besides those that are known to wait, to find one that is due.
 const LOOK_AHEAD: usize = 16;
 /// Time limit for an attempt. Destinations have shorter limits; this one is a safety net.
@@ -54,6 +56,16 @@ pub(super) struct Attempt {
 impl From<Settlement> for Attempt {
     fn from(settlement: Settlement) -> Self {
         Self { settlement, pause: None, then: vec![] }
+    }
+}
+
+impl Attempt {
+    /// Given up, although the last attempt may have arrived.
+    pub(super) fn that_may_have_arrived(mut self) -> Self {
+        if let Settlement::Failed { may_have_arrived, .. } = &mut self.settlement {
+            *may_have_arrived = true;
+        }
+        self
     }
 }
 
@@ -126,9 +138,7 @@ impl<D: Destination> Worker<D> {
         let limit = 2 * self.schedule.waiting(now) + LOOK_AHEAD;
         let heads = self.line.store.heads(&self.line.queue, self.line.kind, limit).await?;
         let is_all = heads.len() < limit;
-        if is_all {
-            self.schedule.keep(&heads);
-        }
+        self.schedule.keep(&heads, heads.last().filter(|_| !is_all).map(|head| head.id));
         self.schedule.resume(&heads, now);
         let mut due: Vec<&Head> = heads.iter().filter(|head| self.schedule.is_due(head, now)).collect();
         // While this process hung, another replica may have stored an event about the call. Repeating it would page twice.
@@ -143,7 +153,9 @@ impl<D: Destination> Worker<D> {
                 // All of these have their own waiting time; there may be others.
                 false => now,
             };
-            return Ok(Wake { at, on_changes: true });
+            let is_long = heads.len() > LONG_QUEUE;
+            let at = if is_long { at.min(now + EVENTS_POLL) } else { at };
+            return Ok(Wake { at, on_changes: !is_long });
         };
         match self.line.store.claim(head.id).await? {
             None => self.schedule.forget(head.id),
@@ -222,7 +234,8 @@ impl<D: Destination> Line<D> {
         }
         let give_up = self.to.give_up(delivery, reason.clone());
         let given_up = AssertUnwindSafe(give_up).catch_unwind().await;
-        given_up.unwrap_or_else(|_| Settlement::Failed { reason }.into())
+        let failed = |_| Settlement::Failed { reason, may_have_arrived: true }.into();
+        given_up.map_or_else(failed, Attempt::that_may_have_arrived)
     }
 
     /// Logs the outcome of an attempt, and counts that of an alert, after it is stored: a crash before that would send the alert
@@ -244,7 +257,7 @@ impl<D: Destination> Line<D> {
                 }
                 AlertState::Sent
             }
-            Settlement::Failed { reason } => {
+            Settlement::Failed { reason, .. } => {
                 error!(%queue, %delivery, alert, %reason, "given up");
                 // For an alert, the store reports it. For a reaction, a reply is posted.
                 if self.kind == DeliveryKind::Reply {
@@ -278,7 +291,7 @@ impl<D: Destination> Line<D> {
 /// when the row was written, as on a machine without a clock battery, the row may seem a day old at once. And a bot
 /// that was off has made no attempts meanwhile.
 pub(super) fn tried_long_enough(delivery: &Delivery, retry_for: Duration, now: Timestamp) -> bool {
-    let least = (retry_for.as_secs() / 60).min(LEAST_ATTEMPTS.into());
+    let least = (retry_for.as_secs() / 60).clamp(2, LEAST_ATTEMPTS.into());
     u64::from(delivery.attempts) >= least && age(delivery, now) > retry_for
 }
 

@@ -97,7 +97,7 @@ async fn alerts_that_paged_nobody_start_no_cooldown() {
     fixture.add(&new_alert("m2"), AlertState::Suppressed).await.unwrap();
     fixture.alert("m3").await;
     let given_up = fixture.claimed(&alerts_queue()).await;
-    let failed = Settlement::Failed { reason: "wrong secret".into() };
+    let failed = Settlement::Failed { reason: "wrong secret".into(), may_have_arrived: false };
     fixture.store.settle_delivery(&given_up, &failed, &[]).await.unwrap();
     assert!(!quiet_for(&fixture, HOUR, "signl4", ROOM).await);
 }

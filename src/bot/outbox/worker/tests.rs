@@ -35,7 +35,7 @@ impl Destination for Scripted {
 
     async fn give_up(&self, _: &Delivery, reason: String) -> Attempt {
         let then = vec![row("given up", "told")];
-        Attempt { settlement: Settlement::Failed { reason }, pause: None, then }
+        Attempt { settlement: Settlement::Failed { reason, may_have_arrived: false }, pause: None, then }
     }
 }
 
