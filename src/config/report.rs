@@ -115,8 +115,9 @@ pub(super) struct Report {
 }
 
 struct Found {
-    location: Location,
-    fault: Fault,
+    problem: Problem,
+    /// Its place among all problems.
+    order: (u8, usize),
     /// If the problem is a missing key: the keys of which any would do.
     missing: Vec<String>,
 }
@@ -150,7 +151,15 @@ impl Report {
 
     /// Adds the problem of a missing key, and which keys would do.
     pub(super) fn note_missing(&self, location: &Location, fault: Fault, missing: Vec<String>) {
-        self.found.borrow_mut().push(Found { location: location.clone(), fault, missing });
+        let Location { origin, key } = location;
+        let (source, order) = match origin {
+            // Problems of the whole file come first.
+            Origin::Absent => (self.file.clone(), (0, usize::from(!key.is_empty()))),
+            Origin::File(line) => (format!("{}:{line}", self.file), (1, *line)),
+            Origin::Env(variable) => (variable.clone(), (2, 0)),
+        };
+        let problem = Problem { source, key: key.clone(), why: fault.why, fix: fault.fix };
+        self.found.borrow_mut().push(Found { problem, order, missing });
     }
 
     /// The value; or `None`, and a problem is added.
@@ -182,21 +191,8 @@ impl Report {
         }
         let mut found = self.found.into_inner();
         forget_consequences(&mut found);
-        found.sort_by_key(|found| match found.location.origin {
-            // Problems of the whole file come first.
-            Origin::Absent => (0, usize::from(!found.location.key.is_empty())),
-            Origin::File(line) => (1, line),
-            Origin::Env(_) => (2, 0),
-        });
-        let problem = |Found { location, fault: Fault { why, fix }, .. }| {
-            let source = match location.origin {
-                Origin::Absent => self.file.clone(),
-                Origin::File(line) => format!("{}:{line}", self.file),
-                Origin::Env(variable) => variable,
-            };
-            Problem { source, key: location.key, why, fix }
-        };
-        ConfigErrors { problems: found.into_iter().map(problem).collect() }
+        found.sort_by_key(|found| found.order);
+        ConfigErrors { problems: found.into_iter().map(|found| found.problem).collect() }
     }
 
     fn unknown_key(&self, unknown: &Leftover) -> Fault {
@@ -249,10 +245,9 @@ impl Report {
 
 /// Reports a variable that does not fit into the tree, and not the problems that follow from it.
 fn forget_consequences(found: &mut Vec<Found>) {
-    let has_no_key = |location: &Location| location.key.is_empty();
-    let locations = found.iter().map(|found| &found.location).filter(|location| has_no_key(location));
-    let without_key: Vec<Origin> = locations.map(|location| location.origin.clone()).collect();
-    found.retain(|found| has_no_key(&found.location) || !without_key.contains(&found.location.origin));
+    let without_key = found.iter().map(|found| &found.problem).filter(|problem| problem.key.is_empty());
+    let sources: Vec<String> = without_key.map(|problem| problem.source.clone()).collect();
+    found.retain(|Found { problem, .. }| problem.key.is_empty() || !sources.contains(&problem.source));
 }
 
 /// The path of a key in any item of a list, as in `signl4.team.name` for `signl4.team.0.name`.
