@@ -29,8 +29,8 @@ pub(crate) use machine::webhook_base;
 pub use print::{Look, print};
 pub use public_url::PublicUrl;
 pub use report::{Finding, Grade, Remark, Report, Section, TriggerRooms, json};
-pub(crate) use server::is_loopback;
-pub(crate) use trial::{Clients, Session};
+pub(crate) use server::{Session, is_loopback};
+pub(crate) use trial::Clients;
 
 /// Probes everything that `run` needs. Pages nobody, posts nothing, joins nothing, leaves no file behind, and does not
 /// disturb a running bot; with a public address, that bot logs one rejected call. Takes as long as the slowest server, a few

@@ -45,22 +45,25 @@ pub(super) async fn probe(config: &Config, clients: &Clients) -> Found {
     if findings.iter().any(|finding| finding.remark.grade == Grade::Problem) {
         return (findings, None);
     }
-    let (found, login) = log_in(account, &settings.account).await;
+    let (found, session) = log_in(account, &settings.account).await;
     findings.extend(found);
-    let Some(login) = login else { return (findings, None) };
-    findings.push(Finding::new("name", appearance(settings, &login)));
-    findings.extend(rate_limit(&login).map(|remark| Finding::new("rights", remark)));
-    let threads = threads(wait_for_rate_limit(|| login.rest.public_settings()).await);
+    let Some(mut session) = session else { return (findings, None) };
+    findings.push(Finding::new("name", appearance(settings, &session)));
+    findings.extend(rate_limit(&session).map(|remark| Finding::new("rights", remark)));
+    let threads = threads(wait_for_rate_limit(|| session.rest.public_settings()).await);
     findings.extend(threads.map(|remark| Finding::new("threads", remark)));
     let named = Store::inspect_named_rooms(&config.store.url).await.unwrap_or_default();
-    let rooms = match RoomInventory::take(&login.rest, &config.triggers, named).await {
-        Ok(inventory) => Some(login.room_check(&inventory, settings.auto_join).check(&config.triggers)),
+    let rooms = match RoomInventory::take(&session.rest, &config.triggers, named).await {
+        Ok(inventory) => {
+            session.rooms = inventory;
+            Some(session.room_check(settings.auto_join).check(&config.triggers))
+        }
         Err(error) => {
             findings.push(Finding::new("rooms", call_failed(&error)));
             None
         }
     };
-    login.end().await;
+    session.end().await;
     (findings, rooms)
 }
 
@@ -80,20 +83,22 @@ pub(super) async fn greet(account: &Arc<Account>) -> Vec<Finding> {
     findings
 }
 
-/// A login, to be ended after the probes.
-pub(super) struct Login {
+/// A login, to be ended after the probes, because one with a password would stay on the server.
+pub(crate) struct Session {
     pub(super) rest: RestClient,
     me: Me,
     rights: Rights,
     /// Whether a password was used.
     by_password: bool,
+    /// Empty until they are requested.
+    pub(super) rooms: RoomInventory,
 }
 
-/// Whether the account can log in and receive messages, and the login if it can.
+/// Whether the account can log in and receive messages, and its session if it can.
 pub(super) async fn log_in(
     account: Arc<Account>,
     credentials: &Credentials,
-) -> (Vec<Finding>, Option<Login>) {
+) -> (Vec<Finding>, Option<Session>) {
     match account.log_in().await {
         // The realtime session logs in, or says why it cannot.
         Ok(_) | Err(LoginError::RestDisabled(_)) => {}
@@ -111,7 +116,7 @@ pub(super) async fn log_in(
                 vec![Finding::new("account", account_state(&me)), Finding::new("realtime", realtime)];
             let holders = wait_for_rate_limit(|| rest.permissions()).await.ok();
             let rights = Rights { roles: me.roles.clone(), holders };
-            (findings, Some(Login { rest, me, rights, by_password }))
+            (findings, Some(Session { rest, me, rights, by_password, rooms: RoomInventory::default() }))
         }
         Err(error) => {
             end(&rest, by_password).await;
@@ -120,13 +125,15 @@ pub(super) async fn log_in(
     }
 }
 
-impl Login {
+impl Session {
     /// Checks rooms for the account.
-    pub(super) fn room_check<'a>(&'a self, inventory: &'a RoomInventory, auto_join: bool) -> RoomCheck<'a> {
-        RoomCheck { inventory, rights: &self.rights, username: &self.me.identity.username, auto_join }
+    pub(super) fn room_check(&self, auto_join: bool) -> RoomCheck<'_> {
+        let username = &self.me.identity.username;
+        RoomCheck { inventory: &self.rooms, rights: &self.rights, username, auto_join }
     }
 
-    pub(super) async fn end(self) {
+    /// Logs out if a password was used.
+    pub(crate) async fn end(self) {
         end(&self.rest, self.by_password).await;
     }
 }
@@ -282,8 +289,8 @@ fn account_state(me: &Me) -> Remark {
 }
 
 /// The name and the avatar under which replies are posted.
-fn appearance(settings: &config::RocketChat, login: &Login) -> Remark {
-    let own = &login.me.identity.username;
+fn appearance(settings: &config::RocketChat, session: &Session) -> Remark {
+    let own = &session.me.identity.username;
     let wanted = match (&settings.alias, &settings.avatar) {
         (None, None) => return Remark::fine(format!("replies are posted as @{own}")),
         (Some(alias), _) => format!("as \"{alias}\""),
@@ -292,7 +299,7 @@ fn appearance(settings: &config::RocketChat, login: &Login) -> Remark {
     let fix = format!(
         "give @{own} the role bot, or a role that has {IMPERSONATE}; or set rocketchat.alias = \"\" and no avatar"
     );
-    match login.rights.may(IMPERSONATE, &[]) {
+    match session.rights.may(IMPERSONATE, &[]) {
         Some(true) => Remark::fine(format!("replies are posted {wanted}")),
         Some(false) => Remark::warning(
             format!("replies cannot be posted {wanted}, only as @{own}: it lacks {IMPERSONATE}"),
@@ -312,9 +319,9 @@ fn threads(settings: Result<PublicSettings, RestError>) -> Option<Remark> {
     })
 }
 
-fn rate_limit(login: &Login) -> Option<Remark> {
-    (login.rights.may(NO_RATE_LIMIT, &[]) == Some(false)).then(|| {
-        let name = &login.me.identity.username;
+fn rate_limit(session: &Session) -> Option<Remark> {
+    (session.rights.may(NO_RATE_LIMIT, &[]) == Some(false)).then(|| {
+        let name = &session.me.identity.username;
         Remark::warning(
             format!("@{name} is limited to about ten calls of each kind a minute, so replies are late when there are many alerts"),
             format!("give @{name} the role bot, or a role that has {NO_RATE_LIMIT}"),

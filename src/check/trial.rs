@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::report::{Finding, Grade};
 use super::room_inventory::{RoomInventory, SeenRoom};
-use super::server::{self, Login};
+use super::server::{self, Session};
 use super::teams;
 use crate::alerting::{RoomPattern, room_label};
 use rocketchat::{Account, Connector, Credentials, RoomKind, ServerUrl, UserId};
@@ -49,20 +49,17 @@ impl Clients {
         credentials: &Credentials,
     ) -> (Vec<Finding>, Option<Session>) {
         let account = self.account_at(url, credentials.clone());
-        let (mut findings, login) = server::log_in(account, credentials).await;
-        let Some(login) = login else { return (findings, None) };
-        let rooms = match RoomInventory::joined(&login.rest).await {
-            Ok(mut rooms) => {
-                rooms.list_channels(&login.rest).await;
-                rooms
+        let (mut findings, session) = server::log_in(account, credentials).await;
+        let Some(mut session) = session else { return (findings, None) };
+        match RoomInventory::joined(&session.rest).await {
+            Ok(joined) => {
+                session.rooms = joined;
+                session.rooms.list_channels(&session.rest).await;
             }
             // The account works, and the rooms are requested again.
-            Err(error) => {
-                findings.push(Finding::new("rooms", server::call_failed(&error).softened()));
-                RoomInventory::default()
-            }
-        };
-        (findings, Some(Session { login, rooms }))
+            Err(error) => findings.push(Finding::new("rooms", server::call_failed(&error).softened())),
+        }
+        (findings, Some(session))
     }
 
     /// Whether SIGNL4 can be reached. The secret is not tried: that would page.
@@ -71,12 +68,7 @@ impl Clients {
     }
 }
 
-/// A login during `init`. It has to be ended, because a login with a password would stay on the server.
-pub(crate) struct Session {
-    login: Login,
-    rooms: RoomInventory,
-}
-
+/// The rooms of an account during `init`.
 impl Session {
     /// The labels of the rooms that the bot is in, without direct messages, and of the public channels that it can join, in
     /// alphabetical order.
@@ -95,7 +87,7 @@ impl Session {
     pub(crate) async fn try_rooms(&mut self, patterns: &[RoomPattern]) -> (Vec<Finding>, bool) {
         let rooms = &mut self.rooms;
         // Somebody may have invited the bot meanwhile.
-        match RoomInventory::joined(&self.login.rest).await {
+        match RoomInventory::joined(&self.rest).await {
             Ok(joined) => {
                 let (channels, channels_missing) = (take(&mut rooms.channels), rooms.channels_missing.take());
                 *rooms = RoomInventory { channels, channels_missing, ..joined };
@@ -105,15 +97,10 @@ impl Session {
             }
             Err(_) => {}
         }
-        rooms.look_up(&self.login.rest, patterns.iter()).await;
-        let found = self.login.room_check(rooms, true).entries(patterns, &mut HashSet::new());
+        rooms.look_up(&self.rest, patterns.iter()).await;
+        let found = self.room_check(true).entries(patterns, &mut HashSet::new());
         let matched = found.iter().all(|finding| finding.is_part || finding.remark.grade == Grade::Fine);
         (found, matched)
-    }
-
-    /// Logs out if a password was used.
-    pub(crate) async fn end(self) {
-        self.login.end().await;
     }
 }
 
