@@ -131,7 +131,7 @@ pub enum RunError {
 pub struct Bot {
     parts: JoinSet<&'static str>,
     /// Stops every part after its current work; [`Bot::run`] then returns within 10 s.
-    pub(crate) cancel: CancellationToken,
+    cancel: CancellationToken,
     context: Context,
     /// Replaces the configuration while the bot runs.
     pub(crate) reloader: Reloader,
@@ -153,11 +153,11 @@ struct Work {
 
 impl Bot {
     /// Starts every part. Returns once both listeners are bound; the connection to Rocket.Chat is established later. If another
-    /// replica is active, only the listeners start; [`Bot::run`] starts the rest once that replica is gone.
+    /// replica is active, only the listeners start; [`Bot::run`] starts the rest once that replica is gone. `cancel` stops it.
     ///
     /// # Errors
     /// When the store or an address cannot be used.
-    pub async fn start(config: Config, tempo: Tempo) -> Result<Self, StartError> {
+    pub async fn start(config: Config, tempo: Tempo, cancel: CancellationToken) -> Result<Self, StartError> {
         let access = watch::Sender::new(Arc::new(Access::new(&config.listener)?));
         let store = Store::open_as_replica(&config.store.url, tempo.store_busy).await?;
         let is_active = store.take_over().await?;
@@ -181,7 +181,7 @@ impl Bot {
         let realtime = Realtime::new(account).with_timing(timing).with_filter(Arc::new(filter));
         let mut bot = Self {
             parts: JoinSet::new(),
-            cancel: CancellationToken::new(),
+            cancel,
             reloader: Reloader { current: context.current.clone(), access: access.clone() },
             view: view(&context, &realtime),
             context,

@@ -31,7 +31,7 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     // Where there is no file, the bot warns that an earlier store may be somewhere else.
     std::fs::write(dir.path().join(STORE), "").map_err(failure)?;
     let secret = Alphanumeric.sample_string(&mut rand::rng(), SECRET_LENGTH);
-    let bot = Bot::start(config(&world, &secret, dir.path())?, Tempo::default()).await?;
+    let bot = Bot::start(config(&world, &secret, dir.path())?, Tempo::default(), stop).await?;
     world.set_outbound_url(&format!("http://{}/signl4/{secret}", bot.listener));
     let options = PageOptions {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
@@ -48,11 +48,6 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
     println!("Write a message with SIGNL4 in it, acknowledge the alert on the phone, and watch the thread.");
     println!("The bot's own status page is http://{}/.", bot.admin);
     println!("Ctrl+C ends it. Nothing is kept.");
-    let stopper = bot.cancel.clone();
-    tokio::spawn(async move {
-        stop.cancelled().await;
-        stopper.cancel();
-    });
     Ok(bot.run().await?)
 }
 

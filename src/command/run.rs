@@ -36,14 +36,8 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     let bot = tokio::select! {
         // The start may wait for a locked store.
         () = stop.cancelled() => return Ok(()),
-        bot = Bot::start(config, tempo) => bot?,
+        bot = Bot::start(config, tempo, stop.clone()) => bot?,
     };
-    let stopper = bot.cancel.clone();
-    tokio::spawn(async move {
-        stop.cancelled().await;
-        systemd::stopping();
-        stopper.cancel();
-    });
     systemd::ready();
     let (refusal, refusals) = watch::channel(String::new());
     let notifying = systemd::notify(bot.view.clone(), refusals);
@@ -120,6 +114,7 @@ pub(super) fn stop_on_signals() -> Result<CancellationToken, Failure> {
             _ = terminate.recv() => "SIGTERM",
         };
         info!(signal = name, "stopping");
+        systemd::stopping();
         token.cancel();
     });
     Ok(stop)

@@ -334,7 +334,7 @@ impl Harness {
         let config = self.write_config(&format!("{}{store}", self.bot_toml()));
         let mut config = Config::load(&Sources { path: Some(config), env: vec![] }).unwrap();
         change(&mut config);
-        let bot = signl4_rocketchat::bot::Bot::start(config, tempo).await.unwrap();
+        let bot = signl4_rocketchat::bot::Bot::start(config, tempo, Default::default()).await.unwrap();
         let bot = AbortOnDropHandle::new(tokio::spawn(bot.run()));
         let deadline = Instant::now() + SOON;
         while !self.is_ready().await {
