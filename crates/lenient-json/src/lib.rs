@@ -12,9 +12,10 @@ pub mod fuzzing;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, io::Read};
+use std::{borrow::Cow, io::Read, sync::LazyLock};
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use regex::{Captures, Regex};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -35,7 +36,7 @@ pub fn read(body: &[u8]) -> Result<Value, serde_json::Error> {
 
 /// The text of a body, decompressed, decoded and repaired.
 pub fn repair(body: &[u8]) -> String {
-    repaired(&decoded(body))
+    repaired(&decoded(body)).into_owned()
 }
 
 /// The text of a body, decompressed and decoded.
@@ -109,58 +110,38 @@ fn utf_8(bytes: &[u8]) -> String {
 
 /// Repairs what JSON forbids but senders write anyway: control characters and halves of surrogate pairs in strings,
 /// other control characters anywhere, `NaN` and `Infinity`, and numbers that are too large.
-fn repaired(text: &str) -> String {
-    let mut repaired = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut in_string = false;
-    while let Some(next) = rest.chars().next() {
-        let (taken, written): (usize, Cow<'_, str>) = match next {
-            '"' => {
-                in_string = !in_string;
-                (1, "\"".into())
-            }
-            '\\' if in_string => escape(rest),
-            '\t' | '\n' | '\r' if !in_string => (1, rest[..1].into()),
-            next if in_string && next.is_ascii_control() && next != '\x7F' => {
-                (1, format!("\\u{:04x}", u32::from(next)).into())
-            }
-            next if !in_string && (next.is_control() || next == '\u{FEFF}') => (next.len_utf8(), "".into()),
-            next if !in_string && (next == '-' || next.is_ascii_alphanumeric()) => word(rest),
-            next => (next.len_utf8(), rest[..next.len_utf8()].into()),
-        };
-        repaired.push_str(&written);
-        rest = &rest[taken..];
-    }
-    repaired
+fn repaired(text: &str) -> Cow<'_, str> {
+    // A string, perhaps without an end; a character that no other place allows; a word or a number.
+    static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
+        regex(r#"(?s)"(?:[^"\\]|\\.)*"?|[\p{Cc}\x{FEFF}--[\t\n\r]]|[-0-9A-Za-z][-+.0-9A-Za-z]*"#)
+    });
+    TOKEN.replace_all(text, |found: &Captures<'_>| match &found[0] {
+        string if string.starts_with('"') => repaired_string(string).into_owned(),
+        next if next.starts_with(|next: char| !next.is_ascii() || next.is_control()) => String::new(),
+        // Also infinite: `NaN` and `Infinity`.
+        word if word.parse::<f64>().is_ok_and(|number| !number.is_finite()) => "null".to_owned(),
+        word => word.to_owned(),
+    })
 }
 
-/// The escape at the beginning of `rest`: how long it is, and what is written for it.
-fn escape(rest: &str) -> (usize, Cow<'_, str>) {
-    const UNIT: usize = r"\ud83d".len();
-    const REPLACEMENT: &str = r"\ufffd";
-    let unit = |at: usize| {
-        let digits = rest.get(at..at + UNIT)?.strip_prefix(r"\u")?;
-        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
-    };
-    match (unit(0), unit(UNIT)) {
-        (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (2 * UNIT, rest[..2 * UNIT].into()),
-        (Some(0xD800..=0xDFFF), _) => (UNIT, REPLACEMENT.into()),
-        (Some(_), _) => (UNIT, rest[..UNIT].into()),
-        (None, _) => match rest[1..].chars().next() {
-            Some(next) if r#""\/bfnrt"#.contains(next) => (2, rest[..2].into()),
-            // No escape: a backslash that was not escaped itself.
-            _ => (1, r"\\".into()),
-        },
-    }
+fn repaired_string(string: &str) -> Cow<'_, str> {
+    // A surrogate pair; half of one; another escape; a backslash that was not escaped itself; a control character.
+    static PART: LazyLock<Regex> = LazyLock::new(|| {
+        regex(
+            r#"(?x) \\u[dD][89abAB][[:xdigit:]]{2} \\u[dD][c-fC-F][[:xdigit:]]{2}
+                | (?<half> \\u[dD][89a-fA-F][[:xdigit:]]{2} )
+                | \\u[[:xdigit:]]{4} | \\["\\/bfnrt] | \\ | [\x00-\x1F]"#,
+        )
+    });
+    PART.replace_all(string, |found: &Captures<'_>| match &found[0] {
+        _ if found.name("half").is_some() => r"\ufffd".to_owned(),
+        r"\" => r"\\".to_owned(),
+        escape if escape.starts_with('\\') => escape.to_owned(),
+        control => control.chars().map(|next| format!("\\u{:04x}", u32::from(next))).collect(),
+    })
 }
 
-/// The word or number at the beginning of `rest`: how long it is, and what is written for it.
-fn word(rest: &str) -> (usize, Cow<'_, str>) {
-    let is_part = |next: char| next.is_ascii_alphanumeric() || "+-.".contains(next);
-    let length = rest.find(|next| !is_part(next)).unwrap_or(rest.len());
-    let word = &rest[..length];
-    // Also true of `NaN` and `Infinity`.
-    let is_no_number = word.parse::<f64>().is_ok_and(|number| !number.is_finite());
-    (length, if is_no_number { "null".into() } else { word.into() })
+#[expect(clippy::expect_used, reason = "the patterns are constants")]
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a valid pattern")
 }
