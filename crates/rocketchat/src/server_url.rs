@@ -50,11 +50,6 @@ impl ServerUrl {
         &self.base
     }
 
-    /// `/api/info`, the only endpoint outside `/api/v1`.
-    pub fn info(&self) -> Url {
-        self.join("api/info")
-    }
-
     /// Whether the connection is encrypted.
     pub fn is_tls(&self) -> bool {
         self.base.scheme() == "https"
@@ -128,7 +123,7 @@ mod tests {
         let below = server("https://example.com/team/chat/?a=b#c");
         assert_eq!(below.websocket().as_str(), "wss://example.com/team/chat/websocket");
         assert_eq!(below.api("chat.react").as_str(), "https://example.com/team/chat/api/v1/chat.react");
-        assert_eq!(below.info().as_str(), "https://example.com/team/chat/api/info");
+        assert_eq!(below.join("api/info").as_str(), "https://example.com/team/chat/api/info");
         assert_eq!(below.to_string(), "https://example.com/team/chat");
     }
 

@@ -110,8 +110,8 @@ impl ConnectionState {
 /// Counters of received frames, over all sessions.
 #[derive(Debug, Default)]
 pub struct FrameCounts {
-    received: AtomicU64,
-    skipped: AtomicU64,
+    pub(super) received: AtomicU64,
+    pub(super) skipped: AtomicU64,
 }
 
 impl FrameCounts {
@@ -123,13 +123,5 @@ impl FrameCounts {
     /// Frames and messages skipped because they could not be read.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn count_received(&self) {
-        self.received.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn count_skipped(&self) {
-        self.skipped.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -11,6 +11,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::collections::vec_deque::Drain;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -39,7 +40,8 @@ const MAX_EARLY: usize = 4_096;
 enum Phase {
     Connecting,
     LoggingIn,
-    Subscribing,
+    /// The subscriptions with these ids are not answered yet.
+    Subscribing(Vec<&'static str>),
     Online,
 }
 
@@ -52,8 +54,6 @@ pub(super) struct Protocol<'a> {
     identity: Option<Identity>,
     /// The deadline of the next answer, and its name.
     pub(super) deadline: Option<(Instant, &'static str)>,
-    /// The subscriptions that are not answered yet, by id.
-    unanswered: Vec<&'static str>,
     known: KnownRooms,
     /// The frames to send next.
     pub(super) to_send: VecDeque<Value>,
@@ -71,7 +71,6 @@ impl<'a> Protocol<'a> {
             login,
             identity: None,
             deadline: Some((now + realtime.timing.step, "the answer to connect")),
-            unanswered: Vec::new(),
             known: KnownRooms::default(),
             // The first frame, whatever the server sends before: a streamer closes the connection on any other.
             to_send: VecDeque::from([frames::connect()]),
@@ -96,11 +95,11 @@ impl<'a> Protocol<'a> {
 
     /// Handles a frame. An unreadable one is counted and skipped.
     pub(super) fn receive(&mut self, text: &str, now: Instant) -> Result<(), LostReason> {
-        self.realtime.counts.count_received();
+        self.realtime.counts.received.fetch_add(1, Ordering::Relaxed);
         match ServerFrame::decode(text) {
             Ok(frame) => self.handle(frame, now),
             Err(error) => {
-                self.realtime.counts.count_skipped();
+                self.realtime.counts.skipped.fetch_add(1, Ordering::Relaxed);
                 tracing::debug!(%error, bytes = text.len(), "skipped a frame that cannot be read");
                 Ok(())
             }
@@ -178,10 +177,9 @@ impl<'a> Protocol<'a> {
     }
 
     fn subscribe_to_all(&mut self, user_id: &UserId, now: Instant) {
-        self.phase = Phase::Subscribing;
+        self.phase = Phase::Subscribing(SUBSCRIPTIONS.map(|(id, _)| id).to_vec());
         self.deadline = Some((now + self.realtime.timing.step, "the answer to the subscriptions"));
         for (id, topic) in SUBSCRIPTIONS {
-            self.unanswered.push(id);
             self.to_send.push_back(match topic {
                 MY_MESSAGES => frames::sub(id, ROOM_MESSAGES, topic),
                 _ => frames::sub(id, NOTIFY_USER, &format!("{user_id}/{topic}")),
@@ -209,8 +207,9 @@ impl<'a> Protocol<'a> {
 
     /// The session is online once every subscription is answered.
     fn answered(&mut self, id: &str) {
-        self.unanswered.retain(|unanswered| *unanswered != id);
-        let is_subscribed = matches!(self.phase, Phase::Subscribing) && self.unanswered.is_empty();
+        let Phase::Subscribing(unanswered) = &mut self.phase else { return };
+        unanswered.retain(|unanswered| *unanswered != id);
+        let is_subscribed = unanswered.is_empty();
         let Some(identity) = self.identity.clone().filter(|_| is_subscribed) else { return };
         self.phase = Phase::Online;
         self.deadline = None;
@@ -248,7 +247,7 @@ impl<'a> Protocol<'a> {
             match read {
                 Ok(message) => self.emit(RealtimeEvent::Message(message)),
                 Err(error) => {
-                    self.realtime.counts.count_skipped();
+                    self.realtime.counts.skipped.fetch_add(1, Ordering::Relaxed);
                     tracing::debug!(%error, "skipped a message that cannot be read");
                 }
             }

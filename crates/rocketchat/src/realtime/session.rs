@@ -1,6 +1,6 @@
 //! Runs one session over one socket.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use jiff::Timestamp;
@@ -35,12 +35,6 @@ pub(super) struct Session<'a> {
 const BURST: usize = 64;
 
 impl Session<'_> {
-    /// Closes the WebSocket, if that is possible within a second.
-    pub(super) async fn close(&mut self) {
-        // The connection is given up anyway.
-        let _ = timeout(Duration::from_secs(1), self.socket.close(None)).await;
-    }
-
     /// Runs until the session ends, and returns why.
     pub(super) async fn run(&mut self) -> LostReason {
         loop {
@@ -106,7 +100,7 @@ impl Session<'_> {
                 // Even if it cannot be read. A WebSocket ping does not count: a proxy may send it for a server that is gone.
                 self.received_at = now;
                 if self.is_unwanted(&text) {
-                    self.realtime.counts.count_received();
+                    self.realtime.counts.received.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
                 }
                 self.protocol.receive(&text, now)

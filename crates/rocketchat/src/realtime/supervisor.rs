@@ -123,7 +123,8 @@ impl Realtime {
             ready_at: None,
         };
         let reason = session.run().await;
-        session.close().await;
+        // If that is possible; the connection is given up anyway.
+        let _ = timeout(Duration::from_secs(1), session.socket.close(None)).await;
         if let LostReason::Account(fatal) = &reason {
             self.account.refuse(fatal.clone().into());
         }

@@ -69,7 +69,8 @@ impl RestClient {
     /// See [`RestError`].
     pub async fn server_version(&self) -> Result<Option<String>, RestError> {
         let http = &self.account.http;
-        let answer = http.exchange("info", http.connector.http.get(http.server.info())).await?;
+        // The only endpoint outside `/api/v1`.
+        let answer = http.exchange("info", http.connector.http.get(http.server.join("api/info"))).await?;
         let version =
             wire::filled(&answer, "version").or_else(|| wire::filled(answer.get("info")?, "version"));
         Ok(version.map(str::to_owned))
