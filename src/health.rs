@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::count;
-use crate::store::{Callbacks, LastAlert, QueueDepth, Role, StoreError};
-use rocketchat::{RoomId, realtime::ConnectionState};
+use crate::store::{Callbacks, DeliveryKind, LastAlert, QueueDepth, StoreError};
+use rocketchat::{Room, RoomId, realtime::ConnectionState};
 
 /// A team's alerts that have waited longer than this are reported.
 const LATE: SignedDuration = SignedDuration::from_secs(30);
@@ -225,37 +225,48 @@ pub(crate) struct Facts<'a> {
     pub(crate) connection: &'a ConnectionState,
     /// The store's problem, if it has one.
     pub(crate) store: Option<String>,
-    /// What this replica does.
-    pub(crate) role: Role,
+    /// Whether another replica is the active one.
+    pub(crate) is_standby: bool,
     /// Since how long this active replica has had no lease, and why.
     pub(crate) lost_lease: Option<(Duration, Option<String>)>,
     /// The replica that is active, if there may be several.
     pub(crate) active: Option<String>,
     pub(crate) health: &'a Health,
-    pub(crate) watched: Vec<Watched<'a>>,
-    /// Each team's queue.
-    pub(crate) teams: Vec<Team>,
-    /// The display names of the queues for Rocket.Chat that are not empty, and what waits there.
-    pub(crate) replies: Vec<(String, QueueDepth)>,
+    pub(crate) watched: Vec<WatchedBy>,
+    pub(crate) queues: Vec<QueueState>,
     pub(crate) callbacks: Callbacks,
 }
 
-/// The rooms that a trigger watches.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Watched<'a> {
-    pub(crate) trigger: &'a str,
-    /// How many rooms.
-    pub(crate) rooms: usize,
+/// The rooms that one trigger watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedBy {
+    /// The trigger's name.
+    pub trigger: String,
+    /// The team it pages.
+    pub team: String,
+    /// The rooms it watches, by name.
+    pub rooms: Vec<WatchedRoom>,
     /// The entries of its `rooms` that match no known room.
-    pub(crate) unfound: &'a [String],
+    pub unfound: Vec<String>,
 }
 
-/// A team's alerts.
+/// A watched room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchedRoom {
+    /// The room.
+    pub room: Room,
+    /// Whether the bot is a member. It can only reply if it is.
+    pub joined: bool,
+}
+
+/// A queue of the outbox.
 #[derive(Clone, Debug)]
-pub(crate) struct Team {
+pub(crate) struct QueueState {
     /// Its display name.
     pub(crate) name: String,
-    /// The waiting alerts; `None` if there are none.
+    /// What it contains.
+    pub(crate) carries: DeliveryKind,
+    /// What waits; `None` if it is empty.
     pub(crate) waiting: Option<QueueDepth>,
     /// The alert that was settled last.
     pub(crate) last: Option<LastAlert>,
@@ -266,7 +277,7 @@ pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
     let active = facts.active.clone();
     let failing = || facts.health.warnings(true).into_iter().map(|warning| warning.what).next();
     let store = facts.store.clone().or_else(failing);
-    if facts.role == Role::Standby {
+    if facts.is_standby {
         let missing = Vec::from_iter(store);
         let state = if missing.is_empty() { State::Standby } else { State::Down };
         return Readiness { ready: missing.is_empty(), state, missing, warnings: vec![], active };
@@ -276,8 +287,7 @@ pub(crate) fn assess(facts: &Facts<'_>, now: Timestamp) -> Readiness {
     let store = store.or_else(|| without_lease(facts.lost_lease.as_ref()?));
     let missing: Vec<String> = connection.into_iter().chain(store).collect();
     let mut warnings: Vec<Warning> =
-        facts.teams.iter().filter_map(|team| not_getting_out(team, now)).collect();
-    warnings.extend(facts.replies.iter().filter_map(|(name, depth)| not_posted(name, depth, now)));
+        facts.queues.iter().filter_map(|queue| not_getting_out(queue, now)).collect();
     warnings.extend(unwatched(facts.connection, &facts.watched, now));
     warnings.extend(not_called_back(&facts.callbacks, now));
     warnings.extend(facts.health.warnings(false));
@@ -309,28 +319,28 @@ fn without_lease((age, reason): &(Duration, Option<String>)) -> Option<String> {
     })
 }
 
-/// The warning about a queue whose replies or reactions Rocket.Chat does not take.
-fn not_posted(name: &str, depth: &QueueDepth, now: Timestamp) -> Option<Warning> {
-    let QueueDepth { waiting, oldest, last_error, .. } = depth;
-    let error = last_error.as_deref().filter(|_| now.duration_since(*oldest) > REPLY_LATE)?;
-    Some(Warning {
-        what: format!("{name} are not getting out: {waiting} waiting: {error}"),
-        since: Some(*oldest),
-    })
-}
-
-/// The warning about a team's alerts: some have waited too long, or the last one was not sent or is unconfirmed.
-fn not_getting_out(team: &Team, now: Timestamp) -> Option<Warning> {
-    let name = &team.name;
-    if let Some(QueueDepth { waiting, oldest, last_error, .. }) = &team.waiting
-        && now.duration_since(*oldest) > LATE
-    {
-        let alerts = count(*waiting, "alert");
-        let why = last_error.as_deref().unwrap_or("its rate limit is reached, or SIGNL4 answers slowly");
-        let what = format!("Alerts are not getting out: {alerts} for {name} waiting: {why}");
-        return Some(Warning { what, since: Some(*oldest) });
+/// The warning about a queue: a team's alerts have waited too long, Rocket.Chat does not take replies or reactions, or a team's
+/// last alert was not sent or is unconfirmed.
+fn not_getting_out(queue: &QueueState, now: Timestamp) -> Option<Warning> {
+    let QueueState { name, carries, waiting, last } = queue;
+    if let Some(QueueDepth { waiting, oldest, last_error, .. }) = waiting {
+        let age = now.duration_since(*oldest);
+        let what = match (carries, last_error) {
+            (DeliveryKind::Alert, error) if age > LATE => {
+                let alerts = count(*waiting, "alert");
+                let why = error.as_deref().unwrap_or("its rate limit is reached, or SIGNL4 answers slowly");
+                Some(format!("Alerts are not getting out: {alerts} for {name} waiting: {why}"))
+            }
+            (DeliveryKind::Reply | DeliveryKind::Reaction, Some(error)) if age > REPLY_LATE => {
+                Some(format!("{name} are not getting out: {waiting} waiting: {error}"))
+            }
+            _ => None,
+        };
+        if let Some(what) = what {
+            return Some(Warning { what, since: Some(*oldest) });
+        }
     }
-    team.last.as_ref().and_then(|last| not_surely_sent(name, last, now))
+    last.as_ref().and_then(|last| not_surely_sent(name, last, now))
 }
 
 /// The warning that a team's last alert was not sent or is unconfirmed.
@@ -349,13 +359,13 @@ pub(crate) fn not_surely_sent(team: &str, last: &LastAlert, now: Timestamp) -> O
     Some(Warning { what, since: Some(last.at) })
 }
 
-fn unwatched(connection: &ConnectionState, watched: &[Watched<'_>], now: Timestamp) -> Vec<Warning> {
+fn unwatched(connection: &ConnectionState, watched: &[WatchedBy], now: Timestamp) -> Vec<Warning> {
     let ConnectionState::Online { since, .. } = connection else { return vec![] };
     if now.duration_since(*since) < LISTING {
         return vec![];
     }
     let warning = |what| Warning { what, since: None };
-    if watched.iter().all(|by| by.rooms == 0) {
+    if watched.iter().all(|by| by.rooms.is_empty()) {
         let what = "No room is watched: invite the bot into a room, or correct the rooms of the triggers in bot.toml";
         return vec![warning(what.to_owned())];
     }
@@ -393,7 +403,7 @@ mod tests {
 
     use super::*;
     use crate::store::Queue;
-    use rocketchat::{Fatal, realtime::LostReason};
+    use rocketchat::{Fatal, RoomKind, realtime::LostReason};
 
     fn now() -> Timestamp {
         Timestamp::UNIX_EPOCH + 400_000.hours()
@@ -407,28 +417,33 @@ mod tests {
         ConnectionState::Waiting { reason: LostReason::HalfOpen, retry_at: now() + 7.seconds() }
     }
 
-    fn watched(unfound: &[String], rooms: usize) -> Vec<Watched<'_>> {
-        vec![Watched { trigger: "t", rooms, unfound }]
+    fn watched(unfound: &[&str], rooms: usize) -> Vec<WatchedBy> {
+        let room = WatchedRoom { room: Room::new(RoomId::new("r"), None, RoomKind::Channel), joined: true };
+        vec![WatchedBy {
+            trigger: "t".into(),
+            team: "SIGNL4".into(),
+            rooms: vec![room; rooms],
+            unfound: unfound.iter().map(ToString::to_string).collect(),
+        }]
     }
 
     fn assessed<'a>(change: impl FnOnce(&mut Facts<'a>)) -> Readiness {
         let mut facts = Facts {
             connection: Box::leak(Box::new(online())),
             store: None,
-            role: Role::Active,
+            is_standby: false,
             lost_lease: None,
             active: None,
             health: Box::leak(Box::default()),
             watched: watched(&[], 1),
-            teams: vec![],
-            replies: vec![],
+            queues: vec![],
             callbacks: Callbacks::default(),
         };
         change(&mut facts);
         assess(&facts, now())
     }
 
-    fn team(seconds: i64, last_error: Option<&str>, failed: Option<&str>) -> Team {
+    fn team(seconds: i64, last_error: Option<&str>, failed: Option<&str>) -> QueueState {
         let waiting = QueueDepth {
             queue: Queue::new("signl4"),
             waiting: 2,
@@ -437,12 +452,17 @@ mod tests {
             last_error: last_error.map(Into::into),
         };
         let last = LastAlert { failed: failed.map(Into::into), unconfirmed: false, at: now() - 1.minute() };
-        Team { name: "SIGNL4".into(), waiting: (seconds > 0).then_some(waiting), last: Some(last) }
+        QueueState {
+            name: "SIGNL4".into(),
+            carries: DeliveryKind::Alert,
+            waiting: (seconds > 0).then_some(waiting),
+            last: Some(last),
+        }
     }
 
     #[test]
     fn without_trouble_the_bot_is_ready() {
-        let readiness = assessed(|facts| facts.teams = vec![team(0, None, None), team(20, None, None)]);
+        let readiness = assessed(|facts| facts.queues = vec![team(0, None, None), team(20, None, None)]);
         assert_eq!(readiness.to_string(), "ready");
         assert!(readiness.ready);
     }
@@ -452,9 +472,9 @@ mod tests {
         let connection = waiting();
         let standby = |store: Option<&str>| {
             assessed(|facts| {
-                (facts.role, facts.active) = (Role::Standby, Some("bot-0".into()));
+                (facts.is_standby, facts.active) = (true, Some("bot-0".into()));
                 (facts.connection, facts.store) = (&connection, store.map(Into::into));
-                facts.teams = vec![team(65, Some("HTTP 503"), None)];
+                facts.queues = vec![team(65, Some("HTTP 503"), None)];
             })
         };
         let readiness = standby(None);
@@ -477,7 +497,7 @@ mod tests {
         );
         assert!(lost(4, None).contains("holds the lock"));
         let standby = assessed(|facts| {
-            (facts.role, facts.lost_lease) = (Role::Standby, Some((Duration::from_secs(9), None)));
+            (facts.is_standby, facts.lost_lease) = (true, Some((Duration::from_secs(9), None)));
         });
         assert_eq!(standby.state, State::Standby);
     }
@@ -510,7 +530,7 @@ mod tests {
             (team(65, None, None), "2 alerts for SIGNL4 waiting: its rate limit is reached"),
             (team(0, None, Some("HTTP 404")), "The last alert for SIGNL4 was not sent: HTTP 404"),
         ] {
-            let readiness = assessed(|facts| facts.teams = vec![team]);
+            let readiness = assessed(|facts| facts.queues = vec![team]);
             assert_eq!((readiness.ready, readiness.state), (true, State::Degraded));
             assert!(readiness.to_string().contains(wanted), "{readiness}");
         }
@@ -523,8 +543,10 @@ mod tests {
             (6, None, State::Ready),
             (4, Some("HTTP 500"), State::Ready),
         ] {
-            let depth = team(minutes * 60, error, None).waiting.unwrap();
-            let readiness = assessed(|facts| facts.replies = vec![("Rocket.Chat: replies".into(), depth)]);
+            let waiting = team(minutes * 60, error, None).waiting;
+            let name = "Rocket.Chat: replies".to_owned();
+            let replies = QueueState { name, carries: DeliveryKind::Reply, waiting, last: None };
+            let readiness = assessed(|facts| facts.queues = vec![replies]);
             assert_eq!(readiness.state, state);
             let reported = "Rocket.Chat: replies are not getting out: 2 waiting: HTTP 500";
             assert_eq!(readiness.to_string().contains(reported), state == State::Degraded, "{readiness}");
@@ -535,7 +557,7 @@ mod tests {
     fn a_last_alert_that_was_not_sent_degrades_until_another_one_is() {
         let mut team = team(0, None, Some("HTTP 404"));
         team.last.as_mut().unwrap().at = now() - 100.hours();
-        assert_eq!(assessed(|facts| facts.teams = vec![team]).state, State::Degraded);
+        assert_eq!(assessed(|facts| facts.queues = vec![team]).state, State::Degraded);
     }
 
     #[test]
@@ -543,7 +565,7 @@ mod tests {
         for (seconds, state) in [(10, State::Ready), (60, State::Degraded), (90_000, State::Ready)] {
             let mut team = team(0, None, None);
             team.last = Some(LastAlert { failed: None, unconfirmed: true, at: now() - seconds.seconds() });
-            let readiness = assessed(|facts| facts.teams = vec![team]);
+            let readiness = assessed(|facts| facts.queues = vec![team]);
             assert_eq!(readiness.state, state);
             assert_eq!(readiness.to_string().contains("is unconfirmed"), state == State::Degraded);
         }
@@ -551,7 +573,7 @@ mod tests {
 
     #[test]
     fn a_bot_that_watches_no_room_is_degraded_once_it_had_time_to_list_them() {
-        let typo = ["#typo".to_owned()];
+        let typo = ["#typo"];
         let readiness = assessed(|facts| facts.watched = watched(&typo, 0));
         assert!(readiness.to_string().starts_with("degraded: No room is watched"), "{readiness}");
         let fresh = ConnectionState::Online { since: now() - 3.seconds() };

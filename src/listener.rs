@@ -28,10 +28,11 @@ use tracing::{debug, error, info, warn};
 use crate::{
     auth_throttle::{AuthThrottle, is_secret},
     config::Listener,
-    http_server::{self, Limits, Peer},
+    http_server::{self, Peer},
     store::Store,
 };
 pub use certificate::{Certificate, CertificateError};
+pub(crate) use http_server::Limits;
 use signl4::Notification;
 
 /// Maximum body size in bytes. A real event has about 1 kB.
@@ -39,7 +40,7 @@ const MAX_BODY: usize = 1024 * 1024;
 /// Time limit for one call, including its body.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often to check the certificate's files for changes.
-const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
+const CERTIFICATE_INTERVAL: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 5_000 });
 
 /// The secret that callers need, and the certificate. May be replaced while the listener runs.
 pub struct Access {
@@ -66,18 +67,8 @@ struct AppState {
 }
 
 /// Serves SIGNL4's webhook until cancelled, and then finishes calls in progress. `access` may change meanwhile.
-pub async fn serve(
-    socket: TcpListener,
-    access: watch::Receiver<Arc<Access>>,
-    store: Store,
-    cancel: CancellationToken,
-) {
-    serve_within(Limits::default(), CERTIFICATE_INTERVAL, socket, access, store, cancel).await;
-}
-
-async fn serve_within(
+pub(crate) async fn serve(
     limits: Limits,
-    certificate_interval: Duration,
     socket: TcpListener,
     access: watch::Receiver<Arc<Access>>,
     store: Store,
@@ -88,14 +79,14 @@ async fn serve_within(
     let tls = Box::new(move || certificate.borrow().certificate.as_ref().map(Certificate::acceptor));
     tokio::select! {
         () = http_server::serve("public", socket, router, tls, limits, cancel) => {}
-        () = reload_certificate(access, certificate_interval) => {}
+        () = reload_certificate(access) => {}
     }
 }
 
 /// Reloads the certificate whenever its files change. Never ends.
-async fn reload_certificate(access: watch::Receiver<Arc<Access>>, every: Duration) {
+async fn reload_certificate(access: watch::Receiver<Arc<Access>>) {
     loop {
-        sleep(every).await;
+        sleep(CERTIFICATE_INTERVAL).await;
         let current = access.borrow().clone();
         let reload = spawn_blocking(move || current.certificate.as_ref().map(Certificate::reload));
         match reload.await.ok().flatten() {

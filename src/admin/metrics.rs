@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use metrics::counter;
 
-use super::{BotView, WatchedBy, readiness::answer, status::StatusCollector};
+use super::{BotView, readiness::answer, status::StatusCollector};
 use crate::{
-    health::State,
+    health::{State, WatchedBy},
     store::{InboxDepth, Queue, QueueDepth, StoreError},
     telemetry,
 };

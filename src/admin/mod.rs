@@ -25,4 +25,4 @@ mod view;
 
 pub use listener::serve;
 pub use readiness::ReadinessProbe;
-pub use view::{BotView, Directory, QueueLabel, WatchedBy, WatchedRoom};
+pub use view::{BotView, Directory, QueueLabel};

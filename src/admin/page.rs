@@ -12,14 +12,13 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, html};
 
 use super::{
-    WatchedBy, WatchedRoom,
     status::{Status, Stored},
     timeline::{Step, Story, Tone, attempts},
 };
 use crate::{
     alerting::room_label,
     count,
-    health::{State, Warning},
+    health::{State, Warning, WatchedBy, WatchedRoom},
     logging::Line,
     store::{Callbacks, QueueDepth},
 };

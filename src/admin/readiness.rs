@@ -8,10 +8,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{BotView, WatchedBy};
+use super::{BotView, QueueLabel};
 use crate::{
-    health::{Facts, Readiness, Team, Watched, assess},
-    store::{Callbacks, DeliveryKind, QueueDepth, StoreError},
+    health::{Facts, QueueState, Readiness, assess},
+    store::{Callbacks, DeliveryKind, StoreError},
 };
 
 /// Time limit for one small write, or for the queries.
@@ -62,41 +62,34 @@ impl ReadinessProbe {
     async fn assess(&self, unwritable: Option<String>) -> Readiness {
         let stored = answer(self.stored()).await;
         let store = unwritable.or(stored.as_ref().err().cloned());
-        let (teams, replies, callbacks) = stored.unwrap_or_default();
-        let watched = self.bot.directory.watched();
+        let (queues, callbacks) = stored.unwrap_or_default();
         let facts = Facts {
-            role: self.bot.store.role(),
+            is_standby: self.bot.store.is_standby(),
             lost_lease: self.bot.store.lost_lease(),
             active: answer(self.bot.store.active_replica()).await.ok().flatten(),
             connection: &self.bot.connection.borrow().clone(),
             store,
             health: &self.bot.health,
-            watched: watched.iter().map(summary).collect(),
-            teams,
-            replies,
+            watched: self.bot.directory.watched(),
+            queues,
             callbacks,
         };
         assess(&facts, Timestamp::now())
     }
 
-    async fn stored(&self) -> Result<(Vec<Team>, Vec<(String, QueueDepth)>, Callbacks), StoreError> {
+    async fn stored(&self) -> Result<(Vec<QueueState>, Callbacks), StoreError> {
         let store = &self.bot.store;
         let depths = store.outbox_depth().await?;
-        let (mut teams, mut replies) = (vec![], vec![]);
-        for label in self.bot.directory.queues() {
-            let name = label.name;
-            let waiting = depths.iter().find(|depth| depth.queue == label.queue).cloned();
-            match label.carries {
-                DeliveryKind::Alert => {
-                    let last = store.last_alert_of(&label.queue).await?;
-                    teams.push(Team { name, waiting, last });
-                }
-                DeliveryKind::Reply | DeliveryKind::Reaction => {
-                    replies.extend(waiting.map(|waiting| (name, waiting)));
-                }
-            }
+        let mut queues = vec![];
+        for QueueLabel { queue, name, carries } in self.bot.directory.queues() {
+            let waiting = depths.iter().find(|depth| depth.queue == queue).cloned();
+            let last = match carries {
+                DeliveryKind::Alert => store.last_alert_of(&queue).await?,
+                DeliveryKind::Reply | DeliveryKind::Reaction => None,
+            };
+            queues.push(QueueState { name, carries, waiting, last });
         }
-        Ok((teams, replies, store.callbacks().await?))
+        Ok((queues, store.callbacks().await?))
     }
 
     /// Why the store accepts no writes, if it does not; as found before if that is younger than `reuse`.
@@ -111,8 +104,4 @@ impl ReadinessProbe {
         *written = Some((Instant::now(), problem.clone()));
         problem
     }
-}
-
-fn summary(by: &WatchedBy) -> Watched<'_> {
-    Watched { trigger: &by.trigger, rooms: by.rooms.len(), unfound: &by.unfound }
 }

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    BotView, ReadinessProbe, WatchedBy,
+    BotView, ReadinessProbe,
     readiness::answer,
     timeline::{Story, story},
 };
 use crate::{
-    health::Readiness,
+    health::{Readiness, WatchedBy},
     logging::{self, Line},
     store::{Callbacks, InboxDepth, QueueDepth, StoreError},
 };
@@ -101,8 +101,8 @@ impl StatusCollector {
         let store = &self.bot.store;
         let server = self.bot.account.server().base();
         let names = self.bot.directory.queues();
-        let story = |trail| story(trail, server, &*self.bot.directory, &names);
-        let alerts = store.last_alerts(MAX_ALERTS, now - MAX_AGE).await?;
+        let last = store.last_alerts(MAX_ALERTS, now - MAX_AGE).await?;
+        let story = |alert| story(alert, &last, server, &*self.bot.directory, &names);
         let queues = store.outbox_depth().await?;
         let named = queues.into_iter().map(|depth| {
             let name = names.iter().find(|label| label.queue == depth.queue).map(|label| label.name.clone());
@@ -112,7 +112,7 @@ impl StatusCollector {
             waiting: named.collect(),
             inbox: store.inbox_depth().await?,
             callbacks: store.callbacks().await?,
-            alerts: alerts.iter().map(story).collect(),
+            alerts: last.alerts.iter().map(story).collect(),
         })
     }
 }

@@ -6,7 +6,7 @@ use url::Url;
 use super::{Directory, QueueLabel};
 use crate::{
     alerting::{message_url, room_label},
-    store::{Alert, AlertState, AlertTrail, DeliveryKind, DeliveryState, DeliveryTrail, EventTrail},
+    store::{Alert, AlertState, DeliveryKind, DeliveryState, DeliveryTrail, EventTrail, LastAlerts},
 };
 use rocketchat::{Room, RoomId, RoomKind};
 
@@ -57,19 +57,26 @@ pub(super) enum Tone {
     Quiet,
 }
 
-/// The history of one alert, from the data of the store, with names that the store does not contain.
-pub(super) fn story(trail: &AlertTrail, server: &Url, names: &dyn Directory, queues: &[QueueLabel]) -> Story {
-    let alert = &trail.alert;
+/// The history of one of the last alerts, with names that the store does not contain.
+pub(super) fn story(
+    alert: &Alert,
+    last: &LastAlerts,
+    server: &Url,
+    names: &dyn Directory,
+    queues: &[QueueLabel],
+) -> Story {
     let room = names.room(&alert.room).unwrap_or_else(|| unknown(&alert.room));
+    let deliveries = last.deliveries.iter().filter(|delivery| delivery.alert == alert.id);
+    let events: Vec<&EventTrail> = last.events.iter().filter(|event| event.alert == alert.id).collect();
     let mut steps = vec![first_step(alert)];
-    steps.extend(trail.deliveries.iter().map(|delivery| {
+    steps.extend(deliveries.map(|delivery| {
         let label = queues.iter().find(|label| label.queue == delivery.queue);
         let name = label.map_or(delivery.queue.as_str(), |label| label.name.as_str());
         delivery_step(alert, delivery, label.map(|label| label.carries), name)
     }));
-    steps.extend(trail.events.iter().map(event_step));
+    steps.extend(events.iter().map(|event| event_step(event)));
     steps.sort_by_key(|step| step.at);
-    let (state, tone) = current_state(alert, &trail.events);
+    let (state, tone) = current_state(alert, &events);
     Story {
         id: alert.id.to_string(),
         trigger: alert.trigger.clone(),
@@ -161,7 +168,7 @@ fn event_step(event: &EventTrail) -> Step {
 }
 
 /// The last event that changed the alert's state, or else the outcome of its delivery.
-fn current_state(alert: &Alert, events: &[EventTrail]) -> (&'static str, Tone) {
+fn current_state(alert: &Alert, events: &[&EventTrail]) -> (&'static str, Tone) {
     let changed = events.iter().rev().find_map(|event| match event.event_kind.as_str() {
         "acknowledged" => Some(("acknowledged", Tone::Good)),
         "closed" => Some(("closed", Tone::Quiet)),
@@ -189,7 +196,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        admin::WatchedBy,
+        health::WatchedBy,
         store::{AlertId, Queue},
     };
     use rocketchat::MessageId;
@@ -235,11 +242,13 @@ mod tests {
     }
 
     fn delivery(queue: &str, state: DeliveryState, second: i64) -> DeliveryTrail {
-        DeliveryTrail { queue: Queue::new(queue), state, attempts: 1, at: at(second), last_error: None }
+        let (alert, queue) = (AlertId::default(), Queue::new(queue));
+        DeliveryTrail { alert, queue, state, attempts: 1, at: at(second), last_error: None }
     }
 
     fn event(second: i64, event_kind: &str, actor: Option<&str>) -> EventTrail {
         EventTrail {
+            alert: AlertId::default(),
             event_kind: event_kind.into(),
             actor: actor.map(Into::into),
             correlation: "event_id".into(),
@@ -256,7 +265,8 @@ mod tests {
             label("reaction", DeliveryKind::Reaction),
         ];
         let server = Url::parse("https://chat.example.com/sub/").unwrap();
-        super::story(&AlertTrail { alert, deliveries, events }, &server, &OneRoom, &queues)
+        let last = LastAlerts { alerts: vec![alert], deliveries, events };
+        super::story(&last.alerts[0], &last, &server, &OneRoom, &queues)
     }
 
     fn whats(story: &Story) -> Vec<&str> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::{
-    health::Health,
+    health::{Health, WatchedBy},
     store::{DeliveryKind, Queue, Store},
 };
 use rocketchat::{
@@ -43,28 +43,6 @@ pub trait Directory: std::fmt::Debug + Send + Sync {
 
     /// Every queue of the outbox, in display order.
     fn queues(&self) -> Vec<QueueLabel>;
-}
-
-/// The rooms that one trigger watches.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchedBy {
-    /// The trigger's name.
-    pub trigger: String,
-    /// The team it pages.
-    pub team: String,
-    /// The rooms it watches, by name.
-    pub rooms: Vec<WatchedRoom>,
-    /// The entries of its `rooms` that match no known room.
-    pub unfound: Vec<String>,
-}
-
-/// A watched room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchedRoom {
-    /// The room.
-    pub room: Room,
-    /// Whether the bot is a member. It can only reply if it is.
-    pub joined: bool,
 }
 
 /// A queue of the outbox, with its display name.

@@ -190,7 +190,8 @@ impl Bot {
             work: Some(Work { webhooks, realtime }),
         };
         let (store, view) = (bot.context.store.clone(), bot.view.clone());
-        bot.part("public listener", listener::serve(public, access.subscribe(), store, bot.cancel.clone()));
+        let (limits, cancel) = (listener::Limits::default(), bot.cancel.clone());
+        bot.part("public listener", listener::serve(limits, public, access.subscribe(), store, cancel));
         bot.part("admin listener", admin::serve(private, admin_token, view, bot.cancel.clone()));
         info!(listener = %bot.listener, admin = %bot.admin, "started");
         match is_active {

@@ -8,8 +8,9 @@ use super::context::Context;
 use super::ingest::{Known, Rooms};
 use super::outbox::{labels, team_label};
 use super::settings::Current;
-use crate::admin::{BotView, Directory, QueueLabel, WatchedBy, WatchedRoom};
+use crate::admin::{BotView, Directory, QueueLabel};
 use crate::alerting::{RoomPattern, Trigger};
+use crate::health::{WatchedBy, WatchedRoom};
 use rocketchat::{Room, RoomId, realtime::Realtime};
 
 /// The view of a bot that is starting now.

@@ -132,7 +132,8 @@ impl Callbacks {
         let url = StoreUrl::sqlite(directory.path().join("test.db"));
         let store = Store::open(&url).await.map_err(failed)?;
         let access = watch::Sender::new(Arc::new(Access::new(&config.listener).map_err(failed)?));
-        let serving = listener::serve(socket, access.subscribe(), store, CancellationToken::new());
+        let (limits, cancel) = (listener::Limits::default(), CancellationToken::new());
+        let serving = listener::serve(limits, socket, access.subscribe(), store, cancel);
         let serving = tokio::spawn(async move {
             serving.await;
             drop(access);

@@ -50,8 +50,7 @@ async fn served(tls: Option<&TlsFiles>, limits: Limits) -> Served {
     let access = watch::Sender::new(access(SECRET, tls));
     let cancel = CancellationToken::new();
     let (receiver, token) = (access.subscribe(), cancel.clone());
-    let interval = Duration::from_millis(20);
-    let work = tokio::spawn(serve_within(limits, interval, socket, receiver, store, token));
+    let work = tokio::spawn(serve(limits, socket, receiver, store, token));
     Served { address, access, cancel, work, _dir: dir }
 }
 

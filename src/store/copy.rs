@@ -1,37 +1,34 @@
 //! Copies a store, from one engine to the other or between two stores of one.
 
-use futures_util::StreamExt;
+use std::fmt::Display;
+
+use futures_util::TryStreamExt;
 use sqlx::any::{AnyRow, AnyTypeInfoKind};
 use sqlx::{Column, Executor, Row, ValueRef};
 
 use super::{Condition, Store, StoreError, StoreUrl, engine::Tx};
 
 /// Every table, each after those that it references.
-pub(super) const TABLES: [&str; 8] =
-    ["alert", "learned_event_id", "delivery", "event", "room", "named_room", "login", "fact"];
+pub(super) const TABLES: [&str; 7] =
+    ["alert", "learned_event_id", "delivery", "event", "room", "login", "fact"];
 /// The tables whose rows have numbers, with the column.
 const NUMBERED: [(&str, &str); 3] = [("alert", "id"), ("delivery", "id"), ("event", "seq")];
 
 /// Why a store was not copied. Nothing is changed then.
 #[derive(Debug, thiserror::Error)]
-pub enum CopyError {
+#[error("{0}")]
+pub struct CopyError(String);
+
+impl CopyError {
     /// The source cannot be used.
-    #[error("from: {0}")]
-    From(#[source] StoreError),
+    fn from(error: impl Display) -> Self {
+        Self(format!("from: {error}"))
+    }
+
     /// The target cannot be used.
-    #[error("to: {0}")]
-    To(#[source] StoreError),
-    /// The source does not exist.
-    #[error("from: {0} is not a store yet; name the one that the bot uses")]
-    Missing(StoreUrl),
-    /// The target is not empty.
-    #[error("to: {url} has rows in the table {table}; name a new store")]
-    NotEmpty {
-        /// The store.
-        url: StoreUrl,
-        /// A table with rows.
-        table: &'static str,
-    },
+    fn to(error: impl Display) -> Self {
+        Self(format!("to: {error}"))
+    }
 }
 
 impl Store {
@@ -42,11 +39,13 @@ impl Store {
     /// Why nothing was copied.
     pub async fn copy(from: &StoreUrl, to: &StoreUrl) -> Result<Vec<(&'static str, u64)>, CopyError> {
         // Opening it would create it.
-        if Self::inspect(from).await.map_err(CopyError::From)? == Condition::New {
-            return Err(CopyError::Missing(from.clone()));
+        if Self::inspect(from).await.map_err(CopyError::from)? == Condition::New {
+            return Err(CopyError::from(format!(
+                "{from} is not a store yet; name the one that the bot uses"
+            )));
         }
-        let source = Self::open(from).await.map_err(CopyError::From)?;
-        let target = Self::open(to).await.map_err(CopyError::To)?;
+        let source = Self::open(from).await.map_err(CopyError::from)?;
+        let target = Self::open(to).await.map_err(CopyError::to)?;
         let copied = copy(&source, &target, to).await;
         target.close().await;
         source.close().await;
@@ -55,18 +54,17 @@ impl Store {
 }
 
 async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'static str, u64)>, CopyError> {
-    let mut reading = source.snapshot().await.map_err(CopyError::From)?;
-    let mut writing = target.write().await.map_err(CopyError::To)?;
-    take_long(source, &mut reading).await.map_err(CopyError::From)?;
-    take_long(target, &mut writing).await.map_err(CopyError::To)?;
+    let mut reading = source.snapshot().await.map_err(CopyError::from)?;
+    let mut writing = target.write().await.map_err(CopyError::to)?;
+    take_long(source, &mut reading).await.map_err(CopyError::from)?;
+    take_long(target, &mut writing).await.map_err(CopyError::to)?;
     // Written when a store is opened.
     let opened = writing.execute(sqlx::query("DELETE FROM fact WHERE name = 'checked_at'"));
-    opened.await.map_err(CopyError::To)?;
+    opened.await.map_err(CopyError::to)?;
     for table in TABLES {
-        let any = sqlx::AssertSqlSafe(format!("SELECT 1 FROM {table} LIMIT 1"));
-        let any = sqlx::query(any).fetch_optional(writing.run()).await;
-        if any.map_err(|error| CopyError::To(error.into()))?.is_some() {
-            return Err(CopyError::NotEmpty { url: to.clone(), table });
+        let any = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT 1 FROM {table} LIMIT 1")));
+        if writing.finds(any).await.map_err(CopyError::to)? {
+            return Err(CopyError::to(format!("{to} has rows in the table {table}; name a new store")));
         }
     }
     let mut counts = Vec::new();
@@ -74,10 +72,10 @@ async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'st
         counts.push((table, copy_table(table, &mut reading, &mut writing).await?));
     }
     for (table, column) in NUMBERED {
-        let last = last_number(source, &mut reading, table, column).await.map_err(CopyError::From)?;
-        number_after(target, &mut writing, table, column, last).await.map_err(CopyError::To)?;
+        let last = last_number(source, &mut reading, table, column).await.map_err(CopyError::from)?;
+        number_after(target, &mut writing, table, column, last).await.map_err(CopyError::to)?;
     }
-    writing.commit().await.map_err(CopyError::To)?;
+    writing.commit().await.map_err(CopyError::to)?;
     Ok(counts)
 }
 
@@ -86,7 +84,7 @@ async fn take_long(store: &Store, tx: &mut Tx) -> Result<(), StoreError> {
     if store.replica().is_some() {
         const NO_LIMITS: &str =
             "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
-        tx.run().execute(sqlx::raw_sql(NO_LIMITS)).await?;
+        store.run(tx.connection.execute(sqlx::raw_sql(NO_LIMITS))).await?;
     }
     Ok(())
 }
@@ -94,11 +92,10 @@ async fn take_long(store: &Store, tx: &mut Tx) -> Result<(), StoreError> {
 /// Returns the number of rows.
 async fn copy_table(table: &'static str, reading: &mut Tx, writing: &mut Tx) -> Result<u64, CopyError> {
     let all = sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"));
-    let mut rows = sqlx::query(all).fetch(reading.run());
+    let mut rows = sqlx::query(all).fetch(&mut *reading.connection);
     let mut copied = 0;
-    while let Some(row) = rows.next().await {
-        let row = row.map_err(|error| CopyError::From(error.into()))?;
-        insert(table, &row, writing).await.map_err(CopyError::To)?;
+    while let Some(row) = reading.guard.run(rows.try_next()).await.map_err(CopyError::from)? {
+        insert(table, &row, writing).await.map_err(CopyError::to)?;
         copied += 1;
     }
     Ok(copied)
@@ -135,8 +132,8 @@ async fn last_number(store: &Store, tx: &mut Tx, table: &str, column: &str) -> R
             format!("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {table}_{column}_seq")
         }
     };
-    let last: Option<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_optional(tx.run()).await?;
-    Ok(last.unwrap_or_default())
+    let last = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_optional(&mut *tx.connection);
+    Ok(store.run(last).await?.unwrap_or_default())
 }
 
 async fn number_after(
@@ -153,6 +150,5 @@ async fn number_after(
         ),
         Some(_) => format!("SELECT setval('{table}_{column}_seq', greatest({last}, 1), {last} > 0)"),
     };
-    tx.run().execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql))).await?;
-    Ok(())
+    store.run(tx.connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sql)))).await.map(drop)
 }

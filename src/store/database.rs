@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Any, AnyPool, any::AnyArguments, query::Query};
 use tokio::sync::watch;
 
-use super::engine::{Guard, Guarded, Tx};
+use super::engine::{Guard, Tx};
 use super::replica::Replica;
 use super::rooms::SET_FACT;
 use super::rows::millis;
@@ -99,9 +99,12 @@ impl Store {
         self.changes.send_replace(());
     }
 
-    /// Runs single statements that only read.
-    pub(super) fn reader(&self) -> Guarded<&AnyPool> {
-        Guarded { executor: &self.readers, guard: self.guard.clone() }
+    /// Runs a statement, in a transaction or on its own.
+    pub(super) async fn run<T>(
+        &self,
+        statement: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, StoreError> {
+        self.guard.run(statement).await
     }
 
     /// This process as one of several replicas; `None` for SQLite.
@@ -182,7 +185,7 @@ impl Store {
 
     async fn try_write(&self) -> Result<(), StoreError> {
         let mut tx = self.write_in_any_role().await?;
-        tx.execute(sqlx::query(SET_FACT).bind("checked_at").bind(millis(Timestamp::now()))).await?;
+        tx.execute(sqlx::query(SET_FACT).bind("checked_at").bind(Timestamp::now().to_string())).await?;
         tx.commit().await
     }
 
@@ -193,7 +196,7 @@ impl Store {
     pub async fn checkpoint(&self) -> Result<(), StoreError> {
         if let Held::Sqlite(lock) = &*self.held {
             lock.check_in_place()?;
-            sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(self.reader()).await?;
+            self.run(sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_all(&self.readers)).await?;
         }
         Ok(())
     }
@@ -234,7 +237,7 @@ impl Store {
 /// Adds the file's path to an error.
 fn of_file(path: &Path, error: StoreError) -> StoreError {
     match error {
-        StoreError::Failed(error) => StoreError::Open { path: path.to_owned(), reason: error.to_string() },
+        StoreError::Failed(error) => sqlite::cannot_open(path, &error),
         known => known,
     }
 }

@@ -9,12 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream};
-use sqlx::any::{AnyArguments, AnyQueryResult, AnyRow, AnyStatement, AnyTypeInfo};
+use sqlx::any::AnyArguments;
 use sqlx::query::Query;
-use sqlx::{Any, AnyConnection, AnyPool, Describe, Either, Error, Execute, Executor, SqlStr, Transaction};
+use sqlx::{Any, AnyPool, Error, Transaction};
 
 use super::StoreError;
 
@@ -28,29 +25,34 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    async fn run<T>(self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    /// Runs a statement. If it gets no answer, its connection is closed.
+    pub(super) async fn run<T>(
+        &self,
+        statement: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, StoreError> {
         /// `disk_full` of PostgreSQL.
         const FULL: &str = "53100";
-        let done = within(self.limit, work).await;
+        let done = within(self.limit, statement).await;
         if let Err(Error::Database(error)) = &done
             && error.code().as_deref() == Some(FULL)
         {
             self.is_full.store(true, Ordering::Relaxed);
         }
-        done
+        Ok(done?)
     }
 }
 
 /// A transaction, rolled back unless it is committed.
 #[derive(Debug)]
 pub(super) struct Tx {
-    tx: Transaction<'static, Any>,
-    guard: Guard,
+    /// What its statements run on, within [`Guard::run`].
+    pub(super) connection: Transaction<'static, Any>,
+    pub(super) guard: Guard,
 }
 
 impl Tx {
     pub(super) async fn begin(pool: &AnyPool, how: &'static str, guard: Guard) -> Result<Self, StoreError> {
-        Ok(Self { tx: guard.clone().run(pool.begin_with(how)).await?, guard })
+        Ok(Self { connection: guard.run(pool.begin_with(how)).await?, guard })
     }
 
     /// Runs a statement. Returns how many rows it changed.
@@ -58,24 +60,17 @@ impl Tx {
         &mut self,
         statement: Query<'_, Any, AnyArguments>,
     ) -> Result<u64, StoreError> {
-        Ok(statement.execute(self.run()).await?.rows_affected())
+        Ok(self.guard.run(statement.execute(&mut *self.connection)).await?.rows_affected())
     }
 
-    /// The executor for its statements.
-    pub(super) fn run(&mut self) -> Guarded<&mut AnyConnection> {
-        Guarded { executor: &mut *self.tx, guard: self.guard.clone() }
+    /// Whether a query finds a row.
+    pub(super) async fn finds(&mut self, query: Query<'_, Any, AnyArguments>) -> Result<bool, StoreError> {
+        Ok(self.guard.run(query.fetch_optional(&mut *self.connection)).await?.is_some())
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.guard.run(self.tx.commit()).await?)
+        self.guard.run(self.connection.commit()).await
     }
-}
-
-/// Runs guarded statements. If one gets no answer, its connection is closed.
-#[derive(Debug)]
-pub(super) struct Guarded<E> {
-    pub(super) executor: E,
-    pub(super) guard: Guard,
 }
 
 pub(super) async fn within<T>(
@@ -87,49 +82,4 @@ pub(super) async fn within<T>(
 
 pub(super) fn no_answer() -> Error {
     io::Error::new(io::ErrorKind::TimedOut, "the database does not answer").into()
-}
-
-impl<'c, E: Executor<'c, Database = Any>> Executor<'c> for Guarded<E> {
-    type Database = Any;
-
-    fn fetch_many<'e, 'q: 'e, Q>(
-        self,
-        query: Q,
-    ) -> BoxStream<'e, Result<Either<AnyQueryResult, AnyRow>, Error>>
-    where
-        'c: 'e,
-        Q: 'q + Execute<'q, Any>,
-    {
-        let next = async |(mut rows, guard): (BoxStream<'e, _>, Guard)| {
-            let row = guard.clone().run(async { rows.next().await.transpose() }).await.transpose()?;
-            Some((row, (rows, guard)))
-        };
-        stream::unfold((self.executor.fetch_many(query), self.guard), next).boxed()
-    }
-
-    fn fetch_optional<'e, 'q: 'e, Q>(self, query: Q) -> BoxFuture<'e, Result<Option<AnyRow>, Error>>
-    where
-        'c: 'e,
-        Q: 'q + Execute<'q, Any>,
-    {
-        Box::pin(self.guard.run(self.executor.fetch_optional(query)))
-    }
-
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [AnyTypeInfo],
-    ) -> BoxFuture<'e, Result<AnyStatement, Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(self.guard.run(self.executor.prepare_with(sql, parameters)))
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<Any>, Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(self.guard.run(self.executor.describe(sql)))
-    }
 }

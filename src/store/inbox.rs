@@ -124,7 +124,8 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn waiting_events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        Ok(sqlx::query_as(WAITING).bind(after).bind(i64::from(limit)).fetch_all(self.reader()).await?)
+        let waiting = sqlx::query_as(WAITING).bind(after).bind(i64::from(limit));
+        self.run(waiting.fetch_all(&self.readers)).await
     }
 
     /// The alerts that `alert` may refer to. No new `eventId` is assigned to an alert that was settled before `since`.
@@ -139,26 +140,27 @@ impl Store {
             for statement in [BY_EVENT, BY_LEARNED_ID] {
                 if found.by_event.is_none() {
                     let alert = sqlx::query_as(statement).bind(key(event_id.as_str()));
-                    found.by_event = alert.fetch_optional(snapshot.run()).await?;
+                    found.by_event = self.run(alert.fetch_optional(&mut *snapshot.connection)).await?;
                 }
             }
             let unassigned = sqlx::query(IS_UNASSIGNED).bind(key(event_id.as_str()));
-            found.is_unassigned = unassigned.fetch_optional(snapshot.run()).await?.is_some();
+            found.is_unassigned = snapshot.finds(unassigned).await?;
         }
         let external_id = alert.external_id.as_deref().map(key);
         if let Some(external_id) = &external_id {
-            found.by_external =
-                sqlx::query_as(BY_EXTERNAL).bind(external_id).fetch_all(snapshot.run()).await?;
+            let by_external = sqlx::query_as(BY_EXTERNAL).bind(external_id);
+            found.by_external = self.run(by_external.fetch_all(&mut *snapshot.connection)).await?;
             let unanswered = sqlx::query_as(UNANSWERED).bind(external_id).bind(millis(since));
-            found.unanswered = unanswered.fetch_all(snapshot.run()).await?;
+            found.unanswered = self.run(unanswered.fetch_all(&mut *snapshot.connection)).await?;
             let expired =
                 sqlx::query_as(EXPIRED).bind(external_id).bind(millis(since)).bind(i64::from(MOST_EXPIRED));
-            found.expired = expired.fetch_all(snapshot.run()).await?;
+            found.expired = self.run(expired.fetch_all(&mut *snapshot.connection)).await?;
             let counts = sqlx::query_as(UNASSIGNED_COUNTS).bind(external_id).bind(millis(since));
-            (found.expired_event_ids, found.unassigned_event_ids) = counts.fetch_one(snapshot.run()).await?;
+            (found.expired_event_ids, found.unassigned_event_ids) =
+                self.run(counts.fetch_one(&mut *snapshot.connection)).await?;
         }
         let under_way = sqlx::query_scalar(outbox::UNDER_WAY).bind(external_id);
-        found.calls_under_way = under_way.fetch_all(snapshot.run()).await?;
+        found.calls_under_way = self.run(under_way.fetch_all(&mut *snapshot.connection)).await?;
         Ok(found)
     }
 
@@ -175,8 +177,7 @@ impl Store {
         let now = Timestamp::now();
         let mut tx = self.write().await?;
         for raised in &outcome.raised {
-            let under_way = sqlx::query(CALL_UNDER_WAY).bind(raised.alert);
-            if under_way.fetch_optional(tx.run()).await?.is_some() {
+            if tx.finds(sqlx::query(CALL_UNDER_WAY).bind(raised.alert)).await? {
                 return Ok(false);
             }
         }

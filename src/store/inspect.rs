@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{AnyConnection, Connection};
 
-use super::rooms::named_rooms;
+use super::rooms::{NAMED_ROOMS, fact};
 use super::rows::millis;
 use super::status::{Callbacks, LAST_ALERT_OF, LastAlert, callbacks};
 use super::{Queue, Store, StoreError, StoreUrl, postgres, sqlite};
@@ -76,9 +76,9 @@ impl Store {
     /// When the store does not exist or cannot be read.
     pub async fn inspect_named_rooms(url: &StoreUrl) -> Result<NamedRooms, StoreError> {
         let mut database = connect_read_only(url).await?;
-        let named = named_rooms(&mut database).await;
+        let named = fact(&mut database, NAMED_ROOMS).await?;
         database.close().await?;
-        named
+        Ok(named)
     }
 }
 

@@ -50,7 +50,7 @@ impl Intake<'_> {
             .bind(key(room.as_str()))
             .bind(millis(self.now - period))
             .bind(millis(self.now));
-        Ok(paged.fetch_optional(self.tx.run()).await?.is_some())
+        self.tx.finds(paged).await
     }
 
     /// Adds an alert in the given state. Returns `None` if the pair of message and trigger already has one.
@@ -64,7 +64,7 @@ impl Intake<'_> {
     ) -> Result<Option<Alert>, StoreError> {
         let now = millis(self.now);
         // Not ON CONFLICT, because that uses up a row number, which people see.
-        let row = sqlx::query_as(
+        let add = sqlx::query_as(
             "INSERT INTO alert (message_id, trigger_name, room_id, thread_id, author, external_id, state, created_at, settled_at) \
              SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9 \
              WHERE NOT EXISTS (SELECT 1 FROM alert WHERE message_id = $1 AND trigger_name = $2) RETURNING *",
@@ -77,10 +77,8 @@ impl Intake<'_> {
         .bind(key(&alert.external_id))
         .bind(state.name())
         .bind(now)
-        .bind((state != AlertState::Queued).then_some(now))
-        .fetch_optional(self.tx.run())
-        .await?;
-        Ok(row)
+        .bind((state != AlertState::Queued).then_some(now));
+        self.store.run(add.fetch_optional(&mut *self.tx.connection)).await
     }
 
     /// Whether there is an alert of that message that is not newer than this one.
@@ -88,8 +86,7 @@ impl Intake<'_> {
     /// # Errors
     /// When the store fails.
     pub async fn had_alert(&mut self, message: &MessageId, until: AlertId) -> Result<bool, StoreError> {
-        let alert = sqlx::query(HAD_ALERT).bind(key(message.as_str())).bind(until);
-        Ok(alert.fetch_optional(self.tx.run()).await?.is_some())
+        self.tx.finds(sqlx::query(HAD_ALERT).bind(key(message.as_str())).bind(until)).await
     }
 
     /// Adds a row to the outbox.

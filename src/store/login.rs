@@ -8,7 +8,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn login(&self) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT sealed FROM login").fetch_optional(self.reader()).await?)
+        self.run(sqlx::query_scalar("SELECT sealed FROM login").fetch_optional(&self.readers)).await
     }
 
     /// Replaces the login.

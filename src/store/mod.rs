@@ -30,12 +30,11 @@ pub use inbox::{Candidates, EventOutcome, MOST_EXPIRED, Raised, StoredEvent};
 pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{Head, Settlement};
-pub use replica::Role;
 pub use rooms::{Progress, RoomProgress};
 pub use rows::{
     Alert, AlertId, AlertState, Delivery, DeliveryId, DeliveryKind, NewAlert, NewDelivery, Queue,
 };
 pub use status::{
-    AlertTrail, Callbacks, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, LastAlert, QueueDepth,
+    Callbacks, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, LastAlert, LastAlerts, QueueDepth,
 };
 pub use url::{PostgresUrl, StoreUrl, StoreUrlError};

@@ -141,7 +141,8 @@ impl Store {
     ) -> Result<Vec<Head>, StoreError> {
         self.release_uncertain_claims().await?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        Ok(sqlx::query_as(HEADS).bind(queue).bind(kind.name()).bind(limit).fetch_all(self.reader()).await?)
+        let heads = sqlx::query_as(HEADS).bind(queue).bind(kind.name()).bind(limit);
+        self.run(heads.fetch_all(&self.readers)).await
     }
 
     /// Lets rows wait again whose claim was committed although the commit seemed to fail: PostgreSQL may lose the connection
@@ -163,7 +164,8 @@ impl Store {
     pub async fn claim(&self, row: DeliveryId) -> Result<Option<Delivery>, StoreError> {
         let mut tx = self.write().await?;
         // All rows, because the first one arrives before the statement has finished.
-        let mut claimed: Vec<Delivery> = sqlx::query_as(CLAIM).bind(row).fetch_all(tx.run()).await?;
+        let claim = sqlx::query_as(CLAIM).bind(row).fetch_all(&mut *tx.connection);
+        let mut claimed: Vec<Delivery> = self.run(claim).await?;
         let claimed = claimed.pop();
         let committed = tx.commit().await;
         if let (Err(_), Some(Delivery { attempts, .. })) = (&committed, &claimed) {
@@ -186,11 +188,10 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let now = Timestamp::now();
         let mut tx = self.write().await?;
-        if matches!(settlement, Settlement::Withdrawn { .. }) {
-            let behind = sqlx::query(SUPPRESSED_BEHIND).bind(delivery.alert).bind(1);
-            if behind.fetch_optional(tx.run()).await?.is_some() {
-                return Ok(false);
-            }
+        if matches!(settlement, Settlement::Withdrawn { .. })
+            && tx.finds(sqlx::query(SUPPRESSED_BEHIND).bind(delivery.alert).bind(1)).await?
+        {
+            return Ok(false);
         }
         if !settle(&mut tx, delivery, settlement, now).await? {
             return Ok(true);
@@ -212,11 +213,8 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn among_others(&self, alert: &Alert) -> Result<Option<Value>, StoreError> {
-        let event: Option<Option<String>> = sqlx::query_scalar(THREAD_MATE)
-            .bind(alert.id)
-            .bind(key(alert.thread.as_str()))
-            .fetch_optional(self.reader())
-            .await?;
+        let event = sqlx::query_scalar(THREAD_MATE).bind(alert.id).bind(key(alert.thread.as_str()));
+        let event: Option<Option<String>> = self.run(event.fetch_optional(&self.readers)).await?;
         Ok(event.map(|event| event.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default()))
     }
 
@@ -227,7 +225,7 @@ impl Store {
     /// When the store fails.
     pub async fn suppressed_behind(&self, alert: AlertId, limit: u32) -> Result<Vec<Alert>, StoreError> {
         let behind = sqlx::query_as(SUPPRESSED_BEHIND).bind(alert).bind(i64::from(limit));
-        Ok(behind.fetch_all(self.reader()).await?)
+        self.run(behind.fetch_all(&self.readers)).await
     }
 
     /// Whether a later row of `queue` tells the thread that its alert was not sent.
@@ -236,7 +234,7 @@ impl Store {
     /// When the store fails.
     pub async fn is_told_not_sent(&self, delivery: &Delivery, queue: &Queue) -> Result<bool, StoreError> {
         let told = sqlx::query(NOT_SENT_SINCE).bind(delivery.alert).bind(queue).bind(delivery.id);
-        Ok(told.fetch_optional(self.reader()).await?.is_some())
+        Ok(self.run(told.fetch_optional(&self.readers)).await?.is_some())
     }
 
     /// The alert of that row.
@@ -244,7 +242,8 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn alert(&self, id: AlertId) -> Result<Option<Alert>, StoreError> {
-        Ok(sqlx::query_as("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(self.reader()).await?)
+        let alert = sqlx::query_as("SELECT * FROM alert WHERE id = $1").bind(id);
+        self.run(alert.fetch_optional(&self.readers)).await
     }
 
     /// The newest alert.
@@ -252,7 +251,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn newest_alert(&self) -> Result<Option<AlertId>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT max(id) FROM alert").fetch_one(self.reader()).await?)
+        self.run(sqlx::query_scalar("SELECT max(id) FROM alert").fetch_one(&self.readers)).await
     }
 
     /// Queued alerts created before `since` whose delay was not yet reported in their threads; the oldest first.
@@ -260,7 +259,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn late_alerts(&self, since: Timestamp) -> Result<Vec<Alert>, StoreError> {
-        Ok(sqlx::query_as(LATE).bind(millis(since)).fetch_all(self.reader()).await?)
+        self.run(sqlx::query_as(LATE).bind(millis(since)).fetch_all(&self.readers)).await
     }
 
     /// Records that an alert's delay is reported in its thread, and adds the reply, if there is one, to the outbox, only once.
@@ -284,7 +283,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn waiting_because(&self, alert: AlertId) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar(WAITING_BECAUSE).bind(alert).fetch_optional(self.reader()).await?)
+        self.run(sqlx::query_scalar(WAITING_BECAUSE).bind(alert).fetch_optional(&self.readers)).await
     }
 
     /// Every queue with open rows, and their kind; `None` for a kind that this release does not know.
@@ -292,7 +291,8 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn queues_in_use(&self) -> Result<Vec<(Queue, Option<DeliveryKind>)>, StoreError> {
-        let rows: Vec<(Queue, String)> = sqlx::query_as(QUEUES_IN_USE).fetch_all(self.reader()).await?;
+        let rows = sqlx::query_as(QUEUES_IN_USE).fetch_all(&self.readers);
+        let rows: Vec<(Queue, String)> = self.run(rows).await?;
         Ok(rows.into_iter().map(|(queue, kind)| (queue, kind.parse().ok())).collect())
     }
 
@@ -308,7 +308,7 @@ impl Store {
     ) -> Result<Vec<Option<AlertId>>, StoreError> {
         let mut tx = self.write().await?;
         let moved = sqlx::query_scalar(MOVE).bind(into).bind(from).bind(kind.name());
-        let moved = moved.fetch_all(tx.run()).await?;
+        let moved = self.run(moved.fetch_all(&mut *tx.connection)).await?;
         tx.commit().await?;
         self.changed();
         Ok(moved)

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
+use super::error::{not_permitted, not_secure, read_only};
 use super::{Condition, PostgresUrl, StoreError, database::Held, engine::within, replica::Replica};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations/postgres");
@@ -104,7 +105,7 @@ async fn is_alive(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
 async fn connect(url: &PostgresUrl) -> Result<AnyConnection, StoreError> {
     for (name, path) in url.certificate_files() {
         if let Err(error) = std::fs::File::open(&path) {
-            return Err(StoreError::Tls(format!("{name} {}: {error}", path.display())));
+            return Err(StoreError::Known(not_secure(format!("{name} {}: {error}", path.display()))));
         }
     }
     const SERVER: &str =
@@ -113,11 +114,14 @@ async fn connect(url: &PostgresUrl) -> Result<AnyConnection, StoreError> {
     let server = sqlx::query_as(SERVER).fetch_one(&mut connection);
     let (version, encoding): (i64, String) = within(CONNECT_LIMIT, server).await?;
     if version < OLDEST {
-        return Err(StoreError::TooOld { found: version / 10_000, oldest: OLDEST / 10_000 });
+        let (found, oldest) = (version / 10_000, OLDEST / 10_000);
+        return Err(StoreError::Known(format!("PostgreSQL {found} is too old; use {oldest} or newer")));
     }
     // SQL_ASCII takes any bytes.
     if encoding != "UTF8" && encoding != "SQL_ASCII" {
-        return Err(StoreError::Encoding(encoding));
+        return Err(StoreError::Known(format!(
+            "the database's encoding is {encoding}; create one with UTF8, for example: createdb --encoding=UTF8 --template=template0 DATABASE"
+        )));
     }
     Ok(connection)
 }
@@ -145,17 +149,17 @@ pub(super) async fn inspect(url: &PostgresUrl) -> Result<Condition, StoreError> 
     let (is_standby, is_read_only, is_locked, is_migrated, may_create): (bool, bool, bool, bool, bool) =
         within(STATEMENT_LIMIT, facts).await?;
     if is_standby {
-        return Err(StoreError::ReadOnly("recovery is in progress".to_owned()));
+        return Err(StoreError::Known(read_only("recovery is in progress")));
     }
     if is_read_only {
-        return Err(StoreError::ReadOnly("default_transaction_read_only is on".to_owned()));
+        return Err(StoreError::Known(read_only("default_transaction_read_only is on")));
     }
     let condition = match (is_locked, is_migrated) {
         (true, _) => Condition::InUse,
         (false, true) => Condition::Usable,
         (false, false) if may_create => Condition::New,
         (false, false) => {
-            return Err(StoreError::NotPermitted("its user may not create tables".to_owned()));
+            return Err(StoreError::Known(not_permitted("its user may not create tables")));
         }
     };
     if condition != Condition::New {

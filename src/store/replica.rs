@@ -35,15 +35,6 @@ const AFTER_FAILURE: Duration = Duration::from_secs(4);
 /// How long the migrations may take in total. Each statement has the limit of the session.
 const MIGRATION_LIMIT: Duration = Duration::from_secs(60);
 
-/// The role of a replica.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// It raises the alerts and posts the replies.
-    Active,
-    /// Another one does that. This one stores SIGNL4's events, and waits.
-    Standby,
-}
-
 /// This process as one of several replicas.
 #[derive(Debug)]
 pub(super) struct Replica {
@@ -89,9 +80,11 @@ impl Replica {
 
     /// Fails unless this process is active. No other term begins until the transaction ends.
     pub(super) async fn check_term(&self, tx: &mut Tx) -> Result<(), StoreError> {
-        let held =
-            sqlx::query("SELECT 1 FROM term WHERE number = $1 FOR SHARE").bind(self.term().unwrap_or(-1));
-        held.fetch_optional(tx.run()).await?.map(drop).ok_or(StoreError::NotActive)
+        const HOLD: &str = "SELECT 1 FROM term WHERE number = $1 FOR SHARE";
+        match tx.finds(sqlx::query(HOLD).bind(self.term().unwrap_or(-1))).await? {
+            true => Ok(()),
+            false => Err(StoreError::NotActive),
+        }
     }
 
     /// Takes the lock if it is free, and begins a term.
@@ -220,12 +213,9 @@ fn name() -> String {
 }
 
 impl Store {
-    /// The role of this process.
-    pub fn role(&self) -> Role {
-        match self.replica() {
-            Some(replica) if replica.term().is_none() => Role::Standby,
-            _ => Role::Active,
-        }
+    /// Whether another replica raises the alerts and posts the replies. This one stores SIGNL4's events, and waits.
+    pub fn is_standby(&self) -> bool {
+        self.replica().is_some_and(|replica| replica.term().is_none())
     }
 
     /// Becomes active if no other replica is, and migrates the tables. Returns `false` if another one is active.
@@ -287,6 +277,6 @@ impl Store {
         if self.replica().is_none() {
             return Ok(None);
         }
-        Ok(sqlx::query_scalar("SELECT replica FROM term").fetch_optional(self.reader()).await?)
+        self.run(sqlx::query_scalar("SELECT replica FROM term").fetch_optional(&self.readers)).await
     }
 }

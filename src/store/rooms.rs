@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sqlx::{Any, Executor, any::AnyArguments, query::Query};
 
-use super::rows::{Flag, Millis, key, millis, timestamp};
+use super::rows::{Flag, Millis, key, millis};
 use super::{AlertId, Store, StoreError};
 use crate::alerting::NamedRooms;
 use rocketchat::RoomId;
@@ -31,9 +33,11 @@ struct Room {
 }
 
 /// How far all rooms were read. A room's own row is only written if it differs from the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Progress {
     /// The watched rooms.
+    #[serde(skip)]
     pub rooms: HashMap<RoomId, RoomProgress>,
     /// Every room that is not behind was read up to here.
     pub read_until: Option<Timestamp>,
@@ -52,20 +56,29 @@ pub struct Progress {
 pub(super) const SET_FACT: &str =
     "INSERT INTO fact (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
-/// The names of the facts about reading rooms.
-const READ_UNTIL: &str = "read_until";
-const LISTED_UNTIL: &str = "listed_until";
-const FIRST_SESSION: &str = "first_session";
-const TRIGGERS: &str = "triggers";
-const JUDGED_SINCE: &str = "judged_since";
-const JUDGED_AFTER: &str = "judged_after";
+/// The facts, both JSON: a [`Progress`] without its rooms, and [`NamedRooms`].
+const PROGRESS: &str = "progress";
+pub(super) const NAMED_ROOMS: &str = "named_rooms";
 
-pub(super) async fn named_rooms(
-    database: impl sqlx::Executor<'_, Database = sqlx::Any>,
-) -> Result<NamedRooms, StoreError> {
-    let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT entry, room_id FROM named_room").fetch_all(database).await?;
-    Ok(rows.into_iter().map(|(entry, room)| (entry, RoomId::new(room))).collect())
+/// A fact that is JSON; the default if it was never stored.
+pub(super) async fn fact<T: DeserializeOwned + Default>(
+    database: impl Executor<'_, Database = Any>,
+    name: &str,
+) -> Result<T, sqlx::Error> {
+    let query = sqlx::query_scalar("SELECT value FROM fact WHERE name = $1").bind(name);
+    let value: Option<String> = query.fetch_optional(database).await?;
+    match value {
+        Some(value) => serde_json::from_str(&value).map_err(|error| sqlx::Error::Decode(error.into())),
+        None => Ok(T::default()),
+    }
+}
+
+fn set_fact(
+    name: &'static str,
+    value: &impl Serialize,
+) -> Result<Query<'static, Any, AnyArguments>, sqlx::Error> {
+    let value = serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    Ok(sqlx::query(SET_FACT).bind(name).bind(value))
 }
 
 impl Store {
@@ -75,23 +88,13 @@ impl Store {
     /// When the store fails.
     pub async fn progress(&self) -> Result<Progress, StoreError> {
         let mut snapshot = self.snapshot().await?;
-        let rooms: Vec<Room> = sqlx::query_as("SELECT * FROM room").fetch_all(snapshot.run()).await?;
-        let facts: Vec<(String, i64)> =
-            sqlx::query_as("SELECT name, value FROM fact").fetch_all(snapshot.run()).await?;
-        let number = |wanted| facts.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
-        let fact = |wanted| number(wanted).map(timestamp);
-        Ok(Progress {
-            rooms: rooms.into_iter().map(|room| (RoomId::new(room.id), room.progress)).collect(),
-            read_until: fact(READ_UNTIL),
-            listed_until: fact(LISTED_UNTIL),
-            first_session: fact(FIRST_SESSION),
-            triggers: number(TRIGGERS),
-            judged_since: fact(JUDGED_SINCE),
-            judged_after: number(JUDGED_AFTER).map(AlertId),
-        })
+        let rooms = sqlx::query_as("SELECT * FROM room").fetch_all(&mut *snapshot.connection);
+        let rooms: Vec<Room> = self.run(rooms).await?;
+        let rooms = rooms.into_iter().map(|room| (RoomId::new(room.id), room.progress)).collect();
+        Ok(Progress { rooms, ..self.run(fact(&mut *snapshot.connection, PROGRESS)).await? })
     }
 
-    /// Writes the rows of these rooms, and all facts that are set.
+    /// Writes the rows of these rooms, and the facts.
     ///
     /// # Errors
     /// When the store fails; then nothing is changed.
@@ -112,18 +115,7 @@ impl Store {
             .bind(i64::from(progress.is_behind));
             tx.execute(save).await?;
         }
-        for (name, value) in [
-            (READ_UNTIL, facts.read_until.map(millis)),
-            (LISTED_UNTIL, facts.listed_until.map(millis)),
-            (FIRST_SESSION, facts.first_session.map(millis)),
-            (TRIGGERS, facts.triggers),
-            (JUDGED_SINCE, facts.judged_since.map(millis)),
-            (JUDGED_AFTER, facts.judged_after.map(|alert| alert.0)),
-        ] {
-            if let Some(value) = value {
-                tx.execute(sqlx::query(SET_FACT).bind(name).bind(value)).await?;
-            }
-        }
+        tx.execute(set_fact(PROGRESS, facts)?).await?;
         tx.commit().await
     }
 
@@ -141,7 +133,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn named_rooms(&self) -> Result<NamedRooms, StoreError> {
-        named_rooms(self.reader()).await
+        self.run(fact(&self.readers, NAMED_ROOMS)).await
     }
 
     /// Replaces the rooms that the names in the configuration last resolved to.
@@ -149,13 +141,7 @@ impl Store {
     /// # Errors
     /// When the store fails; then nothing is changed.
     pub async fn save_named_rooms(&self, named: &NamedRooms) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        tx.execute(sqlx::query("DELETE FROM named_room")).await?;
-        for (entry, room) in named {
-            let insert = sqlx::query("INSERT INTO named_room (entry, room_id) VALUES ($1, $2)");
-            tx.execute(insert.bind(key(entry)).bind(key(room.as_str()))).await?;
-        }
-        tx.commit().await
+        self.execute(set_fact(NAMED_ROOMS, named)?).await.map(drop)
     }
 
     /// Whether a room is watched.
@@ -164,6 +150,6 @@ impl Store {
     /// When the store fails.
     pub async fn watches_room(&self, room: &RoomId) -> Result<bool, StoreError> {
         let row = sqlx::query("SELECT 1 FROM room WHERE id = $1").bind(key(room.as_str()));
-        Ok(row.fetch_optional(self.reader()).await?.is_some())
+        Ok(self.run(row.fetch_optional(&self.readers)).await?.is_some())
     }
 }

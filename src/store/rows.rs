@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -22,10 +23,6 @@ impl From<Millis> for Timestamp {
 
 pub(super) fn millis(at: Timestamp) -> i64 {
     at.as_millisecond()
-}
-
-pub(super) fn timestamp(millis: i64) -> Timestamp {
-    Millis(millis).into()
 }
 
 /// A truth value as the store keeps it: 0 or 1.
@@ -57,7 +54,9 @@ pub(super) fn key(key: &str) -> String {
 }
 
 /// Row number of an alert; also its ID in the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type, Serialize, Deserialize,
+)]
 #[sqlx(transparent)]
 pub struct AlertId(pub(super) i64);
 
@@ -120,14 +119,6 @@ impl DeliveryKind {
     }
 }
 
-impl TryFrom<String> for DeliveryKind {
-    type Error = strum::ParseError;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        name.parse()
-    }
-}
-
 /// The state of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
 #[strum(serialize_all = "snake_case")]
@@ -148,14 +139,6 @@ impl AlertState {
     /// A short name for the store, logs and metrics.
     pub fn name(self) -> &'static str {
         self.into()
-    }
-}
-
-impl TryFrom<String> for AlertState {
-    type Error = strum::ParseError;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        name.parse()
     }
 }
 
@@ -202,7 +185,7 @@ pub struct Alert {
     /// The external ID that SIGNL4 gets.
     pub external_id: String,
     /// Its state.
-    #[sqlx(try_from = "String")]
+    #[sqlx(try_from = "&'a str")]
     pub state: AlertState,
     /// The `eventId` in SIGNL4's answer to the last call. One learned from an event is in `learned_event_id` instead.
     pub event_id: Option<String>,
@@ -238,7 +221,7 @@ pub struct Delivery {
     /// Its row.
     pub id: DeliveryId,
     /// What it is.
-    #[sqlx(try_from = "String")]
+    #[sqlx(try_from = "&'a str")]
     pub kind: DeliveryKind,
     /// What to deliver.
     pub body: String,

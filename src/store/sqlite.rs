@@ -1,5 +1,6 @@
 //! SQLite: a file, which one process uses.
 
+use std::fmt::Display;
 use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -125,7 +126,10 @@ impl Lock {
         let is_marked = self.mark.is_none_or(|mark| self.header().is_ok_and(|header| header == mark));
         match is_marked && identity(fs::metadata(&self.path)) == identity(self.file.metadata()) {
             true => Ok(()),
-            false => Err(StoreError::Replaced(self.path.clone())),
+            false => Err(StoreError::Known(format!(
+                "{}: the store was removed or replaced while the bot runs; put the file back, or restart the bot to begin with the one that is there now",
+                self.path.display()
+            ))),
         }
     }
 }
@@ -140,8 +144,11 @@ fn hold(path: &Path, how: &OpenOptions) -> Result<Lock, StoreError> {
     }
 }
 
-fn cannot_open(path: &Path, error: &io::Error) -> StoreError {
-    StoreError::Open { path: path.to_owned(), reason: error.to_string() }
+pub(super) fn cannot_open(path: &Path, error: &impl Display) -> StoreError {
+    StoreError::Known(format!(
+        "{}: cannot open the store ({error}); check that its directory exists, and that the bot's user can write to both",
+        path.display()
+    ))
 }
 
 /// The URL by which sqlx's `Any` driver opens the file.

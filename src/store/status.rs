@@ -2,12 +2,11 @@
 //!
 //! They run often, so they read no rows that were settled long ago, and no bodies.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
+use sqlx::{Any, Executor};
 
-use super::rows::{Flag, Millis, millis, timestamp};
-use super::{Alert, Queue, Store, StoreError};
+use super::rows::{Flag, Millis, millis};
+use super::{Alert, AlertId, Queue, Store, StoreError};
 
 /// The maximum number of deliveries, and of events, that are read for the alerts of one page.
 const TRAIL_LIMIT: i64 = 1_000;
@@ -94,24 +93,27 @@ pub struct InboxDepth {
     pub oldest: Option<Timestamp>,
 }
 
-/// An alert with its deliveries and notifications.
+/// The last alerts, and what happened to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AlertTrail {
-    /// The alert.
-    pub alert: Alert,
-    /// Its rows of the outbox, the oldest first.
+pub struct LastAlerts {
+    /// The newest first.
+    pub alerts: Vec<Alert>,
+    /// Their rows of the outbox, the oldest first.
     pub deliveries: Vec<DeliveryTrail>,
-    /// The notifications about it, in the order of their arrival.
+    /// The notifications about them, in the order of their arrival.
     pub events: Vec<EventTrail>,
 }
 
 /// A row of the outbox without its body.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct DeliveryTrail {
+    /// The alert it belongs to.
+    #[sqlx(rename = "alert_id")]
+    pub alert: AlertId,
     /// Where it goes.
     pub queue: Queue,
     /// Its state.
-    #[sqlx(try_from = "String")]
+    #[sqlx(try_from = "&'a str")]
     pub state: DeliveryState,
     /// How often it was tried.
     #[sqlx(try_from = "i64")]
@@ -137,17 +139,12 @@ pub enum DeliveryState {
     Failed,
 }
 
-impl TryFrom<String> for DeliveryState {
-    type Error = strum::ParseError;
-
-    fn try_from(name: String) -> Result<Self, Self::Error> {
-        name.parse()
-    }
-}
-
 /// A settled notification without its body.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct EventTrail {
+    /// The alert it is about.
+    #[sqlx(rename = "alert_id")]
+    pub alert: AlertId,
     /// What happened, a short name.
     pub event_kind: String,
     /// Who did it.
@@ -165,7 +162,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn outbox_depth(&self) -> Result<Vec<QueueDepth>, StoreError> {
-        Ok(sqlx::query_as(QUEUES).fetch_all(self.reader()).await?)
+        self.run(sqlx::query_as(QUEUES).fetch_all(&self.readers)).await
     }
 
     /// What waits in the inbox.
@@ -173,8 +170,9 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn inbox_depth(&self) -> Result<InboxDepth, StoreError> {
-        let (waiting, oldest): (i64, Option<i64>) = sqlx::query_as(INBOX).fetch_one(self.reader()).await?;
-        Ok(InboxDepth { waiting: waiting.unsigned_abs(), oldest: oldest.map(timestamp) })
+        let depth = sqlx::query_as(INBOX).fetch_one(&self.readers);
+        let (waiting, oldest): (i64, Option<Millis>) = self.run(depth).await?;
+        Ok(InboxDepth { waiting: waiting.unsigned_abs(), oldest: oldest.map(Into::into) })
     }
 
     /// The last settled alert of a queue.
@@ -182,7 +180,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn last_alert_of(&self, queue: &Queue) -> Result<Option<LastAlert>, StoreError> {
-        Ok(sqlx::query_as(LAST_ALERT_OF).bind(queue).fetch_optional(self.reader()).await?)
+        self.run(sqlx::query_as(LAST_ALERT_OF).bind(queue).fetch_optional(&self.readers)).await
     }
 
     /// Whether SIGNL4 calls back.
@@ -190,56 +188,34 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn callbacks(&self) -> Result<Callbacks, StoreError> {
-        callbacks(self.reader()).await
+        self.run(callbacks(&self.readers)).await
     }
 
-    /// The last alerts, at most `limit` and none queued before `since`; the newest first.
+    /// The last alerts, at most `limit` and none queued before `since`.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn last_alerts(&self, limit: u32, since: Timestamp) -> Result<Vec<AlertTrail>, StoreError> {
+    pub async fn last_alerts(&self, limit: u32, since: Timestamp) -> Result<LastAlerts, StoreError> {
         // One snapshot: an event must not appear beside an alert that was not sent yet.
         let mut snapshot = self.snapshot().await?;
         let (limit, since) = (i64::from(limit), millis(since));
-        let alerts: Vec<Alert> =
-            sqlx::query_as(LAST_ALERTS).bind(limit).bind(since).fetch_all(snapshot.run()).await?;
+        let alerts = sqlx::query_as(LAST_ALERTS).bind(limit).bind(since);
+        let alerts = self.run(alerts.fetch_all(&mut *snapshot.connection)).await?;
         let deliveries = sqlx::query_as(DELIVERIES_OF).bind(limit).bind(since).bind(TRAIL_LIMIT);
-        let deliveries: Vec<Of<DeliveryTrail>> = deliveries.fetch_all(snapshot.run()).await?;
+        let mut deliveries: Vec<DeliveryTrail> =
+            self.run(deliveries.fetch_all(&mut *snapshot.connection)).await?;
         let events = sqlx::query_as(EVENTS_OF).bind(limit).bind(since).bind(TRAIL_LIMIT);
-        let events: Vec<Of<EventTrail>> = events.fetch_all(snapshot.run()).await?;
-        let (mut deliveries, mut events) = (by_alert(deliveries), by_alert(events));
-        let trail = |alert: Alert| AlertTrail {
-            deliveries: deliveries.remove(&alert.id.0).unwrap_or_default(),
-            events: events.remove(&alert.id.0).unwrap_or_default(),
-            alert,
-        };
-        Ok(alerts.into_iter().map(trail).collect())
+        let mut events: Vec<EventTrail> = self.run(events.fetch_all(&mut *snapshot.connection)).await?;
+        // The newest were read first, because of the limit.
+        deliveries.reverse();
+        events.reverse();
+        Ok(LastAlerts { alerts, deliveries, events })
     }
 }
 
-pub(super) async fn callbacks(
-    database: impl sqlx::Executor<'_, Database = sqlx::Any>,
-) -> Result<Callbacks, StoreError> {
-    let (last, sent, first): (Option<i64>, i64, Option<i64>) =
+pub(super) async fn callbacks(database: impl Executor<'_, Database = Any>) -> Result<Callbacks, sqlx::Error> {
+    let (last, sent, first): (Option<Millis>, i64, Option<Millis>) =
         sqlx::query_as(CALLBACKS).fetch_one(database).await?;
-    let (last_event, first_sent) = (last.map(timestamp), first.map(timestamp));
+    let (last_event, first_sent) = (last.map(Into::into), first.map(Into::into));
     Ok(Callbacks { last_event, sent: sent.unsigned_abs(), first_sent })
-}
-
-/// A row, and the row number of the alert it belongs to.
-#[derive(sqlx::FromRow)]
-struct Of<T> {
-    #[sqlx(rename = "alert_id")]
-    alert: i64,
-    #[sqlx(flatten)]
-    row: T,
-}
-
-/// Groups rows by alert, and reverses their order from newest first to oldest first.
-fn by_alert<T>(rows: Vec<Of<T>>) -> HashMap<i64, Vec<T>> {
-    let mut sorted: HashMap<i64, Vec<T>> = HashMap::new();
-    for Of { alert, row } in rows.into_iter().rev() {
-        sorted.entry(alert).or_default().push(row);
-    }
-    sorted
 }

@@ -27,7 +27,7 @@ pub enum StoreUrl {
 }
 
 /// The URL of a PostgreSQL database.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct PostgresUrl {
     url: SecretString,
     shown: String,
@@ -81,12 +81,6 @@ impl fmt::Display for StoreUrl {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
             Self::Postgres(PostgresUrl { shown, .. }) => f.write_str(shown),
         }
-    }
-}
-
-impl fmt::Debug for PostgresUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.shown)
     }
 }
 

@@ -6,11 +6,10 @@ use regex::Regex;
 use super::{count, page as render, sections, time_ago};
 use crate::{
     admin::{
-        WatchedBy, WatchedRoom,
         status::{Status, Stored},
         timeline::{Step, Story, Tone},
     },
-    health::{Readiness, State, Warning},
+    health::{Readiness, State, Warning, WatchedBy, WatchedRoom},
     logging::Line,
     store::{Callbacks, InboxDepth, Queue, QueueDepth},
 };

@@ -223,3 +223,8 @@ pub(super) fn unanswered() -> Settlement {
 pub(super) fn outcome(correlation: &'static str) -> EventOutcome<'static> {
     EventOutcome { correlation, event_kind: "closed", ..EventOutcome::default() }
 }
+
+/// It failed with a known cause, whose text has these words.
+pub(super) fn assert_known<T: std::fmt::Debug>(result: Result<T, StoreError>, words: &str) {
+    assert!(matches!(&result, Err(StoreError::Known(text)) if text.contains(words)), "{result:?}");
+}

@@ -4,7 +4,7 @@ use jiff::{Timestamp, ToSpan};
 
 use super::fixture::{Fixture, alerts_queue, delivered, outcome, replies, reply, retry};
 use crate::store::{
-    Alert, AlertState, AlertTrail, Callbacks, DeliveryState, EventOutcome, InboxDepth, NewDelivery,
+    Alert, AlertId, AlertState, Callbacks, DeliveryState, EventOutcome, InboxDepth, LastAlerts, NewDelivery,
     QueueDepth,
 };
 use signl4::NotificationId;
@@ -14,7 +14,7 @@ impl Fixture {
         self.store.outbox_depth().await.unwrap()
     }
 
-    async fn trails(&self, limit: u32) -> Vec<AlertTrail> {
+    async fn last(&self, limit: u32) -> LastAlerts {
         self.store.last_alerts(limit, Timestamp::UNIX_EPOCH).await.unwrap()
     }
 
@@ -82,15 +82,20 @@ async fn an_alert_comes_with_its_deliveries_and_events_in_their_order() {
     fixture.settle(&posted, delivered(None)).await;
     fixture.claimed(&replies()).await;
 
-    let [newer, older] = &fixture.trails(10).await[..] else { panic!("two alerts") };
-    assert_eq!(newer.alert.message.as_str(), "m2");
-    assert!(newer.events.is_empty());
-    assert_eq!((older.alert.id, older.alert.state), (alert.id, AlertState::Sent));
-    let happened: Vec<&str> = older.events.iter().map(|event| event.event_kind.as_str()).collect();
-    assert_eq!(happened, ["acknowledged", "closed"]);
-    assert_eq!(older.events[0].actor.as_deref(), Some("Rene"));
-    assert_eq!(older.events[0].correlation, "event_id");
-    let [call, first, second] = &older.deliveries[..] else { panic!("{:?}", older.deliveries) };
+    let LastAlerts { alerts, deliveries, events } = fixture.last(10).await;
+    let [newer, older] = &alerts[..] else { panic!("two alerts") };
+    assert_eq!(newer.message.as_str(), "m2");
+    assert_eq!((older.id, older.state), (alert.id, AlertState::Sent));
+    let happened: Vec<(AlertId, &str)> =
+        events.iter().map(|event| (event.alert, event.event_kind.as_str())).collect();
+    assert_eq!(happened, [(alert.id, "acknowledged"), (alert.id, "closed")]);
+    assert_eq!(events[0].actor.as_deref(), Some("Rene"));
+    assert_eq!(events[0].correlation, "event_id");
+    let [call, other, first, second] = &deliveries[..] else { panic!("{deliveries:?}") };
+    assert_eq!(
+        [call, other, first, second].map(|delivery| delivery.alert == alert.id),
+        [true, false, true, true]
+    );
     assert_eq!(call.queue, alerts_queue());
     assert!(call.state == DeliveryState::Delivered && call.at >= alert.created_at, "{call:?}");
     assert_eq!((first.state, second.state), (DeliveryState::Delivered, DeliveryState::UnderWay));
@@ -102,10 +107,10 @@ async fn only_so_many_of_the_last_alerts_are_read_and_none_that_is_too_old() {
     for message in ["m1", "m2", "m3"] {
         fixture.alert(message).await;
     }
-    let messages = |trails: Vec<AlertTrail>| -> Vec<String> {
-        trails.into_iter().map(|trail| trail.alert.message.to_string()).collect()
+    let messages = |last: LastAlerts| -> Vec<String> {
+        last.alerts.into_iter().map(|alert| alert.message.to_string()).collect()
     };
-    assert_eq!(messages(fixture.trails(2).await), ["m3", "m2"]);
+    assert_eq!(messages(fixture.last(2).await), ["m3", "m2"]);
     let later = Timestamp::now() + 1.hour();
     assert_eq!(messages(fixture.store.last_alerts(2, later).await.unwrap()), [""; 0]);
 }

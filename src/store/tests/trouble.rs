@@ -1,6 +1,6 @@
 //! A disk that fills up: an error for each write, nothing partial, and work continues once there is space again.
 
-use super::fixture::{Fixture, alerts_queue, delivered, new_alert, reply};
+use super::fixture::{Fixture, alerts_queue, assert_known, delivered, new_alert, reply};
 use crate::store::{AlertState, StoreError};
 use signl4::NotificationId;
 
@@ -27,9 +27,7 @@ fn long() -> String {
 }
 
 fn assert_full<T: std::fmt::Debug>(result: Result<T, StoreError>) {
-    let error = result.unwrap_err();
-    assert!(matches!(error, StoreError::Full(_)), "{error:?}");
-    assert!(error.to_string().contains("disk is full"), "{error}");
+    assert_known(result, "the store's disk is full");
 }
 
 #[tokio::test]

@@ -100,13 +100,6 @@ CREATE TABLE room (
     is_behind BIGINT NOT NULL
 );
 
--- The rooms that the names in the configuration last resolved to. A room that is renamed is still watched.
-CREATE TABLE named_room (
-    entry   TEXT NOT NULL,
-    room_id TEXT NOT NULL,
-    PRIMARY KEY (entry, room_id)
-);
-
 -- Which replica is active, in one row. Every write checks the number, and each replica that becomes active increments it. A
 -- release that does not know the version's tables cannot become active.
 CREATE TABLE term (
@@ -123,8 +116,9 @@ CREATE TABLE login (
     sealed BYTEA NOT NULL
 );
 
--- Facts about this installation.
+-- Facts about this installation: how far all rooms were read, the rooms that the names in the configuration last resolved to (a room
+-- that is renamed is still watched), and when the store was last checked.
 CREATE TABLE fact (
     name  TEXT PRIMARY KEY,
-    value BIGINT NOT NULL
+    value TEXT NOT NULL
 );

@@ -92,21 +92,15 @@ CREATE TABLE room (
     is_behind INTEGER NOT NULL -- whether the cursor stays here while the fact read_until moves on
 ) STRICT, WITHOUT ROWID;
 
--- The rooms that the names in the configuration last resolved to. A room that is renamed is still watched.
-CREATE TABLE named_room (
-    entry   TEXT NOT NULL, -- the name in the configuration, in lower case
-    room_id TEXT NOT NULL,
-    PRIMARY KEY (entry, room_id)
-) STRICT, WITHOUT ROWID;
-
 -- The last login at Rocket.Chat with a password, encrypted, in one row.
 CREATE TABLE login (
     id     INTEGER PRIMARY KEY CHECK (id = 1),
     sealed BLOB NOT NULL
 ) STRICT;
 
--- Facts about this installation.
+-- Facts about this installation: how far all rooms were read, the rooms that the names in the configuration last resolved to (a room
+-- that is renamed is still watched), and when the store was last checked.
 CREATE TABLE fact (
     name  TEXT PRIMARY KEY,
-    value INTEGER NOT NULL
+    value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
