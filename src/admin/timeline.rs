@@ -146,17 +146,24 @@ fn answer(alert: &Alert) -> String {
     }
 }
 
+/// What an event says, and the alert's state after it if it changes that.
+fn event_words(kind: &str) -> (Tone, &str, Option<(&'static str, Tone)>) {
+    match kind {
+        "raised" => (Tone::Plain, "Raised at SIGNL4", None),
+        "acknowledged" => (Tone::Good, "Acknowledged", Some(("acknowledged", Tone::Good))),
+        "closed" => (Tone::Good, "Closed", Some(("closed", Tone::Quiet))),
+        "annotated" => (Tone::Plain, "Annotated", None),
+        "escalated" => (Tone::Waiting, "Escalated", Some(("escalated", Tone::Waiting))),
+        "unattended" => {
+            (Tone::Bad, "Nobody acknowledged, or nobody is on duty", Some(("unattended", Tone::Bad)))
+        }
+        "failed" => (Tone::Bad, "SIGNL4 could not reach anybody", Some(("reached nobody", Tone::Bad))),
+        other => (Tone::Plain, other, None),
+    }
+}
+
 fn event_step(event: &EventTrail) -> Step {
-    let (tone, what) = match event.event_kind.as_str() {
-        "raised" => (Tone::Plain, "Raised at SIGNL4"),
-        "acknowledged" => (Tone::Good, "Acknowledged"),
-        "closed" => (Tone::Good, "Closed"),
-        "annotated" => (Tone::Plain, "Annotated"),
-        "escalated" => (Tone::Waiting, "Escalated"),
-        "unattended" => (Tone::Bad, "Nobody acknowledged, or nobody is on duty"),
-        "failed" => (Tone::Bad, "SIGNL4 could not reach anybody"),
-        other => (Tone::Plain, other),
-    };
+    let (tone, what, _) = event_words(&event.event_kind);
     let by = event.actor.as_ref().map(|actor| actor.chars().take(MAX_NAME).collect::<String>());
     let what = by.map_or_else(|| what.to_owned(), |by| format!("{what} by {by}"));
     let detail = match event.correlation.as_str() {
@@ -169,14 +176,7 @@ fn event_step(event: &EventTrail) -> Step {
 
 /// The last event that changed the alert's state, or else the outcome of its delivery.
 fn current_state(alert: &Alert, events: &[&EventTrail]) -> (&'static str, Tone) {
-    let changed = events.iter().rev().find_map(|event| match event.event_kind.as_str() {
-        "acknowledged" => Some(("acknowledged", Tone::Good)),
-        "closed" => Some(("closed", Tone::Quiet)),
-        "unattended" => Some(("unattended", Tone::Bad)),
-        "failed" => Some(("reached nobody", Tone::Bad)),
-        "escalated" => Some(("escalated", Tone::Waiting)),
-        _ => None,
-    });
+    let changed = events.iter().rev().find_map(|event| event_words(&event.event_kind).2);
     changed.unwrap_or(match alert.state {
         AlertState::Queued => ("waiting", Tone::Waiting),
         // SIGNL4 accepted the call, but neither its answer nor an event has named the alert.
