@@ -411,17 +411,9 @@ fn text(
     }
 }
 
+/// The reply to an event has the event's name. `None` for events without a reply.
 fn reply_kind(event_kind: EventKind) -> Option<ReplyKind> {
-    match event_kind {
-        EventKind::Raised => Some(ReplyKind::Raised),
-        EventKind::Acknowledged => Some(ReplyKind::Acknowledged),
-        EventKind::Closed => Some(ReplyKind::Closed),
-        EventKind::Annotated => Some(ReplyKind::Annotated),
-        EventKind::Escalated => Some(ReplyKind::Escalated),
-        EventKind::Unattended => Some(ReplyKind::Unattended),
-        EventKind::Failed => Some(ReplyKind::Failed),
-        EventKind::Test | EventKind::Duty | EventKind::Unknown => None,
-    }
+    event_kind.name().parse().ok()
 }
 
 fn log(notification: &Notification, correlation: &Correlation<Alert>) {
@@ -465,6 +457,27 @@ mod tests {
         let mut wait = Wait { until: Instant::now(), calls: vec![first, second] };
         assert!(wait.is_for_one_of(&[first, second]) && wait.is_for_one_of(&[later, second]));
         assert!(!wait.is_for_one_of(&[later, first]), "its second call");
+    }
+
+    #[test]
+    fn every_event_about_an_alert_has_the_reply_of_its_name_and_no_other_event_has_one() {
+        use EventKind::{Acknowledged, Annotated, Closed, Escalated, Failed, Raised, Unattended};
+        let kinds = [Raised, Acknowledged, Closed, Annotated, Escalated, Unattended, Failed];
+        assert_eq!(
+            kinds.map(|kind| reply_kind(kind).unwrap()),
+            [
+                ReplyKind::Raised,
+                ReplyKind::Acknowledged,
+                ReplyKind::Closed,
+                ReplyKind::Annotated,
+                ReplyKind::Escalated,
+                ReplyKind::Unattended,
+                ReplyKind::Failed,
+            ]
+        );
+        for other in [EventKind::Test, EventKind::Duty, EventKind::Unknown] {
+            assert_eq!(reply_kind(other), None);
+        }
     }
 
     #[test]

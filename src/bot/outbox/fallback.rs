@@ -77,8 +77,7 @@ pub(super) fn is_decision(refusal: &RestError) -> bool {
 pub(super) struct Form {
     pub(super) steps: BTreeSet<Step>,
     /// Whether the first message of the thread was deleted. The server accepts a reply there but shows it nowhere.
-    /// `None` if this is not known yet.
-    pub(super) parent_is_gone: Option<bool>,
+    pub(super) parent_is_gone: bool,
     /// The server's own URL, if it is known.
     pub(super) site: Option<Url>,
     /// The server's limit in graphemes, if it is known.
@@ -97,17 +96,16 @@ impl Form {
         };
         let direct = self.direct.as_ref().filter(|_| takes(Step::Direct));
         let is_outside = direct.is_some() || takes(Step::OutsideThread) && reply.thread.is_some();
-        let (before, after) = match link.filter(|_| is_outside) {
-            None => (String::new(), String::new()),
+        let (mut before, mut after) = (String::new(), String::new());
+        match link.filter(|_| is_outside) {
+            None => {}
             Some(link) if direct.is_some() => {
-                (String::new(), format!("\n(about {link}, where this could not be posted)"))
+                after = format!("\n(about {link}, where this could not be posted)");
             }
-            Some(_) if self.parent_is_gone == Some(true) => {
-                (String::new(), "\n(about a message that was deleted)".to_owned())
-            }
+            Some(_) if self.parent_is_gone => after.push_str("\n(about a message that was deleted)"),
             // The text that clients send for a quotation: the server turns it into a link, and hides the rest.
-            Some(link) => (format!("[ ]({link}) "), String::new()),
-        };
+            Some(link) => before = format!("[ ]({link}) "),
+        }
         let text = match takes(Step::Shortened) {
             false => text,
             true => {
@@ -248,7 +246,7 @@ mod tests {
             (outside.text.as_str(), outside.thread),
             ("[ ](https://chat/channel/ops?msg=m) done", None)
         );
-        let gone = Form { parent_is_gone: Some(true), ..Form::default() };
+        let gone = Form { parent_is_gone: true, ..Form::default() };
         let outside = posted(&[Step::OutsideThread], gone, "done");
         assert_eq!(
             (outside.text.as_str(), outside.thread),

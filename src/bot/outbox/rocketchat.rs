@@ -126,11 +126,9 @@ impl RocketChat {
     async fn post(&self, delivery: &Delivery, reply: &Reply) -> Result<Form, PostError> {
         let settings = self.context.current.now();
         let mut form = self.forms.lock().get(&delivery.id).cloned().unwrap_or_default();
-        if form.parent_is_gone.is_none() && reply.is_late {
-            form.parent_is_gone = self.parent_is_gone(reply).await;
-            if form.parent_is_gone == Some(true) {
-                self.take(Step::OutsideThread, &mut form, delivery, reply).await?;
-            }
+        if reply.is_late && !form.parent_is_gone && self.parent_is_gone(reply).await {
+            form.parent_is_gone = true;
+            self.take(Step::OutsideThread, &mut form, delivery, reply).await?;
         }
         let mut message = self.message(reply, &form, &settings);
         loop {
@@ -186,10 +184,9 @@ impl RocketChat {
     }
 
     /// Whether the first message of the thread was deleted. Without an answer, the reply goes to the thread.
-    async fn parent_is_gone(&self, reply: &Reply) -> Option<bool> {
-        let parent = reply.thread.as_ref()?;
-        let exists = timeout(PARENT_WITHIN, self.context.rest.has_message(parent)).await.ok()?.ok()?;
-        Some(!exists)
+    async fn parent_is_gone(&self, reply: &Reply) -> bool {
+        let Some(parent) = &reply.thread else { return false };
+        matches!(timeout(PARENT_WITHIN, self.context.rest.has_message(parent)).await, Ok(Ok(false)))
     }
 
     fn message(&self, reply: &Reply, form: &Form, settings: &Arc<Settings>) -> OutgoingMessage {
