@@ -100,26 +100,15 @@ pub(super) enum LoginRequest {
     Password { username: String, digest: SecretString },
 }
 
-/// What is known about the token.
-#[derive(Clone, Debug)]
-enum TokenState {
-    /// There is none.
-    None,
+/// What is known about a token.
+#[derive(Clone, Copy, Debug)]
+enum Trust {
     /// It was accepted, and not refused since.
-    Valid(Arc<Login>),
+    Valid,
     /// It was refused, and has to be checked.
-    Suspect(Arc<Login>),
+    Suspect,
     /// It was refused, and then accepted by REST.
-    Confirmed(Arc<Login>),
-}
-
-impl TokenState {
-    fn login(&self) -> Option<&Arc<Login>> {
-        match self {
-            Self::None => None,
-            Self::Valid(login) | Self::Suspect(login) | Self::Confirmed(login) => Some(login),
-        }
-    }
+    Confirmed,
 }
 
 /// Why the account is not used until a later time.
@@ -138,7 +127,7 @@ pub struct Refusal {
 pub struct Account {
     pub(super) http: Http,
     credentials: Credentials,
-    token: watch::Sender<TokenState>,
+    token: watch::Sender<Option<(Arc<Login>, Trust)>>,
     /// Held during a login, so that concurrent callers share one.
     logging_in: Mutex<()>,
     refusal: watch::Sender<Option<Refusal>>,
@@ -151,7 +140,7 @@ impl Account {
         Self {
             http: Http::new(server, connector),
             credentials,
-            token: watch::Sender::new(TokenState::None),
+            token: watch::Sender::new(None),
             logging_in: Mutex::new(()),
             refusal: watch::Sender::new(None),
             login_wait: Duration::from_secs(1),
@@ -195,7 +184,7 @@ impl Account {
     /// Gives a new account the token of an earlier login with its password, perhaps of another process. Like a refused token, it is
     /// checked before it is used, and a login with the password replaces it if it is no longer valid.
     pub fn resume(&self, login: Login) {
-        self.set(TokenState::Suspect(Arc::new(login)));
+        self.set(Arc::new(login), Trust::Suspect);
     }
 
     /// Waits until there is a valid login with another token than this one.
@@ -203,9 +192,10 @@ impl Account {
         let known = known.map(ExposeSecret::expose_secret);
         let other = |login: &Login| known != Some(login.token.expose_secret());
         let mut states = self.token.subscribe();
-        let found = states.wait_for(|state| matches!(state, TokenState::Valid(login) if other(login))).await;
-        match found.ok().and_then(|state| state.login().cloned()) {
-            Some(login) => login,
+        let found =
+            states.wait_for(|state| matches!(state, Some((login, Trust::Valid)) if other(login))).await;
+        match found.ok().and_then(|state| state.clone()) {
+            Some((login, _)) => login,
             // Not reached: the account, which sends the states, is borrowed.
             None => std::future::pending().await,
         }
@@ -224,14 +214,13 @@ impl Account {
 
     /// The current login; logs in if there is none. Concurrent callers share one login.
     pub(super) async fn login(&self) -> Result<Arc<Login>, LoginError> {
-        if let TokenState::Valid(login) | TokenState::Confirmed(login) = self.token_state() {
+        if let Some((login, Trust::Valid | Trust::Confirmed)) = self.token() {
             return Ok(login);
         }
         let _single_flight = self.logging_in.lock().await;
-        let suspect = match self.token_state() {
-            TokenState::Valid(login) | TokenState::Confirmed(login) => return Ok(login),
-            TokenState::Suspect(login) => Some(login),
-            TokenState::None => None,
+        let suspect = match self.token() {
+            Some((login, Trust::Valid | Trust::Confirmed)) => return Ok(login),
+            suspect => suspect.map(|(login, _)| login),
         };
         if let Some(refusal) = &*self.refusal.borrow()
             && refusal.until > Instant::now()
@@ -255,7 +244,7 @@ impl Account {
                 }
                 (checked, _) => {
                     let login = checked?;
-                    self.set(TokenState::Confirmed(Arc::clone(&login)));
+                    self.set(Arc::clone(&login), Trust::Confirmed);
                     return Ok(login);
                 }
             }
@@ -269,7 +258,7 @@ impl Account {
                 Arc::new(self.log_in_with_password(username, password).await?)
             }
         };
-        self.set(TokenState::Valid(Arc::clone(&login)));
+        self.set(Arc::clone(&login), Trust::Valid);
         Ok(login)
     }
 
@@ -315,9 +304,9 @@ impl Account {
             self.suspect(|_| true);
             return false;
         }
-        match self.token_state() {
-            TokenState::Valid(_) if !reason.contains("expired") => self.suspect(|_| true),
-            _ => self.set(TokenState::None),
+        match self.token() {
+            Some((_, Trust::Valid)) if !reason.contains("expired") => self.suspect(|_| true),
+            _ => drop(self.token.send_replace(None)),
         }
         true
     }
@@ -362,9 +351,9 @@ impl Account {
             self.refusal.send_replace(None);
         }
         if let Some(token) = token
-            && !matches!(self.token_state(), TokenState::Valid(_))
+            && !matches!(self.token(), Some((_, Trust::Valid)))
         {
-            self.set(TokenState::Valid(Arc::new(Login { identity: identity.clone(), token })));
+            self.set(Arc::new(Login { identity: identity.clone(), token }), Trust::Valid);
         }
         Ok(identity)
     }
@@ -406,23 +395,23 @@ impl Account {
             .ok_or_else(|| LoginError::NotNow(RestError::unavailable("the answer to the login has no token")))
     }
 
-    fn token_state(&self) -> TokenState {
+    fn token(&self) -> Option<(Arc<Login>, Trust)> {
         self.token.borrow().clone()
     }
 
-    /// The login in any state.
+    /// The login, whether it is trusted or not.
     fn known(&self) -> Option<Arc<Login>> {
-        self.token_state().login().cloned()
+        self.token().map(|(login, _)| login)
     }
 
-    fn set(&self, state: TokenState) {
-        self.token.send_replace(state);
+    fn set(&self, login: Arc<Login>, trust: Trust) {
+        self.token.send_replace(Some((login, trust)));
     }
 
     fn suspect(&self, which: impl Fn(&Arc<Login>) -> bool) {
-        self.token.send_if_modified(|current| {
-            let doubted = current.login().filter(|login| which(login)).cloned();
-            doubted.map(|login| *current = TokenState::Suspect(login)).is_some()
+        self.token.send_if_modified(|token| {
+            let doubted = token.as_mut().filter(|(login, _)| which(login));
+            doubted.map(|(_, trust)| *trust = Trust::Suspect).is_some()
         });
     }
 }

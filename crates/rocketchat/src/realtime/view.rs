@@ -139,15 +139,13 @@ struct User<'a> {
 }
 
 #[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct About<'a> {
     /// Only a second message has an `_id`.
     #[serde(rename = "_id")]
     id: Option<IgnoredAny>,
-    #[serde(rename = "roomParticipant")]
     room_participant: Option<bool>,
-    #[serde(rename = "roomType")]
     room_type: Option<&'a str>,
-    #[serde(rename = "roomName")]
     room_name: Option<&'a str>,
 }
 

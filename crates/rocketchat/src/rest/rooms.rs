@@ -54,14 +54,6 @@ impl RoomInfo {
         })
     }
 
-    /// The same with `lastMessage`, if the document has a readable one that is no older than that.
-    fn with_last_message(document: &Value, server: &ServerUrl, from: Timestamp) -> Option<Self> {
-        let info = Self::from_document(document)?;
-        let last = document.get("lastMessage").and_then(|last| Message::from_document(last, server).ok());
-        let last = last.filter(|last| last.room == info.room.id && last.updated_at >= from);
-        Some(Self { last_message: last.map(Box::new), ..info })
-    }
-
     /// The time of the last change or message, messages in threads included.
     pub fn changed_at(&self) -> Option<Timestamp> {
         self.updated_at.max(self.last_message_at)
@@ -117,7 +109,10 @@ impl RoomList {
     pub fn with_last_messages(&self, from: Timestamp) -> impl Iterator<Item = RoomInfo> {
         self.listing.documents().filter_map(move |document| {
             let document = pruned(document, &[]).or_else(|_| quiet(document)).ok()?;
-            RoomInfo::with_last_message(&document, &self.server, from)
+            let info = RoomInfo::from_document(&document)?;
+            let last = Message::from_document(&document["lastMessage"], &self.server).ok();
+            let last = last.filter(|last| last.room == info.room.id && last.updated_at >= from);
+            Some(RoomInfo { last_message: last.map(Box::new), ..info })
         })
     }
 }
@@ -235,9 +230,14 @@ mod tests {
     fn the_last_message_is_read_if_it_is_readable_and_of_that_room() {
         let last = |last: Value| {
             let server = "https://chat.example.com".parse().unwrap();
-            let room = json!({"_id": "r1", "t": "c", "lastMessage": last});
+            let rooms =
+                json!({"update": [{"_id": "r0", "t": "c"}, {"_id": "r1", "t": "c", "lastMessage": last}]});
+            let listing = Listing::new(rooms.to_string().into_bytes()).unwrap();
             let from = Timestamp::from_millisecond(1).unwrap();
-            RoomInfo::with_last_message(&room, &server, from).unwrap().last_message
+            let list = RoomList { listing, server };
+            let rooms: Vec<_> = list.with_last_messages(from).map(|info| info.last_message).collect();
+            let [None, last] = &rooms[..] else { panic!("{rooms:?}") };
+            last.clone()
         };
         let message =
             json!({"_id": "m1", "rid": "r1", "msg": "hello", "ts": {"$date": 1}, "u": {"_id": "u1"}});
