@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use rocketchat::RestError;
 use scopeguard::guard;
 use tokio::time::sleep;
@@ -69,7 +70,10 @@ impl Tempo {
         let (first, longest) = (self.retry_unit * CALL_WAIT.0, self.retry_unit * CALL_WAIT.1);
         let wait = match error {
             RestError::RateLimited { wait } => *wait,
-            _ => first.saturating_mul(2_u32.saturating_pow(failures)).min(longest),
+            _ => {
+                let waits = ExponentialBuilder::new().with_min_delay(first).with_max_delay(longest);
+                waits.without_max_times().build().nth(failures as usize).unwrap_or(longest)
+            }
         };
         wait.max(first)
     }

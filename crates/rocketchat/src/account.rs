@@ -22,6 +22,7 @@ pub use error::{Fatal, LoginError};
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder};
@@ -119,7 +120,7 @@ pub struct Refusal {
     /// When it is tried again.
     pub(super) until: Instant,
     /// How often it was refused in a row.
-    pub times: u32,
+    pub times: usize,
 }
 
 /// An account on a server, with its login.
@@ -270,13 +271,17 @@ impl Account {
             Credentials::Token { .. } => TOKEN_WAIT,
             Credentials::Password { .. } => PASSWORD_WAIT,
         };
+        let waits = ExponentialBuilder::new()
+            .with_min_delay(self.login_wait * first)
+            .with_max_delay(self.login_wait * longest)
+            .without_max_times();
         let now = Instant::now();
         self.refusal.send_modify(|refusal| {
             let (mut times, mut until) =
                 refusal.as_ref().map_or((0, now), |before| (before.times, before.until));
             if until <= now {
-                let wait = first.saturating_mul(2_u32.saturating_pow(times)).min(longest);
-                (times, until) = (times + 1, now + self.login_wait * wait);
+                let wait = waits.build().nth(times).unwrap_or_default();
+                (times, until) = (times + 1, now + wait);
             }
             *refusal = Some(Refusal { error, until, times });
         });
