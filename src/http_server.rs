@@ -28,7 +28,7 @@ use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::{rate_limited_log::RateLimitedLog, telemetry};
-use connection_limit::{ConnectionLimit, Slot};
+use connection_limit::{Connections, Fate};
 
 /// Maximum size of a request's head in bytes. A real one has a few hundred.
 const MAX_HEAD: usize = 16 * 1024;
@@ -85,15 +85,14 @@ pub(crate) async fn serve(
 ) {
     let failed_handshakes = RateLimitedLog::default();
     let server = Arc::new(Server { name, router, tls, limits, cancel, failed_handshakes });
-    let limit = ConnectionLimit::new(limits.connections);
+    let (mut open, mut tasks) = (Connections::default(), JoinSet::new());
     let evictions = RateLimitedLog::default();
-    let mut connections = JoinSet::new();
-    loop {
+    'accepting: loop {
         let accepted = tokio::select! {
             () = server.cancel.cancelled() => break,
             // The hook of `logging` has logged a panic.
-            Some(_) = connections.join_next() => continue,
-            accepted = socket.accept(), if connections.len() < limits.connections + CLOSING => accepted,
+            Some(_) = tasks.join_next() => continue,
+            accepted = socket.accept(), if tasks.len() < limits.connections + CLOSING => accepted,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -104,33 +103,38 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        match server.cancel.run_until_cancelled(limit.make_room()).await {
-            None => break,
-            Some(false) => {}
-            Some(true) => {
+        while open.count() >= limits.connections {
+            if open.evict() {
                 telemetry::CONNECTIONS_CLOSED.count(&[("listener", name)]);
                 if let Some(times) = evictions.count() {
                     warn!(listener = name, times, from = %peer.ip(), "too many connections; closing those that send no request");
                 }
                 // What the last connections sent is read before the next one may evict them.
                 yield_now().await;
+                break;
+            }
+            // Every one is being answered.
+            if server.cancel.run_until_cancelled(tasks.join_next()).await.is_none() {
+                break 'accepting;
             }
         }
-        limit.open(peer.ip(), |slot| connections.spawn(server.clone().serve(stream, peer, slot)));
+        let fate = Fate::default();
+        let task = tasks.spawn(server.clone().serve(stream, peer, fate.clone()));
+        open.add(peer.ip(), fate, task);
     }
     drop(socket);
-    while connections.join_next().await.is_some() {}
+    while tasks.join_next().await.is_some() {}
 }
 
 impl Server {
-    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, slot: Arc<Slot>) {
+    async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, fate: Fate) {
         let _ = stream.set_nodelay(true);
         let from = peer.ip();
         match (self.tls)() {
-            None => self.answer(stream, from, slot).await,
+            None => self.answer(stream, from, fate).await,
             Some(acceptor) => {
                 if let Some(stream) = self.handshake(acceptor, stream, from).await {
-                    self.answer(stream, from, slot).await;
+                    self.answer(stream, from, fate).await;
                 }
             }
         }
@@ -155,12 +159,12 @@ impl Server {
         None
     }
 
-    async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin, from: IpAddr, slot: Arc<Slot>) {
+    async fn answer(&self, stream: impl AsyncRead + AsyncWrite + Unpin, from: IpAddr, fate: Fate) {
         let router = self.router.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
-            let (router, slot) = (router.clone(), slot.clone());
+            let (router, fate) = (router.clone(), fate.clone());
             async move {
-                if !slot.keep() {
+                if !fate.answer() {
                     // The task is being aborted.
                     return pending().await;
                 }

@@ -1,114 +1,83 @@
-//! The connection limit of a listener, and which connection is evicted when it is reached.
+//! The open connections of a listener, and which of them is evicted when there are too many.
 //!
 //! Only a connection without a complete request is evicted: the oldest one of the network with the most connections. So a single
 //! client evicts only its own connections. Behind a reverse proxy, where all clients share the proxy's address, the newest call
 //! still comes in.
 
-use std::{cmp::Reverse, collections::HashMap, net::IpAddr, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
 
-use parking_lot::Mutex;
-use tokio::{sync::Notify, task::AbortHandle};
+use tokio::task::AbortHandle;
 
 use crate::auth_throttle::network;
 
-/// Bounds the open connections of a listener.
-#[derive(Debug)]
-pub(super) struct ConnectionLimit {
-    max: usize,
-    open: Mutex<Open>,
-    /// Notified when a connection ends.
-    freed: Notify,
-}
-
+/// The open connections, the oldest first.
 #[derive(Debug, Default)]
-struct Open {
-    /// The number of the newest connection.
-    last: u64,
-    connections: HashMap<u64, Connection>,
-}
+pub(super) struct Connections(Vec<Connection>);
 
 #[derive(Debug)]
 struct Connection {
     network: IpAddr,
-    /// Whether the head of its request is complete.
-    has_request: bool,
+    fate: Fate,
     task: AbortHandle,
 }
 
-/// The slot of one connection. Dropping it frees the slot.
-#[derive(Debug)]
-pub(super) struct Slot {
-    limit: Arc<ConnectionLimit>,
-    number: u64,
+/// Whether a connection's request is answered or the connection is evicted: never both.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fate(Arc<OnceLock<Decided>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decided {
+    Answered,
+    Evicted,
 }
 
-impl ConnectionLimit {
-    pub(super) fn new(max: usize) -> Arc<Self> {
-        Arc::new(Self { max, open: Mutex::default(), freed: Notify::new() })
+impl Fate {
+    /// A complete head has arrived: the connection is not evicted any more. `false` if it already was.
+    pub(super) fn answer(&self) -> bool {
+        *self.0.get_or_init(|| Decided::Answered) == Decided::Answered
     }
 
-    /// Makes room for one more connection: evicts one if the limit is reached. Waits while every open connection is
-    /// being answered. Returns whether it evicted one.
-    pub(super) async fn make_room(&self) -> bool {
-        loop {
-            if let Some(has_evicted) = self.try_make_room() {
-                return has_evicted;
-            }
-            self.freed.notified().await;
-        }
-    }
-
-    fn try_make_room(&self) -> Option<bool> {
-        let mut open = self.open.lock();
-        if open.connections.len() < self.max {
-            return Some(false);
-        }
-        let evicted = open.next_to_evict().and_then(|number| open.connections.remove(&number))?;
-        drop(open);
-        evicted.task.abort();
-        Some(true)
-    }
-
-    /// Takes a slot for the connection that `spawn` starts.
-    pub(super) fn open(self: &Arc<Self>, from: IpAddr, spawn: impl FnOnce(Arc<Slot>) -> AbortHandle) {
-        // Locked until the connection is entered: its task may run at once.
-        let mut open = self.open.lock();
-        open.last += 1;
-        let number = open.last;
-        let task = spawn(Arc::new(Slot { limit: Arc::clone(self), number }));
-        let connection = Connection { network: network(from), has_request: false, task };
-        open.connections.insert(number, connection);
+    fn evict(&self) -> bool {
+        *self.0.get_or_init(|| Decided::Evicted) == Decided::Evicted
     }
 }
 
-impl Open {
-    fn next_to_evict(&self) -> Option<u64> {
+impl Connections {
+    pub(super) fn add(&mut self, from: IpAddr, fate: Fate, task: AbortHandle) {
+        self.0.push(Connection { network: network(from), fate, task });
+    }
+
+    /// The number of connections whose tasks have not ended.
+    pub(super) fn count(&mut self) -> usize {
+        self.0.retain(|connection| !connection.task.is_finished());
+        self.0.len()
+    }
+
+    /// Evicts a connection. `false` if every one is being answered.
+    pub(super) fn evict(&mut self) -> bool {
         let mut of_network: HashMap<IpAddr, usize> = HashMap::new();
-        for connection in self.connections.values() {
+        for connection in &self.0 {
             *of_network.entry(connection.network).or_default() += 1;
         }
-        let same_network = |of: &Connection| of_network.get(&of.network).copied().unwrap_or_default();
-        let waiting = self.connections.iter().filter(|(_, connection)| !connection.has_request);
-        waiting
-            .min_by_key(|(number, connection)| (Reverse(same_network(connection)), **number))
-            .map(|(number, _)| *number)
-    }
-}
-
-impl Slot {
-    /// A complete head has arrived: the connection is not evicted any more. `false` if it already was.
-    pub(super) fn keep(&self) -> bool {
-        let mut open = self.limit.open.lock();
-        let connection = open.connections.get_mut(&self.number);
-        connection.map(|connection| connection.has_request = true).is_some()
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let freed = self.limit.open.lock().connections.remove(&self.number);
-        self.limit.freed.notify_one();
-        drop(freed);
+        // Again if its head arrives right now.
+        loop {
+            let waiting =
+                self.0.iter().enumerate().filter(|(_, connection)| connection.fate.0.get().is_none());
+            let crowded = |connection: &Connection| of_network.get(&connection.network).copied();
+            // Of equals the first, which is the oldest.
+            let Some((at, _)) = waiting.min_by_key(|(_, connection)| Reverse(crowded(connection))) else {
+                return false;
+            };
+            if self.0[at].fate.evict() {
+                self.0.remove(at).task.abort();
+                return true;
+            }
+        }
     }
 }
 
@@ -118,37 +87,39 @@ mod tests {
 
     use super::*;
 
-    /// A connection whose client never sends anything.
-    fn open(limit: &Arc<ConnectionLimit>, from: &str) -> Arc<Slot> {
-        let mut opened = None;
-        limit.try_make_room().unwrap();
-        limit.open(from.parse().unwrap(), |slot| {
-            opened = Some(slot.clone());
-            tokio::spawn(std::future::pending::<()>()).abort_handle()
-        });
-        opened.unwrap()
+    impl Connections {
+        /// A connection whose client never sends anything. Evicts another one if there are as many as this.
+        fn open(&mut self, max: usize, from: &str) -> Fate {
+            if self.count() >= max {
+                assert!(self.evict());
+            }
+            let fate = Fate::default();
+            let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+            self.add(from.parse().unwrap(), fate.clone(), task);
+            fate
+        }
     }
 
-    fn is_open(slot: &Slot) -> bool {
-        slot.limit.open.lock().connections.contains_key(&slot.number)
+    fn is_evicted(fate: &Fate) -> bool {
+        fate.0.get() == Some(&Decided::Evicted)
     }
 
     #[tokio::test]
     async fn the_oldest_connection_without_a_request_is_evicted() {
-        let limit = ConnectionLimit::new(2);
-        let [first, second, third] = ["127.0.0.1"; 3].map(|from| open(&limit, from));
-        assert!(!is_open(&first) && is_open(&second) && is_open(&third));
-        assert!(second.keep());
-        let fourth = open(&limit, "127.0.0.1");
-        assert!(is_open(&second) && !is_open(&third) && is_open(&fourth));
+        let mut connections = Connections::default();
+        let [first, second, third] = ["127.0.0.1"; 3].map(|from| connections.open(2, from));
+        assert!(is_evicted(&first) && !is_evicted(&second) && !is_evicted(&third));
+        assert!(second.answer());
+        let fourth = connections.open(2, "127.0.0.1");
+        assert!(!is_evicted(&second) && is_evicted(&third) && !is_evicted(&fourth));
     }
 
     #[tokio::test]
     async fn eviction_ends_the_task_of_the_connection() {
-        let limit = ConnectionLimit::new(1);
-        let first = open(&limit, "127.0.0.1");
-        let task = limit.open.lock().connections[&first.number].task.clone();
-        open(&limit, "127.0.0.1");
+        let mut connections = Connections::default();
+        connections.open(1, "127.0.0.1");
+        let task = connections.0[0].task.clone();
+        connections.open(1, "127.0.0.1");
         while !task.is_finished() {
             yield_now().await;
         }
@@ -156,46 +127,37 @@ mod tests {
 
     #[tokio::test]
     async fn a_flood_from_one_network_evicts_only_its_own_connections() {
-        let limit = ConnectionLimit::new(4);
-        let signl4 = open(&limit, "198.51.100.7");
+        let mut connections = Connections::default();
+        let signl4 = connections.open(4, "198.51.100.7");
         // All addresses of an IPv6 network count as one client.
         let flood = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8::4", "2001:db8::5"]
-            .map(|from| open(&limit, from));
-        assert!(is_open(&signl4));
-        assert_eq!(
-            flood.iter().map(|slot| is_open(slot)).collect::<Vec<_>>(),
-            [false, false, true, true, true]
-        );
+            .map(|from| connections.open(4, from));
+        assert!(!is_evicted(&signl4));
+        assert_eq!(flood.each_ref().map(is_evicted), [true, true, false, false, false]);
     }
 
     #[tokio::test]
-    async fn while_every_call_is_being_answered_the_next_one_waits() {
-        let limit = ConnectionLimit::new(1);
-        let busy = open(&limit, "127.0.0.1");
-        assert!(busy.keep());
-        assert_eq!(limit.try_make_room(), None);
-        drop(busy);
-        assert!(!limit.make_room().await);
+    async fn a_connection_that_is_being_answered_is_not_evicted() {
+        let mut connections = Connections::default();
+        let busy = connections.open(1, "127.0.0.1");
+        assert!(busy.answer());
+        assert!(!connections.evict() && connections.count() == 1);
     }
 
     #[tokio::test]
     async fn an_evicted_connection_is_not_answered() {
-        let limit = ConnectionLimit::new(1);
-        let evicted = open(&limit, "127.0.0.1");
-        open(&limit, "127.0.0.1");
-        assert!(!evicted.keep());
+        let mut connections = Connections::default();
+        let evicted = connections.open(1, "127.0.0.1");
+        connections.open(1, "127.0.0.1");
+        assert!(!evicted.answer());
     }
 
     #[tokio::test]
-    async fn a_connection_that_ends_frees_its_slot() {
-        let limit = ConnectionLimit::new(1);
-        let mut opened = None;
-        limit.open([127, 0, 0, 1].into(), |slot| {
-            opened = Some(slot);
-            tokio::spawn(async {}).abort_handle()
-        });
-        drop(opened);
-        assert!(limit.open.lock().connections.is_empty());
-        assert!(!limit.make_room().await);
+    async fn a_connection_that_ends_makes_room() {
+        let mut connections = Connections::default();
+        let task = tokio::spawn(async {});
+        connections.add([127, 0, 0, 1].into(), Fate::default(), task.abort_handle());
+        task.await.unwrap();
+        assert_eq!(connections.count(), 0);
     }
 }
