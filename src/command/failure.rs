@@ -3,7 +3,7 @@
 use crate::{
     bot::{RunError, StartError},
     config::ConfigErrors,
-    store::CopyError,
+    store::StoreError,
 };
 
 /// Why a command failed.
@@ -23,7 +23,7 @@ pub enum Failure {
     Run(#[from] RunError),
     /// The store was not copied.
     #[error("store copy: {0}")]
-    Copy(#[from] CopyError),
+    Copy(#[source] StoreError),
     /// Something else failed.
     #[error("{0}")]
     Failed(String),

@@ -41,7 +41,7 @@ pub async fn copy_store(options: CopyOptions) -> Result<(), Failure> {
     };
     let to = url("--to", options.to, options.to_file)?;
     let to = to.ok_or_else(|| Failure::Usage("--to is missing".to_owned()))?;
-    let copied = Store::copy(&from, &to).await?;
+    let copied = Store::copy(&from, &to).await.map_err(Failure::Copy)?;
     for (table, rows) in copied {
         println!("{table}: {rows} rows");
     }

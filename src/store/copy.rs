@@ -14,21 +14,14 @@ pub(super) const TABLES: [&str; 7] =
 /// The tables whose rows have numbers, with the column.
 const NUMBERED: [(&str, &str); 3] = [("alert", "id"), ("delivery", "id"), ("event", "seq")];
 
-/// Why a store was not copied. Nothing is changed then.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct CopyError(String);
+/// The source cannot be used.
+fn from_source(error: impl Display) -> StoreError {
+    StoreError::Known(format!("from: {error}"))
+}
 
-impl CopyError {
-    /// The source cannot be used.
-    fn from(error: impl Display) -> Self {
-        Self(format!("from: {error}"))
-    }
-
-    /// The target cannot be used.
-    fn to(error: impl Display) -> Self {
-        Self(format!("to: {error}"))
-    }
+/// The target cannot be used.
+fn to_target(error: impl Display) -> StoreError {
+    StoreError::Known(format!("to: {error}"))
 }
 
 impl Store {
@@ -37,15 +30,13 @@ impl Store {
     ///
     /// # Errors
     /// Why nothing was copied.
-    pub async fn copy(from: &StoreUrl, to: &StoreUrl) -> Result<Vec<(&'static str, u64)>, CopyError> {
+    pub async fn copy(from: &StoreUrl, to: &StoreUrl) -> Result<Vec<(&'static str, u64)>, StoreError> {
         // Opening it would create it.
-        if Self::inspect(from).await.map_err(CopyError::from)? == Condition::New {
-            return Err(CopyError::from(format!(
-                "{from} is not a store yet; name the one that the bot uses"
-            )));
+        if Self::inspect(from).await.map_err(from_source)? == Condition::New {
+            return Err(from_source(format!("{from} is not a store yet; name the one that the bot uses")));
         }
-        let source = Self::open(from).await.map_err(CopyError::from)?;
-        let target = Self::open(to).await.map_err(CopyError::to)?;
+        let source = Self::open(from).await.map_err(from_source)?;
+        let target = Self::open(to).await.map_err(to_target)?;
         let copied = copy(&source, &target, to).await;
         target.close().await;
         source.close().await;
@@ -53,18 +44,18 @@ impl Store {
     }
 }
 
-async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'static str, u64)>, CopyError> {
-    let mut reading = source.snapshot().await.map_err(CopyError::from)?;
-    let mut writing = target.write().await.map_err(CopyError::to)?;
-    take_long(source, &mut reading).await.map_err(CopyError::from)?;
-    take_long(target, &mut writing).await.map_err(CopyError::to)?;
+async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'static str, u64)>, StoreError> {
+    let mut reading = source.snapshot().await.map_err(from_source)?;
+    let mut writing = target.write().await.map_err(to_target)?;
+    take_long(source, &mut reading).await.map_err(from_source)?;
+    take_long(target, &mut writing).await.map_err(to_target)?;
     // Written when a store is opened.
     let opened = writing.execute(sqlx::query("DELETE FROM fact WHERE name = 'checked_at'"));
-    opened.await.map_err(CopyError::to)?;
+    opened.await.map_err(to_target)?;
     for table in TABLES {
         let any = sqlx::query(sqlx::AssertSqlSafe(format!("SELECT 1 FROM {table} LIMIT 1")));
-        if writing.finds(any).await.map_err(CopyError::to)? {
-            return Err(CopyError::to(format!("{to} has rows in the table {table}; name a new store")));
+        if writing.finds(any).await.map_err(to_target)? {
+            return Err(to_target(format!("{to} has rows in the table {table}; name a new store")));
         }
     }
     let mut counts = Vec::new();
@@ -72,10 +63,10 @@ async fn copy(source: &Store, target: &Store, to: &StoreUrl) -> Result<Vec<(&'st
         counts.push((table, copy_table(table, &mut reading, &mut writing).await?));
     }
     for (table, column) in NUMBERED {
-        let last = last_number(source, &mut reading, table, column).await.map_err(CopyError::from)?;
-        number_after(target, &mut writing, table, column, last).await.map_err(CopyError::to)?;
+        let last = last_number(source, &mut reading, table, column).await.map_err(from_source)?;
+        number_after(target, &mut writing, table, column, last).await.map_err(to_target)?;
     }
-    writing.commit().await.map_err(CopyError::to)?;
+    writing.commit().await.map_err(to_target)?;
     Ok(counts)
 }
 
@@ -90,12 +81,12 @@ async fn take_long(store: &Store, tx: &mut Tx) -> Result<(), StoreError> {
 }
 
 /// Returns the number of rows.
-async fn copy_table(table: &'static str, reading: &mut Tx, writing: &mut Tx) -> Result<u64, CopyError> {
+async fn copy_table(table: &'static str, reading: &mut Tx, writing: &mut Tx) -> Result<u64, StoreError> {
     let all = sqlx::AssertSqlSafe(format!("SELECT * FROM {table}"));
     let mut rows = sqlx::query(all).fetch(&mut *reading.connection);
     let mut copied = 0;
-    while let Some(row) = reading.guard.run(rows.try_next()).await.map_err(CopyError::from)? {
-        insert(table, &row, writing).await.map_err(CopyError::to)?;
+    while let Some(row) = reading.guard.run(rows.try_next()).await.map_err(from_source)? {
+        insert(table, &row, writing).await.map_err(to_target)?;
         copied += 1;
     }
     Ok(copied)

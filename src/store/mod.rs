@@ -23,7 +23,6 @@ mod status;
 mod tests;
 mod url;
 
-pub use copy::CopyError;
 pub use database::{BUSY_TIMEOUT, Store};
 pub use error::StoreError;
 pub use inbox::{Candidates, EventOutcome, MOST_EXPIRED, Raised, StoredEvent};

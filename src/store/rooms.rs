@@ -12,24 +12,14 @@ use crate::alerting::NamedRooms;
 use rocketchat::RoomId;
 
 /// How far a watched room was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RoomProgress {
     /// Watched since: nothing older ever alerts.
-    #[sqlx(try_from = "Millis")]
     pub since: Timestamp,
     /// Read up to this `_updatedAt`.
-    #[sqlx(try_from = "Millis")]
     pub cursor: Timestamp,
     /// Whether the cursor stays while [`Progress::read_until`] advances, because the room could not be read.
-    #[sqlx(try_from = "Flag")]
     pub is_behind: bool,
-}
-
-#[derive(sqlx::FromRow)]
-struct Room {
-    id: String,
-    #[sqlx(flatten)]
-    progress: RoomProgress,
 }
 
 /// How far all rooms were read. A room's own row is only written if it differs from the others.
@@ -88,10 +78,14 @@ impl Store {
     /// When the store fails.
     pub async fn progress(&self) -> Result<Progress, StoreError> {
         let mut snapshot = self.snapshot().await?;
-        let rooms = sqlx::query_as("SELECT * FROM room").fetch_all(&mut *snapshot.connection);
-        let rooms: Vec<Room> = self.run(rooms).await?;
-        let rooms = rooms.into_iter().map(|room| (RoomId::new(room.id), room.progress)).collect();
-        Ok(Progress { rooms, ..self.run(fact(&mut *snapshot.connection, PROGRESS)).await? })
+        let rows = sqlx::query_as("SELECT id, since, cursor, is_behind FROM room");
+        let rows: Vec<(String, Millis, Millis, Flag)> =
+            self.run(rows.fetch_all(&mut *snapshot.connection)).await?;
+        let rooms = rows.into_iter().map(|(id, since, cursor, is_behind)| {
+            let (since, cursor, is_behind) = (since.into(), cursor.into(), is_behind.into());
+            (RoomId::new(id), RoomProgress { since, cursor, is_behind })
+        });
+        Ok(Progress { rooms: rooms.collect(), ..self.run(fact(&mut *snapshot.connection, PROGRESS)).await? })
     }
 
     /// Writes the rows of these rooms, and the facts.
