@@ -33,10 +33,7 @@ impl ServerUrl {
     /// The DDP WebSocket: `ws(s)://host[/prefix]/websocket`. With a trailing slash the streamer would use SockJS framing.
     pub fn websocket(&self) -> Url {
         let mut url = self.join("websocket");
-        let scheme = if self.is_tls() { "wss" } else { "ws" };
-        // `set_scheme` fails only between special and other schemes; http, https, ws and wss are special.
-        let changed = url.set_scheme(scheme);
-        debug_assert!(changed.is_ok());
+        set_scheme(&mut url, if self.is_tls() { "wss" } else { "ws" });
         url
     }
 
@@ -68,23 +65,24 @@ impl ServerUrl {
     }
 }
 
+fn set_scheme(url: &mut Url, scheme: &str) {
+    // Fails only between special and other schemes; http, https, ws and wss are special.
+    let changed = url.set_scheme(scheme);
+    debug_assert!(changed.is_ok());
+}
+
 impl FromStr for ServerUrl {
     type Err = ServerUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refused = |why: &str| Err(ServerUrlError(why.to_owned()));
-        let text = text.trim();
-        let http = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => format!("http://{rest}"),
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => format!("https://{rest}"),
-            _ => text.to_owned(),
-        };
-        let mut base = Url::parse(&http).map_err(|error| ServerUrlError(format!("not a URL: {error}")))?;
-        if !matches!(base.scheme(), "http" | "https") {
-            return refused(&format!("the scheme \"{}\" is neither http nor https", base.scheme()));
-        }
-        if base.host_str().is_none_or(str::is_empty) {
-            return refused("the URL has no host");
+        let mut base =
+            Url::parse(text.trim()).map_err(|error| ServerUrlError(format!("not a URL: {error}")))?;
+        match base.scheme() {
+            "http" | "https" => {}
+            "ws" => set_scheme(&mut base, "http"),
+            "wss" => set_scheme(&mut base, "https"),
+            other => return refused(&format!("the scheme \"{other}\" is neither http nor https")),
         }
         if !base.username().is_empty() || base.password().is_some() {
             return refused("the URL contains a user name or password; set them separately");

@@ -34,29 +34,24 @@ pub struct AlertEvent {
 impl AlertEvent {
     /// The JSON body of the call.
     pub fn to_json(&self) -> Value {
-        let mut body: Map<String, Value> =
-            self.fields.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-        let mut put = |name: &str, value: Value| {
+        let text = |text: &Option<String>| text.as_deref().map(Value::from);
+        let parameters = [
+            ("title", Some(self.title.as_str().into())),
+            ("message", Some(shorten(&self.message, MAX_TEXT).into())),
+            ("X-S4-Status", Some("new".into())),
+            ("X-S4-ExternalID", text(&self.external_id)),
+            ("X-S4-SourceSystem", text(&self.source_system)),
+            ("X-S4-Service", text(&self.service)),
+            ("X-S4-Location", text(&self.location)),
+            ("X-S4-AlertingScenario", text(&self.alerting_scenario)),
+            ("X-S4-Filtering", self.filtering.map(Value::from)),
+        ];
+        let fields = self.fields.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+        let mut body: Map<String, Value> = fields.collect();
+        for (name, value) in parameters.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             // SIGNL4 ignores the case of names, so `Title` would conflict with `title`.
             body.retain(|other, _| !other.eq_ignore_ascii_case(name));
             body.insert(name.to_owned(), value);
-        };
-        put("title", self.title.as_str().into());
-        put("message", shorten(&self.message, MAX_TEXT).into());
-        put("X-S4-Status", "new".into());
-        for (name, value) in [
-            ("X-S4-ExternalID", &self.external_id),
-            ("X-S4-SourceSystem", &self.source_system),
-            ("X-S4-Service", &self.service),
-            ("X-S4-Location", &self.location),
-            ("X-S4-AlertingScenario", &self.alerting_scenario),
-        ] {
-            if let Some(value) = value {
-                put(name, value.as_str().into());
-            }
-        }
-        if let Some(filtering) = self.filtering {
-            put("X-S4-Filtering", filtering.into());
         }
         Value::Object(body)
     }

@@ -42,7 +42,9 @@ enum Phase {
     LoggingIn,
     /// The subscriptions with these ids are not answered yet.
     Subscribing(Vec<&'static str>),
-    Online,
+    Online {
+        since: Instant,
+    },
 }
 
 /// One session.
@@ -80,17 +82,21 @@ impl<'a> Protocol<'a> {
 
     /// The events to emit now: none before the session is online.
     pub(super) fn events(&mut self) -> Drain<'_, RealtimeEvent> {
-        let due = if self.is_online() { self.events.len() } else { 0 };
+        let due = if self.online_since().is_some() { self.events.len() } else { 0 };
         self.events.drain(..due)
     }
 
     /// Whether there is a frame to send, or an event to emit.
     pub(super) fn has_output(&self) -> bool {
-        !self.to_send.is_empty() || (self.is_online() && !self.events.is_empty())
+        !self.to_send.is_empty() || (self.online_since().is_some() && !self.events.is_empty())
     }
 
-    fn is_online(&self) -> bool {
-        matches!(self.phase, Phase::Online)
+    /// Since when the session is online, if it is.
+    pub(super) fn online_since(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Online { since } => Some(since),
+            _ => None,
+        }
     }
 
     /// Handles a frame. An unreadable one is counted and skipped.
@@ -211,9 +217,10 @@ impl<'a> Protocol<'a> {
         unanswered.retain(|unanswered| *unanswered != id);
         let is_subscribed = unanswered.is_empty();
         let Some(identity) = self.identity.clone().filter(|_| is_subscribed) else { return };
-        self.phase = Phase::Online;
+        let since = Instant::now();
+        self.phase = Phase::Online { since };
         self.deadline = None;
-        let ready = RealtimeEvent::Ready { session: self.session, identity, since: Instant::now() };
+        let ready = RealtimeEvent::Ready { session: self.session, identity, since };
         self.events.push_front(ready);
     }
 
@@ -255,7 +262,7 @@ impl<'a> Protocol<'a> {
     }
 
     fn emit(&mut self, event: RealtimeEvent) {
-        if self.is_online() || self.events.len() < MAX_EARLY {
+        if self.online_since().is_some() || self.events.len() < MAX_EARLY {
             self.events.push_back(event);
         }
     }

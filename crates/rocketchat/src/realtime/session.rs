@@ -27,8 +27,6 @@ pub(super) struct Session<'a> {
     pub(super) received_at: Instant,
     /// When the last ping was sent.
     pub(super) pinged_at: Instant,
-    /// Since when the session is online.
-    pub(super) ready_at: Option<Instant>,
 }
 
 /// How many frames that have already arrived are handled in a row.
@@ -47,7 +45,7 @@ impl Session<'_> {
     async fn step(&mut self) -> Result<(), LostReason> {
         self.put_out().await?;
         // Before it is online, a session emits nothing, so a queue filled by its predecessors must not stop the login.
-        let reading = self.queue.capacity() > CAPACITY || self.ready_at.is_none();
+        let reading = self.queue.capacity() > CAPACITY || self.protocol.online_since().is_none();
         if !reading {
             // Silence means nothing then.
             self.received_at = Instant::now();
@@ -129,7 +127,6 @@ impl Session<'_> {
         for event in self.protocol.events() {
             if let RealtimeEvent::Ready { session, .. } = event {
                 tracing::info!(session, "the realtime session is online");
-                self.ready_at.get_or_insert_with(Instant::now);
                 self.realtime.state.send_replace(ConnectionState::Online { since: Timestamp::now() });
             }
             // Fails if the receiver was dropped. Then this ends anyway.

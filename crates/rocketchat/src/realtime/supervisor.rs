@@ -120,7 +120,6 @@ impl Realtime {
             protocol: Protocol::new(self, number, login, now),
             received_at: now,
             pinged_at: now,
-            ready_at: None,
         };
         let reason = session.run().await;
         // If that is possible; the connection is given up anyway.
@@ -128,7 +127,7 @@ impl Realtime {
         if let LostReason::Account(fatal) = &reason {
             self.account.refuse(fatal.clone().into());
         }
-        (reason, session.ready_at.map(|since| since.elapsed()))
+        (reason, session.protocol.online_since().map(|since| since.elapsed()))
     }
 
     /// What to log in with, and an open socket.
