@@ -118,7 +118,7 @@ struct Found {
     problem: Problem,
     /// Its place among all problems.
     order: (u8, usize),
-    /// If the problem is a missing key: the keys of which any would do.
+    /// If the problem is a missing key: the paths, with indices, of the keys of which any would do.
     missing: Vec<String>,
 }
 
@@ -182,8 +182,6 @@ impl Report {
         for leftover in self.leftovers.take() {
             // A misspelled key is reported once, as unknown, and not as missing too.
             if let Some(meant) = self.sibling(&leftover) {
-                let table = leftover.location.key.strip_suffix(&leftover.name).unwrap_or_default();
-                let meant = format!("{table}{meant}");
                 self.found.borrow_mut().retain(|found| !found.missing.contains(&meant));
             }
             let fault = self.unknown_key(&leftover);
@@ -217,12 +215,12 @@ impl Report {
         Fault::new(why, fix)
     }
 
-    /// The similar key of the same table.
+    /// The path of the similar key of the same table.
     fn sibling(&self, unknown: &Leftover) -> Option<String> {
         let known = self.known.borrow();
         let table = join(&without_indices(&unknown.table), "");
         let keys = known.iter().filter_map(|path| path.strip_prefix(&table)).filter(|key| !key.contains('.'));
-        closest(&unknown.name, keys).map(str::to_owned)
+        closest(&unknown.name, keys).map(|key| join(&unknown.table, key))
     }
 
     /// The path of the intended key: another table's key written as one word, a key of the same table, or of any table.
@@ -230,16 +228,12 @@ impl Report {
         let known = self.known.borrow();
         let flat = |path: &str| path.replace('.', "_");
         let path = flat(&without_indices(&join(&unknown.table, &unknown.name)));
-        if let Some(known) = known.iter().find(|known| flat(known) == path) {
-            return Some(known.clone());
-        }
-        if let Some(sibling) = self.sibling(unknown) {
-            return Some(join(&unknown.table, &sibling));
-        }
-        let last = |path: &String| path.rsplit('.').next().unwrap_or_default().to_owned();
-        let names: Vec<String> = known.iter().map(last).collect();
-        let name = closest(&unknown.name, names.iter().map(String::as_str))?;
-        known.iter().find(|known| last(known) == name).cloned()
+        let as_one_word = known.iter().find(|known| flat(known) == path).cloned();
+        as_one_word.or_else(|| self.sibling(unknown)).or_else(|| {
+            let last = |path: &str| path.rfind('.').map_or(0, |dot| dot + 1);
+            let name = closest(&unknown.name, known.iter().map(|path| &path[last(path)..]))?;
+            known.iter().find(|path| path[last(path)..] == *name).cloned()
+        })
     }
 }
 

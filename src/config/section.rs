@@ -172,7 +172,7 @@ impl<'r> Section<'r> {
         let variable = variable_of(&join(&self.names.steps, key));
         let fix = format!("write {key} = {value} {under}, or set {variable}");
         let location = Location { origin: self.origin.clone(), key: join(&self.names.path, key) };
-        let paths = keys.iter().map(|key| join(&self.names.path, key)).collect();
+        let paths = keys.iter().map(|key| join(&self.names.steps, key)).collect();
         self.report.note_missing(&location, Fault::new("is missing", fix), paths);
     }
 
