@@ -29,7 +29,7 @@ pub(crate) use machine::webhook_base;
 pub use print::{Look, print};
 pub use public_url::PublicUrl;
 pub use report::{Finding, Grade, Remark, Report, Section, TriggerRooms, json};
-pub(crate) use server::{Session, is_loopback};
+pub(crate) use server::{Session, unencrypted};
 pub(crate) use trial::Clients;
 
 /// Probes everything that `run` needs. Pages nobody, posts nothing, joins nothing, leaves no file behind, and does not

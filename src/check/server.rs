@@ -75,10 +75,9 @@ pub(super) async fn greet(account: &Arc<Account>) -> Vec<Finding> {
         Err(error) => return vec![Finding::new("server", unreachable(url, &error))],
     };
     let mut findings = vec![Finding::new("server", remark)];
-    if !url.is_tls() && !is_loopback(url.host()) {
-        let text = "is called over http: the account's token crosses the network unencrypted";
-        findings.push(Finding::new("server", Remark::warning(text, "use https:// in the address")));
-    }
+    let unencrypted = unencrypted(url.is_tls(), url.host(), "account's token");
+    let fix = "use https:// in the address";
+    findings.extend(unencrypted.map(|text| Finding::new("server", Remark::warning(text, fix))));
     findings.push(Finding::new("clock", clock(account.clock_offset())));
     findings
 }
@@ -146,8 +145,14 @@ async fn end(rest: &RestClient, by_password: bool) {
     }
 }
 
+/// What to warn of if a secret is sent to another machine without TLS.
+pub(crate) fn unencrypted(is_tls: bool, host: &str, secret: &str) -> Option<String> {
+    (!is_tls && !is_loopback(host))
+        .then(|| format!("is called over http: the {secret} crosses the network unencrypted"))
+}
+
 /// Whether the host of a URL is this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

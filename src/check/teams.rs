@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::report::{Finding, Remark};
-use super::server::is_loopback;
+use super::server::{is_loopback, unencrypted};
 use super::tls_problem::tls_remedy;
 use crate::alerting::TeamName;
 use crate::config::Config;
@@ -38,10 +38,8 @@ pub(super) async fn probe_team(client: &WebhookClient, team: String, url: &Webho
             Remark::problem(format!("{host}: {reason}"), fix)
         }
     }];
-    if !url.is_tls() && !is_loopback(host) {
-        let text = "is called over http: the team's secret crosses the network unencrypted";
-        remarks.push(Remark::warning(text, "write https:// in the webhook URL"));
-    }
+    let unencrypted = unencrypted(url.is_tls(), host, "team's secret");
+    remarks.extend(unencrypted.map(|text| Remark::warning(text, "write https:// in the webhook URL")));
     remarks.extend(url.doubt().and_then(|doubt| doubted(doubt, host)));
     remarks.into_iter().map(|remark| Finding::new(&team, remark)).collect()
 }

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use super::Failure;
 use crate::{
     bot::{Bot, Reloader, StartError, Tempo},
-    check::is_loopback,
+    check::unencrypted,
     config::{Config, Sources},
     systemd,
 };
@@ -30,7 +30,7 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
     let hangups = listen(SignalKind::hangup())?;
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
     raise_descriptor_limit();
-    for insecure in unencrypted(&config).into_iter().chain(config.short_secrets()) {
+    for insecure in unencrypted_calls(&config).into_iter().chain(config.short_secrets()) {
         warn!("{insecure}");
     }
     let bot = tokio::select! {
@@ -48,16 +48,13 @@ pub async fn run(path: Option<PathBuf>, tempo: Tempo) -> Result<(), Failure> {
 }
 
 /// What the bot calls over http, with a secret that crosses the network unencrypted.
-fn unencrypted(config: &Config) -> Vec<String> {
+fn unencrypted_calls(config: &Config) -> Vec<String> {
     let chat = &config.rocketchat.url;
-    let chat = (!chat.is_tls() && !is_loopback(chat.host())).then(|| {
-        "Rocket.Chat is called over http: the account's token crosses the network unencrypted".to_owned()
-    });
-    let webhooks = config.signl4.webhooks().filter(|(_, url)| !url.is_tls() && !is_loopback(url.host()));
-    let webhooks = webhooks.map(|(team, _)| {
-        format!(
-            "the webhook of {team} is called over http: the team's secret crosses the network unencrypted"
-        )
+    let chat =
+        unencrypted(chat.is_tls(), chat.host(), "account's token").map(|it| format!("Rocket.Chat {it}"));
+    let webhooks = config.signl4.webhooks().filter_map(|(team, url)| {
+        let what = unencrypted(url.is_tls(), url.host(), "team's secret")?;
+        Some(format!("the webhook of {team} {what}"))
     });
     chat.into_iter().chain(webhooks).collect()
 }
@@ -138,7 +135,7 @@ mod tests {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(file.path(), toml).unwrap();
             let sources = Sources { path: Some(file.path().to_owned()), env: vec![] };
-            unencrypted(&Config::load(&sources).unwrap()).len()
+            unencrypted_calls(&Config::load(&sources).unwrap()).len()
         };
         assert_eq!(warned("http://chat.example.com", "http://signl4.example.com/webhook/abc"), 2);
         assert_eq!(warned("https://chat.example.com", "https://connect.signl4.com/webhook/abc"), 0);

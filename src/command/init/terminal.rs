@@ -33,27 +33,17 @@ impl Terminal {
     pub(super) fn ask(self, question: &str, default: Option<&str>) -> Result<String, Failure> {
         let hint =
             default.filter(|text| !text.is_empty()).map_or_else(String::new, |text| format!(" [{text}]"));
-        loop {
-            let line = block_in_place(|| {
-                let mut stdout = io::stdout();
-                write!(stdout, "{question}{hint}: ")?;
-                stdout.flush()?;
-                let mut line = String::new();
-                match io::stdin().lock().read_line(&mut line)? {
-                    0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                    _ => Ok(line),
-                }
-            });
-            let line = line.map_err(|_: io::Error| {
-                print("");
-                stopped()
-            })?;
-            match (line.trim(), default) {
-                ("", None) => print(NOTHING),
-                ("", Some(default)) => return Ok(default.to_owned()),
-                (text, _) => return Ok(text.to_owned()),
+        let line = || {
+            let mut stdout = io::stdout();
+            write!(stdout, "{question}{hint}: ")?;
+            stdout.flush()?;
+            let mut line = String::new();
+            match io::stdin().lock().read_line(&mut line)? {
+                0 => Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => Ok(line),
             }
-        }
+        };
+        entered(|| line().inspect_err(|_| print("")), default)
     }
 
     /// Asks for one of two letters until it is one. An empty line means the first.
@@ -75,13 +65,18 @@ impl Terminal {
     /// # Errors
     /// When the input ends.
     pub(super) fn ask_secret(self, question: &str) -> Result<String, Failure> {
-        loop {
-            let prompt = format!("{question} (not shown): ");
-            let answer = block_in_place(|| rpassword::prompt_password(prompt));
-            match answer.map_err(|_| stopped())?.trim() {
-                "" => print(NOTHING),
-                text => return Ok(text.to_owned()),
-            }
+        entered(|| rpassword::prompt_password(format!("{question} (not shown): ")), None)
+    }
+}
+
+/// Reads lines until there is an answer.
+fn entered(line: impl Fn() -> io::Result<String>, default: Option<&str>) -> Result<String, Failure> {
+    loop {
+        let line = block_in_place(&line).map_err(|_| stopped())?;
+        match (line.trim(), default) {
+            ("", None) => print(NOTHING),
+            ("", Some(default)) => return Ok(default.to_owned()),
+            (text, _) => return Ok(text.to_owned()),
         }
     }
 }
