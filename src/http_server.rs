@@ -44,15 +44,13 @@ const CLOSING: usize = 64;
 pub(crate) struct Limits {
     /// Open connections.
     pub(crate) connections: usize,
-    /// Time limit for a TLS handshake.
-    pub(crate) handshake: Duration,
-    /// Time limit for a request's head.
-    pub(crate) head: Duration,
+    /// Time limit for a TLS handshake, and then for a request's head.
+    pub(crate) begin: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 256, handshake: Duration::from_secs(5), head: Duration::from_secs(5) }
+        Self { connections: 256, begin: Duration::from_secs(5) }
     }
 }
 
@@ -146,7 +144,7 @@ impl Server {
         stream: TcpStream,
         from: IpAddr,
     ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-        let handshake = timeout(self.limits.handshake, acceptor.accept(stream));
+        let handshake = timeout(self.limits.begin, acceptor.accept(stream));
         let reason = match self.cancel.run_until_cancelled(handshake).await? {
             Ok(Ok(stream)) => return Some(stream),
             Ok(Err(error)) => error.to_string(),
@@ -177,7 +175,7 @@ impl Server {
             // One request for each connection. If idle ones were kept open for a while, a request that is sent just when that time is
             // over would be lost.
             .keep_alive(false)
-            .header_read_timeout(self.limits.head)
+            .header_read_timeout(self.limits.begin)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);

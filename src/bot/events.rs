@@ -243,16 +243,15 @@ impl Events {
             .or_insert_with(|| Wait { until: now + LONGEST_WAIT, calls: found.calls_under_way.clone() });
         let (may_wait, call_under_way) = (wait.until > now, wait.is_for_one_of(&found.calls_under_way));
         let settings = self.context.current.now();
-        // After a start, the rooms are only known once they are listed. The store knows earlier ones from its records,
-        // or from an alert if no list was complete yet.
-        let noted = match &reference.external_id {
-            Some(id) => {
-                found.by_external.iter().any(|alert| alert.room.as_str() == id)
-                    || self.context.store.watches_room(&RoomId::new(id.as_str())).await?
-            }
-            None => false,
+        // After a start, the rooms are only known once they are listed. Earlier ones have a cursor, or an alert if no list was
+        // complete yet.
+        let noted = reference
+            .external_id
+            .as_ref()
+            .is_some_and(|id| found.by_external.iter().any(|alert| alert.room.as_str() == id));
+        let is_watched = |room: &RoomId| {
+            noted || self.context.cursors.of(room).is_some() || self.context.rooms.watched(room)
         };
-        let is_watched = |room: &RoomId| noted || self.context.rooms.watched(room);
         let tells_raised = notification.event_kind == EventKind::Raised;
         let candidates = candidates(reference, found, call_under_way);
         let correlation = correlate(reference, tells_raised, candidates, may_wait, is_watched);

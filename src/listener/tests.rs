@@ -120,7 +120,7 @@ async fn a_connection_takes_one_request_and_says_so() {
     );
     stream.write_all(call.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    timeout(Limits::default().head / 2, stream.read_to_string(&mut answer))
+    timeout(Limits::default().begin / 2, stream.read_to_string(&mut answer))
         .await
         .expect("closed at once")
         .unwrap();
@@ -172,7 +172,7 @@ async fn a_plain_connection_to_a_tls_listener_is_closed() {
 #[tokio::test]
 async fn an_unfinished_handshake_or_head_is_closed() {
     let files = Files::new();
-    let limits = Limits { handshake: SHORT, head: SHORT, ..Limits::default() };
+    let limits = Limits { begin: SHORT, ..Limits::default() };
     let (encrypted, plain) = (served(Some(&files.tls), limits).await, served(None, limits).await);
     until_closed([encrypted.connect().await]).await;
     until_closed([plain.connect().await]).await;

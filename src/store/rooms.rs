@@ -137,13 +137,4 @@ impl Store {
     pub async fn save_named_rooms(&self, named: &NamedRooms) -> Result<(), StoreError> {
         self.execute(set_fact(NAMED_ROOMS, named)?).await.map(drop)
     }
-
-    /// Whether a room is watched.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn watches_room(&self, room: &RoomId) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM room WHERE id = $1").bind(key(room.as_str()));
-        Ok(self.run(row.fetch_optional(&self.readers)).await?.is_some())
-    }
 }
