@@ -12,6 +12,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::collections::vec_deque::Drain;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -31,6 +32,8 @@ const ROOMS_CHANGED: &str = "rooms-changed";
 const LOGIN_ID: &str = "1";
 const SUBSCRIPTIONS: [(&str, &str); 4] =
     [("2", MY_MESSAGES), ("3", FORCE_LOGOUT), ("4", SUBSCRIPTIONS_CHANGED), ("5", ROOMS_CHANGED)];
+/// Timeout of each step towards a session: DNS, TCP, proxy, TLS and upgrade together; `connected`; the login; `ready`.
+pub(super) const STEP: Duration = Duration::from_secs(20);
 /// How many events from before the session is online are kept. Later ones are dropped: the client fetches what it missed
 /// after `Ready`.
 const MAX_EARLY: usize = 4_096;
@@ -72,7 +75,7 @@ impl<'a> Protocol<'a> {
             phase: Phase::Connecting,
             login,
             identity: None,
-            deadline: Some((now + realtime.timing.step, "the answer to connect")),
+            deadline: Some((now + STEP, "the answer to connect")),
             known: KnownRooms::default(),
             // The first frame, whatever the server sends before: a streamer closes the connection on any other.
             to_send: VecDeque::from([frames::connect()]),
@@ -143,7 +146,7 @@ impl<'a> Protocol<'a> {
 
     fn log_in(&mut self, now: Instant) {
         self.phase = Phase::LoggingIn;
-        self.deadline = Some((now + self.realtime.timing.step, "the login"));
+        self.deadline = Some((now + STEP, "the login"));
         self.to_send.push_back(frames::login(LOGIN_ID, &self.login));
     }
 
@@ -184,7 +187,7 @@ impl<'a> Protocol<'a> {
 
     fn subscribe_to_all(&mut self, user_id: &UserId, now: Instant) {
         self.phase = Phase::Subscribing(SUBSCRIPTIONS.map(|(id, _)| id).to_vec());
-        self.deadline = Some((now + self.realtime.timing.step, "the answer to the subscriptions"));
+        self.deadline = Some((now + STEP, "the answer to the subscriptions"));
         for (id, topic) in SUBSCRIPTIONS {
             self.to_send.push_back(match topic {
                 MY_MESSAGES => frames::sub(id, ROOM_MESSAGES, topic),

@@ -1,6 +1,7 @@
 //! Runs one session over one socket.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use jiff::Timestamp;
@@ -29,6 +30,8 @@ pub(super) struct Session<'a> {
     pub(super) pinged_at: Instant,
 }
 
+/// Timeout of sending a frame.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// How many frames that have already arrived are handled in a row.
 const BURST: usize = 64;
 
@@ -138,7 +141,7 @@ impl Session<'_> {
     async fn send(&mut self, frame: Value) -> Result<(), LostReason> {
         // Not the whole frame: a login holds the token.
         tracing::trace!(msg = %frame["msg"], "sending");
-        match timeout(self.realtime.timing.send, self.socket.send(WsMessage::text(frame.to_string()))).await {
+        match timeout(SEND_TIMEOUT, self.socket.send(WsMessage::text(frame.to_string()))).await {
             Ok(sent) => sent.map_err(|error| broken(&error)),
             Err(_) => Err(LostReason::Timeout("sending")),
         }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::MessageFilter;
 use super::backoff::Backoff;
-use super::protocol::Protocol;
+use super::protocol::{Protocol, STEP};
 use super::session::Session;
 use super::{ConnectionState, FrameCounts, LostReason, RealtimeEvent, Timing, transport};
 use crate::Account;
@@ -134,7 +134,7 @@ impl Realtime {
     async fn open(&self) -> Result<(LoginRequest, transport::Socket), LostReason> {
         let login = self.account.login_request().await?;
         let opening = transport::open(&self.account.http.connector, self.account.server());
-        let opened = timeout(self.timing.step, opening).await;
+        let opened = timeout(STEP, opening).await;
         Ok((login, opened.unwrap_or(Err(LostReason::Timeout("connecting")))?))
     }
 }

@@ -9,10 +9,6 @@ pub struct Timing {
     pub ping_after: Duration,
     /// Give the connection up after this long without a frame.
     pub dead_after: Duration,
-    /// Timeout of each step towards a session: DNS, TCP, proxy, TLS and upgrade together; `connected`; the login; `ready`.
-    pub step: Duration,
-    /// Timeout of sending a frame.
-    pub send: Duration,
     /// First wait between attempts; it doubles each time.
     pub first_retry: Duration,
     /// Longest wait between attempts.
@@ -26,8 +22,6 @@ impl Default for Timing {
         Self {
             ping_after: Duration::from_secs(15),
             dead_after: Duration::from_secs(30),
-            step: Duration::from_secs(20),
-            send: Duration::from_secs(10),
             first_retry: Duration::from_secs(1),
             last_retry: Duration::from_secs(60),
             healthy_after: Duration::from_secs(60),

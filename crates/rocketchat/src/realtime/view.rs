@@ -54,7 +54,8 @@ impl<'a> MessageView<'a> {
             return None;
         }
         let Args(document, about) = frame.fields.args;
-        if about.id.is_some() || is_blank(document.id) || is_blank(document.rid) || is_blank(document.u.id) {
+        let ids = [document.id, document.rid, document.u.id];
+        if about.id.is_some() || ids.iter().any(|id| id.trim().is_empty()) {
             return None;
         }
         Some(Self {
@@ -63,8 +64,8 @@ impl<'a> MessageView<'a> {
             author: document.u.id,
             has_type: document.t.is_some_and(|t| !t.is_empty()),
             participant: about.room_participant,
-            room_kind: about.room_type.filter(|t| !is_blank(t)).map(RoomKind::from_letter),
-            room_name: about.room_name.filter(|name| !is_blank(name)),
+            room_kind: about.room_type.filter(|t| !t.trim().is_empty()).map(RoomKind::from_letter),
+            room_name: about.room_name.filter(|name| !name.trim().is_empty()),
             document,
             server,
         })
@@ -87,10 +88,6 @@ impl<'a> MessageView<'a> {
         document.insert("msg".to_owned(), Value::from(msg.as_ref()));
         Some(readable_text(&Value::Object(document), self.server).into())
     }
-}
-
-fn is_blank(text: &str) -> bool {
-    text.chars().all(char::is_whitespace)
 }
 
 /// `{"msg":"changed","collection":"stream-room-messages","fields":{"args":[message, about]}}`

@@ -7,7 +7,6 @@ use serde_json::json;
 use super::super::*;
 use super::harness::{Conversation, message};
 use crate::UserId;
-use crate::realtime::Timing;
 
 #[test]
 fn the_session_is_online_once_every_subscription_is_confirmed_and_earlier_messages_follow() {
@@ -99,9 +98,8 @@ fn a_subscription_ended_by_the_server_ends_the_session() {
 
 #[test]
 fn every_answer_before_online_has_a_deadline_and_an_online_session_has_none() {
-    let step = Timing::default().step;
     let timed_out = |mut conversation: Conversation| {
-        assert!(conversation.advance(step - Duration::from_millis(1)).is_ok());
+        assert!(conversation.advance(STEP - Duration::from_millis(1)).is_ok());
         let LostReason::Timeout(what) = conversation.advance(Duration::from_millis(1)).unwrap_err() else {
             panic!()
         };
