@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use minijinja::context;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::{RenderError, RoomPattern, Template, Vocabulary};
 
@@ -33,19 +34,7 @@ pub enum OnSent {
 }
 
 /// What a reply reports, in the order in which `bot.toml.example` explains it.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum ReplyKind {
     /// SIGNL4 accepted the alert.
@@ -197,7 +186,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use proptest::prelude::*;
-    use strum::VariantArray;
 
     use super::*;
 

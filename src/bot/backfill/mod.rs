@@ -222,10 +222,10 @@ impl Backfill {
     /// From when a newly watched room counts: from now, or earlier for messages that arrived unnoticed.
     async fn watched_since(&self, appeared: Option<Timestamp>) -> Timestamp {
         let (cursors, begun) = (&self.session.context.cursors, self.session.begun());
-        let (listed, first_session) = (cursors.listed_until(), cursors.first_session(begun).await);
+        let Some(listed) = cursors.listed_until() else { return cursors.first_session(begun).await };
         // A room that existed before and is only watched by new settings is watched from when they took effect.
         let from_now_on = begun.max(self.session.settings_since());
-        watched_since(listed, appeared, first_session, from_now_on, self.session.server_now())
+        watched_since(listed, appeared, from_now_on, self.session.server_now())
     }
 
     /// When the bot joined rooms after `listed`. If the server does not say, `listed`, because too early is better
@@ -330,20 +330,18 @@ impl Backfill {
 /// From when a room is watched. `listed` is when all existing rooms were known. `appeared` is when this room was
 /// created or the bot was invited.
 fn watched_since(
-    listed: Option<Timestamp>,
+    listed: Timestamp,
     appeared: Option<Timestamp>,
-    first_session: Timestamp,
     from_now_on: Timestamp,
     now: Timestamp,
 ) -> Timestamp {
-    match (listed, appeared) {
-        (None, _) => first_session,
+    match appeared {
         // Stamped before the server's clock was set back; it is unknown how long ago.
-        (Some(listed), Some(appeared)) if appeared > now + OVERLAP => listed,
+        Some(appeared) if appeared > now + OVERLAP => listed,
         // A room that appeared just before the last list may be missing from it.
-        (Some(listed), Some(appeared)) if appeared > listed - OVERLAP => (appeared - SKEW).min(now),
+        Some(appeared) if appeared > listed - OVERLAP => (appeared - SKEW).min(now),
         // It existed and was not watched. Otherwise it would be recorded.
-        (Some(listed), _) => from_now_on.max(listed - SKEW),
+        _ => from_now_on.max(listed - SKEW),
     }
 }
 
@@ -357,13 +355,11 @@ mod tests {
 
     #[test]
     fn a_new_room_is_watched_since_it_appeared_and_an_old_one_from_now_on() {
-        let since = |listed: Option<i64>, appeared: Option<i64>| {
-            watched_since(listed.map(at), appeared.map(at), at(10), at(500), at(505))
-        };
-        assert_eq!(since(None, Some(5)), at(10), "the first session of all");
-        assert_eq!(since(Some(100), Some(300)), at(298), "it appeared while the bot was down");
-        assert_eq!(since(Some(300), Some(50)), at(500), "it was renamed into a pattern");
-        assert_eq!(since(Some(100), None), at(500));
-        assert_eq!(since(Some(100), Some(4_000)), at(100), "the server's clock was set back since");
+        let since =
+            |listed, appeared: Option<i64>| watched_since(at(listed), appeared.map(at), at(500), at(505));
+        assert_eq!(since(100, Some(300)), at(298), "it appeared while the bot was down");
+        assert_eq!(since(300, Some(50)), at(500), "it was renamed into a pattern");
+        assert_eq!(since(100, None), at(500));
+        assert_eq!(since(100, Some(4_000)), at(100), "the server's clock was set back since");
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use rocketchat::rest::{RestError, RoomList, SyncPage};
+use rocketchat::rest::{RestError, RoomList};
 use rocketchat::{Message, RoomId};
 use tracing::warn;
 
@@ -98,7 +98,8 @@ impl Session {
             .await
     }
 
-    /// Reads a room page by page, with this many tries for each page. `None` also does not wait for rate limits.
+    /// Reads a room page by page, with this many tries for each page, and moves its cursor when a page is settled. `None` also
+    /// does not wait for rate limits.
     async fn read(&self, known: &Known, from: RoomProgress, tries: Option<u32>) -> Reading {
         let id = &known.room.id;
         let mut next = Some(from.cursor.max(self.horizon()) - OVERLAP);
@@ -115,27 +116,20 @@ impl Session {
                     warn!(room = %id, %error, "a room cannot be read; trying again every round");
                 }
             })?;
+            for unreadable in &page.unreadable {
+                self.skip_unreadable(id, unreadable);
+            }
+            let items = page.messages.iter().map(|message| Item { message, known, progress: from });
             messages += page.messages.len();
-            alerts += self.take(known, from, &page).await;
+            alerts += self.settle(&items.collect::<Vec<_>>()).await;
             next = page.next;
+            // After the last page, the round moves the cursors of all rooms at once.
+            if let Some(reached) = next {
+                // A message written while the server's clock was ahead must not move the cursor to that time.
+                self.context.cursors.advance(id, reached.min(self.server_now())).await;
+            }
         }
         self.context.clear_warning(&format!("unread {id}"));
         Ok((messages, alerts))
-    }
-
-    /// Settles the messages of a page, then moves the cursor. Returns how many alerts they raised.
-    async fn take(&self, known: &Known, progress: RoomProgress, page: &SyncPage) -> usize {
-        for unreadable in &page.unreadable {
-            self.skip_unreadable(&known.room.id, unreadable);
-        }
-        let items: Vec<Item<'_>> =
-            page.messages.iter().map(|message| Item { message, known, progress }).collect();
-        let alerts = self.settle(&items).await;
-        // After the last page, the round moves the cursors of all rooms at once.
-        if let Some(reached) = page.next {
-            // A message written while the server's clock was ahead must not move the cursor to that time.
-            self.context.cursors.advance(&known.room.id, reached.min(self.server_now())).await;
-        }
-        alerts
     }
 }
