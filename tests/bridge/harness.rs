@@ -230,6 +230,18 @@ impl Harness {
         sqlx::query(sql).execute(&mut self.open_store().await).await.unwrap();
     }
 
+    /// Changes a fact in the store of the bot's process behind its back.
+    pub async fn alter_fact(&self, name: &str, alter: impl Fn(&mut serde_json::Value)) {
+        let mut store = self.open_store().await;
+        let fact = sqlx::query_scalar("SELECT value FROM fact WHERE name = $1").bind(name);
+        let fact: String = fact.fetch_one(&mut store).await.unwrap();
+        let mut fact = serde_json::from_str(&fact).unwrap();
+        alter(&mut fact);
+        let update =
+            sqlx::query("UPDATE fact SET value = $1 WHERE name = $2").bind(fact.to_string()).bind(name);
+        update.execute(&mut store).await.unwrap();
+    }
+
     /// The logins with a password that the store has, encrypted.
     pub async fn saved_logins(&self) -> Vec<Vec<u8>> {
         sqlx::query_scalar("SELECT sealed FROM login").fetch_all(&mut self.open_store().await).await.unwrap()

@@ -1,6 +1,9 @@
 //! Promise 1 for messages that appear later than they were written: imported ones, and those of integrations that set
 //! their time.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use sandbox::rocketchat::{Message, NewMessage};
 
 use crate::harness::Harness;
@@ -10,10 +13,14 @@ const MINUTE: i64 = 60_000;
 /// The store of a bot that seems to have watched its rooms for two hours.
 async fn age(harness: &Harness) {
     harness.alter_store("UPDATE room SET since = since - 7200000").await;
+    let two_hours = Duration::from_hours(2);
     harness
-        .alter_store(
-            "UPDATE fact SET value = value - 7200000 WHERE name IN ('first_session', 'judged_since')",
-        )
+        .alter_fact("progress", |progress| {
+            for at in ["first_session", "judged_since"] {
+                let time: Timestamp = progress[at].as_str().unwrap().parse().unwrap();
+                progress[at] = (time - two_hours).to_string().into();
+            }
+        })
         .await;
 }
 
