@@ -20,6 +20,7 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap},
     redirect,
 };
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
@@ -42,8 +43,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 const LONGEST_PAUSE_BEFORE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A webhook URL. Its path holds the secret, so `Debug` shows only the host.
-#[derive(Clone, PartialEq, Eq)]
-pub struct WebhookUrl(Url);
+#[derive(Clone)]
+pub struct WebhookUrl {
+    url: SecretString,
+    host: String,
+    is_tls: bool,
+    doubt: Option<Doubt>,
+}
 
 /// Why a URL may not be the webhook of a team. Only calling it would tell for sure, and would page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,14 +89,12 @@ impl WebhookUrl {
         }
         let mut url =
             Url::parse(text).map_err(|error| InvalidWebhookUrl(format!("is not a URL ({error})")))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-            return refused("is not an http or https URL");
-        }
+        let host = url.host_str().filter(|_| matches!(url.scheme(), "http" | "https")).map(str::to_owned);
+        let Some(host) = host else { return refused("is not an http or https URL") };
         // A slash at the end is a common mistake.
         let path = url.path().trim_end_matches('/').to_owned();
         url.set_path(&path);
-        let url = Self(url);
-        let secret = url.secret();
+        let secret = url.path_segments().and_then(|mut segments| segments.next_back()).unwrap_or_default();
         if secret.is_empty() || secret.eq_ignore_ascii_case("webhook") {
             return refused("has no team secret at the end of its path");
         }
@@ -103,44 +107,50 @@ impl WebhookUrl {
         if secret.contains('%') {
             return refused("has a character in the team's secret that no secret has, such as a space");
         }
-        Ok(url)
-    }
-
-    fn secret(&self) -> &str {
-        self.0.path().rsplit('/').next().unwrap_or_default()
+        let (is_tls, doubt) = (url.scheme() == "https", doubt(&host, url.path(), secret));
+        Ok(Self { url: SecretString::from(String::from(url)), host, is_tls, doubt })
     }
 
     /// A text of an answer without the secret: some servers repeat the URL.
     fn redacted(&self, text: &str) -> String {
-        text.replace(self.secret(), "…")
+        let path = self.url.expose_secret().split(['?', '#']).next().unwrap_or_default();
+        let secret = path.rsplit('/').next().unwrap_or_default();
+        text.replace(secret, "…")
     }
 
     /// The host.
     pub fn host(&self) -> &str {
-        self.0.host_str().unwrap_or_default()
+        &self.host
+    }
+
+    /// Why it may not be the webhook of a team; `None` if nothing speaks against it.
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.doubt
     }
 
     /// Whether the connection is encrypted.
     pub fn is_tls(&self) -> bool {
-        self.0.scheme() == "https"
+        self.is_tls
     }
+}
 
-    /// Why it may not be the webhook of a team; `None` if nothing speaks against it. A relay has any path; SIGNL4 has one for webhooks.
-    pub fn doubt(&self) -> Option<Doubt> {
-        const WEBSITES: [&str; 5] = ["www", "account", "docs", "support", "mail"];
-        let subdomain = self.host().strip_suffix("signl4.com");
-        let Some(subdomain) = subdomain.filter(|rest| rest.is_empty() || rest.ends_with('.')) else {
-            return Some(Doubt::OtherHost);
-        };
-        if subdomain.is_empty() || WEBSITES.contains(&subdomain.trim_end_matches('.')) {
-            return Some(Doubt::Website);
+/// A relay has any path; SIGNL4 has one for webhooks.
+fn doubt(host: &str, path: &str, secret: &str) -> Option<Doubt> {
+    const WEBSITES: [&str; 5] = ["www", "account", "docs", "support", "mail"];
+    let Some(subdomain) =
+        host.strip_suffix("signl4.com").filter(|rest| rest.is_empty() || rest.ends_with('.'))
+    else {
+        return Some(Doubt::OtherHost);
+    };
+    let mut segments = path.split('/').skip(1);
+    match (segments.next(), segments.next(), segments.next()) {
+        _ if subdomain.is_empty() || WEBSITES.contains(&subdomain.trim_end_matches('.')) => {
+            Some(Doubt::Website)
         }
-        match self.0.path().split('/').skip(1).collect::<Vec<_>>()[..] {
-            ["webhook", "docs", ..] => Some(Doubt::Website),
-            ["webhook", secret] => (!is_plausible(secret)).then_some(Doubt::Secret),
-            ["api", ..] => Some(Doubt::Api),
-            _ => Some(Doubt::Path),
-        }
+        (Some("webhook"), Some("docs"), _) => Some(Doubt::Website),
+        (Some("webhook"), Some(_), None) => (!is_plausible(secret)).then_some(Doubt::Secret),
+        (Some("api"), ..) => Some(Doubt::Api),
+        _ => Some(Doubt::Path),
     }
 }
 
@@ -154,9 +164,17 @@ fn is_plausible(secret: &str) -> bool {
         && !PLACEHOLDERS.iter().any(|word| lower.contains(word))
 }
 
+impl PartialEq for WebhookUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.url.expose_secret() == other.url.expose_secret()
+    }
+}
+
+impl Eq for WebhookUrl {}
+
 impl std::fmt::Debug for WebhookUrl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "WebhookUrl({}/<redacted>)", self.host())
+        write!(f, "WebhookUrl({}/<redacted>)", self.host)
     }
 }
 
@@ -228,7 +246,7 @@ impl WebhookClient {
     /// # Errors
     /// See [`RaiseError`]: wait, give up, repeat soon, or repeat late.
     pub async fn raise(&self, url: &WebhookUrl, event: &Value) -> Result<Raised, RaiseError> {
-        let sent = self.http.post(url.0.clone()).json(event).send().await;
+        let sent = self.http.post(url.url.expose_secret()).json(event).send().await;
         let answer = sent.map_err(|error| self.no_answer(error.into()))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = body(answer).await;
@@ -261,7 +279,7 @@ impl WebhookClient {
     /// # Errors
     /// A sentence for a person if no answer came.
     pub async fn reach(&self, url: &WebhookUrl) -> Result<(), String> {
-        let mut root = url.0.clone();
+        let mut root = Url::parse(url.url.expose_secret()).map_err(|error| error.to_string())?;
         root.set_path("/");
         root.set_query(None);
         self.http.get(root).send().await.map(drop).map_err(|error| sentence(&error.into()))
