@@ -22,6 +22,7 @@
 //! | [`config`] | `bot.toml`, the environment and secret files, read into a checked [`config::Config`] | sockets, the database |
 //! | [`alerting`] | plain decisions: which trigger matches, what the alert says, which thread an event belongs to, what a reply says | sockets, files, the database |
 //! | [`store`] | SQLite or PostgreSQL: alerts, the outbox, SIGNL4's events, how far each room was read | servers |
+//! | [`store_url`] | where the store is: `store.url`, parsed | the database |
 //! | [`bot`] | connects the parts: ingest, backfill, outbox, events; starts, reloads and stops them | the command line |
 //! | [`listener`] | the public HTTP listener, which SIGNL4 calls | rooms, threads |
 //! | [`admin`] | the private HTTP listener: health, readiness, metrics, the status page | message texts |
@@ -51,6 +52,7 @@ pub mod listener;
 pub mod logging;
 mod rate_limited_log;
 pub mod store;
+pub mod store_url;
 pub mod systemd;
 pub mod telemetry;
 

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use super::report::{Fault, fault};
 use super::section::Section;
 use super::values::duration;
-use crate::store::{StoreUrl, StoreUrlError};
+use crate::store_url::{StoreUrl, StoreUrlError};
 
 /// `[store]`
 #[derive(Clone, Debug)]

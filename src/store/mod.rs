@@ -21,8 +21,8 @@ mod sqlite;
 mod status;
 #[cfg(test)]
 mod tests;
-mod url;
 
+pub use crate::store_url::{PostgresUrl, StoreUrl};
 pub use database::{BUSY_TIMEOUT, Store};
 pub use error::StoreError;
 pub use inbox::{Candidates, EventOutcome, MOST_EXPIRED, Raised, StoredEvent};
@@ -36,4 +36,3 @@ pub use rows::{
 pub use status::{
     Callbacks, DeliveryState, DeliveryTrail, EventTrail, InboxDepth, LastAlert, LastAlerts, QueueDepth,
 };
-pub use url::{PostgresUrl, StoreUrl, StoreUrlError};

@@ -111,6 +111,16 @@ pub struct NotAnEvent(String);
 impl Notification {
     /// Reads the body of one call of SIGNL4's outbound webhook.
     ///
+    /// ```
+    /// use signl4::{EventKind, Notification};
+    ///
+    /// let body = br#"{"id": "n1", "eventType": 201, "alert": {"eventId": "2518_a", "statusCode": 2}, "user": {"username": "Rene"}}"#;
+    /// let notification = Notification::parse(body)?;
+    /// assert_eq!(notification.event_kind, EventKind::Acknowledged);
+    /// assert_eq!(notification.user.as_deref(), Some("Rene"));
+    /// # Ok::<(), signl4::NotAnEvent>(())
+    /// ```
+    ///
     /// # Errors
     /// If the body is not a JSON object with a numeric `eventType`.
     pub fn parse(body: &[u8]) -> Result<Self, NotAnEvent> {

@@ -6,13 +6,14 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::PgSslMode;
 use url::{ParseError, Url};
 
 /// Supported parameters of PostgreSQL URLs, besides `options[…]`.
 const POSTGRES_PARAMETERS: &str = "host, port, user, password, sslmode, sslrootcert, sslcert, sslkey, application_name, options, statement-cache-capacity";
 /// Those of them that name files.
 const CERTIFICATE_FILES: [&str; 3] = ["sslrootcert", "sslcert", "sslkey"];
+
+const SSL_MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
 
 /// Accepted parameters of SQLite URLs. They have no effect: the bot creates the file, and shares no cache.
 const SQLITE_PARAMETERS: [&str; 4] = ["mode=rwc", "mode=rw", "cache=private", "cache=shared"];
@@ -55,12 +56,12 @@ impl StoreUrl {
 
 impl PostgresUrl {
     /// The connection options for sqlx, for `Any` or for PostgreSQL.
-    pub(super) fn options<T: FromStr<Err = sqlx::Error>>(&self) -> Result<T, sqlx::Error> {
+    pub(crate) fn options<T: FromStr>(&self) -> Result<T, T::Err> {
         self.url.expose_secret().parse()
     }
 
     /// The certificate and key files in the URL, each with its parameter.
-    pub(super) fn certificate_files(&self) -> Vec<(String, PathBuf)> {
+    pub(crate) fn certificate_files(&self) -> Vec<(String, PathBuf)> {
         let Ok(url) = Url::parse(self.url.expose_secret()) else { return vec![] };
         let files = url.query_pairs().filter(|(name, _)| CERTIFICATE_FILES.contains(&&**name));
         files.map(|(name, path)| (name.into_owned(), PathBuf::from(&*path))).collect()
@@ -128,7 +129,7 @@ fn postgres(text: &str) -> Result<StoreUrl, StoreUrlError> {
                 "has a parameter that the bot does not support; it supports {POSTGRES_PARAMETERS} and options[…]"
             ));
         }
-        if name == "sslmode" && value.parse::<PgSslMode>().is_err() {
+        if name == "sslmode" && SSL_MODES.iter().all(|known| !known.eq_ignore_ascii_case(&value)) {
             return failed("has an sslmode that PostgreSQL does not know");
         }
     }
