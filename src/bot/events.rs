@@ -34,6 +34,8 @@ use signl4::{AlertRef, EventId, EventKind, Notification};
 const LONGEST_WAIT: Duration = Duration::from_secs(12);
 /// An alert that was settled longer ago is no candidate for an event with an unknown `eventId`.
 const CANDIDATE_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// How far the clocks of SIGNL4's servers may differ.
+const SKEW: Duration = Duration::from_secs(5);
 /// What is reported if the store fails.
 const INBOX: &str = "the inbox cannot be read or written";
 /// Number of events read at once.
@@ -348,19 +350,21 @@ fn outcome_of<'a>(notification: &'a Notification, correlation: &'static str) -> 
 /// The store's candidates, as far as they matter.
 fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bool) -> Candidates<Alert> {
     let name = reference.event_id.as_ref();
-    // An `eventId` that is newer than the answer to the alert's last call belongs to none of its calls.
-    let is_ruled_out = |alert: &Alert| match (name, &alert.event_id) {
-        (Some(name), Some(answered)) => name.newer_by(&EventId::new(answered.as_str())).is_some(),
-        _ => false,
+    let newer_by = |other: &Option<String>| name?.newer_by(&EventId::new(other.as_deref()?));
+    // An `eventId` that is newer than the answer to the alert's last call, or to a call that began after it, belongs to none of its
+    // calls.
+    let is_ruled_out = |found: &store::Unanswered| {
+        newer_by(&found.alert.event_id).is_some()
+            || newer_by(&found.next_event_id).is_some_and(|by| by > SKEW)
     };
     // Earlier `eventId`s may also belong to these calls, so all of them count.
-    let unanswered_calls = found.unanswered.iter().map(|alert| alert.unanswered as usize).sum();
-    let unanswered = found.unanswered.into_iter().filter(|alert| !is_ruled_out(alert)).collect();
+    let unanswered_calls = found.unanswered.iter().map(|found| found.alert.unanswered as usize).sum();
+    let possible = found.unanswered.into_iter().filter(|found| !is_ruled_out(found));
+    let unanswered = possible.map(|found| found.alert).collect();
     let expired_calls: i64 = found.expired.iter().map(|(calls, ..)| calls).sum();
     // Of so many, some were not even counted.
     let is_unnamed = found.expired.len() >= MOST_EXPIRED as usize || expired_calls > found.expired_event_ids;
     // This machine's clock may have jumped, so "long ago" is only certain if SIGNL4's clock says so too.
-    let newer_by = |other: &Option<String>| name?.newer_by(&EventId::new(other.as_deref()?));
     let is_long_ago = |(_, own, next): &(i64, Option<String>, Option<String>)| {
         newer_by(own).is_some() || newer_by(next).is_some_and(|by| by > CANDIDATE_FOR.unsigned_abs())
     };
@@ -489,5 +493,36 @@ mod tests {
         };
         assert!(may_be_expired(2, 1) && !may_be_expired(2, 2));
         assert!(may_be_expired(MOST_EXPIRED, 1_000));
+    }
+
+    #[test]
+    fn an_event_id_made_after_a_later_answer_belongs_to_no_call_of_before() {
+        // The number counts down, 100 ns each.
+        let at = |second: u64| format!("{}_a", 2_518_000_000_000_000_000 - second * 10_000_000);
+        let is_candidate = |own: Option<u64>, next: Option<u64>| {
+            let alert = Alert {
+                id: store::AlertId::default(),
+                message: rocketchat::MessageId::new("m"),
+                trigger: "signl4".into(),
+                room: RoomId::new("r"),
+                thread: rocketchat::MessageId::new("m"),
+                author: None,
+                external_id: "r".into(),
+                state: AlertState::Sent,
+                event_id: own.map(at),
+                unanswered: 1,
+                told_waiting: false,
+                created_at: Timestamp::UNIX_EPOCH,
+            };
+            let unanswered = vec![store::Unanswered { alert, next_event_id: next.map(at) }];
+            let found = store::Candidates { unanswered, ..store::Candidates::default() };
+            let reference = AlertRef { event_id: Some(EventId::new(at(100))), external_id: None };
+            let found = candidates(&reference, found, false);
+            assert_eq!(found.unanswered_calls, 1);
+            !found.unanswered.is_empty()
+        };
+        assert!(is_candidate(None, None) && is_candidate(None, Some(101)) && is_candidate(Some(101), None));
+        assert!(!is_candidate(Some(99), None) && !is_candidate(None, Some(94)));
+        assert!(is_candidate(None, Some(96)), "the clocks of two servers may differ");
     }
 }

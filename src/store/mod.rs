@@ -25,7 +25,7 @@ mod tests;
 pub use crate::store_url::{PostgresUrl, StoreUrl};
 pub use database::{BUSY_TIMEOUT, Store};
 pub use error::StoreError;
-pub use inbox::{Candidates, EventOutcome, MOST_EXPIRED, Raised, StoredEvent};
+pub use inbox::{Candidates, EventOutcome, MOST_EXPIRED, Raised, StoredEvent, Unanswered};
 pub use inspect::Condition;
 pub use intake::Intake;
 pub use outbox::{Head, Settlement};

@@ -371,7 +371,8 @@ async fn settle_alert(
     };
     let settle = sqlx::query(
         "UPDATE alert SET state = coalesce($1, state), event_id = coalesce($2, event_id), unanswered = unanswered + $3, \
-         settled_at = coalesce($4, settled_at) WHERE id = $5",
+         settled_at = coalesce($4, settled_at), \
+         settled_after = CASE WHEN $4 IS NULL THEN settled_after ELSE (SELECT max(id) FROM alert) END WHERE id = $5",
     )
     .bind(state.map(AlertState::name))
     .bind(event_id.map(|event_id| key(event_id.as_str())))

@@ -5,7 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::fixture::{
     Fixture, ROOM, alerts_queue, call, new_alert, outcome, replies, reply, retry, unanswered,
 };
-use crate::store::{Alert, AlertId, AlertState, Candidates, EventOutcome, NewAlert, Raised, Settlement};
+use crate::store::{
+    Alert, AlertId, AlertState, Candidates, EventOutcome, NewAlert, Raised, Settlement, Unanswered,
+};
 use signl4::{AlertRef, EventId, NotificationId};
 
 async fn receive(fixture: &Fixture, id: &str) -> bool {
@@ -23,6 +25,10 @@ async fn found(fixture: &Fixture, event_id: Option<&str>, external_id: Option<&s
 
 fn ids(alerts: &[Alert]) -> Vec<AlertId> {
     alerts.iter().map(|alert| alert.id).collect()
+}
+
+fn unanswered_ids(found: &[Unanswered]) -> Vec<AlertId> {
+    found.iter().map(|found| found.alert.id).collect()
 }
 
 /// An alert whose call got no answer.
@@ -123,7 +129,7 @@ async fn only_alerts_that_were_raised_or_may_have_been_are_candidates() {
     let unknown = found(&fixture, Some("unknown"), Some(ROOM)).await;
     assert_eq!(unknown.by_event, None);
     assert_eq!(ids(&unknown.by_external), [lost.id, sent.id], "the newest first");
-    assert_eq!(ids(&unknown.unanswered), [lost.id]);
+    assert_eq!(unanswered_ids(&unknown.unanswered), [lost.id]);
     assert!(found(&fixture, None, Some("somebody else's")).await.by_external.is_empty());
 }
 
@@ -136,7 +142,7 @@ async fn an_alert_settled_long_ago_claims_no_event_id() {
     let found = async |since| fixture.store.candidates(&reference, since).await.unwrap();
     let now = Timestamp::now();
     let recent = found(now - SignedDuration::from_hours(1)).await;
-    assert_eq!((ids(&recent.unanswered), recent.expired), (vec![unnamed.id], vec![]));
+    assert_eq!((unanswered_ids(&recent.unanswered), recent.expired), (vec![unnamed.id], vec![]));
     let later = now + SignedDuration::from_secs(1);
     let expired = found(later).await;
     assert_eq!((expired.unanswered, expired.expired), (vec![], vec![(1, None, None)]));
@@ -157,6 +163,25 @@ async fn a_call_under_way_is_told_for_its_external_id_alone() {
     assert_eq!(under_way(None).await, [call.id], "it may be about that call");
     fixture.settle(&call, unanswered()).await;
     assert_eq!(under_way(Some(ROOM)).await, []);
+}
+
+#[tokio::test]
+async fn the_answer_for_an_alert_queued_after_another_one_was_settled_is_known() {
+    let fixture = Fixture::new().await;
+    for message in ["m1", "m2"] {
+        fixture.alert(message).await;
+    }
+    fixture.sent(None).await;
+    fixture.sent(Some("e2")).await;
+    fixture.alert("m3").await;
+    let of_next = async || {
+        let found = found(&fixture, Some("x"), Some(ROOM)).await;
+        found.unanswered.into_iter().map(|found| found.next_event_id).collect::<Vec<_>>()
+    };
+    assert_eq!(of_next().await, [None], "m2 was queued before m1 was settled");
+    fixture.sent(Some("e3")).await;
+    lost(&fixture, "m4").await;
+    assert_eq!(of_next().await, [None, Some("e3".to_owned())], "m4 is not settled");
 }
 
 #[tokio::test]
@@ -237,7 +262,7 @@ async fn names_with_nul_and_long_ones_are_kept_and_found_again() {
         fixture.put(&call(&alert)).await;
         let delivery = fixture.claimed(&alerts_queue()).await;
         fixture.settle(&delivery, Settlement::Unanswered { reason: "\0".into() }).await;
-        assert_eq!(ids(&found(&fixture, None, Some(&external_id)).await.unanswered), [alert.id]);
+        assert_eq!(unanswered_ids(&found(&fixture, None, Some(&external_id)).await.unanswered), [alert.id]);
         fixture.sent(Some(&external_id)).await;
         let named = found(&fixture, Some(&external_id), None).await.by_event;
         assert_eq!(named.map(|alert| alert.id), Some(alert.id));

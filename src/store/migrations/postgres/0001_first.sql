@@ -20,6 +20,7 @@ CREATE TABLE alert (
     told_waiting BIGINT NOT NULL DEFAULT 0,
     created_at   BIGINT NOT NULL,
     settled_at   BIGINT,
+    settled_after BIGINT,         -- the newest alert when this one was settled: later ones were called for after its last call
     UNIQUE (message_id, trigger_name)
 );
 CREATE INDEX alert_event ON alert (event_id) WHERE event_id IS NOT NULL;

@@ -20,6 +20,7 @@ CREATE TABLE alert (
     told_waiting INTEGER NOT NULL DEFAULT 0, -- whether the delay was reported in the thread
     created_at   INTEGER NOT NULL,
     settled_at   INTEGER,
+    settled_after INTEGER,         -- the newest alert when this one was settled: later ones were called for after its last call
     UNIQUE (message_id, trigger_name)
 ) STRICT;
 CREATE INDEX alert_event ON alert (event_id) WHERE event_id IS NOT NULL;
