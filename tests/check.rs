@@ -19,7 +19,7 @@ const LISTENER_SECRET: &str = "a-listener-secret-of-some-length";
 const PASSWORD: &str = "the-password-of-the-bot";
 
 /// Two healthy servers and a bot account with the role that the documentation asks for.
-struct Scene {
+struct Fixture {
     chat: RocketChat,
     signl4: Signl4,
     alice: User,
@@ -41,8 +41,8 @@ struct Said {
     stderr: String,
 }
 
-impl Scene {
-    async fn set() -> Self {
+impl Fixture {
+    async fn new() -> Self {
         Self::of(NewUser::bot("signl4.bot")).await
     }
 
@@ -155,9 +155,9 @@ impl Said {
 
 #[tokio::test]
 async fn without_problems_every_finding_is_fine() {
-    let mut scene = Scene::set().await;
-    scene.trigger(r##"["#general"]"##);
-    let said = scene.check().await;
+    let mut fixture = Fixture::new().await;
+    fixture.trigger(r##"["#general"]"##);
+    let said = fixture.check().await;
     said.works();
     said.has('✓', &["server", "8.0"]);
     said.has('✓', &["clock", "agrees"]);
@@ -170,16 +170,16 @@ async fn without_problems_every_finding_is_fine() {
     said.has('✓', &["pumps", "#general", "may post"]);
     assert!(said.stdout.contains("/signl4/<listener.secret>"), "{}", said.stdout);
     assert!(!said.stdout.contains('\u{1b}'), "colours in a pipe");
-    assert!(!scene.dir.path().join("signl4-rocketchat.db").exists(), "a check leaves no file behind");
+    assert!(!fixture.dir.path().join("signl4-rocketchat.db").exists(), "a check leaves no file behind");
 }
 
 #[tokio::test]
 async fn an_unknown_room_name_gets_similar_suggestions() {
-    let mut scene = Scene::set().await;
-    scene.chat.create_room(NewRoom::channel("pumps").members([&scene.alice])).unwrap();
-    scene.chat.create_room(NewRoom::group("pumps-night").members([&scene.alice, &scene.bot])).unwrap();
-    scene.trigger(r##"["#general", "#pumsp", "#Pumps", "#zzzzzz", "id:NOTTHERE"]"##);
-    let said = scene.check().await;
+    let mut fixture = Fixture::new().await;
+    fixture.chat.create_room(NewRoom::channel("pumps").members([&fixture.alice])).unwrap();
+    fixture.chat.create_room(NewRoom::group("pumps-night").members([&fixture.alice, &fixture.bot])).unwrap();
+    fixture.trigger(r##"["#general", "#pumsp", "#Pumps", "#zzzzzz", "id:NOTTHERE"]"##);
+    let said = fixture.check().await;
     said.fails();
     said.has('✓', &["#general"]);
     said.has('✗', &["#pumsp", "no such room", "did you mean #pumps"]);
@@ -197,8 +197,9 @@ async fn the_server_version_is_shown_and_an_untested_one_is_a_warning() {
         ("9.0.0", '✓', ["runs version 9.0", ""]),
         ("10.1.0", '!', ["runs version 10.1", "tested with 6 to 9"]),
     ] {
-        let scene = Scene::with(NewUser::bot("signl4.bot"), rocketchat::Options::of_version(version)).await;
-        let said = scene.check().await;
+        let fixture =
+            Fixture::with(NewUser::bot("signl4.bot"), rocketchat::Options::of_version(version)).await;
+        let said = fixture.check().await;
         said.has(mark, &words);
         assert_eq!(said.code, 0, "{}", said.stdout);
     }
@@ -206,17 +207,17 @@ async fn the_server_version_is_shown_and_an_untested_one_is_a_warning() {
 
 #[tokio::test]
 async fn rooms_are_checked_by_their_display_names() {
-    let mut scene = Scene::set().await;
-    let parent = scene.chat.room("general").unwrap();
+    let mut fixture = Fixture::new().await;
+    let parent = fixture.chat.room("general").unwrap();
     let hall = NewRoom::channel("Stoerung-Halle-3").shown_as("Störung Halle 3");
-    scene.chat.create_room(hall.members([&scene.alice])).unwrap();
-    let members = [&scene.alice, &scene.bot];
-    scene.chat.create_room(NewRoom::discussion("Pumpe 3: was tun?", &parent).members(members)).unwrap();
-    scene.chat.create_room(NewRoom::group("news").shown_as("Neuigkeiten").members(members)).unwrap();
-    let news = scene.chat.room("news").unwrap();
-    scene.chat.set_encrypted(&news, true).unwrap();
-    scene.trigger(r#"["störung halle 3", "Pumpe *", "Pumpe 3: was tun?", "Störung Halle 4", "*"]"#);
-    let said = scene.check().await;
+    fixture.chat.create_room(hall.members([&fixture.alice])).unwrap();
+    let members = [&fixture.alice, &fixture.bot];
+    fixture.chat.create_room(NewRoom::discussion("Pumpe 3: was tun?", &parent).members(members)).unwrap();
+    fixture.chat.create_room(NewRoom::group("news").shown_as("Neuigkeiten").members(members)).unwrap();
+    let news = fixture.chat.room("news").unwrap();
+    fixture.chat.set_encrypted(&news, true).unwrap();
+    fixture.trigger(r#"["störung halle 3", "Pumpe *", "Pumpe 3: was tun?", "Störung Halle 4", "*"]"#);
+    let said = fixture.check().await;
     said.has('✓', &["#störung halle 3", "the bot will join it"]);
     said.has('✓', &["#Pumpe *", "1 room"]);
     said.has('✓', &["#Pumpe 3: was tun?", "1 room"]);
@@ -227,30 +228,30 @@ async fn rooms_are_checked_by_their_display_names() {
 
 #[tokio::test]
 async fn a_name_that_the_server_refuses_to_look_up_is_found_among_the_channels() {
-    let mut scene = Scene::set().await;
+    let mut fixture = Fixture::new().await;
     let hall = NewRoom::channel("Stoerung-Halle-3").shown_as("Störung Halle 3");
-    scene.chat.create_room(hall.members([&scene.alice])).unwrap();
-    scene.trigger(r#"["Störung Halle 3", "Störung Halle 4"]"#);
-    scene.chat.faults().rest_always("rooms.info", RestFault::forbidden());
-    let said = scene.check().await;
+    fixture.chat.create_room(hall.members([&fixture.alice])).unwrap();
+    fixture.trigger(r#"["Störung Halle 3", "Störung Halle 4"]"#);
+    fixture.chat.faults().rest_always("rooms.info", RestFault::forbidden());
+    let said = fixture.check().await;
     said.has('✓', &["#Störung Halle 3", "the bot will join it"]);
     said.has('✗', &["#Störung Halle 4", "not allowed to see it"]);
 }
 
 #[tokio::test]
 async fn unusable_rooms_are_reported_with_the_reason() {
-    let mut scene = Scene::set().await;
-    let members = [&scene.alice, &scene.bot];
-    scene.chat.create_room(NewRoom::channel("secret").members(members).encrypted()).unwrap();
-    let old = scene.chat.create_room(NewRoom::channel("old").members(members)).unwrap();
-    let older = scene.chat.create_room(NewRoom::channel("older").members([&scene.alice])).unwrap();
+    let mut fixture = Fixture::new().await;
+    let members = [&fixture.alice, &fixture.bot];
+    fixture.chat.create_room(NewRoom::channel("secret").members(members).encrypted()).unwrap();
+    let old = fixture.chat.create_room(NewRoom::channel("old").members(members)).unwrap();
+    let older = fixture.chat.create_room(NewRoom::channel("older").members([&fixture.alice])).unwrap();
     for room in [&old, &older] {
-        scene.chat.set_archived(room, true).unwrap();
+        fixture.chat.set_archived(room, true).unwrap();
     }
-    scene.chat.create_room(NewRoom::channel("news").members(members).read_only()).unwrap();
-    scene.chat.create_room(NewRoom::group("board").members([&scene.alice])).unwrap();
-    scene.trigger(r##"["secret", "old", "older", "news", "board"]"##);
-    let said = scene.check().await;
+    fixture.chat.create_room(NewRoom::channel("news").members(members).read_only()).unwrap();
+    fixture.chat.create_room(NewRoom::group("board").members([&fixture.alice])).unwrap();
+    fixture.trigger(r##"["secret", "old", "older", "news", "board"]"##);
+    let said = fixture.check().await;
     said.fails();
     said.has('✗', &["#secret", "end-to-end encrypted", "→"]);
     said.has('✗', &["#old", "archived", "→"]);
@@ -261,32 +262,35 @@ async fn unusable_rooms_are_reported_with_the_reason() {
 
 #[tokio::test]
 async fn a_public_channel_is_joined_by_the_bot_and_not_by_the_check() {
-    let mut scene = Scene::set().await;
-    let room = scene.chat.create_room(NewRoom::channel("pumps").members([&scene.alice])).unwrap();
-    scene.trigger(&format!(r##"["#pumps", "id:{}"]"##, room.id));
-    let said = scene.check().await;
+    let mut fixture = Fixture::new().await;
+    let room = fixture.chat.create_room(NewRoom::channel("pumps").members([&fixture.alice])).unwrap();
+    fixture.trigger(&format!(r##"["#pumps", "id:{}"]"##, room.id));
+    let said = fixture.check().await;
     said.works();
     said.has('✓', &["#pumps", "will join it"]);
     said.has('✓', &["id:", "#pumps: the bot will join it"]);
-    assert!(!scene.chat.room("pumps").unwrap().members.contains(&scene.bot.id), "the check joined a room");
+    assert!(
+        !fixture.chat.room("pumps").unwrap().members.contains(&fixture.bot.id),
+        "the check joined a room"
+    );
 
-    scene.rocketchat.push_str("auto_join = false\n");
-    let said = scene.check().await;
+    fixture.rocketchat.push_str("auto_join = false\n");
+    let said = fixture.check().await;
     said.works();
     said.has('!', &["#pumps", "auto_join", "/invite @signl4.bot"]);
 }
 
 #[tokio::test]
 async fn a_glob_shows_how_many_rooms_it_matches_and_which_have_problems() {
-    let mut scene = Scene::set().await;
-    let members = [&scene.alice, &scene.bot];
+    let mut fixture = Fixture::new().await;
+    let members = [&fixture.alice, &fixture.bot];
     for name in ["ops-1", "ops-2"] {
-        scene.chat.create_room(NewRoom::channel(name).members(members)).unwrap();
+        fixture.chat.create_room(NewRoom::channel(name).members(members)).unwrap();
     }
-    scene.chat.create_room(NewRoom::channel("ops-3").members([&scene.alice])).unwrap();
-    scene.chat.create_room(NewRoom::group("OPS-secret").members(members).encrypted()).unwrap();
-    scene.trigger(r##"["ops-*", "night-*", "*"]"##);
-    let said = scene.check().await;
+    fixture.chat.create_room(NewRoom::channel("ops-3").members([&fixture.alice])).unwrap();
+    fixture.chat.create_room(NewRoom::group("OPS-secret").members(members).encrypted()).unwrap();
+    fixture.trigger(r##"["ops-*", "night-*", "*"]"##);
+    let said = fixture.check().await;
     said.works();
     said.has('✓', &["#ops-*", "4 rooms, 1 of which the bot will join"]);
     said.has('!', &["OPS-secret", "encrypted"]);
@@ -297,61 +301,61 @@ async fn a_glob_shows_how_many_rooms_it_matches_and_which_have_problems() {
 
 #[tokio::test]
 async fn an_account_without_the_role_bot_shows_what_it_lacks() {
-    let mut scene = Scene::of(NewUser::named("pager")).await;
-    scene.trigger(r##"["general"]"##);
-    let said = scene.check().await;
+    let mut fixture = Fixture::of(NewUser::named("pager")).await;
+    fixture.trigger(r##"["general"]"##);
+    let said = fixture.check().await;
     said.works();
     said.has('!', &["name", "@pager", "message-impersonate", "role bot"]);
     said.has('!', &["rights", "ten calls", "api-bypass-rate-limit"]);
     assert!(said.stdout.contains("2 warnings; the bot can run."), "{}", said.stdout);
 
-    scene.chat.faults().rest_always("permissions.listAll", RestFault::status(403));
-    let said = scene.check().await;
+    fixture.chat.faults().rest_always("permissions.listAll", RestFault::status(403));
+    let said = fixture.check().await;
     said.works();
     said.has('!', &["name", "unknown"]);
 }
 
 #[tokio::test]
 async fn an_administrator_account_is_a_warning() {
-    let scene = Scene::of(NewUser::bot("signl4.bot").role("admin")).await;
-    let said = scene.check().await;
+    let fixture = Fixture::of(NewUser::bot("signl4.bot").role("admin")).await;
+    let said = fixture.check().await;
     said.works();
     said.has('!', &["account", "@signl4.bot", "administrator", "role admin", "role bot is enough"]);
 }
 
 #[tokio::test]
 async fn a_password_logs_in_as_well_and_leaves_no_login_behind() {
-    let mut scene = Scene::set().await;
-    scene.rocketchat = format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}\n");
-    let said = scene.check().await;
+    let mut fixture = Fixture::new().await;
+    fixture.rocketchat = format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}\n");
+    let said = fixture.check().await;
     said.works();
     said.has('✓', &["account", "@signl4.bot"]);
-    assert_eq!(scene.chat.tokens(&scene.bot), [scene.token.clone()], "the token made by hand alone");
+    assert_eq!(fixture.chat.tokens(&fixture.bot), [fixture.token.clone()], "the token made by hand alone");
 }
 
 #[tokio::test]
 async fn a_refused_login_is_reported_with_a_fix() {
-    let mut scene = Scene::set().await;
-    scene.trigger(r##"["general"]"##);
-    scene.chat.revoke_token(&scene.bot, &scene.token).unwrap();
-    let said = scene.check().await;
+    let mut fixture = Fixture::new().await;
+    fixture.trigger(r##"["general"]"##);
+    fixture.chat.revoke_token(&fixture.bot, &fixture.token).unwrap();
+    let said = fixture.check().await;
     said.fails();
     said.has('✗', &["account", "personal access token", "create a new one"]);
     said.has('✓', &["[signl4]", "answers"]);
     assert!(said.stdout.contains("not checked"), "{}", said.stdout);
 
-    scene.rocketchat = format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}\n");
-    scene.chat.set_active(&scene.bot, false).unwrap();
-    let said = scene.check().await;
+    fixture.rocketchat = format!("username = \"signl4.bot\"\npassword = {PASSWORD:?}\n");
+    fixture.chat.set_active(&fixture.bot, false).unwrap();
+    let said = fixture.check().await;
     said.fails();
     said.has('✗', &["account", "active"]);
 }
 
 #[tokio::test]
 async fn rooms_that_cannot_be_listed_are_not_taken_for_a_refused_login() {
-    let scene = Scene::set().await;
-    scene.chat.faults().rest_always("rooms.get", RestFault::status(503));
-    let said = scene.check().await;
+    let fixture = Fixture::new().await;
+    fixture.chat.faults().rest_always("rooms.get", RestFault::status(503));
+    let said = fixture.check().await;
     said.fails();
     said.has('✓', &["account", "@signl4.bot"]);
     said.has('✗', &["rooms", "503"]);
@@ -360,21 +364,21 @@ async fn rooms_that_cannot_be_listed_are_not_taken_for_a_refused_login() {
 
 #[tokio::test]
 async fn servers_that_do_not_answer_are_named() {
-    let scene = Scene::set().await;
-    scene.chat.stop().await;
-    scene.signl4.refuse().await;
-    let said = scene.check().await;
+    let fixture = Fixture::new().await;
+    fixture.chat.stop().await;
+    fixture.signl4.refuse().await;
+    let said = fixture.check().await;
     said.fails();
-    said.has('✗', &["server", &scene.chat.url(), "check the address"]);
+    said.has('✗', &["server", &fixture.chat.url(), "check the address"]);
     said.has('✗', &["[signl4]", "127.0.0.1", "cannot be reached"]);
     said.has('✓', &["store"]);
 }
 
 #[tokio::test]
 async fn a_proxy_that_cannot_be_used_is_reported_with_what_is_found_without_a_network() {
-    let scene = Scene::set().await;
-    let config = scene.config("127.0.0.1:0");
-    let said = scene.run(&config, &["--json"], &[("HTTPS_PROXY", "http://u:p#w@proxy:3128")]).await;
+    let fixture = Fixture::new().await;
+    let config = fixture.config("127.0.0.1:0");
+    let said = fixture.run(&config, &["--json"], &[("HTTPS_PROXY", "http://u:p#w@proxy:3128")]).await;
     assert_eq!(said.code, 1, "{}{}", said.stdout, said.stderr);
     let json: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(json["works"], false, "{json:#}");
@@ -394,10 +398,10 @@ async fn a_proxy_that_cannot_be_used_is_reported_with_what_is_found_without_a_ne
 
 #[tokio::test]
 async fn a_server_without_its_realtime_api_is_a_problem() {
-    let mut scene = Scene::set().await;
-    scene.trigger(r##"["general"]"##);
-    scene.chat.faults().set(|switches| switches.refuse_connect = true);
-    let said = scene.check().await;
+    let mut fixture = Fixture::new().await;
+    fixture.trigger(r##"["general"]"##);
+    fixture.chat.faults().set(|switches| switches.refuse_connect = true);
+    let said = fixture.check().await;
     said.fails();
     said.has('✓', &["account", "@signl4.bot"]);
     said.has('✗', &["realtime", "messages cannot be received", "→ run this check again"]);
@@ -406,39 +410,39 @@ async fn a_server_without_its_realtime_api_is_a_problem() {
 
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_a_warning() {
-    let scene = Scene::set().await;
-    scene.chat.clock_forward(Duration::from_secs(3600));
-    let said = scene.check().await;
+    let fixture = Fixture::new().await;
+    fixture.chat.clock_forward(Duration::from_secs(3600));
+    let said = fixture.check().await;
     said.works();
     said.has('!', &["clock", "1h ahead of", "NTP"]);
 }
 
 #[tokio::test]
 async fn threads_that_are_switched_off_are_a_warning() {
-    let scene = Scene::set().await;
-    let said = scene.check().await;
+    let fixture = Fixture::new().await;
+    let said = fixture.check().await;
     assert!(!said.stdout.contains("disabled"), "{}", said.stdout);
-    scene.chat.set_threads_enabled(false);
-    let said = scene.check().await;
+    fixture.chat.set_threads_enabled(false);
+    let said = fixture.check().await;
     said.works();
     said.has('!', &["threads", "disabled", "Enable Threads"]);
 }
 
 #[tokio::test]
 async fn every_team_is_probed_and_an_unused_one_is_reported() {
-    let mut scene = Scene::set().await;
-    let network = scene.signl4.webhook_url("network");
+    let mut fixture = Fixture::new().await;
+    let network = fixture.signl4.webhook_url("network");
     // Bound, so that nobody else can use the port, but not listening.
     let closed = TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let gone = closed.local_addr().unwrap();
-    scene.more.push_str(&format!(
+    fixture.more.push_str(&format!(
         "[[signl4.team]]\nname = \"network\"\nwebhook_url = {network:?}\n\n\
          [[signl4.team]]\nname = \"gone\"\nwebhook_url = \"http://{gone}/webhook/s3cr3t-of-nobody\"\n\n"
     ));
-    scene.trigger(r##"["general"]"##);
-    scene.more.push_str("team = \"network\"\n");
-    let said = scene.check().await;
+    fixture.trigger(r##"["general"]"##);
+    fixture.more.push_str("team = \"network\"\n");
+    let said = fixture.check().await;
     said.fails();
     said.has('✓', &["[signl4]", "answers"]);
     said.has('✓', &["network", "answers"]);
@@ -450,18 +454,18 @@ async fn every_team_is_probed_and_an_unused_one_is_reported() {
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_a_problem_unless_the_running_bot_has_it() {
-    let scene = Scene::set().await;
+    let fixture = Fixture::new().await;
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let config = scene.config(&address);
-    let said = scene.check_with(&config).await;
+    let config = fixture.config(&address);
+    let said = fixture.check_with(&config).await;
     said.fails();
     // The store has a relative path, so the bot may run elsewhere.
     said.has('✗', &["listener", &address, "in use", "working directory", "listener.bind"]);
 
-    let store = signl4_rocketchat::store::StoreUrl::sqlite(scene.dir.path().join("signl4-rocketchat.db"));
+    let store = signl4_rocketchat::store::StoreUrl::sqlite(fixture.dir.path().join("signl4-rocketchat.db"));
     let running = signl4_rocketchat::store::Store::open(&store).await.unwrap();
-    let said = scene.check_with(&config).await;
+    let said = fixture.check_with(&config).await;
     said.works();
     said.has('✓', &["store", "the bot is running"]);
     said.has('✓', &["listener", &address, "by the running bot"]);
@@ -470,24 +474,24 @@ async fn an_address_that_is_taken_is_a_problem_unless_the_running_bot_has_it() {
 
 #[tokio::test]
 async fn a_store_that_cannot_be_used_is_a_problem() {
-    let mut scene = Scene::set().await;
-    scene.more.push_str("[store]\nurl = \"sqlite:///proc/signl4-rocketchat.db\"\n");
-    let said = scene.check().await;
+    let mut fixture = Fixture::new().await;
+    fixture.more.push_str("[store]\nurl = \"sqlite:///proc/signl4-rocketchat.db\"\n");
+    let said = fixture.check().await;
     said.fails();
     said.has('✗', &["store", "/proc/signl4-rocketchat.db", "can write to"]);
 }
 
 #[tokio::test]
 async fn a_file_with_a_secret_that_everybody_can_read_is_a_warning() {
-    let mut scene = Scene::set().await;
-    let said = scene.check().await;
+    let mut fixture = Fixture::new().await;
+    let said = fixture.check().await;
     assert!(!said.stdout.contains("every user"), "{}", said.stdout);
-    scene.mode = 0o644;
-    let token = scene.dir.path().join("token");
-    fs::write(&token, &scene.token).unwrap();
+    fixture.mode = 0o644;
+    let token = fixture.dir.path().join("token");
+    fs::write(&token, &fixture.token).unwrap();
     fs::set_permissions(&token, Permissions::from_mode(0o604)).unwrap();
-    scene.rocketchat = format!("user_id = {:?}\nauth_token_file = {token:?}\n", scene.bot.id);
-    let said = scene.check().await;
+    fixture.rocketchat = format!("user_id = {:?}\nauth_token_file = {token:?}\n", fixture.bot.id);
+    let said = fixture.check().await;
     said.works();
     said.has('!', &["secrets", "bot.toml", "chmod"]);
     said.has('!', &["secrets", "/token", "chmod"]);
@@ -495,9 +499,9 @@ async fn a_file_with_a_secret_that_everybody_can_read_is_a_warning() {
 
 #[tokio::test]
 async fn a_short_secret_is_a_warning() {
-    let scene = Scene::set().await;
-    let config = scene.config("127.0.0.1:0").replace(LISTENER_SECRET, "s3cret");
-    let said = scene.check_with(&config.replace("[admin]", "[admin]\ntoken = \"t0ken\"")).await;
+    let fixture = Fixture::new().await;
+    let config = fixture.config("127.0.0.1:0").replace(LISTENER_SECRET, "s3cret");
+    let said = fixture.check_with(&config.replace("[admin]", "[admin]\ntoken = \"t0ken\"")).await;
     said.works();
     said.has('!', &["secrets", "listener.secret has fewer than 16 characters", "openssl rand"]);
     said.has('!', &["secrets", "admin.token has fewer than 16 characters"]);
@@ -506,22 +510,22 @@ async fn a_short_secret_is_a_warning() {
 
 #[tokio::test]
 async fn an_invalid_configuration_exits_with_2_before_any_call() {
-    let scene = Scene::set().await;
-    let said = scene.check_with("[rocketchat]\nurl = 7\n").await;
+    let fixture = Fixture::new().await;
+    let said = fixture.check_with("[rocketchat]\nurl = 7\n").await;
     assert_eq!((said.code, said.stdout.as_str()), (2, ""));
     assert!(said.stderr.contains("rocketchat.url"), "{}", said.stderr);
-    assert!(scene.chat.calls().is_empty());
+    assert!(fixture.chat.calls().is_empty());
 }
 
 #[tokio::test]
 async fn a_check_writes_nothing_into_any_room() {
-    let mut scene = Scene::set().await;
-    scene.trigger(r##"["*"]"##);
-    let before = scene.chat.messages("GENERAL").len();
-    scene.check().await.works();
-    assert_eq!(scene.chat.messages("GENERAL").len(), before);
+    let mut fixture = Fixture::new().await;
+    fixture.trigger(r##"["*"]"##);
+    let before = fixture.chat.messages("GENERAL").len();
+    fixture.check().await.works();
+    assert_eq!(fixture.chat.messages("GENERAL").len(), before);
     for route in ["chat.sendMessage", "chat.postMessage", "chat.react", "channels.join"] {
-        assert!(scene.chat.calls_of(route).is_empty(), "{route}");
+        assert!(fixture.chat.calls_of(route).is_empty(), "{route}");
     }
 }
 
@@ -529,12 +533,12 @@ async fn a_check_writes_nothing_into_any_room() {
 async fn a_rate_limit_is_waited_out() {
     let limits = Limits { rest: Some(Limit::per_seconds(2, 1)), ..Limits::default() };
     let options = rocketchat::Options { limits, ..rocketchat::Options::default() };
-    let mut scene = Scene::with(NewUser::named("pager"), options).await;
+    let mut fixture = Fixture::with(NewUser::named("pager"), options).await;
     for name in ["a", "b", "c", "d"] {
-        scene.chat.create_room(NewRoom::channel(name).members([&scene.alice])).unwrap();
+        fixture.chat.create_room(NewRoom::channel(name).members([&fixture.alice])).unwrap();
     }
-    scene.trigger(r##"["a", "b", "c", "d"]"##);
-    let said = scene.check().await;
+    fixture.trigger(r##"["a", "b", "c", "d"]"##);
+    let said = fixture.check().await;
     said.works();
     for name in ["#a", "#b", "#c", "#d"] {
         said.has('✓', &[name, "will join it"]);

@@ -36,18 +36,18 @@ fn the_dashboard_shows_every_metric_that_is_not_only_for_rules() {
 }
 
 #[test]
-fn no_panel_of_the_dashboard_lies_on_another_one() {
+fn no_two_panels_of_the_dashboard_overlap() {
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
-    let place = |panel: &Value, key: &str| panel["gridPos"][key].as_u64().unwrap();
+    let grid = |panel: &Value, key: &str| panel["gridPos"][key].as_u64().unwrap();
     let mut taken = BTreeSet::new();
     let mut ids = BTreeSet::new();
     for panel in panels {
         assert!(ids.insert(panel["id"].as_u64().unwrap()), "{}", panel["title"]);
-        let (x, y, w, h) = (place(panel, "x"), place(panel, "y"), place(panel, "w"), place(panel, "h"));
+        let (x, y, w, h) = (grid(panel, "x"), grid(panel, "y"), grid(panel, "w"), grid(panel, "h"));
         assert!(x + w <= 24, "{}", panel["title"]);
         for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
-            assert!(taken.insert(cell), "{} lies on another panel", panel["title"]);
+            assert!(taken.insert(cell), "{} overlaps another panel", panel["title"]);
         }
     }
 }

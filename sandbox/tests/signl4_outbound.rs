@@ -251,7 +251,7 @@ async fn notifications_can_be_doubled_swapped_delayed_and_dropped() {
 }
 
 #[tokio::test]
-async fn what_is_held_back_goes_out_when_the_faults_are_cleared() {
+async fn held_notifications_are_sent_when_the_faults_are_cleared() {
     let (signl4, mut receiver, id) = with_an_alert().await;
     signl4.faults().outbound(OutboundFault::AfterNext, Times::Always);
     signl4.annotate(&id, "Rene", "held").unwrap();

@@ -73,7 +73,7 @@ async fn an_event_leads_to_its_alert_through_its_whole_life() {
 }
 
 #[tokio::test]
-async fn what_the_state_forbids_is_409_and_what_does_not_exist_404_in_the_documented_shape() {
+async fn a_forbidden_step_is_409_and_an_unknown_alert_404_in_the_documented_shape() {
     let api = Api::start(Options::default()).await;
     api.raise("ROOM").await;
     let id = api.signl4.alerts()[0].id.clone();

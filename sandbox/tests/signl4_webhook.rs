@@ -82,7 +82,7 @@ async fn a_multipart_call_raises_an_alert_with_its_file() {
 }
 
 #[tokio::test]
-async fn what_is_no_event_is_refused_and_raises_nothing() {
+async fn an_invalid_event_is_refused_and_raises_nothing() {
     let signl4 = started().await;
     let url = signl4.webhook_url("operations");
     for body in ["", "{", "[]", "\"text\"", "{}"] {
@@ -162,7 +162,7 @@ async fn wrong_secrets_are_throttled_after_ten_and_right_ones_are_not() {
 }
 
 #[tokio::test]
-async fn a_refused_port_listens_again_with_everything_it_knew() {
+async fn a_refused_port_listens_again_with_its_state() {
     let signl4 = started().await;
     page(&signl4, json!({"title": "before"})).await;
     let url = signl4.webhook_url("operations");

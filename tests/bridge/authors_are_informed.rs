@@ -60,7 +60,7 @@ async fn a_rejected_alert_is_reported_in_its_thread_at_once() {
 }
 
 #[tokio::test]
-async fn a_message_suppressed_by_a_cooldown_learns_that_the_earlier_alert_failed() {
+async fn a_message_suppressed_by_a_cooldown_is_informed_that_the_earlier_alert_failed() {
     let mut harness = Harness::new().await.with_fast_tempo();
     harness.configure("[[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\ncooldown = \"1h\"");
     let bot = harness.start_bot().await;
@@ -90,8 +90,8 @@ async fn a_confirmation_that_is_overtaken_by_the_failure_of_its_alert_is_not_pos
     harness.signl4.faults().webhook(WebhookFault::Status(404), Times::Next(1));
     bot.wait_for_log(&["given up"]).await;
     harness.chat.faults().clear_rest();
-    let told = harness.chat.wait_for_reply(&other, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
-    told.await.unwrap();
+    let failure = harness.chat.wait_for_reply(&other, SOON, |reply| reply.text.starts_with("Alert NOT sent"));
+    failure.await.unwrap();
     bot.wait_for_log(&["a confirmation is not posted"]).await;
     assert_eq!(harness.replies(&other).len(), 1, "{:?}", harness.replies(&other));
 }

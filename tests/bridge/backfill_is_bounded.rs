@@ -74,7 +74,7 @@ async fn after_a_reconnect_only_channels_that_changed_are_read() {
 }
 
 #[tokio::test]
-async fn what_is_older_than_catch_up_is_reported_once_and_does_not_alert() {
+async fn messages_older_than_catch_up_are_reported_once_and_do_not_alert() {
     let harness = Harness::new().await.with_catch_up("1h");
     let other = NewRoom::channel("other").members([&harness.alice, &harness.bot]);
     let other = harness.chat.create_room(other).unwrap();
@@ -94,11 +94,11 @@ async fn what_is_older_than_catch_up_is_reported_once_and_does_not_alert() {
     bot.wait_for_log(&["caught up"]).await;
     harness.flush().await;
     assert_eq!(harness.pages(), ["SIGNL4 just now"]);
-    const TOLD: &str = "away for longer than rocketchat.catch_up";
-    bot.wait_for_log(&[TOLD]).await;
+    const LOG_LINE: &str = "away for longer than rocketchat.catch_up";
+    bot.wait_for_log(&[LOG_LINE]).await;
     harness.reconnect(&bot, || ()).await;
     harness.flush().await;
-    let reported = (bot.count_in_log(&[TOLD, r#""rooms":2"#]), bot.count_in_log(&[TOLD]));
+    let reported = (bot.count_in_log(&[LOG_LINE, r#""rooms":2"#]), bot.count_in_log(&[LOG_LINE]));
     assert_eq!(reported, (1, 1), "{}", bot.log());
 }
 
@@ -120,7 +120,7 @@ async fn with_catch_up_zero_no_room_is_read_and_missed_messages_do_not_alert() {
 }
 
 #[tokio::test]
-async fn more_messages_than_a_page_holds_are_read_page_by_page_by_old_servers_and_new_ones() {
+async fn more_messages_than_a_page_holds_are_read_page_by_page_from_old_and_new_servers() {
     for unpaged in [false, true] {
         let harness = Harness::new().await;
         harness.chat.faults().set(|switches| switches.unpaged_sync = unpaged);

@@ -35,7 +35,7 @@ async fn after_a_clock_set_back_seen_in_a_message_the_next_round_skips_nothing()
     harness.flush().await;
     harness.chat.faults().set(|switches| switches.withhold_messages = true);
     harness.say("SIGNL4 dropped by the stream");
-    // Old enough that a round without news considers it settled.
+    // Old enough that a round without new messages considers it settled.
     harness.chat.clock_forward(HOUR / 60);
     harness.alert("SIGNL4 dropped by the stream").await;
 }
@@ -77,9 +77,9 @@ async fn a_message_dropped_by_the_stream_pages_once_however_our_clock_is_set() {
         let missed = format!("SIGNL4 after {ahead}");
         harness.reconnect(&bot, || drop(harness.say(&missed))).await;
         harness.chat.faults().set(|switches| switches.withhold_messages = false);
-        let heard = format!("SIGNL4 heard at {ahead}");
-        harness.say(&heard);
-        texts.extend([dropped, missed, heard]);
+        let received = format!("SIGNL4 received at {ahead}");
+        harness.say(&received);
+        texts.extend([dropped, missed, received]);
         harness.wait_for_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
     }
     harness.flush().await;

@@ -1,7 +1,7 @@
-//! A PostgreSQL that fails as servers do: the bot names the reason wherever people look, loses nothing and doubles nothing, and goes
-//! on by itself.
+//! Typical failures of PostgreSQL: the bot reports the reason wherever people look, loses and doubles nothing, and recovers
+//! by itself.
 //!
-//! `tests/postgres.sh cargo test --test bridge -- --ignored database_failures` tells where PostgreSQL's programs are.
+//! `tests/postgres.sh cargo test --test bridge -- --ignored database_failures`: the script finds PostgreSQL's programs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,14 +16,14 @@ use tokio::time::{Instant, sleep};
 use crate::database_server::{PASSWORD, Server};
 use crate::harness::{Bot, Harness, SOON, http, status_event};
 
-const LOOK: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(50);
 const END_SESSIONS: &str =
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'bot'";
 
 const CREATE: [&str; 2] = ["CREATE USER bot PASSWORD 'a-database-passw0rd'", "CREATE DATABASE bot OWNER bot"];
 
-/// A bot on a server of its own.
-struct Scene {
+/// A bot with its own database server.
+struct Fixture {
     server: Server,
     harness: Harness,
     bot: Bot,
@@ -31,7 +31,7 @@ struct Scene {
     texts: Vec<String>,
 }
 
-impl Scene {
+impl Fixture {
     async fn new() -> Self {
         let server = Server::start().await;
         server.execute(&CREATE).await;
@@ -42,13 +42,13 @@ impl Scene {
         let mut harness = Harness::new().await.with_fast_tempo();
         harness.set_variable("SIGNL4_BOT_STORE__URL", &server.url());
         let bot = harness.start_bot().await;
-        let mut scene = Self { server, harness, bot, texts: vec![] };
-        scene.goes_on().await;
-        scene
+        let mut fixture = Self { server, harness, bot, texts: vec![] };
+        fixture.assert_works().await;
+        fixture
     }
 
     /// A message raises its alert, and SIGNL4's event about it is posted.
-    async fn goes_on(&mut self) {
+    async fn assert_works(&mut self) {
         let text = self.text();
         let message = self.harness.say(&text);
         let alert = self.harness.alert(&text).await;
@@ -56,9 +56,9 @@ impl Scene {
         self.harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
     }
 
-    /// While the database fails, its reason is named; `meanwhile`, a message is written and an event refused. Once it is `repaired`,
+    /// While the database fails, the reason is reported, a message is written, and an event is refused. Once it is `repaired`,
     /// all of them are handled.
-    async fn names(&mut self, reason: &str, repaired: impl AsyncFnOnce(&mut Server)) {
+    async fn assert_reported(&mut self, reason: &str, repaired: impl AsyncFnOnce(&mut Server)) {
         let text = self.text();
         self.harness.say(&text);
         // On a full disk, a small one finds room in the pages that are there.
@@ -67,7 +67,7 @@ impl Scene {
         let since = Instant::now();
         while !self.readiness().await.contains(reason) {
             assert!(since.elapsed() < SOON, "{reason:?} is not in {}", self.readiness().await);
-            sleep(LOOK).await;
+            sleep(POLL).await;
         }
         self.bot.wait_for_log(&[reason]).await;
         let check = self.harness.command(&["check"]).await;
@@ -83,14 +83,14 @@ impl Scene {
         let since = Instant::now();
         while self.harness.post_event(&event).await.0 != 200 {
             assert!(since.elapsed() < SOON, "the event is refused: {}", self.readiness().await);
-            sleep(LOOK).await;
+            sleep(POLL).await;
         }
         self.bot.wait_until_ready().await;
-        self.goes_on().await;
+        self.assert_works().await;
     }
 
     /// Each message paged once.
-    async fn ends(mut self) {
+    async fn assert_each_paged_once(mut self) {
         self.bot.assert_runs();
         self.harness.flush().await;
         assert_eq!(self.harness.pages(), self.texts);
@@ -110,11 +110,11 @@ impl Scene {
     }
 }
 
-/// Sessions that are open go on, and so does the bot; but it cannot open a new connection.
+/// Open sessions keep working, and so does the bot, but it cannot open a new connection.
 #[tokio::test]
 #[ignore = "needs PostgreSQL's programs"]
 async fn a_database_that_refuses_the_bot_is_reported_and_the_bot_recovers() {
-    let mut scene = Scene::new().await;
+    let mut fixture = Fixture::new().await;
     for (fails, reason, repairs) in [
         (
             &["ALTER DATABASE bot SET default_transaction_read_only = on"][..],
@@ -147,14 +147,14 @@ async fn a_database_that_refuses_the_bot_is_reported_and_the_bot_recovers() {
             &["ALTER DATABASE away RENAME TO bot", "ALTER DATABASE bot ALLOW_CONNECTIONS true"],
         ),
     ] {
-        scene.server.execute(fails).await;
+        fixture.server.execute(fails).await;
         if fails.len() == 1 {
-            scene.goes_on().await;
+            fixture.assert_works().await;
         }
-        scene.server.execute(&[END_SESSIONS]).await;
-        scene.names(reason, async |server| server.execute(repairs).await).await;
+        fixture.server.execute(&[END_SESSIONS]).await;
+        fixture.assert_reported(reason, async |server| server.execute(repairs).await).await;
     }
-    scene.ends().await;
+    fixture.assert_each_paged_once().await;
 }
 
 /// The other connections go on, so that the store can be read and written.
@@ -163,39 +163,39 @@ async fn a_database_that_refuses_the_bot_is_reported_and_the_bot_recovers() {
 async fn without_its_lock_session_the_bot_is_down_until_it_can_reopen_it() {
     const END_SESSION: &str =
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks WHERE locktype = 'advisory'";
-    let mut scene = Scene::new().await;
-    scene.server.execute(&["ALTER ROLE bot CONNECTION LIMIT 0", END_SESSION]).await;
-    scene
+    let mut fixture = Fixture::new().await;
+    fixture.server.execute(&["ALTER ROLE bot CONNECTION LIMIT 0", END_SESSION]).await;
+    fixture
         .harness
         .wait_for_readiness(503, "Nothing is sent until this replica again has the database session")
         .await;
-    assert!(scene.readiness().await.contains("accepts no more connections"));
-    scene.server.execute(&["ALTER ROLE bot CONNECTION LIMIT -1"]).await;
-    scene.bot.wait_until_ready().await;
-    scene.goes_on().await;
-    scene.ends().await;
+    assert!(fixture.readiness().await.contains("accepts no more connections"));
+    fixture.server.execute(&["ALTER ROLE bot CONNECTION LIMIT -1"]).await;
+    fixture.bot.wait_until_ready().await;
+    fixture.assert_works().await;
+    fixture.assert_each_paged_once().await;
 }
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL's programs"]
 async fn a_restarted_database_server_is_reported_and_the_bot_recovers() {
-    let mut scene = Scene::new().await;
-    scene.server.stop().await;
-    scene
-        .names("cannot be reached", async |server| {
+    let mut fixture = Fixture::new().await;
+    fixture.server.stop().await;
+    fixture
+        .assert_reported("cannot be reached", async |server| {
             server.spawn();
             server.wait_until_up().await;
         })
         .await;
     // In recovery, and it does not come to an end.
-    scene.server.stop().await;
+    fixture.server.stop().await;
     let [signal, settings] =
-        ["standby.signal", "postgresql.auto.conf"].map(|name| scene.server.path("data").join(name));
+        ["standby.signal", "postgresql.auto.conf"].map(|name| fixture.server.path("data").join(name));
     fs::write(&signal, "").unwrap();
     fs::write(&settings, "hot_standby = off").unwrap();
-    scene.server.spawn();
-    scene
-        .names("is starting or stopping", async |server| {
+    fixture.server.spawn();
+    fixture
+        .assert_reported("is starting or stopping", async |server| {
             server.stop().await;
             fs::remove_file(&signal).unwrap();
             fs::write(&settings, "").unwrap();
@@ -203,7 +203,7 @@ async fn a_restarted_database_server_is_reported_and_the_bot_recovers() {
             server.wait_until_up().await;
         })
         .await;
-    scene.ends().await;
+    fixture.assert_each_paged_once().await;
 }
 
 /// The standby server takes the address of the primary one, and is promoted later.
@@ -211,26 +211,26 @@ async fn a_restarted_database_server_is_reported_and_the_bot_recovers() {
 #[ignore = "needs PostgreSQL's programs"]
 async fn a_failover_to_a_standby_server_loses_nothing() {
     const BEHIND: &str = "SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()";
-    let mut scene = Scene::new().await;
-    let mut standby = scene.server.standby().await;
-    let mut primary = scene.server.administrator().await.unwrap();
-    scene.goes_on().await;
+    let mut fixture = Fixture::new().await;
+    let mut standby = fixture.server.standby().await;
+    let mut primary = fixture.server.administrator().await.unwrap();
+    fixture.assert_works().await;
     let since = Instant::now();
     while primary.fetch_one(BEHIND).await.unwrap().get::<i64, _>(0) == 0 {
         assert!(since.elapsed() < SOON, "the standby server is behind");
-        sleep(LOOK).await;
+        sleep(POLL).await;
     }
-    scene.server.kill().await;
+    fixture.server.kill().await;
     standby.stop().await;
-    standby.port = scene.server.port;
+    standby.port = fixture.server.port;
     standby.spawn();
-    scene
-        .names("standby server", async move |server| {
+    fixture
+        .assert_reported("standby server", async move |server| {
             standby.promote().await;
             *server = standby;
         })
         .await;
-    scene.ends().await;
+    fixture.assert_each_paged_once().await;
 }
 
 #[tokio::test]
@@ -241,10 +241,10 @@ async fn a_full_disk_of_the_database_server_is_reported_and_the_bot_recovers() {
     let disk = server.path("small");
     let tablespace = format!("CREATE TABLESPACE small LOCATION '{}'", disk.display());
     server.execute(&[&tablespace, CREATE[0], "CREATE DATABASE bot OWNER bot TABLESPACE small"]).await;
-    let mut scene = Scene::on(server).await;
-    let filler = scene.server.fill_disk(&disk);
-    scene.names("disk is full", async |_: &mut Server| fs::remove_file(filler).unwrap()).await;
-    scene.ends().await;
+    let mut fixture = Fixture::on(server).await;
+    let filler = fixture.server.fill_disk(&disk);
+    fixture.assert_reported("disk is full", async |_: &mut Server| fs::remove_file(filler).unwrap()).await;
+    fixture.assert_each_paged_once().await;
 }
 
 /// Certificates of an authority that the test made, for the name `localhost` alone.

@@ -67,7 +67,7 @@ macro_rules! versions {
             use super::*;
 
             #[tokio::test]
-            async fn a_match_pages_its_acknowledgement_comes_back_and_an_outage_is_caught_up() {
+            async fn a_match_pages_its_acknowledgement_is_posted_and_missed_messages_page() {
                 pages_replies_and_catches_up(harness($version).await).await;
             }
 

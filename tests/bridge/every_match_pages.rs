@@ -48,7 +48,7 @@ async fn direct_messages_private_groups_and_rooms_joined_later_are_watched() {
 }
 
 #[tokio::test]
-async fn what_a_monitoring_system_posts_in_an_attachment_counts_and_a_quotation_does_not() {
+async fn the_text_of_an_attachment_counts_and_that_of_a_quotation_does_not() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let attachment = json!({"title": "SIGNL4 disk full", "text": "on db-1", "color": "red"});
@@ -65,7 +65,7 @@ async fn what_a_monitoring_system_posts_in_an_attachment_counts_and_a_quotation_
 }
 
 #[tokio::test]
-async fn what_was_written_before_the_first_start_pages_nobody() {
+async fn messages_from_before_the_first_start_page_nobody() {
     let harness = Harness::new().await;
     let written = NewMessage::text("SIGNL4 long ago").at(harness.chat.now() - 5_000);
     let old = harness.chat.post(&harness.room, &harness.alice, written).unwrap();

@@ -24,7 +24,7 @@ pub fn free_port() -> u16 {
 }
 
 #[test]
-fn no_port_is_given_twice() {
+fn no_port_is_assigned_twice() {
     let mut ports: Vec<u16> = (0..500).map(|_| free_port()).collect();
     ports.sort_unstable();
     ports.dedup();

@@ -101,10 +101,10 @@ async fn failing_replies_are_reported_until_they_work_again() {
 }
 
 #[tokio::test]
-async fn what_the_store_fails_at_is_reported_until_it_works_again() {
+async fn a_failing_store_operation_is_reported_until_it_works_again() {
     let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
-    for (at, broken, told) in [
+    for (at, broken, reason) in [
         (
             1,
             "CREATE TRIGGER broken BEFORE INSERT ON alert BEGIN SELECT RAISE(ABORT, 'broken'); END",
@@ -127,7 +127,7 @@ async fn what_the_store_fails_at_is_reported_until_it_works_again() {
         harness.say(&text);
         let event = status_event(&format!("n{at}"), &json!({"eventId": "of another source"}), 2);
         assert_eq!(harness.post_event(&event).await.0, 200);
-        harness.wait_for_readiness(503, told).await;
+        harness.wait_for_readiness(503, reason).await;
         harness.alter_store("DROP TRIGGER broken").await;
         harness.alert(&text).await;
     }

@@ -80,7 +80,7 @@ async fn a_token_that_has_expired_and_a_forced_logout() {
 }
 
 #[tokio::test]
-async fn a_name_that_leads_nowhere() {
+async fn a_name_that_does_not_resolve() {
     let mut harness = Harness::new().await;
     harness.set_variable("SIGNL4_BOT_ROCKETCHAT__URL", "http://no-such-host.invalid");
     let bot = harness.spawn_bot();
@@ -88,7 +88,7 @@ async fn a_name_that_leads_nowhere() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls() {
+async fn a_server_without_tls() {
     let mut harness = Harness::new().await;
     let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
     harness.set_variable("SIGNL4_BOT_ROCKETCHAT__URL", &format!("https://{}", plain.local_addr().unwrap()));

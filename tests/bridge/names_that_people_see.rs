@@ -98,7 +98,7 @@ async fn a_message_before_the_first_room_list_pages_the_team_of_the_display_name
          [[trigger]]\nname = \"night\"\nwords = [\"SIGNL4\"]\nrooms = [\"Pumpe *\"]",
     );
     let pump = harness.new_room(NewRoom::group("p3").shown_as("Pumpe 3"));
-    // The bot receives messages before it knows the room's name.
+    // The bot receives messages before it has read the room's name.
     harness.chat.faults().rest_next("rooms.get", 1, RestFault::Slow(Duration::from_secs(3)));
     harness.chat.faults().rest_next("rooms.info", 9, RestFault::status(500));
     let mut bot = harness.spawn_bot();

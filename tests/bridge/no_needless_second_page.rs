@@ -1,5 +1,5 @@
 //! Promise 1: an alert whose answer was lost is not raised again if SIGNL4 reports that it was raised, and is never
-//! lost if it was not. Judged by SIGNL4's own list of alerts.
+//! lost if it was not. The test compares with SIGNL4's own list of alerts.
 
 use std::time::Duration;
 
@@ -209,7 +209,7 @@ async fn with_two_unanswered_alerts_no_thread_is_guessed_and_none_is_lost() {
     assert!(harness.replies(&raised).is_empty() && harness.replies(&other).is_empty());
 }
 
-/// If both calls had no answer, SIGNL4's event would not tell which of them raised its alert.
+/// If both calls had no answer, SIGNL4's event would not show which of them raised its alert.
 #[tokio::test]
 async fn an_alert_waits_while_it_is_unknown_whether_another_one_of_its_room_was_raised() {
     let (harness, _bot) = harness().await;

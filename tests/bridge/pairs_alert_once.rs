@@ -86,7 +86,7 @@ async fn messages_of_the_same_millisecond_page_each() {
 }
 
 #[tokio::test]
-async fn what_alerted_before_a_restart_does_not_alert_after_it() {
+async fn a_message_that_alerted_before_a_restart_does_not_alert_after_it() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 once");

@@ -76,7 +76,7 @@ async fn a_quotation_links_to_the_servers_site_url() {
 }
 
 #[tokio::test]
-async fn a_reply_to_a_message_that_was_pruned_comes_into_the_room() {
+async fn a_reply_to_a_message_that_was_pruned_is_posted_in_the_room() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let (message, alert) = alerted(&harness).await;
@@ -98,7 +98,7 @@ async fn if_the_room_refuses_replies_the_author_gets_a_direct_message() {
         close(&harness);
         harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
         let direct = posted_to_alice(&harness, ACKNOWLEDGED).await;
-        assert!(direct.text.contains(&message.id), "it tells what it is about: {}", direct.text);
+        assert!(direct.text.contains(&message.id), "it says what it is about: {}", direct.text);
         bot.wait_for_log(&["WARN", "posted in another form", "Direct"]).await;
     }
 }

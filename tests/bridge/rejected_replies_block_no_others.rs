@@ -109,7 +109,7 @@ async fn two_concurrent_replies_whose_alias_is_refused_both_arrive() {
 }
 
 #[tokio::test]
-async fn a_reply_that_is_refused_in_passing_for_no_stated_reason_arrives_later() {
+async fn a_reply_that_is_temporarily_refused_without_a_reason_arrives_later() {
     let harness = Harness::new().await.with_fast_tempo();
     let _bot = harness.start_bot().await;
     let message = harness.say("SIGNL4 pump 3 is down");

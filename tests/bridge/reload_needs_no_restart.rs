@@ -8,7 +8,7 @@ use sandbox::signl4::{self, Team};
 
 use crate::harness::{Bot, Harness, TEAM};
 
-/// The bot knows the server's clock to two seconds. It still reads messages from some seconds before a room is
+/// The bot knows the server's time with a precision of two seconds. It still reads messages from some seconds before a room is
 /// watched, but they must not page.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(3);
 
@@ -37,14 +37,14 @@ async fn a_new_trigger_works_at_once_and_an_old_one_no_longer() {
     harness.flush().await;
     harness.reconfigure(&trigger("fire", "operations", "title = \"Fire\""));
     bot.reload().await;
-    harness.say("SIGNL4 is the word of before");
+    harness.say("SIGNL4 is the previous word");
     harness.say("fire in hall 4");
     let alert = harness.alert("fire in hall 4").await;
     assert_eq!(alert.title, "Fire");
     assert_eq!(
         harness.pages(),
         ["fire in hall 4"],
-        "what was written before the change was judged before it"
+        "messages from before the change were matched against the old triggers"
     );
     harness.assert_never_reconnected(&bot);
 }
@@ -183,7 +183,7 @@ async fn a_new_team_is_paged_and_a_removed_one_leaves_its_alerts_to_the_default_
 }
 
 #[tokio::test]
-async fn what_needs_a_restart_is_reported_and_the_rest_is_applied() {
+async fn changes_that_need_a_restart_are_reported_and_the_others_are_applied() {
     let mut harness = Harness::new().await;
     let bot = harness.start_bot().await;
     harness.reconfigure(&format!("[store]\nurl = \"sqlite://other.db\"\n{}", trigger("fire", "*", "")));

@@ -21,7 +21,7 @@ const AFTER_A_FAULT: Duration = Duration::from_secs(45);
 const EVERY: Duration = Duration::from_millis(500);
 /// How many of them follow after the other replica has begun to raise alerts.
 const AFTERWARDS: usize = 20;
-/// The team that the second replica calls, so that SIGNL4's alerts tell who raised them.
+/// The team that the second replica calls, so that SIGNL4's alerts show who raised them.
 const OTHER_TEAM: &str = "of the other replica";
 
 /// What happens to the active replica.

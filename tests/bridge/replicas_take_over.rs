@@ -308,7 +308,7 @@ async fn a_database_that_is_restarted_loses_nothing_and_changes_no_roles() {
 /// The standby reaches the database first, and does not take what the active replica had.
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn a_standby_lets_the_active_replica_come_back_first() {
+async fn a_standby_lets_the_active_replica_recover_first() {
     let replicas = Replicas::new().await;
     let (mut active, standby) = replicas.start().await;
     for link in [&replicas.one_link, &replicas.other_link] {

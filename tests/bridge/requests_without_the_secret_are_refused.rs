@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::harness::{Harness, LISTENER_SECRET, SOON, http, status_event};
 
 #[tokio::test]
-async fn everything_but_the_one_right_call_is_not_found() {
+async fn any_other_call_is_not_found() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
     let event = status_event("n1", &json!({"externalEventId": harness.room.id}), 2).to_string();

@@ -116,7 +116,7 @@ async fn while_the_store_is_locked_events_are_refused_and_afterwards_everything_
 }
 
 #[tokio::test]
-async fn a_store_that_locks_between_signl4s_answer_and_our_commit_costs_no_second_page() {
+async fn a_store_that_locks_between_signl4s_answer_and_our_commit_causes_no_second_page() {
     use sandbox::signl4::{Times, WebhookFault};
     let harness = Harness::new().await.with_fast_tempo();
     let bot = harness.start_bot().await;

@@ -14,7 +14,7 @@ const BLOCKED: Duration = Duration::from_secs(60);
 const STORM_IS_OVER: Duration = Duration::from_secs(300);
 
 #[tokio::test]
-async fn a_storm_is_delivered_whole_at_signl4s_pace_oldest_first_and_the_threads_say_queued() {
+async fn a_storm_is_delivered_completely_at_signl4s_rate_oldest_first_and_the_threads_say_queued() {
     // This plan takes 50 alerts in 5 s, then none for 5 s.
     const STORM: usize = 60;
     let options = sandbox::signl4::Options { plan: Plan::Brisk, ..Default::default() };
@@ -34,7 +34,8 @@ async fn a_storm_is_delivered_whole_at_signl4s_pace_oldest_first_and_the_threads
 /// `cargo test --test bridge commercial -- --ignored`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes nine minutes: SIGNL4 takes 600 alerts in one"]
-async fn five_thousand_messages_at_once_are_delivered_whole_and_oldest_first_at_the_commercial_plans_pace() {
+async fn five_thousand_messages_at_once_are_delivered_completely_and_oldest_first_at_the_commercial_plans_rate()
+ {
     const STORM: usize = 5_000;
     let options = sandbox::signl4::Options { plan: Plan::Commercial, ..Default::default() };
     let harness = Harness::with_options(sandbox::rocketchat::Options::default(), options).await;
@@ -113,7 +114,7 @@ async fn without_the_right_to_bypass_limits_replies_keep_to_them_and_all_arrive(
 }
 
 #[tokio::test]
-async fn an_account_that_is_no_bot_works_as_well() {
+async fn an_account_without_the_role_bot_works_as_well() {
     let mut harness = Harness::new().await;
     let user = harness.chat.create_user(NewUser::named("ops.account")).unwrap();
     harness.chat.join(&harness.room, &user).unwrap();

@@ -32,7 +32,7 @@ async fn the_default_trigger_word_matches_if_it_stands_alone() {
 }
 
 #[tokio::test]
-async fn what_unless_matches_pages_nobody() {
+async fn a_message_that_unless_matches_pages_nobody() {
     let mut harness = Harness::new().await;
     harness.configure(
         "[[trigger]]\nname = \"pumps\"\nwords = [\"pump 3\", \"SIGNL4\"]\nunless = '(?i)\\bresolved\\b'\n",

@@ -70,6 +70,6 @@ async fn a_panic_over_a_text_loses_no_alert_and_logs_no_text() {
     harness.alert(TEXT).await;
     bot.wait_for_log(&["\"ERROR\"", "panicked; this is a bug"]).await;
     let lines = bot.log();
-    let tells = |line: &&str| line.contains("char boundary") && !line.contains("\"DEBUG\"");
-    assert_eq!(lines.lines().find(tells), None);
+    let is_reported = |line: &&str| line.contains("char boundary") && !line.contains("\"DEBUG\"");
+    assert_eq!(lines.lines().find(is_reported), None);
 }

@@ -226,7 +226,7 @@ fn an_invalid_value_is_reported_with_the_reason_and_a_fix() {
 }
 
 #[test]
-fn what_is_unusual_but_has_a_meaning_is_accepted() {
+fn unusual_but_meaningful_values_are_accepted() {
     for (table, line) in [
         ("signl4", "webhook_url = \"https://connect.signl4.com/webhook/s3cret-of-the-tests/?ExtIDParam=id\""),
         ("signl4", "retry_for = \"10s\""),

@@ -8,9 +8,9 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::scene::Scene;
+use super::fixture::Fixture;
 
-/// Uses a certificate that nobody has signed; returns its address.
+/// Uses a certificate that no trusted authority has signed; returns its address.
 async fn self_signed() -> String {
     show(rcgen::IsCa::NoCa).await.0
 }
@@ -44,15 +44,21 @@ async fn show(is_ca: rcgen::IsCa) -> (String, String) {
 }
 
 /// The findings of `check` about these, by subject.
-async fn problem(scene: &Scene, chat: &str, webhook: &str, public: &str, subject: &str) -> (String, String) {
+async fn problem(
+    fixture: &Fixture,
+    chat: &str,
+    webhook: &str,
+    public: &str,
+    subject: &str,
+) -> (String, String) {
     let config = format!(
         "[rocketchat]\nurl = {chat:?}\nuser_id = {:?}\nauth_token = {:?}\n[signl4]\nwebhook_url = {webhook:?}\n\
          [listener]\nbind = \"127.0.0.1:0\"\nsecret = \"a-listener-secret-of-some-length\"\n\
          [admin]\nbind = \"127.0.0.1:0\"\n",
-        scene.bot.id, scene.token,
+        fixture.bot.id, fixture.token,
     );
-    fs::write(scene.path("bot.toml"), config).unwrap();
-    let output = scene.run(&["check", "--json", "--public-url", public]).await;
+    fs::write(fixture.path("bot.toml"), config).unwrap();
+    let output = fixture.run(&["check", "--json", "--public-url", public]).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();
     let findings = said["findings"].as_array().unwrap();
@@ -65,15 +71,15 @@ async fn problem(scene: &Scene, chat: &str, webhook: &str, public: &str, subject
 
 #[tokio::test]
 async fn an_untrusted_certificate_is_reported_with_a_fix() {
-    let scene = Scene::set().await;
+    let fixture = Fixture::new().await;
     let url = format!("https://{}", self_signed().await);
     let webhook = format!("{url}/webhook/abcdefghij12");
     for subject in ["server", "[signl4]"] {
-        let (what, fix) = problem(&scene, &url, &webhook, &url, subject).await;
+        let (what, fix) = problem(&fixture, &url, &webhook, &url, subject).await;
         assert!(what.contains("invalid peer certificate"), "{what}");
         assert!(fix.contains("public authority") && fix.contains("SSL_CERT_FILE"), "{fix}");
     }
-    let (what, fix) = problem(&scene, &url, &webhook, &url, "public URL").await;
+    let (what, fix) = problem(&fixture, &url, &webhook, &url, "public URL").await;
     assert!(what.contains("SIGNL4 would not call it"), "{what}");
     assert!(fix.contains("listener.tls_cert") && !fix.contains("SSL_CERT_FILE"), "{fix}");
 }
@@ -82,18 +88,18 @@ async fn an_untrusted_certificate_is_reported_with_a_fix() {
 async fn a_self_signed_certificate_in_ssl_cert_file_is_trusted_or_its_flaw_is_named() {
     let authority = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     for (is_ca, named) in [(rcgen::IsCa::ExplicitNoCa, None), (authority, Some("CA:FALSE"))] {
-        let scene = Scene::set().await;
+        let fixture = Fixture::new().await;
         let (address, pem) = show(is_ca).await;
-        fs::write(scene.path("server.pem"), pem).unwrap();
+        fs::write(fixture.path("server.pem"), pem).unwrap();
         let config = format!(
             "[rocketchat]\nurl = \"https://{address}\"\nuser_id = {:?}\nauth_token = {:?}\n[signl4]\nwebhook_url = {:?}\n\
              [listener]\nbind = \"127.0.0.1:0\"\nsecret = \"a-listener-secret-of-some-length\"\n\
              [admin]\nbind = \"127.0.0.1:0\"\n",
-            scene.bot.id, scene.token, scene.webhook_url,
+            fixture.bot.id, fixture.token, fixture.webhook_url,
         );
-        fs::write(scene.path("bot.toml"), config).unwrap();
+        fs::write(fixture.path("bot.toml"), config).unwrap();
         let variables = [("SSL_CERT_FILE", "server.pem")];
-        let output = scene.run_with(&variables, &["check", "--json"]).await;
+        let output = fixture.run_with(&variables, &["check", "--json"]).await;
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(said.contains("invalid peer certificate"), named.is_some(), "{said}");
         assert!(named.is_none_or(|named| said.contains(named)), "{said}");
@@ -102,13 +108,13 @@ async fn a_self_signed_certificate_in_ssl_cert_file_is_trusted_or_its_flaw_is_na
 
 #[tokio::test]
 async fn https_on_a_plain_http_port_is_reported() {
-    let scene = Scene::set().await;
+    let fixture = Fixture::new().await;
     let encrypted = |url: &str| url.replace("http://", "https://");
-    let (chat, webhook) = (encrypted(&scene.chat.url()), encrypted(&scene.webhook_url));
+    let (chat, webhook) = (encrypted(&fixture.chat.url()), encrypted(&fixture.webhook_url));
     for subject in ["server", "[signl4]"] {
-        let (_, fix) = problem(&scene, &chat, &webhook, &chat, subject).await;
+        let (_, fix) = problem(&fixture, &chat, &webhook, &chat, subject).await;
         assert!(fix.contains("port") && fix.contains("http://"), "{fix}");
     }
-    let (_, fix) = problem(&scene, &chat, &webhook, &chat, "public URL").await;
+    let (_, fix) = problem(&fixture, &chat, &webhook, &chat, "public URL").await;
     assert!(fix.contains("listener.tls_cert"), "{fix}");
 }

@@ -2,12 +2,12 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
 mod encryption;
+mod fixture;
 #[path = "../bridge/free_port.rs"]
 mod free_port;
 mod init;
 mod outside;
 mod pages;
-mod scene;
 mod secrets_dir;
 mod terminal;
 mod transcript;

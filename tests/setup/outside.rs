@@ -7,23 +7,23 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Child;
 
-use super::scene::{Scene, free_address, wait_until_ready};
+use super::fixture::{Fixture, free_address, wait_until_ready};
 
 const SECRET: &str = "a-listener-secret-of-some-length";
 
 /// The output of `check --json` with more arguments, and its exit code.
-async fn check(scene: &Scene, more: &[&str]) -> (Value, i32) {
+async fn check(fixture: &Fixture, more: &[&str]) -> (Value, i32) {
     let config = format!(
         "[rocketchat]\nurl = {:?}\nuser_id = {:?}\nauth_token = {:?}\n[signl4]\nwebhook_url = {:?}\n\
          [listener]\nbind = \"127.0.0.1:0\"\nsecret = {SECRET:?}\n[admin]\nbind = \"127.0.0.1:0\"\n\
          [[trigger]]\nname = \"signl4\"\npattern = 'SIGNL4'\nrooms = [\"#operations\", \"#oprations\"]\n",
-        scene.chat.url(),
-        scene.bot.id,
-        scene.token,
-        scene.webhook_url,
+        fixture.chat.url(),
+        fixture.bot.id,
+        fixture.token,
+        fixture.webhook_url,
     );
-    fs::write(scene.path("bot.toml"), config).unwrap();
-    let output = scene.run(&[&["check", "--json"], more].concat()).await;
+    fs::write(fixture.path("bot.toml"), config).unwrap();
+    let output = fixture.run(&[&["check", "--json"], more].concat()).await;
     let said = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     (said, output.status.code().unwrap())
 }
@@ -34,13 +34,13 @@ fn found<'a>(said: &'a Value, subject: &str) -> Vec<&'a Value> {
 }
 
 /// The running bot with this secret, and the address of its listener.
-async fn bot(scene: &Scene, secret: &str) -> (String, Child) {
+async fn bot(fixture: &Fixture, secret: &str) -> (String, Child) {
     let (listener, admin) = (free_address(), free_address());
-    let running = scene.start(&[
-        ("SIGNL4_BOT_ROCKETCHAT__URL", &scene.chat.url()),
-        ("SIGNL4_BOT_ROCKETCHAT__USER_ID", &scene.bot.id),
-        ("SIGNL4_BOT_ROCKETCHAT__AUTH_TOKEN", &scene.token),
-        ("SIGNL4_BOT_SIGNL4__WEBHOOK_URL", &scene.webhook_url),
+    let running = fixture.start(&[
+        ("SIGNL4_BOT_ROCKETCHAT__URL", &fixture.chat.url()),
+        ("SIGNL4_BOT_ROCKETCHAT__USER_ID", &fixture.bot.id),
+        ("SIGNL4_BOT_ROCKETCHAT__AUTH_TOKEN", &fixture.token),
+        ("SIGNL4_BOT_SIGNL4__WEBHOOK_URL", &fixture.webhook_url),
         ("SIGNL4_BOT_LISTENER__SECRET", secret),
         ("SIGNL4_BOT_LISTENER__BIND", &listener),
         ("SIGNL4_BOT_ADMIN__BIND", &admin),
@@ -52,8 +52,8 @@ async fn bot(scene: &Scene, secret: &str) -> (String, Child) {
 
 #[tokio::test]
 async fn json_has_the_findings_and_the_same_exit_code() {
-    let scene = Scene::set().await;
-    let (said, code) = check(&scene, &[]).await;
+    let fixture = Fixture::new().await;
+    let (said, code) = check(&fixture, &[]).await;
     assert_eq!((code, &said["works"]), (1, &Value::Bool(false)), "{said:#}");
     assert_eq!(said["webhook"], "http://127.0.0.1:0/signl4/<listener.secret>");
     for finding in said["findings"].as_array().unwrap() {
@@ -67,14 +67,14 @@ async fn json_has_the_findings_and_the_same_exit_code() {
     let [room] = found(&said, "#oprations")[..] else { panic!("{said:#}") };
     assert_eq!((&room["state"], &room["trigger"]), (&"problem".into(), &"signl4".into()));
     assert_eq!(found(&said, "#operations")[0]["state"], "fine");
-    assert!(!said.to_string().contains(SECRET) && !said.to_string().contains(&scene.token));
+    assert!(!said.to_string().contains(SECRET) && !said.to_string().contains(&fixture.token));
 }
 
 #[tokio::test]
 async fn a_foreign_webhook_is_reported_by_its_host_without_its_secret() {
-    let mut scene = Scene::set().await;
-    scene.webhook_url = "https://relay.invalid/webhook/m5xk3qv7ty".to_owned();
-    let (said, _) = check(&scene, &[]).await;
+    let mut fixture = Fixture::new().await;
+    fixture.webhook_url = "https://relay.invalid/webhook/m5xk3qv7ty".to_owned();
+    let (said, _) = check(&fixture, &[]).await;
     let reported = found(&said, "[signl4]");
     assert_eq!(reported.len(), 2, "{said:#}");
     for (finding, state, words) in
@@ -91,9 +91,9 @@ async fn a_foreign_webhook_is_reported_by_its_host_without_its_secret() {
 
 #[tokio::test]
 async fn a_public_url_that_reaches_the_bot_is_fine() {
-    let scene = Scene::set().await;
-    let (url, _running) = bot(&scene, SECRET).await;
-    let (said, _) = check(&scene, &["--public-url", &url]).await;
+    let fixture = Fixture::new().await;
+    let (url, _running) = bot(&fixture, SECRET).await;
+    let (said, _) = check(&fixture, &["--public-url", &url]).await;
     let [finding] = found(&said, "public URL")[..] else { panic!("{said:#}") };
     assert_eq!(finding["state"], "fine", "{finding}");
     assert_eq!(said["webhook"], format!("{url}/signl4/<listener.secret>"));
@@ -101,9 +101,9 @@ async fn a_public_url_that_reaches_the_bot_is_fine() {
 
 #[tokio::test]
 async fn a_public_url_that_leads_elsewhere_is_a_problem_with_a_fix() {
-    let scene = Scene::set().await;
-    let (url, _running) = bot(&scene, "another-secret-of-some-length").await;
-    let (said, _) = check(&scene, &["--public-url", &url]).await;
+    let fixture = Fixture::new().await;
+    let (url, _running) = bot(&fixture, "another-secret-of-some-length").await;
+    let (said, _) = check(&fixture, &["--public-url", &url]).await;
     let finding = found(&said, "public URL")[0];
     assert_eq!(finding["state"], "problem", "{finding}");
     assert!(finding["what"].as_str().unwrap().contains("404"), "{finding}");
@@ -112,7 +112,7 @@ async fn a_public_url_that_leads_elsewhere_is_a_problem_with_a_fix() {
     let url = format!("http://{}/bot", socket.local_addr().unwrap());
     let proxy = Router::new().route("/bot/signl4/{secret}", post(|| async { StatusCode::BAD_GATEWAY }));
     tokio::spawn(async move { axum::serve(socket, proxy).await });
-    let (said, _) = check(&scene, &["--public-url", &url]).await;
+    let (said, _) = check(&fixture, &["--public-url", &url]).await;
     let finding = found(&said, "public URL")[0];
     assert_eq!(finding["state"], "problem", "{finding}");
     assert!(finding["what"].as_str().unwrap().contains("proxy that does not reach the bot"), "{finding}");
@@ -120,13 +120,13 @@ async fn a_public_url_that_leads_elsewhere_is_a_problem_with_a_fix() {
 
 #[tokio::test]
 async fn a_public_url_that_redirects_is_a_problem() {
-    let scene = Scene::set().await;
+    let fixture = Fixture::new().await;
     let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", socket.local_addr().unwrap());
     let redirect = || async { (StatusCode::PERMANENT_REDIRECT, [("location", "https://bot.example.com")]) };
     let proxy = Router::new().route("/signl4/{secret}", post(redirect));
     tokio::spawn(async move { axum::serve(socket, proxy).await });
-    let (said, _) = check(&scene, &["--public-url", &url]).await;
+    let (said, _) = check(&fixture, &["--public-url", &url]).await;
     let finding = found(&said, "public URL")[0];
     assert_eq!(
         (&finding["state"], &finding["fix"]),
@@ -136,12 +136,12 @@ async fn a_public_url_that_redirects_is_a_problem() {
 
 #[tokio::test]
 async fn a_public_url_that_cannot_be_called_from_here_is_only_a_warning() {
-    let scene = Scene::set().await;
+    let fixture = Fixture::new().await;
     // Bound, so that nobody else can use the port, but not listening.
     let closed = tokio::net::TcpSocket::new_v4().unwrap();
     closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}", closed.local_addr().unwrap());
-    let (said, _) = check(&scene, &["--public-url", &url]).await;
+    let (said, _) = check(&fixture, &["--public-url", &url]).await;
     let finding = found(&said, "public URL")[0];
     assert_eq!(finding["state"], "warning", "{finding}");
     assert!(finding["what"].as_str().unwrap().contains("cannot be tried from here"), "{finding}");
@@ -149,7 +149,7 @@ async fn a_public_url_that_cannot_be_called_from_here_is_only_a_warning() {
 
 #[tokio::test]
 async fn a_public_url_that_contains_the_secret_is_refused() {
-    let scene = Scene::set().await;
-    let output = scene.run(&["check", "--public-url", "https://bot.example.com/signl4/abc"]).await;
+    let fixture = Fixture::new().await;
+    let output = fixture.run(&["check", "--public-url", "https://bot.example.com/signl4/abc"]).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }

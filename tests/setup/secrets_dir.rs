@@ -10,14 +10,14 @@ use secrecy::ExposeSecret;
 use serde_json::Value;
 use signl4_rocketchat::config::{Config, Sources};
 
-use super::scene::{PASSWORD, Scene, text};
+use super::fixture::{Fixture, PASSWORD, text};
 
 const UNIT: &str = include_str!("../../contrib/signl4-rocketchat.service");
 const COMPOSE: &str = include_str!("../../compose.yaml");
 const FILES: [&str; 3] = ["rocketchat-token", "signl4-webhook", "listener-secret"];
 
-fn flags(scene: &Scene) -> Vec<String> {
-    [scene.flags(), vec!["--secrets-dir".into(), "secrets".into()]].concat()
+fn flags(fixture: &Fixture) -> Vec<String> {
+    [fixture.flags(), vec!["--secrets-dir".into(), "secrets".into()]].concat()
 }
 
 fn mode(path: &Path) -> u32 {
@@ -39,39 +39,39 @@ fn secrets(config: &Config) -> (String, String) {
 
 #[tokio::test]
 async fn each_secret_is_in_a_private_file_and_none_in_bot_toml() {
-    let scene = Scene::set().await;
-    let output = scene.run(&flags(&scene)).await;
+    let fixture = Fixture::new().await;
+    let output = fixture.run(&flags(&fixture)).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let written = scene.read("bot.toml");
-    assert_eq!((mode(&scene.path("bot.toml")), mode(&scene.path("secrets"))), (0o644, 0o700));
+    let written = fixture.read("bot.toml");
+    assert_eq!((mode(&fixture.path("bot.toml")), mode(&fixture.path("secrets"))), (0o644, 0o700));
     for name in FILES {
-        let path = scene.path("secrets").join(name);
+        let path = fixture.path("secrets").join(name);
         assert_eq!(mode(&path), 0o600, "{name}");
         let secret = fs::read_to_string(&path).unwrap();
         assert!(!written.contains(secret.trim_end()), "{name}:\n{written}");
         assert!(text(&output.stdout).contains(path.to_str().unwrap()), "{output:?}");
     }
-    assert_eq!(fs::read_dir(scene.path("secrets")).unwrap().count(), FILES.len());
-    assert_eq!(scene.read("secrets/rocketchat-token"), format!("{}\n", scene.token));
-    assert_eq!(scene.read("secrets/signl4-webhook"), format!("{}\n", scene.webhook_url));
-    let listener = scene.read("secrets/listener-secret").trim_end().to_owned();
+    assert_eq!(fs::read_dir(fixture.path("secrets")).unwrap().count(), FILES.len());
+    assert_eq!(fixture.read("secrets/rocketchat-token"), format!("{}\n", fixture.token));
+    assert_eq!(fixture.read("secrets/signl4-webhook"), format!("{}\n", fixture.webhook_url));
+    let listener = fixture.read("secrets/listener-secret").trim_end().to_owned();
     // The paths are absolute, so it loads wherever the bot is started.
-    assert_eq!(secrets(&load(scene.path("bot.toml"), Vec::new())), (scene.token.clone(), listener));
+    assert_eq!(secrets(&load(fixture.path("bot.toml"), Vec::new())), (fixture.token.clone(), listener));
 }
 
 #[tokio::test]
 async fn the_unit_finds_its_credentials_and_the_bot_needs_nothing_but_their_copies() {
-    let scene = Scene::set().await;
-    assert_eq!(scene.run(&flags(&scene)).await.status.code(), Some(0));
-    let before = secrets(&load(scene.path("bot.toml"), Vec::new()));
-    let credentials = scene.path("credentials");
+    let fixture = Fixture::new().await;
+    assert_eq!(fixture.run(&flags(&fixture)).await.status.code(), Some(0));
+    let before = secrets(&load(fixture.path("bot.toml"), Vec::new()));
+    let credentials = fixture.path("credentials");
     fs::create_dir(&credentials).unwrap();
     let loaded = UNIT.lines().filter_map(|line| line.strip_prefix("LoadCredential="));
     let loaded: Vec<&str> = loaded
         .map(|credential| {
             let (name, source) = credential.split_once(':').unwrap();
             let file = source.strip_prefix("/etc/signl4-rocketchat/").unwrap();
-            fs::rename(scene.path("secrets").join(file), credentials.join(name)).unwrap();
+            fs::rename(fixture.path("secrets").join(file), credentials.join(name)).unwrap();
             name
         })
         .collect();
@@ -81,18 +81,18 @@ async fn the_unit_finds_its_credentials_and_the_bot_needs_nothing_but_their_copi
         let (name, value) = setting.split_once('=').unwrap();
         (name.to_owned(), value.replace("%d", credentials.to_str().unwrap()))
     });
-    assert_eq!(secrets(&load(scene.path("bot.toml"), env.collect())), before);
+    assert_eq!(secrets(&load(fixture.path("bot.toml"), env.collect())), before);
 }
 
 #[tokio::test]
 async fn compose_needs_nothing_but_what_init_wrote() {
-    let scene = Scene::set().await;
+    let fixture = Fixture::new().await;
     let rooms = ["--room".to_owned(), "#operations".to_owned()];
-    assert_eq!(scene.run(&[flags(&scene), rooms.to_vec()].concat()).await.status.code(), Some(0));
-    // The container has them in other places than bot.toml says.
-    let mounted = scene.path("run-secrets");
-    fs::rename(scene.path("secrets"), &mounted).unwrap();
-    fs::rename(scene.path("bot.toml"), scene.path("mounted.toml")).unwrap();
+    assert_eq!(fixture.run(&[flags(&fixture), rooms.to_vec()].concat()).await.status.code(), Some(0));
+    // In the container, they are not at the paths that bot.toml has.
+    let mounted = fixture.path("run-secrets");
+    fs::rename(fixture.path("secrets"), &mounted).unwrap();
+    fs::rename(fixture.path("bot.toml"), fixture.path("mounted.toml")).unwrap();
     let lines = COMPOSE.lines().map(str::trim).filter(|line| line.starts_with("SIGNL4_BOT_"));
     let mut env: Vec<(&str, String)> = lines
         .map(|line| {
@@ -105,7 +105,7 @@ async fn compose_needs_nothing_but_what_init_wrote() {
         COMPOSE.contains(&format!("source: ./bot.toml\n        target: {}\n", config.1)),
         "it is mounted"
     );
-    config.1 = scene.path("mounted.toml").display().to_string();
+    config.1 = fixture.path("mounted.toml").display().to_string();
     for name in FILES {
         assert!(COMPOSE.contains(&format!("file: ./secrets/{name}\n")), "{name}");
     }
@@ -113,7 +113,7 @@ async fn compose_needs_nothing_but_what_init_wrote() {
     let binds = [("SIGNL4_BOT_LISTENER__BIND", "127.0.0.1:0"), ("SIGNL4_BOT_ADMIN__BIND", "127.0.0.1:0")];
     let variables: Vec<(&str, &str)> =
         env.iter().map(|(name, value)| (*name, value.as_str())).chain(binds).collect();
-    let output = scene.run_with(&variables, &["check", "--json"]).await;
+    let output = fixture.run_with(&variables, &["check", "--json"]).await;
     let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
     assert_eq!(said["works"], true, "{said:#}");
     let watched = |finding: &&Value| finding["trigger"].is_string();
@@ -123,57 +123,57 @@ async fn compose_needs_nothing_but_what_init_wrote() {
 
 #[tokio::test]
 async fn a_password_has_a_file_of_its_own_which_the_unit_names() {
-    let scene = Scene::set().await;
-    let url = scene.chat.url();
+    let fixture = Fixture::new().await;
+    let url = fixture.chat.url();
     let account = ["init", "--url", &url, "--username", "signl4.bot", "--password-file", "password"];
     let more = ["--webhook-url-file", "webhook", "--secrets-dir", "."];
-    let output = scene.run(&[account.as_slice(), &more].concat()).await;
+    let output = fixture.run(&[account.as_slice(), &more].concat()).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(scene.read("rocketchat-password"), format!("{PASSWORD}\n"));
-    assert_eq!(secrets(&load(scene.path("bot.toml"), Vec::new())).0, PASSWORD);
+    assert_eq!(fixture.read("rocketchat-password"), format!("{PASSWORD}\n"));
+    assert_eq!(secrets(&load(fixture.path("bot.toml"), Vec::new())).0, PASSWORD);
     assert!(UNIT.contains("/etc/signl4-rocketchat/rocketchat-password\n"));
 }
 
 #[tokio::test]
 async fn no_existing_secret_is_overwritten() {
-    let scene = Scene::set().await;
-    fs::create_dir(scene.path("secrets")).unwrap();
-    fs::write(scene.path("secrets/listener-secret"), "mine").unwrap();
-    let output = scene.run(&flags(&scene)).await;
+    let fixture = Fixture::new().await;
+    fs::create_dir(fixture.path("secrets")).unwrap();
+    fs::write(fixture.path("secrets/listener-secret"), "mine").unwrap();
+    let output = fixture.run(&flags(&fixture)).await;
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let line = text(&output.stderr);
     assert!(line.contains("listener-secret") && line.contains("--secrets-dir"), "{line}");
-    assert!(scene.chat.calls().is_empty() && !scene.path("bot.toml").exists());
-    assert_eq!(scene.read("secrets/listener-secret"), "mine");
+    assert!(fixture.chat.calls().is_empty() && !fixture.path("bot.toml").exists());
+    assert_eq!(fixture.read("secrets/listener-secret"), "mine");
 
-    let output = scene.run(&[flags(&scene), vec!["--force".into()]].concat()).await;
+    let output = fixture.run(&[flags(&fixture), vec!["--force".into()]].concat()).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert_eq!(mode(&scene.path("secrets/listener-secret")), 0o600);
-    load(scene.path("bot.toml"), Vec::new());
+    assert_eq!(mode(&fixture.path("secrets/listener-secret")), 0o600);
+    load(fixture.path("bot.toml"), Vec::new());
 }
 
 #[tokio::test]
 async fn without_answers_no_directory_is_left_and_one_that_is_also_of_bot_toml_is_created() {
-    let scene = Scene::set().await;
+    let fixture = Fixture::new().await;
     let both = ["--secrets-dir", "new", "--output", "new/bot.toml"].map(str::to_owned);
-    let flags = [scene.flags(), both.to_vec()].concat();
-    scene.chat.faults().rest_always("me", RestFault::status(503));
-    let output = scene.run(&flags).await;
+    let flags = [fixture.flags(), both.to_vec()].concat();
+    fixture.chat.faults().rest_always("me", RestFault::status(503));
+    let output = fixture.run(&flags).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(!scene.path("new").exists());
+    assert!(!fixture.path("new").exists());
 
-    scene.chat.faults().clear_rest();
-    let output = scene.run(&flags).await;
+    fixture.chat.faults().clear_rest();
+    let output = fixture.run(&flags).await;
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    load(scene.path("new/bot.toml"), Vec::new());
+    load(fixture.path("new/bot.toml"), Vec::new());
 }
 
 #[tokio::test]
 async fn if_the_secrets_cannot_be_written_there_is_no_bot_toml() {
-    let scene = Scene::set().await;
-    fs::write(scene.path("secrets"), "a file").unwrap();
-    let output = scene.run(&flags(&scene)).await;
+    let fixture = Fixture::new().await;
+    fs::write(fixture.path("secrets"), "a file").unwrap();
+    let output = fixture.run(&flags(&fixture)).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text(&output.stderr).contains("--secrets-dir"), "{output:?}");
-    assert!(!scene.path("bot.toml").exists());
+    assert!(!fixture.path("bot.toml").exists());
 }

@@ -72,7 +72,7 @@ const SWITCHES: &[Switch] = &[
         set: |switches| switches.delay_frames = Duration::from_millis(400),
     },
     Switch { name: "refuse_connect", cuts: true, set: |switches| switches.refuse_connect = true },
-    Switch { name: "greet", cuts: true, set: |switches| switches.greet = true },
+    Switch { name: "send_server_id", cuts: true, set: |switches| switches.send_server_id = true },
     Switch {
         name: "ping_before_connected",
         cuts: true,
@@ -113,7 +113,7 @@ impl Soak {
                 self.harness.chat.faults().rest_always("*", RestFault::bad_gateway());
                 self.begin("REST down", Fault::RestDown, 2_000);
             }
-            // Replicas are to live long enough to take over from each other.
+            // Replicas must run long enough to take over from each other.
             8..=10 if self.database.is_some() && self.rng.random_ratio(3, 4) => {}
             8 | 9 => {
                 let at = self.draw_replica();
@@ -297,7 +297,7 @@ impl Soak {
                 Fault::RestDown => self.harness.chat.faults().clear_rest(),
                 Fault::BotDead(at) => starts.push(at),
                 Fault::StoreLocked(lock) => lock.release().await,
-                Fault::Hung(at) => self.replicas[at].go_on().await,
+                Fault::Hung(at) => self.replicas[at].resume().await,
                 Fault::CutOff(at) => self.replicas[at].link(Link::Up),
                 Fault::DatabaseDown => self.replicas.iter().for_each(|replica| replica.link(Link::Up)),
             }

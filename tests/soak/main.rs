@@ -75,7 +75,7 @@ async fn run(external_id: ExternalId) {
         let pause = soak.rng.random_range(0..120);
         sleep(Duration::from_millis(pause)).await;
     }
-    soak.come_to_rest().await;
+    soak.settle().await;
     if std::env::var_os("SOAK_LOG").is_some() {
         println!("{}\n{:#?}", soak.log(), soak.harness.signl4.calls());
     }
@@ -90,11 +90,11 @@ fn number(variable: &str) -> Option<u64> {
 /// The kind of installation: the part of the seed that does not change during a run.
 #[derive(Debug)]
 struct Installation {
-    /// Microservices, whose streamer answers differently from the monolith.
+    /// Microservices: the streamer's answers differ from those of the monolith.
     streamer: bool,
     /// The account has no `api-bypass-rate-limit`, and Meteor counts the calls of DDP.
     limited: bool,
-    /// `chat.syncMessages` knows no paging yet.
+    /// `chat.syncMessages` does not support paging yet.
     unpaged: bool,
     /// `Store_Last_Message` is off: the list of rooms does not contain the last messages.
     forgets_last: bool,
@@ -300,7 +300,7 @@ impl Soak {
     }
 
     /// Ends every fault, restarts the bot, and waits until nothing is missing.
-    async fn come_to_rest(&mut self) {
+    async fn settle(&mut self) {
         self.end_all_faults().await;
         for at in 0..self.replicas.len() {
             self.kill(at).await;

@@ -19,9 +19,9 @@ use super::faults::Fault;
 use super::harness::{Bot, FakeClock, Harness, LISTENER_SECRET};
 use super::{REST, Soak};
 
-/// How long a replica that lost the database goes on to call, as `docs/replicas.md` says.
+/// How long a replica that lost the database keeps calling, as `docs/replicas.md` says.
 const LEASE: Duration = Duration::from_secs(6);
-/// How long after it came back the database may be what ended a replica that had started meanwhile.
+/// How long after the database's return it may still be the reason why a replica that started meanwhile has ended.
 const AFTERMATH: Duration = Duration::from_secs(30);
 /// How long a process hangs, and a link is cut, at most.
 const LONGEST: u64 = 20_000;
@@ -29,11 +29,11 @@ const LONGEST: u64 = 20_000;
 /// How often the database is asked whether all is done.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// When the bot or SIGNL4 was taken away.
+/// When the bot or SIGNL4 was stopped.
 #[derive(Clone, Copy, Debug)]
 pub struct Interruption {
     pub at: Timestamp,
-    /// How long new calls still begin whose answers may get lost.
+    /// How long new calls may still begin and lose their answers.
     pub calls_go_on: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Interruption {
     }
 }
 
-/// One process, and what is its own.
+/// One process and its resources.
 pub struct Replica {
     pub harness: Harness,
     pub bot: Option<Bot>,
@@ -70,7 +70,7 @@ impl Replica {
     }
 
     /// SIGCONT.
-    pub async fn go_on(&self) {
+    pub async fn resume(&self) {
         if let Some(bot) = &self.bot {
             bot.signal("-CONT").await;
         }
@@ -235,7 +235,7 @@ impl Soak {
         }
     }
 
-    /// Nothing gets through between a replica and the database.
+    /// Cuts the link between a replica and the database.
     pub(super) fn cut_off(&mut self) {
         let at = self.draw_replica();
         let cut = |fault: &Fault| matches!(fault, Fault::CutOff(_) | Fault::DatabaseDown);
@@ -265,7 +265,7 @@ impl Soak {
         self.activate(lasts, Fault::DatabaseDown);
     }
 
-    /// Waits until nothing is owed any more, so that no second page comes after the verdict.
+    /// Waits until no delivery is waiting, so that no second page follows the verdict.
     pub(super) async fn wait_for_the_outbox(&self) {
         const OWED: &str = "SELECT count(*) FROM delivery WHERE settled_at IS NULL";
         let Some(database) = &self.database else { return };

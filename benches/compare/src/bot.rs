@@ -1,4 +1,4 @@
-//! The bot as a side: its configuration, its process, and the listener that SIGNL4 posts to.
+//! The bot as a measured program: its configuration, its process, and the listener that SIGNL4 posts to.
 
 use std::fmt::Write;
 use std::net::TcpListener;

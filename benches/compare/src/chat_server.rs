@@ -1,5 +1,5 @@
 //! The feeder: as much of Rocket.Chat as the sides need to log in and subscribe, and SIGNL4's webhook beside it. It
-//! shares no code with the bot or the sandbox, and does nothing while frames are sent but send them.
+//! shares no code with the bot or the sandbox, and does nothing else while it sends frames.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -131,7 +131,7 @@ impl ChatServer {
         next.ok().flatten().ok_or_else(|| "the side did nothing in time".into())
     }
 
-    /// What was seen and not waited for, if anything.
+    /// What was seen but not waited for, if anything.
     pub fn try_next(&mut self) -> Option<(Instant, Seen)> {
         self.seen.try_recv().ok()
     }
@@ -146,7 +146,7 @@ async fn websocket(State(shared): State<Arc<Shared>>, mut request: Request) -> R
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {
             let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
-            let _ = talk(shared, socket).await;
+            let _ = serve(shared, socket).await;
         }
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
@@ -161,8 +161,8 @@ async fn websocket(State(shared): State<Arc<Shared>>, mut request: Request) -> R
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
-/// Answers a client and carries out orders, until the client goes.
-async fn talk(shared: Arc<Shared>, mut socket: Socket) -> Result<(), tungstenite::Error> {
+/// Answers a client and carries out orders until it disconnects.
+async fn serve(shared: Arc<Shared>, mut socket: Socket) -> Result<(), tungstenite::Error> {
     let (sender, mut orders) = mpsc::unbounded_channel();
     loop {
         tokio::select! {
@@ -173,7 +173,7 @@ async fn talk(shared: Arc<Shared>, mut socket: Socket) -> Result<(), tungstenite
                         socket.send(Message::text(answer.to_string())).await?;
                     }
                 }
-                Some(Message::Pong(_)) => shared.tell(Seen::Pong),
+                Some(Message::Pong(_)) => shared.report(Seen::Pong),
                 Some(Message::Close(_)) | None => return Ok(()),
                 Some(_) => {}
             },
@@ -195,7 +195,7 @@ fn answers(shared: &Shared, frame: &Value, orders: &mpsc::UnboundedSender<Order>
             if frame["params"][0] == "__my_messages__" {
                 let mut connection = shared.connection.lock().unwrap_or_else(PoisonError::into_inner);
                 *connection = Some(orders.clone());
-                shared.tell(Seen::Subscribed);
+                shared.report(Seen::Subscribed);
             }
             vec![json!({ "msg": "ready", "subs": [id] })]
         }
@@ -207,7 +207,7 @@ fn answers(shared: &Shared, frame: &Value, orders: &mpsc::UnboundedSender<Order>
                     json!({ "id": USER_ID, "token": TOKEN, "tokenExpires": { "$date": expires }, "type": "resume" })
                 }
                 "seen" => {
-                    shared.tell(Seen::Called);
+                    shared.report(Seen::Called);
                     Value::Null
                 }
                 _ => Value::Null,
@@ -222,7 +222,7 @@ fn answers(shared: &Shared, frame: &Value, orders: &mpsc::UnboundedSender<Order>
 }
 
 impl Shared {
-    fn tell(&self, seen: Seen) {
+    fn report(&self, seen: Seen) {
         let _ = self.seen.send((Instant::now(), seen));
     }
 
@@ -230,7 +230,7 @@ impl Shared {
         (0..self.rooms).map(|room| self.room(room)).collect()
     }
 
-    /// A room's document, with its last message, as servers store it unless told otherwise.
+    /// A room's document, with its last message, as servers store it by default.
     fn room(&self, room: usize) -> Value {
         let began = self.began.to_string();
         let user = json!({ "_id": "user0000000000001", "username": "alice", "name": "alice" });
@@ -267,7 +267,7 @@ async fn read(
     Query(query): Query<Vec<(String, String)>>,
 ) -> Response {
     let param = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    // No room ever changes: what a bot reads again after messages is no cost of a message.
+    // No room ever changes: reading a room again is not part of the cost of a message.
     let all = param("updatedSince").is_none();
     let mut answer = match route.as_str() {
         "me" => json!({
@@ -318,7 +318,7 @@ async fn write(State(shared): State<Arc<Shared>>, Path(route): Path<String>, bod
         }),
         "chat.sendMessage" => {
             let message = &body["message"];
-            shared.tell(Seen::Posted { thread: message["tmid"].as_str().unwrap_or_default().to_owned() });
+            shared.report(Seen::Posted { thread: message["tmid"].as_str().unwrap_or_default().to_owned() });
             json!({ "message": message, "success": true })
         }
         "chat.react" | "channels.join" | "logout" => json!({ "success": true }),
@@ -340,6 +340,6 @@ async fn webhook(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     let number = shared.alerts.fetch_add(1, Ordering::Relaxed);
     let event_id = format!("25187832359497{number:05}_fbc7b4a4-badd-47b8-9e1d-702fb6a1a0b2");
     let text = event["message"].as_str().unwrap_or_default().to_owned();
-    shared.tell(Seen::Paged { text, event_id: event_id.clone() });
+    shared.report(Seen::Paged { text, event_id: event_id.clone() });
     (StatusCode::CREATED, Json(json!({ "eventId": event_id }))).into_response()
 }

@@ -12,9 +12,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::Failure;
 
-/// How often it is looked whether a process has come to rest, and how much CPU time it may take between two looks.
-const LOOK: Duration = Duration::from_millis(300);
-const REST: Duration = Duration::from_millis(3);
+/// How often to check whether a process is idle, and how much CPU time it may take between two checks.
+const POLL: Duration = Duration::from_millis(300);
+const IDLE: Duration = Duration::from_millis(3);
 
 /// Resident memory, in KiB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,7 @@ pub struct Resident {
     pub anonymous: u64,
 }
 
-/// A running side. Dropped, it is killed.
+/// A running program. It is killed when dropped.
 pub struct Process {
     child: Child,
     clock: ClockId,
@@ -50,7 +50,7 @@ impl Process {
         Ok(self.clock.now()?.into())
     }
 
-    /// Ends it, so that it writes what it has counted.
+    /// Terminates it, so that it writes its counts.
     pub async fn terminate(mut self) -> Result<(), Failure> {
         let pid = self.child.id().ok_or("the process is gone")?;
         kill(Pid::from_raw(pid.try_into()?), Signal::SIGTERM)?;
@@ -74,9 +74,9 @@ impl Process {
         let deadline = Instant::now() + crate::DEADLINE;
         let mut before = self.cpu()?;
         while Instant::now() < deadline {
-            sleep(LOOK).await;
+            sleep(POLL).await;
             let now = self.cpu()?;
-            if now - before < REST {
+            if now - before < IDLE {
                 return Ok(now);
             }
             before = now;

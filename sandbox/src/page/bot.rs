@@ -68,7 +68,7 @@ pub(super) struct BotWatch {
 }
 
 impl BotWatch {
-    pub(super) fn start(url: Option<String>, life: CancellationToken) -> Result<Self, reqwest::Error> {
+    pub(super) fn start(url: Option<String>, shutdown: CancellationToken) -> Result<Self, reqwest::Error> {
         let Some(url) = url else {
             return Ok(Self { status: watch::Sender::default().subscribe() });
         };
@@ -78,7 +78,7 @@ impl BotWatch {
         let http = Client::builder().no_proxy().tls_certs_only([]).timeout(TIMEOUT).build()?;
         let first = BotStatus { url: Some(url.clone()), state: BotState::Away, ..BotStatus::default() };
         let (sender, status) = watch::channel(first);
-        tokio::spawn(life.run_until_cancelled_owned(async move {
+        tokio::spawn(shutdown.run_until_cancelled_owned(async move {
             for turn in 0_usize.. {
                 let readiness = if turn.is_multiple_of(READINESS_EVERY) {
                     Some(readiness(&http, &url).await)

@@ -31,11 +31,16 @@ pub(super) struct Live {
 
 impl Live {
     /// Follows both simulators and the bot until the page is dropped.
-    pub(super) fn start(chat: RocketChat, signl4: Signl4, bot: BotWatch, life: CancellationToken) -> Self {
+    pub(super) fn start(
+        chat: RocketChat,
+        signl4: Signl4,
+        bot: BotWatch,
+        shutdown: CancellationToken,
+    ) -> Self {
         let bell = Arc::new(Notify::new());
         let (sender, newest) = watch::channel(Snapshot::take(&chat, &signl4, bot.now()).to_json());
         let follow = follow(chat, signl4, bot, Arc::clone(&bell), sender);
-        tokio::spawn(life.run_until_cancelled_owned(follow));
+        tokio::spawn(shutdown.run_until_cancelled_owned(follow));
         Self { newest, bell }
     }
 
@@ -83,7 +88,7 @@ pub(super) async fn events(
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let states = WatchStream::new(app.live.newest.clone());
     let events = states.map(|json| Ok(Event::default().retry(RETRY).data(&*json)));
-    let life = app.life.clone();
+    let shutdown = app.shutdown.clone();
     // Ends with the page; the open stream would keep the connection alive.
-    Sse::new(events.take_until(life.cancelled_owned())).keep_alive(KeepAlive::default())
+    Sse::new(events.take_until(shutdown.cancelled_owned())).keep_alive(KeepAlive::default())
 }

@@ -1,7 +1,7 @@
 //! The web page over both simulators: a chat with threads on the left, the phone of the person on duty on the right.
 //!
 //! A page is one HTML document with its scripts and styles, a stream of the whole state after every change, and a small
-//! JSON API for what people do: write, reply, edit, acknowledge, annotate, close. It knows nothing of the bot but the URL
+//! JSON API for what people do: write, reply, edit, acknowledge, annotate, close. Of the bot it only has the URL
 //! of its status page, beside which it finds the readiness and the metrics.
 //!
 //! | file | subject |

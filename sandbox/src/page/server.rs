@@ -55,7 +55,7 @@ pub enum PageError {
 #[derive(Debug)]
 pub struct Page {
     address: SocketAddr,
-    _life: DropGuard,
+    _shutdown: DropGuard,
 }
 
 impl Page {
@@ -68,12 +68,13 @@ impl Page {
         let listener = TcpListener::bind(options.bind).await.map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
         chat.set_web_client(&format!("http://{address}/"));
-        let life = CancellationToken::new();
-        let bot = BotWatch::start(options.bot_url, life.clone()).map_err(PageError::Client)?;
-        let live = Live::start(chat.clone(), signl4.clone(), bot, life.clone());
-        let state = Arc::new(AppState { chat, signl4, live, switching: Mutex::new(()), life: life.clone() });
+        let shutdown = CancellationToken::new();
+        let bot = BotWatch::start(options.bot_url, shutdown.clone()).map_err(PageError::Client)?;
+        let live = Live::start(chat.clone(), signl4.clone(), bot, shutdown.clone());
+        let state =
+            Arc::new(AppState { chat, signl4, live, switching: Mutex::new(()), shutdown: shutdown.clone() });
         let app = routes(state);
-        let until = life.clone();
+        let until = shutdown.clone();
         tokio::spawn(async move {
             // Serving never ends by itself; dropping it closes the listener at once.
             tokio::select! {
@@ -81,7 +82,7 @@ impl Page {
                 _ = async { axum::serve(listener, app).await } => {}
             }
         });
-        Ok(Self { address, _life: life.drop_guard() })
+        Ok(Self { address, _shutdown: shutdown.drop_guard() })
     }
 
     /// The page's URL, for a person to open: `http://127.0.0.1:8765/`.
@@ -103,7 +104,7 @@ pub(super) struct AppState {
     /// Held while a failure is switched: two at once would interfere.
     pub(super) switching: Mutex<()>,
     /// Cancelled when the page is gone.
-    pub(super) life: CancellationToken,
+    pub(super) shutdown: CancellationToken,
 }
 
 fn routes(app: Arc<AppState>) -> Router {

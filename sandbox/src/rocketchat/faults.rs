@@ -30,7 +30,7 @@ pub struct Switches {
     /// close the socket.
     pub streamer: bool,
     /// The server sends `{"server_id":"0"}` before anything else.
-    pub greet: bool,
+    pub send_server_id: bool,
     /// The server pings before it is asked to `connect`.
     pub ping_before_connected: bool,
     /// `updated` comes before `result`.

@@ -43,7 +43,7 @@ impl Options {
     ///
     /// | from | |
     /// | --- | --- |
-    /// | 7 | Meteor 3 sends no greeting; `chat.syncMessages` has pages |
+    /// | 7 | Meteor 3 sends no server ID; `chat.syncMessages` has pages |
     /// | 8 | a refused login over REST gives no reason |
     /// | 9 | a missing permission or access is a 403 of the type `error-forbidden`; of the realtime methods only `login` and `logout` are left |
     pub fn of_version(version: &str) -> Self {

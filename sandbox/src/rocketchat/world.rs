@@ -2,7 +2,7 @@
 //! `rooms`, `posting`, `changed_since`, `room_access` and `rights`; this file holds the state and the look-ups.
 //!
 //! A method that changes the state records a [`Change`]; [`Shared::act`](super::shared::Shared::act) sends it to the listeners.
-//! The world knows nothing of sockets, frames or routes.
+//! It is independent of sockets, frames and routes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -132,7 +132,7 @@ impl AlertStatus {
     }
 }
 
-/// One step in an alert's life.
+/// One step in an alert's lifecycle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HistoryEntry {
     /// When.

@@ -1,9 +1,9 @@
 //! A simulated SIGNL4: the inbound webhook, the outbound webhook, a subset of the REST API (v2), and the phone.
 //!
-//! One HTTP server on loopback, its truth in memory, and a handle ([`Signl4`]) through which a test or the web page
+//! One HTTP server on loopback, its state in memory, and a handle ([`Signl4`]) through which a test or the web page
 //! looks into it and plays the person on duty. What it does on the wire follows SIGNL4's public documentation; where
 //! that says nothing, the item says "inferred". It keeps everything it ever received, because that is what a test
-//! compares with, and it knows nothing of the bot nor of Rocket.Chat.
+//! compares with, and it is independent of the bot and of Rocket.Chat.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), sandbox::signl4::StartError> {

@@ -41,7 +41,7 @@ impl Core {
                 let core = Arc::clone(self);
                 self.runtime.spawn(async move {
                     tokio::select! {
-                        () = core.life.cancelled() => {}
+                        () = core.shutdown.cancelled() => {}
                         () = tokio::time::sleep(pause) => core.enqueue(index),
                     }
                 });
@@ -92,15 +92,15 @@ impl Core {
     }
 }
 
-/// Sends notifications, one at a time, until the simulator's life ends.
+/// Sends notifications, one at a time, until the simulator is dropped.
 pub(super) async fn work(core: Arc<Core>, mut queue: mpsc::Receiver<usize>) {
     loop {
         tokio::select! {
-            () = core.life.cancelled() => return,
+            () = core.shutdown.cancelled() => return,
             next = queue.recv() => match next {
                 Some(index) => {
                     let outcome = tokio::select! {
-                        () = core.life.cancelled() => return,
+                        () = core.shutdown.cancelled() => return,
                         outcome = deliver(&core, index) => outcome,
                     };
                     core.settle(index, outcome);

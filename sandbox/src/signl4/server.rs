@@ -45,7 +45,7 @@ pub struct WaitError(pub Duration);
 pub struct Signl4 {
     pub(super) core: Arc<Core>,
     server: Arc<Mutex<Option<Server>>>,
-    _life: Arc<DropGuard>,
+    _shutdown: Arc<DropGuard>,
 }
 
 /// What the handle, the HTTP routes and the outbound worker share.
@@ -57,7 +57,7 @@ pub(super) struct Core {
     pub http: reqwest::Client,
     pub runtime: runtime::Handle,
     /// Cancelled when the last handle is gone.
-    pub life: CancellationToken,
+    pub shutdown: CancellationToken,
     /// The state. A `watch` rather than a mutex, because each change wakes everybody who waits for a condition.
     state: watch::Sender<State>,
 }
@@ -84,19 +84,19 @@ impl Signl4 {
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]);
         let http = http.build().map_err(StartError::Client)?;
         let (outbox, queue) = mpsc::channel(outbound::QUEUE_LENGTH);
-        let life = CancellationToken::new();
+        let shutdown = CancellationToken::new();
         let core = Arc::new(Core {
             address,
             subscription: ids::uuid(),
             outbox,
             http,
             runtime: runtime::Handle::current(),
-            life: life.clone(),
+            shutdown: shutdown.clone(),
             state: watch::Sender::new(State::new(&options)),
             options,
         });
         tokio::spawn(outbound::work(Arc::clone(&core), queue));
-        let signl4 = Self { core, server: Arc::default(), _life: Arc::new(life.drop_guard()) };
+        let signl4 = Self { core, server: Arc::default(), _shutdown: Arc::new(shutdown.drop_guard()) };
         signl4.serve(listener).await;
         Ok(signl4)
     }
@@ -126,7 +126,7 @@ impl Signl4 {
     }
 
     async fn serve(&self, listener: TcpListener) {
-        let stop = self.core.life.child_token();
+        let stop = self.core.shutdown.child_token();
         let app = Router::new()
             .merge(webhook::routes())
             .nest("/api", rest::routes(&self.core))
@@ -279,7 +279,7 @@ impl Core {
         }
     }
 
-    /// Looks at the truth.
+    /// Reads the state.
     pub(super) fn look<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.state.borrow())
     }

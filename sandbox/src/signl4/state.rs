@@ -1,4 +1,4 @@
-//! The simulated SIGNL4's truth, and the steps an alert can take.
+//! The state of the simulated SIGNL4, and the steps an alert can take.
 
 use jiff::Timestamp;
 

@@ -16,7 +16,7 @@ async fn within(ask: impl AsyncFn() -> bool) {
 }
 
 #[tokio::test]
-async fn signl4_can_be_down_and_come_back() {
+async fn signl4_can_fail_and_recover() {
     let browser = Browser::start().await;
     browser.switch("signl4_down", true).await;
     let call =

@@ -55,7 +55,7 @@ async fn people_edit_their_own_messages_only() {
 }
 
 #[tokio::test]
-async fn a_second_reaction_takes_the_first_one_back() {
+async fn a_second_reaction_removes_the_first_one() {
     let browser = Browser::start().await;
     let id = browser.write("alice", "pump 3 is down").await;
     let path = format!("api/messages/{id}/reactions");
@@ -69,7 +69,7 @@ async fn a_second_reaction_takes_the_first_one_back() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_or_empty_is_refused() {
+async fn a_text_that_is_too_long_or_empty_is_refused() {
     let browser = Browser::start().await;
     let draft = |text: &str| json!({"room": "GENERAL", "user": browser.id("alice"), "text": text});
     let refused = [

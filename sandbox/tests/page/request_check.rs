@@ -46,7 +46,7 @@ async fn the_browser_may_load_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn another_web_site_gets_nothing_done() {
+async fn requests_of_another_web_site_are_refused() {
     let browser = Browser::start().await;
     let body = json!({"room": "GENERAL", "user": browser.id("alice"), "text": "SIGNL4 from afar"});
     let post = || browser.http.post(browser.url("api/messages")).timeout(SOON);

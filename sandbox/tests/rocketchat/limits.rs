@@ -28,7 +28,7 @@ async fn the_default_limits_are_those_of_rocket_chat() {
 }
 
 #[tokio::test]
-async fn a_user_gets_so_many_rest_calls_of_a_route_and_a_bot_gets_all_it_wants() {
+async fn rest_calls_of_a_route_are_limited_for_a_user_and_not_for_a_bot() {
     let limits = Limits { rest: Some(Limit::per_seconds(3, HOUR)), ..Limits::OFF };
     let Office { chat, alice, bot, .. } = limited(limits).await;
     let rest = Rest::of(&chat, &alice);
@@ -79,7 +79,7 @@ async fn rest_logins_are_counted_like_any_route() {
 }
 
 #[tokio::test]
-async fn a_session_may_try_so_many_logins() {
+async fn the_logins_of_a_session_are_limited() {
     let limits = Limits { logins: Some(Limit::per_seconds(2, HOUR)), ..Limits::OFF };
     let Office { chat, .. } = limited(limits).await;
     let mut ddp = Ddp::connected(&chat).await;
@@ -123,7 +123,7 @@ async fn all_methods_of_a_session_together_are_limited_too() {
 }
 
 #[tokio::test]
-async fn a_window_that_is_over_starts_anew() {
+async fn an_expired_window_starts_over() {
     let window = Duration::from_millis(200);
     let limits = Limits { rest: Some(Limit { calls: 1, window }), ..Limits::OFF };
     let Office { chat, alice, .. } = limited(limits).await;

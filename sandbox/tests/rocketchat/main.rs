@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what fails here fails the test")]
 
 mod ddp_login;
-mod habits;
 mod handle;
 mod limits;
 mod rest_faults;
@@ -13,4 +12,5 @@ mod rest_messages;
 mod rest_rooms;
 mod rights;
 mod streams;
+mod switches;
 mod wire;

@@ -62,7 +62,7 @@ async fn no_answer_leaves_the_call_undone_and_the_caller_waiting() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_has_carried_the_call_out() {
+async fn a_call_whose_answer_is_lost_is_carried_out() {
     let office = Office::open().await;
     let (chat, rest) = (&office.chat, Rest::of(&office.chat, &office.bot));
     chat.faults().rest_next("chat.sendMessage", 1, RestFault::LostAnswer);

@@ -148,7 +148,7 @@ async fn invalid_requests_for_changes_are_refused() {
 }
 
 #[tokio::test]
-async fn a_history_goes_back_from_the_newest_message() {
+async fn a_history_starts_with_the_newest_message() {
     let office = Office::open().await;
     let [first, second, third] = three_messages(&office).await;
     office.chat.reply(&first, &office.alice, "a reply").unwrap();

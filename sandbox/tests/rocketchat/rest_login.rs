@@ -69,7 +69,7 @@ async fn a_refused_login_says_why_up_to_version_7_and_nothing_from_8_on() {
 }
 
 #[tokio::test]
-async fn planned_refusals_meet_rest_logins_too() {
+async fn planned_refusals_apply_to_rest_logins_too() {
     let Office { chat, .. } = of_version("7.13.2").await;
     chat.faults().refuse_logins(1, Refusal::meteor("totp-required", "TOTP Required"));
     let body = json!({ "user": "signl4.bot", "password": "the bot's secret" });
@@ -111,7 +111,7 @@ async fn expired_revoked_and_deactivated_accounts_are_locked_out() {
 }
 
 #[tokio::test]
-async fn logging_out_spends_the_token() {
+async fn logging_out_invalidates_the_token() {
     let Office { chat, bot, .. } = Office::open().await;
     let rest = Rest::of(&chat, &bot);
     let answer = rest.post("logout", json!({})).await;

@@ -84,7 +84,7 @@ async fn post_message_finds_rooms_by_id_name_and_user_and_joins_channels() {
 }
 
 #[tokio::test]
-async fn a_reaction_is_set_taken_and_toggled() {
+async fn a_reaction_is_set_removed_and_toggled() {
     let Office { chat, alice, bot, ops } = Office::open().await;
     let message = chat.post(&ops, &alice, "pump 3 is down").unwrap();
     let rest = Rest::of(&chat, &bot);
@@ -160,7 +160,7 @@ async fn parameters_are_checked_as_the_schema_does() {
 }
 
 #[tokio::test]
-async fn what_a_client_adds_to_a_message_is_kept() {
+async fn fields_that_a_client_adds_to_a_message_are_kept() {
     let Office { chat, alice, bot, ops } = Office::open().await;
     let body = json!({ "message": {
         "rid": ops.id, "msg": "see https://example.com", "emoji": ":fire:", "attachments": [{ "text": "more" }],

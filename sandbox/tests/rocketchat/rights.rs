@@ -138,7 +138,7 @@ async fn reactions_need_access_and_a_room_that_is_not_read_only() {
 }
 
 #[tokio::test]
-async fn roles_given_and_taken_change_what_a_user_may_do() {
+async fn roles_added_and_removed_change_what_a_user_may_do() {
     let Office { chat, alice, ops, .. } = Office::open().await;
     let rest = Rest::of(&chat, &alice);
     let impersonating = json!({ "rid": ops.id, "msg": "x", "alias": "SIGNL4" });

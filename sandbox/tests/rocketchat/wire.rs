@@ -21,7 +21,7 @@ pub struct Ddp {
 }
 
 impl Ddp {
-    /// A socket on which nothing was said yet.
+    /// A socket before the first frame.
     pub async fn open(chat: &RocketChat) -> Self {
         Self::try_open(chat).await.unwrap()
     }
@@ -61,7 +61,7 @@ impl Ddp {
         self.socket.send(Message::text(text)).await.unwrap();
     }
 
-    /// Says goodbye; what the server answers is read by [`end`](Self::end).
+    /// Closes the connection; the answer is read by [`end`](Self::end).
     pub async fn close(&mut self, code: u16) {
         let frame = CloseFrame { code: code.into(), reason: "".into() };
         self.socket.send(Message::Close(Some(frame))).await.unwrap();
@@ -113,10 +113,10 @@ impl Ddp {
         }
     }
 
-    /// The same client, everything that the server has sent so far being read and forgotten.
-    pub async fn drained(mut self) -> Self {
-        self.send(json!({ "msg": "ping", "id": "drained" })).await;
-        while self.next().await != json!({ "msg": "pong", "id": "drained" }) {}
+    /// The same client, after it has skipped everything that the server has sent so far.
+    pub async fn skip_pending(mut self) -> Self {
+        self.send(json!({ "msg": "ping", "id": "pending" })).await;
+        while self.next().await != json!({ "msg": "pong", "id": "pending" }) {}
         self
     }
 

@@ -79,9 +79,9 @@ async fn a_healthy_session_resets_the_waits() {
 #[tokio::test]
 async fn a_half_open_connection_is_detected_and_replaced() {
     let harness = Harness::new().await;
-    let impatient =
+    let short =
         Timing { ping_after: Duration::from_millis(500), dead_after: Duration::from_secs(2), ..timing() };
-    let mut listener = Listener::start(&harness, harness.token(), impatient, 1_024);
+    let mut listener = Listener::start(&harness, harness.token(), short, 1_024);
     listener.ready().await;
     harness.chat.stall_now();
     listener.lost_for("half_open").await;
@@ -147,8 +147,8 @@ async fn a_slow_receiver_loses_neither_an_event_nor_the_connection() {
     const MESSAGES: usize = 6_000;
     let harness = Harness::new().await;
     // No ping wakes the session: it must continue on its own as soon as there is room.
-    let patient = Timing { ping_after: SOON * 10, dead_after: SOON * 20, ..timing() };
-    let mut listener = Listener::start(&harness, harness.token(), patient, 1);
+    let long = Timing { ping_after: SOON * 10, dead_after: SOON * 20, ..timing() };
+    let mut listener = Listener::start(&harness, harness.token(), long, 1);
     listener.ready().await;
     for n in 0..MESSAGES {
         harness.say(n.to_string());
@@ -177,12 +177,12 @@ async fn a_connection_that_is_not_read_for_long_is_kept_alive_by_pings() {
     // Nothing but its pings keeps the server from closing.
     let heartbeat = Heartbeat { interval: Duration::from_secs(3), timeout: Duration::from_millis(1_500) };
     let harness = Harness::with(Options { heartbeat, ..Options::default() }).await;
-    let impatient = Timing {
+    let short = Timing {
         ping_after: Duration::from_millis(1_500),
         dead_after: Duration::from_millis(3_500),
         ..timing()
     };
-    let mut listener = Listener::start(&harness, harness.token(), impatient, 1);
+    let mut listener = Listener::start(&harness, harness.token(), short, 1);
     listener.ready().await;
     for n in 0..MESSAGES {
         harness.say(n.to_string());

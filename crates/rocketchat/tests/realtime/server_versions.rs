@@ -29,8 +29,8 @@ async fn a_healthy_monolith() {
 }
 
 #[tokio::test]
-async fn a_greeting_before_connect() {
-    receives_a_message(|switches| switches.greet = true).await;
+async fn a_server_id_before_connect() {
+    receives_a_message(|switches| switches.send_server_id = true).await;
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ pub(super) struct Connection {
 
 impl Connection {
     async fn read(&mut self, stream: &mut SplitStream<WebSocket>) {
-        self.greet();
+        self.send_first_frames();
         let mut pinged = false;
         loop {
             let Ok(received) = timeout(self.silence_allowed(pinged), stream.next()).await else {
@@ -90,11 +90,11 @@ impl Connection {
         }
     }
 
-    fn greet(&self) {
+    fn send_first_frames(&self) {
         let switches = self.switches();
         if switches.streamer {
             self.send(&json!({ "msg": "server_id", "server_id": "0" }));
-        } else if switches.greet || self.shared.options.major() < METEOR_3 {
+        } else if switches.send_server_id || self.shared.options.major() < METEOR_3 {
             self.send(&json!({ "server_id": "0" }));
         }
         if switches.ping_before_connected {

@@ -15,7 +15,7 @@ use super::free_port::free_port;
 pub const SOON: Duration = Duration::from_secs(60);
 pub const PASSWORD: &str = "the-password-of-the-bot";
 
-pub struct Scene {
+pub struct Fixture {
     pub chat: RocketChat,
     pub signl4: Signl4,
     pub alice: User,
@@ -26,13 +26,13 @@ pub struct Scene {
     dir: TempDir,
 }
 
-impl Scene {
-    pub async fn set() -> Self {
-        Self::set_at("").await
+impl Fixture {
+    pub async fn new() -> Self {
+        Self::at_prefix("").await
     }
 
     /// The same with Rocket.Chat at a sub-path, such as `/chat`.
-    pub async fn set_at(prefix: &str) -> Self {
+    pub async fn at_prefix(prefix: &str) -> Self {
         let options = sandbox::rocketchat::Options { prefix: prefix.to_owned(), ..Default::default() };
         let chat = RocketChat::start_with(options).await.unwrap();
         let teams = vec![Team::new("operations")];
@@ -43,11 +43,12 @@ impl Scene {
         let token = chat.create_token(&bot).unwrap();
         let room = chat.create_room(NewRoom::channel("operations").members([&alice, &bot])).unwrap();
         let webhook_url = signl4.webhook_url("operations");
-        let scene = Self { chat, signl4, alice, bot, room, token, webhook_url, dir: TempDir::new().unwrap() };
-        fs::write(scene.path("token"), format!("{}\n", scene.token)).unwrap();
-        fs::write(scene.path("password"), PASSWORD).unwrap();
-        fs::write(scene.path("webhook"), format!("{}\n", scene.webhook_url)).unwrap();
-        scene
+        let fixture =
+            Self { chat, signl4, alice, bot, room, token, webhook_url, dir: TempDir::new().unwrap() };
+        fs::write(fixture.path("token"), format!("{}\n", fixture.token)).unwrap();
+        fs::write(fixture.path("password"), PASSWORD).unwrap();
+        fs::write(fixture.path("webhook"), format!("{}\n", fixture.webhook_url)).unwrap();
+        fixture
     }
 
     pub fn dir(&self) -> &Path {

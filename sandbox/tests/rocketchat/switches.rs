@@ -29,9 +29,9 @@ async fn logged_in_by_token(office: &Office) -> Ddp {
 }
 
 #[tokio::test]
-async fn greet_sends_a_frame_without_msg_before_anything_else() {
+async fn send_server_id_sends_a_frame_without_msg_before_anything_else() {
     let Office { chat, .. } = Office::open().await;
-    chat.faults().set(|switches| switches.greet = true);
+    chat.faults().set(|switches| switches.send_server_id = true);
     let mut ddp = Ddp::open(&chat).await;
     assert_eq!(ddp.next().await, json!({ "server_id": "0" }));
     ddp.connect().await;
@@ -59,7 +59,7 @@ async fn refuse_connect_answers_failed() {
 }
 
 #[tokio::test]
-async fn updated_first_turns_the_two_answers_around() {
+async fn updated_first_swaps_the_two_answers() {
     let Office { chat, .. } = Office::open().await;
     chat.faults().set(|switches| switches.updated_first = true);
     let mut ddp = Ddp::connected(&chat).await;
@@ -95,7 +95,7 @@ async fn duplicate_messages_emits_every_message_twice() {
 }
 
 #[tokio::test]
-async fn reverse_messages_emits_what_comes_together_in_reverse() {
+async fn reverse_messages_reverses_messages_that_come_together() {
     let (Office { chat, alice, ops, .. }, mut ddp) =
         listening(|switches| switches.reverse_messages = true).await;
     for text in ["first", "second", "third"] {
@@ -158,7 +158,7 @@ async fn a_stalled_session_takes_everything_and_stays_silent_for_good() {
 }
 
 #[tokio::test]
-async fn stall_now_makes_the_sessions_that_live_half_open_and_no_others() {
+async fn stall_now_makes_only_existing_sessions_half_open() {
     let (Office { chat, alice, bot, ops }, mut old) = listening(|_| {}).await;
     chat.stall_now();
     let mut fresh = Ddp::logged_in(&chat, &bot).await;
@@ -177,7 +177,7 @@ async fn a_raw_frame_reaches_every_session_unchanged() {
 }
 
 #[tokio::test]
-async fn cut_connections_end_without_a_close_frame_and_new_ones_are_well() {
+async fn cut_connections_end_without_a_close_frame_and_new_ones_work() {
     let (Office { chat, bot, .. }, mut ddp) = listening(|_| {}).await;
     chat.faults().cut_connections();
     assert_eq!(ddp.next_or_end().await, None);
@@ -220,7 +220,7 @@ async fn accept_then_close_hangs_up_at_once() {
 }
 
 #[tokio::test]
-async fn a_restart_cuts_everything_and_keeps_port_and_state() {
+async fn a_restart_closes_all_connections_and_keeps_port_and_state() {
     let (Office { chat, alice, bot, ops }, mut ddp) = listening(|_| {}).await;
     let message = chat.post(&ops, &alice, "before").unwrap();
     let address = chat.address();
@@ -241,7 +241,7 @@ mod streamer {
     }
 
     #[tokio::test]
-    async fn it_greets_with_its_server_id() {
+    async fn it_sends_its_server_id_first() {
         let Office { chat, .. } = Office::open().await;
         chat.faults().set(on);
         assert_eq!(Ddp::open(&chat).await.next().await, json!({ "msg": "server_id", "server_id": "0" }));
@@ -277,7 +277,7 @@ mod streamer {
     }
 
     #[tokio::test]
-    async fn what_it_can_not_read_ends_the_connection() {
+    async fn an_unreadable_frame_ends_the_connection() {
         let Office { chat, .. } = Office::open().await;
         chat.faults().set(on);
         for (frame, code) in [("{", 1007), (r#"{"msg":"method","id":"1"}"#, 1002), (r#"{"msg":"sub"}"#, 1002)]
@@ -309,7 +309,7 @@ mod streamer {
     }
 
     #[tokio::test]
-    async fn a_silent_client_is_given_up_with_a_code_of_its_own() {
+    async fn a_silent_client_is_disconnected_with_its_own_code() {
         let heartbeat = Heartbeat { interval: MS(50), timeout: MS(50) };
         let chat = RocketChat::start_with(Options { heartbeat, ..Options::default() }).await.unwrap();
         chat.faults().set(on);
@@ -329,7 +329,7 @@ mod versions {
     }
 
     #[tokio::test]
-    async fn only_meteor_2_greets() {
+    async fn only_meteor_2_sends_its_server_id() {
         let (six, seven) = (of_version("6.13.1").await, of_version("7.7.1").await);
         assert_eq!(Ddp::open(&six.chat).await.next().await, json!({ "server_id": "0" }));
         let mut ddp = Ddp::open(&seven.chat).await;
