@@ -3,7 +3,7 @@
 //! It decides on plain data: the worker asks it what to do next, and reports the outcome of each attempt.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -38,6 +38,9 @@ const MOST_EXPEDITED: u32 = 3;
 /// How long a row that may have arrived waits for stored events to be handled. Longer than an event waits for a call's answer.
 const EVENTS_WAIT: Duration = Duration::from_secs(15);
 
+/// By external ID, rows and until when they hold back others.
+type Ambiguous = HashMap<String, BTreeMap<DeliveryId, Instant>>;
+
 /// The state of one queue's worker. After a start it is empty; [`Self::resume`] adds what an earlier run left unknown.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
@@ -49,7 +52,7 @@ pub(super) struct Schedule {
     rows: HashMap<DeliveryId, Row>,
     /// The rows that are in progress or may have arrived. Until the outcome is known, others with the same external ID are held
     /// back: if two may have arrived, SIGNL4's event does not show which one did.
-    ambiguous: HashMap<DeliveryId, Ambiguous>,
+    ambiguous: Ambiguous,
     /// The rows that are held back, and since when.
     held_back: HashMap<DeliveryId, Instant>,
     newest_start: Option<Instant>,
@@ -59,12 +62,6 @@ pub(super) struct Schedule {
     failures: u32,
     /// While there are failures, attempts are spaced out.
     next_after_failure: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Ambiguous {
-    external_id: String,
-    until: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -113,7 +110,7 @@ impl Schedule {
     /// How many rows have a waiting time of their own.
     pub(super) fn waiting(&self, now: Instant) -> usize {
         let longest = HOLDS_BACK + self.confirmation_wait;
-        let holds = self.ambiguous.values().any(|entry| entry.until > now);
+        let holds = self.ambiguous.values().flat_map(BTreeMap::values).any(|until| *until > now);
         let held = self.held_back.values().filter(|since| holds && **since + longest > now).count();
         self.rows.values().filter(|row| row.state != RowState::UnderWay).count() + held
     }
@@ -124,8 +121,8 @@ impl Schedule {
             RowState::Waiting { due, .. } => Some(due),
             RowState::UnderWay => None,
         };
-        let ambiguous =
-            self.ambiguous.values().map(|entry| entry.until).filter(|_| !self.held_back.is_empty());
+        let ambiguous = self.ambiguous.values().flat_map(BTreeMap::values).copied();
+        let ambiguous = ambiguous.filter(|_| !self.held_back.is_empty());
         let limits = [HOLDS_BACK, HOLDS_BACK + self.confirmation_wait];
         let held = self.held_back.values().flat_map(|since| limits.map(|limit| *since + limit));
         let all = self.rows.values().filter_map(due).chain(ambiguous).chain(held);
@@ -135,7 +132,7 @@ impl Schedule {
     /// Records which of the waiting rows an earlier run of the bot may have delivered, and which may have crashed it. Call this
     /// before [`Self::is_due`].
     pub(super) fn resume(&mut self, heads: &[Head], now: Instant) {
-        self.ambiguous.retain(|_, entry| entry.until > now);
+        retain(&mut self.ambiguous, |_, until| *until > now);
         for head in heads {
             let wait = match head {
                 Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => {
@@ -167,15 +164,24 @@ impl Schedule {
     /// Whether another row with its external ID is in progress or may have just arrived, and this row was not held back for the
     /// maximum time yet. Of several that may have arrived, the oldest is repeated first.
     fn is_held_back(&mut self, head: &Head, now: Instant) -> bool {
-        let Some(external_id) = &head.external_id else { return false };
-        let is_ambiguous = self.ambiguous.contains_key(&head.id);
-        let limits = self.ambiguous.iter().filter_map(|(id, other)| {
-            let row = self.rows.get(id)?;
-            let is_first = is_ambiguous && head.id < *id && row.state != RowState::UnderWay;
-            let holds = *id != head.id && other.external_id == *external_id && other.until > now && !is_first;
-            holds.then_some(if row.unanswered > 0 { HOLDS_BACK + self.confirmation_wait } else { HOLDS_BACK })
-        });
-        let Some(limit) = limits.max() else { return false };
+        let external_id = head.external_id.as_ref();
+        let Some(others) = external_id.and_then(|id| self.ambiguous.get(id)) else { return false };
+        let is_ambiguous = others.contains_key(&head.id);
+        let holds = |id: &DeliveryId, until: &Instant, row: &Row| {
+            let comes_later = is_ambiguous && head.id < *id && row.state != RowState::UnderWay;
+            *id != head.id && *until > now && !comes_later
+        };
+        // Of many, one of the first decides.
+        let has = |may_have_arrived: bool| {
+            let rows = others.iter().filter_map(|(id, until)| Some((id, until, self.rows.get(id)?)));
+            let mut rows = rows.filter(|(.., row)| (row.unanswered > 0) == may_have_arrived);
+            rows.any(|(id, until, row)| holds(id, until, row))
+        };
+        let limit = match (has(true), has(false)) {
+            (true, _) => HOLDS_BACK + self.confirmation_wait,
+            (false, true) => HOLDS_BACK,
+            (false, false) => return false,
+        };
         *self.held_back.entry(head.id).or_insert(now) + limit > now
     }
 
@@ -183,7 +189,7 @@ impl Schedule {
     fn mark_ambiguous(&mut self, id: DeliveryId, now: Instant) {
         if let Some(external_id) = self.rows.get(&id).and_then(|row| row.external_id.clone()) {
             let until = now + HOLDS_BACK + self.confirmation_wait;
-            self.ambiguous.insert(id, Ambiguous { external_id, until });
+            self.ambiguous.entry(external_id).or_default().insert(id, until);
         }
     }
 
@@ -216,6 +222,8 @@ impl Schedule {
     ) -> Duration {
         if let Some(pause) = pause {
             self.paused_until = self.paused_until.max(Some(now + pause));
+            // Nobody was held back by a row while the queue paused.
+            self.held_back.clear();
         }
         if matches!(settlement, Settlement::Delivered { .. }) {
             self.succeeded(now);
@@ -225,7 +233,7 @@ impl Schedule {
             self.next_after_failure = Some(now + nth(BETWEEN_FAILURES, self.failures, self.unit));
             self.failures = self.failures.saturating_add(1);
         }
-        self.ambiguous.remove(&id);
+        retain(&mut self.ambiguous, |other, _| *other != id);
         if matches!(settlement, Settlement::Unanswered { .. } | Settlement::Crashed { .. }) {
             self.mark_ambiguous(id, now);
         }
@@ -254,7 +262,7 @@ impl Schedule {
     pub(super) fn forget(&mut self, row: DeliveryId) {
         self.rows.remove(&row);
         self.held_back.remove(&row);
-        self.ambiguous.remove(&row);
+        retain(&mut self.ambiguous, |other, _| *other != row);
     }
 
     /// Forgets rows that are neither in progress nor among these, which are the waiting rows up to `last`, or all of them.
@@ -263,7 +271,7 @@ impl Schedule {
         let is_there = |id: &DeliveryId| there.contains(id) || last.is_some_and(|last| *id > last);
         self.rows.retain(|id, row| row.state == RowState::UnderWay || is_there(id));
         self.held_back.retain(|id, _| is_there(id));
-        self.ambiguous.retain(|id, _| self.rows.contains_key(id));
+        retain(&mut self.ambiguous, |id, _| self.rows.contains_key(id));
     }
 
     /// The destination accepts rows again, so the waiting rows are due.
@@ -284,6 +292,13 @@ impl Row {
     fn new(head: &Head) -> Self {
         Self { external_id: head.external_id.clone(), ..Self::default() }
     }
+}
+
+fn retain(ambiguous: &mut Ambiguous, keeps: impl Fn(&DeliveryId, &Instant) -> bool) {
+    ambiguous.retain(|_, rows| {
+        rows.retain(|id, until| keeps(id, until));
+        !rows.is_empty()
+    });
 }
 
 /// The wait before the `times`-th repetition, counted from 0. The last entry also applies to all later ones.
@@ -454,6 +469,18 @@ mod tests {
             assert_eq!(schedule.is_due(&of_room(20), at), row > 5, "{row}");
             schedule.finished(DeliveryId::of(row), &delivered(), None, at + seconds(2.0));
         }
+    }
+
+    #[test]
+    fn a_pause_of_the_queue_does_not_count_as_holding_back() {
+        let (mut schedule, now) = schedule();
+        schedule.started(&of_room(1), now);
+        assert!(!schedule.is_due(&of_room(2), now));
+        let throttled = Settlement::Retry { reason: None };
+        schedule.finished(DeliveryId::of(1), &throttled, Some(seconds(15.0)), now);
+        let open = now + seconds(15.0);
+        schedule.started(&of_room(1), open);
+        assert!(!schedule.is_due(&of_room(2), open) && !schedule.is_due(&of_room(2), open + seconds(9.0)));
     }
 
     #[test]

@@ -58,6 +58,19 @@ async fn a_row_is_claimed_once() {
 }
 
 #[tokio::test]
+async fn an_outcome_belongs_to_its_attempt() {
+    let fixture = Fixture::new().await;
+    fixture.alert("m1").await;
+    let first = fixture.claimed(&alerts_queue()).await;
+    fixture.settle(&first, retry("refused")).await;
+    let second = fixture.claimed(&alerts_queue()).await;
+    assert_eq!((first.id, first.attempts + 1), (second.id, second.attempts));
+    fixture.settle(&first, retry("late")).await;
+    fixture.store.uncertain_claims.lock().await.push((first.id, first.attempts));
+    assert_eq!(fixture.claim(&alerts_queue()).await, None, "the second attempt is still under way");
+}
+
+#[tokio::test]
 async fn a_row_whose_claim_may_hold_is_read_by_no_worker_before_it_is_released() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;

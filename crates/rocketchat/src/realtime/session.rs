@@ -76,7 +76,10 @@ impl Session<'_> {
                 if is_unanswered {
                     return Err(LostReason::HalfOpen);
                 }
-                self.pinged_at = now;
+                // Its pong is not read otherwise.
+                if reading {
+                    self.pinged_at = now;
+                }
                 self.send(frames::ping()).await
             }
         }
