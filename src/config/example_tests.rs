@@ -168,7 +168,7 @@ fn the_example_has_exactly_the_keys_of_the_code() {
             Line::Prose => None,
         })
         .collect();
-    let mut known = report.known.take();
+    let mut known: BTreeSet<String> = report.known.take().into_iter().collect();
     // A team's webhook is explained once, for [signl4] itself.
     assert!(known.remove("signl4.team.webhook_url_file"));
     assert_eq!(written, known);

@@ -107,8 +107,8 @@ pub(super) struct Report {
     /// The file's name as given.
     file: String,
     found: RefCell<Vec<Found>>,
-    /// The paths of all keys that were read.
-    pub(super) known: RefCell<BTreeSet<String>>,
+    /// The paths of all keys that were read, in this order: of equally similar keys of a table, the first one is suggested.
+    pub(super) known: RefCell<Vec<String>>,
     pub(super) leftovers: RefCell<Vec<Leftover>>,
     /// The files with secrets that every user of the machine can read.
     pub(super) exposed_files: RefCell<BTreeSet<PathBuf>>,
@@ -174,7 +174,10 @@ impl Report {
 
     /// Registers a key by its path.
     pub(super) fn know(&self, path: &str) {
-        self.known.borrow_mut().insert(without_indices(path));
+        let (path, mut known) = (without_indices(path), self.known.borrow_mut());
+        if !known.contains(&path) {
+            known.push(path);
+        }
     }
 
     /// All problems, those of the file in its order.
@@ -231,8 +234,9 @@ impl Report {
         let as_one_word = known.iter().find(|known| flat(known) == path).cloned();
         as_one_word.or_else(|| self.sibling(unknown)).or_else(|| {
             let last = |path: &str| path.rfind('.').map_or(0, |dot| dot + 1);
+            let known: BTreeSet<&String> = known.iter().collect();
             let name = closest(&unknown.name, known.iter().map(|path| &path[last(path)..]))?;
-            known.iter().find(|path| path[last(path)..] == *name).cloned()
+            known.into_iter().find(|path| path[last(path)..] == *name).cloned()
         })
     }
 }

@@ -76,9 +76,9 @@ impl Store {
     /// When the store does not exist or cannot be read.
     pub async fn inspect_named_rooms(url: &StoreUrl) -> Result<NamedRooms, StoreError> {
         let mut database = connect_read_only(url).await?;
-        let named = fact(&mut database, NAMED_ROOMS).await?;
+        let named = fact(&mut database, NAMED_ROOMS).await;
         database.close().await?;
-        Ok(named)
+        Ok(named?)
     }
 }
 

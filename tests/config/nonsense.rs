@@ -213,6 +213,7 @@ fn an_invalid_value_is_reported_with_the_reason_and_a_fix() {
             "is not a known key",
             "did you mean \"webhook_url\"?",
         ),
+        ("signl4", "url = \"https://x.signl4.com\"", "is not a known key", "did you mean \"webhook_url\"?"),
         ("trigger", "room = [\"ops\"]", "is not a known key", "did you mean \"rooms\"?"),
         ("store", "xyzzy = 1", "is not a known key", "bot.toml.example explains every key"),
     ];
