@@ -119,7 +119,7 @@ mod tests {
     use arbitrary_json::replay;
 
     #[test]
-    fn what_fuzzing_kept_passes() {
+    fn the_corpus_of_the_fuzzer_passes() {
         replay("config", super::config);
         replay("names", super::names);
         replay("template", super::template);

@@ -151,7 +151,7 @@ impl Health {
         }
     }
 
-    /// Sets a condition until it is cleared. Returns whether that is news.
+    /// Sets a condition until it is cleared. Returns whether it is new.
     pub(crate) fn raise(&self, condition: Condition, what: impl Into<String>) -> bool {
         self.raise_after(Duration::ZERO, condition, what)
     }
@@ -584,7 +584,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_that_never_comes_or_comes_no_more_is_noticed() {
+    fn missing_callbacks_are_noticed_whether_or_not_there_ever_was_one() {
         let sent = |sent, ago| Callbacks { sent, first_sent: Some(now() - ago), last_event: None };
         let since = |callbacks| Callbacks { last_event: Some(now() - 90.hours()), ..callbacks };
         for (callbacks, wanted) in [

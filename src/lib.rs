@@ -16,7 +16,7 @@
 //! | module | purpose | what it does not know |
 //! | --- | --- | --- |
 //! | [`rocketchat`] (crate) | a client for Rocket.Chat's realtime (DDP) and REST APIs | alerts, SIGNL4 |
-//! | [`signl4`] (crate) | a client for SIGNL4: the event that is sent, its answer, the notifications that come back | rooms, threads |
+//! | [`signl4`] (crate) | a client for SIGNL4: the event that is sent, its answer, its notifications | rooms, threads |
 //! | `http-outcome` (crate) | for both clients: why an HTTP call failed, and whether the server may have executed it | either API |
 //! | `lenient-json` (crate) | for both clients: JSON that is compressed, differently encoded or slightly wrong | either API |
 //! | [`config`] | `bot.toml`, the environment and secret files, read into a checked [`config::Config`] | sockets, the database |

@@ -13,7 +13,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::{
     status::{Status, Stored},
-    timeline::{Step, Story, Tone, attempts},
+    timeline::{AlertTimeline, Step, Tone, attempts},
 };
 use crate::{
     alerting::room_label,
@@ -225,7 +225,7 @@ fn waiting_tile(stored: &Stored) -> Markup {
 }
 
 fn alerts_tile(stored: &Stored) -> Markup {
-    let failed = stored.alerts.iter().filter(|story| story.tone == Tone::Bad).count();
+    let failed = stored.alerts.iter().filter(|alert_timeline| alert_timeline.tone == Tone::Bad).count();
     let content = html! {
         p.number data-tone=(if failed > 0 { "bad" } else { "quiet" }) { (stored.alerts.len()) }
         @match stored.alerts.first() {
@@ -268,19 +268,19 @@ fn alerts(status: &Status) -> Markup {
     }
 }
 
-fn alert(story: &Story) -> Markup {
+fn alert(alert_timeline: &AlertTimeline) -> Markup {
     html! {
-        tr data-key={ "alert-" (story.id) } {
+        tr data-key={ "alert-" (alert_timeline.id) } {
             th scope="row" {
-                a href=(story.link) rel="noreferrer" { "Message in " (story.room) }
-                span.sub { (time_ago(story.queued_at)) }
-                span.sub { "alert " (story.id) ", trigger " (story.trigger) }
+                a href=(alert_timeline.link) rel="noreferrer" { "Message in " (alert_timeline.room) }
+                span.sub { (time_ago(alert_timeline.queued_at)) }
+                span.sub { "alert " (alert_timeline.id) ", trigger " (alert_timeline.trigger) }
             }
-            td { (badge(story.tone, story.state)) }
+            td { (badge(alert_timeline.tone, alert_timeline.state)) }
             td {
                 details {
-                    summary { (count(story.steps.len() as u64, "step")) @if let Some(last) = story.steps.last() { ", the last: " (last.what) } }
-                    ol.steps { @for step in &story.steps { (timeline_step(step)) } }
+                    summary { (count(alert_timeline.steps.len() as u64, "step")) @if let Some(last) = alert_timeline.steps.last() { ", the last: " (last.what) } }
+                    ol.steps { @for step in &alert_timeline.steps { (timeline_step(step)) } }
                 }
             }
         }

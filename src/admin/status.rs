@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{
     BotView, ReadinessProbe,
     readiness::answer,
-    timeline::{Story, story},
+    timeline::{AlertTimeline, alert_timeline},
 };
 use crate::{
     health::{Readiness, WatchedBy},
@@ -49,7 +49,7 @@ pub(super) struct Stored {
     /// Whether SIGNL4 calls back.
     pub(super) callbacks: Callbacks,
     /// The most recent alerts, newest first.
-    pub(super) alerts: Vec<Story>,
+    pub(super) alerts: Vec<AlertTimeline>,
 }
 
 /// Collects the bot's status. Cheap to clone.
@@ -102,7 +102,7 @@ impl StatusCollector {
         let server = self.bot.account.server().base();
         let names = self.bot.directory.queues();
         let last = store.last_alerts(MAX_ALERTS, now - MAX_AGE).await?;
-        let story = |alert| story(alert, &last, server, &*self.bot.directory, &names);
+        let alert_timeline = |alert| alert_timeline(alert, &last, server, &*self.bot.directory, &names);
         let queues = store.outbox_depth().await?;
         let named = queues.into_iter().map(|depth| {
             let name = names.iter().find(|label| label.queue == depth.queue).map(|label| label.name.clone());
@@ -112,7 +112,7 @@ impl StatusCollector {
             waiting: named.collect(),
             inbox: store.inbox_depth().await?,
             callbacks: store.callbacks().await?,
-            alerts: last.alerts.iter().map(story).collect(),
+            alerts: last.alerts.iter().map(alert_timeline).collect(),
         })
     }
 }

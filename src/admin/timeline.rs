@@ -15,7 +15,7 @@ const MAX_NAME: usize = 80;
 
 /// An alert as the page shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Story {
+pub(super) struct AlertTimeline {
     /// The ID that the log uses.
     pub(super) id: String,
     pub(super) trigger: String,
@@ -58,13 +58,13 @@ pub(super) enum Tone {
 }
 
 /// The history of one of the last alerts, with names that the store does not contain.
-pub(super) fn story(
+pub(super) fn alert_timeline(
     alert: &Alert,
     last: &LastAlerts,
     server: &Url,
     names: &dyn Directory,
     queues: &[QueueLabel],
-) -> Story {
+) -> AlertTimeline {
     let room = names.room(&alert.room).unwrap_or_else(|| unknown(&alert.room));
     let deliveries = last.deliveries.iter().filter(|delivery| delivery.alert == alert.id);
     let events: Vec<&EventTrail> = last.events.iter().filter(|event| event.alert == alert.id).collect();
@@ -77,7 +77,7 @@ pub(super) fn story(
     steps.extend(events.iter().map(|event| event_step(event)));
     steps.sort_by_key(|step| step.at);
     let (state, tone) = current_state(alert, &events);
-    Story {
+    AlertTimeline {
         id: alert.id.to_string(),
         trigger: alert.trigger.clone(),
         room: room_label(&room),
@@ -256,7 +256,11 @@ mod tests {
         }
     }
 
-    fn story(alert: Alert, deliveries: Vec<DeliveryTrail>, events: Vec<EventTrail>) -> Story {
+    fn alert_timeline(
+        alert: Alert,
+        deliveries: Vec<DeliveryTrail>,
+        events: Vec<EventTrail>,
+    ) -> AlertTimeline {
         let label =
             |queue, carries| QueueLabel { queue: Queue::new(queue), name: format!("<{queue}>"), carries };
         let queues = [
@@ -266,16 +270,16 @@ mod tests {
         ];
         let server = Url::parse("https://chat.example.com/sub/").unwrap();
         let last = LastAlerts { alerts: vec![alert], deliveries, events };
-        super::story(&last.alerts[0], &last, &server, &OneRoom, &queues)
+        super::alert_timeline(&last.alerts[0], &last, &server, &OneRoom, &queues)
     }
 
-    fn whats(story: &Story) -> Vec<&str> {
-        story.steps.iter().map(|step| step.what.as_str()).collect()
+    fn whats(alert_timeline: &AlertTimeline) -> Vec<&str> {
+        alert_timeline.steps.iter().map(|step| step.what.as_str()).collect()
     }
 
     #[test]
-    fn a_story_is_in_chronological_order() {
-        let story = story(
+    fn a_timeline_is_in_chronological_order() {
+        let alert_timeline = alert_timeline(
             alert(AlertState::Sent),
             vec![
                 delivery("signl4", DeliveryState::Delivered, 1),
@@ -285,7 +289,7 @@ mod tests {
             vec![event(3, "acknowledged", Some("Rene")), event(5, "unknown type", None)],
         );
         assert_eq!(
-            whats(&story),
+            whats(&alert_timeline),
             [
                 "Message matched, alert queued",
                 "Sent to <signl4>",
@@ -295,11 +299,11 @@ mod tests {
                 "unknown type",
             ]
         );
-        assert_eq!(story.steps[1].detail.as_deref(), Some("eventId 2518_4ee5"));
-        assert_eq!(story.steps[4].detail, None);
-        assert_eq!((story.state, story.tone), ("acknowledged", Tone::Good));
-        assert_eq!(story.link, "https://chat.example.com/sub/group/operations?msg=m1");
-        assert_eq!(story.room, "operations", "a private group has no #");
+        assert_eq!(alert_timeline.steps[1].detail.as_deref(), Some("eventId 2518_4ee5"));
+        assert_eq!(alert_timeline.steps[4].detail, None);
+        assert_eq!((alert_timeline.state, alert_timeline.tone), ("acknowledged", Tone::Good));
+        assert_eq!(alert_timeline.link, "https://chat.example.com/sub/group/operations?msg=m1");
+        assert_eq!(alert_timeline.room, "operations", "a private group has no #");
     }
 
     #[test]
@@ -309,9 +313,9 @@ mod tests {
             last_error: Some("SIGNL4 answered 503".into()),
             ..delivery("signl4", DeliveryState::Waiting, 9)
         };
-        let story = story(alert(AlertState::Queued), vec![waiting], vec![]);
-        assert_eq!((story.state, story.tone), ("waiting", Tone::Waiting));
-        let step = &story.steps[1];
+        let alert_timeline = alert_timeline(alert(AlertState::Queued), vec![waiting], vec![]);
+        assert_eq!((alert_timeline.state, alert_timeline.tone), ("waiting", Tone::Waiting));
+        let step = &alert_timeline.steps[1];
         assert_eq!(step.what, "Alert not delivered yet, tried 2 times");
         assert_eq!(step.detail.as_deref(), Some("SIGNL4 answered 503"));
     }
@@ -322,27 +326,31 @@ mod tests {
             last_error: Some("SIGNL4 does not know this team".into()),
             ..delivery("signl4", DeliveryState::Failed, 1)
         };
-        let story = story(alert(AlertState::NotSent), vec![failed], vec![]);
-        assert_eq!((story.state, story.tone), ("not sent", Tone::Bad));
-        assert_eq!(whats(&story)[1], "Alert given up");
-        assert_eq!(story.steps[1].detail.as_deref(), Some("SIGNL4 does not know this team"));
+        let alert_timeline = alert_timeline(alert(AlertState::NotSent), vec![failed], vec![]);
+        assert_eq!((alert_timeline.state, alert_timeline.tone), ("not sent", Tone::Bad));
+        assert_eq!(whats(&alert_timeline)[1], "Alert given up");
+        assert_eq!(alert_timeline.steps[1].detail.as_deref(), Some("SIGNL4 does not know this team"));
     }
 
     #[test]
     fn an_alert_that_signl4_has_not_named_is_sent_but_unconfirmed() {
         let unnamed = Alert { event_id: None, unanswered: 1, ..alert(AlertState::Sent) };
         let sent = vec![delivery("signl4", DeliveryState::Delivered, 1)];
-        let unconfirmed = story(unnamed.clone(), sent.clone(), vec![]);
+        let unconfirmed = alert_timeline(unnamed.clone(), sent.clone(), vec![]);
         assert_eq!((unconfirmed.state, unconfirmed.tone), ("sent, unconfirmed", Tone::Waiting));
         assert_eq!(unconfirmed.steps[1].detail.as_deref(), Some("SIGNL4's answer has no eventId"));
-        assert_eq!(story(unnamed, sent, vec![event(2, "raised", None)]).state, "sent");
+        assert_eq!(alert_timeline(unnamed, sent, vec![event(2, "raised", None)]).state, "sent");
     }
 
     #[test]
     fn a_possible_second_page_is_mentioned() {
         let doubtful = Alert { unanswered: 1, ..alert(AlertState::Sent) };
-        let story = story(doubtful, vec![delivery("signl4", DeliveryState::Delivered, 1)], vec![]);
-        assert!(story.steps[1].detail.as_ref().unwrap().contains("second page"), "{story:?}");
+        let alert_timeline =
+            alert_timeline(doubtful, vec![delivery("signl4", DeliveryState::Delivered, 1)], vec![]);
+        assert!(
+            alert_timeline.steps[1].detail.as_ref().unwrap().contains("second page"),
+            "{alert_timeline:?}"
+        );
     }
 
     #[test]
@@ -357,17 +365,18 @@ mod tests {
         ] {
             let events =
                 happened.iter().zip(1..).map(|(event_kind, at)| event(at, event_kind, None)).collect();
-            let story = story(alert(AlertState::Sent), vec![], events);
-            assert_eq!((story.state, story.tone), (state, tone), "{happened:?}");
+            let alert_timeline = alert_timeline(alert(AlertState::Sent), vec![], events);
+            assert_eq!((alert_timeline.state, alert_timeline.tone), (state, tone), "{happened:?}");
         }
-        assert_eq!(story(alert(AlertState::Suppressed), vec![], vec![]).state, "suppressed");
+        assert_eq!(alert_timeline(alert(AlertState::Suppressed), vec![], vec![]).state, "suppressed");
     }
 
     #[test]
     fn unknown_rooms_and_queues_are_shown_by_their_ids() {
         let elsewhere = Alert { room: RoomId::new("r2"), ..alert(AlertState::Sent) };
-        let story = story(elsewhere, vec![delivery("signl4:gone", DeliveryState::Delivered, 1)], vec![]);
-        assert_eq!(story.room, "the room with the ID r2");
-        assert_eq!(whats(&story)[1], "Delivered to signl4:gone");
+        let alert_timeline =
+            alert_timeline(elsewhere, vec![delivery("signl4:gone", DeliveryState::Delivered, 1)], vec![]);
+        assert_eq!(alert_timeline.room, "the room with the ID r2");
+        assert_eq!(whats(&alert_timeline)[1], "Delivered to signl4:gone");
     }
 }

@@ -86,11 +86,11 @@ impl<A> ReplyTarget<A> {
     }
 }
 
-/// Applies the rules above. `None` if the notification has to wait. `tells_raised`: it is an event of type 200. `may_wait`
+/// Applies the rules above. `None` if the notification has to wait. `is_raised_event`: it is an event of type 200. `may_wait`
 /// is false once it has waited long enough.
 pub(crate) fn correlate<A: Clone + PartialEq>(
     reference: &AlertRef,
-    tells_raised: bool,
+    is_raised_event: bool,
     found: Candidates<A>,
     may_wait: bool,
     is_watched: impl Fn(&RoomId) -> bool,
@@ -98,7 +98,7 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
     let is_known = found.by_event_id.is_some();
     let is_new_name =
         reference.event_id.is_some() && !is_known && !found.is_unassigned && !found.call_under_way;
-    let proves_raised = tells_raised && (is_known || !found.call_under_way);
+    let proves_raised = is_raised_event && (is_known || !found.call_under_way);
     let in_thread = |alert: &A, by| {
         Some(Correlation {
             target: ReplyTarget::Thread(alert.clone(), by),
@@ -127,7 +127,7 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
         Some(room) if is_watched(&room) => ReplyTarget::Room(room, found.unanswered.clone()),
         _ => ReplyTarget::Nowhere,
     };
-    let is_of_one = tells_raised && is_new_name && !found.unanswered.is_empty();
+    let is_of_one = is_raised_event && is_new_name && !found.unanswered.is_empty();
     // There is an `eventId` for each unanswered call. So all of them raised their alerts, whichever belongs to which.
     let all_raised =
         is_of_one && !found.may_be_expired && found.unassigned_event_ids + 1 >= found.unanswered_calls;
@@ -174,18 +174,18 @@ mod tests {
 
     fn decide(
         reference: &AlertRef,
-        tells_raised: bool,
+        is_raised_event: bool,
         found: Candidates<&'static str>,
     ) -> Correlation<&'static str> {
-        correlate(reference, tells_raised, found, true, |room| room.as_str() == ROOM).unwrap()
+        correlate(reference, is_raised_event, found, true, |room| room.as_str() == ROOM).unwrap()
     }
 
     fn target(
         reference: &AlertRef,
-        tells_raised: bool,
+        is_raised_event: bool,
         found: Candidates<&'static str>,
     ) -> ReplyTarget<&'static str> {
-        decide(reference, tells_raised, found).target
+        decide(reference, is_raised_event, found).target
     }
 
     fn room(alerts: &[&'static str]) -> ReplyTarget<&'static str> {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rooms_only_alert_is_not_guessed_at_for_an_event_of_another_name() {
+    fn a_rooms_only_alert_is_not_guessed_for_an_event_with_another_event_id() {
         let found = Candidates { by_external_id: vec!["m1"], ..nothing() };
         assert_eq!(target(&new_name(), OTHER, found.clone()), room(&[]));
         let wanted = ReplyTarget::Thread("m1", FoundBy::ExternalId);
@@ -215,16 +215,20 @@ mod tests {
     }
 
     #[test]
-    fn the_only_alert_without_an_answer_takes_a_new_name_of_its_room() {
+    fn the_only_unanswered_alert_is_assigned_a_new_event_id_of_its_room() {
         let found = Candidates { by_external_id: vec!["m2", "m1"], ..unanswered(&["m2"]) };
         let decided = decide(&new_name(), OTHER, found.clone());
         assert_eq!(decided.target, ReplyTarget::Thread("m2", FoundBy::Unanswered));
-        assert_eq!((decided.learns, decided.raised.len()), (true, 0), "only 200 tells that it was raised");
+        assert_eq!(
+            (decided.learns, decided.raised.len()),
+            (true, 0),
+            "only type 200 proves that it was raised"
+        );
         assert_eq!(decide(&new_name(), RAISED, found).raised, ["m2"]);
     }
 
     #[test]
-    fn an_event_without_a_name_claims_nothing() {
+    fn an_event_without_an_event_id_is_assigned_to_no_alert() {
         let found = Candidates { by_external_id: vec!["m2", "m1"], ..unanswered(&["m2"]) };
         let decided = decide(&reference(None, Some(ROOM)), RAISED, found);
         assert_eq!((decided.target, decided.learns), (room(&["m2"]), false));
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_name_for_each_call_without_an_answer_all_of_their_alerts_are_known_to_be_raised() {
+    fn with_an_event_id_for_each_unanswered_call_all_of_their_alerts_are_known_to_be_raised() {
         let found = Candidates { unassigned_event_ids: 1, ..unanswered(&["m2", "m1"]) };
         let decided = decide(&new_name(), RAISED, found.clone());
         assert_eq!((decided.target, decided.raised), (room(&["m2", "m1"]), vec!["m2", "m1"]));
@@ -252,13 +256,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_of_one_of_several_is_not_given_to_the_last_of_them() {
+    fn an_event_id_of_one_of_several_alerts_is_not_assigned_to_the_last_of_them() {
         let found = Candidates { unassigned_event_ids: 1, is_unassigned: true, ..unanswered(&["m2"]) };
         assert_eq!(target(&new_name(), OTHER, found), room(&["m2"]));
     }
 
     #[test]
-    fn an_alert_of_long_ago_claims_no_name_but_keeps_others_from_guessing() {
+    fn an_expired_alert_is_assigned_no_event_id_but_makes_others_ambiguous() {
         let found = Candidates { may_be_expired: true, ..unanswered(&["m2"]) };
         let decided = decide(&new_name(), RAISED, found);
         assert_eq!((decided.target, decided.learns), (room(&["m2"]), true));

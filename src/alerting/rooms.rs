@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_room_is_refused() {
+    fn an_entry_that_cannot_name_a_room_is_refused() {
         let refused = |text: &str| RoomPattern::parse(text).unwrap_err();
         for text in ["", " ", "#", "id:", "id: "] {
             assert!(matches!(refused(text), RoomPatternError::Empty), "{text:?}");
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_glob_is_a_name() {
+    fn an_entry_that_is_not_a_glob_is_a_name() {
         for text in ["ops-[", "[]", "[!]", "[]a]", "[z-a]", "{a,{b}"] {
             let pattern = RoomPattern::parse(&format!("#{text}")).unwrap();
             assert!(matches!(&pattern, RoomPattern::Name(name) if name == text), "{text}: {pattern:?}");

@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_can_be_asked_for() {
+    fn a_template_can_test_whether_a_value_is_known() {
         let source = "Pump{% if pump %} {{ pump }}{% endif %}{{ ' (' ~ pump ~ ')' if pump }}";
         assert_eq!(rendered(source, ""), "Pump");
         assert_eq!(rendered("{{ pump or 'unknown' }}", ""), "unknown");
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_template_is_refused_at_load_with_its_line() {
+    fn an_invalid_template_is_refused_at_load_with_its_line() {
         for (source, line) in [
             ("{{ text", 1),
             ("one\n{% if text %}", 2),

@@ -76,7 +76,7 @@ fn every_variable_has_its_value() {
 }
 
 #[test]
-fn what_a_message_does_not_have_is_empty_and_its_authors_name_is_the_username() {
+fn missing_values_are_empty_and_the_authors_name_is_then_the_username() {
     let trigger = with(
         r"pump(?<pump> \d+)?",
         &[("message", "[{{ pump }}] {{ user.name }} [{{ room.name }}] {{ room.type }}")],

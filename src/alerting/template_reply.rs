@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_leaves_no_gap() {
+    fn an_unknown_value_leaves_no_gap() {
         let nobody = ReplyWords::default();
         let known = ReplyWords { team: "network", reason: "the webhook secret is wrong", ..nobody };
         for (kind, without, with) in [

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn what_unless_matches_triggers_nothing_and_blocks_no_other_trigger() {
+    fn a_text_that_unless_matches_triggers_nothing_and_blocks_no_other_trigger() {
         let mut pumps = trigger("pumps", &["pump"]);
         pumps.unless = Some(Pattern::expression(r"(?i)\bresolved\b").unwrap());
         let triggers = set([pumps, trigger("all", &["SIGNL4"])]);

@@ -187,7 +187,7 @@ impl Events {
         Ok(true)
     }
 
-    /// Settles an event that posts nothing. The operator is told of one about an alert of the bot that has an unknown meaning.
+    /// Settles an event that posts nothing. The operator is informed about one that concerns an alert of the bot and has an unknown meaning.
     async fn without_reply(
         &self,
         event: &StoredEvent,
@@ -254,9 +254,9 @@ impl Events {
         let is_watched = |room: &RoomId| {
             noted || self.context.cursors.of(room).is_some() || self.context.rooms.watched(room)
         };
-        let tells_raised = notification.event_kind == EventKind::Raised;
+        let is_raised_event = notification.event_kind == EventKind::Raised;
         let candidates = candidates(reference, found, call_under_way);
-        let correlation = correlate(reference, tells_raised, candidates, may_wait, is_watched);
+        let correlation = correlate(reference, is_raised_event, candidates, may_wait, is_watched);
         let Some(correlation) = correlation else { return Ok(false) };
         let other_room = settings.config.replies.other_alerts_to.as_ref();
         // After a start the rooms are not known until they have been listed.
@@ -433,7 +433,7 @@ fn log(notification: &Notification, correlation: &Correlation<Alert>) {
         ReplyTarget::Room(room, _) => {
             warn!(%event, kind, by, %room, "event of an alert that is not ours; posted in its room");
         }
-        // As usual in a team that other sources page too.
+        // This is normal for a team that other sources page too.
         ReplyTarget::Nowhere => {
             info!(%event, kind, by, "event of an alert that is not ours; not posted");
         }
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn former_alerts_with_known_event_ids_claim_no_other_event_unless_too_many() {
+    fn former_alerts_with_known_event_ids_are_not_candidates_for_other_events_unless_too_many() {
         let may_be_expired = |alerts: u32, expired_event_ids| {
             let expired = (0..alerts).map(|_| (1, None, None)).collect();
             let found = store::Candidates { expired, expired_event_ids, ..store::Candidates::default() };

@@ -26,7 +26,7 @@ pub(super) async fn run(context: Context) {
     let mut changes = context.store.changes();
     loop {
         let done = tokio::select! {
-            _ = poll.tick() => look_around(&context, &mut changes).await,
+            _ = poll.tick() => report_and_checkpoint(&context, &mut changes).await,
             _ = purging.tick() => match is_clock_plausible(&context) {
                 true => purge(&context).await,
                 false => {
@@ -41,8 +41,11 @@ pub(super) async fn run(context: Context) {
     }
 }
 
-async fn look_around(context: &Context, changes: &mut watch::Receiver<()>) -> Result<(), StoreError> {
-    tell_late(context).await?;
+async fn report_and_checkpoint(
+    context: &Context,
+    changes: &mut watch::Receiver<()>,
+) -> Result<(), StoreError> {
+    report_late(context).await?;
     if changes.has_changed().unwrap_or_default() {
         changes.mark_unchanged();
         context.store.checkpoint().await?;
@@ -51,7 +54,7 @@ async fn look_around(context: &Context, changes: &mut watch::Receiver<()>) -> Re
 }
 
 /// A waiting alert is reported once: either SIGNL4 fails, or the alert is queued behind others.
-async fn tell_late(Context { store, current, tempo, .. }: &Context) -> Result<(), StoreError> {
+async fn report_late(Context { store, current, tempo, .. }: &Context) -> Result<(), StoreError> {
     let settings = current.now();
     let renderer = Renderer(&settings.config.replies);
     for alert in store.late_alerts(Timestamp::now() - tempo.late_after).await? {
@@ -64,7 +67,7 @@ async fn tell_late(Context { store, current, tempo, .. }: &Context) -> Result<()
             ..ReplyWords::default()
         };
         let reply = renderer.in_thread(&alert, kind, &words);
-        store.tell_late(alert.id, reply.as_ref()).await?;
+        store.report_late(alert.id, reply.as_ref()).await?;
         let (alert, waits_since) = (alert.id, alert.created_at);
         match reason {
             Some(reason) => warn!(%alert, %waits_since, reason, "alert is late"),

@@ -99,12 +99,12 @@ impl Cursors {
 
     /// Watches a room from `since`, unless it is watched already.
     pub(super) async fn watch(&self, room: &RoomId, since: Timestamp) -> RoomProgress {
-        self.watch_all([(room.clone(), since)]).await;
+        self.watch_each([(room.clone(), since)]).await;
         self.of(room).unwrap_or_else(|| watched_from(since))
     }
 
     /// Watches each of these rooms from its time on, unless it is watched already.
-    pub(super) async fn watch_all(&self, rooms: impl IntoIterator<Item = (RoomId, Timestamp)>) {
+    pub(super) async fn watch_each(&self, rooms: impl IntoIterator<Item = (RoomId, Timestamp)>) {
         let mut new = Vec::new();
         {
             let mut progress = self.progress.lock();
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_an_aborted_backfill_was_about_to_write_is_written_with_the_next() {
+    async fn the_progress_of_an_aborted_backfill_is_written_with_the_next_one() {
         let directory = tempfile::TempDir::new().unwrap();
         let store =
             Store::open(&crate::store::StoreUrl::sqlite(directory.path().join("bot.db"))).await.unwrap();
@@ -323,7 +323,7 @@ mod tests {
             Store::open(&crate::store::StoreUrl::sqlite(directory.path().join("bot.db"))).await.unwrap();
         let cursors = loaded(store.clone()).await;
         cursors.watch(&room("a"), at(5)).await;
-        cursors.watch_all([(room("a"), at(9)), (room("b"), at(9))]).await;
+        cursors.watch_each([(room("a"), at(9)), (room("b"), at(9))]).await;
         for cursors in [&cursors, &loaded(store).await] {
             let since = |id| cursors.of(&room(id)).unwrap().since;
             assert_eq!((since("a"), since("b")), (at(5), at(9)));
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_without_news_moves_every_cursor_and_writes_no_room() {
+    fn a_round_without_new_messages_moves_every_cursor_and_writes_no_room() {
         let mut progress = progress(&[("a", 0, 0, false), ("b", 5, 5, false)], 100);
         assert!(finish_round(&mut progress, at(160), true, |_| true).is_empty());
         assert_eq!((cursor(&progress, "a"), cursor(&progress, "b")), (at(160), at(160)));

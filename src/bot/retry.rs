@@ -36,7 +36,7 @@ pub(super) async fn until_stored<T, F: Future<Output = Result<T, StoreError>>>(
     }
 }
 
-/// How often a call may be throttled. Whoever makes it then goes on, and makes it again later.
+/// How often a call may be throttled. Then its caller gives up, and repeats it later.
 const MOST_THROTTLED: u32 = 10;
 
 impl Tempo {

@@ -254,7 +254,7 @@ impl Bot {
                 () = replaced => reason = reason.and(Err(RunError::Replaced)),
             }
         }
-        // Nothing that a replaced one still does can be stored.
+        // A replaced replica can no longer write to the store.
         self.parts.abort_all();
         // The pool waits for connections in use; an aborted part has released its connection.
         let _ = timeout(Duration::from_millis(500), self.context.store.close()).await;
@@ -331,18 +331,18 @@ async fn report_account(
 ) {
     let mut refusals = rest.account().refusal();
     // The number of refusals at the last report.
-    let mut told = 0;
+    let mut reported = 0;
     loop {
         let refusal = refusals.borrow_and_update().clone();
         let is_online = connection.borrow_and_update().is_online();
         let times = refusal.as_ref().map_or(0, |refusal| refusal.times);
         let error = refusal.map(|refusal| refusal.error);
         if let Some(LoginError::Fatal(fatal)) = &error
-            && times != told
+            && times != reported
         {
             error!(times, "{fatal}");
         }
-        told = times;
+        reported = times;
         match error {
             Some(LoginError::Fatal(fatal)) if is_online => {
                 health.raise(Condition::Account, format!("Nothing can be posted in Rocket.Chat: {fatal}"));

@@ -15,7 +15,7 @@ use super::settings::Settings;
 /// The precision of the server's time: HTTP sends whole seconds.
 pub(super) const SKEW: Duration = Duration::from_secs(2);
 /// How long a message may be in transit.
-const TRAVEL: Duration = Duration::from_secs(60);
+const MAX_TRANSIT: Duration = Duration::from_secs(60);
 
 /// One session, and what its parts share: from `Ready` until the connection is lost; or one without a stream, until the next `Ready`.
 #[derive(Debug)]
@@ -77,9 +77,9 @@ impl Session {
     /// From when a room is watched that first appeared in a message with this timestamp: from a little earlier,
     /// because messages arrive out of order. The message itself may be older, for example if a reaction brings it
     /// back.
-    pub(super) fn heard_since(&self, stamped: Timestamp) -> Timestamp {
+    pub(super) fn received_since(&self, stamped: Timestamp) -> Timestamp {
         let stamped = self.not_ahead(stamped);
-        (stamped - TRAVEL).max(self.begun())
+        (stamped - MAX_TRANSIT).max(self.begun())
     }
 
     /// From when a room is watched that became watched at this time, by the clock of one of the servers.

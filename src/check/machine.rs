@@ -23,7 +23,7 @@ pub(super) async fn probe(config: &Config) -> Vec<Finding> {
     let relative = store.is_ok() && config.store.url.path().is_some_and(Path::is_relative);
     let mut findings = vec![Finding::new("store", store_remark(&config.store.url, store))];
     findings.extend(config.exposed_files.iter().map(|file| Finding::new("secrets", exposed(file))));
-    let short = config.short_secrets().into_iter().map(|text| Remark::of_error(&text).softened());
+    let short = config.short_secrets().into_iter().map(|text| Remark::of_error(&text).at_most_warning());
     findings.extend(short.map(|remark| Finding::new("secrets", remark)));
     for (subject, key, bind) in
         [("listener", "listener.bind", config.listener.bind), ("admin", "admin.bind", config.admin.bind)]

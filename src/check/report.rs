@@ -53,7 +53,7 @@ impl Remark {
 
     /// The same remark, at most a warning.
     #[must_use]
-    pub fn softened(self) -> Self {
+    pub fn at_most_warning(self) -> Self {
         Self { grade: self.grade.min(Grade::Warning), ..self }
     }
 }

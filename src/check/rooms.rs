@@ -174,7 +174,7 @@ impl<'a> RoomCheck<'a> {
     fn parts(&self, candidates: &[&'a SeenRoom], reported: &mut HashSet<&'a RoomId>) -> Vec<Finding> {
         let part = |subject, remark| Finding { subject, is_part: true, remark };
         let new = candidates.iter().filter(|room| reported.insert(&room.info.room.id));
-        let findings = new.map(|room| part(room_label(&room.info.room), self.room(room).softened()));
+        let findings = new.map(|room| part(room_label(&room.info.room), self.room(room).at_most_warning()));
         let mut parts: Vec<_> = findings.filter(|part| part.remark.grade > Grade::Fine).collect();
         parts.sort_by(|one, other| one.subject.cmp(&other.subject));
         let more = parts.len().saturating_sub(MAX_PARTS);

@@ -41,7 +41,7 @@ pub(super) type Found = (Vec<Finding>, Option<Vec<TriggerRooms>>);
 pub(super) async fn probe(config: &Config, clients: &Clients) -> Found {
     let settings = &config.rocketchat;
     let account = clients.account_at(&settings.url, settings.account.clone());
-    let mut findings = greet(&account).await;
+    let mut findings = probe_version(&account).await;
     if findings.iter().any(|finding| finding.remark.grade == Grade::Problem) {
         return (findings, None);
     }
@@ -68,7 +68,7 @@ pub(super) async fn probe(config: &Config, clients: &Clients) -> Found {
 }
 
 /// Whether the server answers like Rocket.Chat. If it does not, which is a problem, nothing else can be probed.
-pub(super) async fn greet(account: &Arc<Account>) -> Vec<Finding> {
+pub(super) async fn probe_version(account: &Arc<Account>) -> Vec<Finding> {
     let url = account.server();
     let remark = match RestClient::new(Arc::clone(account)).server_version().await {
         Ok(version) => server(url, version.as_deref()),

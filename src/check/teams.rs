@@ -74,7 +74,7 @@ mod tests {
     use crate::check::Grade;
 
     #[test]
-    fn what_takes_no_alerts_is_a_problem_and_what_might_is_a_warning() {
+    fn a_url_that_accepts_no_alerts_is_a_problem_and_a_doubtful_one_a_warning() {
         let reported = |url: &str| {
             let url = WebhookUrl::parse(url).unwrap();
             let remark = url.doubt().and_then(|doubt| doubted(doubt, url.host()));

@@ -102,12 +102,12 @@ async fn own_name(settings: &config::RocketChat) -> Option<String> {
 }
 
 /// A possible message and its room.
-struct Scene {
+struct Sample {
     message: Message,
     room: Room,
 }
 
-impl Scene {
+impl Sample {
     fn matches<'a>(&self, triggers: &'a TriggerSet) -> Vec<Match<'a>> {
         triggers.matches(&self.message, &self.room, true)
     }
@@ -145,15 +145,15 @@ fn report(
         };
         rooms.into_iter().filter_map(move |room| {
             let message = message(text, &room, &author, &config.rocketchat.url)?;
-            Some(Scene { message, room })
+            Some(Sample { message, room })
         })
     };
-    let scenes: Vec<Scene> = config.triggers.iter().flat_map(of_trigger).collect();
-    let text = scenes.first().map_or(text, |scene| &scene.message.text);
-    let matches = scenes.iter().map(|scene| (scene, scene.matches(&config.triggers)));
+    let samples: Vec<Sample> = config.triggers.iter().flat_map(of_trigger).collect();
+    let text = samples.first().map_or(text, |sample| &sample.message.text);
+    let matches = samples.iter().map(|sample| (sample, sample.matches(&config.triggers)));
     Ok(match matches.into_iter().find(|(_, found)| !found.is_empty()) {
-        Some((scene, found)) => matching(config, scene, &found),
-        None => Report { text: nothing(&config.triggers, text, room.is_some(), &scenes), first: None },
+        Some((sample, found)) => matching(config, sample, &found),
+        None => Report { text: nothing(&config.triggers, text, room.is_some(), &samples), first: None },
     })
 }
 
@@ -169,14 +169,14 @@ fn named(text: &str) -> Result<Room, Failure> {
 }
 
 /// What a matching message would do.
-fn matching(config: &Config, scene: &Scene, found: &[Match<'_>]) -> Report {
+fn matching(config: &Config, sample: &Sample, found: &[Match<'_>]) -> Report {
     let (mut report, mut first) = (String::new(), None);
     for found in found {
-        let (room, author) = (room_label(&scene.room), &scene.message.author.username);
+        let (room, author) = (room_label(&sample.room), &sample.message.author.username);
         let trigger = &found.trigger.name;
         let _ = writeln!(report, "Written in {room} by @{author}, it matches the trigger \"{trigger}\".");
         describe(&mut report, found);
-        let (event, faults) = render_event(found, &scene.message, &scene.room, &config.rocketchat.url);
+        let (event, faults) = render_event(found, &sample.message, &sample.room, &config.rocketchat.url);
         for fault in faults {
             let _ = writeln!(report, "Note: {fault}; a default is used instead.");
         }
@@ -184,7 +184,7 @@ fn matching(config: &Config, scene: &Scene, found: &[Match<'_>]) -> Report {
         first.get_or_insert((found.trigger.team.clone(), event));
     }
     let after = config.triggers.iter().filter(|trigger| {
-        scene.matches_alone(trigger) && found.iter().all(|found| found.trigger.name != trigger.name)
+        sample.matches_alone(trigger) && found.iter().all(|found| found.trigger.name != trigger.name)
     });
     let last = found.last().map_or("", |found| &found.trigger.name);
     for trigger in after {
@@ -228,21 +228,21 @@ fn shown_event(event: &Value) -> String {
 }
 
 /// Why no trigger would match.
-fn nothing(triggers: &TriggerSet, text: &str, room_given: bool, scenes: &[Scene]) -> String {
-    let place = match scenes.first() {
-        Some(scene) if room_given => format!(" in {}", room_label(&scene.room)),
+fn nothing(triggers: &TriggerSet, text: &str, room_given: bool, samples: &[Sample]) -> String {
+    let location = match samples.first() {
+        Some(sample) if room_given => format!(" in {}", room_label(&sample.room)),
         _ => String::new(),
     };
-    let mut report = format!("No trigger matches {text:?}{place}.\n\n");
+    let mut report = format!("No trigger matches {text:?}{location}.\n\n");
     let width = triggers.iter().map(|trigger| trigger.name.chars().count()).max().unwrap_or_default();
     for trigger in triggers.iter() {
-        let _ = writeln!(report, "  {:width$}  {}", trigger.name, obstacle(trigger, text, scenes));
+        let _ = writeln!(report, "  {:width$}  {}", trigger.name, obstacle(trigger, text, samples));
     }
     report
 }
 
-/// The first reason why the trigger matches in no scene.
-fn obstacle(trigger: &Trigger, text: &str, scenes: &[Scene]) -> String {
+/// The first reason why the trigger matches no sample.
+fn obstacle(trigger: &Trigger, text: &str, samples: &[Sample]) -> String {
     if !trigger.patterns.iter().any(|pattern| pattern.is_match(text)) {
         let patterns: Vec<_> = trigger.patterns.iter().map(ToString::to_string).collect();
         return format!("the text does not match {}", patterns.join(" or "));
@@ -250,7 +250,7 @@ fn obstacle(trigger: &Trigger, text: &str, scenes: &[Scene]) -> String {
     if let Some(unless) = trigger.unless.as_ref().filter(|_| trigger.is_excluded(text)) {
         return format!("the text matches, but so does the exception: {unless} (unless)");
     }
-    if !scenes.iter().any(|scene| trigger.watches(&scene.room, true)) {
+    if !samples.iter().any(|sample| trigger.watches(&sample.room, true)) {
         let rooms: Vec<_> = trigger.rooms.iter().map(ToString::to_string).collect();
         return format!("the text matches, but the trigger watches only {}", rooms.join(", "));
     }

@@ -57,7 +57,7 @@ pub(super) async fn send(config: &Config, team: &TeamName, event: AlertEvent) ->
             say(&format!("Sent: SIGNL4 accepted it after {took} ms ({name}).\n"));
             raised.event_id
         }
-        // SIGNL4's event tells whether it raised the alert.
+        // SIGNL4's event shows whether it raised the alert.
         Err(RaiseError::Unanswered(reason)) => {
             say(&format!("Unknown whether it was sent: {reason}\n"));
             None

@@ -116,7 +116,7 @@ pub(super) struct Report {
 
 struct Found {
     problem: Problem,
-    /// Its place among all problems.
+    /// Its position among all problems.
     order: (u8, usize),
     /// If the problem is a missing key: the paths, with indices, of the keys of which any would do.
     missing: Vec<String>,

@@ -206,7 +206,7 @@ async fn a_call_in_progress_is_not_closed_to_make_room() {
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n"
     );
     first.write_all(begun.as_bytes()).await.unwrap();
-    // The body is asked for, so the call surely is in progress.
+    // The server has requested the body, so the call is in progress.
     let mut answer = [0; 12];
     first.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 100");

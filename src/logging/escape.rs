@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_from_others_stays_on_one_line_and_does_nothing_to_a_terminal() {
+    fn foreign_text_stays_on_one_line_and_does_not_affect_a_terminal() {
         let foreign = "a\nERROR b\r\u{1b}[2J\u{9b}2J\u{202e}c\u{2028}\u{7f}\0ü";
         for is_json in [false, true] {
             let line = logged(is_json, foreign);

@@ -102,8 +102,8 @@ async fn insert(table: &'static str, row: &AnyRow, writing: &mut Tx) -> Result<(
         }
     }
     let names: Vec<&str> = columns.iter().map(|(_, name, _)| name.as_str()).collect();
-    let places: Vec<String> = (1..=columns.len()).map(|place| format!("${place}")).collect();
-    let sql = format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), places.join(", "));
+    let placeholders: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
+    let sql = format!("INSERT INTO {table} ({}) VALUES ({})", names.join(", "), placeholders.join(", "));
     let mut insert = sqlx::query(sqlx::AssertSqlSafe(sql));
     for (at, _, kind) in &columns {
         insert = match kind {

@@ -1,6 +1,6 @@
 //! What must survive a crash: alerts, the outbox, the inbox, and how far each room was read.
 //!
-//! The program's promises rest on one rule: a fact is committed here before any other system is told of it.
+//! The program's promises rest on one rule: a fact is committed here before any other system is informed of it.
 //! This module knows rows and transactions, not why a message raises an alert or what a reply says. It connects to no server
 //! except PostgreSQL, if that is the database. The code for only one of the databases is in `sqlite`, `postgres` and `replica`.
 

@@ -93,7 +93,7 @@ pub(super) const STARTED_AGAIN: &str = "UPDATE delivery SET starts = starts + 1 
     AND alert_id IN (SELECT id FROM alert WHERE unanswered > 0)";
 pub(super) const LATE: &str = "SELECT * FROM alert WHERE state = 'queued' AND told_waiting = 0 AND created_at < $1 \
     ORDER BY created_at, id LIMIT 200";
-const TELL: &str =
+const MARK_REPORTED: &str =
     "UPDATE alert SET told_waiting = 1 WHERE id = $1 AND state = 'queued' AND told_waiting = 0";
 pub(super) const WAITING_BECAUSE: &str = "SELECT w.last_error FROM delivery w \
     WHERE w.settled_at IS NULL AND w.last_error IS NOT NULL AND w.queue = \
@@ -228,13 +228,13 @@ impl Store {
         self.run(behind.fetch_all(&self.readers)).await
     }
 
-    /// Whether a later row of `queue` tells the thread that its alert was not sent.
+    /// Whether a later row of `queue` reports in the thread that its alert was not sent.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn is_told_not_sent(&self, delivery: &Delivery, queue: &Queue) -> Result<bool, StoreError> {
-        let told = sqlx::query(NOT_SENT_SINCE).bind(delivery.alert).bind(queue).bind(delivery.id);
-        Ok(self.run(told.fetch_optional(&self.readers)).await?.is_some())
+    pub async fn is_reported_not_sent(&self, delivery: &Delivery, queue: &Queue) -> Result<bool, StoreError> {
+        let query = sqlx::query(NOT_SENT_SINCE).bind(delivery.alert).bind(queue).bind(delivery.id);
+        Ok(self.run(query.fetch_optional(&self.readers)).await?.is_some())
     }
 
     /// The alert of that row.
@@ -267,9 +267,9 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn tell_late(&self, alert: AlertId, reply: Option<&NewDelivery>) -> Result<(), StoreError> {
+    pub async fn report_late(&self, alert: AlertId, reply: Option<&NewDelivery>) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        if let (1, Some(reply)) = (tx.execute(sqlx::query(TELL).bind(alert)).await?, reply) {
+        if let (1, Some(reply)) = (tx.execute(sqlx::query(MARK_REPORTED).bind(alert)).await?, reply) {
             insert(&mut tx, reply, Timestamp::now()).await?;
         }
         tx.commit().await?;

@@ -1,4 +1,4 @@
-//! PostgreSQL: a server, which may become unreachable and come back.
+//! PostgreSQL: a server, which may be unreachable for a while.
 
 use std::{pin::pin, time::Duration};
 

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_an_earlier_scrape_is_gone() {
+    fn a_value_of_an_earlier_scrape_is_removed() {
         let queue = || gauge!(OUTBOX_DELIVERIES.name, "queue" => "gone").set(3.0);
         assert!(render(queue).contains("gone"));
         assert!(!render(|| ()).contains("gone"));

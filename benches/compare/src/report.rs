@@ -1,4 +1,4 @@
-//! What is measured in which order, and the table of it.
+//! Measures everything in order, and prints the table.
 
 use std::fmt::Write;
 use std::path::Path;

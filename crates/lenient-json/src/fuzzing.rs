@@ -51,7 +51,7 @@ pub fn json(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn what_fuzzing_kept_passes() {
+    fn the_corpus_of_the_fuzzer_passes() {
         arbitrary_json::replay("json", super::json);
     }
 }

@@ -98,7 +98,7 @@ fn what_json_forbids_is_repaired() {
 }
 
 #[test]
-fn what_is_no_json_stays_an_error() {
+fn text_that_is_not_json_stays_an_error() {
     for body in [
         &b""[..],
         b"\0",

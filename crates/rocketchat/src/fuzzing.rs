@@ -61,7 +61,7 @@ mod tests {
     use arbitrary_json::replay;
 
     #[test]
-    fn what_fuzzing_kept_passes() {
+    fn the_corpus_of_the_fuzzer_passes() {
         replay("ddp", super::ddp);
         replay("message", super::message);
         replay("rest", super::rest);

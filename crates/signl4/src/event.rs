@@ -15,7 +15,7 @@ pub struct AlertEvent {
     pub title: String,
     /// The alert's text, cut with an ellipsis after 10,000 characters.
     pub message: String,
-    /// `X-S4-ExternalID`: comes back in notifications as [`AlertRef::external_id`](crate::AlertRef::external_id).
+    /// `X-S4-ExternalID`: repeated in notifications as [`AlertRef::external_id`](crate::AlertRef::external_id).
     pub external_id: Option<String>,
     /// `X-S4-SourceSystem`: the name of the system that raises the alert.
     pub source_system: Option<String>,

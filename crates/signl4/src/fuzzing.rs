@@ -52,7 +52,7 @@ mod tests {
     use arbitrary_json::replay;
 
     #[test]
-    fn what_fuzzing_kept_passes() {
+    fn the_corpus_of_the_fuzzer_passes() {
         replay("event", super::event);
         replay("answer", super::answer);
     }

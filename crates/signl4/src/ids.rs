@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-/// `eventId` of the answer to a webhook call; comes back as `alert.eventId` in every notification about that alert.
+/// `eventId` of the answer to a webhook call; repeated as `alert.eventId` in every notification about that alert.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventId(String);
 

@@ -29,7 +29,7 @@ use super::EventId;
 /// How long one call may take, from connecting to the last byte of the answer. Shorter than the time that a supervisor
 /// grants between SIGTERM and SIGKILL (10 s with Docker), so that the answer to a call under way is not lost.
 const CALL_TIMEOUT: Duration = Duration::from_secs(8);
-/// How long connecting may take. Shorter than [`CALL_TIMEOUT`], so that a host that does not answer at all is told from
+/// How long connecting may take. Shorter than [`CALL_TIMEOUT`], so that a host that does not answer at all is distinguished from
 /// one that took the call and did not answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much of an answer is read, in bytes; SIGNL4's has about 60.
@@ -51,7 +51,7 @@ pub struct WebhookUrl {
     doubt: Option<Doubt>,
 }
 
-/// Why a URL may not be the webhook of a team. Only calling it would tell for sure, and would page.
+/// Why a URL may not be the webhook of a team. Only a call would show it for certain, and a call pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     /// The host is not SIGNL4's: a relay, or a mistake.
@@ -98,7 +98,7 @@ impl WebhookUrl {
         if secret.is_empty() || secret.eq_ignore_ascii_case("webhook") {
             return refused("has no team secret at the end of its path");
         }
-        // As it was written: the parser escapes some of these.
+        // Checks the text itself, because the parser escapes some of these.
         let written = text.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
         let written = written.rsplit('/').next().unwrap_or_default();
         if written.contains(['{', '<', '[', '…']) || written == "..." {
@@ -189,10 +189,10 @@ pub enum RaiseError {
     /// SIGNL4 refuses the call, and would refuse it again: 400, 404 and the rest of the 4xx.
     #[error("{0}")]
     Rejected(String),
-    /// The call surely raised nothing: no connection, 502, 503, or the answer of a proxy or gateway. Repeat soon.
+    /// The call cannot have raised an alert: no connection, 502, 503, or the answer of a proxy or gateway. Repeat soon.
     #[error("{0}")]
     NotRaised(String),
-    /// The call may have raised an alert: it was sent, and no answer came in time or the answer does not tell (500, 504).
+    /// The call may have raised an alert: it was sent, and no answer came in time or the answer does not show it (500, 504).
     /// Repeating it may page twice.
     #[error("{0}")]
     Unanswered(String),
@@ -350,7 +350,7 @@ fn refusal(status: StatusCode, wait: Duration, body: &[u8], url: &WebhookUrl) ->
 fn detail(body: &[u8], url: &WebhookUrl) -> String {
     let answer = lenient_json::read(body).unwrap_or_default();
     match lenient_json::text(lenient_json::field(&answer, "message")) {
-        // Not before it is decoded: in another encoding the secret is not found.
+        // Redacted only after decoding: in another encoding the secret would not be found.
         Some(message) => format!(": {}", url.redacted(&message).chars().take(200).collect::<String>()),
         None => String::new(),
     }
@@ -370,7 +370,7 @@ fn pause_of(headers: &HeaderMap, now: Timestamp) -> Duration {
 }
 
 /// How long to pause after a call that was accepted, if `X-RateLimit-Remaining` says that it was the last one. Not
-/// longer than the limits per minute ask for: a 429 tells about the others. Where there is no limit nothing remains of
+/// longer than the limits per minute ask for: a 429 reports the others. Where there is no limit nothing remains of
 /// it either.
 fn last_allowed(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let is_last = number::<u64>(headers, "x-ratelimit-limit")? > 0

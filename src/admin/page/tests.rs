@@ -7,7 +7,7 @@ use super::{count, page as render, sections, time_ago};
 use crate::{
     admin::{
         status::{Status, Stored},
-        timeline::{Step, Story, Tone},
+        timeline::{AlertTimeline, Step, Tone},
     },
     health::{Readiness, State, Warning, WatchedBy, WatchedRoom},
     logging::Line,
@@ -58,7 +58,7 @@ fn troubled(text: &str) -> Status {
             waiting: vec![(own(), depth)],
             inbox: InboxDepth { waiting: 1, oldest: Some(now()) },
             callbacks: Callbacks { sent: 3, first_sent: Some(now()), last_event: None },
-            alerts: vec![Story {
+            alerts: vec![AlertTimeline {
                 id: own(),
                 trigger: own(),
                 room: own(),

@@ -187,7 +187,7 @@ impl Backfill {
         if is_full {
             context.rooms.keep_joined(|room| changes.rooms.contains_key(room));
         }
-        context.cursors.watch_all(renamed).await;
+        context.cursors.watch_each(renamed).await;
         context.note_named_rooms().await;
         (changes, list)
     }
@@ -216,7 +216,7 @@ impl Backfill {
             };
             noted.push((known.room.id.clone(), self.watched_since(appeared).await));
         }
-        self.session.context.cursors.watch_all(noted).await;
+        self.session.context.cursors.watch_each(noted).await;
     }
 
     /// From when a newly watched room counts: from now, or earlier for messages that arrived unnoticed.

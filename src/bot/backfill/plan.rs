@@ -80,7 +80,7 @@ mod tests {
         RoomProgress { since: at(0), cursor: at(cursor), is_behind: false }
     }
 
-    fn told(is_full: bool, changed: Option<Option<i64>>) -> Changes {
+    fn changes(is_full: bool, changed: Option<Option<i64>>) -> Changes {
         let rooms = changed.map(|at_second| (RoomId::new("r"), at_second.map(at)));
         Changes { is_full, rooms: rooms.into_iter().collect() }
     }
@@ -91,41 +91,43 @@ mod tests {
 
     #[test]
     fn a_room_is_read_if_it_changed_after_its_cursor_or_shortly_before() {
-        assert_eq!(joined(&told(true, Some(Some(2_000)))), Step::Read);
-        assert_eq!(joined(&told(true, Some(Some(950)))), Step::Read, "another node's clock may be behind");
-        assert_eq!(joined(&told(true, Some(Some(800)))), Step::Unchanged);
-        assert_eq!(joined(&told(true, Some(None))), Step::Read, "the server does not say when");
-        assert_eq!(joined(&told(false, None)), Step::Unchanged);
+        assert_eq!(joined(&changes(true, Some(Some(2_000)))), Step::Read);
+        assert_eq!(joined(&changes(true, Some(Some(950)))), Step::Read, "another node's clock may be behind");
+        assert_eq!(joined(&changes(true, Some(Some(800)))), Step::Unchanged);
+        assert_eq!(joined(&changes(true, Some(None))), Step::Read, "the server does not say when");
+        assert_eq!(joined(&changes(false, None)), Step::Unchanged);
     }
 
     #[test]
     fn the_same_change_is_read_once() {
         let rounds = Rounds::from([(RoomId::new("r"), Last::Read(at(980)))]);
-        let step = |changed| plan(&known(true), progress(1_000), &told(false, Some(Some(changed))), &rounds);
+        let step =
+            |changed| plan(&known(true), progress(1_000), &changes(false, Some(Some(changed))), &rounds);
         assert_eq!(step(980), Step::Unchanged);
-        assert_eq!((step(981), step(979)), (Step::Read, Step::Read), "any other change is news");
+        assert_eq!((step(981), step(979)), (Step::Read, Step::Read), "any other change is new");
     }
 
     #[test]
     fn a_failed_room_is_read_again_and_a_refused_one_only_if_the_bot_is_in_it() {
         let failed = Rounds::from([(RoomId::new("r"), Last::Failed)]);
-        assert_eq!(plan(&known(true), progress(1_000), &told(false, None), &failed), Step::Read);
+        assert_eq!(plan(&known(true), progress(1_000), &changes(false, None), &failed), Step::Read);
         let refused = Rounds::from([(RoomId::new("r"), Last::Refused)]);
-        let step = |joined| plan(&known(joined), progress(1_000), &told(false, Some(Some(2_000))), &refused);
+        let step =
+            |joined| plan(&known(joined), progress(1_000), &changes(false, Some(Some(2_000))), &refused);
         assert_eq!((step(false), step(true)), (Step::Unknown, Step::Read));
     }
 
     #[test]
     fn a_channel_that_the_bot_is_not_in_waits_until_it_is_listed() {
         let step = |changes: &Changes| plan(&known(false), progress(1_000), changes, &Rounds::default());
-        assert_eq!(step(&told(false, None)), Step::Unknown);
-        assert_eq!(step(&told(true, None)), Step::Read, "it could not be looked up");
-        assert_eq!(step(&told(false, Some(Some(2_000)))), Step::Read);
+        assert_eq!(step(&changes(false, None)), Step::Unknown);
+        assert_eq!(step(&changes(true, None)), Step::Read, "it could not be looked up");
+        assert_eq!(step(&changes(false, Some(Some(2_000)))), Step::Read);
     }
 
     #[test]
     fn a_room_that_came_since_the_last_list_is_read() {
         let new = RoomProgress { is_behind: true, ..progress(1_000) };
-        assert_eq!(plan(&known(true), new, &told(false, None), &Rounds::default()), Step::Read);
+        assert_eq!(plan(&known(true), new, &changes(false, None), &Rounds::default()), Step::Read);
     }
 }

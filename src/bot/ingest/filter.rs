@@ -32,9 +32,10 @@ impl MessageFilter for StreamFilter {
 impl StreamFilter {
     fn decide(&self, message: &MessageView<'_>) -> bool {
         let settings = self.context.current.now();
-        let watched = self.context.rooms.look_up(&settings, message.room, |known| {
-            tells_nothing_new(message, known).then_some(known.watched)
-        });
+        let watched = self
+            .context
+            .rooms
+            .look_up(&settings, message.room, |known| agrees_with(message, known).then_some(known.watched));
         match watched {
             // The room changed or is unknown, or the rooms have not been judged by the new settings yet.
             None => return true,
@@ -55,7 +56,7 @@ impl StreamFilter {
 }
 
 /// Whether the description that came with the message agrees with the known one.
-fn tells_nothing_new(message: &MessageView<'_>, known: &Known) -> bool {
+fn agrees_with(message: &MessageView<'_>, known: &Known) -> bool {
     message.participant.is_none_or(|participant| participant == known.joined)
         && message.room_kind.is_none_or(|kind| kind == known.room.kind)
         && message.room_name.is_none_or(|name| known.room.name.as_deref() == Some(name))

@@ -190,7 +190,7 @@ impl Ingest {
         if let Some(session) = self.session.take() {
             let session = Arc::new(session.under(self.settings.clone()));
             let since = session.settings_since();
-            self.context.cursors.watch_all(new.into_iter().map(|room| (room, since))).await;
+            self.context.cursors.watch_each(new.into_iter().map(|room| (room, since))).await;
             self.start_backfill(session).await;
         }
     }
@@ -247,8 +247,8 @@ impl Ingest {
         }
         let mut items = Vec::with_capacity(resolved.len());
         for (message, known) in resolved.iter() {
-            let heard_since = session.heard_since(message.updated_at);
-            let progress = self.progress_of(&message.room, &session, heard_since).await;
+            let received_since = session.received_since(message.updated_at);
+            let progress = self.progress_of(&message.room, &session, received_since).await;
             items.push(Item { message, known, progress });
         }
         session.settle(&items).await;

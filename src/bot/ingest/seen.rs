@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use parking_lot::Mutex;
 
-/// Messages per generation: as many as fill a table of 32,768 places. Two generations are kept: 1 MB in total.
+/// Messages per generation: as many as fill a table of 32,768 slots. Two generations are kept: 1 MB in total.
 const GENERATION: usize = 28_672;
 
 /// Whether a message was processed before.

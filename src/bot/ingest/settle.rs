@@ -45,7 +45,7 @@ fn oldest(room: RoomProgress, horizon: Timestamp, judged_since: Option<Timestamp
     Oldest { any: earliest.max(unjudged(room, judged_since)), edited: earliest.max(was_read) }
 }
 
-/// What was written before was surely read before, and judged by earlier triggers if they changed at `judged_since`.
+/// Messages from before this time have been read, and were matched against earlier triggers if those changed at `judged_since`.
 fn unjudged(room: RoomProgress, judged_since: Option<Timestamp>) -> Timestamp {
     let was_read = room.cursor - LATE - OVERLAP;
     judged_since.map_or(was_read, |since| since.min(was_read))
@@ -76,7 +76,7 @@ struct Raise<'a> {
     found: Match<'a>,
     alert: NewAlert,
     faults: Vec<RenderError>,
-    /// What its thread is told if its cooldown is running.
+    /// The reply in its thread if its cooldown is running.
     if_suppressed: Option<String>,
 }
 
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_was_never_edited_counts_though_a_later_one_was_seen_first() {
+    fn an_unedited_text_counts_even_if_a_later_one_was_seen_first() {
         let trigger = Trigger { run_on_edits: false, ..trigger("t", &["SIGNL4"]) };
         let found = Match { trigger: &trigger, captures: BTreeMap::new() };
         let first = message("SIGNL4 pump 3");
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_than_its_rooms_cursor_was_read_before() {
+    fn a_message_older_than_its_rooms_cursor_was_read_before() {
         let at = |second: i64| Timestamp::from_second(1_700_000_000 + second).unwrap();
         let room = RoomProgress { since: at(0), cursor: at(10_000), is_behind: false };
         let late = i64::try_from((LATE + OVERLAP).as_secs()).unwrap();

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_a_queue_that_is_gone_are_adopted_by_their_kind() {
+    fn rows_of_a_removed_queue_are_adopted_by_their_kind() {
         let adopted = |kind| adopting(kind).to_string();
         assert_eq!(adopted(DeliveryKind::Alert), "signl4");
         assert_eq!(adopted(DeliveryKind::Reply), "rocketchat:reply");

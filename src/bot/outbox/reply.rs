@@ -128,10 +128,10 @@ impl Renderer<'_> {
     /// too.
     pub(in crate::bot) fn sent(&self, alert: &Alert, team: &str) -> Vec<NewDelivery> {
         let words = ReplyWords { team, trigger: &alert.trigger, ..ReplyWords::default() };
-        let is_told = alert.told_waiting || self.0.on_sent == OnSent::Reply;
-        let reply = is_told.then(|| self.in_thread(alert, ReplyKind::Sent, &words)).flatten();
+        let is_reported = alert.told_waiting || self.0.on_sent == OnSent::Reply;
+        let reply = is_reported.then(|| self.in_thread(alert, ReplyKind::Sent, &words)).flatten();
         let reacts = self.0.on_sent == OnSent::Reaction;
-        let reaction = reacts.then(|| self.reaction(alert, &words, !is_told));
+        let reaction = reacts.then(|| self.reaction(alert, &words, !is_reported));
         reply.into_iter().chain(reaction).collect()
     }
 
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_posted_reads_back_as_it_was_queued() {
+    fn a_stored_reply_is_read_as_it_was_queued() {
         let about = About { message: MessageId::new("m"), author: Some("alice".into()) };
         let reply = Reply {
             thread: Some(MessageId::new("t")),

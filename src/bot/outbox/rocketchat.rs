@@ -112,7 +112,7 @@ impl RocketChat {
     async fn is_overtaken(&self, delivery: &Delivery) -> bool {
         let queue = queues::of_reply(ReplyKind::NotSent);
         // If the store does not answer, a misleading reply is better than none.
-        self.context.store.is_told_not_sent(delivery, &queue).await.unwrap_or_default()
+        self.context.store.is_reported_not_sent(delivery, &queue).await.unwrap_or_default()
     }
 
     async fn try_reaction(&self, delivery: &Delivery) -> Result<(), PostError> {

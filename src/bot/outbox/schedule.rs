@@ -359,14 +359,14 @@ mod tests {
     }
 
     #[test]
-    fn what_surely_did_not_arrive_is_tried_again_soon_up_to_30_s_apart() {
+    fn rows_that_cannot_have_arrived_are_retried_soon_up_to_30_s_apart() {
         let (mut schedule, now) = schedule();
         let waits: Vec<f64> = (0..8).map(|_| attempt(&mut schedule, 1, &refused(), now)).collect();
         assert_eq!(waits, [2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 30.0, 30.0]);
     }
 
     #[test]
-    fn what_may_have_arrived_waits_for_confirmation_and_is_then_tried_at_growing_intervals() {
+    fn a_row_that_may_have_arrived_waits_for_confirmation_and_is_then_retried_at_growing_intervals() {
         let (mut schedule, now) = schedule();
         let waits: Vec<f64> = (0..8).map(|_| attempt(&mut schedule, 1, &silent(), now)).collect();
         assert_eq!(waits, [20.0, 40.0, 60.0, 120.0, 300.0, 600.0, 900.0, 900.0]);
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_arrived_waits_for_stored_events_but_not_for_ever() {
+    fn a_row_that_may_have_arrived_waits_for_stored_events_but_not_for_ever() {
         let (mut schedule, now) = schedule();
         attempt(&mut schedule, 1, &silent(), now);
         attempt(&mut schedule, 2, &refused(), now);
@@ -457,7 +457,7 @@ mod tests {
         let at = now + seconds(8.0);
         assert!(!schedule.is_due(&of_room(2), at) && schedule.is_due(&head(3), at));
         schedule.finished(DeliveryId::of(1), &refused(), None, at);
-        assert!(schedule.is_due(&of_room(2), at), "the first one surely did not arrive");
+        assert!(schedule.is_due(&of_room(2), at), "the first one cannot have arrived");
     }
 
     #[test]
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_held_back_once_an_event_has_told_or_half_a_minute_is_over() {
+    fn none_is_held_back_after_an_event_or_half_a_minute() {
         let (mut schedule, mut now) = schedule();
         attempt_at(&mut schedule, &of_room(1), &silent(), now);
         assert!(!schedule.is_due(&of_room(2), now));
@@ -541,7 +541,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_fails_though_others_succeed_comes_back_to_its_own_distances() {
+    fn a_row_that_fails_while_others_succeed_returns_to_its_own_intervals() {
         let (mut schedule, mut now) = schedule();
         let mut tried = 0;
         for _ in 0..60 {
@@ -556,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn while_everything_fails_attempts_keep_their_distance_also_when_they_hang() {
+    fn while_everything_fails_attempts_keep_their_interval_even_if_they_hang() {
         let (mut schedule, now) = schedule();
         for _ in 0..9 {
             attempt(&mut schedule, 1, &refused(), now);

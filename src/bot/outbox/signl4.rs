@@ -26,7 +26,7 @@ const LATE: Duration = Duration::from_secs(30);
 /// How long that may delay an alert.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// How many threads of suppressed alerts are told that the alert that stood for them was not sent.
+/// The maximum number of suppressed alerts whose threads report that the earlier alert was not sent.
 const MOST_TOLD: u32 = 50;
 
 /// Raises the alerts of one team.
@@ -179,15 +179,15 @@ impl Signl4Team {
         let words = ReplyWords { reason: &reason, team, which, ..ReplyWords::default() };
         let settings = self.context.current.now();
         let renderer = Renderer(&settings.config.replies);
-        let told = renderer.in_thread(alert, ReplyKind::NotSent, &words);
-        // They were told that an alert had been raised.
+        let notice = renderer.in_thread(alert, ReplyKind::NotSent, &words);
+        // Their threads say that an alert was raised.
         let behind = self.context.store.suppressed_behind(alert.id, MOST_TOLD).await.unwrap_or_else(|error| {
             error!(alert = %alert.id, %error, "cannot read which alerts were suppressed because of one that is not sent");
             vec![]
         });
         let words = ReplyWords { which: None, ..words };
         let others = behind.iter().filter_map(|other| renderer.in_thread(other, ReplyKind::NotSent, &words));
-        let then = told.into_iter().chain(others).collect();
+        let then = notice.into_iter().chain(others).collect();
         Attempt { settlement: Settlement::Failed { reason, may_have_arrived: false }, pause: None, then }
     }
 }

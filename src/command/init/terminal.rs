@@ -7,7 +7,7 @@ use tokio::task::block_in_place;
 use super::stopped;
 use crate::command::Failure;
 
-/// What is said to an empty line without a default.
+/// The answer to an empty line without a default.
 const NOTHING: &str = "  ✗ nothing was entered";
 
 /// Control characters are replaced: a server's texts must not control the terminal.

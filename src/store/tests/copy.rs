@@ -72,8 +72,8 @@ async fn a_copy_of_a_copy_has_all_rows_and_continues_its_numbering() {
         let store = opened(to).await;
         assert_eq!(content(&store).await, expected);
         let rows: Vec<usize> = expected.iter().map(BTreeSet::len).collect();
-        let told: Vec<usize> = copied.iter().map(|(_, rows)| usize::try_from(*rows).unwrap()).collect();
-        assert_eq!(told[..6], rows[..6]);
+        let reported: Vec<usize> = copied.iter().map(|(_, rows)| usize::try_from(*rows).unwrap()).collect();
+        assert_eq!(reported[..6], rows[..6]);
         store.close().await;
     }
     for to in [&middle.0, &back.0] {

@@ -57,7 +57,7 @@ async fn a_notification_that_comes_twice_is_kept_once() {
 }
 
 #[tokio::test]
-async fn notifications_come_out_as_they_came_in_and_one_that_waits_lets_the_others_pass() {
+async fn notifications_are_returned_in_order_and_a_waiting_one_blocks_no_other() {
     let fixture = Fixture::new().await;
     let mut changes = fixture.store.changes();
     changes.mark_unchanged();
@@ -134,7 +134,7 @@ async fn only_alerts_that_were_raised_or_may_have_been_are_candidates() {
 }
 
 #[tokio::test]
-async fn an_alert_settled_long_ago_claims_no_event_id() {
+async fn an_alert_settled_long_ago_is_assigned_no_event_id() {
     let fixture = Fixture::new().await;
     let unnamed = fixture.alert("m1").await;
     fixture.sent(None).await;
@@ -152,7 +152,7 @@ async fn an_alert_settled_long_ago_claims_no_event_id() {
 }
 
 #[tokio::test]
-async fn a_call_under_way_is_told_for_its_external_id_alone() {
+async fn a_call_under_way_is_reported_only_for_its_external_id() {
     let fixture = Fixture::new().await;
     fixture.alert("m1").await;
     let under_way = async |external| found(&fixture, Some("x"), external).await.calls_under_way;
@@ -185,7 +185,7 @@ async fn the_answer_for_an_alert_queued_after_another_one_was_settled_is_known()
 }
 
 #[tokio::test]
-async fn an_alert_learns_its_name_and_is_not_called_for_again() {
+async fn an_alert_is_assigned_its_event_id_and_is_not_called_for_again() {
     let fixture = Fixture::new().await;
     let alert = lost(&fixture, "m1").await;
     let name = EventId::new("e1");
@@ -199,7 +199,7 @@ async fn an_alert_learns_its_name_and_is_not_called_for_again() {
     let now = fixture.now(&alert).await;
     assert_eq!((now.state, now.unanswered), (AlertState::Sent, 0));
     assert_eq!(fixture.claim(&alerts_queue()).await, None, "no second call");
-    assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 1, "its thread is told");
+    assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 1, "its thread reports it");
     let again =
         EventOutcome { alert: Some(alert.id), raised: vec![raised(&alert)], ..EventOutcome::default() };
     assert!(fixture.happened("n2", again).await);
@@ -213,12 +213,12 @@ async fn an_event_waits_for_a_call_under_way_for_the_alert_that_it_shows_to_be_r
     let fixture = Fixture::new().await;
     let alert = lost(&fixture, "m1").await;
     let second = fixture.claimed(&alerts_queue()).await;
-    let told =
+    let outcome_of_alert =
         || EventOutcome { alert: Some(alert.id), raised: vec![raised(&alert)], ..outcome("unanswered") };
-    assert!(!fixture.happened("n1", told()).await);
+    assert!(!fixture.happened("n1", outcome_of_alert()).await);
     assert!(fixture.next_event().await.is_some(), "it waits");
     fixture.settle(&second, unanswered()).await;
-    assert!(fixture.happened("n1", told()).await);
+    assert!(fixture.happened("n1", outcome_of_alert()).await);
     assert_eq!(fixture.now(&alert).await.state, AlertState::Sent);
 }
 

@@ -79,7 +79,7 @@ async fn the_store_is_free_again_once_the_first_bot_is_gone() {
 }
 
 #[tokio::test]
-async fn what_was_committed_is_there_after_a_restart() {
+async fn committed_rows_survive_a_restart() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
     let fixture = fixture.restarted().await;

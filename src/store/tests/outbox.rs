@@ -114,7 +114,7 @@ async fn a_delivery_counts_its_attempts_and_remembers_the_last_error() {
 }
 
 #[tokio::test]
-async fn what_follows_from_a_delivery_is_queued_with_its_settlement_and_only_once() {
+async fn follow_up_rows_are_queued_with_the_settlement_and_only_once() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
     let delivery = fixture.claimed(&alerts_queue()).await;
@@ -225,7 +225,7 @@ async fn late_alerts_are_those_that_still_wait_the_oldest_first() {
     let soon = Timestamp::now() + MINUTE;
     assert_eq!(late(soon).await, [alerts[1].id, alerts[2].id]);
     assert!(late(Timestamp::now() - MINUTE).await.is_empty());
-    fixture.store.tell_late(alerts[1].id, None).await.unwrap();
+    fixture.store.report_late(alerts[1].id, None).await.unwrap();
     assert_eq!(late(soon).await, [alerts[2].id]);
 }
 
@@ -234,7 +234,7 @@ async fn a_late_alert_is_reported_once_in_its_thread() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
     for _ in 0..3 {
-        fixture.store.tell_late(alert.id, Some(&reply("m1", "late"))).await.unwrap();
+        fixture.store.report_late(alert.id, Some(&reply("m1", "late"))).await.unwrap();
     }
     assert!(fixture.now(&alert).await.told_waiting);
     assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 1);
@@ -245,7 +245,7 @@ async fn an_alert_sent_meanwhile_is_not_reported_late() {
     let fixture = Fixture::new().await;
     let alert = fixture.alert("m1").await;
     fixture.sent(Some("e1")).await;
-    fixture.store.tell_late(alert.id, Some(&reply("m1", "late"))).await.unwrap();
+    fixture.store.report_late(alert.id, Some(&reply("m1", "late"))).await.unwrap();
     assert!(!fixture.now(&alert).await.told_waiting);
     assert_eq!(fixture.store.waiting_in(&replies()).await.unwrap(), 0);
 }

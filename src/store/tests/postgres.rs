@@ -296,7 +296,7 @@ async fn what_the_server_refuses_is_named_without_the_password() {
         let error = Store::open(url).await.map(drop).unwrap_err();
         let shown = format!("{error} {error:?} {url} {url:?}");
         assert!(!shown.contains(PASSWORD), "{shown}");
-        assert!(error.to_string().contains("; "), "what to do is told: {error}");
+        assert!(error.to_string().contains("; "), "the error says what to do: {error}");
         assert_known(Err::<(), _>(error), words);
     };
     let with = |name: &str, value: &str| {

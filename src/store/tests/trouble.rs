@@ -5,7 +5,7 @@ use crate::store::{AlertState, StoreError};
 use signl4::NotificationId;
 
 impl Fixture {
-    /// Lets the file grow no further, as a full disk does; SQLite tells both with the same code.
+    /// Lets the file grow no further, as a full disk does; SQLite reports both with the same code.
     async fn fill_disk(&self) {
         let (pages,): (i64,) =
             sqlx::query_as("PRAGMA page_count").fetch_one(&self.store.writer).await.unwrap();

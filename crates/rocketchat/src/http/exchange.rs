@@ -98,7 +98,7 @@ struct Refusal {
     reason: String,
 }
 
-/// As much of an answer as tells whether it is a refusal, and why. The rest, perhaps a long list, is not decoded.
+/// The part of an answer that shows whether it is a refusal, and why. The rest, perhaps a long list, is not decoded.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Head {
@@ -191,7 +191,7 @@ fn classify(status: u16, refusal: Option<Refusal>, headers: &HeaderMap) -> RestE
 }
 
 /// The server's time. A reverse proxy may replace `Date` by its own time (nginx does), so it is limited by the end of the rate limit's
-/// window, which is never in the server's past. An account with `api-bypass-rate-limit` is told of no window.
+/// window, which is never in the server's past. An account with `api-bypass-rate-limit` has no window.
 fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
     let date = date(headers)?;
     let is_ahead = |end: &Timestamp| *end < date && date.duration_since(*end) < LARGEST_DIFFERENCE;

@@ -46,7 +46,7 @@ impl Session<'_> {
     }
 
     async fn step(&mut self) -> Result<(), LostReason> {
-        self.put_out().await?;
+        self.flush().await?;
         // Before it is online, a session emits nothing, so a queue filled by its predecessors must not stop the login.
         let reading = self.queue.capacity() > CAPACITY || self.protocol.online_since().is_none();
         if !reading {
@@ -126,7 +126,7 @@ impl Session<'_> {
     }
 
     /// Sends the protocol's frames, and emits its events.
-    async fn put_out(&mut self) -> Result<(), LostReason> {
+    async fn flush(&mut self) -> Result<(), LostReason> {
         while let Some(frame) = self.protocol.to_send.pop_front() {
             self.send(frame).await?;
         }

@@ -37,7 +37,7 @@ impl RestClient {
     /// normalize the missing message ("Cannot read properties of undefined", HTTP 400), answers `success` without a
     /// `message`, or reports the database's duplicate key error when two calls race (`sendMessage` in
     /// `app/lib/server/functions/sendMessage.ts`, `normalizeMessagesForUser`). A Rocket.Chat app that suppresses messages
-    /// causes the same answers. After such an answer, `chat.getMessage` tells whether the message exists.
+    /// causes the same answers. After such an answer, `chat.getMessage` shows whether the message exists.
     ///
     /// # Errors
     /// See [`RestError`]. `Rejected` with the code `message-not-sent` if the server accepted the call but posted nothing.

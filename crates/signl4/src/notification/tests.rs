@@ -155,7 +155,7 @@ fn a_repetition_without_an_id_is_still_the_same_notification() {
 }
 
 #[test]
-fn what_is_no_event_is_refused_with_the_reason() {
+fn an_invalid_event_is_refused_with_the_reason() {
     for (body, reason) in [
         ("", "not JSON"),
         ("hello", "not JSON"),

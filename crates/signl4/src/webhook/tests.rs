@@ -175,7 +175,7 @@ async fn the_last_call_that_the_limits_allow_says_when_they_are_lifted() {
     let wait = pause(answer("0", 9)).await.unwrap();
     assert!((6.0..=10.0).contains(&wait), "{wait}");
     let endless = pause(answer("0", 3_000)).await.unwrap();
-    assert!(endless <= 60.0, "{endless}: a 429 tells about an hour");
+    assert!(endless <= 60.0, "{endless}: a 429 is about an hour");
 }
 
 #[tokio::test]
@@ -242,7 +242,7 @@ async fn throttling_waits_as_long_as_the_answer_says() {
 }
 
 #[tokio::test]
-async fn an_unreachable_server_has_surely_raised_nothing() {
+async fn an_unreachable_server_cannot_have_raised_an_alert() {
     let error = client().raise(&closed_port(), &json!({})).await.unwrap_err();
     let RaiseError::NotRaised(reason) = error else { panic!("{error:?}") };
     assert!(reason.contains("cannot be reached"), "{reason}");
@@ -250,7 +250,7 @@ async fn an_unreachable_server_has_surely_raised_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_that_fails_at_tls_has_surely_raised_nothing() {
+async fn a_server_that_fails_at_tls_cannot_have_raised_an_alert() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = url_at(&format!("https://{}", listener.local_addr().unwrap()));
     let (client, event) = (client(), json!({}));

@@ -34,12 +34,12 @@ impl Destination for Scripted {
     }
 
     async fn give_up(&self, _: &Delivery, reason: String) -> Attempt {
-        let then = vec![row("given up", "told")];
+        let then = vec![row("given up", "reported")];
         Attempt { settlement: Settlement::Failed { reason, may_have_arrived: false }, pause: None, then }
     }
 }
 
-struct Scene {
+struct Fixture {
     store: Store,
     tried: Arc<Mutex<Vec<(DeliveryId, String)>>>,
     cancel: CancellationToken,
@@ -62,7 +62,7 @@ async fn add(store: &Store, row: &NewDelivery) {
     intake.commit().await.unwrap();
 }
 
-impl Scene {
+impl Fixture {
     /// A worker with these rows in its queue, each with its own ordering.
     async fn with(bodies: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
@@ -108,51 +108,51 @@ impl Scene {
 
 #[tokio::test]
 async fn a_row_that_panics_is_given_up_and_reported_and_the_others_are_delivered() {
-    let scene = Scene::with(&["panic", "one", "two"]).await;
-    scene.wait_until_left(0).await;
-    assert_eq!(scene.times("panic"), usize::try_from(MOST_PANICS).unwrap());
-    let delivered = (scene.times("one"), scene.times("two"), scene.times("told"));
+    let fixture = Fixture::with(&["panic", "one", "two"]).await;
+    fixture.wait_until_left(0).await;
+    assert_eq!(fixture.times("panic"), usize::try_from(MOST_PANICS).unwrap());
+    let delivered = (fixture.times("one"), fixture.times("two"), fixture.times("reported"));
     assert_eq!(delivered, (1, 1, 1), "each once, and what its giving up led to");
 }
 
 #[tokio::test]
 async fn a_row_that_hangs_holds_back_no_other_and_a_new_one_is_delivered_at_once() {
-    let scene = Scene::with(&["hang", "one", "two"]).await;
-    scene.wait_until_left(1).await;
+    let fixture = Fixture::with(&["hang", "one", "two"]).await;
+    fixture.wait_until_left(1).await;
     let added = Instant::now();
-    scene.add(&row("new", "three")).await;
-    scene.wait_until_left(1).await;
-    assert_eq!(scene.times("three"), 1);
+    fixture.add(&row("new", "three")).await;
+    fixture.wait_until_left(1).await;
+    assert_eq!(fixture.times("three"), 1);
     assert!(added.elapsed() < ATTEMPT_LIMIT / 2, "{:?}", added.elapsed());
 }
 
 #[tokio::test]
 async fn rows_that_are_refused_again_and_again_hold_back_no_other() {
-    let scene = Scene::with(&["refuse", "refuse", "refuse"]).await;
+    let fixture = Fixture::with(&["refuse", "refuse", "refuse"]).await;
     // From now on, one of them is always due.
     let tried_often = async {
-        while scene.times("refuse") < 20 {
+        while fixture.times("refuse") < 20 {
             sleep(WAIT).await;
         }
     };
     timeout(SOON, tried_often).await.unwrap();
-    scene.add(&row("new", "one")).await;
-    scene.wait_until_left(3).await;
-    assert_eq!(scene.times("one"), 1);
+    fixture.add(&row("new", "one")).await;
+    fixture.wait_until_left(3).await;
+    assert_eq!(fixture.times("one"), 1);
 }
 
 #[tokio::test]
 async fn a_worker_that_is_cancelled_finishes_what_is_under_way_and_starts_nothing_more() {
-    let mut scene = Scene::with(&[]).await;
+    let mut fixture = Fixture::with(&[]).await;
     // One after the other, as of one thread.
     for body in ["slow", "later"] {
-        scene.add(&row("thread", body)).await;
+        fixture.add(&row("thread", body)).await;
     }
-    while scene.times("slow") == 0 {
+    while fixture.times("slow") == 0 {
         tokio::task::yield_now().await;
     }
-    scene.cancel.cancel();
-    timeout(SOON, &mut scene.worker).await.unwrap().unwrap();
-    assert_eq!((scene.times("slow"), scene.times("later")), (1, 0));
-    assert_eq!(scene.store.waiting_in(&queue()).await.unwrap(), 1, "the slow one is settled");
+    fixture.cancel.cancel();
+    timeout(SOON, &mut fixture.worker).await.unwrap().unwrap();
+    assert_eq!((fixture.times("slow"), fixture.times("later")), (1, 0));
+    assert_eq!(fixture.store.waiting_in(&queue()).await.unwrap(), 1, "the slow one is settled");
 }
