@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_standby_needs_nothing_but_its_store() {
+    fn a_standby_only_needs_its_store() {
         let connection = waiting();
         let standby = |store: Option<&str>| {
             assessed(|facts| {

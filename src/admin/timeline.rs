@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_that_signl4_has_not_named_is_sent_but_unconfirmed() {
+    fn an_alert_without_an_event_id_is_sent_but_unconfirmed() {
         let unnamed = Alert { event_id: None, unanswered: 1, ..alert(AlertState::Sent) };
         let sent = vec![delivery("signl4", DeliveryState::Delivered, 1)];
         let unconfirmed = alert_timeline(unnamed.clone(), sent.clone(), vec![]);

@@ -96,13 +96,13 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
     is_watched: impl Fn(&RoomId) -> bool,
 ) -> Option<Correlation<A>> {
     let is_known = found.by_event_id.is_some();
-    let is_new_name =
+    let is_new_event_id =
         reference.event_id.is_some() && !is_known && !found.is_unassigned && !found.call_under_way;
     let proves_raised = is_raised_event && (is_known || !found.call_under_way);
     let in_thread = |alert: &A, by| {
         Some(Correlation {
             target: ReplyTarget::Thread(alert.clone(), by),
-            learns: is_new_name && found.unanswered.contains(alert),
+            learns: is_new_event_id && found.unanswered.contains(alert),
             raised: if proves_raised { vec![alert.clone()] } else { vec![] },
         })
     };
@@ -118,7 +118,7 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
         return in_thread(alert, FoundBy::ExternalId);
     }
     if let [alert] = &found.unanswered[..]
-        && is_new_name
+        && is_new_event_id
         && !found.may_be_expired
     {
         return in_thread(alert, FoundBy::Unanswered);
@@ -127,7 +127,7 @@ pub(crate) fn correlate<A: Clone + PartialEq>(
         Some(room) if is_watched(&room) => ReplyTarget::Room(room, found.unanswered.clone()),
         _ => ReplyTarget::Nowhere,
     };
-    let is_of_one = is_raised_event && is_new_name && !found.unanswered.is_empty();
+    let is_of_one = is_raised_event && is_new_event_id && !found.unanswered.is_empty();
     // There is an `eventId` for each unanswered call. So all of them raised their alerts, whichever belongs to which.
     let all_raised =
         is_of_one && !found.may_be_expired && found.unassigned_event_ids + 1 >= found.unanswered_calls;
@@ -168,7 +168,7 @@ mod tests {
         AlertRef { event_id: event_id.map(EventId::new), external_id: external_id.map(Into::into) }
     }
 
-    fn new_name() -> AlertRef {
+    fn new_event_id() -> AlertRef {
         reference(Some("new"), Some(ROOM))
     }
 
@@ -196,7 +196,7 @@ mod tests {
     fn a_known_event_id_takes_precedence() {
         let found = Candidates { by_event_id: Some("m1"), call_under_way: true, ..unanswered(&["m2"]) };
         let wanted = ReplyTarget::Thread("m1", FoundBy::EventId);
-        assert_eq!(target(&new_name(), OTHER, found), wanted);
+        assert_eq!(target(&new_event_id(), OTHER, found), wanted);
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_rooms_only_alert_is_not_guessed_for_an_event_with_another_event_id() {
         let found = Candidates { by_external_id: vec!["m1"], ..nothing() };
-        assert_eq!(target(&new_name(), OTHER, found.clone()), room(&[]));
+        assert_eq!(target(&new_event_id(), OTHER, found.clone()), room(&[]));
         let wanted = ReplyTarget::Thread("m1", FoundBy::ExternalId);
         assert_eq!(target(&reference(None, Some(ROOM)), OTHER, found), wanted);
     }
@@ -217,14 +217,14 @@ mod tests {
     #[test]
     fn the_only_unanswered_alert_is_assigned_a_new_event_id_of_its_room() {
         let found = Candidates { by_external_id: vec!["m2", "m1"], ..unanswered(&["m2"]) };
-        let decided = decide(&new_name(), OTHER, found.clone());
+        let decided = decide(&new_event_id(), OTHER, found.clone());
         assert_eq!(decided.target, ReplyTarget::Thread("m2", FoundBy::Unanswered));
         assert_eq!(
             (decided.learns, decided.raised.len()),
             (true, 0),
             "only type 200 proves that it was raised"
         );
-        assert_eq!(decide(&new_name(), RAISED, found).raised, ["m2"]);
+        assert_eq!(decide(&new_event_id(), RAISED, found).raised, ["m2"]);
     }
 
     #[test]
@@ -237,37 +237,40 @@ mod tests {
 
     #[test]
     fn between_several_unanswered_alerts_none_is_guessed() {
-        let decided = decide(&new_name(), RAISED, unanswered(&["m2", "m1"]));
+        let decided = decide(&new_event_id(), RAISED, unanswered(&["m2", "m1"]));
         assert_eq!((decided.target, decided.learns), (room(&["m2", "m1"]), true));
         assert!(decided.raised.is_empty());
-        let decided = decide(&new_name(), OTHER, unanswered(&["m2", "m1"]));
+        let decided = decide(&new_event_id(), OTHER, unanswered(&["m2", "m1"]));
         assert_eq!((decided.target, decided.learns), (room(&["m2", "m1"]), false));
     }
 
     #[test]
     fn with_an_event_id_for_each_unanswered_call_all_of_their_alerts_are_known_to_be_raised() {
         let found = Candidates { unassigned_event_ids: 1, ..unanswered(&["m2", "m1"]) };
-        let decided = decide(&new_name(), RAISED, found.clone());
+        let decided = decide(&new_event_id(), RAISED, found.clone());
         assert_eq!((decided.target, decided.raised), (room(&["m2", "m1"]), vec!["m2", "m1"]));
         let twice = Candidates { unanswered_calls: 3, ..found.clone() };
-        assert!(decide(&new_name(), RAISED, twice).raised.is_empty(), "one of them was called for twice");
+        assert!(decide(&new_event_id(), RAISED, twice).raised.is_empty(), "one of them was called for twice");
         let again = Candidates { is_unassigned: true, ..found };
-        assert!(decide(&new_name(), RAISED, again).raised.is_empty(), "a name counts once");
+        assert!(decide(&new_event_id(), RAISED, again).raised.is_empty(), "an eventId counts once");
     }
 
     #[test]
     fn an_event_id_of_one_of_several_alerts_is_not_assigned_to_the_last_of_them() {
         let found = Candidates { unassigned_event_ids: 1, is_unassigned: true, ..unanswered(&["m2"]) };
-        assert_eq!(target(&new_name(), OTHER, found), room(&["m2"]));
+        assert_eq!(target(&new_event_id(), OTHER, found), room(&["m2"]));
     }
 
     #[test]
     fn an_expired_alert_is_assigned_no_event_id_but_makes_others_ambiguous() {
         let found = Candidates { may_be_expired: true, ..unanswered(&["m2"]) };
-        let decided = decide(&new_name(), RAISED, found);
+        let decided = decide(&new_event_id(), RAISED, found);
         assert_eq!((decided.target, decided.learns), (room(&["m2"]), true));
         assert!(decided.raised.is_empty());
-        assert_eq!(target(&new_name(), OTHER, Candidates { may_be_expired: true, ..nothing() }), room(&[]));
+        assert_eq!(
+            target(&new_event_id(), OTHER, Candidates { may_be_expired: true, ..nothing() }),
+            room(&[])
+        );
     }
 
     #[test]
@@ -275,15 +278,15 @@ mod tests {
         let found = Candidates { call_under_way: true, ..nothing() };
         let waits =
             |reference: &AlertRef, found| correlate(reference, OTHER, found, true, |_| true).is_none();
-        assert!(waits(&new_name(), found.clone()));
-        assert_eq!(correlate(&new_name(), OTHER, found, false, |_| true).unwrap().target, room(&[]));
+        assert!(waits(&new_event_id(), found.clone()));
+        assert_eq!(correlate(&new_event_id(), OTHER, found, false, |_| true).unwrap().target, room(&[]));
         let found = Candidates { by_external_id: vec!["m1"], call_under_way: true, ..nothing() };
         assert!(waits(&reference(None, Some(ROOM)), found), "or of another one");
     }
 
     #[test]
     fn an_event_that_has_waited_for_too_long_is_not_taken_for_another_alerts() {
-        let too_long = |found| correlate(&new_name(), RAISED, found, false, |_| true).unwrap();
+        let too_long = |found| correlate(&new_event_id(), RAISED, found, false, |_| true).unwrap();
         let one = Candidates { call_under_way: true, ..unanswered(&["m2"]) };
         let several =
             Candidates { call_under_way: true, unassigned_event_ids: 1, ..unanswered(&["m2", "m1"]) };

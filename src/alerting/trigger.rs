@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn any_of_its_rooms_will_do() {
+    fn a_trigger_matches_in_any_of_its_rooms() {
         let mut trigger = trigger("t", &["."]);
         trigger.rooms = ["#ops-*", "id:GENERAL"].map(|room| RoomPattern::parse(room).unwrap()).into();
         assert!(trigger.watches(&general(), true));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_team_is_shown_to_people_with_its_place() {
+    fn a_team_is_shown_by_its_name_and_the_default_one_by_its_table() {
         for (team, name, shown) in
             [(TeamName::Default, "", "[signl4]"), (TeamName::Named("network".into()), "network", "network")]
         {

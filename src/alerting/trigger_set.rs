@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trigger_that_says_continue_lets_those_after_it_match_too() {
+    fn with_continue_the_following_triggers_may_match_too() {
         let mut first = trigger("first", &["pump"]);
         first.continue_matching = true;
         let mut second = trigger("second", &["3"]);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_patterns_the_first_that_matches_catches() {
+    fn of_several_patterns_the_first_that_matches_is_used() {
         let triggers = set([
             trigger("other", &["nothing like it"]),
             trigger("both", &[r"tank (?<number>\d)", r"pump (?<number>\d)", r"(?<word>\w+)"]),

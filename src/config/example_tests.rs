@@ -303,7 +303,7 @@ fn with_files(text: &str, directory: &Path) -> String {
 
 /// Otherwise two bots in one room would set each other off.
 #[test]
-fn no_default_reply_sets_off_a_default_trigger() {
+fn no_default_reply_matches_the_default_trigger() {
     let config = loaded(MINIMAL);
     let trigger = &config.triggers.iter().next().unwrap().name;
     let reasons = [

@@ -118,7 +118,7 @@ impl Backfill {
             context.clear_warning("unlisted");
             let next = offset + channels.len();
             for info in channels {
-                if context.rooms.judged(info.room.clone()).watched {
+                if context.rooms.resolve(info.room.clone()).watched {
                     self.found(info, searched).await;
                 } else if context.rooms.get(&info.room.id).is_some_and(|known| !known.joined) {
                     // It may have been renamed.
@@ -146,7 +146,7 @@ impl Backfill {
         if before.as_ref().is_some_and(|before| before.joined) {
             return;
         }
-        let known = self.session.context.rooms.judged(info.room.clone());
+        let known = self.session.context.rooms.resolve(info.room.clone());
         if known.watched && self.session.context.cursors.of(&id).is_none() {
             // Recorded before the room is known. Otherwise another task could believe that it was watched all the
             // time.

@@ -37,7 +37,7 @@ impl StreamFilter {
             .rooms
             .look_up(&settings, message.room, |known| agrees_with(message, known).then_some(known.watched));
         match watched {
-            // The room changed or is unknown, or the rooms have not been judged by the new settings yet.
+            // The room changed or is unknown, or the new settings have not been applied to the rooms yet.
             None => return true,
             Some(false) => return false,
             Some(true) if message.has_type || is_reply_id(message.id) => return false,

@@ -79,7 +79,7 @@ impl Ingest {
         }
     }
 
-    /// Handles events until the sender is gone, or until the backfill has died. Without the backfill, messages that the stream
+    /// Handles events until the sender is dropped, or until the backfill has ended. Without the backfill, messages that the stream
     /// drops would not be found. It can be stopped at any point: unsettled messages are read again after the restart.
     pub(super) async fn run(mut self, mut events: mpsc::Receiver<RealtimeEvent>) {
         let mut burst = Vec::with_capacity(BURST);

@@ -51,7 +51,7 @@ impl Known {
         }
     }
 
-    fn judge(&mut self, triggers: &TriggerSet) {
+    fn update_watched(&mut self, triggers: &TriggerSet) {
         self.watched = self.joined && triggers.watches(&self.room, true)
             || is_watched_from_outside(&self.room, triggers);
     }
@@ -79,11 +79,11 @@ struct Directory {
 }
 
 impl Directory {
-    fn judged(&mut self, mut room: Room, joined: bool) -> Known {
+    fn resolve(&mut self, mut room: Room, joined: bool) -> Known {
         self.recall_names(&mut room);
         let (archived, encrypted) = (false, false);
         let mut known = Known { room, joined, watched: false, described: true, archived, encrypted };
-        known.judge(&self.settings.config.triggers);
+        known.update_watched(&self.settings.config.triggers);
         known
     }
 
@@ -116,7 +116,7 @@ impl Rooms {
         message_url(server, &room, message)
     }
 
-    /// Judges every room by these settings from now on. Returns the rooms that only they watch.
+    /// Applies these settings to every room from now on. Returns the rooms that only they watch.
     pub(in crate::bot) fn adopt(&self, settings: Arc<Settings>) -> Vec<RoomId> {
         let mut directory = self.0.write();
         let entries: HashSet<String> = settings.config.triggers.room_names().map(str::to_lowercase).collect();
@@ -127,7 +127,7 @@ impl Rooms {
         for known in known.values_mut().map(Arc::make_mut) {
             let was_watched = known.watched;
             directory.recall_names(&mut known.room);
-            known.judge(&directory.settings.config.triggers);
+            known.update_watched(&directory.settings.config.triggers);
             if known.watched && !was_watched {
                 new.push(known.room.id.clone());
             }
@@ -137,7 +137,7 @@ impl Rooms {
     }
 
     /// Reads a room without copying it. `None` if it is unknown, if `look` returns `None`, or if the rooms are still
-    /// judged by other settings.
+    /// based on other settings.
     pub(super) fn look_up<T>(
         &self,
         settings: &Arc<Settings>,
@@ -194,7 +194,7 @@ impl Rooms {
             described: described || was_described,
             archived,
             encrypted,
-            ..directory.judged(room, joined.unwrap_or(was_joined))
+            ..directory.resolve(room, joined.unwrap_or(was_joined))
         });
         directory.known.insert(known.room.id.clone(), known.clone());
         known
@@ -232,13 +232,13 @@ impl Rooms {
         for known in known.values_mut().filter(|known| known.joined && !is_joined(&known.room.id)) {
             let known = Arc::make_mut(known);
             known.joined = false;
-            known.judge(&settings.config.triggers);
+            known.update_watched(&settings.config.triggers);
         }
     }
 
     /// The room as the triggers see it. It is not stored.
-    pub(in crate::bot) fn judged(&self, room: Room) -> Known {
-        self.0.write().judged(room, false)
+    pub(in crate::bot) fn resolve(&self, room: Room) -> Known {
+        self.0.write().resolve(room, false)
     }
 
     /// Records whether a room is archived, and whether it is encrypted if that is known.

@@ -293,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_of_any_page_of_the_server_will_do() {
+    fn the_address_of_any_page_of_the_server_is_accepted() {
         let addresses = |text: &str| server_addresses(text);
         for (text, expected) in [
             ("https://chat.example.com", vec!["https://chat.example.com"]),

@@ -103,7 +103,7 @@ async fn a_notification_stays_if_its_reply_cannot_be_queued() {
 }
 
 #[tokio::test]
-async fn an_alert_is_found_by_signl4s_name_for_it() {
+async fn an_alert_is_found_by_its_event_id() {
     let fixture = Fixture::new().await;
     let first = fixture.alert("m1").await;
     fixture.alert("m2").await;
@@ -223,7 +223,7 @@ async fn an_event_waits_for_a_call_under_way_for_the_alert_that_it_shows_to_be_r
 }
 
 #[tokio::test]
-async fn a_name_of_one_of_several_alerts_counts_for_an_hour_but_is_never_new_again() {
+async fn an_event_id_of_one_of_several_alerts_counts_for_an_hour_but_is_never_new_again() {
     let fixture = Fixture::new().await;
     let name = EventId::new("e1");
     let unassigned = EventOutcome { learned: Some((&name, ROOM)), ..outcome("room") };
@@ -238,7 +238,7 @@ async fn a_name_of_one_of_several_alerts_counts_for_an_hour_but_is_never_new_aga
 }
 
 #[tokio::test]
-async fn a_name_that_is_already_known_answers_no_other_alerts_call() {
+async fn a_known_event_id_settles_no_other_alert() {
     let fixture = Fixture::new().await;
     let alert = lost(&fixture, "m1").await;
     let name = EventId::new("e1");

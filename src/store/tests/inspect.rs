@@ -32,7 +32,7 @@ async fn a_store_that_a_bot_works_on_is_in_use_and_the_bot_works_on() {
 }
 
 #[tokio::test]
-async fn a_store_at_rest_is_usable_and_untouched() {
+async fn an_idle_store_is_usable_and_untouched() {
     let fixture = Fixture::on_sqlite().await;
     let alert = fixture.alert("m1").await;
     fixture.claimed(&super::fixture::alerts_queue()).await;

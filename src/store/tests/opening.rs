@@ -50,7 +50,7 @@ async fn only_its_user_can_read_a_store() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_removed_or_replaced_takes_nothing_more() {
+async fn a_store_that_is_removed_or_replaced_accepts_no_more_writes() {
     let fixture = Fixture::on_sqlite().await;
     let path = fixture.directory.path().join("bot.db");
     let away = fixture.directory.path().join("away.db");

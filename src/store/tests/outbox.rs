@@ -199,7 +199,7 @@ async fn crashes_in_a_row_are_counted_until_the_next_outcome() {
 }
 
 #[tokio::test]
-async fn two_alerts_that_signl4_names_alike_are_both_settled() {
+async fn two_alerts_with_the_same_event_id_are_both_settled() {
     let fixture = Fixture::new().await;
     let (first, second) = (fixture.alert("m1").await, fixture.alert("m2").await);
     fixture.sent(Some("the same")).await;

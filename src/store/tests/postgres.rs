@@ -195,7 +195,7 @@ async fn a_store_survives_closed_connections() {
 /// A statement whose server hangs, and one that finds its connection so.
 #[tokio::test]
 #[ignore = "takes half a minute, and stops processes of the server"]
-async fn a_server_that_hangs_is_given_up_and_connected_to_anew() {
+async fn a_hanging_server_is_disconnected_and_connected_again() {
     const OTHERS: &str = "SELECT pid FROM pg_stat_activity \
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND wait_event_type = 'Lock'";
     let Some(_) = server() else { return };
@@ -226,7 +226,7 @@ async fn a_server_that_hangs_is_given_up_and_connected_to_anew() {
 
 /// Nothing else happens, so the clock runs ahead to the time limit.
 #[tokio::test(start_paused = true)]
-async fn a_host_that_takes_connections_and_says_nothing_is_given_up() {
+async fn a_host_that_accepts_connections_and_never_answers_is_given_up() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("postgres://bot@{}/bot", silent.local_addr().unwrap()).parse().unwrap();
     let opened = timeout(DEADLINE, Store::open(&url)).await.expect("it hangs");

@@ -41,7 +41,7 @@ async fn settled_rows_are_deleted_at_their_age_and_not_sooner() {
 }
 
 #[tokio::test]
-async fn a_name_of_one_of_several_alerts_goes_with_the_alerts_of_its_age() {
+async fn an_event_id_of_one_of_several_alerts_is_deleted_with_the_alerts_of_its_age() {
     let fixture = Fixture::new().await;
     let name = EventId::new("e1");
     fixture.happened("n1", EventOutcome { learned: Some((&name, "r")), ..outcome("room") }).await;
@@ -80,7 +80,7 @@ async fn an_alert_stays_as_long_as_a_reply_about_it_waits() {
 }
 
 #[tokio::test]
-async fn more_rows_than_one_statement_removes_all_go() {
+async fn all_settled_rows_are_deleted_even_if_they_need_several_statements() {
     let fixture = Fixture::new().await;
     sqlx::query(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1700) \

@@ -151,7 +151,7 @@ async fn the_alerts_that_were_sent_after_the_last_event_are_counted() {
 }
 
 #[tokio::test]
-async fn the_last_alert_is_unconfirmed_until_signl4_names_it() {
+async fn the_last_alert_is_unconfirmed_until_its_event_id_is_known() {
     let fixture = Fixture::new().await;
     let unconfirmed =
         async || fixture.store.last_alert_of(&alerts_queue()).await.unwrap().map(|last| last.unconfirmed);

@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absurd_time_is_ignored() {
+    fn an_implausible_time_is_ignored() {
         let clock = ServerClock::default();
         for date in [Timestamp::MAX, Timestamp::MIN] {
             clock.observe(date, Instant::now(), Instant::now());

@@ -93,7 +93,7 @@ async fn any_2xx_is_received_and_its_event_id_is_kept() {
 }
 
 #[tokio::test]
-async fn an_unreadable_answer_to_a_taken_event_is_no_failure() {
+async fn an_unreadable_answer_to_an_accepted_event_is_no_failure() {
     let huge = format!(r#"{{"eventId":"{}"}}"#, "x".repeat(MAX_ANSWER));
     for body in ["", "OK", "[]", "{}", r#"{"eventId":[]}"#, r#"{"eventId":" "}"#, "<result/>", &huge] {
         assert_eq!(raise(ResponseTemplate::new(201).set_body_string(body)).await, Ok(None));
@@ -141,7 +141,7 @@ async fn a_web_page_is_not_signl4_and_raised_nothing() {
 }
 
 #[tokio::test]
-async fn a_taken_event_whose_answer_breaks_off_is_no_failure() {
+async fn an_accepted_event_whose_answer_breaks_off_is_no_failure() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = url_at(&format!("http://{}", listener.local_addr().unwrap()));
     let (client, event) = (client(), json!({"title": "t"}));

@@ -100,7 +100,7 @@ async fn a_refused_room_is_not_taken_for_a_server_without_paging() {
 }
 
 #[tokio::test]
-async fn an_absurd_cursor_is_ignored() {
+async fn an_implausible_cursor_is_ignored() {
     for next in [json!(i64::MIN), json!(i64::MAX), json!("-377705023201000"), json!("soon"), json!({})] {
         let chat = Chat::new().await;
         let answer =
