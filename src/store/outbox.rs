@@ -29,7 +29,7 @@ pub struct Head {
     pub attempts: u32,
     /// The external ID of its alert; `None` if the row is not an alert.
     pub external_id: Option<String>,
-    /// Starts of the bot since it may have arrived.
+    /// Starts of the bot since its last attempt, if it may have arrived.
     #[sqlx(try_from = "i64")]
     pub starts: u32,
 }
@@ -79,7 +79,7 @@ pub(super) const HEADS: &str = "SELECT d.id, d.crashes, d.attempts, d.starts, co
     ORDER BY d.id LIMIT $3";
 /// Counted and committed before anything is sent. After a crash in the middle, it shows that the alert may have been
 /// raised, and that the row may have caused the crash.
-pub(super) const CLAIM: &str = "UPDATE delivery SET state = 'under_way', attempts = attempts + 1 \
+pub(super) const CLAIM: &str = "UPDATE delivery SET state = 'under_way', attempts = attempts + 1, starts = 0 \
     WHERE id = $1 AND state = 'waiting' RETURNING *";
 const RELEASE: &str = "UPDATE delivery SET state = 'waiting', attempts = attempts - 1 \
     WHERE id = $1 AND attempts = $2 AND state = 'under_way'";

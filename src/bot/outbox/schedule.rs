@@ -26,9 +26,9 @@ const AFTER_NO_ANSWER: &[f64] = &[1.0, 2.0, 3.0, 6.0, 15.0, 30.0, 45.0];
 /// the alerts of a room are not delayed more and more. A row that may have arrived holds them back for the
 /// [`Schedule::confirmation_wait`] more, so that its own repetition comes first.
 const HOLDS_BACK: Duration = Duration::from_secs(10);
-/// A row that may have arrived holds back others for this many starts of the bot. Otherwise they would never be tried if the
-/// process is restarted again and again.
-const HOLDS_BACK_OVER_STARTS: u32 = 5;
+/// A row that may have arrived waits for confirmation after this many starts of the bot. If the process is restarted again and again,
+/// the time is over by then. Otherwise neither that row nor others with its external ID would ever be tried.
+const CONFIRMATION_STARTS: u32 = 5;
 /// A row that was interrupted by the end of the process this many times in succession may have caused it, and is not
 /// tried immediately after a start.
 const SUSPECT_CRASHES: u32 = 3;
@@ -134,17 +134,18 @@ impl Schedule {
     pub(super) fn resume(&mut self, heads: &[Head], now: Instant) {
         retain(&mut self.ambiguous, |_, until| *until > now);
         for head in heads {
-            let wait = match head {
-                Head { crashes, .. } if *crashes >= SUSPECT_CRASHES => {
-                    nth(AFTER_NO_ANSWER, crashes - 1, self.confirmation_wait)
-                }
-                Head { unanswered: 1.., .. } => self.confirmation_wait,
-                _ => continue,
+            let (is_suspect, is_waiting) =
+                (head.crashes >= SUSPECT_CRASHES, head.starts <= CONFIRMATION_STARTS);
+            let wait = match head.unanswered {
+                _ if is_suspect => nth(AFTER_NO_ANSWER, head.crashes - 1, self.confirmation_wait),
+                0 => continue,
+                _ if is_waiting => self.confirmation_wait,
+                _ => Duration::ZERO,
             };
             if let Entry::Vacant(row) = self.rows.entry(head.id) {
                 let state = RowState::Waiting { due: now + wait, earliest: now + wait };
                 row.insert(Row { state, unanswered: head.unanswered, ..Row::new(head) });
-                if head.unanswered > 0 && head.starts <= HOLDS_BACK_OVER_STARTS {
+                if head.unanswered > 0 && (is_waiting || !is_suspect) {
                     self.mark_ambiguous(head.id, now);
                 }
             }
@@ -530,13 +531,24 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_run_may_have_delivered_holds_back_others_but_not_over_many_starts() {
+    fn what_an_earlier_run_may_have_delivered_is_repeated_first_and_after_many_starts_at_once() {
         for starts in 1..9 {
             let (mut schedule, now) = schedule();
             let (older, asked) = (of_room(1), Head { unanswered: 1, starts, ..of_room(2) });
-            schedule.resume(&[older.clone(), asked], now);
+            schedule.resume(&[older.clone(), asked.clone()], now);
+            assert!(!schedule.is_due(&older, now) && schedule.is_due(&older, now + seconds(30.0)));
+            assert_eq!(schedule.is_due(&asked, now), starts > 5);
+        }
+    }
+
+    #[test]
+    fn a_row_that_may_have_crashed_the_bot_holds_back_others_but_not_over_many_starts() {
+        for starts in 1..9 {
+            let (mut schedule, now) = schedule();
+            let (older, suspect) = (of_room(1), Head { unanswered: 3, crashes: 3, starts, ..of_room(2) });
+            schedule.resume(&[older.clone(), suspect.clone()], now);
             assert_eq!(schedule.is_due(&older, now), starts > 5);
-            assert!(schedule.is_due(&older, now + seconds(30.0)));
+            assert!(!schedule.is_due(&suspect, now));
         }
     }
 

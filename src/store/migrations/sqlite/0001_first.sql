@@ -53,7 +53,7 @@ CREATE TABLE delivery (
     state      TEXT    NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'under_way', 'delivered', 'failed')),
     attempts   INTEGER NOT NULL DEFAULT 0, -- counted before each attempt
     crashes    INTEGER NOT NULL DEFAULT 0, -- attempts since the last outcome that ended in a panic or with the process
-    starts     INTEGER NOT NULL DEFAULT 0, -- starts of the bot since it may have arrived
+    starts     INTEGER NOT NULL DEFAULT 0, -- starts of the bot since its last attempt, if that may have arrived
     created_at INTEGER NOT NULL,
     settled_at INTEGER,          -- NULL while it is waiting or under way
     last_error TEXT,
