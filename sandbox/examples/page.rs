@@ -4,14 +4,14 @@
 
 use std::error::Error;
 
-use sandbox::DemoWorld;
+use sandbox::DemoServers;
 use sandbox::page::{Page, PageOptions};
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "tells a person where to look")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let world = DemoWorld::start().await?;
-    let page = Page::start(PageOptions::default(), world.chat().clone(), world.signl4().clone()).await?;
+    let servers = DemoServers::start().await?;
+    let page = Page::start(PageOptions::default(), servers.chat().clone(), servers.signl4().clone()).await?;
     println!("{}", page.url());
     tokio::signal::ctrl_c().await?;
     Ok(())

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use rand::distr::{Alphanumeric, SampleString};
-use sandbox::DemoWorld;
+use sandbox::DemoServers;
 use sandbox::page::{Page, PageOptions};
 use tempfile::TempDir;
 
@@ -26,18 +26,18 @@ const STORE: &str = "demo.db";
 #[expect(clippy::print_stdout, reason = "output of the command")]
 pub async fn demo(port: u16) -> Result<(), Failure> {
     let stop = stop_on_signals()?;
-    let world = DemoWorld::start().await.map_err(failure)?;
+    let servers = DemoServers::start().await.map_err(failure)?;
     let dir = TempDir::with_prefix("signl4-rocketchat-demo-").map_err(failure)?;
     // Where there is no file, the bot warns that an earlier store may be somewhere else.
     std::fs::write(dir.path().join(STORE), "").map_err(failure)?;
     let secret = Alphanumeric.sample_string(&mut rand::rng(), SECRET_LENGTH);
-    let bot = Bot::start(config(&world, &secret, dir.path())?, Tempo::default(), stop).await?;
-    world.set_outbound_url(&format!("http://{}/signl4/{secret}", bot.listener));
+    let bot = Bot::start(config(&servers, &secret, dir.path())?, Tempo::default(), stop).await?;
+    servers.set_outbound_url(&format!("http://{}/signl4/{secret}", bot.listener));
     let options = PageOptions {
         bind: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
         bot_url: Some(format!("http://{}/", bot.admin)),
     };
-    let page = Page::start(options, world.chat().clone(), world.signl4().clone()).await;
+    let page = Page::start(options, servers.chat().clone(), servers.signl4().clone()).await;
     let page = page.map_err(|error| {
         let why = chain(&error);
         Failure::Failed(format!(
@@ -52,12 +52,12 @@ pub async fn demo(port: u16) -> Result<(), Failure> {
 }
 
 /// The configuration for the simulated servers, from variables like those of a container.
-fn config(world: &DemoWorld, secret: &str, dir: &Path) -> Result<Config, ConfigErrors> {
+fn config(servers: &DemoServers, secret: &str, dir: &Path) -> Result<Config, ConfigErrors> {
     let settings = [
-        ("ROCKETCHAT__URL", world.chat_url()),
-        ("ROCKETCHAT__USER_ID", world.bot_user_id().to_owned()),
-        ("ROCKETCHAT__AUTH_TOKEN", world.bot_token().to_owned()),
-        ("SIGNL4__WEBHOOK_URL", world.webhook_url()),
+        ("ROCKETCHAT__URL", servers.chat_url()),
+        ("ROCKETCHAT__USER_ID", servers.bot_user_id().to_owned()),
+        ("ROCKETCHAT__AUTH_TOKEN", servers.bot_token().to_owned()),
+        ("SIGNL4__WEBHOOK_URL", servers.webhook_url()),
         ("LISTENER__BIND", "127.0.0.1:0".to_owned()),
         ("LISTENER__SECRET", secret.to_owned()),
         ("ADMIN__BIND", "127.0.0.1:0".to_owned()),

@@ -108,7 +108,7 @@ pub(super) const SUPPRESSED_BEHIND: &str = "SELECT o.* FROM alert a JOIN alert o
     AND NOT EXISTS (SELECT 1 FROM alert n WHERE n.trigger_name = a.trigger_name AND n.room_id = a.room_id \
     AND n.state IN ('queued', 'sent') AND n.id > a.id AND n.id < o.id) ORDER BY o.id LIMIT $2";
 
-pub(super) const THREAD_MATE: &str = "SELECT (SELECT d.body FROM delivery d WHERE d.alert_id = $1 AND d.kind = 'alert' \
+pub(super) const OTHER_ALERT_OF_THREAD: &str = "SELECT (SELECT d.body FROM delivery d WHERE d.alert_id = $1 AND d.kind = 'alert' \
     ORDER BY d.id LIMIT 1) AS event \
     WHERE EXISTS (SELECT 1 FROM alert WHERE thread_id = $2 AND state <> 'suppressed' AND id <> $1)";
 
@@ -213,7 +213,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub async fn among_others(&self, alert: &Alert) -> Result<Option<Value>, StoreError> {
-        let event = sqlx::query_scalar(THREAD_MATE).bind(alert.id).bind(key(alert.thread.as_str()));
+        let event = sqlx::query_scalar(OTHER_ALERT_OF_THREAD).bind(alert.id).bind(key(alert.thread.as_str()));
         let event: Option<Option<String>> = self.run(event.fetch_optional(&self.readers)).await?;
         Ok(event.map(|event| event.and_then(|body| serde_json::from_str(&body).ok()).unwrap_or_default()))
     }

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use reqwest::{Client, Method, Response, StatusCode};
-use sandbox::DemoWorld;
+use sandbox::DemoServers;
 use sandbox::page::{Page, PageOptions};
 use serde_json::{Value, json};
 
 /// Long enough for a loaded machine.
 pub const SOON: Duration = Duration::from_secs(20);
 
-/// A running demo world, its page, and a visitor.
+/// Running demo servers, their page, and a visitor.
 pub struct Browser {
-    pub world: DemoWorld,
+    pub servers: DemoServers,
     pub page: Page,
     pub http: Client,
 }
@@ -23,10 +23,10 @@ impl Browser {
     }
 
     pub async fn with(options: PageOptions) -> Self {
-        let world = DemoWorld::start().await.unwrap();
-        let page = Page::start(options, world.chat().clone(), world.signl4().clone()).await.unwrap();
+        let servers = DemoServers::start().await.unwrap();
+        let page = Page::start(options, servers.chat().clone(), servers.signl4().clone()).await.unwrap();
         let http = Client::builder().no_proxy().build().unwrap();
-        Self { world, page, http }
+        Self { servers, page, http }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -53,7 +53,7 @@ impl Browser {
 
     /// The `_id` of a user.
     pub fn id(&self, username: &str) -> String {
-        self.world.chat().user(username).unwrap().id
+        self.servers.chat().user(username).unwrap().id
     }
 
     pub async fn write(&self, username: &str, text: &str) -> String {
@@ -66,9 +66,9 @@ impl Browser {
     /// Pages as the bot does, and gives the alert's id.
     pub async fn page_somebody(&self, text: &str) -> String {
         let body = json!({"title": "Alert", "message": text, "user": "alice", "X-S4-ExternalID": "GENERAL"});
-        let call = self.http.post(self.world.webhook_url()).timeout(SOON).json(&body);
+        let call = self.http.post(self.servers.webhook_url()).timeout(SOON).json(&body);
         assert_eq!(call.send().await.unwrap().status(), StatusCode::CREATED);
-        self.world.signl4().alerts().last().unwrap().id.clone()
+        self.servers.signl4().alerts().last().unwrap().id.clone()
     }
 
     pub async fn stream(&self) -> States {

@@ -23,13 +23,13 @@ async fn a_message_is_posted_in_its_room_and_its_reply_in_its_thread() {
         (&shown["replies"][0]["author"], &shown["replies"][0]["text"]),
         (&json!("Bob Tanaka"), &json!("on it"))
     );
-    assert_eq!(browser.world.chat().thread_replies(&first).len(), 1);
+    assert_eq!(browser.servers.chat().thread_replies(&first).len(), 1);
 }
 
 #[tokio::test]
 async fn a_bot_is_shown_by_its_alias_and_marked() {
     let browser = Browser::start().await;
-    let (chat, bot) = (browser.world.chat(), browser.world.bot_user_id());
+    let (chat, bot) = (browser.servers.chat(), browser.servers.bot_user_id());
     chat.post("GENERAL", bot, NewMessage::text("Rene: Alert closed.").alias("SIGNL4")).unwrap();
     let shown = browser.state_with(|state| message(state, "Rene: Alert closed.").cloned()).await;
     assert_eq!((&shown["author"], &shown["bot"]), (&json!("SIGNL4"), &json!(true)));
@@ -62,7 +62,7 @@ async fn a_second_reaction_removes_the_first_one() {
     let like = json!({"user": browser.id("bob"), "emoji": "+1"});
     for expected in [1, 0] {
         assert_eq!(browser.post(&path, like.clone()).await.0, StatusCode::NO_CONTENT);
-        assert_eq!(browser.world.chat().message(&id).unwrap().reacted_with("+1").len(), expected);
+        assert_eq!(browser.servers.chat().message(&id).unwrap().reacted_with("+1").len(), expected);
     }
     let (status, _) = browser.post(&path, json!({"user": browser.id("bob"), "emoji": "<b>"})).await;
     assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -79,18 +79,18 @@ async fn a_text_that_is_too_long_or_empty_is_refused() {
         (json!({"room": "none", "user": browser.id("alice"), "text": "x"}), StatusCode::UNPROCESSABLE_ENTITY),
         (json!({"room": "GENERAL", "user": "nobody", "text": "x"}), StatusCode::UNPROCESSABLE_ENTITY),
     ];
-    let before = browser.world.chat().messages("GENERAL").len();
+    let before = browser.servers.chat().messages("GENERAL").len();
     for (body, expected) in refused {
         assert_eq!(browser.post("api/messages", body).await.0, expected);
     }
-    assert_eq!(browser.world.chat().messages("GENERAL").len(), before);
+    assert_eq!(browser.servers.chat().messages("GENERAL").len(), before);
     browser.write("alice", &"ä".repeat(5_000)).await;
 }
 
 #[tokio::test]
 async fn the_address_of_a_message_leads_to_the_page() {
     let browser = Browser::start().await;
-    let from = format!("{}/channel/general?msg=abc", browser.world.chat_url());
+    let from = format!("{}/channel/general?msg=abc", browser.servers.chat_url());
     let answer = browser.http.get(from).timeout(SOON).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.url().as_str(), format!("{}?msg=abc", browser.page.url()));

@@ -18,7 +18,7 @@ use tokio::{sync::watch, task::JoinSet, time::interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use self::{rocketchat::RocketChat, schedule::Schedule, signl4::Signl4Team, worker::Line};
+use self::{rocketchat::RocketChat, schedule::Schedule, signl4::Signl4Team, worker::QueueContext};
 use super::{context::Context, settings::Settings};
 use crate::alerting::TeamName;
 use crate::store::{DeliveryKind, Queue, StoreError};
@@ -121,9 +121,9 @@ impl Outbox {
     ) {
         let Context { store, health, tempo, .. } = self.context.clone();
         let schedule = Schedule::new(tempo.confirmation_wait, tempo.retry_unit);
-        let line = Line { queue: queue.clone(), kind, to, store, health };
+        let queue_context = QueueContext { queue: queue.clone(), kind, to, store, health };
         self.workers.spawn(async move {
-            worker::work(line, schedule, stop.clone()).await;
+            worker::work(queue_context, schedule, stop.clone()).await;
             if stop.is_cancelled() { Ok(()) } else { Err(queue) }
         });
     }

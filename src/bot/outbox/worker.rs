@@ -80,17 +80,21 @@ pub(super) trait Destination: Send + Sync + 'static {
 
 /// Delivers the rows of one kind in a queue until cancelled. Attempts in progress are then finished and settled.
 /// Returns earlier only because of a bug.
-pub(super) async fn work<D: Destination>(line: Line<D>, schedule: Schedule, cancel: CancellationToken) {
-    let changes = line.store.changes();
-    let unreadable = format!("the outbox {} cannot be read or written", line.queue);
-    let mut worker = Worker { line: Arc::new(line), changes, schedule, attempts: JoinSet::new() };
+pub(super) async fn work<D: Destination>(
+    context: QueueContext<D>,
+    schedule: Schedule,
+    cancel: CancellationToken,
+) {
+    let changes = context.store.changes();
+    let unreadable = format!("the outbox {} cannot be read or written", context.queue);
+    let mut worker = Worker { context: Arc::new(context), changes, schedule, attempts: JoinSet::new() };
     loop {
         // Armed before the query, so that a row added after the query wakes the worker.
         worker.changes.mark_unchanged();
         let started = worker.start_next().await;
-        worker.line.health.store_answered(&unreadable, &started);
+        worker.context.health.store_answered(&unreadable, &started);
         let wake = started.unwrap_or_else(|error| {
-            error!(queue = %worker.line.queue, %error, "the outbox cannot be read or written; trying again");
+            error!(queue = %worker.context.queue, %error, "the outbox cannot be read or written; trying again");
             Wake { at: Instant::now() + STORE_PAUSE, on_changes: false }
         });
         tokio::select! {
@@ -102,7 +106,7 @@ pub(super) async fn work<D: Destination>(line: Line<D>, schedule: Schedule, canc
         }
     }
     // Nobody tries again, so nothing else would clear what it reported.
-    worker.line.health.store_answered(&unreadable, &Ok(()));
+    worker.context.health.store_answered(&unreadable, &Ok(()));
     while let Some(done) = worker.attempts.join_next().await {
         worker.finish(done);
     }
@@ -119,7 +123,7 @@ struct Wake {
 type Done = (Delivery, Attempt);
 
 struct Worker<D> {
-    line: Arc<Line<D>>,
+    context: Arc<QueueContext<D>>,
     changes: watch::Receiver<()>,
     schedule: Schedule,
     attempts: JoinSet<Done>,
@@ -136,14 +140,14 @@ impl<D: Destination> Worker<D> {
         }
         // Twice as many, so that a few rounds reach the end of a queue whose rows are held back.
         let limit = 2 * self.schedule.waiting(now) + LOOK_AHEAD;
-        let heads = self.line.store.heads(&self.line.queue, self.line.kind, limit).await?;
+        let heads = self.context.store.heads(&self.context.queue, self.context.kind, limit).await?;
         let is_all = heads.len() < limit;
         self.schedule.keep(&heads, heads.last().filter(|_| !is_all).map(|head| head.id));
         self.schedule.resume(&heads, now);
         let mut due: Vec<&Head> = heads.iter().filter(|head| self.schedule.is_due(head, now)).collect();
         // While this process hung, another replica may have stored an event about the call. Repeating it would page twice.
         let events_wait =
-            due.iter().any(|head| head.unanswered > 0) && self.line.store.inbox_depth().await?.waiting > 0;
+            due.iter().any(|head| head.unanswered > 0) && self.context.store.inbox_depth().await?.waiting > 0;
         due.sort_by_key(|head| self.schedule.precedence(head));
         let is_next = |head: &&&Head| !(events_wait && self.schedule.waits_for_events(head, now));
         let Some(head) = due.iter().find(is_next) else {
@@ -157,11 +161,11 @@ impl<D: Destination> Worker<D> {
             let at = if is_long { at.min(now + EVENTS_POLL) } else { at };
             return Ok(Wake { at, on_changes: !is_long });
         };
-        match self.line.store.claim(head.id).await? {
+        match self.context.store.claim(head.id).await? {
             None => self.schedule.forget(head.id),
             Some(delivery) => {
                 self.schedule.started(head, now);
-                self.attempts.spawn(self.line.clone().deliver(delivery));
+                self.attempts.spawn(self.context.clone().deliver(delivery));
             }
         }
         Ok(Wake { at: now, on_changes: true })
@@ -172,11 +176,11 @@ impl<D: Destination> Worker<D> {
         match done {
             Ok((delivery, Attempt { settlement, pause, .. })) => {
                 let wait = self.schedule.finished(delivery.id, &settlement, pause, Instant::now());
-                self.line.report(&delivery, &settlement, pause, wait);
+                self.context.report(&delivery, &settlement, pause, wait);
                 true
             }
             Err(error) => {
-                error!(queue = %self.line.queue, %error, "the outcome of a delivery could not be stored");
+                error!(queue = %self.context.queue, %error, "the outcome of a delivery could not be stored");
                 false
             }
         }
@@ -184,7 +188,7 @@ impl<D: Destination> Worker<D> {
 }
 
 /// What each attempt in a queue needs.
-pub(super) struct Line<D> {
+pub(super) struct QueueContext<D> {
     pub(super) queue: Queue,
     pub(super) kind: DeliveryKind,
     pub(super) to: D,
@@ -192,7 +196,7 @@ pub(super) struct Line<D> {
     pub(super) health: Health,
 }
 
-impl<D: Destination> Line<D> {
+impl<D: Destination> QueueContext<D> {
     /// One attempt, from the call to the stored outcome.
     async fn deliver(self: Arc<Self>, delivery: Delivery) -> Done {
         let attempt =

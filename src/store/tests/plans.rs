@@ -22,7 +22,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
         outbox::CLAIM,
         outbox::UNDER_WAY,
         outbox::SUPPRESSED_BEHIND,
-        outbox::THREAD_MATE,
+        outbox::OTHER_ALERT_OF_THREAD,
         outbox::NOT_SENT_SINCE,
         intake::HAD_ALERT,
         outbox::UNANSWERED_WHEN_KILLED,

@@ -73,14 +73,14 @@ impl Fixture {
         for (at, body) in bodies.iter().enumerate() {
             add(&store, &row(&at.to_string(), body)).await;
         }
-        let line = Line {
+        let context = QueueContext {
             queue: queue(),
             kind: DeliveryKind::Reply,
             to,
             store: store.clone(),
             health: Health::default(),
         };
-        let worker = tokio::spawn(work(line, Schedule::new(WAIT, WAIT), cancel.clone()));
+        let worker = tokio::spawn(work(context, Schedule::new(WAIT, WAIT), cancel.clone()));
         Self { store, tried, cancel, worker, _directory: directory }
     }
 

@@ -13,14 +13,14 @@ const BETWEEN_MESSAGES: i64 = 3 * 60_000;
 ///
 /// They run until the last handle to them is dropped.
 #[derive(Clone)]
-pub struct DemoWorld {
+pub struct DemoServers {
     chat: RocketChat,
     signl4: Signl4,
     bot: User,
     bot_token: String,
 }
 
-/// Why the world could not be set up.
+/// Why the servers could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// The simulated Rocket.Chat could not listen.
@@ -34,7 +34,7 @@ pub enum DemoError {
     Seed(#[from] Refusal),
 }
 
-impl DemoWorld {
+impl DemoServers {
     /// Starts both simulators and fills them.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ fn seed(chat: &RocketChat, bot: &User) -> Result<(), Refusal> {
     let general = chat.create_room(NewRoom::channel("general").members(everybody))?;
     let operations = chat.create_room(NewRoom::channel("operations").members(everybody))?;
     let control_room = chat.create_room(NewRoom::group("control-room").members([&alice, &bob, bot]))?;
-    let talk = [
+    let messages = [
         (&general, &alice, "Morning everybody. The new seals for the pumps have arrived."),
         (&general, &bob, "Great, I'll take them down to the plant after lunch."),
         (&operations, &carol, "Night shift was quiet. Pressure on line 2 a bit low, nothing to worry about."),
@@ -107,7 +107,7 @@ fn seed(chat: &RocketChat, bot: &User) -> Result<(), Refusal> {
         (&control_room, &bob, "The spare key for cabinet 4 is with me today."),
     ];
     let mut at = chat.now() - FIRST_MESSAGE_AGO;
-    for (room, author, text) in talk {
+    for (room, author, text) in messages {
         chat.post(room, author, NewMessage::text(text).at(at))?;
         at += BETWEEN_MESSAGES;
     }
