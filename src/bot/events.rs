@@ -34,8 +34,8 @@ use signl4::{AlertRef, EventId, EventKind, Notification};
 const LONGEST_WAIT: Duration = Duration::from_secs(12);
 /// An alert that was settled longer ago is no candidate for an event with an unknown `eventId`.
 const CANDIDATE_FOR: SignedDuration = SignedDuration::from_hours(1);
-/// How far the clocks of SIGNL4's servers may differ.
-const SKEW: Duration = Duration::from_secs(5);
+/// How late SIGNL4 may carry out a call that the bot gave up, and how far the clocks of its servers may differ.
+const LATEST_CALL: Duration = Duration::from_secs(60);
 /// What is reported if the store fails.
 const INBOX: &str = "the inbox cannot be read or written";
 /// Number of events read at once.
@@ -355,7 +355,7 @@ fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bo
     // calls.
     let is_ruled_out = |found: &store::Unanswered| {
         newer_by(&found.alert.event_id).is_some()
-            || newer_by(&found.next_event_id).is_some_and(|by| by > SKEW)
+            || newer_by(&found.next_event_id).is_some_and(|by| by > LATEST_CALL)
     };
     // Earlier `eventId`s may also belong to these calls, so all of them count.
     let unanswered_calls = found.unanswered.iter().map(|found| found.alert.unanswered as usize).sum();
@@ -516,13 +516,13 @@ mod tests {
             };
             let unanswered = vec![store::Unanswered { alert, next_event_id: next.map(at) }];
             let found = store::Candidates { unanswered, ..store::Candidates::default() };
-            let reference = AlertRef { event_id: Some(EventId::new(at(100))), external_id: None };
+            let reference = AlertRef { event_id: Some(EventId::new(at(200))), external_id: None };
             let found = candidates(&reference, found, false);
             assert_eq!(found.unanswered_calls, 1);
             !found.unanswered.is_empty()
         };
-        assert!(is_candidate(None, None) && is_candidate(None, Some(101)) && is_candidate(Some(101), None));
-        assert!(!is_candidate(Some(99), None) && !is_candidate(None, Some(94)));
-        assert!(is_candidate(None, Some(96)), "the clocks of two servers may differ");
+        assert!(is_candidate(None, None) && is_candidate(None, Some(201)) && is_candidate(Some(201), None));
+        assert!(!is_candidate(Some(199), None) && !is_candidate(None, Some(139)));
+        assert!(is_candidate(None, Some(141)), "a call may be carried out late");
     }
 }

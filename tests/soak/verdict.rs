@@ -20,7 +20,7 @@ const HELD_BACK: Duration = Duration::from_secs(29);
 /// seconds, and every fifth call or so gets no clear answer.
 const MOST_DOUBLED: usize = 4;
 /// Over how many starts that is so.
-const HOLDS_BACK_OVER_STARTS: usize = 5;
+const HOLDS_BACK_OVER_STARTS: usize = 7;
 /// The maximum time between the delivery of an event and its processing: it waits for the answers to calls, and for the store.
 const PROCESSED_WITHIN: Duration = Duration::from_secs(20);
 

@@ -27,8 +27,12 @@ const AFTER_NO_ANSWER: &[f64] = &[1.0, 2.0, 3.0, 6.0, 15.0, 30.0, 45.0];
 /// [`Schedule::confirmation_wait`] more, so that its own repetition comes first.
 const HOLDS_BACK: Duration = Duration::from_secs(10);
 /// A row that may have arrived waits for confirmation after this many starts of the bot. If the process is restarted again and again,
-/// the time is over by then. Otherwise neither that row nor others with its external ID would ever be tried.
-const CONFIRMATION_STARTS: u32 = 5;
+/// so many starts take about as long: systemd waits 5 s before each, Docker twice as long each time. Otherwise neither that row nor
+/// others with its external ID would ever be tried.
+const CONFIRMATION_STARTS: u32 = 7;
+/// After more calls than this, a row no longer holds back others from the start on: if each run of the bot is short, they would never
+/// be tried.
+const MOST_CALLS_HOLDING_BACK: u32 = 3;
 /// A row that was interrupted by the end of the process this many times in succession may have caused it, and is not
 /// tried immediately after a start.
 const SUSPECT_CRASHES: u32 = 3;
@@ -145,7 +149,8 @@ impl Schedule {
             if let Entry::Vacant(row) = self.rows.entry(head.id) {
                 let state = RowState::Waiting { due: now + wait, earliest: now + wait };
                 row.insert(Row { state, unanswered: head.unanswered, ..Row::new(head) });
-                if head.unanswered > 0 && (is_waiting || !is_suspect) {
+                let is_in_doubt = (1..=MOST_CALLS_HOLDING_BACK).contains(&head.unanswered);
+                if is_in_doubt && (is_waiting || !is_suspect) {
                     self.mark_ambiguous(head.id, now);
                 }
             }
@@ -532,23 +537,33 @@ mod tests {
 
     #[test]
     fn what_an_earlier_run_may_have_delivered_is_repeated_first_and_after_many_starts_at_once() {
-        for starts in 1..9 {
+        for starts in 1..11 {
             let (mut schedule, now) = schedule();
             let (older, asked) = (of_room(1), Head { unanswered: 1, starts, ..of_room(2) });
             schedule.resume(&[older.clone(), asked.clone()], now);
             assert!(!schedule.is_due(&older, now) && schedule.is_due(&older, now + seconds(30.0)));
-            assert_eq!(schedule.is_due(&asked, now), starts > 5);
+            assert_eq!(schedule.is_due(&asked, now), starts > 7);
         }
     }
 
     #[test]
     fn a_row_that_may_have_crashed_the_bot_holds_back_others_but_not_over_many_starts() {
-        for starts in 1..9 {
+        for starts in 1..11 {
             let (mut schedule, now) = schedule();
             let (older, suspect) = (of_room(1), Head { unanswered: 3, crashes: 3, starts, ..of_room(2) });
             schedule.resume(&[older.clone(), suspect.clone()], now);
-            assert_eq!(schedule.is_due(&older, now), starts > 5);
+            assert_eq!(schedule.is_due(&older, now), starts > 7);
             assert!(!schedule.is_due(&suspect, now));
+        }
+    }
+
+    #[test]
+    fn a_row_that_stays_unanswered_does_not_hold_back_others_in_every_short_run() {
+        for unanswered in 1..6 {
+            let (mut schedule, now) = schedule();
+            let (other, asked) = (of_room(2), Head { unanswered, ..of_room(1) });
+            schedule.resume(&[asked, other.clone()], now);
+            assert_eq!(schedule.is_due(&other, now), unanswered > 3, "{unanswered}");
         }
     }
 
