@@ -183,10 +183,12 @@ impl Schedule {
             let mut rows = rows.filter(|(.., row)| (row.unanswered > 0) == may_have_arrived);
             rows.any(|(id, until, row)| holds(id, until, row))
         };
-        let limit = match (has(true), has(false)) {
-            (true, _) => HOLDS_BACK + self.confirmation_wait,
-            (false, true) => HOLDS_BACK,
-            (false, false) => return false,
+        let limit = if has(true) {
+            HOLDS_BACK + self.confirmation_wait
+        } else if has(false) {
+            HOLDS_BACK
+        } else {
+            return false;
         };
         *self.held_back.entry(head.id).or_insert(now) + limit > now
     }
