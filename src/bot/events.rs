@@ -34,7 +34,7 @@ use signl4::{AlertRef, EventId, EventKind, Notification};
 const LONGEST_WAIT: Duration = Duration::from_secs(12);
 /// An alert that was settled longer ago is no candidate for an event with an unknown `eventId`.
 const CANDIDATE_FOR: SignedDuration = SignedDuration::from_hours(1);
-/// How late SIGNL4 may carry out a call that the bot gave up, and how far the clocks of its servers may differ.
+/// How late SIGNL4 may process a call that the bot gave up, including differences between the clocks of its servers.
 const LATEST_CALL: Duration = Duration::from_secs(60);
 /// What is reported if the store fails.
 const INBOX: &str = "the inbox cannot be read or written";
@@ -523,6 +523,6 @@ mod tests {
         };
         assert!(is_candidate(None, None) && is_candidate(None, Some(201)) && is_candidate(Some(201), None));
         assert!(!is_candidate(Some(199), None) && !is_candidate(None, Some(139)));
-        assert!(is_candidate(None, Some(141)), "a call may be carried out late");
+        assert!(is_candidate(None, Some(141)), "a call may be processed late");
     }
 }
