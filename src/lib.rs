@@ -3,10 +3,10 @@
 //! Data flows one way, and everything that must survive a crash is committed to the store before anything is sent or confirmed:
 //!
 //! ```text
-//! Rocket.Chat ──DDP───▶ rocketchat::realtime ──┐
-//! Rocket.Chat ──REST──▶ bot::backfill ─────────┴─▶ bot::ingest: room watched? trigger? new? ── no ─▶ dropped
-//!                                                       │ yes: alert + delivery, one commit
-//! SIGNL4 ◀──POST── signl4::WebhookClient ◀── bot::outbox ◀── store ◀─┘
+//! Rocket.Chat ──DDP───▶ rocketchat::realtime ─▶ bot::stream ─┐
+//! Rocket.Chat ──REST──▶ bot::backfill ───────────────────────┴─▶ bot::ingest: trigger? new? ── no ─▶ dropped
+//!                                                                     │ yes: alert + delivery, one commit
+//! SIGNL4 ◀──POST── signl4::WebhookClient ◀── bot::outbox ◀── store ◀──┘
 //!                                                 └─ the answer's eventId ──▶ store
 //! SIGNL4 ──POST──▶ listener ──▶ store: event, committed before 2xx
 //!                                └─▶ bot::events: which thread, which text ──▶ store: reply
@@ -23,7 +23,7 @@
 //! | [`alerting`] | plain decisions: which trigger matches, what the alert says, which thread an event belongs to, what a reply says | sockets, files, the database |
 //! | [`store`] | SQLite or PostgreSQL: alerts, the outbox, SIGNL4's events, how far each room was read | servers |
 //! | [`store_url`] | where the store is: `store.url`, parsed | the database |
-//! | [`bot`] | connects the parts: ingest, backfill, outbox, events; starts, reloads and stops them | the command line |
+//! | [`bot`] | connects the parts: stream, backfill, ingest, outbox, events; starts, reloads and stops them | the command line |
 //! | [`listener`] | the public HTTP listener, which SIGNL4 calls | rooms, threads |
 //! | [`admin`] | the private HTTP listener: health, readiness, metrics, the status page | message texts |
 //! | `http_server`, `auth_throttle`, `rate_limited_log` | for both listeners: bound connections, throttle wrong secrets, and keep both from filling the log | what the secret protects |

@@ -6,11 +6,12 @@ use parking_lot::Mutex;
 use rocketchat::RestClient;
 use tracing::{info, warn};
 
-use super::ingest::{Known, Rooms, SeenTexts};
 use super::progress::Cursors;
 use super::retry::until_stored;
-use super::run::Tempo;
+use super::rooms::{Known, Rooms};
+use super::seen::SeenTexts;
 use super::settings::Current;
+use super::tempo::Tempo;
 use crate::health::{Condition, Health};
 use crate::store::Store;
 

@@ -8,16 +8,14 @@ use tracing::{error, info, warn};
 
 use super::context::Context;
 use super::outbox::{Renderer, which};
+use super::settings::KEEP_LONGER;
 use crate::alerting::{ReplyKind, ReplyWords};
-use crate::config::Config;
 use crate::store::StoreError;
 
 /// How often to look for late alerts; also the wait if the clock is not plausible yet.
 const POLL: Duration = Duration::from_secs(5);
 /// How often to delete settled rows.
 const PURGE: Duration = Duration::from_secs(3600);
-/// How much longer a settled alert is kept than its message may reappear, because clocks differ.
-pub(super) const KEEP_LONGER: Duration = Duration::from_hours(24);
 
 /// Does the periodic work. It can be stopped at any point.
 pub(super) async fn run(context: Context) {
@@ -83,18 +81,12 @@ fn is_clock_plausible(context: &Context) -> bool {
     context.rest.account().clock_offset().is_some_and(|offset| offset.unsigned_abs() < KEEP_LONGER)
 }
 
-/// How long alerts are kept. A pair must outlive everything that may deliver its message again as a new one. Without the pair, the
-/// message would page again.
-pub(super) fn keep_alerts(config: &Config) -> Duration {
-    config.store.keep.max(config.rocketchat.catch_up * 2 + KEEP_LONGER)
-}
-
 async fn purge(Context { store, current, .. }: &Context) -> Result<(), StoreError> {
     let settings = current.now();
     let config = &settings.config;
     let keep = config.store.keep;
     let now = Timestamp::now();
-    let removed = store.purge(now - keep, now - keep_alerts(config)).await?;
+    let removed = store.purge(now - keep, now - settings.keep_alerts()).await?;
     if removed > 0 {
         info!(removed, "deleted rows that are older than store.keep");
     }

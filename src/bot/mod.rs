@@ -1,24 +1,28 @@
 //! Connects Rocket.Chat, the triggers, the store and SIGNL4. The only module that knows them all.
 //!
-//! Messages go through `ingest`, and missed ones through `backfill`, to the store. Events go from the listener through
-//! the store and `events` back to the store. `outbox` delivers alerts and replies from the store. Every write to the
-//! store is a commit.
+//! Messages go from `stream`, and missed ones from `backfill`, through `ingest` to the store. Events go from the listener
+//! through the store and `events` back to the store. `outbox` delivers alerts and replies from the store. Every write to
+//! the store is a commit. No two modules use each other; the table lists them from the top down.
 //!
 //! | module | what it does |
 //! | --- | --- |
 //! | `run` | starts, monitors and stops the parts |
-//! | `ingest` | settles the messages of the stream, and keeps the directory of rooms |
+//! | `view` | what the admin listener can read |
+//! | `stream` | consumes the realtime events: messages in bursts, changes of rooms, and sessions, each with its backfill |
 //! | `backfill` | reads the messages that the stream did not deliver, and polls without a stream |
-//! | `progress` | the cursors: how far each room was read |
-//! | `outbox` | the workers that deliver alerts, replies and reactions |
+//! | `ingest` | decides about messages, and stores their alerts |
 //! | `events` | turns SIGNL4's events into replies |
 //! | `housekeeping` | reports late alerts, and deletes old rows |
-//! | `session` | one session, realtime or polling: the bot's user, its settings, and the server's time |
+//! | `outbox` | the workers that deliver alerts, replies and reactions |
 //! | `saved_login` | keeps the login of a password over restarts |
-//! | `settings` | the current configuration, replaced by a reload |
+//! | `session` | one session, realtime or polling: the bot's user, its settings, and the server's time |
 //! | `context` | what all parts share |
+//! | `rooms` | the directory of rooms |
+//! | `progress` | the cursors: how far each room was read |
+//! | `seen` | which messages were processed, and with which text |
 //! | `retry` | repeats failed operations of the store or the server |
-//! | `view` | what the admin listener can read |
+//! | `settings` | the current configuration, replaced by a reload |
+//! | `tempo` | the waits and intervals |
 
 mod backfill;
 mod context;
@@ -28,14 +32,19 @@ mod ingest;
 mod outbox;
 mod progress;
 mod retry;
+mod rooms;
 mod run;
 mod saved_login;
+mod seen;
 mod session;
 mod settings;
+mod stream;
+mod tempo;
 mod view;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use outbox::fuzzing;
 pub(crate) use outbox::labels;
-pub use run::{Bot, RunError, StartError, Tempo};
+pub use run::{Bot, RunError, StartError};
 pub use settings::Reloader;
+pub use tempo::Tempo;

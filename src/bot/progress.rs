@@ -12,10 +12,11 @@ use parking_lot::Mutex;
 use rocketchat::RoomId;
 
 use super::retry::until_stored;
-use super::session::SKEW;
 use crate::health::Health;
 use crate::store::{AlertId, Progress, RoomProgress, Store, StoreError};
 
+/// The precision of the server's time: HTTP sends whole seconds.
+pub(super) const SKEW: Duration = Duration::from_secs(2);
 /// How far apart the clocks of a server's nodes may be, plus the time until a written message can be read. Each room
 /// is read again from this long before its cursor.
 pub(super) const OVERLAP: Duration = Duration::from_secs(90);

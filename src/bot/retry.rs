@@ -8,7 +8,7 @@ use scopeguard::guard;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
-use super::run::Tempo;
+use super::tempo::Tempo;
 use crate::health::Health;
 use crate::store::StoreError;
 

@@ -9,11 +9,9 @@ use rocketchat::UserId;
 use tokio::time::Instant;
 
 use super::context::Context;
-use super::housekeeping::{KEEP_LONGER, keep_alerts};
-use super::settings::Settings;
+use super::progress::SKEW;
+use super::settings::{KEEP_LONGER, Settings};
 
-/// The precision of the server's time: HTTP sends whole seconds.
-pub(super) const SKEW: Duration = Duration::from_secs(2);
 /// How long a message may be in transit.
 const MAX_TRANSIT: Duration = Duration::from_secs(60);
 
@@ -113,7 +111,7 @@ impl Session {
     /// during the session, so that nothing becomes too old because the store or the server was slow; except that, in a long
     /// session, an old message whose alert may have been deleted raises none.
     pub(super) fn horizon(&self) -> Timestamp {
-        let kept = keep_alerts(&self.settings.config) - KEEP_LONGER;
+        let kept = self.settings.keep_alerts() - KEEP_LONGER;
         (self.begun() - self.catch_up()).max(self.server_now() - kept)
     }
 

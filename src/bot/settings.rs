@@ -1,6 +1,7 @@
 //! The current configuration. It can be replaced while the bot runs, completely or not at all.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
@@ -8,11 +9,23 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::listener::{Access, CertificateError};
 
+/// How much longer a settled alert is kept than its message may reappear, because clocks differ.
+pub(super) const KEEP_LONGER: Duration = Duration::from_hours(24);
+
 /// A configuration, and from when it applies.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) config: Config,
     pub(super) since: Instant,
+}
+
+impl Settings {
+    /// How long alerts are kept. A pair must outlive everything that may deliver its message again as a new one. Without the
+    /// pair, the message would page again.
+    pub(super) fn keep_alerts(&self) -> Duration {
+        let Config { store, rocketchat, .. } = &self.config;
+        store.keep.max(rocketchat.catch_up * 2 + KEEP_LONGER)
+    }
 }
 
 /// Where every part reads the settings each time it needs them.

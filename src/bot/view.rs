@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::ingest::{Known, Rooms};
 use super::outbox::{labels, team_label};
+use super::rooms::{Known, Rooms};
 use super::settings::Current;
 use crate::admin::{BotView, Directory, QueueLabel};
 use crate::alerting::{RoomPattern, Trigger};

@@ -31,9 +31,9 @@ pub(super) use self::channels::NO_SUCH_ROOM;
 use self::channels::Searched;
 use self::plan::{Changes, Last, Rounds, Step, plan};
 use self::poll::poll;
-use super::ingest::{Known, is_watched_from_outside};
-use super::progress::OVERLAP;
-use super::session::{SKEW, Session};
+use super::progress::{OVERLAP, SKEW};
+use super::rooms::{Known, is_watched_from_outside};
+use super::session::Session;
 use crate::count;
 use crate::health::Condition;
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use rocketchat::RoomId;
 
-use crate::bot::ingest::Known;
 use crate::bot::progress::OVERLAP;
+use crate::bot::rooms::Known;
 use crate::store::RoomProgress;
 
 /// When each room last changed, as far as the server reported it in this round. Every post changes its room, including

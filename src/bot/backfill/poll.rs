@@ -13,8 +13,8 @@ use rocketchat::rest::RoomInfo;
 use tokio::time::sleep;
 use tracing::{debug, info};
 
-use crate::bot::ingest::SeenTexts;
 use crate::bot::progress::OVERLAP;
+use crate::bot::seen::SeenTexts;
 use crate::bot::session::Session;
 
 /// How long after its last message the change of a room may still be due to it. A later change has another cause, such as a

@@ -10,8 +10,9 @@ use rocketchat::{Message, RoomId};
 use tracing::warn;
 
 use crate::bot::context::Context;
-use crate::bot::ingest::{Item, Known};
+use crate::bot::ingest::Item;
 use crate::bot::progress::OVERLAP;
+use crate::bot::rooms::Known;
 use crate::bot::session::Session;
 use crate::health::Condition;
 use crate::store::RoomProgress;

@@ -2,7 +2,7 @@
 //!
 //! A server sends a message again at every reaction, link preview and thread reply. This memory distinguishes a new
 //! text from a repetition. It is bounded and not on disk. A message that it does not know, or no longer knows, is
-//! judged by its age compared with the room's cursor (see [`oldest`](super::settle::oldest)). The store's pairs of
+//! judged by its age compared with the room's cursor (see `oldest` in [`ingest`](super::ingest)). The store's pairs of
 //! message and trigger keep anything from paging twice.
 
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ pub(super) enum SeenState {
 /// Two IDs, or two texts of a message, with the same 64-bit hash count as equal. The hashes use a random key for each
 /// process, so nobody can search for collisions.
 #[derive(Debug, Default)]
-pub(in crate::bot) struct SeenTexts {
+pub(super) struct SeenTexts {
     hasher: RandomState,
     generations: Mutex<Generations>,
 }
@@ -56,12 +56,12 @@ impl SeenTexts {
     }
 
     /// Whether the message was processed with this text.
-    pub(in crate::bot) fn knows(&self, id: &str, text: &str) -> bool {
+    pub(super) fn knows(&self, id: &str, text: &str) -> bool {
         self.state(id, text) == SeenState::Same
     }
 
     /// Records that the message was processed with this text. Returns whether that is new.
-    pub(in crate::bot) fn remember(&self, id: &str, text: &str) -> bool {
+    pub(super) fn remember(&self, id: &str, text: &str) -> bool {
         let (id, text) = self.hash(id, text);
         let mut generations = self.generations.lock();
         if generations.young.len() >= GENERATION {

@@ -8,10 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use metrics::Counter;
 use rocketchat::realtime::{MessageFilter, MessageView};
 
-use super::rooms::Known;
-use super::seen::SeenState;
 use crate::bot::context::Context;
 use crate::bot::outbox::is_reply_id;
+use crate::bot::rooms::Known;
+use crate::bot::seen::SeenState;
 
 /// Decides which messages the ingest would drop.
 #[derive(Debug)]

@@ -8,24 +8,24 @@ use rocketchat::realtime::StreamedMessage;
 use rocketchat::{MessageId, Room, RoomId, RoomKind};
 use url::Url;
 
+use super::settings::Settings;
 use crate::alerting::{NamedRooms, RoomPattern, TriggerSet, message_url, remember_names, room_label};
-use crate::bot::settings::Settings;
 
 /// A room, and how the bot is related to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::bot) struct Known {
-    pub(in crate::bot) room: Room,
+pub(super) struct Known {
+    pub(super) room: Room,
     /// Whether the bot is in it.
-    pub(in crate::bot) joined: bool,
+    pub(super) joined: bool,
     /// Whether some trigger watches it.
-    pub(in crate::bot) watched: bool,
+    pub(super) watched: bool,
     /// Whether the server has described it. Otherwise only the data that came with its messages is known, which is not
     /// the display name.
-    pub(in crate::bot) described: bool,
+    pub(super) described: bool,
     /// Nobody can post there.
-    pub(in crate::bot) archived: bool,
+    pub(super) archived: bool,
     /// Its messages are end-to-end encrypted.
-    pub(in crate::bot) encrypted: bool,
+    pub(super) encrypted: bool,
 }
 
 impl Known {
@@ -59,13 +59,13 @@ impl Known {
 
 /// Whether a trigger watches the room even if the bot is not in it. Only public channels send their messages to
 /// non-members.
-pub(in crate::bot) fn is_watched_from_outside(room: &Room, triggers: &TriggerSet) -> bool {
+pub(super) fn is_watched_from_outside(room: &Room, triggers: &TriggerSet) -> bool {
     room.kind == RoomKind::Channel && triggers.watches(room, false)
 }
 
 /// The directory of rooms. It follows joins, leaves, renames and deletions.
 #[derive(Debug)]
-pub(in crate::bot) struct Rooms(RwLock<Directory>);
+pub(super) struct Rooms(RwLock<Directory>);
 
 #[derive(Debug)]
 struct Directory {
@@ -95,13 +95,13 @@ impl Directory {
 
 impl Rooms {
     /// An empty directory.
-    pub(in crate::bot) fn new(settings: Arc<Settings>) -> Self {
+    pub(super) fn new(settings: Arc<Settings>) -> Self {
         let (known, named, saved) = Default::default();
         Self(RwLock::new(Directory { settings, known, named, saved }))
     }
 
     /// Starts with these settings, and with what the last run knew about the rooms that they name.
-    pub(in crate::bot) fn restore(&self, settings: Arc<Settings>, named: NamedRooms) {
+    pub(super) fn restore(&self, settings: Arc<Settings>, named: NamedRooms) {
         {
             let mut directory = self.0.write();
             (directory.saved, directory.named) = (named.clone(), named);
@@ -110,14 +110,14 @@ impl Rooms {
     }
 
     /// The URL of a message.
-    pub(in crate::bot) fn link(&self, server: &Url, room: &RoomId, message: &MessageId) -> Url {
+    pub(super) fn link(&self, server: &Url, room: &RoomId, message: &MessageId) -> Url {
         let unknown = || Room::new(room.clone(), None, RoomKind::Other);
         let room = self.get(room).map_or_else(unknown, |known| known.room.clone());
         message_url(server, &room, message)
     }
 
     /// Applies these settings to every room from now on. Returns the rooms that only they watch.
-    pub(in crate::bot) fn adopt(&self, settings: Arc<Settings>) -> Vec<RoomId> {
+    pub(super) fn adopt(&self, settings: Arc<Settings>) -> Vec<RoomId> {
         let mut directory = self.0.write();
         let entries: HashSet<String> = settings.config.triggers.room_names().map(str::to_lowercase).collect();
         directory.named.retain(|(entry, _)| entries.contains(entry));
@@ -152,27 +152,27 @@ impl Rooms {
     }
 
     /// Whether any known room matches the entry.
-    pub(in crate::bot) fn has(&self, pattern: &RoomPattern) -> bool {
+    pub(super) fn has(&self, pattern: &RoomPattern) -> bool {
         self.0.read().known.values().any(|known| pattern.matches(&known.room, known.joined))
     }
 
     /// Whether some trigger watches the room.
-    pub(in crate::bot) fn watched(&self, room: &RoomId) -> bool {
+    pub(super) fn watched(&self, room: &RoomId) -> bool {
         self.0.read().known.get(room).is_some_and(|known| known.watched)
     }
 
     /// The room with this ID.
-    pub(in crate::bot) fn get(&self, id: &RoomId) -> Option<Arc<Known>> {
+    pub(super) fn get(&self, id: &RoomId) -> Option<Arc<Known>> {
         self.0.read().known.get(id).cloned()
     }
 
     /// The rooms for which this holds.
-    pub(in crate::bot) fn select(&self, holds: impl Fn(&Known) -> bool) -> Vec<Arc<Known>> {
+    pub(super) fn select(&self, holds: impl Fn(&Known) -> bool) -> Vec<Arc<Known>> {
         self.0.read().known.values().filter(|known| holds(known)).cloned().collect()
     }
 
     /// The room that matches the entry and that the bot is in.
-    pub(in crate::bot) fn find(&self, entry: &RoomPattern) -> Option<RoomId> {
+    pub(super) fn find(&self, entry: &RoomPattern) -> Option<RoomId> {
         let directory = self.0.read();
         let mut joined = directory.known.values().filter(|known| known.joined);
         joined.find(|known| entry.matches(&known.room, true)).map(|known| known.room.id.clone())
@@ -180,7 +180,7 @@ impl Rooms {
 
     /// Stores the server's description of a room. If it does not say whether the bot is a member, the known value is
     /// kept.
-    pub(in crate::bot) fn learn(&self, room: Room, joined: Option<bool>) -> Arc<Known> {
+    pub(super) fn learn(&self, room: Room, joined: Option<bool>) -> Arc<Known> {
         self.insert(room, joined, true)
     }
 
@@ -226,7 +226,7 @@ impl Rooms {
     }
 
     /// Records that the bot is in no other rooms than these.
-    pub(in crate::bot) fn keep_joined(&self, is_joined: impl Fn(&RoomId) -> bool) {
+    pub(super) fn keep_joined(&self, is_joined: impl Fn(&RoomId) -> bool) {
         let mut directory = self.0.write();
         let Directory { settings, known, .. } = &mut *directory;
         for known in known.values_mut().filter(|known| known.joined && !is_joined(&known.room.id)) {
@@ -237,12 +237,12 @@ impl Rooms {
     }
 
     /// The room as the triggers see it. It is not stored.
-    pub(in crate::bot) fn resolve(&self, room: Room) -> Known {
+    pub(super) fn resolve(&self, room: Room) -> Known {
         self.0.write().resolve(room, false)
     }
 
     /// Records whether a room is archived, and whether it is encrypted if that is known.
-    pub(in crate::bot) fn set_state(&self, id: &RoomId, archived: bool, encrypted: Option<bool>) {
+    pub(super) fn set_state(&self, id: &RoomId, archived: bool, encrypted: Option<bool>) {
         if let Some(known) = self.0.write().known.get_mut(id).map(Arc::make_mut) {
             known.archived = archived;
             known.encrypted = encrypted.unwrap_or(known.encrypted);
@@ -250,13 +250,13 @@ impl Rooms {
     }
 
     /// The rooms that entries of `rooms` named, if that is not saved yet.
-    pub(in crate::bot) fn unsaved_names(&self) -> Option<NamedRooms> {
+    pub(super) fn unsaved_names(&self) -> Option<NamedRooms> {
         let directory = self.0.read();
         (directory.named != directory.saved).then(|| directory.named.clone())
     }
 
     /// Records that the store has these.
-    pub(in crate::bot) fn names_are_saved(&self, named: NamedRooms) {
+    pub(super) fn names_are_saved(&self, named: NamedRooms) {
         self.0.write().saved = named;
     }
 
@@ -268,14 +268,14 @@ impl Rooms {
     }
 
     /// Rooms that entries of `rooms` named before, and that the server has not described in this run.
-    pub(in crate::bot) fn named_and_unknown(&self) -> BTreeSet<RoomId> {
+    pub(super) fn named_and_unknown(&self) -> BTreeSet<RoomId> {
         let directory = self.0.read();
         let named = directory.named.iter().map(|(_, room)| room);
         named.filter(|room| !directory.known.contains_key(*room)).cloned().collect()
     }
 
     /// The problems of the rooms that triggers name individually, for display.
-    pub(in crate::bot) fn troubles(&self) -> BTreeMap<RoomId, String> {
+    pub(super) fn troubles(&self) -> BTreeMap<RoomId, String> {
         let directory = self.0.read();
         let named = directory.named.iter().map(|(_, room)| room);
         let rooms = named.chain(directory.settings.config.triggers.room_ids());
@@ -284,7 +284,7 @@ impl Rooms {
     }
 
     /// Forgets a deleted room.
-    pub(in crate::bot) fn remove(&self, id: &RoomId) {
+    pub(super) fn remove(&self, id: &RoomId) {
         let mut directory = self.0.write();
         directory.known.remove(id);
         directory.named.retain(|(_, room)| room != id);

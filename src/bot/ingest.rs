@@ -9,13 +9,13 @@ use rocketchat::{Message, RoomId};
 use signl4::AlertEvent;
 use tracing::{error, info, warn};
 
+use super::outbox::{Renderer, Reply, is_reply_id, of_team};
+use super::progress::OVERLAP;
+use super::retry::until_stored;
 use super::rooms::Known;
 use super::seen::SeenState;
+use super::session::Session;
 use crate::alerting::{Match, RenderError, ReplyKind, ReplyWords, render_event};
-use crate::bot::outbox::{Renderer, Reply, is_reply_id, of_team};
-use crate::bot::progress::OVERLAP;
-use crate::bot::retry::until_stored;
-use crate::bot::session::Session;
 use crate::health::Condition;
 use crate::store::{
     Alert, AlertState, DeliveryKind, Intake as Transaction, NewAlert, NewDelivery, RoomProgress, StoreError,
@@ -53,11 +53,11 @@ fn unjudged(room: RoomProgress, judged_since: Option<Timestamp>) -> Timestamp {
 
 /// A message to be settled, and what is known about it from elsewhere.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::bot) struct Item<'a> {
-    pub(in crate::bot) message: &'a Message,
-    pub(in crate::bot) known: &'a Known,
+pub(super) struct Item<'a> {
+    pub(super) message: &'a Message,
+    pub(super) known: &'a Known,
     /// How far its room was read.
-    pub(in crate::bot) progress: RoomProgress,
+    pub(super) progress: RoomProgress,
 }
 
 /// The decisions about a message, made and rendered before the transaction begins.
@@ -83,7 +83,7 @@ struct Raise<'a> {
 impl Session {
     /// Settles messages in one transaction, and retries until that succeeds. Returns how many alerts they raised. Repeating a
     /// message changes nothing.
-    pub(in crate::bot) async fn settle(&self, items: &[Item<'_>]) -> usize {
+    pub(super) async fn settle(&self, items: &[Item<'_>]) -> usize {
         let settle = || self.try_settle(items);
         until_stored(&self.context.health, "cannot store the alerts of messages", settle).await
     }
@@ -127,7 +127,7 @@ impl Session {
     }
 
     /// Reports a document that is not a message. Every round that covers its time reads it again.
-    pub(in crate::bot) fn skip_unreadable(&self, room: &RoomId, unreadable: &Unreadable) {
+    pub(super) fn skip_unreadable(&self, room: &RoomId, unreadable: &Unreadable) {
         let Unreadable { id, reason } = unreadable;
         if id.as_ref().is_none_or(|id| self.context.seen.remember(id.as_str(), reason)) {
             let id = id.as_ref().map(ToString::to_string);

@@ -1,14 +1,11 @@
-//! From the realtime session to the store: messages become alerts, changes of rooms update the directory, and every
+//! Consumes the events of the realtime session: messages are passed on, changes of rooms update the directory, and every
 //! new session starts a backfill.
 //!
-//! [`filter`] has already dropped most messages. The others are received in bursts. [`settle`] decides about a whole
-//! burst and commits it at once.
+//! [`filter`] has already dropped most messages. The others are received in bursts, and [`ingest`](super::ingest) settles a
+//! whole burst at once.
 
 mod filter;
 mod pending;
-mod rooms;
-mod seen;
-mod settle;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,12 +23,11 @@ use tracing::{debug, info, warn};
 
 pub(super) use self::filter::StreamFilter;
 use self::pending::PendingMessages;
-pub(super) use self::rooms::{Known, Rooms, is_watched_from_outside};
-pub(super) use self::seen::SeenTexts;
-pub(super) use self::settle::Item;
 use super::backfill::{Backfill, NO_SUCH_ROOM};
 use super::context::Context;
+use super::ingest::Item;
 use super::progress::watched_from;
+use super::rooms::{Known, is_watched_from_outside};
 use super::session::Session;
 use super::settings::Settings;
 use crate::health::Condition;
@@ -44,7 +40,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const BURST: usize = 256;
 
 /// The consumer of realtime events.
-pub(super) struct Ingest {
+pub(super) struct StreamConsumer {
     context: Context,
     /// The settings that messages are judged by.
     settings: Arc<Settings>,
@@ -62,7 +58,7 @@ pub(super) struct Ingest {
 /// A message whose room is known, before it is stored.
 type WithRoom = (Box<Message>, Arc<Known>);
 
-impl Ingest {
+impl StreamConsumer {
     pub(super) fn new(
         context: Context,
         (settings, changes): (Arc<Settings>, watch::Receiver<Arc<Settings>>),
