@@ -18,11 +18,11 @@ pub(super) const BY_LEARNED_ID: &str =
 /// An event can only be about an alert that was raised, or may have been.
 pub(super) const BY_EXTERNAL: &str = "SELECT * FROM alert WHERE external_id = $1 AND state <> 'suppressed' \
     AND (state = 'sent' OR unanswered > 0) ORDER BY id DESC LIMIT 2";
-pub(super) const UNANSWERED: &str = "SELECT a.*, (SELECT n.event_id FROM alert n WHERE n.external_id = a.external_id \
-    AND n.id > a.settled_after AND n.event_id IS NOT NULL AND n.state <> 'suppressed' ORDER BY n.id LIMIT 1) AS next_event_id \
+pub(super) const UNANSWERED: &str = "SELECT a.*, (SELECT n.event_id FROM alert n WHERE n.first_call > a.settled_call \
+    AND n.event_id IS NOT NULL ORDER BY n.first_call LIMIT 1) AS next_event_id \
     FROM alert a WHERE a.external_id = $1 AND a.unanswered > 0 AND (a.settled_at IS NULL OR a.settled_at >= $2) ORDER BY a.id DESC";
-pub(super) const EXPIRED: &str = "SELECT a.unanswered, a.event_id, (SELECT n.event_id FROM alert n WHERE n.external_id = a.external_id \
-    AND n.id > a.id AND n.event_id IS NOT NULL AND n.state <> 'suppressed' ORDER BY n.id LIMIT 1) FROM alert a \
+pub(super) const EXPIRED: &str = "SELECT a.unanswered, a.event_id, (SELECT n.event_id FROM alert n WHERE n.first_call > a.settled_call \
+    AND n.event_id IS NOT NULL ORDER BY n.first_call LIMIT 1) FROM alert a \
     WHERE a.external_id = $1 AND a.unanswered > 0 AND a.settled_at < $2 ORDER BY a.id DESC LIMIT $3";
 pub(super) const UNASSIGNED_COUNTS: &str = "SELECT count(*) FILTER (WHERE created_at < $2), count(*) FILTER (WHERE created_at >= $2) \
     FROM learned_event_id WHERE external_id = $1 AND alert_id IS NULL";
@@ -33,7 +33,7 @@ const RECEIVED: &str =
 const LEARN: &str = "INSERT INTO learned_event_id (event_id, alert_id, external_id, created_at) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (event_id) DO NOTHING";
 const ONE_ANSWERED: &str = "UPDATE alert SET unanswered = unanswered - 1 WHERE id = $1 AND unanswered > 0";
-const RAISED: &str = "UPDATE alert SET state = 'sent', settled_at = $1, settled_after = (SELECT max(id) FROM alert) \
+const RAISED: &str = "UPDATE alert SET state = 'sent', settled_at = $1, settled_call = (SELECT max(first_call) FROM alert) \
     WHERE id = $2 AND state IN ('queued', 'not_sent')";
 const NO_MORE_CALLS: &str = "UPDATE delivery SET state = 'delivered', last_error = NULL, settled_at = $1 \
     WHERE alert_id = $2 AND kind = 'alert' AND state = 'waiting'";
@@ -90,7 +90,7 @@ pub struct Unanswered {
     /// The alert.
     #[sqlx(flatten)]
     pub alert: Alert,
-    /// The `eventId` in SIGNL4's answer for the first alert with that external ID that was queued after this one was settled.
+    /// The `eventId` in SIGNL4's answer for the first alert whose first call began after this one was settled.
     pub next_event_id: Option<String>,
 }
 
@@ -104,7 +104,7 @@ pub struct Candidates {
     /// The alerts with that external ID whose calls may have raised one with an unknown `eventId`, the newest first.
     pub unanswered: Vec<Unanswered>,
     /// For each such alert that was settled before `since`: the number of unanswered calls, the `eventId` that answered its own last
-    /// call, and the one that answered the call for the next alert. The newest [`MOST_EXPIRED`] of them.
+    /// call, and the one for the first alert whose first call began later. The newest [`MOST_EXPIRED`] of them.
     pub expired: Vec<(i64, Option<String>, Option<String>)>,
     /// How many `eventId`s are known to belong to some of those.
     pub expired_event_ids: i64,

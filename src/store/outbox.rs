@@ -81,6 +81,8 @@ pub(super) const HEADS: &str = "SELECT d.id, d.crashes, d.attempts, d.starts, co
 /// raised, and that the row may have caused the crash.
 pub(super) const CLAIM: &str = "UPDATE delivery SET state = 'under_way', attempts = attempts + 1, starts = 0 \
     WHERE id = $1 AND state = 'waiting' RETURNING *";
+pub(super) const FIRST_CALL: &str = "UPDATE alert SET first_call = (SELECT coalesce(max(first_call), 0) + 1 FROM alert) \
+    WHERE id = $1 AND first_call IS NULL";
 const RELEASE: &str = "UPDATE delivery SET state = 'waiting', attempts = attempts - 1 \
     WHERE id = $1 AND attempts = $2 AND state = 'under_way'";
 pub(super) const UNDER_WAY: &str = "SELECT d.id FROM delivery d JOIN alert a ON a.id = d.alert_id \
@@ -167,6 +169,11 @@ impl Store {
         let claim = sqlx::query_as(CLAIM).bind(row).fetch_all(&mut *tx.connection);
         let mut claimed: Vec<Delivery> = self.run(claim).await?;
         let claimed = claimed.pop();
+        if let Some(alert) =
+            claimed.as_ref().filter(|row| row.kind == DeliveryKind::Alert).and_then(|row| row.alert)
+        {
+            tx.execute(sqlx::query(FIRST_CALL).bind(alert)).await?;
+        }
         let committed = tx.commit().await;
         if let (Err(_), Some(Delivery { attempts, .. })) = (&committed, &claimed) {
             self.uncertain_claims.lock().await.push((row, *attempts));
@@ -372,7 +379,7 @@ async fn settle_alert(
     let settle = sqlx::query(
         "UPDATE alert SET state = coalesce($1, state), event_id = coalesce($2, event_id), unanswered = unanswered + $3, \
          settled_at = coalesce($4, settled_at), \
-         settled_after = CASE WHEN $4 IS NULL THEN settled_after ELSE (SELECT max(id) FROM alert) END WHERE id = $5",
+         settled_call = CASE WHEN $4 IS NULL THEN settled_call ELSE (SELECT max(first_call) FROM alert) END WHERE id = $5",
     )
     .bind(state.map(AlertState::name))
     .bind(event_id.map(|event_id| key(event_id.as_str())))

@@ -166,19 +166,20 @@ async fn a_call_under_way_is_reported_only_for_its_external_id() {
 }
 
 #[tokio::test]
-async fn the_answer_for_an_alert_queued_after_another_one_was_settled_is_known() {
+async fn the_answer_to_the_first_call_that_began_after_an_alert_was_settled_is_known() {
     let fixture = Fixture::new().await;
-    for message in ["m1", "m2"] {
+    for message in ["m1", "m2", "m3"] {
         fixture.alert(message).await;
     }
-    fixture.sent(None).await;
-    fixture.sent(Some("e2")).await;
-    fixture.alert("m3").await;
+    let first = fixture.claimed(&alerts_queue()).await;
+    let second = fixture.claimed(&alerts_queue()).await;
+    fixture.settle(&first, Settlement::Delivered { event_id: None }).await;
+    fixture.settle(&second, Settlement::Delivered { event_id: Some(EventId::new("e2")) }).await;
     let of_next = async || {
         let found = found(&fixture, Some("x"), Some(ROOM)).await;
         found.unanswered.into_iter().map(|found| found.next_event_id).collect::<Vec<_>>()
     };
-    assert_eq!(of_next().await, [None], "m2 was queued before m1 was settled");
+    assert_eq!(of_next().await, [None], "the call for m2 began before m1 was settled");
     fixture.sent(Some("e3")).await;
     lost(&fixture, "m4").await;
     assert_eq!(of_next().await, [None, Some("e3".to_owned())], "m4 is not settled");

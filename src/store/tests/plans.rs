@@ -20,6 +20,7 @@ async fn no_query_that_is_asked_all_the_time_reads_a_whole_table() {
     for sql in [
         outbox::HEADS,
         outbox::CLAIM,
+        outbox::FIRST_CALL,
         outbox::UNDER_WAY,
         outbox::SUPPRESSED_BEHIND,
         outbox::OTHER_ALERT_OF_THREAD,

@@ -20,7 +20,8 @@ CREATE TABLE alert (
     told_waiting BIGINT NOT NULL DEFAULT 0,
     created_at   BIGINT NOT NULL,
     settled_at   BIGINT,
-    settled_after BIGINT,         -- the newest alert when this one was settled: later ones were called for after its last call
+    first_call   BIGINT,          -- the first calls of alerts, numbered in their order
+    settled_call BIGINT,          -- the newest first call when this one was settled: later ones began after its last call
     UNIQUE (message_id, trigger_name)
 );
 CREATE INDEX alert_event ON alert (event_id) WHERE event_id IS NOT NULL;
@@ -29,6 +30,8 @@ CREATE INDEX alert_thread ON alert (thread_id) WHERE state <> 'suppressed';
 CREATE INDEX alert_unanswered ON alert (external_id, id) WHERE unanswered > 0;
 CREATE INDEX alert_paged ON alert (trigger_name, room_id, created_at) WHERE state IN ('queued', 'sent');
 CREATE INDEX alert_late ON alert (created_at) WHERE state = 'queued' AND told_waiting = 0;
+CREATE INDEX alert_first_call ON alert (first_call);
+CREATE INDEX alert_answered ON alert (first_call) WHERE event_id IS NOT NULL;
 CREATE INDEX alert_settled ON alert (settled_at) WHERE settled_at IS NOT NULL;
 
 -- eventIds of alerts whose calls were never answered, each learned from the first event with it. Later events with that eventId
