@@ -83,8 +83,11 @@ pub(super) const CLAIM: &str = "UPDATE delivery SET state = 'under_way', attempt
     WHERE id = $1 AND state = 'waiting' RETURNING *";
 pub(super) const FIRST_CALL: &str = "UPDATE alert SET first_call = (SELECT coalesce(max(first_call), 0) + 1 FROM alert) \
     WHERE id = $1 AND first_call IS NULL";
-const RELEASE: &str = "UPDATE delivery SET state = 'waiting', attempts = attempts - 1 \
-    WHERE id = $1 AND attempts = $2 AND state = 'under_way'";
+/// It finds the row by its ID alone. With the other conditions in WHERE, PostgreSQL would not wait for a claim whose commit is still in
+/// progress, as on a stalled disk or without an answer of a synchronous standby, and the row would be under way for ever.
+const RELEASE: &str = "UPDATE delivery SET \
+    state = CASE WHEN attempts = $2 AND state = 'under_way' THEN 'waiting' ELSE state END, \
+    attempts = CASE WHEN attempts = $2 AND state = 'under_way' THEN attempts - 1 ELSE attempts END WHERE id = $1";
 pub(super) const UNDER_WAY: &str = "SELECT d.id FROM delivery d JOIN alert a ON a.id = d.alert_id \
     WHERE d.state = 'under_way' AND d.kind = 'alert' AND ($1 IS NULL OR a.external_id = $1)";
 pub(super) const UNANSWERED_WHEN_KILLED: &str = "UPDATE alert SET unanswered = unanswered + 1 WHERE id IN \

@@ -5,10 +5,11 @@ use std::{pin::pin, time::Duration};
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::fixture::{Fixture, alerts_queue, assert_known, new_database, opened, server};
+use crate::store::outbox::CLAIM;
 use crate::store::{Condition, DeliveryKind, Store, StoreError, StoreUrl};
 use signl4::NotificationId;
 
@@ -63,6 +64,29 @@ async fn a_replica_whose_term_is_over_writes_nothing_but_events() {
     assert!(old.receive_event(&NotificationId::new("e"), b"{}").await.unwrap());
     assert_eq!(new.waiting_events(0, 9).await.unwrap().len(), 1);
     new.recover().await.unwrap();
+}
+
+/// A COMMIT may take effect after the bot stopped waiting for it: when a stalled disk or a synchronous standby answers again.
+#[tokio::test]
+async fn a_claim_that_is_committed_late_is_released() {
+    let Some(_) = server() else { return };
+    let fixture = Fixture::new().await;
+    fixture.alert("m1").await;
+    let queue = alerts_queue();
+    let read = || fixture.store.heads(&queue, DeliveryKind::Alert, 9);
+    let row = read().await.unwrap()[0].id;
+    let mut server = administrator(&fixture.url).await;
+    let mut committing = server.begin().await.unwrap();
+    sqlx::query(CLAIM).bind(row.0).execute(&mut *committing).await.unwrap();
+    fixture.store.uncertain_claims.lock().await.push((row, 1));
+    let commit = async {
+        sleep(Duration::from_millis(500)).await;
+        committing.commit().await.unwrap();
+    };
+    let (heads, ()) = tokio::join!(read(), commit);
+    heads.unwrap();
+    assert_eq!(read().await.unwrap().len(), 1, "no worker has it, and none would try it");
+    assert_eq!(fixture.claimed(&alerts_queue()).await.attempts, 1);
 }
 
 #[tokio::test]
