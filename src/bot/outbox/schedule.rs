@@ -28,7 +28,7 @@ const AFTER_NO_ANSWER: &[f64] = &[1.0, 2.0, 3.0, 6.0, 15.0, 30.0, 45.0];
 const HOLDS_BACK: Duration = Duration::from_secs(10);
 /// A row that may have arrived waits for confirmation after this many starts of the bot. If the process is restarted again and again,
 /// so many starts take about as long: systemd waits 5 s before each, Docker twice as long each time. Otherwise neither that row nor
-/// others with its external ID would ever be tried.
+/// others with its external ID would ever be tried. Nor is it suspect then: the process ended so many times without it.
 const CONFIRMATION_STARTS: u32 = 7;
 /// After more calls than this, a row no longer holds back others from the start on: if each run of the bot is short, they would never
 /// be tried.
@@ -138,19 +138,17 @@ impl Schedule {
     pub(super) fn resume(&mut self, heads: &[Head], now: Instant) {
         retain(&mut self.ambiguous, |_, until| *until > now);
         for head in heads {
-            let (is_suspect, is_waiting) =
-                (head.crashes >= SUSPECT_CRASHES, head.starts <= CONFIRMATION_STARTS);
+            let is_suspect = head.crashes >= SUSPECT_CRASHES;
             let wait = match head.unanswered {
+                _ if head.starts > CONFIRMATION_STARTS => Duration::ZERO,
                 _ if is_suspect => nth(AFTER_NO_ANSWER, head.crashes - 1, self.confirmation_wait),
                 0 => continue,
-                _ if is_waiting => self.confirmation_wait,
-                _ => Duration::ZERO,
+                _ => self.confirmation_wait,
             };
             if let Entry::Vacant(row) = self.rows.entry(head.id) {
                 let state = RowState::Waiting { due: now + wait, earliest: now + wait };
                 row.insert(Row { state, unanswered: head.unanswered, ..Row::new(head) });
-                let is_in_doubt = (1..=MOST_CALLS_HOLDING_BACK).contains(&head.unanswered);
-                if is_in_doubt && (is_waiting || !is_suspect) {
+                if (1..=MOST_CALLS_HOLDING_BACK).contains(&head.unanswered) {
                     self.mark_ambiguous(head.id, now);
                 }
             }
@@ -549,13 +547,13 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_may_have_crashed_the_bot_holds_back_others_but_not_over_many_starts() {
+    fn a_row_that_may_have_crashed_the_bot_is_no_longer_suspect_after_many_starts_without_it() {
         for starts in 1..11 {
             let (mut schedule, now) = schedule();
             let (older, suspect) = (of_room(1), Head { unanswered: 3, crashes: 3, starts, ..of_room(2) });
             schedule.resume(&[older.clone(), suspect.clone()], now);
-            assert_eq!(schedule.is_due(&older, now), starts > 7);
-            assert!(!schedule.is_due(&suspect, now));
+            assert!(!schedule.is_due(&older, now) && schedule.is_due(&older, now + seconds(30.0)));
+            assert_eq!(schedule.is_due(&suspect, now), starts > 7, "{starts}");
         }
     }
 
