@@ -57,8 +57,8 @@ pub(super) struct Schedule {
     /// The rows that are in progress or may have arrived. Until the outcome is known, others with the same external ID are held
     /// back: if two may have arrived, SIGNL4's event does not show which one did.
     ambiguous: Ambiguous,
-    /// The rows that are held back, and since when.
-    held_back: HashMap<DeliveryId, Instant>,
+    /// The rows that are held back, or were since their last attempt.
+    held_back: HashMap<DeliveryId, HeldBack>,
     newest_start: Option<Instant>,
     /// The destination accepts nothing until then.
     paused_until: Option<Instant>,
@@ -79,6 +79,16 @@ struct Row {
     expedited: u32,
     /// Since when it is due, but waits for stored events.
     waits_for_events_since: Option<Instant>,
+}
+
+/// How long a row is held back.
+#[derive(Debug)]
+struct HeldBack {
+    external_id: String,
+    /// Since when, without the time in which no other row was in progress or may have arrived.
+    since: Instant,
+    /// Since when there is no such row.
+    free_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -115,7 +125,7 @@ impl Schedule {
     pub(super) fn waiting(&self, now: Instant) -> usize {
         let longest = HOLDS_BACK + self.confirmation_wait;
         let holds = self.ambiguous.values().flat_map(BTreeMap::values).any(|until| *until > now);
-        let held = self.held_back.values().filter(|since| holds && **since + longest > now).count();
+        let held = self.held_back.values().filter(|held| holds && held.since + longest > now).count();
         self.rows.values().filter(|row| row.state != RowState::UnderWay).count() + held
     }
 
@@ -128,15 +138,20 @@ impl Schedule {
         let ambiguous = self.ambiguous.values().flat_map(BTreeMap::values).copied();
         let ambiguous = ambiguous.filter(|_| !self.held_back.is_empty());
         let limits = [HOLDS_BACK, HOLDS_BACK + self.confirmation_wait];
-        let held = self.held_back.values().flat_map(|since| limits.map(|limit| *since + limit));
+        let held = self.held_back.values().flat_map(|held| limits.map(|limit| held.since + limit));
         let all = self.rows.values().filter_map(due).chain(ambiguous).chain(held);
         all.filter(|at| *at > now).min()
     }
 
-    /// Records which of the waiting rows an earlier run of the bot may have delivered, and which may have crashed it. Call this
-    /// before [`Self::is_due`].
+    /// Records which of the waiting rows an earlier run of the bot may have delivered, and which may have crashed it, and which
+    /// rows are no longer held back. Call this before [`Self::is_due`].
     pub(super) fn resume(&mut self, heads: &[Head], now: Instant) {
         retain(&mut self.ambiguous, |_, until| *until > now);
+        for held in self.held_back.values_mut() {
+            if !self.ambiguous.contains_key(&held.external_id) {
+                held.free_since.get_or_insert(now);
+            }
+        }
         for head in heads {
             let is_suspect = head.crashes >= SUSPECT_CRASHES;
             let wait = match head.unanswered {
@@ -166,10 +181,23 @@ impl Schedule {
     }
 
     /// Whether another row with its external ID is in progress or may have just arrived, and this row was not held back for the
-    /// maximum time yet. Of several that may have arrived, the oldest is repeated first.
+    /// maximum time yet.
     fn is_held_back(&mut self, head: &Head, now: Instant) -> bool {
-        let external_id = head.external_id.as_ref();
-        let Some(others) = external_id.and_then(|id| self.ambiguous.get(id)) else { return false };
+        let (Some(external_id), Some(limit)) = (head.external_id.clone(), self.longest_hold(head, now))
+        else {
+            return false;
+        };
+        let new = HeldBack { external_id, since: now, free_since: None };
+        let held = self.held_back.entry(head.id).or_insert(new);
+        if let Some(free_since) = held.free_since.take() {
+            held.since += now - free_since;
+        }
+        held.since + limit > now
+    }
+
+    /// For how long others may hold back this row; `None` if none does. Of several that may have arrived, the oldest is repeated first.
+    fn longest_hold(&self, head: &Head, now: Instant) -> Option<Duration> {
+        let others = self.ambiguous.get(head.external_id.as_ref()?)?;
         let is_ambiguous = others.contains_key(&head.id);
         let holds = |id: &DeliveryId, until: &Instant, row: &Row| {
             let comes_later = is_ambiguous && head.id < *id && row.state != RowState::UnderWay;
@@ -181,14 +209,8 @@ impl Schedule {
             let mut rows = rows.filter(|(.., row)| (row.unanswered > 0) == may_have_arrived);
             rows.any(|(id, until, row)| holds(id, until, row))
         };
-        let limit = if has(true) {
-            HOLDS_BACK + self.confirmation_wait
-        } else if has(false) {
-            HOLDS_BACK
-        } else {
-            return false;
-        };
-        *self.held_back.entry(head.id).or_insert(now) + limit > now
+        let after_an_answer_was_lost = has(true).then_some(HOLDS_BACK + self.confirmation_wait);
+        after_an_answer_was_lost.or_else(|| has(false).then_some(HOLDS_BACK))
     }
 
     /// Records that a row may arrive now, or may have arrived.
@@ -475,6 +497,23 @@ mod tests {
             assert_eq!(schedule.is_due(&of_room(20), at), row > 5, "{row}");
             schedule.finished(DeliveryId::of(row), &delivered(), None, at + seconds(2.0));
         }
+    }
+
+    #[test]
+    fn time_in_which_a_row_is_not_held_back_does_not_count() {
+        let (mut schedule, now) = schedule();
+        schedule.started(&of_room(1), now);
+        assert!(!schedule.is_due(&of_room(9), now), "held back for 2 s");
+        let at = now + seconds(2.0);
+        schedule.finished(DeliveryId::of(1), &delivered(), None, at);
+        schedule.resume(&[], at);
+        // A minute later, it is still behind others.
+        let at = now + seconds(60.0);
+        schedule.started(&of_room(2), at);
+        assert!(!schedule.is_due(&of_room(9), at));
+        assert!(!schedule.is_due(&of_room(9), at + seconds(7.9)));
+        assert_eq!(schedule.next_due(at), Some(at + seconds(8.0)));
+        assert!(schedule.is_due(&of_room(9), at + seconds(8.0)), "10 s in all");
     }
 
     #[test]
