@@ -351,12 +351,11 @@ fn outcome_of<'a>(notification: &'a Notification, correlation: &'static str) -> 
 fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bool) -> Candidates<Alert> {
     let name = reference.event_id.as_ref();
     let newer_by = |other: &Option<String>| name?.newer_by(&EventId::new(other.as_deref()?));
-    // An `eventId` that is newer than the answer to the alert's last call, or to a call that began after it, belongs to none of its
-    // calls.
-    let is_ruled_out = |found: &store::Unanswered| {
-        newer_by(&found.alert.event_id).is_some()
-            || newer_by(&found.next_event_id).is_some_and(|by| by > LATEST_CALL)
-    };
+    // An `eventId` that is much newer than the answer to the alert's last call, or to a call that began after it, belongs to none of
+    // its calls.
+    let is_later = |other: &Option<String>| newer_by(other).is_some_and(|by| by > LATEST_CALL);
+    let is_ruled_out =
+        |found: &store::Unanswered| is_later(&found.alert.event_id) || is_later(&found.next_event_id);
     // Earlier `eventId`s may also belong to these calls, so all of them count.
     let unanswered_calls = found.unanswered.iter().map(|found| found.alert.unanswered as usize).sum();
     let possible = found.unanswered.into_iter().filter(|found| !is_ruled_out(found));
@@ -366,7 +365,7 @@ fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bo
     let is_unnamed = found.expired.len() >= MOST_EXPIRED as usize || expired_calls > found.expired_event_ids;
     // This machine's clock may have jumped, so "long ago" is only certain if SIGNL4's clock says so too.
     let is_long_ago = |(_, own, next): &(i64, Option<String>, Option<String>)| {
-        newer_by(own).is_some() || newer_by(next).is_some_and(|by| by > CANDIDATE_FOR.unsigned_abs())
+        is_later(own) || newer_by(next).is_some_and(|by| by > CANDIDATE_FOR.unsigned_abs())
     };
     Candidates {
         is_room_id: found.by_external.iter().any(|alert| alert.external_id == alert.room.as_str()),
@@ -522,7 +521,10 @@ mod tests {
             !found.unanswered.is_empty()
         };
         assert!(is_candidate(None, None) && is_candidate(None, Some(201)) && is_candidate(Some(201), None));
-        assert!(!is_candidate(Some(199), None) && !is_candidate(None, Some(139)));
-        assert!(is_candidate(None, Some(141)), "a call may be processed late");
+        assert!(!is_candidate(Some(139), None) && !is_candidate(None, Some(139)));
+        assert!(
+            is_candidate(Some(141), None) && is_candidate(None, Some(141)),
+            "a call may be processed late"
+        );
     }
 }

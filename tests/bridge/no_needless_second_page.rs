@@ -6,7 +6,9 @@ use std::time::Duration;
 use sandbox::rocketchat::Message;
 use sandbox::signl4::{OutboundFault, Times, WebhookFault};
 
-use crate::harness::{Bot, Harness, SOON, fast};
+use serde_json::json;
+
+use crate::harness::{Bot, Harness, SOON, TEAM, fast, http};
 
 const ONE: &str = "SIGNL4 pump 3 is down";
 const OTHER: &str = "SIGNL4 pump 4 is down";
@@ -207,6 +209,24 @@ async fn with_two_unanswered_alerts_no_thread_is_guessed_and_none_is_lost() {
     harness.wait_until_sent(&other).await;
     harness.wait_until_sent(&raised).await;
     assert!(harness.replies(&raised).is_empty() && harness.replies(&other).is_empty());
+}
+
+/// The `eventId` of the first call is newer than that of the second one, and SIGNL4's event about it is not about another alert.
+#[tokio::test]
+async fn a_call_that_signl4_processes_after_its_repetition_settles_no_other_alert() {
+    let (harness, bot) = harness().await;
+    harness.signl4.faults().webhook(WebhookFault::Status(504), Times::Next(1));
+    let first = harness.say(ONE);
+    harness.wait_until_sent(&first).await;
+    harness.signl4.faults().webhook(WebhookFault::Status(504), Times::Next(1));
+    let second = harness.say(OTHER);
+    bot.wait_for_logs(2, &["unknown whether it was delivered"]).await;
+    // Now SIGNL4 processes the first call.
+    let event = json!({ "Title": "late", "Message": ONE, "X-S4-ExternalID": harness.room.id });
+    let late = http().post(harness.signl4.webhook_url(TEAM)).json(&event).send().await;
+    assert!(late.unwrap().status().is_success());
+    harness.wait_until_sent(&second).await;
+    assert_eq!(harness.pages(), [ONE, ONE, OTHER]);
 }
 
 /// If both calls had no answer, SIGNL4's event would not show which of them raised its alert.
