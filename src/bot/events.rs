@@ -30,8 +30,11 @@ use crate::{
 use rocketchat::RoomId;
 use signl4::{AlertRef, EventId, EventKind, Notification};
 
-/// How long an event may wait for the answer to the call that caused it: longer than the time limit of a call.
-const LONGEST_WAIT: Duration = Duration::from_secs(12);
+/// How long an event may wait for the answer to the call that caused it. A call takes up to 12 s, but storing its outcome takes
+/// longer while the store fails.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long an event may wait until the rooms are listed.
+const ROOMS_WAIT: Duration = Duration::from_secs(12);
 /// An alert that was settled longer ago is no candidate for an event with an unknown `eventId`.
 const CANDIDATE_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// How late SIGNL4 may process a call that the bot gave up, including differences between the clocks of its servers.
@@ -61,7 +64,7 @@ pub(super) struct Events {
 
 /// What an event waits for: the answers to the calls that may have caused it.
 struct Wait {
-    until: Instant,
+    since: Instant,
     calls: Vec<DeliveryId>,
 }
 
@@ -91,6 +94,8 @@ impl Events {
                 Ok(rest) => rest,
                 Err(error) => {
                     error!(%error, "{INBOX}; trying again");
+                    // Nor could the outcomes of the calls be stored that events wait for.
+                    self.waits.clear();
                     PAUSE
                 }
             };
@@ -118,7 +123,8 @@ impl Events {
         let now = Instant::now();
         // What an event waits for does not always change the store.
         let look_again = (!self.panics.is_empty() || !self.waits.is_empty()).then_some(PAUSE);
-        let deadlines = self.waits.values().map(|wait| wait.until.saturating_duration_since(now));
+        let deadlines =
+            self.waits.values().map(|wait| (wait.since + ROOMS_WAIT).saturating_duration_since(now));
         Ok(deadlines.filter(|wait| !wait.is_zero()).chain(look_again).fold(POLL, Duration::min))
     }
 
@@ -242,8 +248,8 @@ impl Events {
         let wait = self
             .waits
             .entry(event.seq)
-            .or_insert_with(|| Wait { until: now + LONGEST_WAIT, calls: found.calls_under_way.clone() });
-        let (may_wait, call_under_way) = (wait.until > now, wait.is_for_one_of(&found.calls_under_way));
+            .or_insert_with(|| Wait { since: now, calls: found.calls_under_way.clone() });
+        let (since, call_under_way) = (wait.since, wait.is_for_one_of(&found.calls_under_way));
         let settings = self.context.current.now();
         // After a start, the rooms are only known once they are listed. Earlier ones have a cursor, or an alert if no list was
         // complete yet.
@@ -256,12 +262,13 @@ impl Events {
         };
         let is_raised_event = notification.event_kind == EventKind::Raised;
         let candidates = candidates(reference, found, call_under_way);
+        let may_wait = since + LONGEST_WAIT > now;
         let correlation = correlate(reference, is_raised_event, candidates, may_wait, is_watched);
         let Some(correlation) = correlation else { return Ok(false) };
         let other_room = settings.config.replies.other_alerts_to.as_ref();
         // After a start the rooms are not known until they have been listed.
         let room_is_unknown = other_room.is_some_and(|room| self.context.rooms.find(room).is_none());
-        if correlation.target == ReplyTarget::Nowhere && room_is_unknown && may_wait {
+        if correlation.target == ReplyTarget::Nowhere && room_is_unknown && since + ROOMS_WAIT > now {
             return Ok(false);
         }
         let outcome = EventOutcome {
@@ -456,7 +463,7 @@ mod tests {
     #[test]
     fn an_event_waits_for_the_calls_that_were_under_way_when_it_came_and_for_no_later_one() {
         let [first, second, later] = [1, 2, 3].map(DeliveryId::of);
-        let mut wait = Wait { until: Instant::now(), calls: vec![first, second] };
+        let mut wait = Wait { since: Instant::now(), calls: vec![first, second] };
         assert!(wait.is_for_one_of(&[first, second]) && wait.is_for_one_of(&[later, second]));
         assert!(!wait.is_for_one_of(&[later, first]), "its second call");
     }

@@ -133,6 +133,27 @@ async fn a_store_that_locks_between_signl4s_answer_and_our_commit_causes_no_seco
     assert_eq!(harness.pages(), ["SIGNL4 pump 3 is down"]);
 }
 
+/// SIGNL4's event was stored before, and waits until the outcome of the call is stored.
+#[tokio::test]
+async fn a_store_that_locks_during_a_call_without_an_answer_causes_no_second_page() {
+    use sandbox::signl4::{Times, WebhookFault};
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    harness.signl4.faults().webhook(WebhookFault::Slow(Duration::from_secs(60)), Times::Next(1));
+    let message = harness.say("SIGNL4 pump 3 is down");
+    harness.alert("SIGNL4 pump 3 is down").await;
+    // The event is stored, and waits.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let lock = harness.lock_store().await;
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    lock.release().await;
+    bot.wait_for_log(&["unknown whether it was delivered"]).await;
+    harness.chat.wait_for_reaction(&message, ":rotating_light:", Duration::from_secs(60)).await.unwrap();
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["SIGNL4 pump 3 is down"]);
+}
+
 #[tokio::test]
 async fn a_broken_part_of_the_store_does_not_stop_the_others_and_nothing_is_lost() {
     let harness = Harness::new().await;
