@@ -75,7 +75,7 @@ impl Context {
         match self.rest.join_channel(room).await {
             Ok(()) => {
                 info!(%room, "joined a watched channel");
-                self.rooms.learn(known.room.clone(), Some(true));
+                self.rooms.joined(room);
             }
             Err(error) => warn!(%room, %error, "cannot join a watched channel; invite the bot"),
         }

@@ -236,6 +236,16 @@ impl Rooms {
         }
     }
 
+    /// Records that the bot is in a room. That says nothing about the room's names.
+    pub(in crate::bot) fn joined(&self, room: &RoomId) {
+        let mut directory = self.0.write();
+        let Directory { settings, known, .. } = &mut *directory;
+        if let Some(known) = known.get_mut(room).map(Arc::make_mut) {
+            known.joined = true;
+            known.update_watched(&settings.config.triggers);
+        }
+    }
+
     /// The room as the triggers see it. It is not stored.
     pub(super) fn resolve(&self, room: Room) -> Known {
         self.0.write().resolve(room, false)

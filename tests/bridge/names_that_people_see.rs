@@ -110,6 +110,29 @@ async fn a_message_before_the_first_room_list_pages_the_team_of_the_display_name
 }
 
 #[tokio::test]
+async fn messages_while_the_bot_joins_a_channel_page_the_team_of_the_display_name() {
+    let mut harness = Harness::new().await;
+    harness.configure(
+        "[[trigger]]\nname = \"night\"\npattern = 'SIGNL4'\nrooms = [\"Pumpe 3\"]\nmessage = \"night: {{ text }}\"\n\
+         [[trigger]]\nname = \"all\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"p*\"]",
+    );
+    let pump = NewRoom::channel("p3").shown_as("Pumpe 3").members([&harness.alice]);
+    let pump = harness.chat.create_room(pump).unwrap();
+    // The bot receives messages before it has read the room's name.
+    harness.chat.faults().rest_next("rooms.get", 1, RestFault::Slow(Duration::from_secs(3)));
+    let bot = harness.spawn_bot();
+    bot.wait_for_log(&["connected"]).await;
+    let mut texts = Vec::new();
+    for at in 0..60 {
+        let text = format!("SIGNL4 number {at}");
+        harness.chat.post(&pump, &harness.alice, text.as_str()).unwrap();
+        texts.push(format!("night: {text}"));
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    harness.wait_for_texts(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+}
+
+#[tokio::test]
 async fn links_lead_to_groups_livechats_and_direct_messages() {
     let harness = Harness::new().await;
     let direct = harness.new_room(NewRoom::direct([&harness.alice]));
