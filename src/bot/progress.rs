@@ -129,14 +129,22 @@ impl Cursors {
         }
     }
 
-    /// Records that a room was read up to `to`, while it is still being read.
-    pub(super) async fn advance(&self, room: &RoomId, to: Timestamp) {
-        {
-            let mut progress = self.progress.lock();
-            let Some(known) = effective(&progress, room).filter(|known| to > known.cursor) else { return };
-            progress.rooms.insert(room.clone(), RoomProgress { cursor: to, ..known });
+    /// Records that a room was read from `from` up to `to`, while it is still being read.
+    pub(super) async fn advance(&self, room: &RoomId, from: RoomProgress, to: Timestamp) {
+        if self.reached(room, from, to) {
+            self.save(vec![room.clone()]).await;
         }
-        self.save(vec![room.clone()]).await;
+    }
+
+    /// The same, but only in memory: a later session need not read the room again, and a round writes one row for all rooms.
+    /// Returns whether the cursor moved. It does not if it went back meanwhile, because the server's clock was set back.
+    pub(super) fn reached(&self, room: &RoomId, from: RoomProgress, to: Timestamp) -> bool {
+        let mut progress = self.progress.lock();
+        let known =
+            effective(&progress, room).filter(|known| from.cursor <= known.cursor && known.cursor < to);
+        let Some(known) = known else { return false };
+        progress.rooms.insert(room.clone(), RoomProgress { cursor: to, ..known });
+        true
     }
 
     /// Records that a round has read everything up to `to`, except the rooms for which `was_read` returns false.

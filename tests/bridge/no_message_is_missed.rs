@@ -7,7 +7,7 @@ use sandbox::rocketchat::{NewMessage, NewRoom, RestFault, RocketChat};
 use serde_json::json;
 use signl4_rocketchat::bot::Tempo;
 
-use crate::harness::{Harness, SOON, fast_rounds};
+use crate::harness::{Harness, SOON, fast, fast_rounds};
 
 #[tokio::test]
 async fn a_room_list_refused_after_a_restart_skips_no_message() {
@@ -313,4 +313,41 @@ async fn missed_messages_of_joined_rooms_do_not_wait_for_the_channel_list() {
     harness.chat.faults().rest_always("channels.list", later);
     let _bot = harness.start_bot().await;
     harness.alert("SIGNL4 while down").await;
+}
+
+#[tokio::test]
+async fn sessions_that_end_before_every_room_was_read_still_read_every_room() {
+    const ROOMS: usize = 40;
+    let harness = Harness::new().await;
+    let members = [&harness.alice, &harness.bot];
+    let rooms: Vec<_> = (0..ROOMS)
+        .map(|at| harness.chat.create_room(NewRoom::group(format!("room-{at}")).members(members)).unwrap())
+        .collect();
+    let _bot = harness.start_in_process(fast()).await;
+    harness.flush().await;
+    harness.chat.faults().set(|switches| switches.refuse_connections = true);
+    harness.chat.faults().cut_connections();
+    let texts: Vec<String> = rooms.iter().map(|room| format!("SIGNL4 in {}", room.name)).collect();
+    for (room, text) in rooms.iter().zip(&texts) {
+        harness.chat.post(room, &harness.alice, text.as_str()).unwrap();
+        // The list of rooms contains this one, and not the one before.
+        harness.chat.post(room, &harness.alice, "small talk").unwrap();
+    }
+    harness.chat.clock_forward(Duration::from_secs(300));
+    harness.chat.faults().rest_always("chat.syncMessages", RestFault::Slow(Duration::from_millis(600)));
+    harness.chat.faults().set(|switches| switches.refuse_connections = false);
+    for _ in 0..12 {
+        let online = |chat: &RocketChat| (chat.sessions_of(&harness.bot) > 0).then_some(());
+        harness.chat.wait_for(SOON, online).await.unwrap();
+        // Not enough time for all rooms.
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        harness.chat.faults().cut_connections();
+        harness
+            .chat
+            .wait_for(SOON, |chat| (chat.sessions_of(&harness.bot) == 0).then_some(()))
+            .await
+            .unwrap();
+    }
+    let missing: Vec<_> = texts.iter().filter(|text| !harness.texts().contains(text)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }

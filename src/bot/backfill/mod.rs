@@ -277,6 +277,8 @@ impl Backfill {
                 Step::Unknown => {}
             }
         }
+        // If sessions end before all rooms are read, each room has its turn.
+        due.sort_by_key(|(_, progress)| progress.cursor);
         // A room that the server does not answer for must not delay the others. So each room gets one try before any
         // gets a second one.
         let readings = self.session.read_each(due, Some(1)).await;

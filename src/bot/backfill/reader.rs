@@ -103,6 +103,7 @@ impl Session {
     /// does not wait for rate limits.
     async fn read(&self, known: &Known, from: RoomProgress, tries: Option<u32>) -> Reading {
         let id = &known.room.id;
+        let begun = self.server_now();
         let mut next = Some(from.cursor.max(self.horizon()) - OVERLAP);
         let (mut messages, mut alerts) = (0, 0);
         while let Some(since) = next {
@@ -124,10 +125,12 @@ impl Session {
             messages += page.messages.len();
             alerts += self.settle(&items.collect::<Vec<_>>()).await;
             next = page.next;
-            // After the last page, the round moves the cursors of all rooms at once.
-            if let Some(reached) = next {
-                // A message written while the server's clock was ahead must not move the cursor to that time.
-                self.context.cursors.advance(id, reached.min(self.server_now())).await;
+            // A message written while the server's clock was ahead must not move the cursor to that time.
+            let reached = next.unwrap_or(begun).min(self.server_now());
+            match next {
+                Some(_) => self.context.cursors.advance(id, from, reached).await,
+                // The session may end before the round does. The next one must not begin with the same rooms.
+                None => _ = self.context.cursors.reached(id, from, reached),
             }
         }
         self.context.clear_warning(&format!("unread {id}"));
