@@ -2,11 +2,13 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use rocketchat::RestClient;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::progress::Cursors;
+use super::progress::{Cursors, SKEW};
 use super::retry::until_stored;
 use super::rooms::{Known, Rooms};
 use super::seen::SeenTexts;
@@ -32,6 +34,17 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// The current time by the server's clock: the `Date` of its last answer plus the monotonic time since then.
+    /// Before the first answer, this machine's clock.
+    pub(super) fn server_now(&self) -> Timestamp {
+        self.rest.account().server_now().unwrap_or_else(Timestamp::now)
+    }
+
+    /// A moment by the server's current clock; a little too early rather than too late.
+    pub(super) fn time_of(&self, moment: Instant) -> Timestamp {
+        self.server_now() - moment.elapsed() - SKEW
+    }
+
     /// Reports the problems of rooms that triggers name if they have changed, and saves which rooms are named.
     pub(super) async fn note_named_rooms(&self) {
         if let Some(named) = self.rooms.unsaved_names() {

@@ -51,25 +51,19 @@ impl Session {
         self.context.rest.account().server_now().is_some()
     }
 
-    /// The current time by the server's clock: the `Date` of its last answer plus the monotonic time since then.
-    /// Before the first answer, this machine's clock.
+    /// The current time by the server's clock.
     pub(super) fn server_now(&self) -> Timestamp {
-        self.context.rest.account().server_now().unwrap_or_else(Timestamp::now)
-    }
-
-    /// A moment by the server's current clock; a little too early rather than too late.
-    fn time_of(&self, moment: Instant) -> Timestamp {
-        self.server_now() - moment.elapsed() - SKEW
+        self.context.server_now()
     }
 
     /// When it began.
     pub(super) fn begun(&self) -> Timestamp {
-        self.time_of(self.begun)
+        self.context.time_of(self.begun)
     }
 
     /// From when the settings apply.
     pub(super) fn settings_since(&self) -> Timestamp {
-        self.time_of(self.settings.since)
+        self.context.time_of(self.settings.since)
     }
 
     /// From when a room is watched that first appeared in a message with this timestamp: from a little earlier,

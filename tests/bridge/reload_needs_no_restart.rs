@@ -134,6 +134,34 @@ async fn a_room_is_watched_from_one_reload_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_room_is_watched_from_a_reload_on_while_the_bot_is_disconnected() {
+    let mut harness = Harness::new().await;
+    let plant =
+        harness.chat.create_room(NewRoom::channel("plant").members([&harness.alice, &harness.bot])).unwrap();
+    // The bot has been in the room for so long that the last list of rooms had it.
+    harness.chat.clock_forward(Duration::from_secs(600));
+    let here = trigger("SIGNL4", "operations", "");
+    harness.reconfigure(&here);
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    harness.chat.faults().set(|switches| switches.refuse_connections = true);
+    harness.chat.faults().cut_connections();
+    bot.wait_for_log(&["no realtime session"]).await;
+    let say = |harness: &Harness, text: &str| harness.chat.post(&plant, &harness.alice, text).unwrap();
+    let before = say(&harness, "pump 1");
+    harness.wait_until_past(&before, CLOCKS_DIFFER).await;
+    harness.reconfigure(&format!("{here}{}", trigger("pump", "plant", "")));
+    bot.reload().await;
+    let since = say(&harness, "pump 2");
+    // So that it is from well before the next session.
+    harness.wait_until_past(&since, CLOCKS_DIFFER).await;
+    harness.chat.faults().set(|switches| switches.refuse_connections = false);
+    harness.alert("pump 2").await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["pump 2"]);
+}
+
+#[tokio::test]
 async fn a_public_channel_that_a_new_trigger_names_is_joined() {
     let mut harness = Harness::new().await;
     let plant = harness.chat.create_room(NewRoom::channel("plant").members([&harness.alice])).unwrap();

@@ -183,11 +183,11 @@ impl StreamConsumer {
         let new = self.context.rooms.adopt(self.settings.clone());
         self.context.forget_unwatched(false).await;
         self.context.note_named_rooms().await;
+        // Without a session too: the next one would watch them from its own start only.
+        let since = self.context.time_of(self.settings.since);
+        self.context.cursors.watch_each(new.into_iter().map(|room| (room, since))).await;
         if let Some(session) = self.session.take() {
-            let session = Arc::new(session.under(self.settings.clone()));
-            let since = session.settings_since();
-            self.context.cursors.watch_each(new.into_iter().map(|room| (room, since))).await;
-            self.start_backfill(session).await;
+            self.start_backfill(Arc::new(session.under(self.settings.clone()))).await;
         }
     }
 
