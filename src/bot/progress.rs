@@ -339,6 +339,22 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_room_that_was_read_while_the_clock_was_set_back_is_read_again() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let store =
+            Store::open(&crate::store::StoreUrl::sqlite(directory.path().join("bot.db"))).await.unwrap();
+        let (cursors, r) = (loaded(store).await, room("r"));
+        let from = cursors.watch(&r, at(0)).await;
+        assert!(cursors.reached(&r, from, at(3_600)));
+        let from = cursors.of(&r).unwrap();
+        assert_eq!(cursors.leave_future(at(100), at(20)).await, 1);
+        for to in [at(3_700), at(100)] {
+            cursors.advance(&r, from, to).await;
+            assert_eq!(cursors.of(&r).unwrap().cursor, at(20));
+        }
+    }
+
     #[test]
     fn a_round_without_new_messages_moves_every_cursor_and_writes_no_room() {
         let mut progress = progress(&[("a", 0, 0, false), ("b", 5, 5, false)], 100);
