@@ -64,12 +64,9 @@ impl Context {
     /// Rooms that are no longer watched lose their cursor, because messages written meanwhile must not raise alerts later. An
     /// unknown room keeps its cursor unless all rooms are known.
     pub(super) async fn forget_unwatched(&self, all_are_known: bool) {
-        for room in self.cursors.rooms() {
-            let is_watched = self.rooms.get(&room).map_or(!all_are_known, |known| known.watched);
-            if !is_watched {
-                self.cursors.forget(&room).await;
-            }
-        }
+        let is_watched = |room: &_| self.rooms.get(room).map_or(!all_are_known, |known| known.watched);
+        let rooms = self.cursors.rooms().into_iter();
+        self.cursors.forget_each(rooms.filter(|room| !is_watched(room))).await;
     }
 
     /// Whether to log a lasting condition now: once, until [`clear_warning`](Self::clear_warning).

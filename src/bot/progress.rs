@@ -121,11 +121,14 @@ impl Cursors {
         }
     }
 
-    /// Forgets a room that is no longer watched.
-    pub(super) async fn forget(&self, room: &RoomId) {
-        if self.progress.lock().rooms.remove(room).is_some() {
-            let forget = || self.store.forget_room(room);
-            until_stored(&self.health, "cannot store the cursors", forget).await;
+    /// Forgets rooms that are no longer watched.
+    pub(super) async fn forget_each(&self, rooms: impl IntoIterator<Item = RoomId>) {
+        let gone: Vec<RoomId> = {
+            let mut progress = self.progress.lock();
+            rooms.into_iter().filter(|room| progress.rooms.remove(room).is_some()).collect()
+        };
+        if !gone.is_empty() {
+            self.save(gone).await;
         }
     }
 
@@ -177,17 +180,19 @@ impl Cursors {
         let (rooms, facts) = {
             let (progress, mut unsaved) = (self.progress.lock(), self.unsaved.lock());
             unsaved.extend(changed);
-            unsaved.retain(|room| progress.rooms.contains_key(room));
-            let mut rows = Vec::with_capacity(unsaved.len());
-            rows.extend(unsaved.iter().filter_map(|room| Some((room.clone(), *progress.rooms.get(room)?))));
+            let row = |room: &RoomId| (room.clone(), progress.rooms.get(room).copied());
+            let rows: Vec<_> = unsaved.iter().map(row).collect();
             (rows, Progress { rooms: Default::default(), ..*progress })
         };
         let save = || self.store.save_progress(&rooms, &facts);
         until_stored(&self.health, "cannot store the cursors", save).await;
         let (progress, mut unsaved) = (self.progress.lock(), self.unsaved.lock());
-        for (room, saved) in &rooms {
-            if progress.rooms.get(room) == Some(saved) {
-                unsaved.remove(room);
+        for (room, saved) in rooms {
+            // Another task may have saved a newer row, and this one may have replaced it.
+            if progress.rooms.get(&room) == saved.as_ref() {
+                unsaved.remove(&room);
+            } else {
+                unsaved.insert(room);
             }
         }
         unsaved.shrink_to_fit();
@@ -323,6 +328,21 @@ mod tests {
         let loaded = loaded(store).await;
         assert_eq!(loaded.of(&new), cursors.of(&new));
         assert!(loaded.of(&new).is_some() && cursors.unsaved.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_forgotten_room_is_deleted_although_that_was_aborted() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let store =
+            Store::open(&crate::store::StoreUrl::sqlite(directory.path().join("bot.db"))).await.unwrap();
+        let cursors = loaded(store.clone()).await;
+        let gone = room("r");
+        cursors.watch(&gone, at(5)).await;
+        let lock = store.intake().await.unwrap();
+        assert!(cursors.forget_each([gone.clone()]).now_or_never().is_none(), "the store is busy");
+        drop(lock);
+        cursors.finish_round(at(100), true, |_| true).await;
+        assert_eq!(loaded(store).await.of(&gone), None);
     }
 
     #[tokio::test]

@@ -88,17 +88,22 @@ impl Store {
         Ok(Progress { rooms: rooms.collect(), ..self.run(fact(&mut *snapshot.connection, PROGRESS)).await? })
     }
 
-    /// Writes the rows of these rooms, and the facts.
+    /// Writes the rows of these rooms, and the facts. A room without a row is no longer watched: it is forgotten, so that messages
+    /// written there meanwhile never raise alerts.
     ///
     /// # Errors
     /// When the store fails; then nothing is changed.
     pub async fn save_progress(
         &self,
-        rooms: &[(RoomId, RoomProgress)],
+        rooms: &[(RoomId, Option<RoomProgress>)],
         facts: &Progress,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         for (room, progress) in rooms {
+            let Some(progress) = progress else {
+                tx.execute(sqlx::query("DELETE FROM room WHERE id = $1").bind(key(room.as_str()))).await?;
+                continue;
+            };
             let save = sqlx::query(
                 "INSERT INTO room (id, since, cursor, is_behind) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE \
                  SET since = excluded.since, cursor = excluded.cursor, is_behind = excluded.is_behind",
@@ -111,15 +116,6 @@ impl Store {
         }
         tx.execute(set_fact(PROGRESS, facts)?).await?;
         tx.commit().await
-    }
-
-    /// Forgets a room that is no longer watched, so that messages written there meanwhile never raise alerts.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn forget_room(&self, room: &RoomId) -> Result<(), StoreError> {
-        let forget = sqlx::query("DELETE FROM room WHERE id = $1").bind(key(room.as_str()));
-        self.execute(forget).await.map(drop)
     }
 
     /// The rooms that the names in the configuration last resolved to.

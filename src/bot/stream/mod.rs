@@ -346,7 +346,7 @@ impl StreamConsumer {
 
     async fn dropped(&self, room: &RoomId) {
         if !self.context.rooms.watched(room) {
-            self.context.cursors.forget(room).await;
+            self.context.cursors.forget_each([room.clone()]).await;
         }
     }
 }

@@ -121,7 +121,7 @@ async fn all_parts_of_the_bot_at_once_neither_fail_nor_wait_for_each_other_for_e
             let at = Timestamp::from_second(i64::try_from(n).unwrap()).unwrap();
             let row = RoomProgress { since: at, cursor: at, is_behind: false };
             let facts = Progress { read_until: Some(at), ..Progress::default() };
-            store.save_progress(&[(room.clone(), row)], &facts).await.unwrap();
+            store.save_progress(&[(room.clone(), Some(row))], &facts).await.unwrap();
             store.check_writable().await.unwrap();
             store.purge(at, at).await.unwrap();
         }

@@ -30,7 +30,7 @@ async fn fill(fixture: &Fixture) {
     let at = Timestamp::UNIX_EPOCH;
     let room = RoomProgress { since: at, cursor: at, is_behind: true };
     let facts = Progress { triggers: Some(i64::MIN), ..Progress::default() };
-    store.save_progress(&[(RoomId::new("r"), room)], &facts).await.unwrap();
+    store.save_progress(&[(RoomId::new("r"), Some(room))], &facts).await.unwrap();
     store.save_named_rooms(&[("ops".to_owned(), RoomId::new("r"))].into()).await.unwrap();
     store.save_login(&[1]).await.unwrap();
     store.save_login(&[0, 159, 255]).await.unwrap();

@@ -28,7 +28,7 @@ async fn progress_survives_a_restart_to_the_millisecond() {
         judged_after: Some(AlertId(6)),
         ..Progress::default()
     };
-    fixture.store.save_progress(&[(room("r"), row)], &facts).await.unwrap();
+    fixture.store.save_progress(&[(room("r"), Some(row))], &facts).await.unwrap();
     let fixture = fixture.restarted().await;
     let progress = fixture.store.progress().await.unwrap();
     assert_eq!(progress, Progress { rooms: [(room("r"), row)].into(), ..facts });
@@ -39,10 +39,10 @@ async fn a_row_is_replaced() {
     let fixture = Fixture::new().await;
     let row = RoomProgress { since: at(0), cursor: at(0), is_behind: true };
     let facts = Progress { first_session: Some(at(0)), ..Progress::default() };
-    fixture.store.save_progress(&[(room("r"), row)], &facts).await.unwrap();
+    fixture.store.save_progress(&[(room("r"), Some(row))], &facts).await.unwrap();
     let read = RoomProgress { cursor: at(50), is_behind: false, ..row };
     let facts = Progress { read_until: Some(at(50)), ..facts };
-    fixture.store.save_progress(&[(room("r"), read)], &facts).await.unwrap();
+    fixture.store.save_progress(&[(room("r"), Some(read))], &facts).await.unwrap();
     let progress = fixture.store.progress().await.unwrap();
     assert_eq!(progress, Progress { rooms: [(room("r"), read)].into(), ..facts });
 }
@@ -51,9 +51,9 @@ async fn a_row_is_replaced() {
 async fn a_forgotten_room_is_not_watched() {
     let fixture = Fixture::new().await;
     let row = RoomProgress { since: at(0), cursor: at(0), is_behind: true };
-    fixture.store.save_progress(&[(room("r"), row)], &Progress::default()).await.unwrap();
+    fixture.store.save_progress(&[(room("r"), Some(row))], &Progress::default()).await.unwrap();
     assert!(fixture.store.progress().await.unwrap().rooms.contains_key(&room("r")));
-    fixture.store.forget_room(&room("r")).await.unwrap();
+    fixture.store.save_progress(&[(room("r"), None)], &Progress::default()).await.unwrap();
     assert!(fixture.store.progress().await.unwrap().rooms.is_empty());
 }
 
