@@ -2,8 +2,8 @@
 //! message of each.
 //!
 //! A round ([`Backfill::round`](super::Backfill::round)) may take minutes for an account with a low limit on calls.
-//! Polling runs beside it and never waits. It only moves the cursor of a room that it reads page by page. Whatever it
-//! misses, a round finds.
+//! Polling runs beside it and never waits. It only moves the cursors of the rooms that it reads. Whatever it misses, a
+//! round finds.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
