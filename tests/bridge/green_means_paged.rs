@@ -5,7 +5,7 @@ use serde_json::json;
 use sandbox::rocketchat::{NewRoom, RestFault};
 use sandbox::signl4::{Times, WebhookFault};
 
-use crate::harness::{Harness, LISTENER_SECRET, status_event};
+use crate::harness::{Harness, LISTENER_SECRET, fast, status_event};
 
 const READY: &str = r#""state":"ready""#;
 
@@ -132,4 +132,12 @@ async fn a_failing_store_operation_is_reported_until_it_works_again() {
         harness.alert(&text).await;
     }
     harness.wait_for_readiness(200, READY).await;
+}
+
+#[tokio::test]
+async fn a_room_that_cannot_be_read_is_counted_once() {
+    let harness = Harness::new().await;
+    harness.chat.faults().rest_always_in(&harness.room, "chat.syncMessages", RestFault::forbidden());
+    let _bot = harness.start_in_process(fast()).await;
+    harness.wait_for_readiness(200, " 1 room cannot be read").await;
 }

@@ -57,9 +57,8 @@ struct Tally {
     alerts: usize,
     /// Rooms with changes before the horizon.
     too_old: usize,
-    /// Rooms that could not be read, and why the last one could not.
-    unread: usize,
-    error: Option<RestError>,
+    /// Rooms that could not be read, and why.
+    unread: HashMap<RoomId, RestError>,
 }
 
 impl Backfill {
@@ -137,9 +136,9 @@ impl Backfill {
         self.rounds.retain(|_, last| !matches!(last, Last::Read(until) if *until < begun - OVERLAP));
         self.rounds.shrink_to_fit();
         self.report(&changes, was_read.len(), &tally);
-        match &tally.error {
+        match tally.unread.values().next() {
             Some(error) => {
-                let rooms = count(tally.unread as u64, "room");
+                let rooms = count(tally.unread.len() as u64, "room");
                 let what = format!("Missed messages are not found: {rooms} cannot be read: {error}");
                 context.health.raise_after(context.tempo.stalled_after, Condition::UnreadRooms, what);
             }
@@ -296,6 +295,7 @@ impl Backfill {
                     tally.rooms += 1;
                     tally.messages += messages;
                     tally.alerts += alerts;
+                    tally.unread.remove(id);
                     was_read.insert(id.clone());
                     if let Some(Some(changed)) = changes.rooms.get(id) {
                         self.rounds.insert(id.clone(), Last::Read(*changed));
@@ -307,8 +307,7 @@ impl Backfill {
                     let may_be_refused = last == Last::Refused && !known.joined;
                     self.rounds.insert(id.clone(), last);
                     if !may_be_refused {
-                        tally.unread += 1;
-                        tally.error = Some(error);
+                        tally.unread.insert(id.clone(), error);
                     }
                 }
             }
