@@ -130,3 +130,15 @@ async fn unauthorized_replies_wait_until_the_account_is_fixed() {
     harness.chat.faults().clear_rest();
     harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
 }
+
+#[tokio::test]
+async fn a_bot_that_starts_while_rest_is_down_pages_for_what_the_stream_delivers() {
+    let harness = Harness::new().await;
+    harness.chat.faults().rest_always("*", RestFault::bad_gateway());
+    let _bot = harness.start_bot().await;
+    let message = harness.say("SIGNL4 while REST is down");
+    let alert = harness.alert("SIGNL4 while REST is down").await;
+    harness.chat.faults().clear_rest();
+    harness.signl4.acknowledge(&alert.id, "Rene").unwrap();
+    harness.wait_for_reply(&message, "Rene: Alert acknowledged.").await;
+}

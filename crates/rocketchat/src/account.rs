@@ -252,8 +252,7 @@ impl Account {
         }
         let login = match &self.credentials {
             Credentials::Token { user_id, token } => {
-                let identity = Identity { user_id: user_id.clone(), username: user_id.to_string() };
-                self.checked(Arc::new(Login { identity, token: token.clone() })).await?
+                self.checked(Arc::new(personal_login(user_id, token))).await?
             }
             Credentials::Password { username, password } => {
                 Arc::new(self.log_in_with_password(username, password).await?)
@@ -316,8 +315,8 @@ impl Account {
         true
     }
 
-    /// What the realtime session logs in with. If REST answers but does not decide, DDP does: it accepts a suspect token
-    /// or refuses it for good, and it takes a password.
+    /// What the realtime session logs in with. If REST answers but does not decide, DDP does: it accepts a token that could not be
+    /// checked or refuses it for good, and it takes a password.
     pub(super) async fn login_request(&self) -> Result<LoginRequest, LoginError> {
         let error = match self.login().await {
             Ok(login) => return Ok(LoginRequest::Resume(login)),
@@ -329,6 +328,9 @@ impl Account {
         );
         match (self.known(), &self.credentials) {
             (Some(suspect), _) if is_undecided => Ok(LoginRequest::Resume(suspect)),
+            (None, Credentials::Token { user_id, token }) if is_undecided => {
+                Ok(LoginRequest::Resume(Arc::new(personal_login(user_id, token))))
+            }
             (_, Credentials::Password { username, password })
                 if is_undecided || matches!(error, LoginError::RestDisabled(_)) =>
             {
@@ -419,6 +421,12 @@ impl Account {
             doubted.map(|(_, trust)| *trust = Trust::Suspect).is_some()
         });
     }
+}
+
+/// The login with a personal access token. Only the server knows the username.
+fn personal_login(user_id: &UserId, token: &SecretString) -> Login {
+    let identity = Identity { user_id: user_id.clone(), username: user_id.to_string() };
+    Login { identity, token: token.clone() }
 }
 
 /// The field of a login that takes this name. Newer servers refuse the field `user`, which took both.
