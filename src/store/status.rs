@@ -34,7 +34,8 @@ pub(super) const LAST_ALERT_OF: &str = "SELECT CASE state WHEN 'failed' THEN coa
     settled_at AS at, CASE WHEN state = 'delivered' AND EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.event_id IS NULL) \
     AND NOT EXISTS (SELECT 1 FROM event e WHERE e.alert_id = d.alert_id) THEN 1 ELSE 0 END AS unconfirmed \
     FROM delivery d WHERE queue = $1 AND kind = 'alert' AND settled_at IS NOT NULL \
-    AND NOT EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.state = 'withdrawn') ORDER BY id DESC LIMIT 1";
+    AND NOT EXISTS (SELECT 1 FROM alert a WHERE a.id = d.alert_id AND a.state = 'withdrawn') \
+    ORDER BY settled_at DESC, id DESC LIMIT 1";
 /// Only a few alerts are counted, because it only matters whether there are any. An event may arrive up to a minute before the
 /// answer to its alert's call.
 const CALLBACKS: &str = "SELECT (SELECT received_at FROM event WHERE seq = (SELECT max(seq) FROM event)), \

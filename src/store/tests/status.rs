@@ -1,11 +1,13 @@
 //! What waits and why, and what happened to the last alerts.
 
+use std::time::Duration;
+
 use jiff::{Timestamp, ToSpan};
 
 use super::fixture::{Fixture, alerts_queue, delivered, outcome, replies, reply, retry};
 use crate::store::{
     Alert, AlertId, AlertState, Callbacks, DeliveryState, EventOutcome, InboxDepth, LastAlerts, NewDelivery,
-    QueueDepth,
+    QueueDepth, Settlement,
 };
 use signl4::NotificationId;
 
@@ -148,6 +150,25 @@ async fn the_alerts_that_were_sent_after_the_last_event_are_counted() {
     assert!(sent == 2 && first_sent > last_event);
     fixture.happened_to("n2", &alerts[1], "acknowledged").await;
     assert_eq!(callbacks().await.sent, 0);
+}
+
+#[tokio::test]
+async fn the_last_alert_is_the_one_that_was_settled_last_and_not_the_one_that_was_queued_last() {
+    let given_up = || Settlement::Failed { reason: "HTTP 404".into(), may_have_arrived: false };
+    for (overtaken, newer, failed) in
+        [(given_up(), delivered(Some("e2")), Some("HTTP 404")), (delivered(Some("e1")), given_up(), None)]
+    {
+        let fixture = Fixture::new().await;
+        fixture.alert("m1").await;
+        let first = fixture.claimed(&alerts_queue()).await;
+        fixture.alert("m2").await;
+        let second = fixture.claimed(&alerts_queue()).await;
+        fixture.settle(&second, newer).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        fixture.settle(&first, overtaken).await;
+        let last = fixture.store.last_alert_of(&alerts_queue()).await.unwrap().unwrap();
+        assert_eq!(last.failed.as_deref(), failed);
+    }
 }
 
 #[tokio::test]

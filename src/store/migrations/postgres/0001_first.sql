@@ -68,7 +68,7 @@ CREATE INDEX delivery_ordering ON delivery (queue, ordering, id) WHERE settled_a
 CREATE INDEX delivery_failing ON delivery (queue, id) WHERE settled_at IS NULL AND last_error IS NOT NULL;
 CREATE INDEX delivery_under_way ON delivery (alert_id) WHERE state = 'under_way';
 CREATE INDEX delivery_alert ON delivery (alert_id);
-CREATE INDEX delivery_last_alert ON delivery (queue, id) WHERE kind = 'alert' AND settled_at IS NOT NULL;
+CREATE INDEX delivery_last_alert ON delivery (queue, settled_at, id) WHERE kind = 'alert' AND settled_at IS NOT NULL;
 CREATE INDEX delivery_settled ON delivery (settled_at) WHERE settled_at IS NOT NULL;
 
 -- The inbox: SIGNL4's notifications, stored before they are answered.
