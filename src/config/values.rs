@@ -95,9 +95,12 @@ pub(super) fn socket_address(text: &str, fix: &str) -> Result<SocketAddr, Fault>
 pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
     const FIX: &str = r#"write, for example, "30s", "5m", "24h" or "90d""#;
     match humantime::parse_duration(text) {
-        Ok(duration) if duration <= MAX_DURATION => Ok(duration),
-        Ok(_) => fault(format!("is longer than ten years ({})", quoted(text)), FIX),
-        Err(_) => fault(format!("is not a duration ({})", quoted(text)), FIX),
+        Ok(duration) if duration > MAX_DURATION => {
+            fault(format!("is longer than ten years ({})", quoted(text)), FIX)
+        }
+        // The parser takes it for months, and a person means minutes.
+        Ok(duration) if !text.contains('M') => Ok(duration),
+        _ => fault(format!("is not a duration ({})", quoted(text)), FIX),
     }
 }
 

@@ -208,3 +208,14 @@ fn a_line_break_in_a_key_or_value_does_not_break_the_line() {
         ["bot.toml:9: a\\nb: is not a known key: remove it; bot.toml.example explains every key"]
     );
 }
+
+#[test]
+fn a_capital_m_is_not_taken_for_months() {
+    for text in ["5M", "1h 30M"] {
+        let complaint = complaint_of(&format!("{FULL}cooldown = \"{text}\"\n"));
+        assert!(complaint.contains("cooldown: is not a duration"), "{complaint}");
+    }
+    for text in ["5m", "1month"] {
+        Setup::new(&format!("{FULL}cooldown = \"{text}\"\n")).loaded();
+    }
+}
