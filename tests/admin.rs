@@ -344,6 +344,19 @@ async fn with_a_token_nothing_but_healthz_is_open() {
 }
 
 #[tokio::test]
+async fn the_command_health_names_a_token_that_the_running_bot_does_not_know_yet() {
+    let mut harness = Harness::new().await;
+    harness.configure(&format!("token = {TOKEN:?}"));
+    let _bot = harness.spawn_bot();
+    Admin::of(&harness).wait_until_alive().await;
+    harness.set_variable("SIGNL4_BOT_ADMIN__TOKEN", "another-admin-token-of-some-length");
+    let health = harness.command(&["health"]).await;
+    assert!(!health.status.success());
+    let said = String::from_utf8(health.stdout).unwrap();
+    assert!(said.contains("does not accept admin.token"), "{said}");
+}
+
+#[tokio::test]
 async fn too_many_wrong_tokens_are_throttled_and_the_right_one_still_works() {
     let mut harness = Harness::new().await;
     harness.configure(&format!("token = {TOKEN:?}"));
