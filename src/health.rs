@@ -136,6 +136,13 @@ struct Noted {
     until: Option<SystemTime>,
 }
 
+impl Noted {
+    /// Whether it is no longer shown.
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until <= SystemTime::now())
+    }
+}
+
 impl Health {
     /// No conditions. What the store fails at is reported once it has failed for `store_late`.
     pub(crate) fn new(store_late: Duration) -> Self {
@@ -199,7 +206,7 @@ impl Health {
         let is_current = |(condition, noted): &(&Condition, &Noted)| {
             matches!(condition, Condition::Store(_)) == of_the_store
                 && noted.from <= Instant::now()
-                && noted.until.is_none_or(|until| SystemTime::now() < until)
+                && !noted.is_over()
         };
         let conditions = self.conditions.borrow();
         conditions.iter().filter(is_current).map(|(_, noted)| noted.warning.clone()).collect()
@@ -207,7 +214,7 @@ impl Health {
 
     fn insert(&self, condition: Condition, what: String, delay: Duration, until: Option<SystemTime>) -> bool {
         self.conditions.send_if_modified(|all| {
-            let before = all.get(&condition);
+            let before = all.get(&condition).filter(|noted| !noted.is_over());
             if until.is_none() && before.is_some_and(|noted| noted.warning.what == what) {
                 return false;
             }
@@ -621,6 +628,20 @@ mod tests {
         assert_eq!(health.warnings(false).len(), 1);
         health.raise_after(Duration::from_hours(1), Condition::UnreadRooms, "still");
         assert_eq!(health.warnings(false)[0].what, "still", "the delay counts from the first time");
+    }
+
+    #[test]
+    fn an_incident_after_another_one_that_is_no_longer_shown_is_reported_since_it_happened() {
+        let health = Health::default();
+        health.note(Condition::Reply, "long ago");
+        health.conditions.send_modify(|all| {
+            let noted = all.get_mut(&Condition::Reply).unwrap();
+            noted.until = Some(SystemTime::now() - Duration::from_secs(1));
+            noted.warning.since = Some(now());
+        });
+        assert_eq!(health.warnings(false), []);
+        health.note(Condition::Reply, "just now");
+        assert!(health.warnings(false)[0].since > Some(now()));
     }
 
     #[test]
