@@ -379,7 +379,7 @@ fn unwatched(connection: &ConnectionState, watched: &[WatchedBy], now: Timestamp
     let unfound = watched.iter().filter(|by| !by.unfound.is_empty());
     let unfound = unfound.map(|by| {
         warning(format!(
-            "Trigger {} names rooms that the bot cannot see: {}",
+            "Trigger {} names rooms that the bot cannot read: {}",
             by.trigger,
             by.unfound.join(", ")
         ))
@@ -587,7 +587,7 @@ mod tests {
         let readiness = assessed(|facts| (facts.watched, facts.connection) = (watched(&typo, 0), &fresh));
         assert_eq!(readiness.state, State::Ready);
         let readiness = assessed(|facts| facts.watched = watched(&typo, 3));
-        assert!(readiness.to_string().contains("Trigger t names rooms that the bot cannot see: #typo"));
+        assert!(readiness.to_string().contains("Trigger t names rooms that the bot cannot read: #typo"));
     }
 
     #[test]

@@ -51,14 +51,19 @@ impl Directory for Names {
 fn watched_by(trigger: &Trigger, rooms: &[Arc<Known>]) -> WatchedBy {
     let watched: Vec<_> = rooms.iter().filter(|known| trigger.watches(&known.room, known.joined)).collect();
     // The others cannot page anybody.
-    let readable = watched.iter().filter(|known| !known.encrypted && !known.archived);
+    let is_readable = |known: &Known| !known.encrypted && !known.archived;
+    let readable = watched.iter().filter(|known| is_readable(known));
     let mut rooms: Vec<WatchedRoom> =
         readable.map(|known| WatchedRoom { room: known.room.clone(), joined: known.joined }).collect();
     rooms.sort_by(|one, other| {
         (one.room.shown_name(), &one.room.id).cmp(&(other.room.shown_name(), &other.room.id))
     });
-    let finds =
-        |pattern: &RoomPattern| watched.iter().any(|known| pattern.matches(&known.room, known.joined));
+    // A single room that cannot be read is reported as such.
+    let finds = |pattern: &RoomPattern| {
+        let is_single = matches!(pattern, RoomPattern::Name(_) | RoomPattern::Id(_));
+        let counts = |known: &Known| is_single || is_readable(known);
+        watched.iter().any(|known| counts(known) && pattern.matches(&known.room, known.joined))
+    };
     let unfound = trigger.rooms.iter().filter(|pattern| !finds(pattern)).map(ToString::to_string).collect();
     WatchedBy { trigger: trigger.name.clone(), team: team_label(&trigger.team), rooms, unfound }
 }
@@ -113,6 +118,22 @@ mod tests {
             names.rooms.set_state(&id, archived, Some(encrypted));
             let [watched] = &names.watched()[..] else { panic!("one trigger") };
             assert!(watched.rooms.is_empty() && watched.unfound.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_glob_that_matches_only_rooms_whose_messages_cannot_be_read_finds_none() {
+        for rooms in ["ops-*", "*"] {
+            let names =
+                names(&format!("[[trigger]]\nname = \"t\"\npattern = \"x\"\nrooms = [\"{rooms}\"]\n"));
+            let room = |id: &str| Room::new(RoomId::new(id), Some(format!("ops-{id}")), RoomKind::Channel);
+            names.rooms.learn(room("1"), Some(true));
+            names.rooms.set_state(&RoomId::new("1"), false, Some(true));
+            let [watched] = &names.watched()[..] else { panic!() };
+            assert_eq!((watched.rooms.len(), watched.unfound.len()), (0, 1), "{rooms}");
+            names.rooms.learn(room("2"), Some(true));
+            let [watched] = &names.watched()[..] else { panic!() };
+            assert_eq!((watched.rooms.len(), watched.unfound.len()), (1, 0), "{rooms}");
         }
     }
 
