@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Extension, Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Request, State, rejection::BytesRejection},
+    extract::{DefaultBodyLimit, FromRequest, Request, State},
     http::{Method, StatusCode},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -20,9 +20,13 @@ use axum::{
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use serde_json::json;
-use tokio::{net::TcpListener, sync::watch, task::spawn_blocking, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
-use tower_http::timeout::TimeoutLayer;
 use tracing::{debug, error, info, warn};
 
 use crate::{
@@ -37,8 +41,8 @@ use signl4::Notification;
 
 /// Maximum body size in bytes. A real event has about 1 kB.
 const MAX_BODY: usize = 1024 * 1024;
-/// Time limit for one call, including its body.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time limit for a body to arrive, and then for the store to take it.
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often to check the certificate's files for changes.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_millis(if cfg!(test) { 20 } else { 5_000 });
 
@@ -106,7 +110,6 @@ fn router(state: AppState) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         // Outermost, so that a call with a wrong secret is rejected before its body is read.
         .layer(from_fn_with_state(state.clone(), check_secret))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, CALL_TIMEOUT))
         .with_state(state)
 }
 
@@ -133,17 +136,14 @@ fn secret_of(path: &str) -> Option<String> {
     Some(secret.trim_start_matches('/').to_owned())
 }
 
-async fn receive(
-    State(state): State<AppState>,
-    method: Method,
-    body: Result<Bytes, BytesRejection>,
-) -> Response {
-    if method != Method::POST {
+async fn receive(State(state): State<AppState>, request: Request) -> Response {
+    if request.method() != Method::POST {
         return StatusCode::NOT_FOUND.into_response();
     }
-    let body = match body {
-        Ok(body) => body,
-        Err(rejection) => return reject(rejection.status(), &rejection.body_text()),
+    let body = match timeout(STEP_TIMEOUT, Bytes::from_request(request, &())).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(rejection)) => return reject(rejection.status(), &rejection.body_text()),
+        Err(_) => return reject(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time"),
     };
     // There is nothing to store: `check` calls like this to test the secret.
     if body.is_empty() {
@@ -152,7 +152,11 @@ async fn receive(
     let notification = Notification::parse(&body).ok();
     let event = notification.as_ref().map_or_else(|| Notification::id_of(&body), |event| event.id.clone());
     let kind = notification.as_ref().map_or("unreadable", |event| event.event_kind.name());
-    match state.store.receive_event(&event, &body).await {
+    let stored = match timeout(STEP_TIMEOUT, state.store.receive_event(&event, &body)).await {
+        Ok(stored) => stored.map_err(|error| error.to_string()),
+        Err(_) => Err("the store does not answer".to_owned()),
+    };
+    match stored {
         Ok(new) => {
             let event_type = notification.map(|event| event.event_type);
             match new {

@@ -37,6 +37,18 @@ async fn a_bot_that_waits_for_a_locked_store_is_stopped_at_once() {
 }
 
 #[tokio::test]
+async fn an_event_that_waits_too_long_for_the_store_is_refused_for_now_and_logged() {
+    let harness = Harness::new().await;
+    let bot = harness.start_bot().await;
+    let lock = harness.lock_store().await;
+    let event = status_event("n1", &json!({"eventId": "of another source"}), 2);
+    assert_eq!(harness.post_event(&event).await.0, 503);
+    bot.wait_for_log(&[r#""level":"ERROR""#, "an event cannot be stored", "n1"]).await;
+    lock.release().await;
+    assert_eq!(harness.post_event(&event).await.0, 200);
+}
+
+#[tokio::test]
 async fn an_event_is_refused_while_the_store_file_is_missing() {
     let harness = Harness::new().await;
     let bot = harness.start_bot().await;
