@@ -22,7 +22,8 @@ const DEFAULT_FILE: &str = "signl4-rocketchat.db";
 
 /// `at_least` is how far back the bot may read: a message forgotten sooner would alert again.
 pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Store {
-    let url = section.secret("url", "url_file", |url| database_url(url.expose_secret()));
+    let has_password = |url: &str| !url.starts_with("sqlite:");
+    let url = section.secret_if("url", "url_file", has_password, |url| database_url(url.expose_secret()));
     let keep = section.checked("keep", |text| match duration(text)? {
         keep if keep < at_least => fault(
             "is shorter than rocketchat.catch_up or signl4.retry_for: the bot would forget what it still works on",

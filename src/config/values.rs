@@ -113,6 +113,17 @@ impl Section<'_> {
         file_key: &'static str,
         check: impl FnOnce(SecretString) -> Result<T, Fault>,
     ) -> Option<T> {
+        self.secret_if(key, file_key, |_| true, check)
+    }
+
+    /// The same; the configuration file may be readable for everybody if this does not hold for the text in it.
+    pub(super) fn secret_if<T>(
+        &mut self,
+        key: &'static str,
+        file_key: &'static str,
+        is_secret: impl FnOnce(&str) -> bool,
+        check: impl FnOnce(SecretString) -> Result<T, Fault>,
+    ) -> Option<T> {
         let (inline, path) = (self.text(key), self.text(file_key));
         if let (Some(inline), Some(path)) = (&inline, &path)
             && inline.location.is_env() == path.location.is_env()
@@ -123,7 +134,7 @@ impl Section<'_> {
         }
         let (secret, location) = match (inline, path) {
             (Some(inline), path) if path.is_none() || inline.location.is_env() => {
-                if !inline.location.is_env() {
+                if !inline.location.is_env() && is_secret(&inline.value) {
                     self.report.note_secret_file(None);
                 }
                 (secret(&inline.value), inline.location)

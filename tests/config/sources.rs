@@ -1,5 +1,7 @@
 //! The file, the environment over it, and secrets in files.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rocketchat::Credentials;
@@ -313,4 +315,20 @@ fn quotes_are_refused_in_variables_and_accepted_in_the_file() {
         let list = format!("[{{name=\"x\", patterns=[\"{pattern}\"]}}]");
         assert_eq!(patterns(&Setup::new(SOUND).set("TRIGGER", &list).loaded()), [[pattern]]);
     }
+}
+
+#[test]
+fn a_file_that_everybody_can_read_may_name_an_sqlite_store_but_no_database_with_a_password() {
+    let exposed = |url: &str| {
+        let text = SOUND.lines().filter(|line| !line.contains(SECRET)).collect::<Vec<_>>().join("\n");
+        let setup = Setup::new(&format!("{text}\n[store]\nurl = {url:?}\n"))
+            .set("ROCKETCHAT__AUTH_TOKEN", SECRET)
+            .set("SIGNL4__WEBHOOK_URL", "https://connect.signl4.com/webhook/s3cret-of-the-tests")
+            .set("LISTENER__SECRET", SECRET);
+        let file = setup.directory.path().join("bot.toml");
+        std::fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+        setup.loaded().exposed_files.len()
+    };
+    assert_eq!(exposed("sqlite:///var/lib/signl4-rocketchat/bot.db"), 0);
+    assert_eq!(exposed("postgres://bot:s3cret-of-the-tests@db.example.com/bot"), 1);
 }
