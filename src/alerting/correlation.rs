@@ -28,7 +28,7 @@ pub(crate) struct Candidates<A> {
     pub(crate) is_room_id: bool,
     /// The alerts with that external ID that unanswered calls may have raised under an unknown `eventId`.
     pub(crate) unanswered: Vec<A>,
-    /// The number of such calls for that external ID, including those that the `eventId` rules out.
+    /// The number of calls for that external ID that this or another unassigned `eventId` may belong to.
     pub(crate) unanswered_calls: usize,
     /// Whether it may also be about an alert that was settled too long ago to be assigned an `eventId`.
     pub(crate) may_be_expired: bool,

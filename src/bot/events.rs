@@ -357,28 +357,37 @@ fn outcome_of<'a>(notification: &'a Notification, correlation: &'static str) -> 
 /// The store's candidates, as far as they matter.
 fn candidates(reference: &AlertRef, found: store::Candidates, call_under_way: bool) -> Candidates<Alert> {
     let name = reference.event_id.as_ref();
-    let newer_by = |other: &Option<String>| name?.newer_by(&EventId::new(other.as_deref()?));
+    let newer_by =
+        |name: Option<&EventId>, other: &Option<String>| name?.newer_by(&EventId::new(other.as_deref()?));
     // An `eventId` that is much newer than the answer to the alert's last call, or to a call that began after it, belongs to none of
     // its calls.
-    let is_later = |other: &Option<String>| newer_by(other).is_some_and(|by| by > LATEST_CALL);
-    let is_ruled_out =
-        |found: &store::Unanswered| is_later(&found.alert.event_id) || is_later(&found.next_event_id);
-    // Earlier `eventId`s may also belong to these calls, so all of them count.
-    let unanswered_calls = found.unanswered.iter().map(|found| found.alert.unanswered as usize).sum();
-    let possible = found.unanswered.into_iter().filter(|found| !is_ruled_out(found));
+    let is_later = |name: Option<&EventId>, other: &Option<String>| {
+        newer_by(name, other).is_some_and(|by| by > LATEST_CALL)
+    };
+    let may_be_of = |name: Option<&EventId>, found: &store::Unanswered| {
+        !is_later(name, &found.alert.event_id) && !is_later(name, &found.next_event_id)
+    };
+    let others: Vec<EventId> = found.unassigned_event_ids.iter().map(EventId::new).collect();
+    // The calls that this or another unassigned `eventId` may belong to.
+    let counts = |found: &&store::Unanswered| {
+        may_be_of(name, found) || others.iter().any(|other| may_be_of(Some(other), found))
+    };
+    let counted = found.unanswered.iter().filter(counts);
+    let unanswered_calls = counted.map(|found| found.alert.unanswered as usize).sum();
+    let possible = found.unanswered.into_iter().filter(|found| may_be_of(name, found));
     let unanswered = possible.map(|found| found.alert).collect();
     let expired_calls: i64 = found.expired.iter().map(|(calls, ..)| calls).sum();
     // Of so many, some were not even counted.
     let is_unnamed = found.expired.len() >= MOST_EXPIRED as usize || expired_calls > found.expired_event_ids;
     // This machine's clock may have jumped, so "long ago" is only certain if SIGNL4's clock says so too.
     let is_long_ago = |(_, own, next): &(i64, Option<String>, Option<String>)| {
-        is_later(own) || newer_by(next).is_some_and(|by| by > CANDIDATE_FOR.unsigned_abs())
+        is_later(name, own) || newer_by(name, next).is_some_and(|by| by > CANDIDATE_FOR.unsigned_abs())
     };
     Candidates {
         is_room_id: found.by_external.iter().any(|alert| alert.external_id == alert.room.as_str()),
         unanswered_calls,
         may_be_expired: is_unnamed && !found.expired.iter().all(is_long_ago),
-        unassigned_event_ids: usize::try_from(found.unassigned_event_ids).unwrap_or_default(),
+        unassigned_event_ids: others.len(),
         is_unassigned: found.is_unassigned,
         by_event_id: found.by_event,
         by_external_id: found.by_external,
@@ -521,14 +530,19 @@ mod tests {
                 created_at: Timestamp::UNIX_EPOCH,
             };
             let unanswered = vec![store::Unanswered { alert, next_event_id: next.map(at) }];
-            let found = store::Candidates { unanswered, ..store::Candidates::default() };
+            let unassigned_event_ids = vec![at(198)];
+            let found =
+                store::Candidates { unanswered, unassigned_event_ids, ..store::Candidates::default() };
             let reference = AlertRef { event_id: Some(EventId::new(at(200))), external_id: None };
             let found = candidates(&reference, found, false);
-            assert_eq!(found.unanswered_calls, 1);
+            // The earlier `eventId` may belong to a call of up to two seconds before.
+            let may_be_earlier = own.max(next).is_none_or(|answer| answer >= 138);
+            assert_eq!(found.unanswered_calls, usize::from(may_be_earlier));
             !found.unanswered.is_empty()
         };
         assert!(is_candidate(None, None) && is_candidate(None, Some(201)) && is_candidate(Some(201), None));
         assert!(!is_candidate(Some(139), None) && !is_candidate(None, Some(139)));
+        assert!(!is_candidate(Some(137), None) && !is_candidate(None, Some(137)));
         assert!(
             is_candidate(Some(141), None) && is_candidate(None, Some(141)),
             "a call may be processed late"

@@ -24,8 +24,10 @@ pub(super) const UNANSWERED: &str = "SELECT a.*, (SELECT n.event_id FROM alert n
 pub(super) const EXPIRED: &str = "SELECT a.unanswered, a.event_id, (SELECT n.event_id FROM alert n WHERE n.first_call > a.settled_call \
     AND n.event_id IS NOT NULL ORDER BY n.first_call LIMIT 1) FROM alert a \
     WHERE a.external_id = $1 AND a.unanswered > 0 AND a.settled_at < $2 ORDER BY a.id DESC LIMIT $3";
-pub(super) const UNASSIGNED_COUNTS: &str = "SELECT count(*) FILTER (WHERE created_at < $2), count(*) FILTER (WHERE created_at >= $2) \
-    FROM learned_event_id WHERE external_id = $1 AND alert_id IS NULL";
+pub(super) const UNASSIGNED: &str =
+    "SELECT event_id FROM learned_event_id WHERE external_id = $1 AND alert_id IS NULL AND created_at >= $2";
+pub(super) const UNASSIGNED_BEFORE: &str =
+    "SELECT count(*) FROM learned_event_id WHERE external_id = $1 AND alert_id IS NULL AND created_at < $2";
 pub(super) const IS_UNASSIGNED: &str =
     "SELECT 1 FROM learned_event_id WHERE event_id = $1 AND alert_id IS NULL";
 const RECEIVED: &str =
@@ -108,8 +110,8 @@ pub struct Candidates {
     pub expired: Vec<(i64, Option<String>, Option<String>)>,
     /// How many `eventId`s are known to belong to some of those.
     pub expired_event_ids: i64,
-    /// How many `eventId`s are known to belong to some of `unanswered`.
-    pub unassigned_event_ids: i64,
+    /// The `eventId`s that are known to belong to some of `unanswered`.
+    pub unassigned_event_ids: Vec<String>,
     /// Whether this `eventId` is known, however long, to belong to one of several alerts.
     pub is_unassigned: bool,
     /// The calls under way for alerts with that external ID; all calls if the notification has none.
@@ -166,9 +168,10 @@ impl Store {
             let expired =
                 sqlx::query_as(EXPIRED).bind(external_id).bind(millis(since)).bind(i64::from(MOST_EXPIRED));
             found.expired = self.run(expired.fetch_all(&mut *snapshot.connection)).await?;
-            let counts = sqlx::query_as(UNASSIGNED_COUNTS).bind(external_id).bind(millis(since));
-            (found.expired_event_ids, found.unassigned_event_ids) =
-                self.run(counts.fetch_one(&mut *snapshot.connection)).await?;
+            let unassigned = sqlx::query_scalar(UNASSIGNED).bind(external_id).bind(millis(since));
+            found.unassigned_event_ids = self.run(unassigned.fetch_all(&mut *snapshot.connection)).await?;
+            let before = sqlx::query_scalar(UNASSIGNED_BEFORE).bind(external_id).bind(millis(since));
+            found.expired_event_ids = self.run(before.fetch_one(&mut *snapshot.connection)).await?;
         }
         let under_way = sqlx::query_scalar(outbox::UNDER_WAY).bind(external_id);
         found.calls_under_way = self.run(under_way.fetch_all(&mut *snapshot.connection)).await?;

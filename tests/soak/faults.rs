@@ -16,7 +16,6 @@ use tokio::time::Instant;
 use super::Soak;
 use super::database_link::Link;
 use super::harness::{Bot, StoreLock};
-use super::replicas::Interruption;
 
 /// How often each kind of fault occurred.
 #[derive(Debug, Default)]
@@ -106,7 +105,7 @@ impl Soak {
             0 => self.cut(),
             1..=5 => self.switch(),
             6 => {
-                self.interruptions.push(Interruption::now());
+                self.note_interruption(Duration::ZERO);
                 self.begin("SIGNL4 refuses", Fault::Signl4Refuses, 3_000);
             }
             7 => {

@@ -35,12 +35,10 @@ pub struct Interruption {
     pub at: Timestamp,
     /// How long new calls may still begin and lose their answers.
     pub calls_go_on: Duration,
-}
-
-impl Interruption {
-    pub fn now() -> Self {
-        Self { at: Timestamp::now(), calls_go_on: Duration::ZERO }
-    }
+    /// Whether SIGNL4 refused connections. The bot cannot know whether a call that it had begun arrived.
+    pub refuses: bool,
+    /// The number of the last text until then.
+    pub last: u32,
 }
 
 /// One process and its resources.
@@ -131,8 +129,14 @@ impl Soak {
     /// Notes that the answers of calls may be lost, if the replica makes any.
     fn interrupt(&mut self, replica: usize, calls_go_on: Duration) {
         if self.replicas[replica].was_active() {
-            self.interruptions.push(Interruption { calls_go_on, ..Interruption::now() });
+            self.note_interruption(calls_go_on);
         }
+    }
+
+    pub(super) fn note_interruption(&mut self, calls_go_on: Duration) {
+        let refuses = self.active_faults.iter().any(|active| matches!(active.fault, Fault::Signl4Refuses));
+        let interruption = Interruption { at: Timestamp::now(), calls_go_on, refuses, last: self.next };
+        self.interruptions.push(interruption);
     }
 
     fn is_hung(&self, replica: usize) -> bool {

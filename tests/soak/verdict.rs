@@ -14,6 +14,8 @@ use super::{REST, Soak};
 const LONGEST_CALL: Duration = Duration::from_secs(9);
 /// A little less than that time limit.
 const SHORTEST_LIMIT: Duration = Duration::from_secs(7);
+/// How late SIGNL4 may process a call that the bot gave up.
+const LATEST_CALL: Duration = Duration::from_secs(60);
 /// A little less than an alert is held back because of another one of its room, at most.
 const HELD_BACK: Duration = Duration::from_secs(29);
 /// How many of a hundred alerts may be doubled because SIGNL4 did not show in time that they were raised. The bot is killed every few
@@ -87,8 +89,8 @@ impl Soak {
             let count = unnamed.entry(&call.text).or_default();
             if is_unnamed(call) || self.was_interrupted(call) || self.was_answered_too_late(call) {
                 *count += 1;
-            } else if call.at < alert.received.at {
-                // An `eventId` that is newer than this answer belongs to none of its calls.
+            } else if call.at + LATEST_CALL < alert.received.at {
+                // An `eventId` that is so much newer than this answer belongs to none of its calls.
                 *count = 0;
             }
         }
@@ -110,7 +112,24 @@ impl Soak {
             });
             count > confirmed.len() && (before || together || count > 1)
         };
-        unnamed.into_iter().find(|(text, count)| excuses(text, *count)).map(|(text, _)| text.to_owned())
+        let found = unnamed.into_iter().find(|(text, count)| excuses(text, *count));
+        found.map(|(text, _)| text.to_owned()).or_else(|| self.may_be_refused_call(alert, confirmed))
+    }
+
+    /// Another alert of the same room for which the bot may have begun a call, when it was interrupted, that SIGNL4 refused.
+    fn may_be_refused_call(&self, alert: &Alert, confirmed: Timestamp) -> Option<String> {
+        let raised = self.harness.signl4.alerts();
+        let refused = self.interruptions.iter().filter(|gone| gone.refuses && gone.at < confirmed);
+        let number = |text: &str| text.split(' ').next_back().and_then(|number| number.parse::<u32>().ok());
+        let is_open = |other: &&Alert, gone: &Interruption| {
+            other.external_id == alert.external_id
+                && other.text != alert.text
+                && number(&other.text).is_some_and(|number| number <= gone.last)
+                && other.received.at > gone.at
+                && other.received.at + LATEST_CALL > alert.received.at
+        };
+        let mut others = refused.filter_map(|gone| raised.iter().find(|other| is_open(other, gone)));
+        others.next().map(|other| other.text.clone())
     }
 
     /// Whether the answer waited for the event so long that the bot no longer waited for the answer.
