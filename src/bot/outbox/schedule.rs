@@ -228,6 +228,11 @@ impl Schedule {
         row.is_some_and(|row| now < *row.waits_for_events_since.get_or_insert(now) + EVENTS_WAIT)
     }
 
+    /// Records that no stored event waits: an event that arrives later is waited for anew.
+    pub(super) fn events_are_handled(&mut self) {
+        self.rows.values_mut().for_each(|row| row.waits_for_events_since = None);
+    }
+
     /// Records that a row is being tried.
     pub(super) fn started(&mut self, head: &Head, now: Instant) {
         let row = self.rows.entry(head.id).or_insert_with(|| Row::new(head));
@@ -428,6 +433,10 @@ mod tests {
             assert!(!schedule.waits_for_events(&asked, due + EVENTS_WAIT));
             attempt(&mut schedule, 1, &silent(), due + EVENTS_WAIT);
         }
+        let later = now + seconds(200.0);
+        assert!(schedule.waits_for_events(&asked, later));
+        schedule.events_are_handled();
+        assert!(schedule.waits_for_events(&asked, later + EVENTS_WAIT), "another event came");
     }
 
     #[test]

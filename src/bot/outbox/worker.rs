@@ -148,6 +148,9 @@ impl<D: Destination> Worker<D> {
         // While this process hung, another replica may have stored an event about the call. Repeating it would page twice.
         let events_wait =
             due.iter().any(|head| head.unanswered > 0) && self.context.store.inbox_depth().await?.waiting > 0;
+        if !events_wait {
+            self.schedule.events_are_handled();
+        }
         due.sort_by_key(|head| self.schedule.precedence(head));
         let is_next = |head: &&&Head| !(events_wait && self.schedule.waits_for_events(head, now));
         let Some(head) = due.iter().find(is_next) else {
