@@ -237,7 +237,7 @@ impl Rooms {
     }
 
     /// Records that the bot is in a room. That says nothing about the room's names.
-    pub(in crate::bot) fn joined(&self, room: &RoomId) {
+    pub(super) fn joined(&self, room: &RoomId) {
         let mut directory = self.0.write();
         let Directory { settings, known, .. } = &mut *directory;
         if let Some(known) = known.get_mut(room).map(Arc::make_mut) {
