@@ -66,6 +66,11 @@ impl Trigger {
             && self.watches(room, joined)
     }
 
+    /// Whether the message is an edited one, and edits do not count.
+    pub fn ignores_edit(&self, message: &Message) -> bool {
+        !self.run_on_edits && message.edited_at.is_some()
+    }
+
     fn admits_author(&self, author: &Author) -> bool {
         let named = |users: &[UserPattern]| users.iter().any(|user| user.matches(author));
         (self.users.is_empty() || named(&self.users)) && !named(&self.exclude_users)

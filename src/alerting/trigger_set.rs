@@ -86,7 +86,8 @@ impl TriggerSet {
         self.patterns.is_match(text)
     }
 
-    /// The triggers that the message fires: the first match, and the following ones as long as each has `continue`.
+    /// The triggers that the message fires: the first match, and the following ones as long as each has `continue`. A trigger
+    /// that ignores edits does not end this for an edited message, because only the caller knows whether the edit made it match.
     ///
     /// `joined` says whether the bot is a member of the room. System messages and encrypted messages fire nothing.
     pub fn matches(&self, message: &Message, room: &Room, joined: bool) -> Vec<Match<'_>> {
@@ -108,7 +109,7 @@ impl TriggerSet {
                 continue;
             }
             found.push(Match { trigger, captures: trigger.captures(index, &message.text) });
-            if !trigger.continue_matching {
+            if !trigger.continue_matching && !trigger.ignores_edit(message) {
                 break;
             }
         }

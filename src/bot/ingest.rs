@@ -76,6 +76,8 @@ struct Raise<'a> {
     found: Match<'a>,
     alert: NewAlert,
     faults: Vec<RenderError>,
+    /// Whether it is raised only if the message has no alert yet, because its trigger or an earlier one ignores edits.
+    only_first: bool,
     /// The reply in its thread if its cooldown is running.
     if_suppressed: Option<String>,
 }
@@ -98,13 +100,14 @@ impl Session {
             let judged_after = self.context.cursors.judged_after();
             for Wanted { item, raises, was_judged, .. } in &wanted {
                 let id = &item.message.id;
-                if let Some(last) = judged_after.filter(|_| *was_judged && !raises.is_empty())
-                    && transaction.had_alert(id, last).await?
-                {
+                let until = judged_after.filter(|_| *was_judged && !raises.is_empty());
+                if until.is_some() && transaction.had_alert(id, until).await? {
                     info!(message_id = %id, "a message that alerted before matches a trigger that is new or renamed");
                     continue;
                 }
-                for raise in raises {
+                let had_alert =
+                    raises.iter().any(|raise| raise.only_first) && transaction.had_alert(id, None).await?;
+                for raise in raises.iter().filter(|raise| !(raise.only_first && had_alert)) {
                     added.extend(add(&mut transaction, raise).await?);
                 }
             }
@@ -162,7 +165,10 @@ impl Session {
         let unjudged = unjudged(progress, self.context.cursors.judged_since());
         let was_judged = seen == SeenState::First && message.edited_at.is_none_or(|edited| edited < unjudged);
         let mut wanted = Wanted { item, raises: vec![], is_too_old: false, was_judged };
+        let mut only_first = false;
         for found in config.triggers.matches(message, &known.room, known.joined) {
+            let is_last = !found.trigger.continue_matching;
+            let ignores_edit = found.trigger.ignores_edit(message);
             let oldest = oldest(progress, self.horizon(), self.context.cursors.judged_since());
             match judge(&found, message, seen, oldest) {
                 Verdict::Page => {
@@ -172,11 +178,17 @@ impl Session {
                     let if_suppressed = (!found.trigger.cooldown.is_zero())
                         .then(|| Renderer(&config.replies).text(ReplyKind::Suppressed, &words, None));
                     let if_suppressed = if_suppressed.flatten();
-                    wanted.raises.push(Raise { found, alert, faults, if_suppressed });
+                    let only_first = only_first || ignores_edit;
+                    wanted.raises.push(Raise { found, alert, faults, only_first, if_suppressed });
+                    if is_last {
+                        break;
+                    }
                 }
                 Verdict::TooOld => wanted.is_too_old = true,
                 Verdict::OnlyEdited => {}
             }
+            // What it ignores is left to the next trigger, as if it had not matched.
+            only_first |= is_last && ignores_edit;
         }
         if message.author.id != self.me {
             return Some(wanted);
@@ -208,7 +220,7 @@ fn guarded<T>(message: &Message, decide: impl FnOnce() -> T) -> Option<T> {
 }
 
 async fn add(transaction: &mut Transaction<'_>, raise: &Raise<'_>) -> Result<Option<Alert>, StoreError> {
-    let Raise { found: Match { trigger, .. }, alert, faults, if_suppressed } = raise;
+    let Raise { found: Match { trigger, .. }, alert, faults, if_suppressed, .. } = raise;
     let is_quiet = !trigger.cooldown.is_zero()
         && transaction.alerted_within(trigger.cooldown, &trigger.name, &alert.room).await?;
     let state = if is_quiet { AlertState::Suppressed } else { AlertState::Queued };

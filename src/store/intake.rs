@@ -81,12 +81,13 @@ impl Intake<'_> {
         self.store.run(add.fetch_optional(&mut *self.tx.connection)).await
     }
 
-    /// Whether there is an alert of that message that is not newer than this one.
+    /// Whether there is an alert of that message, and not only newer ones than `until`.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn had_alert(&mut self, message: &MessageId, until: AlertId) -> Result<bool, StoreError> {
-        self.tx.finds(sqlx::query(HAD_ALERT).bind(key(message.as_str())).bind(until)).await
+    pub async fn had_alert(&mut self, id: &MessageId, until: Option<AlertId>) -> Result<bool, StoreError> {
+        let until = until.unwrap_or(AlertId(i64::MAX));
+        self.tx.finds(sqlx::query(HAD_ALERT).bind(key(id.as_str())).bind(until)).await
     }
 
     /// Adds a row to the outbox.

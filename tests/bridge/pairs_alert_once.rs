@@ -60,6 +60,60 @@ async fn with_run_on_edits_false_an_edit_pages_nobody() {
 }
 
 #[tokio::test]
+async fn a_trigger_that_ignores_edits_leaves_them_to_the_next_one() {
+    let mut harness = Harness::new().await;
+    harness.configure("[[trigger]]\nname = \"first\"\npattern = 'SIGNL4'\nrun_on_edits = false");
+    harness.configure("[[trigger]]\nname = \"pumps\"\npattern = 'pump'");
+    let _bot = harness.start_bot().await;
+    let message = harness.say("all is well");
+    harness.flush().await;
+    harness.chat.edit(&message, &harness.alice, "SIGNL4 pump 3 is down").unwrap();
+    harness.alert("SIGNL4 pump 3 is down").await;
+}
+
+#[tokio::test]
+async fn an_edit_that_a_trigger_ignores_pages_no_second_time_even_after_a_restart() {
+    let mut harness = Harness::new().await;
+    harness.configure("[[trigger]]\nname = \"first\"\npattern = 'SIGNL4'\nrun_on_edits = false");
+    harness.configure("[[trigger]]\nname = \"pumps\"\npattern = 'pump'");
+    let bot = harness.start_bot().await;
+    let of_first = harness.say("SIGNL4 pump 3");
+    harness.alert("SIGNL4 pump 3").await;
+    harness.chat.edit(&of_first, &harness.alice, "SIGNL4 pump 4").unwrap();
+    let of_pumps = harness.say("pump 5");
+    harness.alert("pump 5").await;
+    harness.chat.edit(&of_pumps, &harness.alice, "SIGNL4 pump 6").unwrap();
+    let left_to_pumps = harness.say("all is well");
+    harness.flush().await;
+    harness.chat.edit(&left_to_pumps, &harness.alice, "SIGNL4 pump 7").unwrap();
+    harness.alert("SIGNL4 pump 7").await;
+    let pages = ["SIGNL4 pump 3", "pump 5", "SIGNL4 pump 7"];
+    assert_eq!(harness.pages(), pages);
+    bot.stop().await;
+    let _bot = harness.start_bot().await;
+    for message in [&of_first, &of_pumps, &left_to_pumps] {
+        harness.chat.replay(message);
+    }
+    harness.flush().await;
+    assert_eq!(harness.pages(), pages);
+}
+
+#[tokio::test]
+async fn an_ignored_edit_pages_what_continue_leads_to_and_the_next_trigger_together() {
+    let mut harness = Harness::new().await;
+    harness.configure(
+        "[[trigger]]\nname = \"all\"\npattern = 'SIGNL4'\ncontinue = true\nmessage = \"all: {{ text }}\"\n\
+         [[trigger]]\nname = \"first\"\npattern = 'SIGNL4'\nrun_on_edits = false\n\
+         [[trigger]]\nname = \"pumps\"\npattern = 'pump'\nmessage = \"pumps: {{ text }}\"",
+    );
+    let _bot = harness.start_bot().await;
+    let message = harness.say("all is well");
+    harness.flush().await;
+    harness.chat.edit(&message, &harness.alice, "SIGNL4 pump 3").unwrap();
+    harness.wait_for_texts(&["all: SIGNL4 pump 3", "pumps: SIGNL4 pump 3"]).await;
+}
+
+#[tokio::test]
 async fn a_message_that_the_server_sends_twice_pages_once() {
     let harness = Harness::new().await;
     let _bot = harness.start_bot().await;
