@@ -351,3 +351,29 @@ async fn sessions_that_end_before_every_room_was_read_still_read_every_room() {
     let missing: Vec<_> = texts.iter().filter(|text| !harness.texts().contains(text)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }
+
+#[tokio::test]
+async fn a_room_that_a_start_adds_is_watched_from_the_start_on_while_the_server_is_unreachable() {
+    let mut harness = Harness::new().await;
+    let members = [&harness.alice, &harness.bot];
+    let plant = harness.chat.create_room(NewRoom::channel("plant").members(members)).unwrap();
+    // The bot has been in the room for so long that the last list of rooms had it.
+    harness.chat.clock_forward(Duration::from_secs(600));
+    harness.watch(&["operations"]);
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    bot.stop().await;
+    harness.chat.post(&plant, &harness.alice, "pump 0").unwrap();
+    // A room is watched from two seconds too early, because clocks differ.
+    harness.chat.clock_forward(Duration::from_secs(60));
+    harness.chat.faults().set(|switches| switches.refuse_connections = true);
+    harness.configure("[[trigger]]\nname = \"pumps\"\npattern = 'pump'\nrooms = [\"plant\"]");
+    let bot = harness.spawn_bot();
+    bot.wait_for_log(&["no realtime session"]).await;
+    let missed = harness.chat.post(&plant, &harness.alice, "pump 1").unwrap();
+    harness.wait_until_past(&missed, Duration::from_secs(4)).await;
+    harness.chat.faults().set(|switches| switches.refuse_connections = false);
+    harness.alert("pump 1").await;
+    harness.flush().await;
+    assert_eq!(harness.pages(), ["pump 1"], "none from before the settings applied");
+}

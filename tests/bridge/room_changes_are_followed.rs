@@ -315,3 +315,30 @@ async fn a_rename_found_by_a_round_before_the_stream_pages_no_earlier_message() 
     harness.wait_for_rounds(3).await;
     assert_eq!(harness.pages(), ["SIGNL4 after"]);
 }
+
+#[tokio::test]
+async fn a_room_renamed_into_a_pattern_while_disconnected_is_watched_since_the_last_list() {
+    let harness = watching().await;
+    let members = [&harness.alice, &harness.bot];
+    let own = harness.chat.create_room(NewRoom::group("dev").members(members)).unwrap();
+    let public = harness.chat.create_room(NewRoom::channel("lounge").members([&harness.alice])).unwrap();
+    for room in [&own, &public] {
+        harness.say_in(room, "SIGNL4 before");
+    }
+    harness.chat.clock_forward(Duration::from_secs(600));
+    let bot = harness.start_bot().await;
+    bot.wait_for_log(&["caught up"]).await;
+    harness.chat.faults().set(|switches| switches.refuse_connections = true);
+    harness.chat.faults().cut_connections();
+    bot.wait_for_log(&["no realtime session"]).await;
+    harness.chat.rename(&own, "ops-dev").unwrap();
+    harness.chat.rename(&public, "ops-lounge").unwrap();
+    harness.say_in(&own, "SIGNL4 in the group");
+    let last = harness.chat.post(&public, &harness.alice, "SIGNL4 in the channel").unwrap();
+    // So that both are from well before the next session.
+    harness.wait_until_past(&last, Duration::from_secs(5)).await;
+    harness.chat.faults().set(|switches| switches.refuse_connections = false);
+    harness.wait_for_texts(&["SIGNL4 in the group", "SIGNL4 in the channel"]).await;
+    harness.flush().await;
+    assert_eq!(harness.pages().len(), 2, "{:?}", harness.pages());
+}

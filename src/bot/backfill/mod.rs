@@ -170,7 +170,10 @@ impl Backfill {
         context.health.clear(&Condition::UnlistedRooms);
         let is_full = since.is_none();
         let mut changes = Changes { is_full, rooms: HashMap::new() };
-        let last_round = since.map_or_else(|| self.session.begun(), |last| last - SKEW);
+        let last_round = match since {
+            Some(last) => last - SKEW,
+            None => self.watched_since(None).await,
+        };
         let mut renamed = Vec::new();
         for info in list.rooms() {
             let (id, changed) = (info.room.id.clone(), info.changed_at());
@@ -218,13 +221,13 @@ impl Backfill {
         self.session.context.cursors.watch_each(noted).await;
     }
 
-    /// From when a newly watched room counts: from now, or earlier for messages that arrived unnoticed.
+    /// From when a newly watched room counts. That may be before the session, whose start may be late.
     async fn watched_since(&self, appeared: Option<Timestamp>) -> Timestamp {
-        let (cursors, begun) = (&self.session.context.cursors, self.session.begun());
-        let Some(listed) = cursors.listed_until() else { return cursors.first_session(begun).await };
-        // A room that existed before and is only watched by new settings is watched from when they took effect.
-        let from_now_on = begun.max(self.session.settings_since());
-        watched_since(listed, appeared, from_now_on, self.session.server_now())
+        let (session, cursors) = (&self.session, &self.session.context.cursors);
+        let Some(listed) = cursors.listed_until() else {
+            return cursors.first_session(session.begun()).await;
+        };
+        watched_since(listed, appeared, session.settings_since(), session.server_now())
     }
 
     /// When the bot joined rooms after `listed`. If the server does not say, `listed`, because too early is better
@@ -329,11 +332,11 @@ impl Backfill {
 }
 
 /// From when a room is watched. `listed` is when all existing rooms were known. `appeared` is when this room was
-/// created or the bot was invited.
+/// created or the bot was invited. `settings_since` is when the settings took effect.
 fn watched_since(
     listed: Timestamp,
     appeared: Option<Timestamp>,
-    from_now_on: Timestamp,
+    settings_since: Timestamp,
     now: Timestamp,
 ) -> Timestamp {
     match appeared {
@@ -341,8 +344,8 @@ fn watched_since(
         Some(appeared) if appeared > now + OVERLAP => listed,
         // A room that appeared just before the last list may be missing from it.
         Some(appeared) if appeared > listed - OVERLAP => (appeared - SKEW).min(now),
-        // It existed and was not watched. Otherwise it would be recorded.
-        _ => from_now_on.max(listed - SKEW),
+        // It existed and was not watched, or it would be recorded. So the settings or its name changed since then.
+        _ => settings_since.max(listed - SKEW),
     }
 }
 
@@ -355,12 +358,14 @@ mod tests {
     }
 
     #[test]
-    fn a_new_room_is_watched_since_it_appeared_and_an_old_one_from_now_on() {
+    fn a_new_room_is_watched_since_it_appeared_and_an_old_one_since_the_settings_or_its_name_changed() {
         let since =
             |listed, appeared: Option<i64>| watched_since(at(listed), appeared.map(at), at(500), at(505));
         assert_eq!(since(100, Some(300)), at(298), "it appeared while the bot was down");
-        assert_eq!(since(300, Some(50)), at(500), "it was renamed into a pattern");
+        assert_eq!(since(300, Some(50)), at(500), "only the new settings watch it");
         assert_eq!(since(100, None), at(500));
+        assert_eq!(since(502, Some(50)), at(500), "it was renamed into a pattern");
+        assert_eq!(since(504, None), at(502));
         assert_eq!(since(100, Some(4_000)), at(100), "the server's clock was set back since");
     }
 }
