@@ -90,8 +90,12 @@ impl Session {
         until_stored(&self.context.health, "cannot store the alerts of messages", settle).await
     }
 
+    /// Whether every trigger judges the messages of a room. Until its shown name is known, it is unknown which triggers name it.
+    pub(super) fn judges(&self, known: &Known) -> bool {
+        known.described || !self.settings.config.triggers.name_rooms()
+    }
+
     async fn try_settle(&self, items: &[Item<'_>]) -> Result<usize, StoreError> {
-        let config = &self.settings.config;
         let wanted: Vec<Wanted<'_>> = items.iter().filter_map(|item| self.decide_guarded(*item)).collect();
         let mut added = Vec::new();
         if wanted.iter().any(|wanted| !wanted.raises.is_empty()) {
@@ -115,9 +119,10 @@ impl Session {
         }
         for Wanted { item, is_too_old, .. } in &wanted {
             let text = &item.message.text;
-            // Until a room's shown name is known, it is unknown which triggers name the room.
-            let is_judged = item.known.described || !config.triggers.name_rooms();
-            if is_judged && !is_too_old && self.context.seen.remember(item.message.id.as_str(), text) {
+            if self.judges(item.known)
+                && !is_too_old
+                && self.context.seen.remember(item.message.id.as_str(), text)
+            {
                 telemetry::MESSAGES_SEEN.count(&[]);
             }
         }

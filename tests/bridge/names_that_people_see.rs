@@ -133,6 +133,29 @@ async fn messages_while_the_bot_joins_a_channel_page_the_team_of_the_display_nam
 }
 
 #[tokio::test]
+async fn messages_that_are_read_before_the_channels_are_listed_page_the_team_of_the_display_name() {
+    let mut harness = Harness::new().await.with_fast_tempo().without_auto_join();
+    harness.configure(
+        "[[trigger]]\nname = \"night\"\npattern = 'SIGNL4'\nrooms = [\"Pumpe *\"]\nmessage = \"night: {{ text }}\"\n\
+         [[trigger]]\nname = \"all\"\npattern = 'SIGNL4'\nrooms = [\"operations\", \"p*\"]\n\
+         [replies]\non_sent = \"none\"",
+    );
+    let pump = NewRoom::channel("p3").shown_as("Pumpe 3").members([&harness.alice]);
+    let pump = harness.chat.create_room(pump).unwrap();
+    let bot = harness.start_bot().await;
+    harness.flush().await;
+    bot.kill().await;
+    harness.chat.post(&pump, &harness.alice, "SIGNL4 missed").unwrap();
+    harness.chat.clock_forward(Duration::from_secs(300));
+    harness.chat.faults().rest_next("channels.list", 4, RestFault::status(500));
+    let bot = harness.spawn_bot();
+    bot.wait_for_log(&["connected"]).await;
+    // The stream only has the room's address.
+    harness.chat.post(&pump, &harness.alice, "SIGNL4 now").unwrap();
+    harness.wait_for_texts(&["night: SIGNL4 now", "night: SIGNL4 missed"]).await;
+}
+
+#[tokio::test]
 async fn links_lead_to_groups_livechats_and_direct_messages() {
     let harness = Harness::new().await;
     let direct = harness.new_room(NewRoom::direct([&harness.alice]));

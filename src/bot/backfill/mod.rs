@@ -299,6 +299,9 @@ impl Backfill {
                     tally.messages += messages;
                     tally.alerts += alerts;
                     tally.unread.remove(id);
+                    if !self.session.judges(&known) {
+                        continue;
+                    }
                     was_read.insert(id.clone());
                     if let Some(Some(changed)) = changes.rooms.get(id) {
                         self.rounds.insert(id.clone(), Last::Read(*changed));

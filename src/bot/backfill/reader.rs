@@ -128,6 +128,8 @@ impl Session {
             // A message written while the server's clock was ahead must not move the cursor to that time.
             let reached = next.unwrap_or(begun).min(self.server_now());
             match next {
+                // Once the room is described, other triggers may match these messages.
+                _ if !self.judges(known) => {}
                 Some(_) => self.context.cursors.advance(id, from, reached).await,
                 // The session may end before the round does. The next one must not begin with the same rooms.
                 None => _ = self.context.cursors.reached(id, from, reached),
