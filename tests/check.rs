@@ -190,6 +190,31 @@ async fn an_unknown_room_name_gets_similar_suggestions() {
 }
 
 #[tokio::test]
+async fn a_room_for_other_alerts_that_the_bot_cannot_post_in_is_a_problem() {
+    let mut fixture = Fixture::new().await;
+    let elsewhere = fixture.chat.create_room(NewRoom::channel("alerts").members([&fixture.alice])).unwrap();
+    fixture.chat.create_room(NewRoom::channel("pumps").members([&fixture.alice])).unwrap();
+    fixture.trigger(r##"["#general", "#pumps"]"##);
+    let triggers = fixture.more.clone();
+    let by_id = format!("id:{}", elsewhere.id);
+    for (room, mark, words) in [
+        ("#alerts", '✗', ["#alerts", "the bot is not in it", "/invite @signl4.bot"]),
+        (&by_id, '✗', [&by_id, "the bot is not in it", "/invite @signl4.bot"]),
+        ("#alrets", '✗', ["#alrets", "no such room", "did you mean #alerts"]),
+        ("#General", '✓', ["#General", "the bot is in it", "may post"]),
+        ("#pumps", '✓', ["#pumps", "the bot will join it", "may post"]),
+    ] {
+        fixture.more = format!("[replies]\nother_alerts_to = {room:?}\n\n{triggers}");
+        let said = fixture.check().await;
+        said.has(mark, &["other alerts"]);
+        said.has(mark, &words);
+        assert_eq!(said.code, i32::from(mark == '✗'), "{}", said.stdout);
+    }
+    fixture.rocketchat.push_str("auto_join = false\n");
+    fixture.check().await.has('✗', &["other alerts", "#pumps", "the bot is not in it"]);
+}
+
+#[tokio::test]
 async fn the_server_version_is_shown_and_an_untested_one_is_a_warning() {
     for (version, mark, words) in [
         ("5.4.2", '!', ["runs version 5.4", "too old"]),

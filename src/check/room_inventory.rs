@@ -52,20 +52,21 @@ pub(super) struct RoomInventory {
 }
 
 impl RoomInventory {
-    /// Requests what these triggers need. `named` contains the rooms that their names found before.
+    /// Requests what these triggers and this other entry need. `named` contains the rooms that the triggers' names found before.
     ///
     /// # Errors
     /// When the server does not list the rooms that the bot is in.
     pub(super) async fn take(
         rest: &RestClient,
         triggers: &TriggerSet,
+        other: Option<&RoomPattern>,
         mut named: NamedRooms,
     ) -> Result<Self, RestError> {
         let mut inventory = Self::joined(rest).await?;
         for SeenRoom { info, .. } in &mut inventory.joined {
             info.room.former_names = remember_names(&mut named, triggers.room_names(), &info.room);
         }
-        inventory.look_up(rest, triggers.room_patterns().map(|(_, pattern)| pattern)).await;
+        inventory.look_up(rest, triggers.room_patterns().map(|(_, pattern)| pattern).chain(other)).await;
         Ok(inventory)
     }
 

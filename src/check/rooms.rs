@@ -67,6 +67,20 @@ impl<'a> RoomCheck<'a> {
         triggers.iter().map(of_trigger).collect()
     }
 
+    /// The room for events of other alerts. The bot only joins it if a trigger watches it.
+    pub(super) fn for_other_alerts(&self, pattern: &RoomPattern, triggers: &TriggerSet) -> Finding {
+        let remark = match self.candidates(pattern).first() {
+            None => self.not_visible(pattern),
+            Some(room)
+                if room.roles.is_some() || self.auto_join && triggers.watches(&room.info.room, false) =>
+            {
+                self.room(room)
+            }
+            Some(_) => Remark::problem("the bot is not in it", self.invite()),
+        };
+        Finding::new("other alerts", Remark { text: format!("{pattern}: {}", remark.text), ..remark })
+    }
+
     /// The findings of these entries. `reported` has the rooms that need no further mention below an entry.
     pub(super) fn entries(
         &self,

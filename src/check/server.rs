@@ -53,10 +53,13 @@ pub(super) async fn probe(config: &Config, clients: &Clients) -> Found {
     let threads = threads(wait_for_rate_limit(|| session.rest.public_settings()).await);
     findings.extend(threads.map(|remark| Finding::new("threads", remark)));
     let named = Store::inspect_named_rooms(&config.store.url).await.unwrap_or_default();
-    let rooms = match RoomInventory::take(&session.rest, &config.triggers, named).await {
+    let other = config.replies.other_alerts_to.as_ref();
+    let rooms = match RoomInventory::take(&session.rest, &config.triggers, other, named).await {
         Ok(inventory) => {
             session.rooms = inventory;
-            Some(session.room_check(settings.auto_join).check(&config.triggers))
+            let check = session.room_check(settings.auto_join);
+            findings.extend(other.map(|room| check.for_other_alerts(room, &config.triggers)));
+            Some(check.check(&config.triggers))
         }
         Err(error) => {
             findings.push(Finding::new("rooms", call_failed(&error)));
