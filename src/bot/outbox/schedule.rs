@@ -39,8 +39,8 @@ const SUSPECT_CRASHES: u32 = 3;
 /// How often a row is tried earlier because the destination accepted another one. A row that keeps failing has its own
 /// problem.
 const MOST_EXPEDITED: u32 = 3;
-/// How long a row that may have arrived waits for stored events to be handled. Longer than a call, whose answer an event waits for.
-const EVENTS_WAIT: Duration = Duration::from_secs(15);
+/// How long a row that may have arrived waits for stored events to be handled. Longer than an event waits for the answer to a call.
+const EVENTS_WAIT: Duration = Duration::from_secs(65);
 
 /// By external ID, rows and until when they hold back others.
 type Ambiguous = HashMap<String, BTreeMap<DeliveryId, Instant>>;
