@@ -265,6 +265,9 @@ pub(super) fn join(table: &str, key: &str) -> String {
 /// The least similarity of two names, from 0 to 1.
 const SIMILAR: f64 = 0.8;
 
+/// The longest name, in bytes, that is compared with others.
+const LONGEST_NAME: usize = 1000;
+
 /// The candidate most similar to `name`, if any is similar.
 pub(super) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     similar(name, candidates).into_iter().next()
@@ -272,6 +275,10 @@ pub(super) fn closest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
 
 /// The candidates similar to `name`, the most similar first.
 pub(crate) fn similar<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    // Comparing takes time that grows with the length, and no key is that long.
+    if name.len() > LONGEST_NAME {
+        return Vec::new();
+    }
     let name = folded(name);
     let scored = candidates.into_iter().map(|candidate| (similarity(&name, &folded(candidate)), candidate));
     let mut found: Vec<_> = scored.filter(|(similarity, _)| *similarity >= SIMILAR).collect();

@@ -192,8 +192,16 @@ impl Value {
 pub(super) fn parse_file(text: &str) -> Result<Table, (Origin, Fault)> {
     let line = |at: usize| Origin::File(1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count());
     let table = DeTable::parse(text).map_err(|error| {
-        const FIX: &str = "correct this line; text needs quotes, as in key = \"text\"";
-        let fault = Fault::new(format!("is not TOML ({})", error.message()), FIX);
+        let fix = match error.message() {
+            message if message.contains("escape") => {
+                r"in double quotes \ begins an escape: write this text in single quotes, as in '\d+'"
+            }
+            "duplicate key" => {
+                "keep one of the two: a key, and a table such as [signl4], may appear only once"
+            }
+            _ => r#"correct this line; text needs quotes, as in key = "text""#,
+        };
+        let fault = Fault::new(format!("is not TOML ({})", error.message()), fix);
         (line(error.span().map_or(0, |span| span.start)), fault)
     })?;
     Ok(convert_table(table.into_inner(), &line))

@@ -178,7 +178,7 @@ fn reason(error: &regex::Error) -> String {
             let last = text.lines().last().unwrap_or_default().trim();
             last.strip_prefix("error: ").unwrap_or(last).to_owned()
         }
-        regex::Error::CompiledTooBig(_) => "take too much memory once compiled".to_owned(),
+        regex::Error::CompiledTooBig(_) => "it takes too much memory once compiled".to_owned(),
         other => other.to_string(),
     }
 }

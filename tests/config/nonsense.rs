@@ -158,7 +158,7 @@ fn an_invalid_value_is_reported_with_the_reason_and_a_fix() {
         ("trigger", "pattern = '(?<text>.*)'", "a group named \"text\"", "(?<my_text>…)"),
         ("trigger", "pattern = '(?<room>.*)'", "a group named \"room\"", "(?<my_room>…)"),
         ("trigger", "pattern = '(?<none>x)'", "a group named \"none\"", "(?<my_none>…)"),
-        ("trigger", "pattern = '\\w{1000}{1000}'", "take too much memory", "correct it"),
+        ("trigger", "pattern = '\\w{1000}{1000}'", "it takes too much memory", "correct it"),
         ("trigger", "patterns = [\"pump\", \"\"]", "is empty and would match", "'.*'"),
         (
             "trigger",
