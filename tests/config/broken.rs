@@ -1,5 +1,7 @@
 //! Files with mistakes other than a wrong value.
 
+use std::time::{Duration, Instant};
+
 use super::full::FULL;
 use super::{SECRET, SOUND, Setup};
 
@@ -131,6 +133,38 @@ fn complaint_of(text: &str) -> String {
     let complaints = Setup::new(text).complaints();
     assert_eq!(complaints.len(), 1, "{complaints:#?}");
     complaints.concat()
+}
+
+#[test]
+fn invalid_toml_is_reported_with_the_fix_for_its_mistake() {
+    for (text, fix) in [
+        (
+            "[[trigger]]\npattern = \"\\d+\"\n",
+            r"in double quotes \ begins an escape: write this text in single quotes, as in '\d+'",
+        ),
+        ("[signl4]\napi_key = \"C:\\keys\"\n", r"in double quotes \ begins an escape"),
+        ("[store]\nkeep = \"90d\"\nkeep = \"91d\"\n", "keep one of the two"),
+        ("[signl4]\n[store]\n[signl4]\n", "a table such as [signl4], may appear only once"),
+        ("[store]\nkeep = 90d\n", "text needs quotes, as in key = \"text\""),
+    ] {
+        let complaint = complaint_of(text);
+        assert!(complaint.contains(": is not TOML (") && complaint.contains(fix), "{text}: {complaint}");
+    }
+}
+
+#[test]
+fn patterns_that_are_too_large_together_are_reported() {
+    let one = |at| format!("[[trigger]]\nname = \"t{at}\"\npattern = '\\w{{60}}{at}'\n");
+    let complaint = complaint_of(&format!("{SOUND}{}", (0..20).map(one).collect::<String>()));
+    assert!(complaint.contains("has patterns that together take too much memory"), "{complaint}");
+}
+
+#[test]
+fn an_unknown_key_of_any_length_is_reported_at_once() {
+    let started = Instant::now();
+    let complaint = complaint_of(&format!("{SOUND}[store]\n{} = 1\n", "x".repeat(300_000)));
+    assert!(complaint.ends_with("is not a known key: remove it; bot.toml.example explains every key"));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]
