@@ -325,9 +325,12 @@ fn queue((name, depth): &(String, QueueDepth)) -> Markup {
             td data-label="Waiting" { (depth.waiting) }
             td data-label="Oldest" { (time_ago(depth.oldest)) }
             td data-label="Why" {
-                @match &depth.last_error {
-                    Some(reason) => { (reason) span.sub { (attempts(depth.attempts)) } }
-                    None => "not tried yet",
+                @if depth.last_error.is_none() && depth.attempts == 0 {
+                    "not tried yet"
+                } @else {
+                    // A delivery that has to wait for the rate limit has no error.
+                    (depth.last_error.as_deref().unwrap_or("being sent, or its rate limit is reached"))
+                    span.sub { (attempts(depth.attempts)) }
                 }
             }
         }

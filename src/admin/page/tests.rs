@@ -151,6 +151,21 @@ fn a_bot_in_trouble_says_what_is_missing_what_waits_and_why() {
 }
 
 #[test]
+fn what_waits_without_an_error_was_not_necessarily_never_tried() {
+    for (attempts, why) in
+        [(0, "not tried yet"), (1, "being sent, or its rate limit is reached<span class=\"sub\">tried once")]
+    {
+        let depth =
+            QueueDepth { queue: Queue::new("signl4"), waiting: 1, oldest: now(), attempts, last_error: None };
+        let mut status = idle();
+        status.stored.as_mut().unwrap().waiting = vec![("SIGNL4".into(), depth)];
+        let outbox = section(&status, "outbox");
+        assert!(outbox.contains(&format!("Why\">{why}")), "{outbox}");
+        assert_eq!(outbox.contains("not tried yet"), attempts == 0, "{outbox}");
+    }
+}
+
+#[test]
 fn a_healthy_bot_says_so() {
     let html = page(&idle());
     for words in [
