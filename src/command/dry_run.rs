@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{
     ConfigFile, Failure,
-    send_test::{failed, send},
+    send_test::{SENT_AS, failed, send},
     stand_in::{STAND_INS, author, author_of, message, room_of},
 };
 use crate::{
@@ -61,6 +61,8 @@ pub async fn test(options: TestOptions) -> Result<(), Failure> {
     let mut report = report(&config, &text, room.as_deref(), user.as_deref(), own.as_deref())?;
     if !pages {
         let _ = writeln!(report.text, "\nThis was a dry run: nothing was sent. {STAND_INS}");
+    } else if report.first.is_some() {
+        let _ = writeln!(report.text, "\n{SENT_AS}");
     }
     // The reader may have closed the pipe.
     let _ = io::stdout().write_all(report.text.as_bytes());

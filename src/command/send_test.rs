@@ -36,6 +36,9 @@ const POLL: Duration = Duration::from_millis(200);
 /// The beginning of the alert's text.
 const NOTE: &str = "This is a test of the bridge from Rocket.Chat. Nothing has happened; please acknowledge.";
 
+/// How the event that is sent differs from the one that a dry run shows; see [`as_test`].
+pub(super) const SENT_AS: &str = "The first event is sent as a test: its title begins with TEST, its message with a note, and its external ID is a new one.";
+
 /// Sends `event` to a team, marked as a test, and reports the result.
 ///
 /// # Errors

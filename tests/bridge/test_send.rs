@@ -34,6 +34,8 @@ async fn without_a_running_bot_it_listens_itself() {
         "{}",
         reported(&output)
     );
+    let sent_as = "The first event is sent as a test: its title begins with TEST, its message with a note";
+    assert!(reported(&output).contains(sent_as), "{}", reported(&output));
 }
 
 #[tokio::test]
