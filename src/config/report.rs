@@ -1,6 +1,7 @@
 //! Problems with a configuration, one line each, and the keys that were read. A key that was never read is unknown,
 //! and the most similar one is suggested.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -91,10 +92,18 @@ impl Location {
 
 /// A value in quotes, shortened, for a problem's text. Not for secrets.
 pub(super) fn quoted(value: &str) -> String {
-    const LONGEST: usize = 60;
-    match value.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{:?}", format!("{}…", &value[..end])),
-        None => format!("{value:?}"),
+    format!("{:?}", cut(value, 60))
+}
+
+/// A key that somebody else may have chosen, shortened, for a problem's text.
+pub(super) fn shortened(key: &str) -> Cow<'_, str> {
+    cut(key, 100)
+}
+
+fn cut(text: &str, longest: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -156,7 +165,7 @@ impl Report {
             // Problems of the whole file come first.
             Origin::Absent => (self.file.clone(), (0, usize::from(!key.is_empty()))),
             Origin::File(line) => (format!("{}:{line}", self.file), (1, *line)),
-            Origin::Env(variable) => (variable.clone(), (2, 0)),
+            Origin::Env(variable) => (shortened(variable).into_owned(), (2, 0)),
         };
         let problem = Problem { source, key: key.clone(), why: fault.why, fix: fault.fix };
         self.found.borrow_mut().push(Found { problem, order, missing });
@@ -206,7 +215,7 @@ impl Report {
             (Some(path), Origin::Env(variable)) => {
                 // Below an unknown table the name goes on.
                 let unknown = variable_of(&join(&unknown.table, &unknown.name));
-                let below = variable.get(unknown.len()..).unwrap_or_default();
+                let below = shortened(variable.get(unknown.len()..).unwrap_or_default());
                 format!("did you mean {}{below}?", variable_of(&path))
             }
             (Some(path), _) => {

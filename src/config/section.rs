@@ -4,7 +4,7 @@
 //! is no separate list of keys. (`serde` would stop at the first mistake, and does not know whether a value comes from
 //! a line of the file or from an environment variable.)
 
-use super::report::{Fault, Leftover, Location, Report, fault, join, quoted, variable_of};
+use super::report::{Fault, Leftover, Location, Report, fault, join, quoted, shortened, variable_of};
 use super::source::{Node, Origin, Table, Value, parse_inline};
 
 /// A text with its location.
@@ -155,8 +155,9 @@ impl<'r> Section<'r> {
         let Some((node, location)) = self.find(key) else { return Vec::new() };
         let entries = self.report.accept(&location, as_table(node.value, &location, key)).unwrap_or_default();
         let checked = |(name, Node { origin, value }): (String, Node)| {
-            let location = Location { origin, key: join(&location.key, &name) };
-            let value = as_text(value, &name).and_then(|text| check(&name, &text));
+            let shown = shortened(&name);
+            let location = Location { origin, key: join(&location.key, &shown) };
+            let value = as_text(value, &shown).and_then(|text| check(&name, &text));
             Some((name, self.report.accept(&location, value)?))
         };
         entries.into_iter().filter_map(checked).collect()
@@ -195,7 +196,7 @@ impl Drop for Section<'_> {
     fn drop(&mut self) {
         for (name, node) in std::mem::take(&mut self.entries) {
             self.report.leftovers.borrow_mut().push(Leftover {
-                location: Location { origin: node.origin, key: join(&self.names.path, &name) },
+                location: Location { origin: node.origin, key: join(&self.names.path, &shortened(&name)) },
                 name,
                 table: self.names.steps.clone(),
             });

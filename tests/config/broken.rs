@@ -163,8 +163,22 @@ fn patterns_that_are_too_large_together_are_reported() {
 fn an_unknown_key_of_any_length_is_reported_at_once() {
     let started = Instant::now();
     let complaint = complaint_of(&format!("{SOUND}[store]\n{} = 1\n", "x".repeat(300_000)));
-    assert!(complaint.ends_with("is not a known key: remove it; bot.toml.example explains every key"));
+    let shown = format!("bot.toml:10: store.{}…: is not a known key: ", "x".repeat(100));
+    assert!(complaint.starts_with(&shown), "{}", complaint.len());
+    assert!(complaint.ends_with(": remove it; bot.toml.example explains every key"), "{}", complaint.len());
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+
+    let field = format!(
+        "{SOUND}[[trigger]]\nname = \"t\"\npattern = 'x'\n[trigger.fields]\n\"{}\" = 1\n",
+        "é".repeat(300)
+    );
+    let shown = format!(": trigger \"t\".fields.{0}…: is a number, not text: write {0}… = ", "é".repeat(100));
+    let complaint = complaint_of(&field);
+    assert!(complaint.contains(&shown), "{complaint}");
+
+    let variable = Setup::new(SOUND).set(&"X".repeat(3_000), "1").complaints().concat();
+    let shown = format!("SIGNL4_BOT_{}…: ", "X".repeat(89));
+    assert!(variable.starts_with(&shown) && variable.len() < 600, "{variable}");
 }
 
 #[test]
