@@ -31,11 +31,17 @@ pub struct PublicUrl(Url);
 impl PublicUrl {
     pub(crate) fn parse(text: &str) -> Result<Self, Fault> {
         const FIX: &str = "write, for example, https://bot.example.com";
-        let url = base_url(text, FIX)?;
-        match url.path().contains("/signl4") {
-            true => fault("contains /signl4, which the bot adds", FIX),
-            false => Ok(Self(url)),
+        let without_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
+        // Other faults may repeat the text, and the listener's secret follows.
+        if without_scheme.contains("/signl4") {
+            return fault("contains /signl4, which the bot adds", FIX);
         }
+        base_url(text, FIX).map(Self)
+    }
+
+    /// The value of `--public-url`. Not parsed by clap, because its errors repeat the value, which may contain the listener's secret.
+    pub(crate) fn of_option(given: Option<&str>) -> Result<Option<Self>, String> {
+        given.map(Self::parse).transpose().map_err(|fault| format!("--public-url: {fault}"))
     }
 
     /// The URL without a trailing slash.

@@ -150,6 +150,13 @@ async fn a_public_url_that_cannot_be_called_from_here_is_only_a_warning() {
 #[tokio::test]
 async fn a_public_url_that_contains_the_secret_is_refused() {
     let fixture = Fixture::new().await;
-    let output = fixture.run(&["check", "--public-url", "https://bot.example.com/signl4/abc"]).await;
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    for command in ["check", "init"] {
+        for url in ["https://bot.example.com/signl4/s3cret", "bot.example.com/signl4/s3cret"] {
+            let output = fixture.run(&[command, "--public-url", url]).await;
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains("--public-url: contains /signl4, which the bot adds: "), "{said}");
+            assert!(!said.contains("s3cret"), "{said}");
+        }
+    }
 }

@@ -36,8 +36,8 @@ pub(super) struct Given {
     #[arg(long = "room", value_name = "ROOM")]
     pub(super) rooms: Vec<String>,
     /// The address at which SIGNL4 reaches the listener, without /signl4/…. Shown, but not written to the file.
-    #[arg(long, value_name = "https://bot.example.com", value_parser = PublicUrl::parse)]
-    pub(super) public_url: Option<PublicUrl>,
+    #[arg(long, value_name = "https://bot.example.com")]
+    pub(super) public_url: Option<String>,
     /// Post replies with the account's own picture, instead of SIGNL4's logo, which browsers load from githubusercontent.com.
     #[arg(long)]
     pub(super) no_logo: bool,

@@ -33,6 +33,7 @@ const MAX_LISTED: usize = 20;
 /// # Errors
 /// When an answer is missing or wrong and there is no terminal, or the input ends.
 pub(super) async fn interview(mut given: Given, terminal: Option<Terminal>) -> Result<Answers, Failure> {
+    let public_url = PublicUrl::of_option(given.public_url.as_deref()).map_err(wrong_usage)?;
     given.read_secrets()?;
     let missing = given.missing();
     if terminal.is_none() && !missing.is_empty() {
@@ -49,7 +50,7 @@ pub(super) async fn interview(mut given: Given, terminal: Option<Terminal>) -> R
     session.end().await;
     let rooms = rooms?;
     let webhook_url = interview.webhook_url(given.webhook_url).await?;
-    let public_url = interview.public_url(given.public_url)?;
+    let public_url = interview.public_url(public_url)?;
     let logo = !given.no_logo && interview.agrees(SHOW_LOGO, 'y', 'n')?;
     Ok(Answers { url, account, webhook_url, rooms, public_url, logo })
 }
