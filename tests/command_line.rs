@@ -111,6 +111,24 @@ fn a_missing_file_is_named() {
 }
 
 #[test]
+fn an_address_that_cannot_be_listened_on_is_reported_with_a_fix_for_the_reason() {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = socket.local_addr().unwrap().to_string();
+    for (address, why, fix) in [
+        (&*taken, "is in use", "stop the program that listens there"),
+        // Reserved for documentation, so no address of this machine.
+        ("192.0.2.1:8080", "cannot listen on", "set listener.bind to 0.0.0.0:8080"),
+    ] {
+        let output = run(&format!("{SOUND}bind = \"{address}\"\n"), &["run"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let line = said.lines().last().unwrap();
+        assert!(line.starts_with("listener.bind: ") && line.contains(address), "{said}");
+        assert!(line.contains(why) && line.contains(fix), "{said}");
+    }
+}
+
+#[test]
 fn an_invalid_log_filter_exits_with_2() {
     let directory = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_signl4-rocketchat"))

@@ -45,6 +45,7 @@ mod view;
 #[cfg(any(test, fuzzing))]
 pub(crate) use outbox::fuzzing;
 pub(crate) use outbox::labels;
+pub(crate) use run::cannot_listen;
 pub use run::{Bot, RunError, StartError};
 pub use settings::Reloader;
 pub use tempo::Tempo;

@@ -1,5 +1,6 @@
 //! Starts the parts, monitors them and stops them together.
 
+use std::io::{self, ErrorKind};
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
@@ -48,16 +49,14 @@ pub enum StartError {
     #[error(transparent)]
     Certificate(#[from] CertificateError),
     /// The bot cannot listen on an address.
-    #[error(
-        "{key}: cannot listen on {address} ({source}); stop the program that uses it, or set another address"
-    )]
+    #[error("{key}: {}", cannot_listen(key, *address, source).join("; "))]
     Bind {
         /// The key of `bot.toml`.
         key: &'static str,
         /// The address it names.
         address: SocketAddr,
         /// The error of the operating system.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The HTTP client for Rocket.Chat cannot be created.
     #[error("cannot prepare outgoing connections: {0}")]
@@ -325,6 +324,24 @@ fn early_end(ended: Option<Result<&'static str, JoinError>>) -> Result<(), RunEr
             Err(RunError::Part("part named in the log"))
         }
         None => Ok(()),
+    }
+}
+
+/// Why the bot cannot listen on an address, and what to do about it.
+pub(crate) fn cannot_listen(key: &str, address: SocketAddr, error: &io::Error) -> [String; 2] {
+    match error.kind() {
+        ErrorKind::AddrInUse => [
+            format!("{address} is in use by a bot, or by another program"),
+            format!("stop the program that listens there, or set {key} to another port"),
+        ],
+        ErrorKind::PermissionDenied => [
+            format!("this user may not listen on {address}"),
+            format!("set {key} to port 1024 or higher, or give the service CAP_NET_BIND_SERVICE"),
+        ],
+        _ => [
+            format!("cannot listen on {address}: {error}"),
+            format!("set {key} to 0.0.0.0:{}, or to an address of this machine", address.port()),
+        ],
     }
 }
 

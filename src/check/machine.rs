@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::public_url::PublicUrl;
 use super::report::{Finding, Remark};
-use crate::bot::labels;
+use crate::bot::{cannot_listen, labels};
 use crate::config::{Config, TlsFiles};
 use crate::health::{not_called_back, not_surely_sent};
 use crate::listener::Certificate;
@@ -106,28 +106,19 @@ async fn address(key: &str, bind: SocketAddr, running: bool, relative: bool) -> 
         Ok(_) => return Remark::fine(format!("{bind} is free")),
         Err(error) => error,
     };
-    match error.kind() {
-        ErrorKind::AddrInUse if running => Remark::fine(format!("{bind} is in use by the running bot")),
-        ErrorKind::AddrInUse => Remark::problem(
-            format!("{bind} is in use by a bot with another store, or by another program"),
-            if relative {
-                format!(
-                    "if it is this bot, run the check in its working directory, which store.url is relative to (with \
-                     systemd /var/lib/signl4-rocketchat); otherwise stop it, or set {key} to another port"
-                )
-            } else {
-                format!("stop the program that listens there, or set {key} to another port")
-            },
-        ),
-        ErrorKind::PermissionDenied => Remark::problem(
-            format!("this user may not listen on {bind}"),
-            format!("set {key} to port 1024 or higher, or give the service CAP_NET_BIND_SERVICE"),
-        ),
-        _ => Remark::problem(
-            format!("cannot listen on {bind}: {error}"),
-            format!("set {key} to 0.0.0.0:{}, or to an address of this machine", bind.port()),
-        ),
+    let in_use = error.kind() == ErrorKind::AddrInUse;
+    if in_use && running {
+        return Remark::fine(format!("{bind} is in use by the running bot"));
     }
+    let [what, fix] = cannot_listen(key, bind, &error);
+    if in_use && relative {
+        let fix = format!(
+            "if it is this bot, run the check in its working directory, which store.url is relative to (with systemd \
+             /var/lib/signl4-rocketchat); otherwise stop it, or set {key} to another port"
+        );
+        return Remark::problem(what, fix);
+    }
+    Remark::problem(what, fix)
 }
 
 fn certificate(files: &TlsFiles) -> Remark {
