@@ -311,6 +311,9 @@ fn a_store_is_copied_and_its_urls_come_from_the_configuration_and_from_files_too
     assert!(reported.contains("alert: 0 rows") && reported.contains("are in sqlite://new.db"), "{reported}");
     stdout(&run(&["store", "copy", "--from", "sqlite://new.db", "--to", "sqlite://third.db"]));
 
+    let line = complaint(&run(&["store", "copy", "--to", "sqlite://bot.db"]), 2);
+    assert_eq!(line, "--to: names the store that is copied; name a new one");
+
     write("secret", &format!("postgres://bot:{SECRET}@127.0.0.1:1/bot"));
     let line = complaint(&run(&["store", "copy", "--from-file", "secret", "--to-file", "to"]), 1);
     assert!(line.contains("from: the database cannot be reached") && !line.contains(SECRET), "{line}");

@@ -41,6 +41,10 @@ pub async fn copy_store(options: CopyOptions) -> Result<(), Failure> {
     };
     let to = url("--to", options.to, options.to_file)?;
     let to = to.ok_or_else(|| Failure::Usage("--to is missing".to_owned()))?;
+    // Opening it twice would look like a running bot.
+    if to == from {
+        return Err(Failure::Usage("--to: names the store that is copied; name a new one".to_owned()));
+    }
     let copied = Store::copy(&from, &to).await.map_err(Failure::Copy)?;
     for (table, rows) in copied {
         println!("{table}: {rows} rows");
