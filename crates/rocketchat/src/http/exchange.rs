@@ -125,7 +125,7 @@ fn read_head(body: Vec<u8>) -> (Vec<u8>, Option<Head>) {
 
 impl Refusal {
     /// `{success:false, error, errorType?, details?}`, or `{status:"error", error?, message?}` from the login and from 7.x
-    /// and older. Anything else is not from Rocket.Chat's API but from a proxy in front of it.
+    /// and older. Anything else is not from Rocket.Chat's API but from another server, or a proxy in front of it.
     fn of(head: Head) -> Option<Self> {
         if head.success != false && head.status != "error" {
             return None;
@@ -181,7 +181,7 @@ fn classify(status: u16, refusal: Option<Refusal>, headers: &HeaderMap) -> RestE
             RestError::rejected(status, "", reason)
         }
         400..500 => RestError::unavailable(format!(
-            "HTTP {status}, not from Rocket.Chat but from a proxy in front of it"
+            "HTTP {status}, not from Rocket.Chat but from another server, or a proxy in front of it"
         )),
         200..300 => {
             RestError::unavailable(format!("HTTP {status} with an answer that is not from Rocket.Chat"))

@@ -68,6 +68,8 @@ fn a_proxys_answer_says_nothing_about_account_or_call() {
         for body in [json!(null), json!({}), json!({"message": "Unauthorized"}), json!([])] {
             let error = classified(status, body.clone());
             assert!(matches!(error, RestError::Unavailable { .. }), "{status} {body}: {error:?}");
+            // The URL may simply be wrong.
+            assert!(error.to_string().contains("another server, or a proxy"), "{error}");
         }
     }
     for status in [200, 408, 500, 502, 503, 504] {
