@@ -88,8 +88,7 @@ fn read(mut root: Section<'_>) -> Option<Config> {
     let admin = listener::read_admin(root.table("admin"), listener.as_ref().map(|listener| listener.bind));
     let catch_up = rocketchat.as_ref().map_or(Duration::ZERO, |rocketchat| rocketchat.catch_up);
     let retry_for = signl4.as_ref().map_or(Duration::ZERO, |signl4| signl4.retry_for);
-    let needed = [("rocketchat.catch_up", catch_up), ("signl4.retry_for", retry_for)];
-    let store = store::read(root.table("store"), needed);
+    let store = store::read(root.table("store"), catch_up.max(retry_for));
     let replies = replies::read(root.table("replies"));
     let triggers = trigger::read(&mut root, &team_names);
     Some(Config {

@@ -19,33 +19,22 @@ pub struct Store {
 }
 
 const DEFAULT_FILE: &str = "signl4-rocketchat.db";
-const DEFAULT_DAYS: u128 = 90;
-const DAY: Duration = Duration::from_hours(24);
 
-/// `needed` names the times that the bot may read or retry back to: what is forgotten sooner would alert again.
-pub(super) fn read(mut section: Section<'_>, needed: [(&str, Duration); 2]) -> Store {
+/// `at_least` is how far back the bot may read: a message forgotten sooner would alert again.
+pub(super) fn read(mut section: Section<'_>, at_least: Duration) -> Store {
     let has_password = |url: &str| !url.starts_with("sqlite:");
     let url = section.secret_if("url", "url_file", has_password, |url| database_url(url.expose_secret()));
-    let default = format!("{DEFAULT_DAYS}d");
-    let is_set = section.has(&["keep"]);
-    let keep = section.checked_or("keep", &default, |text| {
-        let keep = duration(text)?;
-        let longer: Vec<_> = needed.iter().filter(|(_, needed)| *needed > keep).collect();
-        let Some(longest) = longer.iter().map(|(_, needed)| *needed).max() else { return Ok(keep) };
-        let names: Vec<_> = longer.iter().map(|(name, _)| *name).collect();
-        let unset = if is_set { String::new() } else { format!("{default:?} if it is not set, which is ") };
-        fault(
-            format!(
-                "is {unset}shorter than {}: the bot would forget what it still works on",
-                names.join(" and ")
-            ),
-            format!(
-                "write for example \"{}d\"",
-                longest.as_nanos().div_ceil(DAY.as_nanos()).max(DEFAULT_DAYS)
-            ),
-        )
+    let keep = section.checked("keep", |text| match duration(text)? {
+        keep if keep < at_least => fault(
+            "is shorter than rocketchat.catch_up or signl4.retry_for: the bot would forget what it still works on",
+            r#"write for example "90d""#,
+        ),
+        keep => Ok(keep),
     });
-    Store { url: url.unwrap_or_else(|| StoreUrl::sqlite(DEFAULT_FILE)), keep: keep.unwrap_or_default() }
+    Store {
+        url: url.unwrap_or_else(|| StoreUrl::sqlite(DEFAULT_FILE)),
+        keep: keep.unwrap_or(Duration::from_hours(90 * 24).max(at_least)),
+    }
 }
 
 /// The fault does not repeat the URL: one of PostgreSQL may contain a password.
