@@ -24,8 +24,9 @@ pub(super) const UNANSWERED: &str = "SELECT a.*, (SELECT n.event_id FROM alert n
 pub(super) const EXPIRED: &str = "SELECT a.unanswered, a.event_id, (SELECT n.event_id FROM alert n WHERE n.first_call > a.settled_call \
     AND n.event_id IS NOT NULL ORDER BY n.first_call LIMIT 1) FROM alert a \
     WHERE a.external_id = $1 AND a.unanswered > 0 AND a.settled_at < $2 ORDER BY a.id DESC LIMIT $3";
-pub(super) const UNASSIGNED: &str =
-    "SELECT event_id FROM learned_event_id WHERE external_id = $1 AND alert_id IS NULL AND created_at >= $2";
+/// Of very many, the newest are enough: a missing one can only keep alerts from being known as raised.
+pub(super) const UNASSIGNED: &str = "SELECT event_id FROM learned_event_id WHERE external_id = $1 AND alert_id IS NULL \
+    AND created_at >= $2 ORDER BY created_at DESC LIMIT 100";
 pub(super) const UNASSIGNED_BEFORE: &str =
     "SELECT count(*) FROM learned_event_id WHERE external_id = $1 AND alert_id IS NULL AND created_at < $2";
 pub(super) const IS_UNASSIGNED: &str =
@@ -110,7 +111,7 @@ pub struct Candidates {
     pub expired: Vec<(i64, Option<String>, Option<String>)>,
     /// How many `eventId`s are known to belong to some of those.
     pub expired_event_ids: i64,
-    /// The `eventId`s that are known to belong to some of `unanswered`.
+    /// The newest `eventId`s that are known to belong to some of `unanswered`.
     pub unassigned_event_ids: Vec<String>,
     /// Whether this `eventId` is known, however long, to belong to one of several alerts.
     pub is_unassigned: bool,

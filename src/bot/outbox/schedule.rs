@@ -183,12 +183,11 @@ impl Schedule {
     /// Whether another row with its external ID is in progress or may have just arrived, and this row was not held back for the
     /// maximum time yet.
     fn is_held_back(&mut self, head: &Head, now: Instant) -> bool {
-        let (Some(external_id), Some(limit)) = (head.external_id.clone(), self.longest_hold(head, now))
-        else {
+        let (Some(limit), Some(external_id)) = (self.longest_hold(head, now), &head.external_id) else {
             return false;
         };
-        let new = HeldBack { external_id, since: now, free_since: None };
-        let held = self.held_back.entry(head.id).or_insert(new);
+        let new = || HeldBack { external_id: external_id.clone(), since: now, free_since: None };
+        let held = self.held_back.entry(head.id).or_insert_with(new);
         if let Some(free_since) = held.free_since.take() {
             held.since += now - free_since;
         }
