@@ -2,7 +2,7 @@
 //!
 //! Messages go from `stream`, and missed ones from `backfill`, through `ingest` to the store. Events go from the listener
 //! through the store and `events` back to the store. `outbox` delivers alerts and replies from the store. Every write to
-//! the store is a commit. No two modules use each other; the table lists them from the top down.
+//! the store is a commit. There are no dependency cycles: the table lists the modules from the top down.
 //!
 //! | module | what it does |
 //! | --- | --- |

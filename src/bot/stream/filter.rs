@@ -13,7 +13,7 @@ use crate::bot::outbox::is_reply_id;
 use crate::bot::rooms::Known;
 use crate::bot::seen::SeenState;
 
-/// Decides which messages the ingest would drop.
+/// Decides which messages `ingest` would drop anyway.
 #[derive(Debug)]
 pub(in crate::bot) struct StreamFilter {
     pub(in crate::bot) context: Context,
